@@ -1,0 +1,54 @@
+/** Lets at most `limit` holders in at once; waiters are served in order. */
+export class Semaphore {
+  #free: number
+  readonly #waiting: Array<() => void> = []
+
+  constructor(limit: number) {
+    this.#free = limit
+  }
+
+  async acquire(): Promise<void> {
+    if (this.#free > 0) this.#free--
+    else await new Promise<void>(resolve => this.#waiting.push(resolve))
+  }
+
+  release(): void {
+    const next = this.#waiting.shift()
+    if (next) next()
+    else this.#free++
+  }
+
+  async run<T>(work: () => Promise<T>): Promise<T> {
+    await this.acquire()
+    try {
+      return await work()
+    } finally {
+      this.release()
+    }
+  }
+}
+
+/**
+ * Runs `work` over `items`, at most `limit` at once, pulling items lazily. Stops pulling at the first failure, waits for
+ * what is under way, then throws that failure.
+ */
+export async function forEachLimit<T>(
+  items: Iterable<T> | AsyncIterable<T>,
+  limit: number,
+  work: (item: T) => Promise<void>,
+): Promise<void> {
+  const running = new Set<Promise<void>>()
+  let failure: { error: unknown } | undefined
+  for await (const item of items) {
+    if (failure) break
+    const task = work(item)
+      .catch((error: unknown) => {
+        failure ??= { error }
+      })
+      .finally(() => running.delete(task))
+    running.add(task)
+    if (running.size >= limit) await Promise.race(running)
+  }
+  await Promise.all(running)
+  if (failure) throw failure.error
+}

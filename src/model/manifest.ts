@@ -1,0 +1,50 @@
+import type { Finding } from './finding.ts'
+
+export const BACKUP_TYPES = ['full', 'incremental', 'differential', 'schema', 'data'] as const
+export type BackupType = (typeof BACKUP_TYPES)[number]
+
+export interface ManifestFile {
+  /** Relative to the source's folder in the snapshot. */
+  readonly path: string
+  readonly sizeBytes: number
+  /** SHA-256 of the whole file, hex; absent for files over `SHA256_LIMIT_BYTES`, whose blobs carry their own. */
+  readonly sha256?: string
+}
+
+export interface ManifestTable {
+  readonly name: string
+  readonly rows: number
+}
+
+export interface ManifestDatabase {
+  readonly tables: readonly ManifestTable[]
+  /** SHA-256 over the normalised schema: equal schemas, equal fingerprints. */
+  readonly schemaFingerprint: string
+  /** What the application itself says of its schema (`user_version`, a migrations table), as text. */
+  readonly schemaVersion?: string
+  /** Facts of one engine: `journalMode`, `pageSizeBytes`, `userVersion`, `walSalt`, ... */
+  readonly properties: Readonly<Record<string, string | number | boolean | null>>
+}
+
+/** `/.lifeboat/manifest.json` of a snapshot: what was captured, how, and what a restore must find again. */
+export interface Manifest {
+  readonly format: 1
+  readonly source: string
+  readonly kind: string
+  readonly type: BackupType
+  /** Version of the engine that wrote the data (`SQLite 3.45.1`), where there is one. */
+  readonly engineVersion?: string
+  /** The instant the capture is of, UTC ISO 8601. */
+  readonly capturedAt: string
+  /** `transactional`: one instant for all. `per-file`: each file is of its own instant. */
+  readonly consistency: 'transactional' | 'per-file'
+  /** The snapshot this one was taken relative to: the last one, or the last full one. */
+  readonly parent?: string
+  readonly files: readonly ManifestFile[]
+  readonly database?: ManifestDatabase
+  /** What was wrong or worth knowing at capture time. */
+  readonly findings: readonly Finding[]
+}
+
+/** Files up to this size get a whole-file SHA-256 in the manifest; it is one pass on one core, so big ones do not. */
+export const SHA256_LIMIT_BYTES = 64 * 1024 * 1024

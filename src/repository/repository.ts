@@ -1,0 +1,286 @@
+import type { Clock } from '../base/clock.ts'
+import type { Logger } from '../base/logger.ts'
+import type { Random } from '../base/random.ts'
+import type { Secret } from '../base/secret.ts'
+import type { Finding } from '../model/finding.ts'
+import type { Id, TreeNode } from '../model/node.ts'
+
+/**
+ * An opened repository in restic's format, over any byte store. Several processes may use one repository at once.
+ * Nothing here holds an exclusive lock but `prune` and `removeSnapshots`.
+ *
+ * @see https://github.com/restic/restic/blob/master/doc/design.rst
+ */
+export interface Repository {
+  /** From the config file: 64 hex digits. */
+  readonly id: Id
+  readonly version: 1 | 2
+  /** The storage's location, for people. */
+  readonly location: string
+
+  // ---- snapshots
+
+  /** All readable snapshots, oldest first; unreadable ones are findings. */
+  listSnapshots(): Promise<SnapshotList>
+  /** By full id or unique prefix of at least 4 digits. `snapshot-not-found`, `ambiguous-id`, `damaged`. */
+  getSnapshot(idOrPrefix: string): Promise<Snapshot>
+  /** Deletes snapshot files (only those; `prune` frees the space). Takes the exclusive lock for the moment. */
+  removeSnapshots(ids: readonly Id[], options?: LockWaitOptions): Promise<void>
+
+  // ---- reading
+
+  /** A tree's nodes, in byte order of their names. `damaged` when missing or wrong. */
+  loadTree(id: Id): Promise<TreeNode[]>
+  /** Blobs in order, fetched ahead, each checked against its id. */
+  readContent(content: readonly Id[], signal?: AbortSignal): AsyncIterable<Buffer>
+  /** Writes many files in parallel. See `FileToWrite`. */
+  restoreFiles(files: Iterable<FileToWrite>, options: RestoreOptions): Promise<WrittenBytes>
+  /** Raw plaintext of one blob, or of one repository file (`config`, `snapshot`, `index`, `key`, `lock`) as JSON text. */
+  loadBlob(type: BlobType, id: Id): Promise<Buffer>
+  loadFile(type: FileType, id: Id): Promise<Buffer>
+
+  // ---- writing
+
+  /** Starts adding data. Holds a shared, refreshed lock until `finish` or `abort`. */
+  startWriting(options: WritingOptions): Promise<Writing>
+
+  // ---- maintenance
+
+  check(options: CheckOptions): Promise<CheckReport>
+  prune(options: PruneOptions): Promise<PruneReport>
+  statistics(): Promise<RepositoryStatistics>
+
+  // ---- keys and locks
+
+  listKeys(): Promise<KeyInfo[]>
+  addKey(password: Secret, label?: KeyLabel): Promise<KeyInfo>
+  /** `last-key` when it is the only one; the key in use is refused too (`usage`). */
+  removeKey(idOrPrefix: string): Promise<void>
+  /** Adds a key for the new password, makes it the one in use, then removes the one that this was opened with. */
+  changePassword(password: Secret): Promise<KeyInfo>
+  listLocks(): Promise<LockInfo[]>
+  /** Removes stale locks, or with `all` every lock. Returns the removed. */
+  unlock(options: { readonly all: boolean }): Promise<LockInfo[]>
+
+  close(): Promise<void>
+}
+
+export type BlobType = 'data' | 'tree'
+export type FileType = 'config' | 'key' | 'index' | 'snapshot' | 'lock' | 'pack'
+
+export interface RepositoryOptions {
+  readonly password: Secret
+  readonly clock: Clock
+  readonly random: Random
+  readonly logger: Logger
+  /** Folder for the local index cache, one subfolder a repository; undefined: no cache, everything in memory. */
+  readonly cacheDir: string | undefined
+  /** Worker threads; default one a core. */
+  readonly workers?: number | undefined
+  /** How long to wait for a conflicting lock before `repository-locked`; default 0. */
+  readonly lockWaitMs?: number | undefined
+  /** Called when a stale lock was removed, a damaged cache rebuilt, ... */
+  readonly onFinding?: ((finding: Finding) => void) | undefined
+}
+
+export interface CreateOptions extends RepositoryOptions {
+  readonly version?: 1 | 2 | undefined
+}
+
+// ---- snapshots
+
+export interface Snapshot {
+  readonly id: Id
+  readonly time: Date
+  readonly tree: Id
+  readonly paths: readonly string[]
+  readonly hostname: string
+  readonly username: string
+  readonly uid?: number
+  readonly gid?: number
+  readonly tags: readonly string[]
+  readonly excludes?: readonly string[]
+  readonly parent?: Id
+  readonly original?: Id
+  readonly programVersion?: string
+  readonly summary?: SnapshotSummary
+}
+
+/** restic's snapshot summary (since its 0.17), so that both tools show the same figures. */
+export interface SnapshotSummary {
+  readonly backupStart: Date
+  readonly backupEnd: Date
+  readonly filesNew: number
+  readonly filesChanged: number
+  readonly filesUnmodified: number
+  readonly dirsNew: number
+  readonly dirsChanged: number
+  readonly dirsUnmodified: number
+  readonly dataBlobs: number
+  readonly treeBlobs: number
+  /** Plaintext bytes of blobs that were new. */
+  readonly dataAdded: number
+  /** What they take in the repository: compressed, sealed. */
+  readonly dataAddedPacked: number
+  readonly totalFilesProcessed: number
+  readonly totalBytesProcessed: number
+}
+
+export interface SnapshotList {
+  readonly snapshots: readonly Snapshot[]
+  readonly findings: readonly Finding[]
+}
+
+// ---- writing
+
+export interface WritingOptions {
+  readonly signal: AbortSignal
+}
+
+/** One backup under way. Everything stored becomes durable with `finish`; nothing is visible before `saveSnapshot`. */
+export interface Writing {
+  /** Cuts, hashes, stores what is new. One content at a time is read; call it for several at once to overlap them. */
+  writeContent(content: ReadableContent, options?: WriteContentOptions): Promise<WrittenContent>
+  /** Are all these blobs in the index? Then a node may name them without reading anything. */
+  hasContent(content: readonly Id[]): Promise<boolean>
+  /** Stores a tree; nodes in any order. */
+  saveTree(nodes: readonly TreeNode[]): Promise<Id>
+  /** Flushes packs, then the index; then the snapshot, in this order. Ends the writing. */
+  saveSnapshot(snapshot: NewSnapshot): Promise<Snapshot>
+  /** Stops and releases the lock; stored packs stay for the next prune. Safe after `saveSnapshot` and twice. */
+  abort(): Promise<void>
+  readonly progress: WritingProgress
+}
+
+/** The same shape as a source's `Content`. */
+export interface ReadableContent {
+  readonly sizeBytes: number | undefined
+  readonly cut: { readonly kind: 'fixed'; readonly blockBytes: number } | { readonly kind: 'content' }
+  read(into: Uint8Array): Promise<number>
+}
+
+export interface WriteContentOptions {
+  /** Compute the whole content's SHA-256 too (one core). */
+  readonly sha256?: boolean
+}
+
+export interface WrittenContent {
+  readonly content: readonly Id[]
+  readonly sizeBytes: number
+  readonly sha256?: string
+}
+
+/** Live counters; `bytesStored` is compressed and sealed, packs only. */
+export interface WritingProgress {
+  readonly bytesRead: number
+  readonly bytesNew: number
+  readonly bytesStored: number
+  readonly dataBlobsNew: number
+  readonly treeBlobsNew: number
+}
+
+export type NewSnapshot = Omit<Snapshot, 'id'>
+
+// ---- restoring
+
+export interface FileToWrite {
+  readonly content: readonly Id[]
+  readonly sizeBytes: number
+  /** Absolute; names encoded as in `base/bytes.ts`. Created when absent (0600), else resized to `sizeBytes`. */
+  readonly path: string
+  /** Hash what is there block by block and write only what differs. */
+  readonly delta: boolean
+}
+
+export interface RestoreOptions {
+  readonly signal: AbortSignal
+  readonly onProgress?: ((written: WrittenBytes) => void) | undefined
+}
+
+export interface WrittenBytes {
+  readonly totalBytes: number
+  readonly writtenBytes: number
+}
+
+// ---- maintenance
+
+export interface LockWaitOptions {
+  readonly lockWaitMs?: number | undefined
+  readonly signal?: AbortSignal | undefined
+}
+
+export interface CheckOptions {
+  /** Part of the packs to read and verify byte by byte, 0 to 1; 0 checks structure only. */
+  readonly readData: number
+  readonly signal: AbortSignal
+  readonly onProgress?: ((progress: StepProgress) => void) | undefined
+}
+
+export interface CheckReport {
+  /** Errors name the damaged file and, in `affects`, the snapshots that need it. */
+  readonly findings: readonly Finding[]
+  readonly snapshots: number
+  readonly packs: number
+  readonly blobs: number
+  readonly packsRead: number
+  readonly bytesRead: number
+}
+
+export interface PruneOptions extends LockWaitOptions {
+  readonly dryRun: boolean
+  /** Unused bytes to tolerate, as a part of all bytes; default 0.05. */
+  readonly maxUnused?: number | undefined
+  readonly signal: AbortSignal
+  readonly onProgress?: ((progress: StepProgress) => void) | undefined
+}
+
+export interface PruneReport {
+  readonly packsKept: number
+  readonly packsRemoved: number
+  readonly packsRepacked: number
+  readonly bytesBefore: number
+  readonly bytesAfter: number
+  readonly bytesUnusedLeft: number
+  readonly findings: readonly Finding[]
+}
+
+export interface StepProgress {
+  readonly step: string
+  readonly done: number
+  readonly total: number | undefined
+  readonly unit: 'bytes' | 'items'
+}
+
+export interface RepositoryStatistics {
+  readonly snapshots: number
+  readonly packs: number
+  readonly blobs: number
+  /** Bytes of all packs by the index. */
+  readonly storedBytes: number
+  /** Plaintext bytes of all blobs. */
+  readonly uncompressedBytes: number
+}
+
+// ---- keys and locks
+
+export interface KeyLabel {
+  readonly hostname: string
+  readonly username: string
+}
+
+export interface KeyInfo extends KeyLabel {
+  readonly id: Id
+  readonly created: Date
+  /** The key this repository was opened with. */
+  readonly current: boolean
+}
+
+export interface LockInfo {
+  readonly id: Id
+  readonly time: Date
+  readonly exclusive: boolean
+  readonly hostname: string
+  readonly username: string
+  readonly pid: number
+  readonly stale: boolean
+}

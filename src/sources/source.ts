@@ -1,0 +1,190 @@
+import type { ZodType } from 'zod'
+import type { Clock } from '../base/clock.ts'
+import type { Logger } from '../base/logger.ts'
+import type { Finding } from '../model/finding.ts'
+import type { BackupType, Manifest, ManifestDatabase } from '../model/manifest.ts'
+import type { NodeMeta, TreeNode } from '../model/node.ts'
+
+/**
+ * One thing we protect. An adapter turns it into a tree of files (capture) and such a tree back into it (restore).
+ * Every adapter passes `test/contracts/source-contract.ts`.
+ */
+export interface Source {
+  readonly name: string
+  readonly kind: string
+  readonly traits: SourceTraits
+
+  /** Is it reachable and fit to be captured? Problems are findings; throws only when it could not look. */
+  probe(context: SourceContext): Promise<Finding[]>
+
+  /** Starts reading the source as of one instant. The caller closes the capture, also after a failure. */
+  capture(request: CaptureRequest): Promise<Capture>
+
+  /** Writes a captured tree back. */
+  restore(request: RestoreRequest): Promise<RestoreOutcome>
+
+  close(): Promise<void>
+}
+
+export interface SourceTraits {
+  readonly consistency: 'transactional' | 'per-file'
+  readonly types: readonly BackupType[]
+}
+
+export interface SourceContext {
+  readonly signal: AbortSignal
+  readonly clock: Clock
+  readonly logger: Logger
+  /** A private, existing folder for temporary files; the caller removes it. */
+  readonly scratchDir: string
+}
+
+// ---- capture
+
+export interface CaptureRequest extends SourceContext {
+  readonly type: BackupType
+  /** The snapshot to be relative to; undefined when there is none, or `type` reads everything anew. */
+  readonly parent: ParentSnapshot | undefined
+}
+
+/** What a capture may ask of the snapshot before it. Paths are relative to the source's folder. */
+export interface ParentSnapshot {
+  readonly id: string
+  readonly manifest: Manifest
+  findNode(path: string): Promise<TreeNode | undefined>
+}
+
+export interface Capture {
+  /**
+   * Every entry once, directories before what is in them, depth first (all of a directory's entries follow it before
+   * any entry outside of it). Can be iterated once. The root itself is the entry with path `''`, if given.
+   */
+  entries(): AsyncIterable<CaptureEntry>
+  /** What the manifest needs. Called once, after the last entry was read. */
+  finish(): Promise<CaptureSummary>
+  /** Ends transactions, closes files. Safe to call twice. */
+  close(): Promise<void>
+}
+
+export interface CaptureEntry {
+  /** '/'-separated, no leading '/'. */
+  readonly path: string
+  readonly meta: NodeMeta
+  /** Files only. Called at most once, and not at all when `unchanged` holds and the parent's blobs are all there. */
+  readonly open?: (() => Promise<Content>) | undefined
+  /** The adapter's word that the content equals the parent's node at this path. */
+  readonly unchanged?: boolean | undefined
+}
+
+/** A file's bytes, read once from start to end. */
+export interface Content {
+  /** Known size, or undefined for a stream. Fewer or more bytes than told is not an error: what was read counts. */
+  readonly sizeBytes: number | undefined
+  readonly cut: Cut
+  /** Fills `into` from its start as far as there is data; returns the bytes written, less than asked only at the end. */
+  read(into: Uint8Array): Promise<number>
+  close(): Promise<void>
+}
+
+/**
+ * Where content is cut into blobs. `fixed`: at multiples of `blockBytes` (a power of two, 512 B to 8 MiB), for pages
+ * changed in place. `content`: where the content says, for everything else.
+ */
+export type Cut = { readonly kind: 'fixed'; readonly blockBytes: number } | { readonly kind: 'content' }
+
+export interface CaptureSummary {
+  readonly capturedAt: Date
+  readonly engineVersion?: string
+  readonly database?: ManifestDatabase
+  readonly findings: readonly Finding[]
+}
+
+// ---- restore
+
+export interface RestoreRequest extends SourceContext {
+  readonly snapshot: SnapshotReader
+  /** `--to`: an absolute path. */
+  readonly target: string
+  /** The target exists and may be changed. Without it an existing target is `target-exists`. */
+  readonly force: boolean
+  /** Where the target exists: rewrite only what differs. */
+  readonly delta: boolean
+  /** Run the source's own checks on what was restored (default). */
+  readonly checks: boolean
+  /** Restore only these paths (and what is under them); empty means all. */
+  readonly include: readonly string[]
+}
+
+/** Reading one snapshot's tree of this source. Paths are relative to the source's folder. */
+export interface SnapshotReader {
+  readonly id: string
+  readonly manifest: Manifest | undefined
+  /** Every entry below the source's folder, directories before what is in them, depth first. */
+  entries(): AsyncIterable<SnapshotEntry>
+  /**
+   * Writes the contents of many files at once, in parallel, every blob checked against its hash. The files exist and
+   * have their final size already or are created; the caller sets owner, mode, times and fsyncs.
+   */
+  restoreFiles(files: Iterable<FileToRestore>): Promise<RestoredBytes>
+  /** A file's bytes from start to end. */
+  read(node: TreeNode): AsyncIterable<Buffer>
+}
+
+export interface SnapshotEntry {
+  readonly path: string
+  readonly node: TreeNode
+}
+
+export interface FileToRestore {
+  readonly node: TreeNode
+  /** Absolute, encoded with `encodeName` when opened. */
+  readonly path: string
+  /** Compare what is there with what is wanted, block by block, and write only what differs. */
+  readonly delta: boolean
+}
+
+export interface RestoredBytes {
+  /** Sum of the sizes of the files. */
+  readonly totalBytes: number
+  /** Bytes really written to the targets. */
+  readonly writtenBytes: number
+}
+
+export interface RestoreOutcome extends RestoredBytes {
+  readonly target: string
+  readonly files: number
+  readonly checks: readonly CheckOutcome[]
+  readonly findings: readonly Finding[]
+}
+
+/** One check on restored data: what was expected, what was found. */
+export interface CheckOutcome {
+  readonly name: string
+  readonly passed: boolean
+  readonly expected: string
+  readonly found: string
+}
+
+// ---- how an adapter presents itself
+
+/** What an adapter's `index.ts` exports. Light: the implementation is imported by `load`. */
+export interface SourceDefinition<Options = unknown> {
+  readonly kind: string
+  /** One line for help and the generated reference. */
+  readonly summary: string
+  /** The keys of a source of this kind in `lifeboat.yaml`, `kind` left out. Each field has a `.describe()`. */
+  readonly options: ZodType<Options>
+  readonly load: () => Promise<SourceFactory<Options>>
+}
+
+export type SourceFactory<Options> = (name: string, options: Options, place: SourcePlace) => Source
+
+export interface SourcePlace {
+  /** Relative paths in options are relative to this folder (the one of `lifeboat.yaml`). */
+  readonly baseDir: string
+}
+
+/** Keeps the inferred option type; the value is returned as it is. */
+export function defineSource<Options>(definition: SourceDefinition<Options>): SourceDefinition<Options> {
+  return definition
+}
