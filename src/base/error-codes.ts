@@ -44,6 +44,7 @@ export const ERROR_CODES = {
   'target-in-use': traits(1, 409, true),
   'target-invalid': traits(1, 422),
   'target-full': traits(1, 507, true),
+  'entry-lost': traits(3, 500),
   // outcomes
   'verification-failed': traits(21, 500),
   incomplete: traits(3, 500),

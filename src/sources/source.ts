@@ -45,6 +45,8 @@ export interface CaptureRequest extends SourceContext {
   readonly type: BackupType
   /** The snapshot to be relative to; undefined when there is none, or `type` reads everything anew. */
   readonly parent: ParentSnapshot | undefined
+  /** Absolute paths that must not be captured, with all below them: the repositories and our own state. */
+  readonly excludePaths: readonly string[]
 }
 
 /** What a capture may ask of the snapshot before it. Paths are relative to the source's folder. */
@@ -70,7 +72,11 @@ export interface CaptureEntry {
   /** '/'-separated, no leading '/'. */
   readonly path: string
   readonly meta: NodeMeta
-  /** Files only. Called at most once, and not at all when `unchanged` holds and the parent's blobs are all there. */
+  /**
+   * Files only. Called at most once, and not at all when `unchanged` holds and the parent's blobs are all there.
+   * `open` and `Content.read` throw `entry-lost` when this one entry can't be captured while the rest can: the adapter
+   * has then recorded the finding, and the entry is left out of the snapshot.
+   */
   readonly open?: (() => Promise<Content>) | undefined
   /** The adapter's word that the content equals the parent's node at this path. */
   readonly unchanged?: boolean | undefined
@@ -97,6 +103,8 @@ export interface CaptureSummary {
   readonly engineVersion?: string
   readonly database?: ManifestDatabase
   readonly findings: readonly Finding[]
+  /** False when something is missing from the capture or changed while it was read: the run ends with exit code 3. */
+  readonly complete: boolean
 }
 
 // ---- restore
