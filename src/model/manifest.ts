@@ -40,6 +40,11 @@ export interface Manifest {
   readonly consistency: 'transactional' | 'per-file'
   /** The snapshot this one was taken relative to: the last one, or the last full one. */
   readonly parent?: string
+  readonly totals: { readonly files: number; readonly sizeBytes: number }
+  /**
+   * Each file of a transactional source. Empty for folders: their tree says it all, and a list of a million files in
+   * every snapshot would cost more than it tells.
+   */
   readonly files: readonly ManifestFile[]
   readonly database?: ManifestDatabase
   /** What was wrong or worth knowing at capture time. */

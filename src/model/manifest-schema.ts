@@ -1,0 +1,48 @@
+import { z } from 'zod'
+import { BACKUP_TYPES, type Manifest } from './manifest.ts'
+
+const finding = z.object({
+  severity: z.enum(['info', 'warning', 'error']),
+  code: z.string(),
+  subject: z.string(),
+  message: z.string(),
+  hint: z.string().optional(),
+  affects: z.array(z.string()).optional(),
+})
+
+const database = z.object({
+  tables: z.array(z.object({ name: z.string(), rows: z.number().int().nonnegative() })),
+  schemaFingerprint: z.string(),
+  schemaVersion: z.string().optional(),
+  properties: z.record(z.string(), z.union([z.string(), z.number(), z.boolean(), z.null()])),
+})
+
+const manifest = z.object({
+  format: z.literal(1),
+  source: z.string(),
+  kind: z.string(),
+  type: z.enum(BACKUP_TYPES),
+  engineVersion: z.string().optional(),
+  capturedAt: z.iso.datetime(),
+  consistency: z.enum(['transactional', 'per-file']),
+  parent: z.string().optional(),
+  totals: z.object({ files: z.number().int().nonnegative(), sizeBytes: z.number().int().nonnegative() }),
+  files: z.array(
+    z.object({ path: z.string(), sizeBytes: z.number().int().nonnegative(), sha256: z.string().optional() }),
+  ),
+  database: database.optional(),
+  findings: z.array(finding),
+})
+
+/** The manifest in JSON text, or undefined when it is not one that this version understands. */
+export function parseManifest(json: string): Manifest | undefined {
+  let value: unknown
+  try {
+    value = JSON.parse(json)
+  } catch {
+    return undefined
+  }
+  const parsed = manifest.safeParse(value)
+  // exactOptionalPropertyTypes: zod's optional() may say `undefined`; JSON can't carry it, so the shapes agree.
+  return parsed.success ? (parsed.data as Manifest) : undefined
+}

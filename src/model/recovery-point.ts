@@ -1,0 +1,57 @@
+import type { BackupType } from './manifest.ts'
+import type { Id } from './node.ts'
+
+export const PROOFS = ['recorded', 'checked', 'restored'] as const
+/** How far it is proven that a recovery point comes back: stored; every byte read and hashed; really restored. */
+export type Proof = (typeof PROOFS)[number]
+
+/** The tags that make a snapshot ours. restic shows and filters them as any others. */
+export interface SnapshotLabels {
+  readonly source: string
+  readonly kind: string
+  readonly type: BackupType
+  readonly run: string
+}
+
+export function labelsToTags(labels: SnapshotLabels): string[] {
+  return ['lifeboat', `source:${labels.source}`, `kind:${labels.kind}`, `type:${labels.type}`, `run:${labels.run}`]
+}
+
+/** What the tags say; empty for snapshots that another program wrote. */
+export function labelsOf(tags: readonly string[]): Partial<SnapshotLabels> {
+  if (!tags.includes('lifeboat')) return {}
+  const labels: Record<string, string> = {}
+  for (const tag of tags) {
+    const colon = tag.indexOf(':')
+    if (colon > 0) labels[tag.slice(0, colon)] = tag.slice(colon + 1)
+  }
+  return labels
+}
+
+/** The tags a person gave, without ours. */
+export function userTags(tags: readonly string[]): string[] {
+  if (!tags.includes('lifeboat')) return [...tags]
+  return tags.filter(tag => tag !== 'lifeboat' && !/^(source|kind|type|run):/.test(tag))
+}
+
+/** A snapshot as people see it. `source`, `kind` and `type` are undefined for one that another program wrote. */
+export interface RecoveryPoint {
+  readonly id: Id
+  readonly shortId: string
+  readonly time: Date
+  readonly source: string | undefined
+  readonly kind: string | undefined
+  readonly type: string | undefined
+  /** The repository's name in the configuration. */
+  readonly repository: string
+  readonly hostname: string
+  readonly paths: readonly string[]
+  readonly tags: readonly string[]
+  /** What a restore would write; undefined where the snapshot does not say. */
+  readonly sizeBytes: number | undefined
+  /** What it added to the repository, compressed and sealed. */
+  readonly addedBytes: number | undefined
+  readonly proof: Proof
+}
+
+export const SHORT_ID_DIGITS = 8

@@ -1,0 +1,193 @@
+import { AppError, throwIfAborted } from '../../base/errors.ts'
+import type { Finding } from '../../model/finding.ts'
+import type { BackupType, Manifest } from '../../model/manifest.ts'
+import { labelsToTags } from '../../model/recovery-point.ts'
+import type { NewSnapshot, Repository, Snapshot, SnapshotSummary, Writing } from '../../repository/index.ts'
+import type { Capture, CaptureSummary, ParentSnapshot, Source, SourceContext } from '../../sources/source.ts'
+import { type CapturedFiles, type CapturedTree, writeCapture } from './capture-writer.ts'
+import { findParent } from './parent.ts'
+
+export interface BackupRequest extends SourceContext {
+  readonly source: Source
+  readonly repository: Repository
+  readonly type: BackupType
+  /** Identifies the run in tags and the catalog. */
+  readonly runId: string
+  readonly tags: readonly string[]
+  readonly host: Host
+  /** `lifeboat 0.1.0`, into the snapshot. */
+  readonly programVersion: string
+  /** Never captured: the repositories and our own state. Absolute. */
+  readonly excludePaths: readonly string[]
+  readonly onProgress?: ((progress: BackupProgress) => void) | undefined
+}
+
+export interface Host {
+  readonly hostname: string
+  readonly username: string
+  readonly uid: number
+  readonly gid: number
+}
+
+export interface BackupProgress {
+  readonly bytesRead: number
+  /** Size of what is being read, as far as it is known. */
+  readonly totalBytes: number | undefined
+  readonly bytesNew: number
+  readonly bytesStored: number
+  readonly files: number
+}
+
+export interface BackupResult {
+  readonly run: string
+  readonly source: string
+  readonly kind: string
+  readonly type: BackupType
+  readonly snapshot: Snapshot
+  readonly parent: string | undefined
+  readonly files: number
+  /** What a restore would write. */
+  readonly sizeBytes: number
+  /** Read from the source; unchanged content is not read. */
+  readonly bytesRead: number
+  /** Of these, what the repository did not have. */
+  readonly bytesNew: number
+  /** What that takes there, compressed and sealed. */
+  readonly bytesStored: number
+  readonly durationMs: number
+  readonly findings: readonly Finding[]
+  /** False when something is missing from the snapshot or changed while it was read. */
+  readonly complete: boolean
+}
+
+/** Takes one recovery point of one source into one repository. */
+export async function backup(request: BackupRequest): Promise<BackupResult> {
+  requireType(request.source, request.type)
+  const startedMs = request.clock.monotonicMs()
+  const startedAt = request.clock.now()
+  const parent = await findParent(request)
+  const writing = await request.repository.startWriting({ signal: request.signal })
+  try {
+    const capture = await request.source.capture({
+      ...context(request),
+      type: request.type,
+      parent: parent,
+      excludePaths: request.excludePaths,
+    })
+    try {
+      return await record(request, { writing, capture, parent, startedAt, startedMs })
+    } finally {
+      await capture.close()
+    }
+  } finally {
+    await writing.abort()
+  }
+}
+
+interface Under {
+  readonly writing: Writing
+  readonly capture: Capture
+  readonly parent: ParentSnapshot | undefined
+  readonly startedAt: Date
+  readonly startedMs: number
+}
+
+async function record(request: BackupRequest, under: Under): Promise<BackupResult> {
+  const { writing, capture, parent } = under
+  const tree = await writeCapture({
+    writing,
+    capture,
+    parent: parent,
+    source: request.source.name,
+    listFiles: request.source.traits.consistency === 'transactional',
+    signal: request.signal,
+    now: request.clock.now(),
+    onProgress: request.onProgress,
+    manifest: async captured => manifestOf(request, parent, captured, await capture.finish()),
+  })
+  throwIfAborted(request.signal)
+  const snapshot = await writing.saveSnapshot(newSnapshot(request, under, tree))
+  return {
+    run: request.runId,
+    source: request.source.name,
+    kind: request.source.kind,
+    type: request.type,
+    snapshot,
+    parent: parent?.id,
+    files: tree.files,
+    sizeBytes: tree.sizeBytes,
+    bytesRead: writing.progress.bytesRead - tree.ownBytes,
+    bytesNew: writing.progress.bytesNew,
+    bytesStored: writing.progress.bytesStored,
+    durationMs: Math.round(request.clock.monotonicMs() - under.startedMs),
+    findings: tree.manifest.findings,
+    complete: tree.summary.complete,
+  }
+}
+
+function manifestOf(
+  request: BackupRequest,
+  parent: ParentSnapshot | undefined,
+  captured: CapturedFiles,
+  summary: CaptureSummary,
+): { manifest: Manifest; summary: CaptureSummary } {
+  const manifest: Manifest = {
+    format: 1,
+    source: request.source.name,
+    kind: request.source.kind,
+    type: request.type,
+    capturedAt: summary.capturedAt.toISOString(),
+    consistency: request.source.traits.consistency,
+    totals: { files: captured.files, sizeBytes: captured.sizeBytes },
+    files: captured.manifestFiles,
+    findings: summary.findings,
+    ...(summary.engineVersion === undefined ? {} : { engineVersion: summary.engineVersion }),
+    ...(summary.database === undefined ? {} : { database: summary.database }),
+    ...(parent === undefined ? {} : { parent: parent.id }),
+  }
+  return { manifest, summary }
+}
+
+function newSnapshot(request: BackupRequest, under: Under, tree: CapturedTree): NewSnapshot {
+  const { source, host, type } = request
+  const labels = { source: source.name, kind: source.kind, type, run: request.runId }
+  return {
+    time: tree.summary.capturedAt,
+    tree: tree.root,
+    paths: [`/${source.name}`],
+    hostname: host.hostname,
+    username: host.username,
+    uid: host.uid,
+    gid: host.gid,
+    tags: [...labelsToTags(labels), ...request.tags],
+    programVersion: request.programVersion,
+    summary: snapshotSummary(request, under, tree),
+    ...(under.parent === undefined ? {} : { parent: under.parent.id }),
+  }
+}
+
+function snapshotSummary(request: BackupRequest, under: Under, tree: CapturedTree): SnapshotSummary {
+  const { progress } = under.writing
+  return {
+    backupStart: under.startedAt,
+    backupEnd: request.clock.now(),
+    ...tree.counts,
+    dataBlobs: progress.dataBlobsNew,
+    treeBlobs: progress.treeBlobsNew,
+    dataAdded: progress.bytesNew,
+    dataAddedPacked: progress.bytesStored,
+    totalFilesProcessed: tree.files,
+    totalBytesProcessed: tree.sizeBytes,
+  }
+}
+
+function requireType(source: Source, type: BackupType): void {
+  if (source.traits.types.includes(type)) return
+  throw new AppError('unsupported', `source ${source.name} (${source.kind}) has no backups of type ${type}`, {
+    hint: `Use one of: ${source.traits.types.join(', ')}.`,
+  })
+}
+
+function context(request: BackupRequest): SourceContext {
+  return { signal: request.signal, clock: request.clock, logger: request.logger, scratchDir: request.scratchDir }
+}
