@@ -1,6 +1,6 @@
 /**
  * A byte store under a repository. Keys are relative, '/'-separated, of `[a-z0-9/._-]`; objects are written whole, never
- * changed, and read whole or by range. Every adapter passes `test/contracts/storage-contract.ts`.
+ * changed, and read whole or by range. Keys under `tmp/` belong to the adapters. Every adapter passes `test/contracts/storage-contract.ts`.
  *
  * All methods throw `AppError` with a `storage-*` code; a foreign error is wrapped once, at the adapter's edge.
  */
@@ -11,6 +11,9 @@ export interface Storage {
 
   /** Objects whose key starts with `prefix` (`''` or ending in '/'), in no order. A missing prefix is an empty list. */
   list(prefix: string, options?: StorageCallOptions): AsyncIterable<StoredObject>
+
+  /** The same without sizes, for stores where each size costs a call. */
+  listKeys(prefix: string, options?: StorageCallOptions): AsyncIterable<string>
 
   find(key: string, options?: StorageCallOptions): Promise<StoredObject | undefined>
 
@@ -53,4 +56,30 @@ export interface LoadOptions extends StorageCallOptions {
 
 export interface SaveOptions extends StorageCallOptions {
   readonly ifAbsent?: boolean | undefined
+}
+
+// ---- how an adapter presents itself
+
+/** What an adapter's `index.ts` exports. Light: the implementation is imported by `load`. */
+export interface StorageDefinition {
+  readonly kind: string
+  /** One line for help and the generated reference. */
+  readonly summary: string
+  /** How its URLs look, for help and errors: `file:///folder`. */
+  readonly forms: readonly string[]
+  readonly matches: (url: string) => boolean
+  readonly load: () => Promise<StorageFactory>
+}
+
+/** Opens the store at a URL. Touches nothing: a folder that does not exist is created by the first `save`. */
+export type StorageFactory = (url: string, place: StoragePlace) => Storage
+
+export interface StoragePlace {
+  /** Relative paths are relative to this folder (the one of `lifeboat.yaml`). */
+  readonly baseDir: string
+}
+
+/** Checks the shape; the value is returned as it is. */
+export function defineStorage(definition: StorageDefinition): StorageDefinition {
+  return definition
 }

@@ -1,0 +1,10 @@
+import { defineStorage } from '../storage.ts'
+
+export const local = defineStorage({
+  kind: 'local',
+  summary: 'A folder of this machine',
+  forms: ['./folder', '/folder', 'file:///folder'],
+  // Anything with a scheme belongs to another adapter; a Windows drive letter is not one.
+  matches: url => url.trim() !== '' && (/^file:/i.test(url) || !/^[a-z][a-z0-9+.-]+:/i.test(url)),
+  load: async () => (await import('./local-storage.ts')).openLocalStorage,
+})

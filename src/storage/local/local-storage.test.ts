@@ -1,0 +1,127 @@
+import { spawnSync } from 'node:child_process'
+import { chmod, mkdir, mkdtemp, readdir, rm, stat, symlink, utimes, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { pathToFileURL } from 'node:url'
+import { afterEach, beforeEach, expect, test } from 'vitest'
+import { testStorageContract } from '../../../test/contracts/storage-contract.ts'
+import { FaultyStorage } from '../../../test/helpers/faulty-storage.ts'
+import { LocalStorage, openLocalStorage } from './local-storage.ts'
+import { removeUnfinished, unfinishedName } from './unfinished.ts'
+
+let folder: string
+
+beforeEach(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'lifeboat-local-'))
+})
+
+afterEach(async () => {
+  await rm(folder, { recursive: true, force: true })
+})
+
+testStorageContract('local', {
+  open: async () => new LocalStorage(join(folder, 'repo')),
+  reopen: async storage => new LocalStorage(storage.location),
+})
+
+testStorageContract('faulty without faults over local', {
+  open: async () => new FaultyStorage(new LocalStorage(join(folder, 'repo'))),
+  reopen: async storage => new LocalStorage(storage.location),
+})
+
+test('looking does not create anything; files are 0600 in folders of 0700', async () => {
+  const storage = new LocalStorage(join(folder, 'a/b'))
+  await storage.find('config')
+  expect(await readdir(folder)).toEqual([])
+  await storage.save('data/3f/3f2a', Buffer.from('x'))
+  for (const path of ['a', 'a/b', 'a/b/data', 'a/b/data/3f', 'a/b/tmp']) {
+    expect((await stat(join(folder, path))).mode & 0o777).toBe(0o700)
+  }
+  expect((await stat(join(folder, 'a/b/data/3f/3f2a'))).mode & 0o777).toBe(0o600)
+  expect(await readdir(join(folder, 'a/b/tmp'))).toEqual([])
+})
+
+test('paths are relative to the base folder, file URLs are absolute', async () => {
+  expect(openLocalStorage('./backups', { baseDir: folder }).location).toBe(join(folder, 'backups'))
+  expect(openLocalStorage('/backups', { baseDir: folder }).location).toBe('/backups')
+  expect(openLocalStorage(pathToFileURL('/with space').href, { baseDir: folder }).location).toBe('/with space')
+  expect(() => openLocalStorage('file://host/x', { baseDir: folder })).toThrow(
+    expect.objectContaining({ code: 'usage' }),
+  )
+})
+
+test('leftovers of dead processes go with the next save, those of living ones stay until they are old', async () => {
+  const repo = join(folder, 'repo')
+  await mkdir(join(repo, 'tmp'), { recursive: true })
+  const place = async (name: string): Promise<void> => writeFile(join(repo, 'tmp', name), 'half')
+  const dead = unfinishedName().replace(`-${process.pid}-`, `-${deadProcessId()}-`)
+  const living = unfinishedName()
+  const elsewhere = `0123456789abcdef-1-0123456789abcdef`
+  for (const name of [dead, living, elsewhere, 'notes-of-a-person.txt']) await place(name)
+  const storage = new LocalStorage(repo)
+  expect(await keysOf(storage)).toEqual([])
+  await storage.save('config', Buffer.from('x'))
+  expect((await readdir(join(repo, 'tmp'))).sort()).toEqual([living, elsewhere, 'notes-of-a-person.txt'].sort())
+
+  const old = new Date(Date.now() - 25 * 3600 * 1000)
+  await utimes(join(repo, 'tmp', elsewhere), old, old)
+  await removeUnfinished(repo, Date.now())
+  expect((await readdir(join(repo, 'tmp'))).sort()).toEqual([living, 'notes-of-a-person.txt'].sort())
+})
+
+test('follows a data folder that was put elsewhere on the same disk', async () => {
+  const storage = new LocalStorage(join(folder, 'repo'))
+  await mkdir(join(folder, 'other'))
+  await mkdir(join(folder, 'repo'))
+  await symlink(join(folder, 'other'), join(folder, 'repo/data'))
+  await storage.save('data/3f/3f2a', Buffer.from('x'))
+  expect(await keysOf(storage)).toEqual(['data/3f/3f2a'])
+  expect(await readdir(join(folder, 'other/3f'))).toEqual(['3f2a'])
+})
+
+test('a file in the place of a folder is a clear error', async () => {
+  await writeFile(join(folder, 'file'), 'x')
+  const storage = new LocalStorage(join(folder, 'file'))
+  await expect(storage.save('config', Buffer.from('x'))).rejects.toMatchObject({ code: 'storage-failed' })
+  await expect(storage.find('config')).rejects.toMatchObject({
+    code: 'storage-failed',
+    message: `cannot look for config in ${join(folder, 'file')}: not a directory`,
+  })
+})
+
+test.skipIf(process.getuid?.() === 0)('a folder without rights is storage-denied', async () => {
+  const storage = new LocalStorage(join(folder, 'closed/repo'))
+  await mkdir(join(folder, 'closed'), { mode: 0o500 })
+  await expect(storage.save('config', Buffer.from('x'))).rejects.toMatchObject({ code: 'storage-denied' })
+  await chmod(join(folder, 'closed'), 0o700)
+})
+
+test('a full disk is storage-full, leaves no part, and writing goes on when there is space', async context => {
+  const mounted = spawnSync('mount', ['-t', 'tmpfs', '-o', 'size=256k', 'tmpfs', folder]).status === 0
+  if (!mounted) context.skip('needs the right to mount a tmpfs')
+  try {
+    const storage = new LocalStorage(join(folder, 'repo'))
+    await storage.save('config', Buffer.from('x'))
+    await expect(storage.save('data/3f/3f2a', Buffer.alloc(1 << 20))).rejects.toMatchObject({ code: 'storage-full' })
+    expect(await keysOf(storage)).toEqual(['config'])
+    expect(await readdir(join(folder, 'repo/tmp'))).toEqual([])
+    await storage.save('data/3f/3f2a', Buffer.alloc(1 << 16))
+    expect(await keysOf(storage)).toEqual(['config', 'data/3f/3f2a'])
+  } finally {
+    spawnSync('umount', [folder])
+  }
+})
+
+test('free space is that of the nearest folder that exists', async () => {
+  expect(await new LocalStorage(join(folder, 'not/yet')).freeBytes()).toBeGreaterThan(0)
+})
+
+async function keysOf(storage: LocalStorage): Promise<string[]> {
+  const keys: string[] = []
+  for await (const object of storage.list('')) keys.push(object.key)
+  return keys.sort()
+}
+
+function deadProcessId(): number {
+  return spawnSync(process.execPath, ['--version']).pid
+}

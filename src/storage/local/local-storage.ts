@@ -1,0 +1,273 @@
+import { constants, type Dirent } from 'node:fs'
+import { type FileHandle, link, mkdir, open, readdir, rename, stat, statfs, unlink } from 'node:fs/promises'
+import { homedir } from 'node:os'
+import { dirname, join, resolve } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { AppError, systemCode, throwIfAborted } from '../../base/errors.ts'
+import { assertKey, assertPrefix } from '../keys.ts'
+import type { LoadOptions, SaveOptions, Storage, StorageCallOptions, StoragePlace, StoredObject } from '../storage.ts'
+import { storageError } from './system-errors.ts'
+import { removeUnfinished, UNFINISHED_FOLDER, unfinishedName } from './unfinished.ts'
+
+const STATS_AT_ONCE = 256
+
+/** @param url a path (`~/` is the home folder) or a `file:` URL */
+export function openLocalStorage(url: string, place: StoragePlace): Storage {
+  return new LocalStorage(rootOf(url, place.baseDir))
+}
+
+function rootOf(url: string, baseDir: string): string {
+  if (/^file:/i.test(url)) {
+    try {
+      return fileURLToPath(url)
+    } catch (error) {
+      throw new AppError('usage', `cannot use the url ${url}`, {
+        cause: error,
+        hint: 'Write an absolute path, like file:///backups.',
+      })
+    }
+  }
+  if (url === '~' || url.startsWith('~/')) return join(homedir(), url.slice(1))
+  return resolve(baseDir, url)
+}
+
+/** Objects are files below `root`, 0600 in folders of 0700. */
+export class LocalStorage implements Storage {
+  readonly location: string
+  readonly traits = { kind: 'local', concurrency: 4 }
+  readonly #root: string
+  readonly #folders = new Set<string>()
+  #swept: Promise<void> | undefined
+
+  /** @param root absolute */
+  constructor(root: string) {
+    this.#root = root
+    this.location = root
+  }
+
+  async *list(prefix: string, options: StorageCallOptions = {}): AsyncIterable<StoredObject> {
+    for await (const keys of this.#listFolders(prefix, options)) {
+      for (let at = 0; at < keys.length; at += STATS_AT_ONCE) {
+        throwIfAborted(options.signal)
+        const found = await Promise.all(keys.slice(at, at + STATS_AT_ONCE).map(key => this.find(key)))
+        // Removed since the folder was read: as if it had been removed before.
+        for (const object of found) if (object) yield object
+      }
+    }
+  }
+
+  async *listKeys(prefix: string, options: StorageCallOptions = {}): AsyncIterable<string> {
+    for await (const keys of this.#listFolders(prefix, options)) yield* keys
+  }
+
+  async find(key: string, options: StorageCallOptions = {}): Promise<StoredObject | undefined> {
+    const path = this.#begin(key, options)
+    try {
+      const status = await stat(path)
+      return status.isFile() ? { key, sizeBytes: status.size } : undefined
+    } catch (error) {
+      if (systemCode(error) === 'ENOENT') return undefined
+      throw storageError(`cannot look for ${key} in ${this.location}`, error)
+    }
+  }
+
+  async load(key: string, options: LoadOptions = {}): Promise<Buffer> {
+    const path = this.#begin(key, options)
+    try {
+      const file = await open(path, constants.O_RDONLY)
+      try {
+        const range = options.range ?? { offset: 0, length: (await file.stat()).size }
+        return await readExactly(file, range.offset, range.length)
+      } finally {
+        await file.close()
+      }
+    } catch (error) {
+      throw storageError(`cannot read ${key} from ${this.location}`, error)
+    }
+  }
+
+  async save(key: string, content: Uint8Array | readonly Uint8Array[], options: SaveOptions = {}): Promise<void> {
+    const path = this.#begin(key, options)
+    const parts = content instanceof Uint8Array ? [content] : content
+    try {
+      await this.#prepare()
+      await this.#createFolder(dirname(path))
+      const unfinished = join(this.#root, UNFINISHED_FOLDER, unfinishedName())
+      try {
+        await writeDurably(unfinished, parts)
+        throwIfAborted(options.signal)
+        await (options.ifAbsent ? moveIfAbsent(unfinished, path) : rename(unfinished, path))
+      } catch (error) {
+        await unlink(unfinished).catch(() => {})
+        throw error
+      }
+      await syncFolder(dirname(path))
+    } catch (error) {
+      this.#folders.clear()
+      throw storageError(`cannot write ${key} to ${this.location}`, error)
+    }
+  }
+
+  async remove(key: string, options: StorageCallOptions = {}): Promise<void> {
+    const path = this.#begin(key, options)
+    try {
+      await unlink(path)
+      // A lock or a pack that comes back after a power cut would contradict what was written since.
+      await syncFolder(dirname(path))
+    } catch (error) {
+      if (systemCode(error) === 'ENOENT') return
+      throw storageError(`cannot remove ${key} from ${this.location}`, error)
+    }
+  }
+
+  async freeBytes(): Promise<number | undefined> {
+    for (let folder = this.#root; ; folder = dirname(folder)) {
+      const free = await statfs(folder).catch((error: unknown) => {
+        if (systemCode(error) !== 'ENOENT') throw storageError(`cannot ask for the free space of ${folder}`, error)
+      })
+      if (free) return free.bavail * free.bsize
+      if (folder === dirname(folder)) return undefined
+    }
+  }
+
+  async close(): Promise<void> {
+    await this.#swept
+  }
+
+  #begin(key: string, options: StorageCallOptions): string {
+    assertKey(key)
+    throwIfAborted(options.signal)
+    return join(this.#root, key)
+  }
+
+  /** The keys under a prefix, one folder at a time. */
+  async *#listFolders(prefix: string, options: StorageCallOptions): AsyncIterable<string[]> {
+    assertPrefix(prefix)
+    const pending = [prefix]
+    for (let folder = pending.pop(); folder !== undefined; folder = pending.pop()) {
+      throwIfAborted(options.signal)
+      const keys: string[] = []
+      for (const entry of await this.#readFolder(folder)) {
+        const key = folder + entry.name
+        if (!isKey(key)) continue
+        const kind = await this.#kindOf(entry, key)
+        if (kind === 'folder') pending.push(`${key}/`)
+        else if (kind === 'file') keys.push(key)
+      }
+      yield keys
+    }
+  }
+
+  async #readFolder(prefix: string): Promise<Dirent[]> {
+    try {
+      return await readdir(join(this.#root, prefix), { withFileTypes: true })
+    } catch (error) {
+      if (systemCode(error) === 'ENOENT') return []
+      throw storageError(`cannot list ${prefix} in ${this.location}`, error)
+    }
+  }
+
+  // People put `data` on another disk by a link; some file systems do not tell types.
+  async #kindOf(entry: Dirent, key: string): Promise<'folder' | 'file' | 'other'> {
+    if (entry.isFile()) return 'file'
+    if (entry.isDirectory()) return 'folder'
+    const status = await stat(join(this.#root, key)).catch(() => undefined)
+    if (status?.isDirectory()) return 'folder'
+    return status?.isFile() ? 'file' : 'other'
+  }
+
+  async #prepare(): Promise<void> {
+    await this.#createFolder(join(this.#root, UNFINISHED_FOLDER))
+    this.#swept ??= removeUnfinished(this.#root, Date.now())
+    await this.#swept
+  }
+
+  /** Creates a folder and its parents, each made durable in its own parent. */
+  async #createFolder(folder: string): Promise<void> {
+    if (this.#folders.has(folder)) return
+    try {
+      await mkdir(folder, { mode: 0o700 })
+      await syncFolder(dirname(folder))
+    } catch (error) {
+      const code = systemCode(error)
+      if (code === 'ENOENT' && folder !== dirname(folder)) {
+        await this.#createFolder(dirname(folder))
+        return this.#createFolder(folder)
+      }
+      if (code !== 'EEXIST') throw error
+    }
+    this.#folders.add(folder)
+  }
+}
+
+function isKey(key: string): boolean {
+  try {
+    assertKey(key)
+    return true
+  } catch {
+    return false
+  }
+}
+
+async function readExactly(file: FileHandle, offset: number, length: number): Promise<Buffer> {
+  // A buffer of its own, so that it can be handed to a worker thread without a copy.
+  const buffer = Buffer.allocUnsafeSlow(length)
+  for (let at = 0; at < length; ) {
+    const { bytesRead } = await file.read(buffer, at, length - at, offset + at)
+    if (bytesRead === 0) throw new Error('it ends before the range asked for')
+    at += bytesRead
+  }
+  return buffer
+}
+
+async function writeDurably(path: string, parts: readonly Uint8Array[]): Promise<void> {
+  const file = await open(path, 'wx', 0o600)
+  try {
+    await writeAll(file, parts)
+    await file.sync()
+  } finally {
+    await file.close()
+  }
+}
+
+// Not `writeFile`: it cuts what it is given into pieces of its own; `writev` takes all parts where they are.
+async function writeAll(file: FileHandle, parts: readonly Uint8Array[]): Promise<void> {
+  let rest = parts.filter(part => part.length > 0)
+  while (rest.length > 0) {
+    let { bytesWritten } = await file.writev(rest.slice(0, 1024))
+    const next: Uint8Array[] = []
+    for (const part of rest) {
+      if (bytesWritten >= part.length) bytesWritten -= part.length
+      else {
+        next.push(bytesWritten === 0 ? part : part.subarray(bytesWritten))
+        bytesWritten = 0
+      }
+    }
+    rest = next
+  }
+}
+
+async function moveIfAbsent(from: string, to: string): Promise<void> {
+  try {
+    await link(from, to)
+  } catch (error) {
+    if (!['EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS', 'EMLINK'].includes(systemCode(error) ?? '')) throw error
+    // A file system without hard links: two writers in the same instant could both win here.
+    const existing = await stat(to).catch(() => undefined)
+    if (existing) throw Object.assign(new Error('EEXIST: file already exists'), { code: 'EEXIST' })
+    return rename(from, to)
+  }
+  await unlink(from)
+}
+
+async function syncFolder(folder: string): Promise<void> {
+  const handle = await open(folder, constants.O_RDONLY)
+  try {
+    await handle.sync()
+  } catch (error) {
+    // Some network and FUSE file systems know no fsync of folders.
+    if (!['EINVAL', 'ENOTSUP', 'ENOSYS'].includes(systemCode(error) ?? '')) throw error
+  } finally {
+    await handle.close()
+  }
+}
