@@ -1,10 +1,11 @@
 import { AppError, throwIfAborted } from '../../base/errors.ts'
 import type { Finding } from '../../model/finding.ts'
+import type { Host } from '../../model/host.ts'
 import type { BackupType, Manifest } from '../../model/manifest.ts'
 import { labelsToTags } from '../../model/recovery-point.ts'
 import type { NewSnapshot, Repository, Snapshot, SnapshotSummary, Writing } from '../../repository/index.ts'
 import type { Capture, CaptureSummary, ParentSnapshot, Source, SourceContext } from '../../sources/source.ts'
-import { type CapturedFiles, type CapturedTree, writeCapture } from './capture-writer.ts'
+import { type BackupProgress, type CapturedFiles, type CapturedTree, writeCapture } from './capture-writer.ts'
 import { findParent } from './parent.ts'
 
 export interface BackupRequest extends SourceContext {
@@ -20,22 +21,6 @@ export interface BackupRequest extends SourceContext {
   /** Never captured: the repositories and our own state. Absolute. */
   readonly excludePaths: readonly string[]
   readonly onProgress?: ((progress: BackupProgress) => void) | undefined
-}
-
-export interface Host {
-  readonly hostname: string
-  readonly username: string
-  readonly uid: number
-  readonly gid: number
-}
-
-export interface BackupProgress {
-  readonly bytesRead: number
-  /** Size of what is being read, as far as it is known. */
-  readonly totalBytes: number | undefined
-  readonly bytesNew: number
-  readonly bytesStored: number
-  readonly files: number
 }
 
 export interface BackupResult {
@@ -59,6 +44,8 @@ export interface BackupResult {
   /** False when something is missing from the snapshot or changed while it was read. */
   readonly complete: boolean
 }
+
+export type { BackupProgress } from './capture-writer.ts'
 
 /** Takes one recovery point of one source into one repository. */
 export async function backup(request: BackupRequest): Promise<BackupResult> {

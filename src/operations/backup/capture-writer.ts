@@ -5,11 +5,19 @@ import type { Id, NodeMeta, TreeNode } from '../../model/node.ts'
 import type { Writing, WrittenContent } from '../../repository/index.ts'
 import type { Capture, CaptureEntry, CaptureSummary, Content, ParentSnapshot } from '../../sources/source.ts'
 import { MANIFEST_FILE, MANIFEST_FOLDER } from '../browse/snapshot-tree.ts'
-import type { BackupProgress } from './backup.ts'
 import { TreeBuilder } from './tree-builder.ts'
 
 /** Small files wait for nothing but each other's round trips, so several are under way at once. */
 const FILES_AT_ONCE = 16
+
+export interface BackupProgress {
+  readonly bytesRead: number
+  /** Size of what is being read, as far as it is known. */
+  readonly totalBytes: number | undefined
+  readonly bytesNew: number
+  readonly bytesStored: number
+  readonly files: number
+}
 
 export interface CaptureWriterRequest {
   readonly writing: Writing

@@ -1,9 +1,9 @@
+import type { Host } from '../../model/host.ts'
 import type { BackupType } from '../../model/manifest.ts'
 import { labelsOf } from '../../model/recovery-point.ts'
 import type { Repository, Snapshot } from '../../repository/index.ts'
 import type { ParentSnapshot, Source } from '../../sources/source.ts'
 import { getSourceRoot, loadManifest, SnapshotTree, sourceFolder } from '../browse/snapshot-tree.ts'
-import type { Host } from './backup.ts'
 
 export interface ParentQuery {
   readonly source: Source

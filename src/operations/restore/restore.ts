@@ -1,0 +1,92 @@
+import { AppError } from '../../base/errors.ts'
+import type { Finding } from '../../model/finding.ts'
+import { labelsOf } from '../../model/recovery-point.ts'
+import type { Repository, Snapshot } from '../../repository/index.ts'
+import type { CheckOutcome, RestoredBytes, Source, SourceContext } from '../../sources/source.ts'
+import { loadManifest } from '../browse/snapshot-tree.ts'
+import { RepositorySnapshotReader } from './snapshot-reader.ts'
+
+export interface RestoreOperationRequest extends SourceContext {
+  readonly repository: Repository
+  readonly snapshot: Snapshot
+  /** Of the snapshot's kind; its name need not be the snapshot's. */
+  readonly source: Source
+  /** Absolute path. */
+  readonly target: string
+  /** An existing target may be changed. */
+  readonly force: boolean
+  /** In an existing target, rewrite only what differs. */
+  readonly delta: boolean
+  /** Run the source's checks on what was restored. */
+  readonly checks: boolean
+  /** Only these paths and what is below them; empty: all. */
+  readonly include: readonly string[]
+  readonly onProgress?: ((progress: RestoredBytes & { readonly sizeBytes: number | undefined }) => void) | undefined
+}
+
+export interface RestoreResult {
+  readonly snapshot: Snapshot
+  readonly source: string
+  readonly kind: string
+  readonly target: string
+  readonly files: number
+  readonly totalBytes: number
+  readonly writtenBytes: number
+  readonly durationMs: number
+  readonly checks: readonly CheckOutcome[]
+  readonly findings: readonly Finding[]
+}
+
+/**
+ * Brings a snapshot back to a path. Throws `verification-failed` when the restored data does not pass the source's
+ * checks; what failed is in the error's context.
+ */
+export async function restore(request: RestoreOperationRequest): Promise<RestoreResult> {
+  const startedMs = request.clock.monotonicMs()
+  const { snapshot, repository, source } = request
+  requireKind(source, snapshot)
+  const sizeBytes = snapshot.summary?.totalBytesProcessed
+  const reader = new RepositorySnapshotReader({
+    repository,
+    snapshot,
+    manifest: await loadManifest(repository, snapshot),
+    signal: request.signal,
+    onProgress: progress => request.onProgress?.({ ...progress, sizeBytes }),
+  })
+  const { clock, logger, scratchDir, signal, target, force, delta, checks, include } = request
+  const outcome = await source.restore({
+    ...{ clock, logger, scratchDir, signal, target, force, delta, checks, include },
+    snapshot: reader,
+  })
+  const failed = outcome.checks.filter(check => !check.passed)
+  if (failed.length > 0) throw verificationFailed(snapshot, outcome.target, failed)
+  return {
+    snapshot,
+    source: source.name,
+    kind: source.kind,
+    target: outcome.target,
+    files: outcome.files,
+    totalBytes: outcome.totalBytes,
+    writtenBytes: outcome.writtenBytes,
+    durationMs: Math.round(request.clock.monotonicMs() - startedMs),
+    checks: outcome.checks,
+    findings: outcome.findings,
+  }
+}
+
+function requireKind(source: Source, snapshot: Snapshot): void {
+  const { kind } = labelsOf(snapshot.tags)
+  if (kind === undefined || kind === source.kind) return
+  throw new AppError('target-invalid', `snapshot ${snapshot.id.slice(0, 8)} is of kind ${kind}, not ${source.kind}`, {
+    hint: `Source ${source.name} is configured as ${source.kind}; name the source that the snapshot is of.`,
+  })
+}
+
+function verificationFailed(snapshot: Snapshot, target: string, failed: readonly CheckOutcome[]): AppError {
+  const [first] = failed
+  const what = first === undefined ? '' : `: ${first.name}: expected ${first.expected}, found ${first.found}`
+  return new AppError('verification-failed', `restored data of snapshot ${snapshot.id.slice(0, 8)} is not sound${what}`, {
+    hint: `Run "lifeboat check --read-data", then restore an earlier snapshot; see "lifeboat snapshots".`,
+    context: { target, failed },
+  })
+}

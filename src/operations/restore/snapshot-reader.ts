@@ -1,0 +1,61 @@
+import type { Manifest } from '../../model/manifest.ts'
+import type { TreeNode } from '../../model/node.ts'
+import type { FileToWrite, Repository, Snapshot } from '../../repository/index.ts'
+import type { FileToRestore, RestoredBytes, SnapshotEntry, SnapshotReader } from '../../sources/source.ts'
+import { getSourceRoot, SnapshotTree } from '../browse/snapshot-tree.ts'
+
+
+/** What a source sees of a snapshot when it restores: its own folder, nothing else. */
+export class RepositorySnapshotReader implements SnapshotReader {
+  readonly id: string
+  readonly manifest: Manifest | undefined
+  readonly #repository: Repository
+  readonly #snapshot: Snapshot
+  readonly #signal: AbortSignal
+  readonly #onProgress: ((progress: RestoredBytes) => void) | undefined
+  #finished: RestoredBytes = { totalBytes: 0, writtenBytes: 0 }
+
+  constructor(options: {
+    readonly repository: Repository
+    readonly snapshot: Snapshot
+    readonly manifest: Manifest | undefined
+    readonly signal: AbortSignal
+    readonly onProgress: ((progress: RestoredBytes) => void) | undefined
+  }) {
+    this.id = options.snapshot.id
+    this.manifest = options.manifest
+    this.#repository = options.repository
+    this.#snapshot = options.snapshot
+    this.#signal = options.signal
+    this.#onProgress = options.onProgress
+  }
+
+  async *entries(): AsyncGenerator<SnapshotEntry> {
+    const tree = new SnapshotTree(this.#repository, this.#snapshot.tree)
+    yield* tree.walk(await getSourceRoot(tree, this.#snapshot))
+  }
+
+  async restoreFiles(files: Iterable<FileToRestore>): Promise<RestoredBytes> {
+    const before = this.#finished
+    const done = await this.#repository.restoreFiles(toWrite(files), {
+      signal: this.#signal,
+      onProgress: now => this.#onProgress?.(sum(before, now)),
+    })
+    this.#finished = sum(before, done)
+    return done
+  }
+
+  read(node: TreeNode): AsyncIterable<Buffer> {
+    return this.#repository.readContent(node.content ?? [], this.#signal)
+  }
+}
+
+function* toWrite(files: Iterable<FileToRestore>): Generator<FileToWrite> {
+  for (const { node, path, delta } of files) {
+    yield { content: node.content ?? [], sizeBytes: node.sizeBytes ?? 0, path, delta }
+  }
+}
+
+function sum(a: RestoredBytes, b: RestoredBytes): RestoredBytes {
+  return { totalBytes: a.totalBytes + b.totalBytes, writtenBytes: a.writtenBytes + b.writtenBytes }
+}

@@ -1,0 +1,60 @@
+import type { Finding } from '../../model/finding.ts'
+import type { Id } from '../../model/node.ts'
+import { labelsOf, type Proof, type RecoveryPoint, SHORT_ID_DIGITS, userTags } from '../../model/recovery-point.ts'
+import type { Repository, Snapshot } from '../../repository/index.ts'
+
+export interface NamedRepository {
+  /** Its name in the configuration. */
+  readonly name: string
+  readonly repository: Repository
+}
+
+export interface SnapshotsRequest {
+  readonly repositories: readonly NamedRepository[]
+  /** Only this source's; undefined: all, other programs' too. */
+  readonly source: string | undefined
+  /** What is proven of the snapshots of a repository (by its id). */
+  readonly proofs: (repositoryId: Id) => ReadonlyMap<Id, Proof>
+}
+
+export interface SnapshotsResult {
+  /** Oldest first. */
+  readonly recoveryPoints: readonly RecoveryPoint[]
+  readonly findings: readonly Finding[]
+}
+
+/** Lists recovery points of one or all sources, over several repositories. */
+export async function listRecoveryPoints(request: SnapshotsRequest): Promise<SnapshotsResult> {
+  const recoveryPoints: RecoveryPoint[] = []
+  const findings: Finding[] = []
+  for (const { name, repository } of request.repositories) {
+    const proofs = request.proofs(repository.id)
+    const list = await repository.listSnapshots()
+    findings.push(...list.findings)
+    for (const snapshot of list.snapshots) {
+      const point = toRecoveryPoint(snapshot, name, proofs.get(snapshot.id) ?? 'recorded')
+      if (request.source === undefined || point.source === request.source) recoveryPoints.push(point)
+    }
+  }
+  recoveryPoints.sort((a, b) => a.time.getTime() - b.time.getTime())
+  return { recoveryPoints, findings }
+}
+
+export function toRecoveryPoint(snapshot: Snapshot, repository: string, proof: Proof): RecoveryPoint {
+  const { source, kind, type } = labelsOf(snapshot.tags)
+  return {
+    id: snapshot.id,
+    shortId: snapshot.id.slice(0, SHORT_ID_DIGITS),
+    time: snapshot.time,
+    source,
+    kind,
+    type,
+    repository,
+    hostname: snapshot.hostname,
+    paths: snapshot.paths,
+    tags: userTags(snapshot.tags),
+    sizeBytes: snapshot.summary?.totalBytesProcessed,
+    addedBytes: snapshot.summary?.dataAddedPacked,
+    proof,
+  }
+}
