@@ -1,0 +1,209 @@
+import { chmod, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { z } from 'zod'
+import { AppError } from '../base/errors.ts'
+import { type Config, findConfigFile, loadConfig, parseConfig } from './load.ts'
+
+const kinds = [
+  { kind: 'sqlite', summary: 'a database file', options: z.object({ path: z.string().describe('The file.') }) },
+  {
+    kind: 'files',
+    summary: 'a folder',
+    options: z.object({ path: z.string(), exclude: z.array(z.string()).default([]) }),
+  },
+]
+
+const GOOD = `repositories:
+  main: { url: ./backups, passwordFile: ./.lifeboat/password }
+sources:
+  app: { kind: sqlite, path: ./prisma/dev.db }
+  docs: { kind: files, path: ${'${DOCS}'}, exclude: [tmp] }
+policies:
+  nightly:
+    sources: [app, docs]
+    repositories: [main]
+    schedule: "0 2 * * *"
+    timezone: Asia/Shanghai
+    keep: { daily: 7, within: 30d }
+    objectives: { rpo: 25h, rto: 30m }
+`
+
+const parse = (text: string, environment: Record<string, string> = { DOCS: '/srv/docs' }): Config =>
+  parseConfig(text, '/app/lifeboat.yaml', { environment, kinds })
+
+function errorOf(text: string, environment?: Record<string, string>): AppError {
+  try {
+    parse(text, environment)
+  } catch (error) {
+    if (error instanceof AppError) return error
+    throw error
+  }
+  throw new Error('no error')
+}
+
+test('reads a configuration', () => {
+  const config = parse(GOOD)
+  expect(config.baseDir).toBe('/app')
+  expect(config.stateDir).toBe('/app/.lifeboat')
+  expect(config.sources.get('app')).toEqual({ kind: 'sqlite', options: { path: './prisma/dev.db' } })
+  expect(config.sources.get('docs')?.options).toEqual({ path: '/srv/docs', exclude: ['tmp'] })
+  expect(config.policies.get('nightly')?.objectives).toEqual({ rpo: 90_000_000, rto: 1_800_000 })
+  expect(config.policies.get('nightly')?.keep?.within).toBe(30 * 86_400_000)
+  expect(config.findings).toEqual([])
+})
+
+const edits: Array<[name: string, from: string, to: string, expected: string]> = [
+  [
+    'a wrong number',
+    'daily: 7',
+    'daily: seven',
+    'lifeboat.yaml:12:20: policies.nightly.keep.daily cannot be "seven" (allowed: a whole number',
+  ],
+  ['zero', 'daily: 7', 'daily: 0', 'cannot be 0 (allowed: a whole number of 1 or more)'],
+  [
+    'a misspelt key',
+    'daily: 7',
+    'dayly: 7',
+    'lifeboat.yaml:12:13: policies.nightly.keep.dayly is not a known key; did you mean "daily"? (allowed: last, hourly',
+  ],
+  [
+    'a key of a source',
+    'exclude',
+    'excludes',
+    'lifeboat.yaml:5:39: sources.docs.excludes is not a known key; did you mean "exclude"? (allowed: path, exclude, kind)',
+  ],
+  [
+    'a key at the top',
+    'policies:',
+    'policy:',
+    'lifeboat.yaml:6:1: policy is not a known key; did you mean "policies"?',
+  ],
+  [
+    'an unknown kind',
+    'kind: sqlite',
+    'kind: oracle',
+    'lifeboat.yaml:4:16: sources.app.kind cannot be "oracle" (allowed: sqlite, files)',
+  ],
+  ['a missing key', ', path: ./prisma/dev.db', '', 'lifeboat.yaml:4:3: sources.app.path is missing (allowed: a text)'],
+  ['a list for a text', './prisma/dev.db', '[a]', 'sources.app.path cannot be a list (allowed: a text)'],
+  [
+    'a dangling source',
+    '[app, docs]',
+    '[ap, docs]',
+    'lifeboat.yaml:8:15: there is no source "ap"; did you mean "app"? (allowed: app, docs)',
+  ],
+  [
+    'a dangling repository',
+    'repositories: [main]',
+    'repositories: [offsite]',
+    'there is no repository "offsite" (allowed: main)',
+  ],
+  [
+    'a bad schedule',
+    '0 2 * * *',
+    'nightly',
+    'policies.nightly.schedule cannot be "nightly" (allowed: a cron expression',
+  ],
+  ['a bad time zone', 'Asia/Shanghai', 'Mars/Base', 'cannot be "Mars/Base" (allowed: a time zone like'],
+  ['a bad duration', '25h', '25 hens', 'policies.nightly.objectives.rpo cannot be "25 hens" (allowed: a duration like'],
+  [
+    'no password',
+    ', passwordFile: ./.lifeboat/password',
+    '',
+    'lifeboat.yaml:2:3: repositories.main does not have what it needs (allowed: exactly one of passwordFile, passwordEnv, passwordCommand)',
+  ],
+  ['two passwords', 'passwordFile:', 'passwordEnv: X, passwordFile:', 'exactly one of passwordFile'],
+  ['a bad name', 'app: {', '"a b": {', 'lifeboat.yaml:4:3: "a b" cannot be a name (allowed: a name of letters'],
+  ['the same key twice', 'policies:', 'sources: {}\npolicies:', 'lifeboat.yaml:6:1: map keys must be unique'],
+  ['broken YAML', '[main]', '[main', 'lifeboat.yaml:10:'],
+]
+
+test.each(edits)('says where and what: %s', (_name, from, to, expected) => {
+  expect(GOOD).toContain(from)
+  const error = errorOf(GOOD.replace(from, to))
+  expect(error.code).toBe('config-invalid')
+  expect(error.message).toContain(expected)
+})
+
+test('lists every problem, in the order of the file', () => {
+  const error = errorOf(GOOD.replace('daily: 7', 'dayly: 7').replace('url: ./backups', 'url: 7'))
+  expect(error.message.split('\n').map(line => line.split(':')[1])).toEqual(['2', '12'])
+  expect(error.context.problems).toHaveLength(2)
+})
+
+test.each(['', '[]', '42', 'null', '- a', 'repositories: 1\nsources: []', '\u0000', '{{{', 'a: &x 1\nb: *x'])(
+  'refuses %j with an error of ours',
+  text => expect(errorOf(text).code).toBe('config-invalid'),
+)
+
+describe('variables', () => {
+  test('are filled in everywhere but in comments, also inside braces, and are never YAML', () => {
+    const text = `${GOOD}# \${NOT_THERE}\n`
+    expect(parse(text, { DOCS: 'x: [y] # "z' }).sources.get('docs')?.options).toMatchObject({ path: 'x: [y] # "z' })
+  })
+
+  test('may have a default, may be escaped', () => {
+    const options = (path: string): unknown =>
+      parse(
+        GOOD.replace('${DOCS}', () => path),
+        {},
+      ).sources.get('docs')?.options
+    expect(options('"a/${DOCS:-b c}/d"')).toMatchObject({ path: 'a/b c/d' })
+    expect(options('"$${DOCS}"')).toMatchObject({ path: '${DOCS}' })
+  })
+
+  test('that are missing are named with their line', () => {
+    expect(errorOf(GOOD, {}).message).toBe('lifeboat.yaml:5:30: environment variable DOCS is not set')
+    expect(errorOf(GOOD.replace('${DOCS}', '${DOCS:x}')).message).toContain(
+      'is not the name of an environment variable',
+    )
+  })
+
+  test('and passwords are never shown in errors', () => {
+    const secret = 'hunter2hunter2'
+    const wrong = GOOD.replace('daily: 7', 'daily: ${DOCS}')
+    expect(errorOf(wrong, { DOCS: secret }).message).toContain('cannot be "${DOCS}"')
+    const inClear = GOOD.replace('passwordFile: ./.lifeboat/password', `password: [${secret}], passwordEnv: ${secret}`)
+    const url = GOOD.replace('./prisma/dev.db', `7, path2: "s3://user:${secret}@host"`).replace(
+      'sqlite',
+      `"pg://u:${secret}@h"`,
+    )
+    for (const text of [inClear, url]) {
+      const error = errorOf(text)
+      expect(`${error.message}${JSON.stringify(error.context)}`).not.toContain(secret)
+    }
+  })
+})
+
+test('a password in clear warns', () => {
+  const config = parse(GOOD.replace('passwordFile: ./.lifeboat/password', 'password: hunter2'))
+  expect(config.findings.map(finding => [finding.code, finding.message])).toEqual([
+    ['password-in-config', 'the password stands in clear in lifeboat.yaml:2'],
+  ])
+})
+
+describe('files', () => {
+  let folder = ''
+  beforeEach(async () => {
+    folder = await mkdtemp(join(tmpdir(), 'lifeboat-config-'))
+  })
+  afterEach(() => rm(folder, { recursive: true, force: true }))
+
+  test('are found upwards', async () => {
+    await mkdir(join(folder, 'a/b'), { recursive: true })
+    await writeFile(join(folder, 'lifeboat.yaml'), GOOD)
+    expect(await findConfigFile(join(folder, 'a/b'))).toBe(join(folder, 'lifeboat.yaml'))
+  })
+
+  test('that are missing or folders are clear errors', async () => {
+    const options = { environment: {}, kinds }
+    await expect(loadConfig(join(folder, 'no.yaml'), options)).rejects.toMatchObject({ code: 'config-not-found' })
+    await expect(loadConfig(folder, options)).rejects.toMatchObject({ code: 'config-invalid' })
+    await writeFile(join(folder, 'lifeboat.yaml'), GOOD)
+    await chmod(join(folder, 'lifeboat.yaml'), 0o644)
+    const config = await loadConfig(join(folder, 'lifeboat.yaml'), { environment: { DOCS: 'd' }, kinds })
+    expect([...config.sources.keys()]).toEqual(['app', 'docs'])
+  })
+})

@@ -1,0 +1,160 @@
+import { access, readFile } from 'node:fs/promises'
+import { basename, dirname, join, resolve } from 'node:path'
+import { AppError, messageOf, systemCode } from '../base/errors.ts'
+import { suggest } from '../base/suggest.ts'
+import type { Finding } from '../model/finding.ts'
+import { type ConfigDocument, type Problem, readDocument } from './document.ts'
+import { problemsOf } from './problems.ts'
+import {
+  configJsonSchema,
+  configSchema,
+  type PolicySettings,
+  type RepositorySettings,
+  type SourceKind,
+} from './schema.ts'
+
+export const CONFIG_NAME = 'lifeboat.yaml'
+
+export interface SourceSettings {
+  readonly kind: string
+  /** Everything but `kind`, as the adapter's own schema gives it. */
+  readonly options: unknown
+}
+
+export interface Config {
+  /** Absolute. */
+  readonly file: string
+  /** Relative paths in the file are relative to this folder. */
+  readonly baseDir: string
+  /** Absolute; may not exist yet. */
+  readonly stateDir: string
+  readonly repositories: ReadonlyMap<string, RepositorySettings>
+  readonly sources: ReadonlyMap<string, SourceSettings>
+  readonly policies: ReadonlyMap<string, PolicySettings>
+  /** What is valid but unwise: a password in clear. */
+  readonly findings: readonly Finding[]
+}
+
+export interface ConfigOptions {
+  readonly environment: Readonly<Record<string, string | undefined>>
+  /** The kinds of sources there are. */
+  readonly kinds: readonly SourceKind[]
+}
+
+/** `lifeboat.yaml` in this folder or the nearest one above; undefined when there is none. */
+export async function findConfigFile(folder: string): Promise<string | undefined> {
+  for (let at = resolve(folder); ; at = dirname(at)) {
+    const file = join(at, CONFIG_NAME)
+    if (await exists(file)) return file
+    if (dirname(at) === at) return undefined
+  }
+}
+
+/** Reads and checks a configuration. `config-not-found`; `config-invalid` lists every problem with its line. */
+export async function loadConfig(file: string, options: ConfigOptions): Promise<Config> {
+  const absolute = resolve(file)
+  return parseConfig(await readText(absolute), absolute, options)
+}
+
+/** The same for text at hand. `file` gives the names in errors and the folder that paths are relative to. */
+export function parseConfig(text: string, file: string, options: ConfigOptions): Config {
+  const document = readDocument(text, options.environment)
+  if (document.problems.length > 0) throw invalid(file, document.problems)
+  const parsed = configSchema(options.kinds).safeParse(document.value ?? {})
+  if (!parsed.success) throw invalid(file, problemsOf(parsed.error.issues, document, configJsonSchema(options.kinds)))
+  const baseDir = dirname(file)
+  const config: Config = {
+    file,
+    baseDir,
+    stateDir: resolve(baseDir, parsed.data.state ?? '.lifeboat'),
+    repositories: new Map(Object.entries(parsed.data.repositories)),
+    sources: new Map(Object.entries(parsed.data.sources).map(([name, source]) => [name, sourceSettings(source)])),
+    policies: new Map(Object.entries(parsed.data.policies ?? {})),
+    findings: passwordFindings(parsed.data.repositories, document, file),
+  }
+  const dangling = danglingNames(config, document)
+  if (dangling.length > 0) throw invalid(file, dangling)
+  return config
+}
+
+async function readText(file: string): Promise<string> {
+  try {
+    return await readFile(file, 'utf8')
+  } catch (error) {
+    if (systemCode(error) === 'ENOENT') {
+      throw new AppError('config-not-found', `no configuration at ${file}`, {
+        hint: 'Run "lifeboat init" to make one, or name one with --config FILE.',
+        context: { file },
+        cause: error,
+      })
+    }
+    throw new AppError('config-invalid', `cannot read the configuration ${file}: ${messageOf(error)}`, {
+      hint: 'Check that it is a file and that you may read it.',
+      context: { file },
+      cause: error,
+    })
+  }
+}
+
+function sourceSettings(source: unknown): SourceSettings {
+  const { kind, ...options } = source as { readonly kind: string }
+  return { kind, options }
+}
+
+function passwordFindings(
+  repositories: Readonly<Record<string, RepositorySettings>>,
+  document: ConfigDocument,
+  file: string,
+): Finding[] {
+  const inClear = Object.entries(repositories).filter(([, settings]) => settings.password !== undefined)
+  return inClear.map(([name]) => ({
+    severity: 'warning',
+    code: 'password-in-config',
+    subject: `repository ${name}`,
+    message: `the password stands in clear in ${basename(file)}:${document.placeOf(['repositories', name, 'password'], 'key').line}`,
+    hint: 'Move it to a file that only you can read and name that with passwordFile.',
+  }))
+}
+
+/** Policies that name sources or repositories which are not there. */
+function danglingNames(config: Config, document: ConfigDocument): Problem[] {
+  const problems: Problem[] = []
+  for (const [policyName, policy] of config.policies) {
+    for (const list of ['sources', 'repositories'] as const) {
+      const known = [...config[list].keys()]
+      for (const [index, name] of policy[list].entries()) {
+        if (known.includes(name)) continue
+        const path = ['policies', policyName, list, index]
+        const meant = suggest(name, known)
+        problems.push({
+          ...document.placeOf(path),
+          key: path.join('.'),
+          message: `there is no ${list === 'sources' ? 'source' : 'repository'} "${name}"${meant === undefined ? '' : `; did you mean "${meant}"?`}`,
+          found: name,
+          allowed: known.join(', '),
+        })
+      }
+    }
+  }
+  return problems
+}
+
+function invalid(file: string, problems: readonly Problem[]): AppError {
+  const lines = problems.map(problem => {
+    const allowed = problem.allowed === undefined || problem.allowed === '' ? '' : ` (allowed: ${problem.allowed})`
+    return `${basename(file)}:${problem.line}:${problem.column}: ${problem.message}${allowed}`
+  })
+  return new AppError('config-invalid', lines.join('\n'), {
+    hint: `Correct ${file}; "docs/reference/config.md" lists every key.`,
+    context: { file, problems },
+  })
+}
+
+async function exists(file: string): Promise<boolean> {
+  try {
+    await access(file)
+    return true
+  } catch {
+    return false
+  }
+}

@@ -1,0 +1,134 @@
+import { z } from 'zod'
+import { parseDuration } from '../base/durations.ts'
+import { BACKUP_TYPES } from '../model/manifest.ts'
+
+/** Names become tags, folders of snapshots and words on a command line. */
+const NAME = /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/
+const name = z
+  .string()
+  .regex(NAME, 'a name of letters, digits, ".", "_" and "-", at most 64, starting with a letter or digit')
+
+const text = z.string().min(1, 'a text that is not empty')
+const path = text
+const duration = z
+  .string()
+  .refine(value => parseDuration(value) !== undefined, 'a duration like "30m", "25h" or "7d"')
+  .transform(value => parseDuration(value) ?? 0)
+const count = z.int('a whole number').min(1, 'a whole number of 1 or more')
+
+export const PASSWORD_KEYS = ['passwordFile', 'passwordEnv', 'passwordCommand', 'password'] as const
+
+const repository = z
+  .strictObject({
+    url: text.describe('Where the repository is: a folder (`./backups`), or a storage URL. Relative to this file.'),
+    passwordFile: path.optional().describe('A file whose content is the password; only its owner may read it.'),
+    passwordEnv: text.optional().describe('The environment variable that holds the password.'),
+    passwordCommand: z
+      .array(text)
+      .min(1, 'a program and its arguments, as a list')
+      .optional()
+      .describe('A program and its arguments, run without a shell; what it prints is the password.'),
+    password: text.optional().describe('The password in clear. Lifeboat warns: use one of the other three.'),
+  })
+  .refine(value => PASSWORD_KEYS.filter(key => value[key] !== undefined).length === 1, {
+    message: `exactly one of ${PASSWORD_KEYS.slice(0, 3).join(', ')}`,
+    when: () => true,
+  })
+  .describe('An encrypted, deduplicated store in restic’s format.')
+
+const keep = z
+  .strictObject({
+    last: count.optional().describe('The newest n snapshots.'),
+    hourly: count.optional().describe('The newest of each of the last n hours that have one.'),
+    daily: count.optional().describe('The newest of each of the last n days that have one.'),
+    weekly: count.optional().describe('The newest of each of the last n weeks that have one.'),
+    monthly: count.optional().describe('The newest of each of the last n months that have one.'),
+    yearly: count.optional().describe('The newest of each of the last n years that have one.'),
+    within: duration.optional().describe('All that are younger than this, counted from the newest: `30d`.'),
+    tags: z.array(text).min(1).optional().describe('All that carry one of these tags.'),
+  })
+  .refine(value => Object.values(value).some(rule => rule !== undefined), { message: 'at least one rule' })
+  .describe('Which snapshots stay when `lifeboat forget` runs. What no rule keeps goes.')
+
+const objectives = z
+  .strictObject({
+    rpo: duration.optional().describe('Recovery point objective: how old the newest recovery point may be, as `25h`.'),
+    rto: duration.optional().describe('Recovery time objective: how long a recovery may take, as `30m`.'),
+  })
+  .describe('What the policy promises.')
+
+const CRON = /^(@(hourly|daily|weekly|monthly)|(\S+\s+){4}\S+)$/
+
+const policy = z
+  .strictObject({
+    sources: z.array(name).min(1, 'at least one source').describe('Names of sources.'),
+    repositories: z.array(name).min(1, 'at least one repository').describe('Names of repositories; each gets a copy.'),
+    schedule: z
+      .string()
+      .regex(CRON, 'a cron expression of five fields, like "0 2 * * *", or @hourly, @daily, @weekly, @monthly')
+      .optional()
+      .describe('When, as a cron expression of five fields.'),
+    timezone: z
+      .string()
+      .refine(isTimeZone, 'a time zone like "Europe/Berlin" or "UTC"')
+      .optional()
+      .describe('Time zone of the schedule; default: this machine’s.'),
+    type: z.enum(BACKUP_TYPES).optional().describe('Type of the backups; default `incremental`.'),
+    keep: keep.optional(),
+    objectives: objectives.optional(),
+  })
+  .describe('Which sources go to which repositories, when, and how long they are kept.')
+
+/** What the schema needs of a source adapter's definition. */
+export interface SourceKind {
+  readonly kind: string
+  readonly summary: string
+  readonly options: z.ZodType
+}
+
+/** One source: `kind` and that kind's own keys, as its adapter defines them. */
+function sourceSchema(definitions: readonly SourceKind[]): z.ZodType {
+  const kinds = definitions.map(definition => {
+    if (!(definition.options instanceof z.ZodObject))
+      throw new TypeError(`options of ${definition.kind}: not an object`)
+    return definition.options
+      .strict()
+      .safeExtend({ kind: z.literal(definition.kind).describe(definition.summary) })
+      .describe(definition.summary)
+  })
+  const [first, ...rest] = kinds
+  if (first === undefined) throw new TypeError('no kind of source is registered')
+  return z.discriminatedUnion('kind', [first, ...rest])
+}
+
+/** The one schema of `lifeboat.yaml`: validation, editor support and the reference all come from it. */
+export function configSchema(kinds: readonly SourceKind[]) {
+  return z
+    .strictObject({
+      repositories: z.record(name, repository).describe('Where recovery points are kept.'),
+      sources: z.record(name, sourceSchema(kinds)).describe('What is protected.'),
+      policies: z.record(name, policy).optional().describe('What goes where, when, and how long it is kept.'),
+      state: path
+        .optional()
+        .describe('Folder of the catalog, caches and journals; default `.lifeboat` beside this file.'),
+    })
+    .describe('Configuration of Lifeboat (`lifeboat.yaml`).')
+}
+
+export type RepositorySettings = z.output<typeof repository>
+export type KeepSettings = z.output<typeof keep>
+export type PolicySettings = z.output<typeof policy>
+
+function isTimeZone(zone: string): boolean {
+  try {
+    new Intl.DateTimeFormat('en', { timeZone: zone })
+    return true
+  } catch {
+    return false
+  }
+}
+
+/** For editors: https://json-schema.org, draft 2020-12. */
+export function configJsonSchema(kinds: readonly SourceKind[]): Record<string, unknown> {
+  return z.toJSONSchema(configSchema(kinds), { io: 'input' })
+}
