@@ -1,0 +1,215 @@
+import { AppError } from '../base/errors.ts'
+import { labelsOf } from './recovery-point.ts'
+import { Calendar, type CivilTime, formatRetentionDuration, isoWeek, type RetentionDuration } from './retention-time.ts'
+
+/**
+ * Which snapshots stay. A snapshot stays when any rule wants it. The same rules as restic's.
+ *
+ * @see https://restic.readthedocs.io/en/stable/060_forget.html
+ */
+export interface RetentionRules {
+  /** The newest n. -1, here and below: all. */
+  readonly last?: number | undefined
+  /** The newest of each of the last n hours (days, ...) that have one. */
+  readonly hourly?: number | undefined
+  readonly daily?: number | undefined
+  readonly weekly?: number | undefined
+  readonly monthly?: number | undefined
+  readonly yearly?: number | undefined
+  /** All so near to the newest. */
+  readonly within?: RetentionDuration | undefined
+  /** The newest of each hour (day, ...) so near to the newest. */
+  readonly withinHourly?: RetentionDuration | undefined
+  readonly withinDaily?: RetentionDuration | undefined
+  readonly withinWeekly?: RetentionDuration | undefined
+  readonly withinMonthly?: RetentionDuration | undefined
+  readonly withinYearly?: RetentionDuration | undefined
+  /** All with one of these; `a,b` means both. */
+  readonly tags?: readonly string[] | undefined
+}
+
+export interface RetentionContext {
+  /** IANA name: where a day begins. */
+  readonly timezone: string
+  readonly now: Date
+}
+
+/** What the rules look at. */
+export interface RetainedSnapshot {
+  readonly time: Date
+  readonly tags: readonly string[]
+}
+
+export interface RetentionDecision<S> {
+  readonly snapshot: S
+  readonly keep: boolean
+  /** Why it stays: `daily snapshot`, `within 30d`, `newest`, ... Empty when it goes. */
+  readonly reasons: readonly string[]
+}
+
+type BucketName = 'hourly' | 'daily' | 'weekly' | 'monthly' | 'yearly'
+
+const BUCKETS: Readonly<Record<BucketName, (civil: CivilTime) => string>> = {
+  hourly: civil => `${civil.year}-${civil.month}-${civil.day}-${civil.hour}`,
+  daily: civil => `${civil.year}-${civil.month}-${civil.day}`,
+  weekly: civil => `${isoWeek(civil).year}-${isoWeek(civil).week}`,
+  monthly: civil => `${civil.year}-${civil.month}`,
+  yearly: civil => `${civil.year}`,
+}
+
+const WITHIN = {
+  hourly: 'withinHourly',
+  daily: 'withinDaily',
+  weekly: 'withinWeekly',
+  monthly: 'withinMonthly',
+  yearly: 'withinYearly',
+} as const satisfies Record<BucketName, keyof RetentionRules>
+
+const NAMES = ['hourly', 'daily', 'weekly', 'monthly', 'yearly'] as const
+
+/**
+ * Decides over the snapshots of one group, newest first. The newest stays whatever the rules say; so does the newest
+ * that is not in the future, because a wrong clock must not cost the last good one. `usage` when no rule is given.
+ */
+export function applyRetention<S extends RetainedSnapshot>(
+  snapshots: readonly S[],
+  rules: RetentionRules,
+  context: RetentionContext,
+): RetentionDecision<S>[] {
+  assertRules(rules)
+  const calendar = new Calendar(context.timezone)
+  const ordered = snapshots.toSorted((a, b) => b.time.getTime() - a.time.getTime())
+  const latest = ordered.find(snapshot => snapshot.time < context.now)
+  const judges = [
+    tagJudge(rules.tags ?? []),
+    ...(rules.within ? [withinJudge(rules.within, calendar, latest)] : []),
+    ...bucketJudges(rules, calendar),
+    ...bucketWithinJudges(rules, calendar, latest),
+  ]
+  return ordered.map((snapshot, at) => {
+    const place: Place = { at, oldest: at === ordered.length - 1 }
+    const reasons = judges.flatMap(judge => judge(snapshot, place))
+    if (reasons.length === 0 && (at === 0 || snapshot === latest)) reasons.push('newest')
+    return { snapshot, keep: reasons.length > 0, reasons }
+  })
+}
+
+/** Throws `usage` when nothing would be kept on purpose, or a count makes no sense. */
+export function assertRules(rules: RetentionRules): void {
+  for (const name of ['last', ...NAMES] as const) {
+    const count = rules[name] ?? 0
+    if (!Number.isSafeInteger(count) || count < -1) {
+      throw new AppError('usage', `cannot keep ${count} ${name} snapshots`, { hint: 'Write a whole number from 1 on.' })
+    }
+  }
+  const given = Object.values(rules).some(rule =>
+    typeof rule === 'number' ? rule !== 0 : Array.isArray(rule) ? rule.length > 0 : rule !== undefined,
+  )
+  if (!given) {
+    throw new AppError('usage', 'no rule says which snapshots to keep', {
+      hint: 'Give at least one, like --keep-last 3 or --keep-daily 7, or "keep" in the policy.',
+    })
+  }
+}
+
+interface Place {
+  readonly at: number
+  readonly oldest: boolean
+}
+
+/** The reasons of one rule to keep a snapshot; called for each in order, newest first. */
+type Judge = (snapshot: RetainedSnapshot, place: Place) => string[]
+
+function tagJudge(lists: readonly string[]): Judge {
+  const wanted = lists.map(list => ({ list, tags: list.split(',').map(tag => tag.trim()) }))
+  return snapshot =>
+    wanted.filter(({ tags }) => tags.every(tag => snapshot.tags.includes(tag))).map(({ list }) => `has tags ${list}`)
+}
+
+function withinJudge(duration: RetentionDuration, calendar: Calendar, latest: RetainedSnapshot | undefined): Judge {
+  const reason = `within ${formatRetentionDuration(duration)}`
+  const isWithin = nearness(duration, calendar, latest)
+  return snapshot => (isWithin(snapshot) ? [reason] : [])
+}
+
+// With all snapshots in the future there is nothing to count from: keep.
+function nearness(
+  duration: RetentionDuration,
+  calendar: Calendar,
+  latest: RetainedSnapshot | undefined,
+): (snapshot: RetainedSnapshot) => boolean {
+  if (!latest) return () => true
+  const limit = calendar.before(latest.time, duration)
+  return snapshot => snapshot.time > limit
+}
+
+function bucketJudges(rules: RetentionRules, calendar: Calendar): Judge[] {
+  const last = rules.last ?? 0
+  const judges = last === 0 ? [] : [countedJudge('last snapshot', last, (_, place) => String(place.at))]
+  for (const name of NAMES) {
+    const count = rules[name] ?? 0
+    const bucket = BUCKETS[name]
+    if (count !== 0) {
+      judges.push(countedJudge(`${name} snapshot`, count, snapshot => bucket(calendar.civil(snapshot.time))))
+    }
+  }
+  return judges
+}
+
+function bucketWithinJudges(rules: RetentionRules, calendar: Calendar, latest: RetainedSnapshot | undefined): Judge[] {
+  return NAMES.flatMap(name => {
+    const duration = rules[WITHIN[name]]
+    if (!duration) return []
+    const isWithin = nearness(duration, calendar, latest)
+    const bucket = BUCKETS[name]
+    const judge = countedJudge(`${name} within ${formatRetentionDuration(duration)}`, -1, snapshot =>
+      bucket(calendar.civil(snapshot.time)),
+    )
+    return [(snapshot: RetainedSnapshot, place: Place) => (isWithin(snapshot) ? judge(snapshot, place) : [])]
+  })
+}
+
+/** Keeps the first of each bucket while the count lasts; with count left over, also the oldest of all. */
+function countedJudge(
+  reason: string,
+  count: number,
+  bucketOf: (snapshot: RetainedSnapshot, place: Place) => string,
+): Judge {
+  let left = count
+  let current: string | undefined
+  return (snapshot, place) => {
+    if (left === 0) return []
+    const bucket = bucketOf(snapshot, place)
+    const isNew = bucket !== current
+    if (!isNew && !place.oldest) return []
+    current = bucket
+    if (left > 0) left--
+    return [isNew ? reason : `oldest ${reason}`]
+  }
+}
+
+/**
+ * What the rules are applied to one by one: the snapshots of one source, those of its schema or data alone apart from
+ * the whole ones, lest a day's schema crowd out its backup. What has no source tag (made by restic) goes by its paths
+ * and host, as in restic. The key is for people.
+ */
+export function groupForRetention<
+  S extends RetainedSnapshot & { readonly hostname: string; readonly paths: readonly string[] },
+>(snapshots: readonly S[]): Map<string, S[]> {
+  const groups = new Map<string, S[]>()
+  for (const snapshot of snapshots) {
+    const key = groupKey(snapshot)
+    const group = groups.get(key)
+    if (group) group.push(snapshot)
+    else groups.set(key, [snapshot])
+  }
+  return groups
+}
+
+function groupKey(
+  snapshot: RetainedSnapshot & { readonly hostname: string; readonly paths: readonly string[] },
+): string {
+  const { source, type } = labelsOf(snapshot.tags)
+  if (source === undefined) return `${snapshot.hostname}:${snapshot.paths.toSorted().join(',')}`
+  return type === 'schema' || type === 'data' ? `${source} (${type})` : source
+}
