@@ -1,0 +1,21 @@
+import type { SourceDefinition } from './source.ts'
+import { sqlite } from './sqlite/index.ts'
+
+/** Every kind of source there is. The one place that opens the adapters' folders. */
+export const SOURCES: readonly SourceDefinition[] = [register(sqlite)]
+
+/** By the word in `kind:`. */
+export function findSourceDefinition(kind: string): SourceDefinition | undefined {
+  return SOURCES.find(definition => definition.kind === kind)
+}
+
+/** Forgets the type of the options: who calls the factory has parsed them with this definition's own schema. */
+function register<Options>(definition: SourceDefinition<Options>): SourceDefinition {
+  return {
+    ...definition,
+    load: async () => {
+      const make = await definition.load()
+      return (name, options, place) => make(name, options as Options, place)
+    },
+  }
+}

@@ -1,0 +1,12 @@
+import { defineSource } from '../source.ts'
+import { sqliteOptions } from './options.ts'
+
+export const sqlite = defineSource({
+  kind: 'sqlite',
+  summary: 'A SQLite database file, captured as of one instant while the application goes on writing.',
+  options: sqliteOptions,
+  load: async () => {
+    const { SqliteSource } = await import('./sqlite-source.ts')
+    return (name, options, place) => new SqliteSource(name, options, place)
+  },
+})
