@@ -105,9 +105,9 @@ test('groups by source, schema and data apart; without a source by host and path
   ]
   const sizes = [...groupForRetention(snapshots)].map(([key, group]) => [key, group.length])
   expect(sizes).toEqual([
-    ['app', 2],
-    ['app (schema)', 1],
-    ['docs', 1],
+    ['app@h', 2],
+    ['app@h (schema)', 1],
+    ['docs@h', 1],
     ['h:/p', 1],
   ])
 })

@@ -189,9 +189,10 @@ function countedJudge(
 }
 
 /**
- * What the rules are applied to one by one: the snapshots of one source, those of its schema or data alone apart from
- * the whole ones, lest a day's schema crowd out its backup. What has no source tag (made by restic) goes by its paths
- * and host, as in restic. The key is for people.
+ * What the rules are applied to one by one: the snapshots of one source on one host (two machines may well share a
+ * repository and both have an `app`), those of its schema or data alone apart from the whole ones, lest a day's schema
+ * crowd out its backup. What has no source tag (made by restic) goes by its paths and host, as in restic. The key is
+ * for people.
  */
 export function groupForRetention<
   S extends RetainedSnapshot & { readonly hostname: string; readonly paths: readonly string[] },
@@ -211,5 +212,5 @@ function groupKey(
 ): string {
   const { source, type } = labelsOf(snapshot.tags)
   if (source === undefined) return `${snapshot.hostname}:${snapshot.paths.toSorted().join(',')}`
-  return type === 'schema' || type === 'data' ? `${source} (${type})` : source
+  return `${source}@${snapshot.hostname}${type === 'schema' || type === 'data' ? ` (${type})` : ''}`
 }

@@ -228,6 +228,8 @@ export interface CheckReport {
 
 export interface PruneOptions extends LockWaitOptions {
   readonly dryRun: boolean
+  /** Only with `dryRun`: plan as if these snapshots were gone already. */
+  readonly withoutSnapshots?: readonly Id[] | undefined
   /** Unused bytes to tolerate, as a part of all bytes; default 0.05. */
   readonly maxUnused?: number | undefined
   readonly signal: AbortSignal

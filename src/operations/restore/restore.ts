@@ -85,8 +85,12 @@ function requireKind(source: Source, snapshot: Snapshot): void {
 function verificationFailed(snapshot: Snapshot, target: string, failed: readonly CheckOutcome[]): AppError {
   const [first] = failed
   const what = first === undefined ? '' : `: ${first.name}: expected ${first.expected}, found ${first.found}`
-  return new AppError('verification-failed', `restored data of snapshot ${snapshot.id.slice(0, 8)} is not sound${what}`, {
-    hint: `Run "lifeboat check --read-data", then restore an earlier snapshot; see "lifeboat snapshots".`,
-    context: { target, failed },
-  })
+  return new AppError(
+    'verification-failed',
+    `restored data of snapshot ${snapshot.id.slice(0, 8)} is not sound${what}`,
+    {
+      hint: `Run "lifeboat check --read-data", then restore an earlier snapshot; see "lifeboat snapshots".`,
+      context: { target, failed },
+    },
+  )
 }

@@ -4,7 +4,6 @@ import type { FileToWrite, Repository, Snapshot } from '../../repository/index.t
 import type { FileToRestore, RestoredBytes, SnapshotEntry, SnapshotReader } from '../../sources/source.ts'
 import { getSourceRoot, SnapshotTree } from '../browse/snapshot-tree.ts'
 
-
 /** What a source sees of a snapshot when it restores: its own folder, nothing else. */
 export class RepositorySnapshotReader implements SnapshotReader {
   readonly id: string
