@@ -1,0 +1,41 @@
+import type { Clock } from '../../base/clock.ts'
+import type { Catalog } from '../../catalog/catalog.ts'
+import type { CheckOptions, CheckReport, Repository } from '../../repository/index.ts'
+
+export interface CheckRequest extends CheckOptions {
+  readonly repository: Repository
+  readonly catalog: Catalog
+  readonly clock: Clock
+}
+
+export interface CheckResult extends CheckReport {
+  /** No finding is an error. */
+  readonly whole: boolean
+  /** Snapshots that are now proven `checked`: all of their bytes were read and are right. */
+  readonly proven: number
+}
+
+/**
+ * Is the repository whole? Damage is findings. When everything was read, each snapshot that no damage affects is
+ * recorded as `checked`.
+ */
+export async function check(request: CheckRequest): Promise<CheckResult> {
+  const { repository, readData, signal, onProgress } = request
+  // Listed before the check begins: a snapshot that appears meanwhile may not have been looked at.
+  const { snapshots } = await repository.listSnapshots()
+  const report = await repository.check({ readData, signal, onProgress })
+  const errors = report.findings.filter(finding => finding.severity === 'error')
+  const proven = readData >= 1 ? soundSnapshots(snapshots, errors) : []
+  if (proven.length > 0) await request.catalog.saveProofs(repository.id, proven, 'checked', request.clock.now())
+  return { ...report, whole: errors.length === 0, proven: proven.length }
+}
+
+/** An error that does not say whom it affects may affect anyone. */
+function soundSnapshots(
+  snapshots: ReadonlyArray<{ readonly id: string }>,
+  errors: ReadonlyArray<{ readonly affects?: readonly string[] }>,
+): string[] {
+  if (errors.some(error => error.affects === undefined)) return []
+  const hurt = new Set(errors.flatMap(error => error.affects ?? []))
+  return snapshots.map(snapshot => snapshot.id).filter(id => !hurt.has(id))
+}
