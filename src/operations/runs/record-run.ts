@@ -40,7 +40,7 @@ export async function recordRun<T>(
   try {
     result = await work(run.id)
   } catch (error) {
-    await save({
+    const failure = save({
       outcome: isAppError(error, 'interrupted') ? 'interrupted' : 'failed',
       statistics: {},
       findings: [
@@ -52,6 +52,8 @@ export async function recordRun<T>(
         },
       ],
     })
+    // What went wrong first is what a person must see, also where it can't be recorded.
+    await failure.catch(() => undefined)
     throw error
   }
   await save(summarize(result))
