@@ -1,0 +1,6 @@
+import type { CatalogDefinition } from '../catalog.ts'
+
+export const sqlite: CatalogDefinition = {
+  kind: 'sqlite',
+  load: async () => (await import('./sqlite-catalog.ts')).openSqliteCatalog,
+}
