@@ -1,0 +1,117 @@
+import { spawnSync } from 'node:child_process'
+import { mkdirSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { type CommandOptions, type Measurement, measure } from './measure.ts'
+
+/** One backup tool in the race: its commands, each measured, in a repository below a folder of its own. */
+export interface Contestant {
+  readonly name: string
+  readonly version: string
+  /** A new, empty repository for this file, in a new, empty folder. */
+  init(dir: string, file: string): Promise<void>
+  backup(dir: string, file: string): Promise<Measurement>
+  /** Brings back the last state of `file` as `target`. */
+  restore(dir: string, file: string, target: string): Promise<Measurement>
+  /** Over an existing, different `target`; undefined where the tool has no such thing. */
+  restoreInPlace?(dir: string, file: string, target: string): Promise<Measurement>
+  checkData(dir: string): Promise<Measurement>
+  listSnapshots(dir: string): Promise<Measurement>
+  showVersion(): Promise<Measurement>
+  storedBytes(dir: string): number
+}
+
+const PASSWORD = 'bench'
+
+export function lifeboat(bin: readonly string[]): Contestant {
+  const run = (dir: string, ...args: string[]): Promise<Measurement> =>
+    measure([...bin, ...args, '--config', join(dir, 'lifeboat.yaml')], { cwd: dir })
+  return {
+    name: 'lifeboat',
+    version: versionOf([...bin, '--version']) ?? 'unknown',
+    init: async (dir, file) => {
+      mkdirSync(dir, { recursive: true })
+      writeFileSync(join(dir, 'password'), PASSWORD, { mode: 0o600 })
+      writeFileSync(
+        join(dir, 'lifeboat.yaml'),
+        `repositories:\n  main: { url: ./repository, passwordFile: ./password }\n` +
+          `sources:\n  app: { kind: sqlite, path: ${JSON.stringify(file)} }\n`,
+      )
+      await run(dir, 'init', '--yes')
+    },
+    backup: dir => run(dir, 'backup'),
+    restore: (dir, _file, target) => run(dir, 'restore', 'app', 'latest', '--to', target),
+    restoreInPlace: (dir, _file, target) => run(dir, 'restore', 'app', 'latest', '--to', target, '--force'),
+    checkData: dir => run(dir, 'check', '--read-data'),
+    listSnapshots: dir => run(dir, 'snapshots'),
+    showVersion: () => measure([...bin, '--version']),
+    storedBytes: dir => sizeOf(join(dir, 'repository')),
+  }
+}
+
+/** restic, where installed. */
+export function restic(): Contestant | undefined {
+  const version = versionOf(['restic', 'version'])
+  if (version === undefined) return undefined
+  const run = (dir: string, ...args: string[]): Promise<Measurement> =>
+    measure(['restic', '-r', join(dir, 'repository'), '--cache-dir', join(dir, 'cache'), ...args], {
+      env: { RESTIC_PASSWORD: PASSWORD },
+    })
+  return {
+    name: 'restic',
+    version,
+    init: async dir => {
+      mkdirSync(dir, { recursive: true })
+      await run(dir, 'init', '--repository-version', '2')
+    },
+    backup: (dir, file) => run(dir, 'backup', file),
+    restore: async (dir, file, target) => {
+      // restic makes the file's whole path below the folder; nothing is measured but restic.
+      rmSync(`${target}.restic`, { recursive: true, force: true })
+      return run(dir, 'restore', 'latest', '--path', file, '--target', `${target}.restic`)
+    },
+    checkData: dir => run(dir, 'check', '--read-data'),
+    listSnapshots: dir => run(dir, 'snapshots'),
+    showVersion: () => measure(['restic', 'version']),
+    storedBytes: dir => sizeOf(join(dir, 'repository')),
+  }
+}
+
+/** borg, where installed, with zstd as the others have. */
+export function borg(): Contestant | undefined {
+  const version = versionOf(['borg', '--version'])
+  if (version === undefined) return undefined
+  let archives = 0
+  const run = (dir: string, args: readonly string[], options: CommandOptions = {}): Promise<Measurement> =>
+    measure(['borg', ...args], { ...options, env: { BORG_PASSPHRASE: PASSWORD, BORG_BASE_DIR: join(dir, 'base') } })
+  const repository = (dir: string): string => join(dir, 'repository')
+  return {
+    name: 'borg',
+    version,
+    init: async dir => {
+      mkdirSync(dir, { recursive: true })
+      await run(dir, ['init', '--encryption', 'repokey', repository(dir)])
+    },
+    backup: (dir, file) => run(dir, ['create', '--compression', 'zstd,3', `${repository(dir)}::a${++archives}`, file]),
+    restore: (dir, _file, target) => {
+      rmSync(`${target}.borg`, { recursive: true, force: true })
+      mkdirSync(`${target}.borg`)
+      return run(dir, ['extract', `${repository(dir)}::a${archives}`], { cwd: `${target}.borg` })
+    },
+    checkData: dir => run(dir, ['check', '--verify-data', repository(dir)]),
+    listSnapshots: dir => run(dir, ['list', repository(dir)]),
+    showVersion: () => measure(['borg', '--version']),
+    storedBytes: dir => sizeOf(repository(dir)),
+  }
+}
+
+/** Sum of the sizes of all files below a folder. */
+function sizeOf(path: string): number {
+  return readdirSync(path, { withFileTypes: true, recursive: true })
+    .filter(entry => entry.isFile())
+    .reduce((sum, entry) => sum + statSync(join(entry.parentPath, entry.name)).size, 0)
+}
+
+function versionOf([command = '', ...args]: readonly string[]): string | undefined {
+  const result = spawnSync(command, args, { encoding: 'utf8' })
+  return result.status === 0 ? /\d+\.\d+(\.\d+)?/.exec(result.stdout)?.[0] : undefined
+}
