@@ -71,6 +71,7 @@ export interface Capture {
 export interface CaptureEntry {
   /** '/'-separated, no leading '/'. */
   readonly path: string
+  /** May be fresher once the content was opened: what goes into the snapshot is read after the content. */
   readonly meta: NodeMeta
   /**
    * Files only. Called at most once, and not at all when `unchanged` holds and the parent's blobs are all there.
@@ -127,6 +128,8 @@ export interface RestoreRequest extends SourceContext {
 export interface SnapshotReader {
   readonly id: string
   readonly manifest: Manifest | undefined
+  /** The source's folder itself, for its mode, owner and times. */
+  readonly root?: TreeNode | undefined
   /** Every entry below the source's folder, directories before what is in them, depth first. */
   entries(): AsyncIterable<SnapshotEntry>
   /**

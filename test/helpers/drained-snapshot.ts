@@ -198,6 +198,7 @@ function makeReader(id: string, manifest: Manifest, entries: readonly DrainedEnt
   return {
     id,
     manifest,
+    root: entries.find(e => e.path === '')?.node,
     async *entries() {
       for (const entry of entries) if (entry.path !== '') yield { path: entry.path, node: entry.node }
     },

@@ -1,0 +1,57 @@
+import { chmod, lchown, lutimes } from 'node:fs/promises'
+import type { TreeNode } from '../../../model/node.ts'
+import { type RawPath, toBuffer } from '../raw-path.ts'
+
+const SETUID = 0o4000
+const SETGID = 0o2000
+
+/** Who restores, and so what may be restored. */
+export interface Restorer {
+  readonly uid: number
+  readonly groups: ReadonlySet<number>
+}
+
+export function currentRestorer(): Restorer {
+  const groups = [...(process.getgroups?.() ?? []), process.getegid?.() ?? -1]
+  return { uid: process.geteuid?.() ?? -1, groups: new Set(groups) }
+}
+
+export function mayGiveAway(restorer: Restorer): boolean {
+  return restorer.uid === 0
+}
+
+/** Sets the owner as far as this user may: root all, others their own groups. Never follows a symlink. */
+export async function restoreOwner(path: RawPath, node: TreeNode, restorer: Restorer): Promise<void> {
+  if (mayGiveAway(restorer)) await lchown(toBuffer(path), node.uid, node.gid)
+  else if (restorer.groups.has(node.gid)) await lchown(toBuffer(path), -1, node.gid)
+}
+
+/** Sets times, then the mode. The caller has made sure that `path` is no symlink, or the node is one. */
+export async function restoreModeAndTimes(path: RawPath, node: TreeNode, restorer: Restorer): Promise<void> {
+  const mtime = toTime(node.mtimeNs)
+  await lutimes(toBuffer(path), node.atimeNs === undefined ? mtime : toTime(node.atimeNs), mtime)
+  if (node.type !== 'symlink') await chmod(toBuffer(path), fittingMode(node, restorer))
+}
+
+/** A program that ran as another user must not run as whoever restored it. */
+export function fittingMode(node: TreeNode, restorer: Restorer): number {
+  let mode = node.mode & 0o7777
+  if (mayGiveAway(restorer)) return mode
+  if (node.uid !== restorer.uid) mode &= ~SETUID
+  if (node.type !== 'dir' && !restorer.groups.has(node.gid)) mode &= ~SETGID
+  return mode
+}
+
+/** Node sets times as floating seconds, which is right to a quarter of a microsecond. */
+export const TIME_TOLERANCE_NS = 1000n
+
+export function sameTime(a: bigint, b: bigint): boolean {
+  const apart = a - b
+  return apart < TIME_TOLERANCE_NS && apart > -TIME_TOLERANCE_NS
+}
+
+function toTime(ns: bigint): number | Date {
+  // Node takes negative numbers for "now"; dates are right to the millisecond.
+  if (ns < 0n) return new Date(Number(ns / 1_000_000n))
+  return Number(ns / 1_000_000_000n) + Number(ns % 1_000_000_000n) / 1e9
+}

@@ -1,0 +1,270 @@
+import { chmod, lstat, mkdir, rmdir, unlink } from 'node:fs/promises'
+import { AppError, messageOf, systemCode, throwIfAborted } from '../../../base/errors.ts'
+import type { TreeNode } from '../../../model/node.ts'
+import type { CheckOutcome, RestoreOutcome, RestoreRequest, SnapshotEntry } from '../../source.ts'
+import { FindingLog } from '../finding-log.ts'
+import { joinRaw, type RawPath, toBuffer, toName, toRaw } from '../raw-path.ts'
+import { RESTORE_MARKER } from '../restore-marker.ts'
+import { Batch, HardLinks, type Placed } from './batch.ts'
+import { BatchWriter } from './batch-writer.ts'
+import { EntryGuard, parentOf } from './entry-guard.ts'
+import { currentRestorer, mayGiveAway, type Restorer, restoreModeAndTimes, restoreOwner } from './metadata.ts'
+import { Selection } from './selection.ts'
+import { closeTarget, openTarget, type TargetFolder, targetError } from './target.ts'
+
+/** Writes a captured folder back. What is in an existing target and not in the snapshot stays. */
+export async function restoreFolder(request: RestoreRequest): Promise<RestoreOutcome> {
+  throwIfAborted(request.signal)
+  const selection = new Selection(request.include)
+  const target = await openTarget(request)
+  const restore = new FolderRestore(request, target, selection)
+  await restore.writeAll()
+  await restore.finish()
+  const missing = selection.missing()
+  if (missing.length > 0) await reportMissing(missing, request, target, restore)
+  const { written, expected } = restore
+  return {
+    target: request.target,
+    ...written,
+    checks: request.checks ? checksOf(request, selection, expected, written) : [],
+    findings: restore.findings.list(),
+  }
+}
+
+/** Throws `not-found`, leaving no trace, when nothing that was asked for is there; else what is missing is findings. */
+async function reportMissing(
+  missing: readonly string[],
+  request: RestoreRequest,
+  target: TargetFolder,
+  { findings }: FolderRestore,
+): Promise<void> {
+  const snapshot = request.snapshot.id.slice(0, 8)
+  const hint = `Run "lifeboat ls ${snapshot}" to see what is in it.`
+  if (missing.length === request.include.length) {
+    if (target.state === 'new') await rmdir(toBuffer(target.raw))
+    throw new AppError('not-found', `not in snapshot ${snapshot}: ${missing.join(', ')}`, { hint })
+  }
+  for (const subject of missing) {
+    findings.add({
+      severity: 'error',
+      code: 'path-not-in-snapshot',
+      subject,
+      message: `not in snapshot ${snapshot}`,
+      hint,
+    })
+  }
+}
+
+interface Totals {
+  files: number
+  totalBytes: number
+}
+
+class FolderRestore {
+  readonly findings = new FindingLog()
+  readonly expected: Totals = { files: 0, totalBytes: 0 }
+  readonly #request: RestoreRequest
+  readonly #target: TargetFolder
+  readonly #selection: Selection
+  readonly #restorer: Restorer = currentRestorer()
+  readonly #writer: BatchWriter
+  readonly #guard = new EntryGuard()
+  readonly #links = new HardLinks()
+  /** Directories that the stream is in, by path. Made when the first thing in them is, unless wanted themselves. */
+  readonly #open = new Map<string, OpenFolder>()
+  #batch = new Batch()
+  #root: TreeNode | undefined
+  #notOwned = 0
+  #sockets = 0
+
+  constructor(request: RestoreRequest, target: TargetFolder, selection: Selection) {
+    this.#request = request
+    this.#target = target
+    this.#selection = selection
+    this.#root = request.snapshot.root
+    this.#writer = new BatchWriter(request, target, this.#restorer, this.findings)
+  }
+
+  get written(): Totals & { writtenBytes: number } {
+    return this.#writer.written
+  }
+
+  async writeAll(): Promise<void> {
+    for await (const entry of this.#request.snapshot.entries()) {
+      throwIfAborted(this.#request.signal)
+      if (entry.path === '') {
+        this.#root = entry.node
+        continue
+      }
+      this.#leave(this.#guard.leave(entry))
+      const rejected =
+        entry.path === RESTORE_MARKER ? 'it is the mark of an unfinished restore' : this.#guard.reject(entry)
+      if (rejected === undefined) await this.#take(entry)
+      else this.#reject(entry, rejected)
+      if (this.#batch.isFull) await this.#flush()
+    }
+    this.#leave([...this.#open.keys()].reverse())
+    await this.#flush()
+  }
+
+  /** The mark of an unfinished restore goes, then the root gets its own metadata. */
+  async finish(): Promise<void> {
+    this.#reportSkipped()
+    const { raw, state, mode } = this.#target
+    try {
+      await closeTarget(this.#target)
+      if (this.#root !== undefined && this.#selection.isWhole) {
+        await restoreOwner(raw, this.#root, this.#restorer)
+        await restoreModeAndTimes(raw, this.#root, this.#restorer)
+      } else if (state !== 'existing') await chmod(toBuffer(raw), mode)
+    } catch (error) {
+      throw error instanceof AppError ? error : targetError(this.#request.target, error)
+    }
+  }
+
+  async #take({ path, node }: SnapshotEntry): Promise<void> {
+    const wanted = this.#selection.has(path)
+    if (node.type === 'dir') {
+      this.#guard.enter(path)
+      this.#open.set(path, { placed: { raw: this.#place(path), node }, made: undefined })
+      if (wanted) await this.#makeFolders(path)
+      return
+    }
+    if (!wanted) return
+    if (node.type === 'file') this.#expect(node)
+    if (node.type === 'socket' || node.type === 'irregular') this.#sockets += 1
+    else if (await this.#makeFolders(parentOf(path))) this.#add({ raw: this.#place(path), node })
+  }
+
+  #add(placed: Placed): void {
+    this.#countOwner(placed.node)
+    if (placed.node.type !== 'file') {
+      this.#batch.others.push(placed)
+      return
+    }
+    const leader = this.#links.leaderOf(placed)
+    if (leader === undefined) this.#batch.addFile(placed)
+    else this.#batch.links.push({ ...placed, leader })
+  }
+
+  #expect(node: TreeNode): void {
+    this.expected.files += 1
+    this.expected.totalBytes += node.sizeBytes ?? 0
+  }
+
+  /** Makes a directory of the snapshot and those around it. False when that can't be done; it is a finding then. */
+  async #makeFolders(path: string): Promise<boolean> {
+    const folder = this.#open.get(path)
+    if (folder === undefined) return true
+    if (folder.made !== undefined) return folder.made
+    if (!(await this.#makeFolders(parentOf(path)))) {
+      folder.made = false
+      return false
+    }
+    try {
+      await makeFolder(folder.placed.raw)
+      this.#countOwner(folder.placed.node)
+      folder.made = true
+    } catch (error) {
+      const code = systemCode(error)
+      if (code === 'ENOSPC' || code === 'EDQUOT' || code === 'EROFS') throw targetError(this.#request.target, error)
+      this.findings.add({
+        severity: 'error',
+        code: 'entry-not-restored',
+        subject: toName(folder.placed.raw),
+        message: `folder not made: ${messageOf(error)}`,
+      })
+      folder.made = false
+    }
+    return folder.made
+  }
+
+  #leave(paths: readonly string[]): void {
+    for (const path of paths) {
+      const folder = this.#open.get(path)
+      this.#open.delete(path)
+      if (folder?.made === true) this.#batch.left.push(folder.placed)
+    }
+  }
+
+  async #flush(): Promise<void> {
+    const batch = this.#batch
+    this.#batch = new Batch()
+    await this.#writer.write(batch)
+  }
+
+  #place(path: string): RawPath {
+    return joinRaw(this.#target.raw, toRaw(path))
+  }
+
+  #reject({ path }: SnapshotEntry, why: string): void {
+    this.findings.add({
+      severity: 'error',
+      code: 'entry-rejected',
+      subject: path,
+      message: `not restored: ${why}`,
+      hint: 'No backup program writes such a name; find out who could write to the repository.',
+    })
+  }
+
+  #countOwner(node: TreeNode): void {
+    if (!mayGiveAway(this.#restorer) && node.uid !== this.#restorer.uid) this.#notOwned += 1
+  }
+
+  #reportSkipped(): void {
+    if (this.#notOwned > 0) {
+      this.findings.add({
+        severity: 'info',
+        code: 'owner-not-restored',
+        subject: `${this.#notOwned} files and folders`,
+        message: 'belong to another user in the snapshot and to you now',
+        hint: 'Restore as root to bring owners back.',
+      })
+    }
+    if (this.#sockets > 0) {
+      this.findings.add({
+        severity: 'info',
+        code: 'socket-not-restored',
+        subject: `${this.#sockets} sockets`,
+        message: 'left out: the program that listens makes its own',
+      })
+    }
+  }
+}
+
+interface OpenFolder {
+  readonly placed: Placed
+  /** Undefined: not tried yet. */
+  made: boolean | undefined
+}
+
+/** Makes a folder that only we can look into while we work, in place of whatever else is there but a folder. */
+async function makeFolder(raw: RawPath): Promise<void> {
+  try {
+    await mkdir(toBuffer(raw), 0o700)
+    return
+  } catch (error) {
+    if (systemCode(error) !== 'EEXIST') throw error
+  }
+  const there = await lstat(toBuffer(raw))
+  if (there.isDirectory()) {
+    if ((there.mode & 0o700) !== 0o700) await chmod(toBuffer(raw), (there.mode & 0o7777) | 0o700)
+    return
+  }
+  await unlink(toBuffer(raw))
+  await mkdir(toBuffer(raw), 0o700)
+}
+
+function checksOf(request: RestoreRequest, selection: Selection, expected: Totals, found: Totals): CheckOutcome[] {
+  const checks = [
+    outcome('files restored with their size', expected.files, found.files),
+    outcome('bytes restored', expected.totalBytes, found.totalBytes),
+  ]
+  const totals = selection.isWhole ? request.snapshot.manifest?.totals : undefined
+  if (totals !== undefined) checks.push(outcome('files in the manifest', totals.files, found.files))
+  return checks
+}
+
+function outcome(name: string, expected: number, found: number): CheckOutcome {
+  return { name, passed: expected === found, expected: String(expected), found: String(found) }
+}
