@@ -54,6 +54,8 @@ export interface ParentSnapshot {
   readonly id: string
   readonly manifest: Manifest
   findNode(path: string): Promise<TreeNode | undefined>
+  /** A file's bytes from start to end. */
+  read(node: TreeNode): AsyncIterable<Buffer>
 }
 
 export interface Capture {
@@ -81,6 +83,11 @@ export interface CaptureEntry {
   readonly open?: (() => Promise<Content>) | undefined
   /** The adapter's word that the content equals the parent's node at this path. */
   readonly unchanged?: boolean | undefined
+  /**
+   * Files only. Called once when nothing of this entry will be read any more: it was read, taken over from the parent,
+   * or lost. For sources that must end something when the last file is read, before they can give their last entries.
+   */
+  readonly settled?: (() => void) | undefined
 }
 
 /** A file's bytes, read once from start to end. */

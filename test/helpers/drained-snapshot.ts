@@ -89,7 +89,9 @@ export async function drain(source: Source, dir: string, options: DrainOptions =
     const entries: DrainedEntry[] = []
     const state = { bytesRead: 0 }
     for await (const entry of capture.entries()) {
-      const drained = await drainEntry(entry, dir, options, state).catch(passUnlessLost)
+      const drained = await drainEntry(entry, dir, options, state)
+        .catch(passUnlessLost)
+        .finally(() => entry.settled?.())
       if (drained) entries.push(drained)
     }
     const summary = await capture.finish()
@@ -174,6 +176,7 @@ function assemble(
   }
   // Through JSON, as a repository would give it back.
   const stored: Manifest = JSON.parse(JSON.stringify(manifest)) as Manifest
+  const reader = makeReader(id, stored, entries)
   return {
     id,
     manifest: stored,
@@ -184,8 +187,9 @@ function assemble(
       id,
       manifest: stored,
       findNode: path => Promise.resolve(entries.find(e => e.path === path)?.node),
+      read: reader.read,
     },
-    reader: makeReader(id, stored, entries),
+    reader,
   }
 }
 

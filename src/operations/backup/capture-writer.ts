@@ -107,7 +107,10 @@ class CaptureWriter {
         await this.#slots.acquire()
         trees.add(
           entry.path,
-          this.#writeNode(entry).finally(() => this.#slots.release()),
+          this.#writeNode(entry).finally(() => {
+            this.#slots.release()
+            entry.settled?.()
+          }),
         )
       }
     }

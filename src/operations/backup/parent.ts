@@ -47,5 +47,10 @@ async function view(repository: Repository, snapshot: Snapshot): Promise<ParentS
   const tree = new SnapshotTree(repository, snapshot.tree)
   await getSourceRoot(tree, snapshot)
   const folder = sourceFolder(snapshot)
-  return { id: snapshot.id, manifest, findNode: path => tree.findNode(path === '' ? folder : `${folder}/${path}`) }
+  return {
+    id: snapshot.id,
+    manifest,
+    findNode: path => tree.findNode(path === '' ? folder : `${folder}/${path}`),
+    read: node => repository.readContent(node.content ?? []),
+  }
 }
