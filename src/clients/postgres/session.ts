@@ -1,0 +1,188 @@
+import { readFile } from 'node:fs/promises'
+import type { ConnectionOptions as TlsOptions } from 'node:tls'
+import pg from 'pg'
+import { throwIfAborted } from '../../base/errors.ts'
+import { postgresError } from './errors.ts'
+import type { ConnectionSettings } from './settings.ts'
+
+/** One connection. Rows come as objects; numbers wider than 32 bits as text. */
+export interface Session {
+  readonly settings: ConnectionSettings
+  readonly database: string
+  /** `server_version_num`: 150018 for 15.18. */
+  readonly versionNumber: number
+  /** As people write it: `15.18`. */
+  readonly version: string
+  /** Runs one statement. Throws an `AppError` made by `postgresError`. */
+  query<Row extends object = Record<string, unknown>>(sql: string, values?: readonly unknown[]): Promise<Row[]>
+  /** The driver's own client, for COPY streams. */
+  readonly client: pg.Client
+  /** What broke the connection while nobody was waiting for it. */
+  readonly broken: Error | undefined
+  close(): Promise<void>
+}
+
+export interface SessionRequest {
+  /** Another database than the settings name. */
+  readonly database?: string | undefined
+  readonly signal?: AbortSignal | undefined
+  readonly applicationName?: string | undefined
+}
+
+/** Nothing of the application's or the role's time limits may cut a backup short. */
+const SESSION_SETTINGS = [
+  'SET statement_timeout = 0',
+  'SET lock_timeout = 0',
+  'SET idle_in_transaction_session_timeout = 0',
+  "SET client_encoding = 'UTF8'",
+  "SET DateStyle = 'ISO'",
+  'SET search_path = pg_catalog',
+].join('; ')
+
+/** Connects. Throws `source-unreachable` and its kin with a hint. The caller closes the session. */
+export async function openSession(settings: ConnectionSettings, request: SessionRequest = {}): Promise<Session> {
+  throwIfAborted(request.signal)
+  const database = request.database ?? settings.database
+  const client = await connect(settings, database, request)
+  const session = new PgSession(settings, database, client)
+  const abort = (): void => void client.end().catch(() => {})
+  request.signal?.addEventListener('abort', abort, { once: true })
+  client.once('end', () => request.signal?.removeEventListener('abort', abort))
+  try {
+    await session.prepare(request.signal)
+  } catch (error) {
+    await session.close()
+    throw error
+  }
+  return session
+}
+
+/** Opens a session for as long as `work` takes. */
+export async function withSession<T>(
+  settings: ConnectionSettings,
+  request: SessionRequest,
+  work: (session: Session) => Promise<T>,
+): Promise<T> {
+  const session = await openSession(settings, request)
+  try {
+    return await work(session)
+  } finally {
+    await session.close()
+  }
+}
+
+class PgSession implements Session {
+  readonly settings: ConnectionSettings
+  readonly database: string
+  readonly client: pg.Client
+  versionNumber = 0
+  version = ''
+  broken: Error | undefined
+  #signal: AbortSignal | undefined
+
+  constructor(settings: ConnectionSettings, database: string, client: pg.Client) {
+    this.settings = settings
+    this.database = database
+    this.client = client
+    client.on('error', error => {
+      this.broken ??= error
+    })
+  }
+
+  async prepare(signal: AbortSignal | undefined): Promise<void> {
+    this.#signal = signal
+    await this.query(SESSION_SETTINGS)
+    const [row] = await this.query<{ number: string; version: string }>(
+      `SELECT current_setting('server_version_num') AS number, current_setting('server_version') AS version`,
+    )
+    this.versionNumber = Number(row?.number ?? 0)
+    this.version = /^\S+/.exec(row?.version ?? '')?.[0] ?? ''
+    if (this.versionNumber >= 140_000) await this.query('SET idle_session_timeout = 0')
+  }
+
+  async query<Row extends object>(sql: string, values?: readonly unknown[]): Promise<Row[]> {
+    try {
+      const result = await this.client.query<Row>(sql, values === undefined ? undefined : [...values])
+      return result.rows
+    } catch (error) {
+      throwIfAborted(this.#signal)
+      throw postgresError(error, this.settings, `query ${this.database}`, this.database)
+    }
+  }
+
+  async close(): Promise<void> {
+    await this.client.end().catch(() => {})
+  }
+}
+
+async function connect(settings: ConnectionSettings, database: string, request: SessionRequest): Promise<pg.Client> {
+  let failure: unknown
+  for (const ssl of await tlsAttempts(settings)) {
+    const client = new pg.Client({
+      host: settings.host,
+      port: settings.port,
+      user: settings.user,
+      database,
+      password: settings.password?.reveal(),
+      ssl,
+      connectionTimeoutMillis: settings.connectTimeoutSeconds * 1000,
+      application_name: request.applicationName ?? 'lifeboat',
+      keepAlive: true,
+      ...(settings.options === undefined ? {} : { options: settings.options }),
+    })
+    // A connection that breaks later says so by an event; without a listener it would end the process.
+    client.on('error', () => {})
+    try {
+      await client.connect()
+      return client
+    } catch (error) {
+      failure = error
+      await client.end().catch(() => {})
+      if (!worthAnotherTry(error)) break
+    }
+  }
+  throwIfAborted(request.signal)
+  throw postgresError(failure, settings, 'connect', database)
+}
+
+/** What to try, in order: libpq's `prefer` and `allow` fall back, the others do not. Sockets are never encrypted. */
+async function tlsAttempts(settings: ConnectionSettings): Promise<Array<TlsOptions | false>> {
+  if (settings.host.startsWith('/') || settings.sslMode === 'disable') return [false]
+  const unchecked: TlsOptions = { rejectUnauthorized: false, ...(await certificates(settings)) }
+  switch (settings.sslMode) {
+    case 'allow':
+      return [false, unchecked]
+    case 'prefer':
+      return [unchecked, false]
+    case 'require':
+      // As libpq: with a root certificate at hand, `require` checks the chain.
+      return [settings.sslRootCert === undefined ? unchecked : { ...unchecked, ...chainOnly }]
+    case 'verify-ca':
+      return [{ ...unchecked, ...chainOnly }]
+    case 'verify-full':
+      return [{ ...unchecked, rejectUnauthorized: true }]
+  }
+}
+
+const chainOnly: TlsOptions = { rejectUnauthorized: true, checkServerIdentity: () => undefined }
+
+async function certificates(settings: ConnectionSettings): Promise<TlsOptions> {
+  const load = async (path: string): Promise<Buffer> => {
+    try {
+      return await readFile(path)
+    } catch (error) {
+      throw postgresError(new Error(`cannot read certificate ${path}`, { cause: error }), settings, 'connect')
+    }
+  }
+  const { sslRootCert, sslCert, sslKey } = settings
+  return {
+    ...(sslRootCert === undefined || sslRootCert === 'system' ? {} : { ca: await load(sslRootCert) }),
+    ...(sslCert === undefined ? {} : { cert: await load(sslCert) }),
+    ...(sslKey === undefined ? {} : { key: await load(sslKey) }),
+  }
+}
+
+/** Only a refusal of the kind of connection; a wrong password is wrong either way. */
+function worthAnotherTry(error: unknown): boolean {
+  return error instanceof Error && /does not support SSL|no pg_hba.conf entry|SSL/i.test(error.message)
+}

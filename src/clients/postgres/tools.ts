@@ -1,0 +1,221 @@
+import { access, constants, readdir, realpath } from 'node:fs/promises'
+import { delimiter, join } from 'node:path'
+import { Child, type ChildExit } from '../../base/child.ts'
+import { AppError } from '../../base/errors.ts'
+import { toolError } from './errors.ts'
+import type { ConnectionSettings } from './settings.ts'
+
+/** One installation of PostgreSQL's programs. */
+export interface PostgresTools {
+  readonly binDir: string
+  /** 15 of 15.18. */
+  readonly major: number
+  readonly version: string
+  /** The server's own programs (`initdb`, `postgres`) are there too, not the clients' alone. */
+  readonly hasServer: boolean
+}
+
+/** Where systems put versions side by side; `*` is the version. */
+const VERSIONED_DIRS = [
+  ['/usr/lib/postgresql', 'bin'],
+  ['/usr/pgsql-', 'bin'],
+  ['/usr/local/pgsql', 'bin'],
+  ['/opt/homebrew/opt/postgresql@', 'bin'],
+  ['/usr/local/opt/postgresql@', 'bin'],
+  ['/Applications/Postgres.app/Contents/Versions', 'bin'],
+] as const
+
+/** Every installation found, newest first: `binDir` if given and nothing else, or the system's folders and PATH. */
+export async function listPostgresTools(
+  binDir?: string,
+  environment: Readonly<Record<string, string | undefined>> = process.env,
+): Promise<PostgresTools[]> {
+  const dirs = binDir === undefined ? await candidateDirs(environment) : [binDir]
+  const found = await Promise.all(dirs.map(inspectDir))
+  return found.filter(tools => tools !== undefined).toSorted((a, b) => compareVersions(b.version, a.version))
+}
+
+/**
+ * The installation to use with a server: its own major version where there is one, else the newest. Throws
+ * `tool-missing` when there is none, or all are older than the server: an old pg_dump can't read a new server.
+ */
+export async function findPostgresTools(
+  server: { versionNumber: number; version: string },
+  binDir?: string,
+): Promise<PostgresTools> {
+  const all = await listPostgresTools(binDir)
+  const major = Math.floor(server.versionNumber / 10_000)
+  const fit = all.find(tools => tools.major === major) ?? all.find(tools => tools.major > major)
+  if (fit) return fit
+  const newest = all[0]
+  const install = `Install them: apt-get install postgresql-client-${major} (or set binDir to their folder).`
+  if (newest === undefined) {
+    const where = binDir === undefined ? 'on this machine' : `in ${binDir}`
+    throw new AppError('tool-missing', `pg_dump and the other PostgreSQL programs are not installed ${where}`, {
+      hint: install,
+    })
+  }
+  throw new AppError(
+    'tool-missing',
+    `pg_dump ${newest.version} in ${newest.binDir} is older than the server (${server.version})`,
+    { hint: `A program older than the server can't read it. ${install}`, context: { binDir: newest.binDir } },
+  )
+}
+
+/** An installation that can run a server of this major version, or undefined. */
+export async function findServerTools(major: number, binDir?: string): Promise<PostgresTools | undefined> {
+  const all = await listPostgresTools(binDir)
+  return all.find(tools => tools.hasServer && tools.major === major)
+}
+
+async function candidateDirs(environment: Readonly<Record<string, string | undefined>>): Promise<string[]> {
+  const dirs: string[] = []
+  for (const [parent, bin] of VERSIONED_DIRS) dirs.push(...(await versionedDirs(parent, bin)))
+  dirs.push(...(environment['PATH'] ?? '').split(delimiter).filter(dir => dir.startsWith('/')))
+  return [...new Set(dirs)]
+}
+
+/** `/usr/lib/postgresql` -> `/usr/lib/postgresql/15/bin`; `/usr/pgsql-` -> `/usr/pgsql-16/bin`. */
+async function versionedDirs(parent: string, bin: string): Promise<string[]> {
+  const slash = parent.lastIndexOf('/')
+  const prefixed = /[-@]$/.test(parent)
+  const folder = prefixed ? parent.slice(0, slash) : parent
+  const prefix = prefixed ? parent.slice(slash + 1) : ''
+  const names = await readdir(folder).catch(() => [])
+  return names
+    .filter(name => name.startsWith(prefix) && /^\d+(\.\d+)?$/.test(name.slice(prefix.length)))
+    .map(name => join(folder, name, bin))
+}
+
+async function inspectDir(binDir: string): Promise<PostgresTools | undefined> {
+  const path = join(binDir, 'pg_dump')
+  if (!(await isExecutable(path))) return undefined
+  // Debian's /usr/bin/pg_dump is a wrapper that picks a version by its own rules; the real ones are found beside it.
+  if ((await realpath(path)).endsWith('pg_wrapper')) return undefined
+  const version = await versionOf(path)
+  if (version === undefined) return undefined
+  const hasServer = (await isExecutable(join(binDir, 'initdb'))) && (await isExecutable(join(binDir, 'postgres')))
+  return { binDir, major: Number.parseInt(version, 10), version, hasServer }
+}
+
+/** `pg_dump (PostgreSQL) 15.18 (Debian ...)`, `18beta1` too. */
+async function versionOf(path: string): Promise<string | undefined> {
+  try {
+    const child = await Child.start(path, ['--version'], { env: { PATH: process.env['PATH'] ?? '', LC_ALL: 'C' } })
+    const text = await child.readText()
+    await child.wait()
+    return /\(PostgreSQL\) (\d+(?:\.\d+)?)/.exec(text)?.[1]
+  } catch {
+    return undefined
+  }
+}
+
+async function isExecutable(path: string): Promise<boolean> {
+  return await access(path, constants.X_OK).then(
+    () => true,
+    () => false,
+  )
+}
+
+function compareVersions(a: string, b: string): number {
+  const [majorA = 0, minorA = 0] = a.split('.').map(Number)
+  const [majorB = 0, minorB = 0] = b.split('.').map(Number)
+  return majorA - majorB || minorA - minorB
+}
+
+export interface ToolRequest {
+  /** `pg_dump`. */
+  readonly tool: string
+  readonly args: readonly string[]
+  /** Who to connect as; undefined for a tool that connects to nothing. */
+  readonly settings: ConnectionSettings | undefined
+  /** Another database than the settings name. */
+  readonly database?: string | undefined
+  readonly signal?: AbortSignal | undefined
+  readonly stdin?: 'pipe' | 'ignore' | undefined
+  readonly cwd?: string | undefined
+  readonly uid?: number | undefined
+  readonly gid?: number | undefined
+  readonly onStderrLine?: ((line: string) => void) | undefined
+}
+
+/** Starts one of PostgreSQL's programs. Whom to connect to goes through the environment: arguments are seen by all. */
+export async function startTool(tools: PostgresTools, request: ToolRequest): Promise<Child> {
+  const { settings, signal, stdin, cwd, uid, gid, onStderrLine } = request
+  const env = settings === undefined ? toolEnvironment() : connectionEnvironment(settings, request.database)
+  return await Child.start(join(tools.binDir, request.tool), request.args, {
+    env,
+    ...{ signal, stdin, cwd, uid, gid, onStderrLine },
+  })
+}
+
+/** Runs one to its end; its stdout. Throws what `toolError` makes of a failure. `doing` completes "cannot ...". */
+export async function runTool(tools: PostgresTools, request: ToolRequest, doing: string): Promise<string> {
+  const child = await startTool(tools, request)
+  try {
+    const text = await child.readText()
+    requireSuccess(child, await child.wait(), request, doing)
+    return text
+  } finally {
+    await child.stop()
+  }
+}
+
+/** Throws unless the tool ended well: the end of its output alone proves nothing. */
+export function requireSuccess(
+  child: Child,
+  exit: ChildExit,
+  request: { readonly settings: ConnectionSettings | undefined; readonly tool: string },
+  doing: string,
+): void {
+  if (exit.code === 0) return
+  if (request.settings) throw toolError(request.tool, child.stderr, exit, request.settings, doing)
+  const said =
+    child.stderr
+      .trim()
+      .split('\n')
+      .find(line => /error|fatal/i.test(line)) ?? child.stderr.trim()
+  throw new AppError('tool-failed', `cannot ${doing}: ${said === '' ? `${request.tool} failed` : said.trim()}`, {
+    context: { said: child.stderr.slice(-4000), code: exit.code ?? exit.killedBy ?? 'unknown' },
+  })
+}
+
+/** This process's environment without what would steer libpq elsewhere, or tell it a password. */
+export function toolEnvironment(
+  environment: Readonly<Record<string, string | undefined>> = process.env,
+): Record<string, string> {
+  const env: Record<string, string> = {}
+  for (const [key, value] of Object.entries(environment)) {
+    if (value !== undefined && !key.startsWith('PG')) env[key] = value
+  }
+  // Messages are parsed; times are compared.
+  return { ...env, LC_ALL: 'C', TZ: 'UTC' }
+}
+
+/** @see https://www.postgresql.org/docs/current/libpq-envars.html */
+export function connectionEnvironment(
+  settings: ConnectionSettings,
+  database = settings.database,
+): Record<string, string> {
+  const passFile = process.env['PGPASSFILE']
+  const optional = {
+    PGPASSWORD: settings.password?.reveal(),
+    PGSSLROOTCERT: settings.sslRootCert,
+    PGSSLCERT: settings.sslCert,
+    PGSSLKEY: settings.sslKey,
+    PGOPTIONS: settings.options,
+    PGPASSFILE: settings.password === undefined ? passFile : undefined,
+  }
+  return {
+    ...toolEnvironment(),
+    ...Object.fromEntries(Object.entries(optional).filter((pair): pair is [string, string] => pair[1] !== undefined)),
+    PGHOST: settings.host,
+    PGPORT: String(settings.port),
+    PGUSER: settings.user,
+    PGDATABASE: database,
+    PGSSLMODE: settings.sslMode,
+    PGCONNECT_TIMEOUT: String(settings.connectTimeoutSeconds),
+    PGAPPNAME: 'lifeboat',
+    PGCLIENTENCODING: 'UTF8',
+  }
+}

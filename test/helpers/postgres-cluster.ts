@@ -1,0 +1,92 @@
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { describe } from 'vitest'
+import {
+  type ConnectionSettings,
+  listPostgresTools,
+  type PostgresTools,
+  runTool,
+  startTemporaryCluster,
+  type TemporaryCluster,
+  withSession,
+} from '../../src/clients/postgres/index.ts'
+
+/** A real server of the tests' own, stopped and removed by `close`. */
+export interface TestCluster {
+  readonly tools: PostgresTools
+  readonly cluster: TemporaryCluster
+  /** Superuser, over the socket. */
+  readonly admin: ConnectionSettings
+  /** `postgres://...` of a database, over the socket, as the superuser. */
+  url(database: string): string
+  query<Row extends object = Record<string, unknown>>(database: string, sql: string, values?: unknown[]): Promise<Row[]>
+  /** Runs a script with psql, stopping at the first error. */
+  runScript(database: string, file: string): Promise<void>
+  createDatabase(name: string): Promise<void>
+  close(): Promise<void>
+}
+
+export interface TestClusterOptions {
+  /** Server settings, `name=value`. */
+  readonly settings?: readonly string[]
+  /** Arguments of initdb beside the defaults; replaces `--auth=trust`. */
+  readonly initArgs?: readonly string[]
+  /** Listen on TCP as well: `127.0.0.1`. */
+  readonly listen?: string
+}
+
+const installed = (await listPostgresTools()).find(tools => tools.hasServer)
+
+/** The installation that tests use; undefined when there is none here. */
+export const testTools: PostgresTools | undefined = installed
+
+/** `describe` where PostgreSQL is installed; elsewhere skipped with one line, but a failure under CI. */
+export function describeWithPostgres(name: string, body: () => void): void {
+  if (installed !== undefined) describe(name, body)
+  else if (process.env['CI'] === 'true') throw new Error(`${name}: no PostgreSQL server programs on this machine`)
+  else {
+    console.warn(`skipped: ${name}: no PostgreSQL server programs on this machine`)
+    describe.skip(name, body)
+  }
+}
+
+export async function startTestCluster(options: TestClusterOptions = {}): Promise<TestCluster> {
+  if (!installed) throw new Error('no PostgreSQL server programs on this machine')
+  const dir = await mkdtemp(join(tmpdir(), 'lb-pg-'))
+  const cluster = await startTemporaryCluster({
+    tools: installed,
+    dir,
+    settings: options.settings,
+    initArgs: options.initArgs,
+    listen: options.listen,
+  })
+  const admin = cluster.server.connection
+  return {
+    tools: installed,
+    cluster,
+    admin,
+    url: database =>
+      `postgres://postgres@/${encodeURIComponent(database)}?host=${encodeURIComponent(dir)}&port=${admin.port}`,
+    query: async (database, sql, values) =>
+      await withSession(admin, { database }, async session => await session.query(sql, values)),
+    runScript: async (database, file) => {
+      await runTool(
+        installed,
+        { tool: 'psql', args: ['-X', '-q', '-v', 'ON_ERROR_STOP=1', '-f', file], settings: admin, database },
+        `run ${file}`,
+      )
+    },
+    createDatabase: async name => {
+      await withSession(
+        admin,
+        {},
+        async s => await s.query(`CREATE DATABASE "${name.replaceAll('"', '""')}" TEMPLATE template0`),
+      )
+    },
+    close: async () => {
+      await cluster.remove()
+      await rm(dir, { recursive: true, force: true })
+    },
+  }
+}
