@@ -1,7 +1,7 @@
 import { copyFileSync, existsSync, lstatSync, mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { AppError, messageOf, systemCode } from '../../base/errors.ts'
+import { AppError, isAppError, messageOf, systemCode } from '../../base/errors.ts'
 
 /** The sample's place is the same from src/ and from dist/. */
 export const SAMPLE = fileURLToPath(new URL('../../../examples/chinook/Chinook_Sqlite.sqlite', import.meta.url))
@@ -36,7 +36,7 @@ export function prepareFolder(dir: string): void {
     writeFileSync(join(dir, 'lifeboat.yaml'), CONFIG)
     copyFileSync(SAMPLE, join(dir, 'shop.db'))
   } catch (error) {
-    if (systemCode(error) === undefined) throw error
+    if (isAppError(error) || systemCode(error) === undefined) throw error
     throw new AppError('target-invalid', `cannot prepare ${dir}: ${messageOf(error)}`, {
       hint: 'Choose another folder: lifeboat demo --dir FOLDER.',
       cause: error,

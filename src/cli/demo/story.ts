@@ -68,7 +68,7 @@ export class Story {
     const share = ` (${Math.round((100 * bytesStored) / this.#firstStored)} % of the first)`
     return this.#command('backup', [
       first ? `${cost}.` : `${newOrders} orders later: ${this.#paint('bold', cost.toLowerCase() + share)}.`,
-      `Meanwhile the shop took ${ordersMeanwhile} orders, the slowest in ${longestOrderMs.toFixed(0)} ms: it never had to wait.`,
+      `Meanwhile the shop took ${ordersMeanwhile} orders, the slowest in ${longestOrderMs.toFixed(0)} ms.`,
     ])
   }
 
