@@ -36,6 +36,7 @@ beforeEach(async () => {
 })
 
 afterEach(async () => {
+  execFileSync('chmod', ['-R', 'u+rwX', dir])
   await removeDir(dir)
 })
 
