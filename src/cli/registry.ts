@@ -13,6 +13,12 @@ export type CommandGroup = (typeof COMMAND_GROUPS)[number]
 
 export const COMMANDS: readonly CommandEntry[] = [
   {
+    name: 'init',
+    summary: 'find what is worth protecting, propose a configuration, create the repository',
+    group: 'Every day',
+    load: async () => (await import('./commands/init.ts')).init,
+  },
+  {
     name: 'doctor',
     summary: 'look for what would make a backup or a restore fail on this machine',
     group: 'This machine',
