@@ -50,7 +50,7 @@ test('reads a configuration', () => {
   expect(config.sources.get('app')).toEqual({ kind: 'sqlite', options: { path: './prisma/dev.db' } })
   expect(config.sources.get('docs')?.options).toEqual({ path: '/srv/docs', exclude: ['tmp'] })
   expect(config.policies.get('nightly')?.objectives).toEqual({ rpo: 90_000_000, rto: 1_800_000 })
-  expect(config.policies.get('nightly')?.keep?.within).toBe(30 * 86_400_000)
+  expect(config.policies.get('nightly')?.keep?.within).toEqual({ years: 0, months: 0, days: 30, hours: 0 })
   expect(config.findings).toEqual([])
 })
 

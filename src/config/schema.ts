@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import { parseDuration } from '../base/durations.ts'
 import { BACKUP_TYPES } from '../model/manifest.ts'
+import { parseRetentionDuration, type RetentionDuration } from '../model/retention-time.ts'
 
 /** Names become tags, folders of snapshots and words on a command line. */
 const NAME = /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/
@@ -36,19 +37,37 @@ const repository = z
   })
   .describe('An encrypted, deduplicated store in restic’s format.')
 
+const span = z.string().transform((value, context): RetentionDuration => {
+  try {
+    return parseRetentionDuration(value)
+  } catch {
+    context.addIssue({ code: 'custom', message: 'a span of years, months, days and hours like "30d" or "1y6m"' })
+    return z.NEVER
+  }
+})
+
+const counted = (period: string) =>
+  count.optional().describe(`The newest of each of the last n ${period}s that have one.`)
+const spanned = (period: string) => span.optional().describe(`The newest of each ${period} this near to the newest.`)
+
 const keep = z
   .strictObject({
     last: count.optional().describe('The newest n snapshots.'),
-    hourly: count.optional().describe('The newest of each of the last n hours that have one.'),
-    daily: count.optional().describe('The newest of each of the last n days that have one.'),
-    weekly: count.optional().describe('The newest of each of the last n weeks that have one.'),
-    monthly: count.optional().describe('The newest of each of the last n months that have one.'),
-    yearly: count.optional().describe('The newest of each of the last n years that have one.'),
-    within: duration.optional().describe('All that are younger than this, counted from the newest: `30d`.'),
-    tags: z.array(text).min(1).optional().describe('All that carry one of these tags.'),
+    hourly: counted('hour'),
+    daily: counted('day'),
+    weekly: counted('week'),
+    monthly: counted('month'),
+    yearly: counted('year'),
+    within: span.optional().describe('All this near to the newest, as `30d` or `1y6m` (`m` is months here).'),
+    withinHourly: spanned('hour'),
+    withinDaily: spanned('day'),
+    withinWeekly: spanned('week'),
+    withinMonthly: spanned('month'),
+    withinYearly: spanned('year'),
+    tags: z.array(text).min(1).optional().describe('All that carry one of these tags; `a,b` means both.'),
   })
   .refine(value => Object.values(value).some(rule => rule !== undefined), { message: 'at least one rule' })
-  .describe('Which snapshots stay when `lifeboat forget` runs. What no rule keeps goes.')
+  .describe('Which snapshots stay when `lifeboat forget` runs. What no rule keeps goes; the newest always stays.')
 
 const objectives = z
   .strictObject({
@@ -106,7 +125,7 @@ export function configSchema(kinds: readonly SourceKind[]) {
   return z
     .strictObject({
       repositories: z.record(name, repository).describe('Where recovery points are kept.'),
-      sources: z.record(name, sourceSchema(kinds)).describe('What is protected.'),
+      sources: z.record(name, sourceSchema(kinds)).default({}).describe('What is protected.'),
       policies: z.record(name, policy).optional().describe('What goes where, when, and how long it is kept.'),
       state: path
         .optional()

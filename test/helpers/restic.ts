@@ -1,27 +1,12 @@
 import { spawnSync } from 'node:child_process'
 import { join } from 'node:path'
-import { describe, it } from 'vitest'
 import { type CommandResult, mustRun, runCommand } from './spawn.ts'
 
 const installed = spawnSync('restic', ['version']).status === 0
+if (!installed) console.warn('restic is not installed: tests that need it are skipped (sudo apt-get install restic)')
 
-/**
- * `describe` for tests that need the real restic. Where it is not installed they are skipped, which is said in one
- * line; on CI that is a failure.
- */
-export function describeWithRestic(name: string, tests: () => void): void {
-  if (installed) return void describe(name, tests)
-  if (process.env['CI'] === 'true') {
-    describe(name, () => {
-      it('needs restic', () => {
-        throw new Error('restic is not installed, and on CI it has to be')
-      })
-    })
-    return
-  }
-  console.warn(`skipped: ${name} (restic is not installed; sudo apt-get install restic)`)
-  describe.skip(name, tests)
-}
+/** For `describe.skipIf`: tests that need the real restic are skipped without it, but on CI they fail then. */
+export const skipRestic = !installed && process.env['CI'] !== 'true'
 
 export interface ResticSnapshot {
   readonly id: string
@@ -46,7 +31,6 @@ export class Restic {
       RESTIC_REPOSITORY: repository,
       RESTIC_PASSWORD: password,
       RESTIC_CACHE_DIR: join(dir, 'restic-cache'),
-      RESTIC_PROGRESS_FPS: '0.016',
     }
   }
 

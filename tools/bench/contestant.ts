@@ -44,7 +44,7 @@ export function lifeboat(bin: readonly string[]): Contestant {
     checkData: dir => run(dir, 'check', '--read-data'),
     listSnapshots: dir => run(dir, 'snapshots'),
     showVersion: () => measure([...bin, '--version']),
-    storedBytes: dir => sizeOf(join(dir, 'repository')),
+    storedBytes: dir => sizeOf(repositoryOf(dir)),
   }
 }
 
@@ -52,27 +52,23 @@ export function lifeboat(bin: readonly string[]): Contestant {
 export function restic(): Contestant | undefined {
   const version = versionOf(['restic', 'version'])
   if (version === undefined) return undefined
-  const run = (dir: string, ...args: string[]): Promise<Measurement> =>
-    measure(['restic', '-r', join(dir, 'repository'), '--cache-dir', join(dir, 'cache'), ...args], {
-      env: { RESTIC_PASSWORD: PASSWORD },
-    })
   return {
     name: 'restic',
     version,
     init: async dir => {
       mkdirSync(dir, { recursive: true })
-      await run(dir, 'init', '--repository-version', '2')
+      await runRestic(dir, 'init', '--repository-version', '2')
     },
-    backup: (dir, file) => run(dir, 'backup', file),
+    backup: (dir, file) => runRestic(dir, 'backup', file),
     restore: async (dir, file, target) => {
       // restic makes the file's whole path below the folder; nothing is measured but restic.
       rmSync(`${target}.restic`, { recursive: true, force: true })
-      return run(dir, 'restore', 'latest', '--path', file, '--target', `${target}.restic`)
+      return runRestic(dir, 'restore', 'latest', '--path', file, '--target', `${target}.restic`)
     },
-    checkData: dir => run(dir, 'check', '--read-data'),
-    listSnapshots: dir => run(dir, 'snapshots'),
+    checkData: dir => runRestic(dir, 'check', '--read-data'),
+    listSnapshots: dir => runRestic(dir, 'snapshots'),
     showVersion: () => measure(['restic', 'version']),
-    storedBytes: dir => sizeOf(join(dir, 'repository')),
+    storedBytes: dir => sizeOf(repositoryOf(dir)),
   }
 }
 
@@ -81,28 +77,39 @@ export function borg(): Contestant | undefined {
   const version = versionOf(['borg', '--version'])
   if (version === undefined) return undefined
   let archives = 0
-  const run = (dir: string, args: readonly string[], options: CommandOptions = {}): Promise<Measurement> =>
-    measure(['borg', ...args], { ...options, env: { BORG_PASSPHRASE: PASSWORD, BORG_BASE_DIR: join(dir, 'base') } })
-  const repository = (dir: string): string => join(dir, 'repository')
   return {
     name: 'borg',
     version,
     init: async dir => {
       mkdirSync(dir, { recursive: true })
-      await run(dir, ['init', '--encryption', 'repokey', repository(dir)])
+      await runBorg(dir, ['init', '--encryption', 'repokey', repositoryOf(dir)])
     },
-    backup: (dir, file) => run(dir, ['create', '--compression', 'zstd,3', `${repository(dir)}::a${++archives}`, file]),
+    backup: (dir, file) =>
+      runBorg(dir, ['create', '--compression', 'zstd,3', `${repositoryOf(dir)}::a${++archives}`, file]),
     restore: (dir, _file, target) => {
       rmSync(`${target}.borg`, { recursive: true, force: true })
       mkdirSync(`${target}.borg`)
-      return run(dir, ['extract', `${repository(dir)}::a${archives}`], { cwd: `${target}.borg` })
+      return runBorg(dir, ['extract', `${repositoryOf(dir)}::a${archives}`], { cwd: `${target}.borg` })
     },
-    checkData: dir => run(dir, ['check', '--verify-data', repository(dir)]),
-    listSnapshots: dir => run(dir, ['list', repository(dir)]),
+    checkData: dir => runBorg(dir, ['check', '--verify-data', repositoryOf(dir)]),
+    listSnapshots: dir => runBorg(dir, ['list', repositoryOf(dir)]),
     showVersion: () => measure(['borg', '--version']),
-    storedBytes: dir => sizeOf(repository(dir)),
+    storedBytes: dir => sizeOf(repositoryOf(dir)),
   }
 }
+
+function runRestic(dir: string, ...args: string[]): Promise<Measurement> {
+  return measure(['restic', '-r', repositoryOf(dir), '--cache-dir', join(dir, 'cache'), ...args], {
+    env: { RESTIC_PASSWORD: PASSWORD },
+  })
+}
+
+function runBorg(dir: string, args: readonly string[], options: CommandOptions = {}): Promise<Measurement> {
+  const env = { BORG_PASSPHRASE: PASSWORD, BORG_BASE_DIR: join(dir, 'base') }
+  return measure(['borg', ...args], { ...options, env })
+}
+
+const repositoryOf = (dir: string): string => join(dir, 'repository')
 
 /** Sum of the sizes of all files below a folder. */
 function sizeOf(path: string): number {

@@ -1,5 +1,5 @@
 import { closeSync, fstatSync, openSync, readSync, rmSync, statSync } from 'node:fs'
-import { DatabaseSync, type StatementSync } from 'node:sqlite'
+import { DatabaseSync } from 'node:sqlite'
 import { SeededRandom, TextGenerator } from './random-text.ts'
 
 const SCHEMA = `
@@ -174,15 +174,12 @@ function prepareUpdates(db: DatabaseSync, random: SeededRandom, messages: number
   const flag = db.prepare('UPDATE messages SET flags = 2 + (flags + 7) % 120 WHERE id = ?')
   const token = db.prepare('UPDATE messages SET token = ? WHERE id = ?')
   const body = db.prepare('UPDATE messages SET body = substr(body, 1, length(body) - 16) || ? WHERE id = ?')
-  const run = (statement: StatementSync, ...values: Array<string | number>): void => {
-    statement.run(...values)
-  }
   return () => {
     const id = 1 + random.below(messages)
     const kind = random.below(100)
-    if (kind < 85) run(flag, id)
-    else if (kind < 98) run(body, random.hex(16), id)
-    else run(token, random.hex(48), id)
+    if (kind < 85) flag.run(id)
+    else if (kind < 98) body.run(random.hex(16), id)
+    else token.run(random.hex(48), id)
   }
 }
 

@@ -1,7 +1,8 @@
 import type { BigIntStats } from 'node:fs'
-import { access, constants, realpath, stat } from 'node:fs/promises'
+import { open, realpath, stat } from 'node:fs/promises'
 import { basename, dirname } from 'node:path'
 import { AppError, messageOf, systemCode } from '../../base/errors.ts'
+import { SAFE_READ } from './file-content.ts'
 import { type RawPath, toBuffer } from './raw-path.ts'
 
 /** The folder that is captured; or the folder of the one file that is. */
@@ -21,11 +22,11 @@ export async function openRoot(path: string): Promise<CaptureRoot> {
     const real = await realpath(path, { encoding: 'latin1' })
     const found = await stat(toBuffer(real), { bigint: true })
     if (found.isDirectory()) {
-      await access(toBuffer(real), constants.R_OK | constants.X_OK)
+      await requireReadable(real)
       return { folder: real, singleFile: undefined, stat: found }
     }
     if (found.isFile()) {
-      await access(toBuffer(real), constants.R_OK)
+      await requireReadable(real)
       return { folder: dirname(real), singleFile: basename(real), stat: found }
     }
   } catch (error) {
@@ -34,6 +35,11 @@ export async function openRoot(path: string): Promise<CaptureRoot> {
   throw new AppError('source-invalid', `neither a folder nor a file: ${path}`, {
     hint: 'Set "path" of the source to the folder to protect.',
   })
+}
+
+/** Opening is the only question whose answer holds: permissions alone do not tell. */
+async function requireReadable(path: RawPath): Promise<void> {
+  await (await open(toBuffer(path), SAFE_READ)).close()
 }
 
 /** What a capture must leave out wherever it comes across it: compared by device and inode, so no symlink hides it. */

@@ -21,6 +21,7 @@ export function toRaw(name: string): RawPath {
 
 export function joinRaw(folder: RawPath, name: RawPath): RawPath {
   if (folder === '') return name
+  if (name === '') return folder
   return folder.endsWith('/') ? folder + name : `${folder}/${name}`
 }
 

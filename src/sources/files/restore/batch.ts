@@ -34,7 +34,7 @@ export class Batch {
 }
 
 /** Bounds memory, and what a power failure in the middle costs. */
-const ENTRIES = 4000
+const ENTRIES = 2000
 const BYTES = 1024 * 1024 * 1024
 
 /** Remembers the first of each set of hard links. */

@@ -1,0 +1,286 @@
+import { chmod, mkdir, mkdtemp, readdir, rm } from 'node:fs/promises'
+import { hostname, userInfo } from 'node:os'
+import { join, resolve } from 'node:path'
+import { type Clock, systemClock } from './base/clock.ts'
+import { AppError, messageOf } from './base/errors.ts'
+import { type Logger, silentLogger } from './base/logger.ts'
+import { type Random, systemRandom } from './base/random.ts'
+import { suggest } from './base/suggest.ts'
+import { ownVersion } from './base/version.ts'
+import type { Catalog } from './catalog/catalog.ts'
+import { CATALOGS } from './catalog/registry.ts'
+import { CONFIG_NAME, type Config, findConfigFile, loadConfig } from './config/load.ts'
+import type { RepositorySettings } from './config/schema.ts'
+import { type LoadedSecret, loadSecret } from './config/secrets.ts'
+import type { Finding } from './model/finding.ts'
+import type { Host } from './model/host.ts'
+import type { Repository, RepositoryOptions } from './repository/index.ts'
+import { findSourceDefinition, SOURCES } from './sources/registry.ts'
+import type { Source, SourceContext, SourceDefinition } from './sources/source.ts'
+import { findStorage } from './storage/registry.ts'
+import type { Storage } from './storage/storage.ts'
+
+type Environment = Readonly<Record<string, string | undefined>>
+
+export interface AppOptions {
+  /** Default: `lifeboat.yaml` in `folder` or the nearest folder above it. */
+  readonly configFile?: string | undefined
+  /** Default: the working directory. */
+  readonly folder?: string | undefined
+  readonly environment?: Environment | undefined
+  readonly logger?: Logger | undefined
+  readonly clock?: Clock | undefined
+  readonly random?: Random | undefined
+  readonly signal?: AbortSignal | undefined
+  /** Things worth knowing that stop nothing: a stale lock removed, a password file that others can read. */
+  readonly onFinding?: ((finding: Finding) => void) | undefined
+  /** How long to wait for a conflicting lock; default 0. */
+  readonly lockWaitMs?: number | undefined
+}
+
+/** Reads the configuration; connects to nothing yet. The caller closes what it gets. */
+export async function openApp(options: AppOptions = {}): Promise<App> {
+  const folder = resolve(options.folder ?? process.cwd())
+  const file = options.configFile === undefined ? await findConfigFile(folder) : resolve(folder, options.configFile)
+  if (file === undefined) {
+    throw new AppError('config-not-found', `no ${CONFIG_NAME} in ${folder} or above it`, {
+      hint: 'Run "lifeboat init" to make one, or name one with --config FILE.',
+      context: { folder },
+    })
+  }
+  const environment = options.environment ?? process.env
+  return new App(await loadConfig(file, { environment, kinds: SOURCES }), options)
+}
+
+/** The composition root: turns the configuration into repositories, sources and the catalog. */
+export class App {
+  readonly config: Config
+  readonly clock: Clock
+  readonly random: Random
+  readonly logger: Logger
+  readonly signal: AbortSignal
+  readonly #environment: Environment
+  readonly #lockWaitMs: number | undefined
+  readonly #onFinding: (finding: Finding) => void
+  readonly #closing: Array<() => Promise<void>> = []
+  readonly #repositories = new Map<string, Promise<Repository>>()
+  readonly #sources = new Map<string, Promise<Source>>()
+  #catalog: Promise<Catalog> | undefined
+  #scratch: Promise<string> | undefined
+
+  constructor(config: Config, options: AppOptions) {
+    this.config = config
+    this.clock = options.clock ?? systemClock
+    this.random = options.random ?? systemRandom
+    this.logger = options.logger ?? silentLogger
+    this.signal = options.signal ?? new AbortController().signal
+    this.#environment = options.environment ?? process.env
+    this.#lockWaitMs = options.lockWaitMs
+    this.#onFinding = options.onFinding ?? (() => {})
+    for (const finding of config.findings) this.#onFinding(finding)
+  }
+
+  // ---- repositories
+
+  /** `usage` for a name that is not in the configuration. */
+  repositorySettings(name: string): RepositorySettings {
+    return named(this.config.repositories, name, 'repository', this.config.file)
+  }
+
+  /** Opens it once; `close` closes it. `no-repository`, `wrong-password`, ... */
+  openRepository(name: string): Promise<Repository> {
+    return once(this.#repositories, name, async () => {
+      const { openRepository } = await import('./repository/index.ts')
+      const storage = await this.openStorage(name)
+      return this.#closeLater(await openRepository(storage, await this.#repositoryOptions(name)))
+    })
+  }
+
+  /** Makes a new repository at the configured place. `repository-exists` when there is one. */
+  createRepository(name: string): Promise<Repository> {
+    return once(this.#repositories, name, async () => {
+      const { createRepository } = await import('./repository/index.ts')
+      const storage = await this.openStorage(name)
+      return this.#closeLater(await createRepository(storage, await this.#repositoryOptions(name)))
+    })
+  }
+
+  /** The bare store under a repository. */
+  async openStorage(name: string): Promise<Storage> {
+    const { url } = this.repositorySettings(name)
+    const open = await findStorage(url).load()
+    return this.#closeLater(open(url, { baseDir: this.config.baseDir }))
+  }
+
+  async loadPassword(name: string): Promise<LoadedSecret> {
+    return loadSecret(this.repositorySettings(name), {
+      subject: `repository ${name}`,
+      baseDir: this.config.baseDir,
+      environment: this.#environment,
+      signal: this.signal,
+    })
+  }
+
+  async #repositoryOptions(name: string): Promise<RepositoryOptions> {
+    const password = await this.loadPassword(name)
+    for (const finding of password.findings) this.#onFinding(finding)
+    return {
+      password: password.secret,
+      clock: this.clock,
+      random: this.random,
+      logger: this.logger,
+      cacheDir: join(await this.stateFolder(), 'cache'),
+      lockWaitMs: this.#lockWaitMs,
+      onFinding: this.#onFinding,
+    }
+  }
+
+  // ---- sources
+
+  /** A configured source. `usage` for a name that is not in the configuration. */
+  openSource(name: string): Promise<Source> {
+    return once(this.#sources, name, async () => {
+      const { kind, options } = named(this.config.sources, name, 'source', this.config.file)
+      const make = await sourceDefinition(kind).load()
+      return this.#closeLater(make(name, options, { baseDir: this.config.baseDir }))
+    })
+  }
+
+  /** A source that stands in no configuration, such as one of another machine: it can only be restored to `path`. */
+  async openSourceAt(name: string, kind: string, path: string): Promise<Source> {
+    const definition = sourceDefinition(kind)
+    const make = await definition.load()
+    return this.#closeLater(make(name, definition.options.parse({ path }), { baseDir: this.config.baseDir }))
+  }
+
+  async sourceContext(): Promise<SourceContext> {
+    return { signal: this.signal, clock: this.clock, logger: this.logger, scratchDir: await this.scratchFolder() }
+  }
+
+  /** What no backup may contain: our own state, and repositories in local folders. Absolute. */
+  async excludedPaths(): Promise<string[]> {
+    const stores: string[] = []
+    for (const name of this.config.repositories.keys()) {
+      const storage = await this.openStorage(name)
+      if (storage.traits.kind === 'local') stores.push(storage.location)
+    }
+    return [this.config.stateDir, ...stores]
+  }
+
+  // ---- state
+
+  catalog(): Promise<Catalog> {
+    this.#catalog ??= (async () => {
+      const open = await CATALOGS.sqlite.load()
+      return this.#closeLater(await open(await this.stateFolder(), this.#onFinding))
+    })()
+    return this.#catalog
+  }
+
+  /** The state folder, made private when it is made. */
+  async stateFolder(): Promise<string> {
+    return privateFolder(this.config.stateDir)
+  }
+
+  /** A private folder that is removed by `close`; what a killed process left behind is removed too. */
+  scratchFolder(): Promise<string> {
+    this.#scratch ??= (async () => {
+      const parent = await privateFolder(join(await this.stateFolder(), 'tmp'))
+      await removeAbandoned(parent)
+      const folder = await mkdtemp(join(parent, `${process.pid}-`))
+      this.#closing.push(() => rm(folder, { recursive: true, force: true }))
+      return folder
+    })()
+    return this.#scratch
+  }
+
+  // ---- facts for records
+
+  get programVersion(): string {
+    return `lifeboat ${ownVersion()}`
+  }
+
+  host(): Host {
+    const { username, uid, gid } = userInfo()
+    return { hostname: hostname(), username, uid: Math.max(0, uid), gid: Math.max(0, gid) }
+  }
+
+  /** Closes everything that was opened, last first. The first failure is thrown after all were tried. */
+  async close(): Promise<void> {
+    let failure: { error: unknown } | undefined
+    for (const close of this.#closing.splice(0).toReversed()) {
+      try {
+        await close()
+      } catch (error) {
+        failure ??= { error }
+      }
+    }
+    if (failure) throw failure.error
+  }
+
+  #closeLater<T extends { close(): Promise<void> }>(opened: T): T {
+    this.#closing.push(() => opened.close())
+    return opened
+  }
+}
+
+function sourceDefinition(kind: string): SourceDefinition {
+  const definition = findSourceDefinition(kind)
+  if (definition) return definition
+  throw new AppError('unsupported', `this version does not know sources of kind ${kind}`, {
+    hint: `It knows: ${SOURCES.map(source => source.kind).join(', ')}.`,
+  })
+}
+
+function named<T>(map: ReadonlyMap<string, T>, name: string, what: string, file: string): T {
+  const found = map.get(name)
+  if (found !== undefined) return found
+  const meant = suggest(name, map.keys())
+  const known = [...map.keys()].join(', ')
+  throw new AppError('usage', `there is no ${what} "${name}" in ${file}`, {
+    hint: meant === undefined ? `There ${known === '' ? 'is none' : `are: ${known}`}.` : `Did you mean "${meant}"?`,
+    context: { name, known: [...map.keys()] },
+  })
+}
+
+/** One attempt for all callers; a failed one may be repeated. */
+function once<T>(map: Map<string, Promise<T>>, name: string, make: () => Promise<T>): Promise<T> {
+  const known = map.get(name)
+  if (known) return known
+  const made = make().catch((error: unknown) => {
+    map.delete(name)
+    throw error
+  })
+  map.set(name, made)
+  return made
+}
+
+async function privateFolder(folder: string): Promise<string> {
+  try {
+    const made = await mkdir(folder, { recursive: true, mode: 0o700 })
+    // The umask may have taken more than it should; never touch a folder that was there.
+    if (made !== undefined) await chmod(folder, 0o700)
+    return folder
+  } catch (error) {
+    throw new AppError('failed', `cannot make the folder ${folder}: ${messageOf(error)}`, {
+      hint: 'Check that you may write there and that the disk is not full; "state:" in the configuration moves it.',
+      cause: error,
+    })
+  }
+}
+
+async function removeAbandoned(parent: string): Promise<void> {
+  for (const name of await readdir(parent)) {
+    const pid = Number(/^(\d+)-/.exec(name)?.[1])
+    if (pid > 0 && !isRunning(pid)) await rm(join(parent, name), { recursive: true, force: true })
+  }
+}
+
+function isRunning(pid: number): boolean {
+  try {
+    process.kill(pid, 0)
+    return true
+  } catch (error) {
+    return error instanceof Error && 'code' in error && error.code === 'EPERM'
+  }
+}

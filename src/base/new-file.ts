@@ -1,0 +1,66 @@
+import { randomBytes } from 'node:crypto'
+import { link, open, rename, stat, unlink } from 'node:fs/promises'
+import { basename, dirname, join } from 'node:path'
+import { systemCode } from './errors.ts'
+
+/**
+ * Makes a file that was not there: afterwards it is whole and durable, or it is not there. Never overwrites; false when
+ * the name is taken.
+ */
+export async function createNewFile(path: string, content: string, mode: number): Promise<boolean> {
+  const folder = dirname(path)
+  const unfinished = join(folder, `.${basename(path)}.${randomBytes(4).toString('hex')}.tmp`)
+  try {
+    const file = await open(unfinished, 'wx', mode)
+    try {
+      await file.writeFile(content)
+      await file.sync()
+    } finally {
+      await file.close()
+    }
+    if (!(await nameIfFree(unfinished, path))) return false
+  } finally {
+    await unlink(unfinished).catch(ignoreMissing)
+  }
+  await syncFolder(folder)
+  return true
+}
+
+/** A link, unlike a rename, never replaces what is there. */
+async function nameIfFree(from: string, to: string): Promise<boolean> {
+  try {
+    await link(from, to)
+    return true
+  } catch (error) {
+    const code = systemCode(error)
+    if (code === 'EEXIST') return false
+    if (code !== 'EPERM' && code !== 'ENOTSUP' && code !== 'EOPNOTSUPP' && code !== 'ENOSYS') throw error
+  }
+  // A file system without hard links (FAT, some network ones): the best there is.
+  if (await exists(to)) return false
+  await rename(from, to)
+  return true
+}
+
+export async function syncFolder(folder: string): Promise<void> {
+  const handle = await open(folder, 'r')
+  try {
+    await handle.sync()
+  } finally {
+    await handle.close()
+  }
+}
+
+async function exists(path: string): Promise<boolean> {
+  try {
+    await stat(path)
+    return true
+  } catch (error) {
+    if (systemCode(error) === 'ENOENT') return false
+    throw error
+  }
+}
+
+function ignoreMissing(error: unknown): void {
+  if (systemCode(error) !== 'ENOENT') throw error
+}

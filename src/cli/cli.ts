@@ -1,0 +1,161 @@
+import type { App, AppOptions } from '../app.ts'
+import { systemClock } from '../base/clock.ts'
+import { createLogger, type Logger, type LogLevel } from '../base/logger.ts'
+import { ownVersion } from '../base/version.ts'
+import type { Finding } from '../model/finding.ts'
+import type { Call, Command, Output } from './command.ts'
+import { describeFailure } from './failures.ts'
+import { watchInterrupts } from './interrupts.ts'
+import { parseCommandLine } from './parser.ts'
+import { formatJson } from './printers/json.ts'
+import { formatFinding } from './printers/text.ts'
+import { Progress, type ProgressStyle } from './progress.ts'
+import { type ColorChoice, Terminal } from './terminal.ts'
+import type { Values } from './values.ts'
+
+type Environment = Readonly<Record<string, string | undefined>>
+
+/** Runs one command line (without node and script) on the process's own streams; gives the exit code. */
+export async function runCli(argv: readonly string[], environment: Environment): Promise<number> {
+  ignoreClosedPipe()
+  const interrupts = watchInterrupts(() => systemClock.monotonicMs())
+  let terminal = new Terminal(process, colorOf(argv), environment)
+  const json = wantsJson(argv)
+  try {
+    if (wantsVersion(argv)) return await printVersion(terminal, json)
+    const parsed = await parseCommandLine(argv)
+    if (parsed.kind === 'print') {
+      await terminal.print(parsed.text)
+      return 0
+    }
+    terminal = new Terminal(process, (parsed.values.text('color') as ColorChoice | undefined) ?? 'auto', environment)
+    return await runCommand(parsed.command, parsed.values, { terminal, environment, signal: interrupts.signal })
+  } catch (error) {
+    const failure = describeFailure(error, interrupts.signal.aborted, terminal.err)
+    if (json) await terminal.print(formatJson(failure.json))
+    else terminal.stderr.write(failure.text)
+    return failure.exitCode
+  } finally {
+    interrupts.stop()
+  }
+}
+
+interface Surroundings {
+  readonly terminal: Terminal
+  readonly environment: Environment
+  readonly signal: AbortSignal
+}
+
+async function runCommand(command: Command, values: Values, surroundings: Surroundings): Promise<number> {
+  const opened: App[] = []
+  const call = makeCall(values, surroundings, app => opened.push(app))
+  try {
+    const output = await command.run(call)
+    call.progress.clear()
+    await printOutput(output, call)
+    return output.exitCode ?? 0
+  } finally {
+    call.progress.clear()
+    for (const app of opened) await app.close()
+    // Whatever still hangs on (a worker, a socket) must not keep a finished command alive.
+    setTimeout(() => process.exit(), LINGER_MS).unref()
+  }
+}
+
+const LINGER_MS = 3000
+
+function makeCall(values: Values, surroundings: Surroundings, onOpen: (app: App) => void): Call {
+  const { terminal, environment, signal } = surroundings
+  const progress = new Progress(terminal, systemClock, progressStyle(values, terminal))
+  const logger = makeLogger(values, terminal, progress)
+  const onFinding = (finding: Finding): void => {
+    if (values.flag('quiet') && finding.severity !== 'error') return
+    progress.clear()
+    terminal.stderr.write(formatFinding(finding, terminal.err))
+  }
+  return {
+    values,
+    terminal,
+    logger,
+    clock: systemClock,
+    signal,
+    environment,
+    json: values.flag('json'),
+    progress,
+    openApp: async (options: Partial<AppOptions> = {}) => {
+      const { openApp } = await import('../app.ts')
+      const app = await openApp({
+        configFile: values.text('config'),
+        environment,
+        logger,
+        signal,
+        onFinding,
+        lockWaitMs: values.durationMs('lockWait', '--lock-wait'),
+        ...options,
+      })
+      onOpen(app)
+      return app
+    },
+  }
+}
+
+async function printOutput(output: Output, call: Call): Promise<void> {
+  if (call.json) return call.terminal.print(formatJson(output.json))
+  const { text } = output
+  if (typeof text === 'string' || text instanceof Uint8Array) return call.terminal.print(text)
+  for await (const part of text) await call.terminal.print(part)
+}
+
+function progressStyle(values: Values, terminal: Terminal): ProgressStyle {
+  // Commander turns --no-progress into `progress: false`.
+  if (values.flag('quiet') || !values.flag('progress')) return 'none'
+  return terminal.stderr.isTTY ? 'bar' : 'lines'
+}
+
+function makeLogger(values: Values, terminal: Terminal, progress: Progress): Logger {
+  const verbosity = values.number('verbosity')
+  const level: LogLevel = values.flag('quiet') ? 'error' : verbosity > 1 ? 'debug' : verbosity > 0 ? 'info' : 'warn'
+  const styles = { debug: 'gray', info: 'cyan', warn: 'yellow', error: 'red' } as const
+  const words = { debug: 'debug', info: 'info', warn: 'warning', error: 'error' } as const
+  return createLogger(level, (at, message, context) => {
+    progress.clear()
+    const facts = Object.entries(context).map(([name, value]) => ` ${name}=${String(value)}`)
+    terminal.stderr.write(`${terminal.err(styles[at], `${words[at]}:`)} ${message}${facts.join('')}\n`)
+  })
+}
+
+// ---- before anything is parsed
+
+const beforeDashes = (argv: readonly string[]): readonly string[] => {
+  const end = argv.indexOf('--')
+  return end < 0 ? argv : argv.slice(0, end)
+}
+
+const wantsJson = (argv: readonly string[]): boolean => beforeDashes(argv).includes('--json')
+
+function wantsVersion(argv: readonly string[]): boolean {
+  return argv.every(word => word.startsWith('-')) && beforeDashes(argv).some(word => /^(-V|--version)$/.test(word))
+}
+
+function colorOf(argv: readonly string[]): ColorChoice {
+  const words = beforeDashes(argv)
+  const at = words.indexOf('--color')
+  const value = at >= 0 ? words[at + 1] : words.find(word => word.startsWith('--color='))?.slice('--color='.length)
+  return value === 'always' || value === 'never' ? value : 'auto'
+}
+
+async function printVersion(terminal: Terminal, json: boolean): Promise<number> {
+  const version = ownVersion()
+  await terminal.print(json ? formatJson({ version, node: process.versions.node }) : `lifeboat ${version}\n`)
+  return 0
+}
+
+/** `lifeboat ls | head` closes our stdout early; that is no failure. */
+function ignoreClosedPipe(): void {
+  for (const stream of [process.stdout, process.stderr]) {
+    stream.on('error', (error: NodeJS.ErrnoException) => {
+      if (error.code === 'EPIPE') process.exit(process.exitCode ?? 0)
+      throw error
+    })
+  }
+}

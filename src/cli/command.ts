@@ -1,0 +1,68 @@
+import type { App, AppOptions } from '../app.ts'
+import type { Clock } from '../base/clock.ts'
+import type { Logger } from '../base/logger.ts'
+import type { Progress } from './progress.ts'
+import type { Terminal } from './terminal.ts'
+import type { Values } from './values.ts'
+
+/** One command, as help, completion, the reference and the parser need it. `run` imports what it needs. */
+export interface Command {
+  /** `backup`, `key add`. */
+  readonly name: string
+  /** One line, without a full stop. */
+  readonly summary: string
+  /** Paragraphs for `--help` and the reference. */
+  readonly description?: readonly string[]
+  readonly arguments?: readonly ArgumentSpec[]
+  readonly options?: readonly OptionSpec[]
+  readonly examples: readonly Example[]
+  readonly run: (call: Call) => Promise<Output>
+}
+
+/** What shell completion offers for a word. */
+export type Words = 'sources' | 'repositories' | 'files' | readonly string[]
+
+export interface ArgumentSpec {
+  readonly name: string
+  readonly summary: string
+  readonly required?: boolean
+  readonly variadic?: boolean
+  readonly complete?: Words
+}
+
+export interface OptionSpec {
+  /** As commander reads them: `-n, --dry-run`, `--to <path>`, `--read-data [part]`. */
+  readonly flags: string
+  readonly summary: string
+  /** May be given several times. */
+  readonly repeat?: boolean
+  readonly choices?: readonly string[]
+  readonly complete?: Words
+}
+
+export interface Example {
+  readonly command: string
+  readonly explains: string
+}
+
+/** One invocation. */
+export interface Call {
+  readonly values: Values
+  readonly terminal: Terminal
+  readonly logger: Logger
+  readonly clock: Clock
+  readonly signal: AbortSignal
+  readonly environment: Readonly<Record<string, string | undefined>>
+  readonly json: boolean
+  /** Reads the configuration; the frame closes it. One a call. */
+  openApp(options?: Partial<AppOptions>): Promise<App>
+  readonly progress: Progress
+}
+
+/** What a command has to say: `json` for `--json`, `text` for people. */
+export interface Output {
+  readonly json: unknown
+  readonly text: string | Uint8Array | Iterable<string | Uint8Array> | AsyncIterable<string | Uint8Array>
+  /** Default 0. */
+  readonly exitCode?: number
+}

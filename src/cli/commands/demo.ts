@@ -1,0 +1,31 @@
+import { resolve } from 'node:path'
+import type { Call, Command, Output } from '../command.ts'
+import { type DemoEvent, runDemo } from '../demo/demo.ts'
+import { ownCommand } from '../demo/own-command.ts'
+import { Story } from '../demo/story.ts'
+
+export const demo: Command = {
+  name: 'demo',
+  summary: 'lose and recover a sample database, to see how it goes',
+  description: [
+    'Makes a folder with a sample database that another process keeps writing to, backs it up twice, deletes it, restores ' +
+      'it and compares every row. The folder stays, with its configuration, to play with; the next run makes it anew.',
+    'Needs no network and touches nothing outside of that folder.',
+  ],
+  options: [{ flags: '--dir <folder>', summary: 'where (default: ./demo)', complete: 'files' }],
+  examples: [{ command: 'lifeboat demo', explains: 'in the folder ./demo' }],
+  run: async call => {
+    const dir = resolve(call.values.text('dir') ?? 'demo')
+    if (!call.json) return { json: undefined, text: tell(dir, call) }
+    const steps: DemoEvent[] = []
+    for await (const event of runDemo(dir, call.signal)) steps.push(event)
+    return { json: { dir, steps }, text: '' } satisfies Output
+  },
+}
+
+async function* tell(dir: string, call: Call): AsyncGenerator<string> {
+  const story = new Story(call.terminal.out)
+  yield story.title(dir)
+  for await (const event of runDemo(dir, call.signal)) yield story.tell(event)
+  yield story.next(dir, ownCommand(dir, call.environment.PATH ?? ''))
+}

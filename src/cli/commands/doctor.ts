@@ -1,0 +1,114 @@
+import type { App } from '../../app.ts'
+import { AppError } from '../../base/errors.ts'
+import type { DoctorCheck, DoctorRequest } from '../../operations/doctor/doctor.ts'
+import type { Call, Command, Output } from '../command.ts'
+import { formatTable } from '../printers/text.ts'
+
+export const doctor: Command = {
+  name: 'doctor',
+  summary: 'look for what would make a backup or a restore fail on this machine',
+  description: [
+    'Checks versions, tools, the configuration, who can read secrets, the clock, free space, and that every repository opens with its password and every source can be captured. Changes nothing. Ends with 1 when something is wrong.',
+  ],
+  examples: [
+    { command: 'lifeboat doctor', explains: 'check everything' },
+    { command: 'lifeboat doctor --json', explains: 'the same, for a monitor' },
+  ],
+  run: async call => {
+    const { doctor: examine } = await import('../../operations/doctor/doctor.ts')
+    const result = await withRequest(call, examine)
+    return { json: result, text: printChecks(result.checks, call), exitCode: result.healthy ? 0 : 1 }
+  },
+}
+
+async function withRequest<T>(call: Call, work: (request: DoctorRequest) => Promise<T>): Promise<T> {
+  const { mkdtemp, rm } = await import('node:fs/promises')
+  const { tmpdir } = await import('node:os')
+  const { join } = await import('node:path')
+  // Not the state folder: the doctor makes nothing that stays.
+  const scratchDir = await mkdtemp(join(tmpdir(), 'lifeboat-doctor-'))
+  try {
+    return await work(await makeRequest(call, scratchDir))
+  } finally {
+    await rm(scratchDir, { recursive: true, force: true })
+  }
+}
+
+async function makeRequest(call: Call, scratchDir: string): Promise<DoctorRequest> {
+  const { ownVersion } = await import('../../base/version.ts')
+  const app = await call.openApp({ onFinding: () => {} }).catch(asConfigError)
+  return {
+    versions: {
+      lifeboat: ownVersion(),
+      node: process.versions.node,
+      sqlite: process.versions.sqlite ?? 'none',
+      system: `${process.platform} ${process.arch}`,
+    },
+    ...(app instanceof AppError
+      ? { config: { error: app }, privatePlaces: [], repositories: [], sources: [] }
+      : await fromApp(app, call)),
+    scratchDir,
+    searchPath: call.environment.PATH ?? '',
+    clock: call.clock,
+    signal: call.signal,
+  }
+}
+
+async function fromApp(
+  app: App,
+  call: Call,
+): Promise<Pick<DoctorRequest, 'config' | 'privatePlaces' | 'repositories' | 'sources'>> {
+  const { resolve } = await import('node:path')
+  const { probe } = await import('../../operations/probe/probe.ts')
+  const { config } = app
+  const only = call.values.text('repo')
+  if (only !== undefined) app.repositorySettings(only)
+  const names = only === undefined ? [...config.repositories.keys()] : [only]
+  const passwords = names.flatMap(name => {
+    const { passwordFile } = app.repositorySettings(name)
+    return passwordFile === undefined
+      ? []
+      : [{ what: `password of ${name}`, path: resolve(config.baseDir, passwordFile) }]
+  })
+  return {
+    config: { file: config.file },
+    privatePlaces: [{ what: 'state folder', path: config.stateDir }, ...passwords],
+    repositories: names.map(name => ({
+      name,
+      open: () => app.openRepository(name),
+      freeBytes: async () => (await app.openStorage(name)).freeBytes(),
+    })),
+    sources: [...config.sources.keys()].map(name => ({
+      name,
+      probe: async () => probe(await app.openSource(name), await app.sourceContext()),
+    })),
+  }
+}
+
+function asConfigError(error: unknown): AppError {
+  if (error instanceof AppError && error.code.startsWith('config-')) return error
+  throw error
+}
+
+const STYLES = { ok: 'green', info: 'cyan', warning: 'yellow', error: 'red' } as const
+
+function printChecks(checks: readonly DoctorCheck[], call: Call): Output['text'] {
+  const paint = call.terminal.out
+  const table = formatTable(
+    [
+      { title: 'AREA', value: (check: DoctorCheck) => check.area },
+      { title: 'NAME', value: check => check.name },
+      { title: 'STATUS', value: check => check.status },
+      { title: 'FOUND', value: check => check.message.replaceAll('\n', '; ') },
+    ],
+    checks,
+    paint,
+  )
+  const worse = checks.filter(check => check.status === 'error' || check.status === 'warning')
+  const hints = worse.map(check => {
+    const hint = check.hint === undefined ? '' : `\n  ${check.hint}`
+    return `${paint(STYLES[check.status], `${check.status}:`)} ${check.name}: ${check.message}${hint}\n`
+  })
+  const verdict = worse.length === 0 ? `${paint('green', 'All is well.')}\n` : ''
+  return `${table}\n${hints.join('')}${verdict}`
+}

@@ -1,0 +1,155 @@
+import type { App } from '../../app.ts'
+import { AppError } from '../../base/errors.ts'
+import type { Discovery } from '../../operations/init/discovery.ts'
+import type { InitializedRepository } from '../../operations/init/init.ts'
+import type { Call, Command, Output } from '../command.ts'
+import { ask, confirm } from '../prompts.ts'
+
+export const init: Command = {
+  name: 'init',
+  summary: 'find what is worth protecting, propose a configuration, create the repository',
+  description: [
+    'Looks through the current folder for SQLite databases, DATABASE_URL, a Prisma schema, wrangler.toml, a compose file and upload folders, and proposes a lifeboat.yaml. Values of variables are never shown.',
+    'Beside an existing lifeboat.yaml it creates only the repositories that are named there and missing. Nothing that exists is overwritten.',
+  ],
+  options: [
+    { flags: '-y, --yes', summary: 'ask nothing' },
+    { flags: '--to <url>', summary: 'where the repository goes (default: ./backups)', complete: 'files' },
+  ],
+  examples: [
+    { command: 'lifeboat init', explains: 'look, propose, ask, then create' },
+    { command: 'lifeboat init --yes --to /mnt/disk/backups', explains: 'without questions, on another disk' },
+  ],
+  run: async call => {
+    const { join, resolve } = await import('node:path')
+    const operations = await import('../../operations/init/init.ts')
+    const given = call.values.text('config')
+    const file = given === undefined ? join(process.cwd(), 'lifeboat.yaml') : resolve(given)
+    const discovery = (await operations.configExists(file)) ? undefined : await propose(call, file)
+    if (discovery === undefined && call.values.text('to') !== undefined) throw toWithConfig(file)
+    return create(call, file, discovery)
+  },
+}
+
+/** Writes the configuration that a look around suggests. */
+async function propose(call: Call, file: string): Promise<Discovery> {
+  const { basename, dirname } = await import('node:path')
+  const { discover } = await import('../../operations/init/discovery.ts')
+  const { proposeConfig } = await import('../../operations/init/proposal.ts')
+  const { createConfig } = await import('../../operations/init/init.ts')
+  const folder = dirname(file)
+  const discovery = await discover(folder, call.environment, call.signal)
+  const asks = call.terminal.interactive && !call.values.flag('yes')
+  const say = (text: string): boolean => call.values.flag('quiet') || call.terminal.stderr.write(text)
+  say(describe(discovery, folder))
+  let url = call.values.text('to') ?? './backups'
+  if (asks && call.values.text('to') === undefined) {
+    url = await ask(call.terminal, 'Where should the backups go?', url, call.signal)
+  }
+  const passwordFile = './.lifeboat/password'
+  const text = proposeConfig({ repositoryUrl: url, passwordFile, discovery, schema: await schemaBeside(folder) })
+  if (asks) {
+    say(`\n${text}\n`)
+    const agreed = await confirm(
+      call.terminal,
+      `Write this to ${basename(file)} and create the repository?`,
+      call.signal,
+    )
+    if (!agreed)
+      throw new AppError('interrupted', 'nothing was written', { hint: 'Run "lifeboat init" again any time.' })
+  }
+  await createConfig(file, text)
+  return discovery
+}
+
+const LATER = 'supported from a later version'
+
+function describe({ sources, others }: Discovery, folder: string): string {
+  const lines = [
+    ...sources.map(({ path, why }) => `  ${path}: ${why}`),
+    ...others.map(({ what, where, planned }) => `  ${what} (${where}): ${planned ? LATER : 'not supported'}`),
+  ]
+  return lines.length === 0 ? `Found nothing to protect in ${folder}.\n` : `Found in ${folder}:\n${lines.join('\n')}\n`
+}
+
+/** The JSON Schema of an installed package, relative to the folder: editors can follow that. */
+async function schemaBeside(folder: string): Promise<string | undefined> {
+  const { access } = await import('node:fs/promises')
+  const { join } = await import('node:path')
+  const schema = 'node_modules/lifeboat/docs/reference/config.schema.json'
+  try {
+    await access(join(folder, schema))
+    return `./${schema}`
+  } catch {
+    return undefined
+  }
+}
+
+function toWithConfig(file: string): AppError {
+  return new AppError('config-exists', `${file} exists already, so --to has nothing to say`, {
+    hint: 'Add the repository to the file, then run "lifeboat init": it creates what is missing.',
+  })
+}
+
+async function create(call: Call, file: string, discovery: Discovery | undefined): Promise<Output> {
+  const { createMissingRepositories, ignoreInGit } = await import('../../operations/init/init.ts')
+  const app = await call.openApp({ configFile: file })
+  const only = call.values.text('repo')
+  if (only !== undefined) app.repositorySettings(only)
+  const names = only === undefined ? [...app.config.repositories.keys()] : [only]
+  const ignored = await ignoreInGit(app.config.baseDir, await app.excludedPaths())
+  const wanted = await Promise.all(names.map(name => initRepository(app, name)))
+  const repositories = await createMissingRepositories(wanted, app.random, call.signal)
+  const json = {
+    config: file,
+    configCreated: discovery !== undefined,
+    found: discovery ?? null,
+    repositories: repositories.map(repository => ({
+      ...repository,
+      id: repository.id ?? null,
+      passwordFile: repository.passwordFile ?? null,
+    })),
+    gitignore: ignored,
+  }
+  return { json, text: report(call, app, repositories, { configCreated: discovery !== undefined, ignored }) }
+}
+
+async function initRepository(app: App, name: string) {
+  const { resolve } = await import('node:path')
+  const storage = await app.openStorage(name)
+  const { passwordFile } = app.repositorySettings(name)
+  return {
+    name,
+    location: storage.location,
+    passwordFile: passwordFile === undefined ? undefined : resolve(app.config.baseDir, passwordFile),
+    exists: async () => (await storage.find('config')) !== undefined,
+    create: async () => (await app.createRepository(name)).id,
+  }
+}
+
+function report(
+  call: Call,
+  app: App,
+  repositories: readonly InitializedRepository[],
+  done: { readonly configCreated: boolean; readonly ignored: readonly string[] },
+): string {
+  const paint = call.terminal.out
+  const lines: string[] = []
+  if (done.configCreated) lines.push(`Wrote ${app.config.file}`)
+  for (const { name, location, created, passwordFile, passwordCreated } of repositories) {
+    if (!created) lines.push(`Repository ${name} is there already: ${location}`)
+    else lines.push(`Created repository ${name}: ${location}`)
+    if (passwordCreated) lines.push(`Its password is in ${passwordFile}, which only you can read.`)
+  }
+  if (done.ignored.length > 0) lines.push(`Added ${done.ignored.join(' and ')} to .gitignore`)
+  const made = repositories.find(repository => repository.created)
+  if (made !== undefined) lines.push('', paint('bold', lossSentence(made)))
+  const next = app.config.sources.size === 0 ? 'Name what to protect in lifeboat.yaml, then run:' : 'Next:'
+  if (made !== undefined) lines.push('', `${next} lifeboat backup`)
+  return `${lines.join('\n')}\n`
+}
+
+function lossSentence({ passwordFile }: InitializedRepository): string {
+  const what = passwordFile === undefined ? 'the password' : passwordFile
+  return `Keep a copy of ${what} somewhere else: if the password is lost, every backup in this repository is lost, for nobody can open it without.`
+}

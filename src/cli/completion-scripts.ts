@@ -1,0 +1,152 @@
+import type { Command, OptionSpec, Words } from './command.ts'
+import { GLOBAL_OPTIONS } from './global-options.ts'
+import { COMMANDS } from './registry.ts'
+
+export type Shell = 'bash' | 'zsh' | 'fish'
+
+/** The script for one shell, made from the definitions of all commands. */
+export async function completionScript(shell: Shell): Promise<string> {
+  const commands = await Promise.all(COMMANDS.map(entry => entry.load()))
+  return shell === 'bash' ? bash(commands) : shell === 'zsh' ? zsh(commands) : fish(commands)
+}
+
+interface Flag {
+  readonly names: readonly string[]
+  readonly takesValue: boolean
+  readonly summary: string
+  readonly complete: Words | undefined
+}
+
+function flagOf(spec: OptionSpec): Flag {
+  const names = spec.flags.match(/(?<![\w-])--?[a-z][\w-]*/gi) ?? []
+  return {
+    names,
+    takesValue: / <.*>$/.test(spec.flags),
+    summary: spec.summary,
+    complete: spec.complete ?? spec.choices,
+  }
+}
+
+const GLOBAL_FLAGS = GLOBAL_OPTIONS.map(flagOf)
+const flagsOf = (command: Command): Flag[] => (command.options ?? []).map(flagOf)
+
+// ---- bash
+
+function bash(commands: readonly Command[]): string {
+  const values = [...GLOBAL_FLAGS, ...commands.flatMap(flagsOf)].filter(flag => flag.takesValue)
+  const valueNames = [...new Set(values.flatMap(flag => flag.names))]
+  const known = new Map(values.flatMap(flag => flag.names.map(name => [name, flag.complete] as const)))
+  const valueCases = valueNames.map(name => `    ${name}) ${bashOffer(known.get(name))}; return ;;`)
+  const firstWords = [...new Set(commands.map(command => command.name.split(' ')[0]))]
+  const groups = Map.groupBy(
+    commands.filter(command => command.name.includes(' ')),
+    command => command.name.split(' ')[0] ?? '',
+  )
+  const groupCases = [...groups].map(
+    ([name, members]) => `    ${name}) words="${members.map(member => member.name.split(' ')[1]).join(' ')}" ;;`,
+  )
+  const flagCases = commands.map(command => {
+    const flags = [...flagsOf(command), ...GLOBAL_FLAGS].flatMap(flag => flag.names).join(' ')
+    return `    "${command.name}") flags="${flags}" ;;`
+  })
+  const wordCases = commands.flatMap(command => {
+    const [first] = command.arguments ?? []
+    return first?.complete === undefined ? [] : [`    "${command.name}") ${bashOffer(first.complete)}; return ;;`]
+  })
+  return `# bash completion for lifeboat
+_lifeboat() {
+  local cur="\${COMP_WORDS[COMP_CWORD]}" prev="\${COMP_WORDS[COMP_CWORD-1]}"
+  local verb="" sub="" words="" flags="" i word
+  COMPREPLY=()
+  case "$prev" in
+${valueCases.join('\n')}
+  esac
+  for ((i = 1; i < COMP_CWORD; i++)); do
+    word="\${COMP_WORDS[i]}"
+    case "$word" in
+      ${valueNames.join('|')}) ((i++)) ;;
+      -*) ;;
+      *) if [ -z "$verb" ]; then verb="$word"; elif [ -z "$sub" ]; then sub="$word"; fi ;;
+    esac
+  done
+  if [ -z "$verb" ] && [[ "$cur" != -* ]]; then
+    COMPREPLY=($(compgen -W "${firstWords.join(' ')} help" -- "$cur"))
+    return
+  fi
+  case "$verb" in
+${groupCases.join('\n')}
+  esac
+  if [ -n "$words" ] && [ -z "$sub" ]; then
+    COMPREPLY=($(compgen -W "$words" -- "$cur"))
+    return
+  fi
+  [ -n "$words" ] && verb="$verb $sub"
+  if [[ "$cur" == -* ]]; then
+    flags="${GLOBAL_FLAGS.flatMap(flag => flag.names).join(' ')}"
+    case "$verb" in
+${flagCases.join('\n')}
+    esac
+    COMPREPLY=($(compgen -W "$flags --help" -- "$cur"))
+    return
+  fi
+  case "$verb" in
+${wordCases.join('\n')}
+  esac
+}
+complete -F _lifeboat lifeboat
+`
+}
+
+function bashOffer(words: Words | undefined): string {
+  if (words === undefined) return 'COMPREPLY=()'
+  if (words === 'files') return 'COMPREPLY=($(compgen -f -- "$cur"))'
+  const list = typeof words === 'string' ? `$(lifeboat completion ${words} 2>/dev/null)` : words.join(' ')
+  return `COMPREPLY=($(compgen -W "${list}" -- "$cur"))`
+}
+
+// ---- zsh: its own interpreter of bash completions keeps the two the same
+
+function zsh(commands: readonly Command[]): string {
+  return `#compdef lifeboat
+autoload -U +X bashcompinit && bashcompinit
+${bash(commands)}`
+}
+
+// ---- fish
+
+function fish(commands: readonly Command[]): string {
+  const lines = ['# fish completion for lifeboat', 'complete -c lifeboat -f']
+  const described = new Set<string>()
+  for (const command of commands) {
+    const [first = '', second] = command.name.split(' ')
+    const own = second === undefined ? command.summary : `${first} commands`
+    if (!described.has(first)) lines.push(fishWord('__fish_use_subcommand', first, own))
+    described.add(first)
+    const seen = `__fish_seen_subcommand_from ${first}`
+    if (second !== undefined) lines.push(fishWord(seen, second, command.summary))
+    const when = second === undefined ? seen : `${seen}; and __fish_seen_subcommand_from ${second}`
+    for (const flag of flagsOf(command)) lines.push(fishFlag(flag, when))
+    const argument = command.arguments?.[0]?.complete
+    if (argument !== undefined) lines.push(`complete -c lifeboat -n ${quote(when)}${fishOffer(argument)}`)
+  }
+  for (const flag of GLOBAL_FLAGS) lines.push(fishFlag(flag, undefined))
+  return `${lines.join('\n')}\n`
+}
+
+function fishWord(when: string, word: string, summary: string): string {
+  return `complete -c lifeboat -n ${quote(when)} -a ${word} -d ${quote(summary)}`
+}
+
+function fishFlag(flag: Flag, when: string | undefined): string {
+  const names = flag.names.map(name => (name.startsWith('--') ? ` -l ${name.slice(2)}` : ` -s ${name.slice(1)}`))
+  const value = flag.takesValue ? ` -x${flag.complete === undefined ? '' : fishOffer(flag.complete)}` : ''
+  return `complete -c lifeboat${when === undefined ? '' : ` -n ${quote(when)}`}${names.join('')}${value} -d ${quote(flag.summary)}`
+}
+
+function fishOffer(words: Words): string {
+  if (words === 'files') return ' -F'
+  const list = typeof words === 'string' ? `(lifeboat completion ${words} 2>/dev/null)` : words.join(' ')
+  return ` -a ${quote(list)}`
+}
+
+const quote = (text: string): string => `'${text.replaceAll('\\', '\\\\').replaceAll("'", "\\'")}'`

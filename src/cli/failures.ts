@@ -1,0 +1,46 @@
+import { AppError, messageOf, systemCode } from '../base/errors.ts'
+import { errorToJson } from './printers/json.ts'
+import { formatError } from './printers/text.ts'
+import type { Paint } from './terminal.ts'
+
+/** What a failed run says and how it exits. The one place that maps errors to exit codes. */
+export interface Failure {
+  readonly exitCode: number
+  readonly text: string
+  readonly json: unknown
+}
+
+export function describeFailure(error: unknown, interrupted: boolean, paint: Paint): Failure {
+  const known = toAppError(error, interrupted)
+  if (known) return { exitCode: known.exitCode, text: formatError(known, paint), json: errorToJson(known) }
+  const stack = error instanceof Error ? (error.stack ?? error.message) : String(error)
+  return {
+    exitCode: 1,
+    text: `${paint('red', 'error:')} this is a bug in Lifeboat\n${stack}\n${REPORT}\n`,
+    json: { error: { code: 'bug', message: messageOf(error), hint: REPORT, context: { stack } } },
+  }
+}
+
+const REPORT = 'Please report it with the lines above and the command you typed; your backups are not touched by it.'
+
+function toAppError(error: unknown, interrupted: boolean): AppError | undefined {
+  if (error instanceof AppError) return withHint(error)
+  if (interrupted) return withHint(new AppError('interrupted', 'interrupted', { cause: error }))
+  const code = systemCode(error)
+  if (code === 'ENOSPC' || code === 'EDQUOT') {
+    return new AppError('failed', `no space left: ${messageOf(error)}`, { hint: 'Free some space, then try again.' })
+  }
+  // The environment's fault, not ours: a full table of files, a folder without permission, an SQLite file that is locked.
+  if (code !== undefined && /^(E[A-Z0-9]+|ERR_SQLITE_ERROR)$/.test(code) && !code.startsWith('ERR_INVALID')) {
+    return new AppError('failed', lowerFirst(messageOf(error)), { cause: error })
+  }
+  return undefined
+}
+
+function withHint(error: AppError): AppError {
+  if (error.code !== 'interrupted' || error.hint !== undefined) return error
+  return new AppError('interrupted', error.message, { hint: 'Nothing is lost; run the same command again to go on.' })
+}
+
+const lowerFirst = (text: string): string =>
+  /^[A-Z][a-z]/.test(text) ? text.charAt(0).toLowerCase() + text.slice(1) : text

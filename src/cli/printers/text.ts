@@ -1,0 +1,59 @@
+import type { AppError } from '../../base/errors.ts'
+import type { Finding, Severity } from '../../model/finding.ts'
+import type { Paint } from '../terminal.ts'
+
+export interface Column<Row> {
+  readonly title: string
+  readonly value: (row: Row) => string
+  readonly right?: boolean
+}
+
+/** Columns as wide as their widest cell, two spaces apart; the last one is not padded. */
+export function formatTable<Row>(columns: readonly Column<Row>[], rows: readonly Row[], paint: Paint): string {
+  const cells = rows.map(row => columns.map(column => column.value(row)))
+  const titles = columns.map(column => column.title)
+  const widths = titles.map((title, at) => Math.max(title.length, ...cells.map(row => (row[at] ?? '').length)))
+  const line = (row: readonly string[]): string =>
+    row
+      .map((cell, at) => {
+        const width = widths[at] ?? 0
+        if (columns[at]?.right) return cell.padStart(width)
+        return at === row.length - 1 ? cell : cell.padEnd(width)
+      })
+      .join('  ')
+      .trimEnd()
+  return [paint('bold', line(titles)), ...cells.map(line)].map(text => `${text}\n`).join('')
+}
+
+/** `name  value` lines with the values in one column. */
+export function formatFacts(facts: ReadonlyArray<readonly [name: string, value: string]>): string {
+  const width = Math.max(0, ...facts.map(([name]) => name.length))
+  return facts.map(([name, value]) => `  ${name.padEnd(width)}  ${value}\n`).join('')
+}
+
+const SEVERITY_STYLE = { info: 'cyan', warning: 'yellow', error: 'red' } as const satisfies Record<Severity, string>
+
+export function formatFinding(finding: Finding, paint: Paint): string {
+  const { severity, subject, message, hint, affects } = finding
+  const head = `${paint(SEVERITY_STYLE[severity], `${severity}:`)} ${subject}: ${message}\n`
+  const names = affects ?? []
+  const suffers = names.length === 0 ? '' : `  affects ${names.slice(0, 5).join(', ')}${more(names.length - 5)}\n`
+  return `${head}${suffers}${hint === undefined ? '' : `  ${hint}\n`}`
+}
+
+const more = (count: number): string => (count > 0 ? ` and ${count} more` : '')
+
+export function formatFindings(findings: readonly Finding[], paint: Paint): string {
+  return findings.map(finding => formatFinding(finding, paint)).join('')
+}
+
+/** For stderr. */
+export function formatError(error: AppError, paint: Paint): string {
+  const hint = error.hint === undefined ? '' : `${error.hint}\n`
+  return `${paint('red', 'error:')} ${error.message}\n${hint}`
+}
+
+/** `1 snapshot`, `2 snapshots`. */
+export function counted(count: number, one: string, many = `${one}s`): string {
+  return `${count} ${count === 1 ? one : many}`
+}

@@ -1,0 +1,54 @@
+import { parseDuration } from '../base/durations.ts'
+import { AppError } from '../base/errors.ts'
+
+/** Arguments and options of one call, by name, with their types checked where they are read. */
+export class Values {
+  readonly #values: Readonly<Record<string, unknown>>
+
+  constructor(values: Readonly<Record<string, unknown>>) {
+    this.#values = values
+  }
+
+  flag(name: string): boolean {
+    return this.#values[name] === true
+  }
+
+  text(name: string): string | undefined {
+    const value = this.#values[name]
+    return typeof value === 'string' ? value : undefined
+  }
+
+  /** Of a counted flag; 0 when it was not given. */
+  number(name: string): number {
+    const value = this.#values[name]
+    return typeof value === 'number' ? value : 0
+  }
+
+  /** Of a required argument. */
+  required(name: string): string {
+    const value = this.text(name)
+    if (value === undefined) throw new AppError('usage', `missing ${name}`)
+    return value
+  }
+
+  list(name: string): readonly string[] {
+    const value = this.#values[name]
+    return Array.isArray(value) ? value.map(String) : []
+  }
+
+  /** A whole number of at least `least`. */
+  count(name: string, flag: string, least = 1): number | undefined {
+    const text = this.text(name)
+    if (text === undefined) return undefined
+    if (/^\d+$/.test(text) && Number(text) >= least && Number.isSafeInteger(Number(text))) return Number(text)
+    throw new AppError('usage', `${flag} cannot be "${text}"`, { hint: `Give a whole number of ${least} or more.` })
+  }
+
+  durationMs(name: string, flag: string): number | undefined {
+    const text = this.text(name)
+    if (text === undefined) return undefined
+    const durationMs = parseDuration(text)
+    if (durationMs !== undefined) return durationMs
+    throw new AppError('usage', `${flag} cannot be "${text}"`, { hint: 'Give a duration like 30m, 25h or 7d.' })
+  }
+}

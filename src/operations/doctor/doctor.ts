@@ -1,0 +1,153 @@
+import { stat } from 'node:fs/promises'
+import type { Clock } from '../../base/clock.ts'
+import { AppError, messageOf, systemCode, throwIfAborted } from '../../base/errors.ts'
+import { formatSize } from '../../base/sizes.ts'
+import type { Finding } from '../../model/finding.ts'
+import type { Repository } from '../../repository/index.ts'
+import type { ProbeResult } from '../probe/probe.ts'
+import { checkClock } from './clock.ts'
+import { findTools } from './tools.ts'
+
+export interface DoctorRequest {
+  readonly versions: Readonly<Record<string, string>>
+  /** The configuration, or why there is none. */
+  readonly config: { readonly file: string } | { readonly error: AppError }
+  /** Files and folders that only their owner may reach, by what they are. */
+  readonly privatePlaces: ReadonlyArray<{ readonly what: string; readonly path: string }>
+  readonly repositories: readonly DoctorRepository[]
+  readonly sources: ReadonlyArray<{ readonly name: string; readonly probe: () => Promise<ProbeResult> }>
+  /** Folder for a moment's file. */
+  readonly scratchDir: string
+  /** The `PATH` to look for tools in. */
+  readonly searchPath: string
+  readonly clock: Clock
+  readonly signal: AbortSignal
+}
+
+export interface DoctorRepository {
+  readonly name: string
+  readonly open: () => Promise<Repository>
+  readonly freeBytes: () => Promise<number | undefined>
+}
+
+export interface DoctorCheck {
+  readonly area: 'versions' | 'tools' | 'configuration' | 'permissions' | 'clock' | 'repository' | 'source'
+  readonly name: string
+  /** `info` is worth knowing only. */
+  readonly status: 'ok' | 'info' | 'warning' | 'error'
+  readonly message: string
+  readonly hint?: string
+}
+
+export interface DoctorResult {
+  /** No check is an error. */
+  readonly healthy: boolean
+  readonly checks: readonly DoctorCheck[]
+}
+
+/** Looks for what would make a backup or a restore fail on this machine. Changes nothing. */
+export async function doctor(request: DoctorRequest): Promise<DoctorResult> {
+  const checks: DoctorCheck[] = [
+    ...Object.entries(request.versions).map(
+      ([name, message]): DoctorCheck => ({ area: 'versions', name, status: 'ok', message }),
+    ),
+    ...(await findTools(request.searchPath, request.signal)),
+    checkConfig(request),
+  ]
+  for (const place of request.privatePlaces) checks.push(...(await checkPrivate(place)))
+  checks.push(await checkClock(request.clock, request.scratchDir))
+  for (const repository of request.repositories) {
+    throwIfAborted(request.signal)
+    checks.push(...(await checkRepository(repository, request.clock)))
+  }
+  for (const source of request.sources) {
+    throwIfAborted(request.signal)
+    checks.push(...(await checkSource(source)))
+  }
+  return { healthy: checks.every(check => check.status !== 'error'), checks }
+}
+
+function checkConfig({ config }: DoctorRequest): DoctorCheck {
+  const common = { area: 'configuration', name: 'lifeboat.yaml' } as const
+  if ('file' in config) return { ...common, status: 'ok', message: config.file }
+  // A machine that only restores, or a first look, has none.
+  return { ...common, ...failure(config.error), status: config.error.code === 'config-not-found' ? 'info' : 'error' }
+}
+
+async function checkPrivate(place: { readonly what: string; readonly path: string }): Promise<DoctorCheck[]> {
+  const common = { area: 'permissions', name: place.what } as const
+  try {
+    const { mode, uid } = await stat(place.path)
+    const own = process.getuid?.()
+    if (own !== undefined && own !== 0 && uid !== own) {
+      return [{ ...common, status: 'warning', message: `${place.path} belongs to another user` }]
+    }
+    if ((mode & 0o077) === 0) return [{ ...common, status: 'ok', message: `${place.path} is private` }]
+    const octal = (mode & 0o777).toString(8).padStart(4, '0')
+    const hint = `Run "chmod go= ${place.path}".`
+    return [{ ...common, status: 'warning', message: `other users can reach ${place.path} (mode ${octal})`, hint }]
+  } catch (error) {
+    // What does not exist yet is made private; a missing password shows where the repository is opened.
+    if (systemCode(error) === 'ENOENT') return []
+    return [{ ...common, status: 'error', message: `cannot look at ${place.path}: ${messageOf(error)}` }]
+  }
+}
+
+async function checkRepository(repository: DoctorRepository, clock: Clock): Promise<DoctorCheck[]> {
+  const common = { area: 'repository', name: repository.name } as const
+  const checks: DoctorCheck[] = []
+  try {
+    const opened = await repository.open()
+    const { snapshots, findings } = await opened.listSnapshots()
+    const location = `${opened.location}, format version ${opened.version}, ${snapshots.length} snapshots`
+    checks.push({ ...common, status: 'ok', message: `opened ${location}` })
+    checks.push(...findings.map(finding => fromFinding(common, finding)))
+    const stale = (await opened.listLocks()).filter(lock => lock.stale).length
+    if (stale > 0) {
+      const hint = 'They block nothing and go with the next run; "lifeboat unlock" removes them now.'
+      checks.push({ ...common, status: 'info', message: `${stale} stale locks of processes that are gone`, hint })
+    }
+    const newest = snapshots.at(-1)
+    if (newest !== undefined && newest.time.getTime() > clock.now().getTime() + FUTURE_MS) {
+      const hint = 'Set the clock of this machine, or find the one that was wrong.'
+      const message = `its newest snapshot is from the future (${newest.time.toISOString()})`
+      checks.push({ ...common, status: 'warning', message, hint })
+    }
+    const freeBytes = await repository.freeBytes()
+    if (freeBytes !== undefined) checks.push(checkSpace(common, freeBytes))
+  } catch (error) {
+    if (!(error instanceof AppError) || error.code === 'interrupted') throw error
+    checks.push({ ...common, status: 'error', ...failure(error) })
+  }
+  return checks
+}
+
+const FUTURE_MS = 10 * 60_000
+const LITTLE_SPACE_BYTES = 1024 ** 3
+
+function checkSpace(common: Pick<DoctorCheck, 'area' | 'name'>, freeBytes: number): DoctorCheck {
+  const message = `${formatSize(freeBytes)} free`
+  if (freeBytes >= LITTLE_SPACE_BYTES) return { ...common, status: 'ok', message }
+  return { ...common, status: 'warning', message, hint: 'Make room, or move the repository to a bigger disk.' }
+}
+
+async function checkSource(source: DoctorRequest['sources'][number]): Promise<DoctorCheck[]> {
+  const common = { area: 'source', name: source.name } as const
+  try {
+    const { kind, findings } = await source.probe()
+    if (findings.length > 0) return findings.map(finding => fromFinding(common, finding))
+    return [{ ...common, status: 'ok', message: `${kind}, ready for a backup` }]
+  } catch (error) {
+    if (!(error instanceof AppError) || error.code === 'interrupted') throw error
+    return [{ ...common, status: 'error', ...failure(error) }]
+  }
+}
+
+function fromFinding(common: Pick<DoctorCheck, 'area' | 'name'>, finding: Finding): DoctorCheck {
+  const { severity, subject, message, hint } = finding
+  return { ...common, status: severity, message: `${subject}: ${message}`, ...(hint === undefined ? {} : { hint }) }
+}
+
+function failure(error: AppError): { message: string; hint?: string } {
+  return { message: error.message, ...(error.hint === undefined ? {} : { hint: error.hint }) }
+}

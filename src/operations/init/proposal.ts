@@ -1,0 +1,74 @@
+import type { Discovery, OtherFind } from './discovery.ts'
+
+export interface Proposal {
+  readonly repositoryUrl: string
+  /** As it stands in the file, relative to it. */
+  readonly passwordFile: string
+  readonly discovery: Discovery
+  /** Path or URL of the JSON Schema for editors, where there is one to point at. */
+  readonly schema: string | undefined
+}
+
+/** The text of a first `lifeboat.yaml`. */
+export function proposeConfig(proposal: Proposal): string {
+  const { sources } = proposal.discovery
+  const lines = [
+    ...(proposal.schema === undefined ? [] : [`# yaml-language-server: $schema=${proposal.schema}`]),
+    '# What Lifeboat protects, where to, and for how long. "lifeboat doctor" checks it.',
+    '',
+    'repositories:',
+    '  main:',
+    `    url: ${scalar(proposal.repositoryUrl)}`,
+    `    passwordFile: ${scalar(proposal.passwordFile)}`,
+    '',
+    ...sourceLines(proposal.discovery),
+  ]
+  if (sources.length > 0) lines.push('', ...policyLines(sources.map(source => source.name)))
+  return `${lines.join('\n')}\n`
+}
+
+function sourceLines({ sources, others }: Discovery): string[] {
+  const notes = others.map(other => `  # found, ${supportOf(other)}: ${comment(`${other.what} (${other.where})`)}`)
+  if (sources.length === 0) {
+    return [
+      '# Nothing that this version can protect was found here. For example:',
+      '# sources:',
+      '#   app: { kind: sqlite, path: ./data/app.db }',
+      '#   docs: { kind: files, path: ./uploads }',
+      ...notes.map(note => note.trimStart()),
+    ]
+  }
+  const own = sources.flatMap(({ name, kind, path }) => [
+    `  ${scalar(name)}:`,
+    `    kind: ${kind}`,
+    `    path: ${scalar(path)}`,
+  ])
+  return ['sources:', ...own, ...notes]
+}
+
+/** What this version says of something that it can't protect. */
+function supportOf({ planned }: OtherFind): string {
+  return planned ? 'supported from a later version' : 'not supported'
+}
+
+function policyLines(names: readonly string[]): string[] {
+  return [
+    'policies:',
+    '  nightly:',
+    `    sources: [${names.map(scalar).join(', ')}]`,
+    '    repositories: [main]',
+    '    # This version has no scheduler of its own: let cron run "lifeboat backup" at this time.',
+    '    schedule: "0 2 * * *"',
+    '    # What "lifeboat forget" keeps.',
+    '    keep: { daily: 7, weekly: 4, monthly: 12 }',
+    '    objectives: { rpo: 25h, rto: 30m }',
+  ]
+}
+
+/** Plain where YAML takes it for text that ends where it should, else in double quotes. */
+function scalar(text: string): string {
+  const plain = /^[A-Za-z./][A-Za-z0-9 ._/-]*$/.test(text) && !/ $|^(true|false|yes|no|on|off|null|y|n)$/i.test(text)
+  return plain ? text : JSON.stringify(text.replaceAll('${', '$${'))
+}
+
+const comment = (text: string): string => text.replace(/[\r\n\u0085\u2028\u2029]+/g, ' ')

@@ -1,0 +1,71 @@
+import { type Cipheriv, createCipheriv } from 'node:crypto'
+import { type Random, systemRandom } from '../../base/random.ts'
+import type { KeyMaterial } from '../format/key-file.ts'
+import { SEAL_BYTES } from '../format/pack-header.ts'
+import { sodium } from './sodium.ts'
+
+const IV_BYTES = 16
+const MAC_BYTES = 16
+
+/**
+ * AES-256-CTR with Poly1305-AES, stored as `IV || ciphertext || MAC`. The one-time key of a MAC is `r || AES128_k(IV)`;
+ * Poly1305 itself masks `r`.
+ *
+ * @see https://cr.yp.to/mac/poly1305-20050329.pdf
+ */
+export class Cipher {
+  readonly #keys: KeyMaterial
+  readonly #random: Random
+  readonly #nonces: Cipheriv
+  readonly #oneTimeKey = Buffer.alloc(32)
+  #ivs: Buffer = Buffer.alloc(0)
+
+  constructor(keys: KeyMaterial, random: Random = systemRandom) {
+    this.#keys = keys
+    this.#random = random
+    // ECB keeps no state between blocks, so one object encrypts every nonce.
+    this.#nonces = createCipheriv('aes-128-ecb', keys.macK, null).setAutoPadding(false)
+    keys.macR.copy(this.#oneTimeKey)
+  }
+
+  seal(plaintext: Uint8Array): Buffer {
+    const out = Buffer.allocUnsafe(plaintext.length + SEAL_BYTES)
+    this.sealInto(plaintext, out, 0)
+    return out
+  }
+
+  /** Writes `plaintext.length + SEAL_BYTES` bytes at `offset`; returns the offset after them. */
+  sealInto(plaintext: Uint8Array, out: Buffer, offset: number): number {
+    const iv = this.#nextIv()
+    const bodyAt = offset + IV_BYTES
+    const macAt = bodyAt + plaintext.length
+    out.set(iv, offset)
+    out.set(createCipheriv('aes-256-ctr', this.#keys.encrypt, iv).update(plaintext), bodyAt)
+    const key = this.#prepareKey(iv)
+    sodium.crypto_onetimeauth(out.subarray(macAt, macAt + MAC_BYTES), out.subarray(bodyAt, macAt), key)
+    return macAt + MAC_BYTES
+  }
+
+  /** The plaintext, or undefined when the bytes are not what was sealed with these keys. */
+  open(sealed: Uint8Array): Buffer | undefined {
+    if (sealed.length < SEAL_BYTES) return undefined
+    const macAt = sealed.length - MAC_BYTES
+    const iv = sealed.subarray(0, IV_BYTES)
+    const body = sealed.subarray(IV_BYTES, macAt)
+    const genuine = sodium.crypto_onetimeauth_verify(sealed.subarray(macAt), body, this.#prepareKey(iv))
+    return genuine ? createCipheriv('aes-256-ctr', this.#keys.encrypt, iv).update(body) : undefined
+  }
+
+  #prepareKey(iv: Uint8Array): Buffer {
+    this.#oneTimeKey.set(this.#nonces.update(iv), 16)
+    return this.#oneTimeKey
+  }
+
+  // Asking the system for 16 bytes costs more than sealing a small blob: take many at once.
+  #nextIv(): Buffer {
+    if (this.#ivs.length < IV_BYTES) this.#ivs = this.#random.bytes(IV_BYTES * 256)
+    const iv = this.#ivs.subarray(0, IV_BYTES)
+    this.#ivs = this.#ivs.subarray(IV_BYTES)
+    return iv
+  }
+}

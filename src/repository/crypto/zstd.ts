@@ -1,0 +1,164 @@
+import { constants, createZstdCompress, createZstdDecompress, zstdCompressSync, zstdDecompressSync } from 'node:zlib'
+import { plainFrameSize } from './zstd-frame.ts'
+
+/** One thread's zstd. Results may share memory: they are valid until the next call. */
+export interface Zstd {
+  /** One frame with its content size in the header. */
+  compress(plaintext: Uint8Array, level: number): Buffer
+  /** The content of a frame, or undefined when it is damaged or larger than `limitBytes`. */
+  decompress(frame: Uint8Array, limitBytes: number): Buffer | undefined
+}
+
+/**
+ * Opens zstd for this thread. Node's one-shot functions make a context and a stream object for every call, which at
+ * 16 KiB costs as much as the compression itself. Where this Node's stream objects let it (a self-test finds out), their
+ * contexts are used again and again. See docs/decisions/0011-zstd-handles.md.
+ */
+export function openZstd(): Zstd {
+  const fast = new HandleZstd()
+  return passesSelfTest(fast) ? fast : publicZstd
+}
+
+/** The public interface only; correct everywhere. */
+export const publicZstd: Zstd = {
+  compress: (plaintext, level) =>
+    zstdCompressSync(plaintext, { params: { [constants.ZSTD_c_compressionLevel]: level } }),
+  decompress(frame, limitBytes) {
+    try {
+      const out = zstdDecompressSync(frame, { maxOutputLength: Math.max(limitBytes, 1) })
+      return out.length <= limitBytes ? out : undefined
+    } catch {
+      return undefined
+    }
+  },
+}
+
+interface Handle {
+  onerror: (message: string) => void
+  writeSync(
+    flush: number,
+    input: Uint8Array,
+    inputAt: number,
+    inputBytes: number,
+    output: Uint8Array,
+    outputAt: number,
+    outputBytes: number,
+  ): void
+  close(): void
+}
+
+interface HandleOwner {
+  readonly _handle: Handle
+  /** Bytes of room left in the output, bytes left in the input. */
+  readonly _writeState: Uint32Array
+}
+
+const KEEP_SCRATCH_BYTES = 16 * 1024 * 1024
+
+class HandleZstd implements Zstd {
+  readonly #compressors = new Map<number, NativeContext>()
+  #decompressor: NativeContext | undefined
+  #scratch = Buffer.allocUnsafeSlow(64 * 1024)
+
+  compress(plaintext: Uint8Array, level: number): Buffer {
+    const context = this.#compressor(level)
+    const out = this.#room(plaintext.length + (plaintext.length >>> 8) + 128)
+    const written = context?.run(constants.ZSTD_e_end, plaintext, out)
+    if (written !== undefined) return out.subarray(0, written)
+    this.#compressors.delete(level)
+    return publicZstd.compress(plaintext, level)
+  }
+
+  decompress(frame: Uint8Array, limitBytes: number): Buffer | undefined {
+    const bytes = Buffer.from(frame.buffer, frame.byteOffset, frame.byteLength)
+    const size = plainFrameSize(bytes)
+    if (size === undefined || size === 0) return publicZstd.decompress(frame, limitBytes)
+    if (size > limitBytes) return undefined
+    this.#decompressor ??= NativeContext.open(createZstdDecompress())
+    const out = this.#room(size)
+    const written = this.#decompressor?.run(constants.ZSTD_e_continue, bytes, out.subarray(0, size))
+    if (written === size) return out.subarray(0, size)
+    // The context may hold a half-read frame now.
+    this.#decompressor?.close()
+    this.#decompressor = undefined
+    return publicZstd.decompress(frame, limitBytes)
+  }
+
+  #compressor(level: number): NativeContext | undefined {
+    const known = this.#compressors.get(level)
+    if (known) return known
+    const made = NativeContext.open(createZstdCompress({ params: { [constants.ZSTD_c_compressionLevel]: level } }))
+    if (made) this.#compressors.set(level, made)
+    return made
+  }
+
+  #room(bytes: number): Buffer {
+    if (bytes > KEEP_SCRATCH_BYTES) return Buffer.allocUnsafeSlow(bytes)
+    if (this.#scratch.length < bytes) this.#scratch = Buffer.allocUnsafeSlow(bytes)
+    return this.#scratch
+  }
+}
+
+/** The native context inside one of Node's zstd streams. */
+class NativeContext {
+  readonly #owner: HandleOwner
+  #failed = false
+
+  static open(stream: unknown): NativeContext | undefined {
+    const owner = stream as Partial<HandleOwner>
+    const usable = typeof owner._handle?.writeSync === 'function' && owner._writeState instanceof Uint32Array
+    return usable ? new NativeContext(owner as HandleOwner) : undefined
+  }
+
+  constructor(owner: HandleOwner) {
+    this.#owner = owner
+    owner._handle.onerror = () => {
+      this.#failed = true
+    }
+  }
+
+  /** Bytes written to `output`, or undefined when not all of the input was used or the codec refused it. */
+  run(flush: number, input: Uint8Array, output: Uint8Array): number | undefined {
+    const state = this.#owner._writeState
+    state.set([output.length, input.length])
+    this.#owner._handle.writeSync(flush, input, 0, input.length, output, 0, output.length)
+    const [room = 0, unread = 1] = state
+    return this.#failed || unread !== 0 ? undefined : output.length - room
+  }
+
+  close(): void {
+    this.#owner._handle.close()
+  }
+}
+
+/** Sizes around the format's and the codec's limits, compressible and not, in an order that would show kept state. */
+function passesSelfTest(codec: Zstd): boolean {
+  try {
+    for (const bytes of [16384, 1, 0, 300_000, 16384, 4096]) {
+      for (const plaintext of [patterned(bytes), scrambled(bytes)]) {
+        const frame = Buffer.from(codec.compress(plaintext, 1))
+        if (!publicZstd.decompress(frame, bytes)?.equals(plaintext)) return false
+        if (!codec.decompress(frame, bytes)?.equals(plaintext)) return false
+      }
+    }
+    return codec.decompress(publicZstd.compress(patterned(5000), 3), 4999) === undefined
+  } catch {
+    return false
+  }
+}
+
+function patterned(bytes: number): Buffer {
+  return Buffer.alloc(bytes, 'a page of a database, ')
+}
+
+function scrambled(bytes: number): Buffer {
+  const out = Buffer.allocUnsafe(bytes)
+  let state = 2463534242
+  for (let i = 0; i < bytes; i++) {
+    state ^= state << 13
+    state ^= state >>> 17
+    state ^= state << 5
+    out[i] = state & 0xff
+  }
+  return out
+}

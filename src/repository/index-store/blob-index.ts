@@ -1,0 +1,243 @@
+import { closeSync } from 'node:fs'
+import { join } from 'node:path'
+import { AppError } from '../../base/errors.ts'
+import type { Random } from '../../base/random.ts'
+import type { Finding } from '../../model/finding.ts'
+import type { Id } from '../../model/node.ts'
+import type { RepositoryFiles } from '../files/repository-files.ts'
+import { shortId } from '../format/file-keys.ts'
+import { type IndexedPack, parseIndex } from '../format/index-file.ts'
+import type { BlobType } from '../repository.ts'
+import { EntryCollector, readWords } from './entries.ts'
+import { type BlobLocation, Segment } from './segment.ts'
+import { SegmentFolder } from './segment-file.ts'
+
+export interface BlobIndexOptions {
+  readonly files: RepositoryFiles
+  /** The repository's own cache folder; undefined keeps everything in memory. */
+  readonly cacheDir: string | undefined
+  readonly random: Random
+  /** Entries (48 bytes each) to hold in memory; beyond that, lookups read the cache file. */
+  readonly memoryEntries?: number | undefined
+}
+
+const MEMORY_ENTRIES = 1_500_000
+/** A lookup asks every segment, so there should be few; but a merge holds its segments in memory, twice. */
+const MAX_SEGMENTS = 8
+const MAX_MERGED_ENTRIES = 1_000_000
+
+interface Held {
+  readonly segment: Segment
+  /** Its file in the cache, if any. */
+  readonly name: string | undefined
+}
+
+/** Which blobs the repository has, and where: all its index files, cached locally. */
+export class BlobIndex {
+  readonly #options: BlobIndexOptions
+  readonly #folder: SegmentFolder | undefined
+  readonly #key = new Uint32Array(8)
+  readonly #keyBytes = Buffer.allocUnsafe(32)
+  #held: Held[] = []
+  #findings: readonly Finding[] = []
+
+  constructor(options: BlobIndexOptions) {
+    this.#options = options
+    this.#folder =
+      options.cacheDir === undefined ? undefined : new SegmentFolder(join(options.cacheDir, 'index'), options.random)
+  }
+
+  /** Index files that could not be read, as of the last `refresh`; the others are used. */
+  get findings(): readonly Finding[] {
+    return this.#findings
+  }
+
+  /** Ids of the index files that are loaded. */
+  get indexIds(): Id[] {
+    return this.#held.flatMap(({ segment }) => segment.content.indexIds)
+  }
+
+  /** Entries, blobs that are stored twice counted twice. */
+  get count(): number {
+    return this.#held.reduce((sum, { segment }) => sum + segment.content.count, 0)
+  }
+
+  /** Makes this agree with the repository's index files now: new ones are loaded, removed ones dropped. */
+  async refresh(signal?: AbortSignal): Promise<void> {
+    const wanted = new Set(await this.#options.files.listIds('index'))
+    this.#dropOutdated(wanted)
+    await this.#adoptCached(wanted)
+    await this.#loadMissing(wanted, signal)
+    await this.#mergeSegments()
+  }
+
+  find(type: BlobType, id: Id): BlobLocation | undefined {
+    this.#setKey(id)
+    for (const { segment } of this.#held) {
+      const found = segment.find(type, this.#key)
+      if (found) return found
+    }
+    return undefined
+  }
+
+  /** Every copy of a blob: when one pack is damaged another may serve. */
+  findAll(type: BlobType, id: Id): BlobLocation[] {
+    this.#setKey(id)
+    return this.#held.flatMap(({ segment }) => segment.findAll(type, this.#key))
+  }
+
+  has(type: BlobType, id: Id): boolean {
+    this.#setKey(id)
+    return this.#held.some(({ segment }) => segment.has(type, this.#key, 0))
+  }
+
+  /** As `has`, for the id's 32 bytes at an offset: no string is made. */
+  hasBytes(type: BlobType, bytes: Buffer, offset: number): boolean {
+    readWords(bytes, offset, this.#key, 0)
+    for (const { segment } of this.#held) if (segment.has(type, this.#key, 0)) return true
+    return false
+  }
+
+  /** All entries, in no order. */
+  *locations(): Generator<BlobLocation> {
+    for (const { segment } of this.#held) yield* segment.locations()
+  }
+
+  /** Packs that the index files name, each once. */
+  packIds(): Set<Id> {
+    const ids = new Set<Id>()
+    for (const { segment } of this.#held) {
+      const hex = segment.content.packIds.toString('hex')
+      for (let at = 0; at < hex.length; at += 64) ids.add(hex.slice(at, at + 64))
+    }
+    return ids
+  }
+
+  /** Takes in an index file that this process has just saved. */
+  async addIndexFile(indexId: Id, packs: Iterable<IndexedPack>): Promise<void> {
+    const collector = new EntryCollector()
+    for (const pack of packs) collector.addPack(pack)
+    await this.#add(collector, [indexId])
+    await this.#mergeSegments()
+  }
+
+  close(): void {
+    for (const held of this.#held) release(held)
+    this.#held = []
+  }
+
+  #setKey(id: Id): void {
+    this.#keyBytes.write(id, 'hex')
+    readWords(this.#keyBytes, 0, this.#key, 0)
+  }
+
+  #dropOutdated(wanted: ReadonlySet<Id>): void {
+    const keep = this.#held.filter(held => held.segment.content.indexIds.every(id => wanted.has(id)))
+    for (const held of this.#held) if (!keep.includes(held)) release(held)
+    this.#held = keep
+  }
+
+  async #adoptCached(wanted: ReadonlySet<Id>): Promise<void> {
+    const loaded = new Set(this.indexIds)
+    const mine = new Set(this.#held.map(held => held.name))
+    for (const name of (await this.#folder?.names()) ?? []) {
+      if (mine.has(name)) continue
+      const segment = this.#folder?.open(name, this.#memoryLeft())
+      const useful = segment?.content.indexIds.every(id => wanted.has(id) && !loaded.has(id)) ?? false
+      if (segment && useful) {
+        this.#held.push({ segment, name })
+        for (const id of segment.content.indexIds) loaded.add(id)
+      } else {
+        if (segment) release({ segment, name })
+        await this.#folder?.remove(name)
+      }
+    }
+  }
+
+  async #loadMissing(wanted: ReadonlySet<Id>, signal: AbortSignal | undefined): Promise<void> {
+    const loaded = new Set(this.indexIds)
+    const missing = [...wanted].filter(id => !loaded.has(id))
+    const findings: Finding[] = []
+    // In rounds, so that the memory for what is parsed but not sorted yet stays bounded.
+    for (let at = 0; at < missing.length; at += 64) {
+      const collector = new EntryCollector()
+      const ids: Id[] = []
+      await this.#options.files.loadEach(
+        'index',
+        missing.slice(at, at + 64),
+        (id, json) => collectIndex(id, json, collector, ids, findings),
+        signal,
+      )
+      if (ids.length > 0) await this.#add(collector, ids)
+    }
+    this.#findings = findings
+  }
+
+  async #add(collector: EntryCollector, indexIds: readonly Id[]): Promise<void> {
+    const sorted = collector.sort()
+    const content = {
+      indexIds,
+      packIds: collector.packIds,
+      starts: sorted.starts,
+      bits: sorted.bits,
+      count: collector.count,
+      entries: sorted.words,
+    }
+    const name = await this.#folder?.save(content)
+    const fromFile = name !== undefined && content.count > this.#memoryLeft() ? this.#folder?.open(name, 0) : undefined
+    this.#held.push({ segment: fromFile ?? new Segment(content), name })
+  }
+
+  async #mergeSegments(): Promise<void> {
+    if (this.#held.length <= MAX_SEGMENTS) return
+    const bySize = [...this.#held].sort((a, b) => a.segment.content.count - b.segment.content.count)
+    const merged: Held[] = []
+    const collector = new EntryCollector()
+    for (const held of bySize) {
+      if (collector.count + held.segment.content.count > MAX_MERGED_ENTRIES) break
+      collector.addSorted(held.segment.allWords(), held.segment.content.packIds)
+      merged.push(held)
+    }
+    if (merged.length < 2) return
+    const ids = merged.flatMap(({ segment }) => segment.content.indexIds)
+    this.#held = this.#held.filter(held => !merged.includes(held))
+    await this.#add(collector, ids)
+    for (const held of merged) {
+      release(held)
+      if (held.name !== undefined) await this.#folder?.remove(held.name)
+    }
+  }
+
+  #memoryLeft(): number {
+    if (this.#folder === undefined) return Number.POSITIVE_INFINITY
+    const used = this.#held.reduce((sum, { segment }) => sum + (segment.inMemory ? segment.content.count : 0), 0)
+    return (this.#options.memoryEntries ?? MEMORY_ENTRIES) - used
+  }
+}
+
+function collectIndex(id: Id, json: Uint8Array | AppError, collector: EntryCollector, ids: Id[], findings: Finding[]) {
+  try {
+    if (json instanceof AppError) throw json
+    for (const pack of parseIndex(json, `index ${shortId(id)}`)) collector.addPack(pack)
+    ids.push(id)
+  } catch (error) {
+    if (!(error instanceof AppError)) throw error
+    // Another process's prune removes index files after it has written the new ones.
+    if (error.code !== 'storage-not-found') findings.push(damagedIndex(id, error))
+  }
+}
+
+function damagedIndex(id: Id, error: AppError): Finding {
+  return {
+    severity: 'error',
+    code: 'index-damaged',
+    subject: `index ${shortId(id)}`,
+    message: error.message,
+    hint: 'Run "lifeboat prune" to write the index anew from the packs.',
+  }
+}
+
+function release(held: Held): void {
+  const { entries } = held.segment.content
+  if (!(entries instanceof Uint32Array)) closeSync(entries.fd)
+}
