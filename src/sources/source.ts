@@ -4,6 +4,7 @@ import type { Logger } from '../base/logger.ts'
 import type { Finding } from '../model/finding.ts'
 import type { BackupType, Manifest, ManifestDatabase } from '../model/manifest.ts'
 import type { NodeMeta, TreeNode } from '../model/node.ts'
+import type { RecoveryRequest } from '../model/recovery-target.ts'
 
 /**
  * One thing we protect. An adapter turns it into a tree of files (capture) and such a tree back into it (restore).
@@ -129,6 +130,10 @@ export interface RestoreRequest extends SourceContext {
   readonly checks: boolean
   /** Restore only these paths (and what is under them); empty means all. */
   readonly include: readonly string[]
+  /** For sources with a log: how far to replay it. Undefined: the moment of the snapshot. */
+  readonly recovery?: RecoveryRequest | undefined
+  /** For clusters: where tablespaces shall be, by OID or by the path they had; default where they were. */
+  readonly tablespaces?: ReadonlyMap<string, string> | undefined
 }
 
 /** Reading one snapshot's tree of this source. Paths are relative to the source's folder. */

@@ -1,0 +1,39 @@
+/** Up to where a cluster's log is replayed. */
+export type RecoveryTarget =
+  | { readonly kind: 'time'; readonly time: Date }
+  | { readonly kind: 'lsn'; readonly lsn: string }
+  /** The transaction itself is in (unless `inclusive` is false); those that committed after it are not. */
+  | { readonly kind: 'xid'; readonly xid: string }
+  /** A restore point that `pg_create_restore_point` made. */
+  | { readonly kind: 'name'; readonly name: string }
+  /** As soon as the copy is consistent. */
+  | { readonly kind: 'immediate' }
+  /** The end of the log. */
+  | { readonly kind: 'end' }
+
+export interface RecoveryRequest {
+  readonly target: RecoveryTarget
+  /** `latest`, `current`, or a number; default PostgreSQL's own: `latest`. */
+  readonly timeline?: string | undefined
+  /** Stop just after the target (default) or just before it. */
+  readonly inclusive?: boolean | undefined
+  /** What PostgreSQL runs to get a log file, `%f` and `%p` in it; undefined: the log in the snapshot must do. */
+  readonly restoreCommand?: string | undefined
+}
+
+export function describeRecoveryTarget(target: RecoveryTarget): string {
+  switch (target.kind) {
+    case 'time':
+      return target.time.toISOString()
+    case 'lsn':
+      return `position ${target.lsn}`
+    case 'xid':
+      return `transaction ${target.xid}`
+    case 'name':
+      return `restore point ${target.name}`
+    case 'immediate':
+      return "the backup's end"
+    case 'end':
+      return 'the end of the log'
+  }
+}

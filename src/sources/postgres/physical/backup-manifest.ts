@@ -1,0 +1,75 @@
+import { createHash } from 'node:crypto'
+import { encodeName } from '../../../base/bytes.ts'
+import { formatLsn, type Lsn } from '../../../model/wal.ts'
+
+/** One file as `backup_manifest` lists it. Without a checksum only its presence and size are verified. */
+export interface ManifestedFile {
+  readonly path: string
+  readonly sizeBytes: number
+  readonly modifiedAt: Date
+  /** Hex. */
+  readonly sha256: string | undefined
+}
+
+export interface WalRange {
+  readonly timeline: number
+  readonly start: Lsn
+  readonly end: Lsn
+}
+
+/**
+ * The text of a `backup_manifest`, for `pg_verifybackup`. Version 1 is understood by every PostgreSQL from 13 on.
+ *
+ * @see https://www.postgresql.org/docs/current/backup-manifest-format.html
+ */
+export function writeBackupManifest(files: readonly ManifestedFile[], range: WalRange): Buffer {
+  const body = [
+    '{ "PostgreSQL-Backup-Manifest-Version": 1,',
+    '"Files": [',
+    files.map(fileLine).join(',\n'),
+    '],',
+    '"WAL-Ranges": [',
+    `{ "Timeline": ${range.timeline}, "Start-LSN": "${formatLsn(range.start)}", "End-LSN": "${formatLsn(range.end)}" }`,
+    '],',
+    '',
+  ].join('\n')
+  // The sum is of everything before the last line.
+  return Buffer.from(`${body}"Manifest-Checksum": "${createHash('sha256').update(body).digest('hex')}"}\n`)
+}
+
+function fileLine(file: ManifestedFile): string {
+  const checksum = file.sha256 === undefined ? '' : `, "Checksum-Algorithm": "SHA256", "Checksum": "${file.sha256}"`
+  return `{ ${pathField(file.path)}, "Size": ${file.sizeBytes}, "Last-Modified": "${gmt(file.modifiedAt)}"${checksum} }`
+}
+
+function pathField(path: string): string {
+  const bytes = encodeName(path)
+  if (bytes.toString('utf8') === path) return `"Path": ${JSON.stringify(path)}`
+  return `"Encoded-Path": "${bytes.toString('hex')}"`
+}
+
+function gmt(time: Date): string {
+  return `${time.toISOString().slice(0, 19).replace('T', ' ')} GMT`
+}
+
+/** The SHA-256 of each file by its path, from a manifest's text; empty when it is none or carries none. */
+export function readManifestChecksums(text: string): Map<string, { sizeBytes: number; sha256: string }> {
+  const found = new Map<string, { sizeBytes: number; sha256: string }>()
+  for (const file of listFiles(text)) {
+    const { Path: path, Size: size, 'Checksum-Algorithm': algorithm, Checksum: sha256 } = file
+    if (typeof path !== 'string' || typeof size !== 'number' || typeof sha256 !== 'string') continue
+    if (algorithm === 'SHA256' && /^[0-9a-f]{64}$/.test(sha256)) found.set(path, { sizeBytes: size, sha256 })
+  }
+  return found
+}
+
+function listFiles(text: string): Record<string, unknown>[] {
+  let value: unknown
+  try {
+    value = JSON.parse(text)
+  } catch {
+    return []
+  }
+  if (typeof value !== 'object' || value === null || !('Files' in value) || !Array.isArray(value.Files)) return []
+  return value.Files.filter((file): file is Record<string, unknown> => typeof file === 'object' && file !== null)
+}

@@ -1,0 +1,52 @@
+import type { RecoveryRequest, RecoveryTarget } from '../../../model/recovery-target.ts'
+
+/** Settings of an earlier recovery, which must not steer this one. */
+const RECOVERY_SETTING =
+  /^\s*(?:restore_command|recovery_end_command|archive_cleanup_command|recovery_target\w*|primary_slot_name)\b/i
+
+/**
+ * The text of `postgresql.auto.conf` with the settings of this recovery at its end, where they win. Lines of an earlier
+ * recovery go.
+ *
+ * @see https://www.postgresql.org/docs/current/runtime-config-wal.html#RUNTIME-CONFIG-WAL-RECOVERY-TARGET
+ */
+export function withRecoverySettings(text: string, recovery: RecoveryRequest | undefined): string {
+  const kept = text.split('\n').filter(line => !RECOVERY_SETTING.test(line))
+  while (kept.at(-1) === '') kept.pop()
+  const lines = recovery === undefined ? [] : recoveryLines(recovery)
+  return `${[...kept, ...lines].join('\n')}\n`
+}
+
+function recoveryLines(recovery: RecoveryRequest): string[] {
+  const settings = [...targetSettings(recovery.target)]
+  // Without a command PostgreSQL refuses to recover to a target; the log in pg_wal is found in any case.
+  settings.push(['restore_command', recovery.restoreCommand ?? 'false'])
+  if (recovery.timeline !== undefined) settings.push(['recovery_target_timeline', recovery.timeline])
+  if (recovery.inclusive !== undefined) settings.push(['recovery_target_inclusive', recovery.inclusive ? 'on' : 'off'])
+  if (recovery.target.kind !== 'end') settings.push(['recovery_target_action', 'promote'])
+  return [
+    '# Recovery settings by lifeboat restore; PostgreSQL looks at them only while recovery.signal exists.',
+    ...settings.map(([name, value]) => `${name} = ${quoteSetting(value)}`),
+  ]
+}
+
+function targetSettings(target: RecoveryTarget): Array<[string, string]> {
+  switch (target.kind) {
+    case 'time':
+      return [['recovery_target_time', target.time.toISOString().replace('T', ' ').replace('Z', '+00')]]
+    case 'lsn':
+      return [['recovery_target_lsn', target.lsn]]
+    case 'xid':
+      return [['recovery_target_xid', target.xid]]
+    case 'name':
+      return [['recovery_target_name', target.name]]
+    case 'immediate':
+      return [['recovery_target', 'immediate']]
+    case 'end':
+      return []
+  }
+}
+
+function quoteSetting(value: string): string {
+  return `'${value.replaceAll('\\', '\\\\').replaceAll("'", "''")}'`
+}
