@@ -10,8 +10,26 @@ const finding = z.object({
   affects: z.array(z.string()).optional(),
 })
 
+const tables = z.array(z.object({ name: z.string(), rows: z.number().int().nonnegative() }))
+
+const serverDatabase = z.object({
+  name: z.string(),
+  capturedAt: z.iso.datetime(),
+  logPosition: z.string(),
+  owner: z.string(),
+  encoding: z.string(),
+  collation: z.string(),
+  characterType: z.string(),
+  sizeBytes: z.number().int().nonnegative(),
+  schemaFingerprint: z.string(),
+  extensions: z.array(z.object({ name: z.string(), version: z.string() })),
+  tables,
+  archives: z.array(z.string()),
+})
+
 const database = z.object({
-  tables: z.array(z.object({ name: z.string(), rows: z.number().int().nonnegative() })),
+  tables,
+  databases: z.array(serverDatabase).optional(),
   schemaFingerprint: z.string(),
   schemaVersion: z.string().optional(),
   properties: z.record(z.string(), z.union([z.string(), z.number(), z.boolean(), z.null()])),

@@ -22,8 +22,30 @@ export interface ManifestDatabase {
   readonly schemaFingerprint: string
   /** What the application itself says of its schema (`user_version`, a migrations table), as text. */
   readonly schemaVersion?: string
+  /** Each database of a server that was captured, where a source holds several or they have facts of their own. */
+  readonly databases?: readonly ManifestServerDatabase[]
   /** Facts of one engine: `journalMode`, `pageSizeBytes`, `userVersion`, `walSalt`, ... */
   readonly properties: Readonly<Record<string, string | number | boolean | null>>
+}
+
+/** One database of a server, as of one instant of its own. */
+export interface ManifestServerDatabase {
+  readonly name: string
+  /** UTC ISO 8601. */
+  readonly capturedAt: string
+  /** Position in the server's log (PostgreSQL: `0/3000148`) at or just after that instant. */
+  readonly logPosition: string
+  readonly owner: string
+  readonly encoding: string
+  readonly collation: string
+  readonly characterType: string
+  readonly sizeBytes: number
+  readonly schemaFingerprint: string
+  readonly extensions: ReadonlyArray<{ readonly name: string; readonly version: string }>
+  /** Names with their schema: `public.film`. */
+  readonly tables: readonly ManifestTable[]
+  /** The files that hold it, relative to the source's folder: first the one with the schema, then more data. */
+  readonly archives: readonly string[]
 }
 
 /** `/.lifeboat/manifest.json` of a snapshot: what was captured, how, and what a restore must find again. */

@@ -62,14 +62,22 @@ export async function startTestCluster(options: TestClusterOptions = {}): Promis
     listen: options.listen,
   })
   const admin = cluster.server.connection
+  // A test run that dies must not leave servers behind.
+  const kill = (): void => {
+    if (!cluster.server.ended) process.kill(cluster.server.pid, 'SIGQUIT')
+  }
+  process.once('exit', kill)
   return {
     tools: installed,
     cluster,
     admin,
     url: database =>
       `postgres://postgres@/${encodeURIComponent(database)}?host=${encodeURIComponent(dir)}&port=${admin.port}`,
-    query: async (database, sql, values) =>
-      await withSession(admin, { database }, async session => await session.query(sql, values)),
+    query: async <Row extends object>(database: string, sql: string, values?: unknown[]) =>
+      await withSession(admin, { database }, async session => {
+        await session.query('SET search_path = public')
+        return await session.query<Row>(sql, values)
+      }),
     runScript: async (database, file) => {
       await runTool(
         installed,
@@ -85,6 +93,7 @@ export async function startTestCluster(options: TestClusterOptions = {}): Promis
       )
     },
     close: async () => {
+      process.off('exit', kill)
       await cluster.remove()
       await rm(dir, { recursive: true, force: true })
     },

@@ -216,6 +216,5 @@ export function connectionEnvironment(
     PGSSLMODE: settings.sslMode,
     PGCONNECT_TIMEOUT: String(settings.connectTimeoutSeconds),
     PGAPPNAME: 'lifeboat',
-    PGCLIENTENCODING: 'UTF8',
   }
 }

@@ -1,0 +1,12 @@
+import { defineSource } from '../source.ts'
+import { postgresOptions } from './options.ts'
+
+export const postgres = defineSource({
+  kind: 'postgres',
+  summary: 'PostgreSQL: databases by pg_dump (logical), or a whole cluster with its log (physical).',
+  options: postgresOptions,
+  load: async () => {
+    const { LogicalSource } = await import('./logical/logical-source.ts')
+    return (name, options, place) => new LogicalSource(name, options, place)
+  },
+})

@@ -1,0 +1,102 @@
+import { AppError, isAppError } from '../../../base/errors.ts'
+import {
+  type ConnectionSettings,
+  findPostgresTools,
+  type PostgresTools,
+  type Session,
+  withSession,
+} from '../../../clients/postgres/index.ts'
+import type { Finding } from '../../../model/finding.ts'
+import type { BackupType } from '../../../model/manifest.ts'
+import type {
+  Capture,
+  CaptureRequest,
+  RestoreOutcome,
+  RestoreRequest,
+  Source,
+  SourceContext,
+  SourcePlace,
+  SourceTraits,
+} from '../../source.ts'
+import { connectionOf } from '../connection.ts'
+import type { PostgresOptions } from '../options.ts'
+import { DatabaseSnapshot } from './database-snapshot.ts'
+import { LogicalCapture } from './logical-capture.ts'
+import { probeLogical } from './probe-logical.ts'
+import { restoreLogical } from './restore-logical.ts'
+import { chooseDatabases, fittingTools, isSuperuser } from './server-facts.ts'
+
+const TYPES: readonly BackupType[] = ['full', 'incremental', 'differential', 'schema', 'data']
+
+/** Databases of a PostgreSQL server, by pg_dump. */
+export class LogicalSource implements Source {
+  readonly kind = 'postgres'
+  readonly name: string
+  readonly traits: SourceTraits = { consistency: 'transactional', types: TYPES }
+  readonly #options: PostgresOptions
+  readonly #place: SourcePlace
+
+  constructor(name: string, options: PostgresOptions, place: SourcePlace) {
+    this.name = name
+    this.#options = options
+    this.#place = place
+  }
+
+  async probe(context: SourceContext): Promise<Finding[]> {
+    try {
+      return await probeLogical(this.name, await this.#connection(), this.#options, context)
+    } catch (error) {
+      if (isAppError(error, 'interrupted') || !isAppError(error)) throw error
+      const { message, hint } = error
+      const code = error.code === 'tool-missing' ? 'client-unfit' : error.code
+      return [{ severity: 'error', code, subject: `source ${this.name}`, message, ...(hint ? { hint } : {}) }]
+    }
+  }
+
+  async capture(request: CaptureRequest): Promise<Capture> {
+    if (!TYPES.includes(request.type)) {
+      throw new AppError('unsupported', `source ${this.name} has no backups of type ${request.type}`, {
+        hint: `Use one of: ${TYPES.join(', ')}.`,
+      })
+    }
+    const settings = await this.#connection()
+    const { names, tools, superuser } = await withSession(settings, { signal: request.signal }, async session => ({
+      names: await chooseDatabases(session, this.#options),
+      tools: await fittingTools(session, this.#options),
+      superuser: await isSuperuser(session),
+    }))
+    const snapshots = await takeSnapshots(settings, names, this.#options, request)
+    return new LogicalCapture({ settings, options: this.#options, tools, request, snapshots, superuser })
+  }
+
+  async restore(request: RestoreRequest): Promise<RestoreOutcome> {
+    return await restoreLogical(request, this.#options)
+  }
+
+  async close(): Promise<void> {}
+
+  async #connection(): Promise<ConnectionSettings> {
+    return await connectionOf(this.#options, this.#place)
+  }
+}
+
+/** All at once, so that their instants lie close together. */
+async function takeSnapshots(
+  settings: ConnectionSettings,
+  names: readonly string[],
+  options: PostgresOptions,
+  request: CaptureRequest,
+): Promise<DatabaseSnapshot[]> {
+  const { clock, signal } = request
+  const { lockTimeoutSeconds } = options
+  const results = await Promise.allSettled(
+    names.map(database =>
+      DatabaseSnapshot.take({ settings, database, filter: options, lockTimeoutSeconds, clock, signal }),
+    ),
+  )
+  const taken = results.flatMap(result => (result.status === 'fulfilled' ? [result.value] : []))
+  const failed = results.find(result => result.status === 'rejected')
+  if (!failed) return taken
+  for (const snapshot of taken) await snapshot.close()
+  throw failed.reason
+}

@@ -1,0 +1,67 @@
+import { z } from 'zod'
+import { SSL_MODES } from '../../clients/postgres/index.ts'
+
+const text = z.string().min(1, 'a text that is not empty')
+const patterns = z.array(text).default([])
+
+/** The keys of a `postgres` source in `lifeboat.yaml`. */
+export const postgresOptions = z.object({
+  mode: z
+    .enum(['logical', 'physical'])
+    .default('logical')
+    .describe(
+      '`logical`: databases, by pg_dump. `physical`: the whole cluster as files, with WAL to recover to any moment.',
+    ),
+  url: text
+    .optional()
+    .describe(
+      '`postgres://user:password@host:5432/database?sslmode=require`; from the environment as `${DATABASE_URL}`.',
+    ),
+  host: text
+    .optional()
+    .describe('Host name, address, or the folder of the server’s socket. Wins over `url`, as all below.'),
+  port: z.int('a port').min(1).max(65_535).optional().describe('Port; default 5432.'),
+  user: text.optional().describe('Role to connect as.'),
+  password: text.optional().describe('Its password in clear; `passwordEnv` and `passwordFile` are better.'),
+  passwordEnv: text.optional().describe('The environment variable that holds the password.'),
+  passwordFile: text
+    .optional()
+    .describe('A file whose content is the password. Relative to the folder of `lifeboat.yaml`.'),
+  database: text
+    .optional()
+    .describe('The database to connect to; the one that is captured unless `databases` says otherwise.'),
+  sslmode: z.enum(SSL_MODES).optional().describe('As libpq’s; default `prefer`.'),
+  binDir: text
+    .optional()
+    .describe('Folder of PostgreSQL’s programs; default: the fitting version found on this machine.'),
+  databases: z
+    .union([z.literal('all'), z.array(text).min(1)])
+    .optional()
+    .describe(
+      'Logical: the databases to capture, a list or `all` (that are not templates). Default: the one of the url.',
+    ),
+  globals: z
+    .boolean()
+    .default(true)
+    .describe('Logical: capture roles, their grants and tablespaces too. As a superuser this holds password hashes.'),
+  schemas: patterns.describe('Logical: only these schemas. Patterns as pg_dump’s: `shop`, `app_*`.'),
+  excludeSchemas: patterns.describe('Logical: not these schemas.'),
+  tables: patterns.describe('Logical: only these tables: `film`, `shop.*`, `"Order"`.'),
+  excludeTables: patterns.describe('Logical: not these tables.'),
+  excludeTableData: patterns.describe('Logical: these tables without their rows: `public.session`, `log_*`.'),
+  jobs: z
+    .int('a whole number')
+    .min(1)
+    .max(64)
+    .default(1)
+    .describe(
+      'Connections that read at once: tables of 32 MiB and more get an archive of their own. Also of a restore.',
+    ),
+  lockTimeoutSeconds: z
+    .int('seconds')
+    .min(1)
+    .default(60)
+    .describe('Logical: how long to wait for a table that a migration has locked.'),
+})
+
+export type PostgresOptions = z.infer<typeof postgresOptions>
