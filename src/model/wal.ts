@@ -98,3 +98,36 @@ export function parseHistory(text: string): TimelineSwitch[] {
   }
   return switches
 }
+
+/** The start of a segment file: which cluster's it is, and which part of the log. */
+export interface SegmentHeader {
+  readonly systemIdentifier: string
+  readonly startLsn: Lsn
+  readonly segmentBytes: number
+}
+
+const LONG_HEADER = 0x0002
+const LONG_HEADER_BYTES = 40
+
+/**
+ * Reads the long header of a segment's first page, in this machine's byte order as PostgreSQL writes it. Undefined when
+ * it is none. (Its timeline may be an ancestor's: a new timeline begins with a copy of the old one's last segment.)
+ *
+ * @see https://doxygen.postgresql.org/xlog__internal_8h_source.html
+ */
+export function parseSegmentHeader(bytes: Buffer): SegmentHeader | undefined {
+  if (bytes.length < LONG_HEADER_BYTES || (bytes.readUInt16LE(2) & LONG_HEADER) === 0) return undefined
+  const segmentBytes = bytes.readUInt32LE(32)
+  const isPowerOfTwo = segmentBytes > 0 && (segmentBytes & (segmentBytes - 1)) === 0
+  if (!isPowerOfTwo || segmentBytes < 1024 * 1024 || segmentBytes > 1024 * 1024 * 1024) return undefined
+  return {
+    systemIdentifier: bytes.readBigUInt64LE(24).toString(),
+    startLsn: bytes.readBigUInt64LE(8),
+    segmentBytes,
+  }
+}
+
+/** The system identifier, decimal, in a `global/pg_control`: its first eight bytes in every version. */
+export function systemIdentifierOf(controlFile: Buffer): string | undefined {
+  return controlFile.length < 8 ? undefined : controlFile.readBigUInt64LE(0).toString()
+}

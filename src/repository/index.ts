@@ -1,2 +1,4 @@
 /** The engine's only door. */
 export type * from './repository.ts'
+export type { WalContent, WalHeader } from './wal/wal-object.ts'
+export { type StoredWal, WalStore } from './wal/wal-store.ts'

@@ -1,6 +1,7 @@
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { AppError, systemCode } from '../../../base/errors.ts'
+import { systemIdentifierOf } from '../../../model/wal.ts'
 
 export const CONTROL_FILE = 'global/pg_control'
 
@@ -21,14 +22,10 @@ export async function readControlFile(dataDir: string): Promise<Buffer> {
   })
 }
 
-/**
- * The system identifier in the control file of a data directory, decimal: its first eight bytes in every version of
- * PostgreSQL, in this machine's byte order. Undefined where there is no control file.
- */
+/** The system identifier of a data directory, decimal; undefined where there is no control file. */
 export async function readSystemIdentifier(dataDir: string): Promise<string | undefined> {
   try {
-    const bytes = await readFile(join(dataDir, CONTROL_FILE))
-    return bytes.length < 8 ? undefined : bytes.readBigUInt64LE(0).toString()
+    return systemIdentifierOf(await readFile(join(dataDir, CONTROL_FILE)))
   } catch (error) {
     const code = systemCode(error)
     if (code === 'ENOENT' || code === 'ENOTDIR') return undefined

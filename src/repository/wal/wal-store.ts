@@ -1,0 +1,172 @@
+import { AppError, isAppError } from '../../base/errors.ts'
+import { parseWalFileName, type WalFile } from '../../model/wal.ts'
+import type { Storage, StoredObject } from '../../storage/storage.ts'
+import type { Cipher } from '../crypto/cipher.ts'
+import { openWal, openWalHeader, sealWal, type WalContent, type WalHeader } from './wal-object.ts'
+
+/** A log file that is stored. */
+export interface StoredWal {
+  readonly file: WalFile
+  /** Compressed and sealed. */
+  readonly storedBytes: number
+}
+
+/** `same`: it was there already, with the same content. */
+export type SaveOutcome = 'stored' | 'same'
+
+const ROOT = 'wal/'
+
+/**
+ * PostgreSQL's log files in a repository, beside restic's folders, which never look here:
+ * `wal/<system identifier>/<timeline>/<name>`, names in lower case. Clusters can't mix: each has a folder of its own.
+ */
+export class WalStore {
+  readonly #storage: Storage
+  readonly #cipher: Cipher
+
+  constructor(storage: Storage, cipher: Cipher) {
+    this.#storage = storage
+    this.#cipher = cipher
+  }
+
+  get location(): string {
+    return this.#storage.location
+  }
+
+  /**
+   * Stores a file; durable when this resolves. The same content again is fine; another one under the same name throws
+   * `storage-exists` and changes nothing. A `.partial` may be followed by one that goes on where it ended.
+   */
+  async save(content: WalContent, signal?: AbortSignal): Promise<SaveOutcome> {
+    const file = requireWalFile(content.name)
+    const key = keyOf(content.systemIdentifier, file)
+    if (file.kind === 'partial') return await this.#savePartial(key, content, signal)
+    if (await this.#storage.find(key, { signal })) return await this.#requireSame(key, content, signal)
+    const sealed = await sealWal(content, this.#cipher)
+    try {
+      await this.#storage.save(key, sealed, { ifAbsent: true, signal })
+    } catch (error) {
+      if (!isAppError(error, 'storage-exists')) throw error
+      return await this.#requireSame(key, content, signal)
+    }
+    if (file.kind === 'segment') await this.#storage.remove(`${key}.partial`, { signal })
+    return 'stored'
+  }
+
+  /** A file's content, or undefined when it is not there. `damaged` when it is not what was stored. */
+  async find(
+    systemIdentifier: string,
+    name: string,
+    signal?: AbortSignal,
+  ): Promise<{ readonly header: WalHeader; readonly bytes: Buffer } | undefined> {
+    const key = keyOf(systemIdentifier, requireWalFile(name))
+    const sealed = await this.#load(key, signal)
+    return sealed && (await openWal(sealed, { key, name, systemIdentifier }, this.#cipher))
+  }
+
+  async findHeader(systemIdentifier: string, name: string, signal?: AbortSignal): Promise<WalHeader | undefined> {
+    const key = keyOf(systemIdentifier, requireWalFile(name))
+    const sealed = await this.#load(key, signal)
+    return sealed && openWalHeader(sealed, { key, name, systemIdentifier }, this.#cipher)
+  }
+
+  /** All files of a cluster, in no order. Objects that are none of ours are passed over. */
+  async *list(systemIdentifier: string, signal?: AbortSignal): AsyncGenerator<StoredWal> {
+    for await (const object of this.#storage.list(`${ROOT}${systemIdentifier}/`, { signal })) {
+      const file = fileOf(object)
+      if (file) yield { file, storedBytes: object.sizeBytes }
+    }
+  }
+
+  /** System identifiers of the clusters that have log files here. */
+  async listClusters(signal?: AbortSignal): Promise<string[]> {
+    const found = new Set<string>()
+    for await (const key of this.#storage.listKeys(ROOT, { signal })) {
+      const identifier = key.split('/')[1]
+      if (identifier !== undefined && /^\d+$/.test(identifier)) found.add(identifier)
+    }
+    return [...found].toSorted()
+  }
+
+  async remove(systemIdentifier: string, name: string, signal?: AbortSignal): Promise<void> {
+    await this.#storage.remove(keyOf(systemIdentifier, requireWalFile(name)), { signal })
+  }
+
+  async #savePartial(key: string, content: WalContent, signal: AbortSignal | undefined): Promise<SaveOutcome> {
+    if (await this.#storage.find(key.slice(0, -'.partial'.length), { signal })) return 'same'
+    const there = await this.#load(key, signal)
+    if (there !== undefined) {
+      const { bytes } = await openWal(there, { key, ...content }, this.#cipher)
+      const longer = whichGoesOn(bytes, content.bytes)
+      if (longer === undefined) throw conflict(content.name, this.location)
+      if (longer === 'old') return 'same'
+    }
+    await this.#storage.save(key, await sealWal(content, this.#cipher), { signal })
+    return 'stored'
+  }
+
+  async #requireSame(key: string, content: WalContent, signal: AbortSignal | undefined): Promise<SaveOutcome> {
+    const { name, systemIdentifier } = content
+    const { bytes } = await openWal(
+      await this.#storage.load(key, { signal }),
+      { key, name, systemIdentifier },
+      this.#cipher,
+    )
+    if (bytes.equals(content.bytes)) return 'same'
+    throw conflict(name, this.location)
+  }
+
+  async #load(key: string, signal: AbortSignal | undefined): Promise<Buffer | undefined> {
+    try {
+      return await this.#storage.load(key, { signal })
+    } catch (error) {
+      if (isAppError(error, 'storage-not-found')) return undefined
+      throw error
+    }
+  }
+}
+
+function requireWalFile(name: string): WalFile {
+  const file = parseWalFileName(name)
+  if (file) return file
+  throw new AppError('usage', `not a log file's name: ${JSON.stringify(name)}`, {
+    hint: 'Names look like 000000010000000A000000FE or 00000002.history.',
+  })
+}
+
+function keyOf(systemIdentifier: string, file: WalFile): string {
+  if (!/^\d{1,20}$/.test(systemIdentifier)) {
+    throw new AppError('usage', `not a system identifier: ${JSON.stringify(systemIdentifier)}`)
+  }
+  return `${ROOT}${systemIdentifier}/${file.name.slice(0, 8).toLowerCase()}/${file.name.toLowerCase()}`
+}
+
+function fileOf(object: StoredObject): WalFile | undefined {
+  const [stem = '', ...suffixes] = object.key.slice(object.key.lastIndexOf('/') + 1).split('.')
+  const upper = [stem.toUpperCase(), ...suffixes.map(part => (/^[0-9a-f]{8}$/.test(part) ? part.toUpperCase() : part))]
+  return parseWalFileName(upper.join('.'))
+}
+
+/** Of two states of one unfinished segment, the later one; undefined when neither continues the other. */
+function whichGoesOn(old: Buffer, fresh: Uint8Array): 'old' | 'new' | undefined {
+  const next = Buffer.from(fresh.buffer, fresh.byteOffset, fresh.byteLength)
+  const oldUsed = usedBytes(old)
+  const newUsed = usedBytes(next)
+  const common = Math.min(oldUsed, newUsed)
+  if (!old.subarray(0, common).equals(next.subarray(0, common))) return undefined
+  return newUsed > oldUsed ? 'new' : 'old'
+}
+
+/** Up to the last byte that is not zero: unfinished segments are padded. */
+function usedBytes(bytes: Buffer): number {
+  let end = bytes.length
+  while (end > 0 && bytes[end - 1] === 0) end--
+  return end
+}
+
+function conflict(name: string, location: string): AppError {
+  return new AppError('storage-exists', `log file ${name} is in ${location} already, with other content`, {
+    hint: 'Two servers may be writing one timeline, like a copy that was started with archiving on: set archive_mode=off there. Nothing was overwritten.',
+    context: { name },
+  })
+}
