@@ -134,6 +134,22 @@ export interface RestoreRequest extends SourceContext {
   readonly recovery?: RecoveryRequest | undefined
   /** For clusters: where tablespaces shall be, by OID or by the path they had; default where they were. */
   readonly tablespaces?: ReadonlyMap<string, string> | undefined
+  /** For clusters: start a server on what was restored, and leave it running. */
+  readonly start?: boolean | undefined
+  /** For sources of databases: which part of the snapshot comes back. */
+  readonly selection?: DatabaseSelection | undefined
+}
+
+/** Which part of a server's snapshot comes back. Where a list is absent or empty, all does. */
+export interface DatabaseSelection {
+  /** Of a snapshot of several databases: these. */
+  readonly databases?: readonly string[] | undefined
+  /** Only these tables (`name` or `schema.name`), into a database that exists: what refers to them stays. */
+  readonly tables?: readonly string[] | undefined
+  /** Only the tables of these schemas, likewise. */
+  readonly schemas?: readonly string[] | undefined
+  /** Create the roles that the snapshot needs and the server lacks. */
+  readonly roles?: boolean | undefined
 }
 
 /** Reading one snapshot's tree of this source. Paths are relative to the source's folder. */
@@ -178,6 +194,20 @@ export interface RestoreOutcome extends RestoredBytes {
   readonly files: number
   readonly checks: readonly CheckOutcome[]
   readonly findings: readonly Finding[]
+  readonly started?: StartedServer | undefined
+}
+
+/** A server that was started on a restored copy, and the moment that its recovery reached. */
+export interface StartedServer {
+  readonly port: number
+  /** Folder of its Unix-domain socket. */
+  readonly socketDir: string
+  readonly logFile: string
+  readonly timeline: number
+  /** Position up to which the log was replayed; undefined where there was none to replay. */
+  readonly reachedLsn: string | undefined
+  /** Commit time of the last transaction that was replayed. */
+  readonly lastCommitAt: Date | undefined
 }
 
 /** One check on restored data: what was expected, what was found. */

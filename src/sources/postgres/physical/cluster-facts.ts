@@ -16,6 +16,8 @@ export interface ClusterFacts {
   readonly walSegmentBytes: number
   readonly pageBytes: number
   readonly startedAtMs: number
+  /** Who we are there. */
+  readonly role: string
   /** Files of settings that lie outside of the data directory and so in no backup of it. */
   readonly settingsElsewhere: readonly string[]
   /** Settings that a copy needs at least as high as they were, to be read while it recovers. */
@@ -39,7 +41,7 @@ SELECT current_setting('server_version') AS version, current_setting('server_ver
   current_setting('data_directory', true) AS data_dir,
   current_setting('config_file', true) AS config_file, current_setting('hba_file', true) AS hba_file,
   current_setting('ident_file', true) AS ident_file,
-  pg_is_in_recovery()::text AS standby,
+  pg_is_in_recovery()::text AS standby, session_user::text AS role,
   (extract(epoch FROM pg_postmaster_start_time()) * 1000)::bigint::text AS started_at_ms,
   ${MINIMUMS.map(name => `current_setting('${name}') AS ${name}`).join(', ')}`
 
@@ -61,6 +63,7 @@ export async function readClusterFacts(session: Session): Promise<ClusterFacts> 
     walSegmentBytes: Number(text('wal_segment_bytes')),
     pageBytes: Number(text('page_bytes')),
     startedAtMs: Number(text('started_at_ms')),
+    role: text('role'),
     settingsElsewhere: settings.filter(path => dataDir === '' || !path.startsWith(`${dataDir}/`)),
     recoveryMinimums: Object.fromEntries(MINIMUMS.map(name => [name, text(name)])),
   }

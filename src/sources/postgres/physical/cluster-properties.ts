@@ -26,6 +26,7 @@ export function clusterProperties(facts: ClusterFacts, end: BackupEnd, startedAt
       dataChecksums: facts.checksums,
       fromStandby: facts.standby,
       dataDirectory: facts.dataDir,
+      role: facts.role,
       ...facts.recoveryMinimums,
     },
   }

@@ -18,13 +18,13 @@ import type { RestoredBytes, RestoreOutcome, RestoreRequest } from '../../source
 import { textProperty } from './cluster-properties.ts'
 import { CONTROL_FILE } from './control-file.ts'
 import { syncFile, syncTrees } from './durable.ts'
-import { withRecoverySettings } from './recovery-settings.ts'
 import { type PlannedEntry, planRestore, type RestorePlan } from './restore-plan.ts'
 import { closeTarget, isVacant, openTarget, RESTORE_MARKER, type RestoreTarget, targetError } from './restore-target.ts'
+import { startRestored } from './start-restored.ts'
 import { verifyBackup } from './verify-backup.ts'
+import { writeRecovery } from './write-recovery.ts'
 
 const AT_ONCE = 16
-const AUTO_CONF = 'postgresql.auto.conf'
 
 export interface ClusterRestore {
   readonly request: RestoreRequest
@@ -55,7 +55,10 @@ export async function restoreCluster({ request, tablespaces, binDir }: ClusterRe
   try {
     const bytes = await writeCluster(request, target, plan)
     const checks = request.checks ? await verifyBackup(request, path, binDir) : { checks: [], findings: [] }
-    return { target: path, files: plan.files.length, ...bytes, ...checks }
+    const outcome = { target: path, files: plan.files.length, ...bytes, ...checks }
+    if (request.start !== true || checks.checks.some(check => !check.passed)) return outcome
+    const { server, findings } = await startRestored(request, path, binDir)
+    return { ...outcome, findings: [...checks.findings, ...findings], started: server }
   } catch (error) {
     throw isAppError(error) ? error : systemCode(error) === undefined ? error : targetError(path, error)
   }
@@ -71,7 +74,7 @@ async function writeCluster(request: RestoreRequest, target: RestoreTarget, plan
   const delta = target.existing && request.delta
   const bytes = await request.snapshot.restoreFiles(files.map(({ node, place }) => ({ node, path: place, delta })))
   await forEachLimit([...files, ...plan.folders], AT_ONCE, setAccess)
-  await writeRecovery(request, target.path)
+  await writeRecovery(target.path, request.recovery)
   const root = request.snapshot.root
   if (root) await setAccess({ path: '', place: target.path, node: root })
   throwIfAborted(request.signal)
@@ -134,23 +137,4 @@ async function setAccess({ place, node }: PlannedEntry): Promise<void> {
   const mask = node.type === 'dir' ? 0o750 : 0o640
   await chmod(place, node.mode & mask)
   if (process.getuid?.() === 0) await chown(place, node.uid, node.gid)
-}
-
-async function writeRecovery(request: RestoreRequest, target: string): Promise<void> {
-  const { recovery } = request
-  const auto = join(target, AUTO_CONF)
-  const before = await readFile(auto, 'utf8').catch((error: unknown) => {
-    if (systemCode(error) === 'ENOENT') return ''
-    throw error
-  })
-  const text = withRecoverySettings(before, recovery)
-  if (text !== before) await writeOwned(auto, text, target)
-  if (recovery !== undefined) await writeOwned(join(target, 'recovery.signal'), '', target)
-}
-
-async function writeOwned(path: string, text: string, folder: string): Promise<void> {
-  await writeFile(path, text, { mode: 0o600 })
-  if (process.getuid?.() !== 0) return
-  const owner = await lstat(join(folder, 'PG_VERSION'))
-  await chown(path, owner.uid, owner.gid)
 }

@@ -1,0 +1,210 @@
+import { chmod, chown, mkdtemp, rm, stat, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { AppError, isAppError, messageOf, throwIfAborted } from '../../../base/errors.ts'
+import {
+  findServerTools,
+  freePort,
+  type PostgresTools,
+  type RunningServer,
+  runTool,
+  type ServerUser,
+  serverUser,
+  startServer,
+  withSession,
+} from '../../../clients/postgres/index.ts'
+import type { Finding } from '../../../model/finding.ts'
+import type { RestoreRequest, StartedServer } from '../../source.ts'
+import { textProperty } from './cluster-properties.ts'
+import { writeOwned, writeRecovery } from './write-recovery.ts'
+
+/** Recovery may have days of log to replay; the signal ends it sooner. */
+const RECOVERY_TIMEOUT_MS = 7 * 24 * 3_600_000
+const POLL_MS = 200
+const LOG_FILE = 'lifeboat.log'
+/** A socket's path is at most 107 bytes, its name included. */
+const SOCKET_DIR_LIMIT_BYTES = 85
+const MINIMUMS = [
+  'max_connections',
+  'max_locks_per_transaction',
+  'max_prepared_transactions',
+  'max_wal_senders',
+  'max_worker_processes',
+] as const
+
+interface Place {
+  readonly request: RestoreRequest
+  readonly dataDir: string
+  readonly tools: PostgresTools
+  readonly user: ServerUser | undefined
+}
+
+type Reached = Pick<StartedServer, 'timeline' | 'reachedLsn' | 'lastCommitAt'>
+
+/**
+ * Lets a restored copy recover and promote under settings of our own, where nobody else can connect, then starts it
+ * under the copy's settings on a free port. It never archives: it is not the cluster that the archive is of.
+ */
+export async function startRestored(
+  request: RestoreRequest,
+  dataDir: string,
+  binDir: string | undefined,
+): Promise<{ readonly server: StartedServer; readonly findings: readonly Finding[] }> {
+  const version = textProperty(request.snapshot.manifest, 'serverVersion') ?? ''
+  const major = Number.parseInt(version, 10)
+  const tools = await findServerTools(major, binDir)
+  if (tools === undefined) {
+    throw new AppError('tool-missing', `PostgreSQL ${major} is not installed, so the copy can not be started`, {
+      hint: `Install postgresql-${major}, or start a server of that version on ${dataDir} where it is installed.`,
+    })
+  }
+  const place = { request, dataDir, tools, user: await serverUser(dataDir) }
+  const reached = await recoverToEnd(place)
+  const findings = await addMissingSettings(dataDir)
+  return { server: { ...(await startForGood(place)), ...reached }, findings }
+}
+
+/** A time after the last commit is reached when all of the log is replayed; PostgreSQL calls that an error. */
+async function recoverToEnd(place: Place): Promise<Reached> {
+  try {
+    return await recover(place)
+  } catch (error) {
+    const { recovery } = place.request
+    const log = isAppError(error) ? String(error.context['log'] ?? '') : ''
+    const ended = /recovery ended before configured recovery target was reached/.test(messageOf(error) + log)
+    if (!ended || recovery?.target.kind !== 'time') throw ended ? notReached(error) : error
+    await writeRecovery(place.dataDir, { ...recovery, target: { kind: 'end' } })
+    return await recover(place)
+  }
+}
+
+async function recover(place: Place): Promise<Reached> {
+  const { request, dataDir, tools, user } = place
+  const folder = await mkdtemp(join(tmpdir(), 'lifeboat-'))
+  let server: RunningServer | undefined
+  try {
+    const settings = await writeOwnSettings(folder, place)
+    if (user) await chown(folder, user.uid, user.gid)
+    server = await startServer({
+      ...{ tools, dataDir, user, settings, socketDir: folder, port: await freePort(), signal: request.signal },
+      startTimeoutMs: RECOVERY_TIMEOUT_MS,
+      superuser: textProperty(request.snapshot.manifest, 'role'),
+    })
+    return await waitForEnd(server, request)
+  } finally {
+    await server?.stop('fast')
+    await rm(folder, { recursive: true, force: true })
+  }
+}
+
+async function writeOwnSettings(folder: string, { request, user }: Place): Promise<string[]> {
+  const files = { 'postgresql.conf': '', 'pg_hba.conf': 'local all all trust\n', 'pg_ident.conf': '' }
+  for (const [name, text] of Object.entries(files)) {
+    await writeFile(join(folder, name), text, { mode: 0o600 })
+    if (user) await chown(join(folder, name), user.uid, user.gid)
+  }
+  await chmod(folder, 0o700)
+  return [
+    `config_file=${join(folder, 'postgresql.conf')}`,
+    `hba_file=${join(folder, 'pg_hba.conf')}`,
+    `ident_file=${join(folder, 'pg_ident.conf')}`,
+    ...['archive_mode=off', 'ssl=off', 'hot_standby=on', 'shared_preload_libraries='],
+    ...MINIMUMS.map(name => `${name}=${textProperty(request.snapshot.manifest, name) ?? '100'}`),
+  ]
+}
+
+interface RecoveryRow {
+  readonly recovering: boolean
+  readonly lsn: string | null
+  readonly commit_ms: string | null
+}
+
+async function waitForEnd(server: RunningServer, request: RestoreRequest): Promise<Reached> {
+  return await withSession(server.connection, { signal: request.signal }, async session => {
+    for (;;) {
+      throwIfAborted(request.signal)
+      const [row] = await session
+        .query<RecoveryRow>(
+          `SELECT pg_is_in_recovery() AS recovering, pg_last_wal_replay_lsn()::text AS lsn,
+           (extract(epoch FROM pg_last_xact_replay_timestamp()) * 1000)::bigint::text AS commit_ms`,
+        )
+        .catch((error: unknown) => {
+          throw server.ended ? endedError(server, error) : error
+        })
+      if (row?.recovering === false) {
+        const [walfile] = await session.query<{ name: string }>('SELECT pg_walfile_name(pg_current_wal_lsn()) AS name')
+        return {
+          timeline: Number.parseInt(walfile?.name.slice(0, 8) ?? '0', 16),
+          reachedLsn: row.lsn ?? undefined,
+          lastCommitAt: row.commit_ms === null ? undefined : new Date(Number(row.commit_ms)),
+        }
+      }
+      await request.clock.sleep(POLL_MS, request.signal)
+    }
+  })
+}
+
+function endedError(server: RunningServer, cause: unknown): AppError {
+  const words = server.log.split('\n').filter(line => /FATAL|PANIC/.test(line))
+  return new AppError('tool-failed', `the server ended while it recovered: ${words.at(-1)?.trim() ?? 'no reason'}`, {
+    hint: 'The end of its log is in the details (--json).',
+    context: { log: server.log.slice(-4000) },
+    cause,
+  })
+}
+
+function notReached(cause: unknown): AppError {
+  return new AppError('verification-failed', 'the log ends before the recovery target', {
+    hint: 'Run "lifeboat wal status" to see what the archive covers, then choose an earlier target.',
+    cause,
+  })
+}
+
+/** Debian keeps settings outside of the data directory: a copy without any needs some to start at all. */
+async function addMissingSettings(dataDir: string): Promise<Finding[]> {
+  const minimal = {
+    'postgresql.conf': '# Made by lifeboat restore: the backup held no settings.\n',
+    'pg_hba.conf': 'local all all peer\nhost all all 127.0.0.1/32 scram-sha-256\nhost all all ::1/128 scram-sha-256\n',
+    'pg_ident.conf': '# Made by lifeboat restore.\n',
+  }
+  const made: string[] = []
+  for (const [name, text] of Object.entries(minimal)) {
+    const path = join(dataDir, name)
+    if (await stat(path).catch(() => undefined)) continue
+    await writeOwned(path, text)
+    made.push(name)
+  }
+  if (made.length === 0) return []
+  return [
+    {
+      severity: 'info',
+      code: 'settings-made',
+      subject: dataDir,
+      message: `the backup held no ${made.join(', ')}, so minimal ones were made`,
+      hint: "Copy the original server's settings there before the copy takes over.",
+    },
+  ]
+}
+
+async function startForGood(place: Place): Promise<Pick<StartedServer, 'port' | 'socketDir' | 'logFile'>> {
+  const { dataDir, tools, user, request } = place
+  const port = await freePort()
+  const socketDir = Buffer.byteLength(dataDir) <= SOCKET_DIR_LIMIT_BYTES ? dataDir : tmpdir()
+  const logFile = join(dataDir, LOG_FILE)
+  const settings = [
+    ...[`port=${port}`, `unix_socket_directories=${socketDir}`, 'listen_addresses=localhost'],
+    ...['archive_mode=off', 'logging_collector=off'],
+  ]
+  // pg_ctl hands these to a shell.
+  const options = settings.map(setting => `-c '${setting.replaceAll("'", `'\\''`)}'`).join(' ')
+  await runTool(
+    tools,
+    {
+      ...{ tool: 'pg_ctl', settings: undefined, cwd: dataDir, signal: request.signal },
+      args: ['-D', dataDir, '-l', logFile, '-o', options, '-w', '-s', 'start'],
+      ...{ uid: user?.uid, gid: user?.gid },
+    },
+    `start the restored copy (see ${logFile})`,
+  )
+  return { port, socketDir, logFile }
+}

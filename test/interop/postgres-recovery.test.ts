@@ -1,0 +1,187 @@
+import { execFile } from 'node:child_process'
+import { randomBytes } from 'node:crypto'
+import { mkdir, stat, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { promisify } from 'node:util'
+import { afterAll, afterEach, beforeAll, beforeEach, expect, it, vi } from 'vitest'
+import { isAppError } from '../../src/base/errors.ts'
+import { runTool, withSession } from '../../src/clients/postgres/index.ts'
+import type { RecoveryRequest } from '../../src/model/recovery-target.ts'
+import type { WalStore } from '../../src/repository/wal/wal-store.ts'
+import { PhysicalSource } from '../../src/sources/postgres/physical/physical-source.ts'
+import type { StartedServer } from '../../src/sources/source.ts'
+import { type DrainedSnapshot, drain, makeContext, makeTempDir, removeDir } from '../helpers/drained-snapshot.ts'
+import { describeWithPostgres, startTestCluster, type TestCluster } from '../helpers/postgres-cluster.ts'
+import { openTestWalStore } from '../helpers/wal-command.ts'
+
+const run = promisify(execFile)
+const COMMAND = join(import.meta.dirname, '..', 'helpers', 'wal-command.ts')
+
+interface Commit {
+  readonly n: number
+  readonly xid: string
+  readonly lsn: string
+  readonly at: Date
+}
+
+describeWithPostgres('recovery of a cluster to a moment', () => {
+  let test: TestCluster
+  let source: PhysicalSource
+  let archive = ''
+  let store: WalStore
+  let dir = ''
+  let snapshot: DrainedSnapshot
+  const commits: Commit[] = []
+
+  /** One row a transaction, so that the rows of a copy say exactly which transactions it has. */
+  const write = async (count: number): Promise<void> =>
+    await withSession(test.admin, {}, async session => {
+      for (let i = 0; i < count; i++) {
+        const n = commits.length + 1
+        await session.query('BEGIN')
+        await session.query('INSERT INTO public.t VALUES ($1, $2)', [n, randomBytes(500).toString('hex')])
+        const [row] = await session.query<{ xid: string }>('SELECT pg_current_xact_id()::text AS xid')
+        await session.query('COMMIT')
+        const [after] = await session.query<{ lsn: string; at: string }>(
+          'SELECT pg_current_wal_insert_lsn()::text AS lsn, (extract(epoch FROM clock_timestamp()) * 1000)::text AS at',
+        )
+        commits.push({ n, xid: row?.xid ?? '', lsn: after?.lsn ?? '', at: new Date(Math.ceil(Number(after?.at))) })
+      }
+    })
+
+  const archived = async (): Promise<void> => {
+    const [row] = await test.query<{ name: string }>('postgres', 'SELECT pg_walfile_name(pg_switch_wal()) AS name')
+    const [{ systemIdentifier } = { systemIdentifier: '' }] = await test.query<{ systemIdentifier: string }>(
+      'postgres',
+      'SELECT system_identifier::text AS "systemIdentifier" FROM pg_control_system()',
+    )
+    await vi.waitFor(
+      async () => {
+        if ((await store.findHeader(systemIdentifier, row?.name ?? '')) === undefined) throw new Error('not archived')
+      },
+      { timeout: 20_000, interval: 100 },
+    )
+  }
+
+  beforeAll(async () => {
+    archive = await makeTempDir('lb-arc-')
+    await writeFile(join(archive, 'wal-key'), randomBytes(64), { mode: 0o644 })
+    const command = `${process.execPath} ${COMMAND} push ${archive} %p`
+    test = await startTestCluster({
+      initArgs: ['--auth=trust', '--data-checksums', '--wal-segsize=1'],
+      settings: ['full_page_writes=on', 'archive_mode=on', `archive_command=${command}`],
+    })
+    const { uid, gid } = await stat(test.cluster.dataDir)
+    for (const folder of [archive, join(archive, 'spool'), join(archive, 'archive')]) {
+      await mkdir(folder, { recursive: true })
+      await run('chown', [`${uid}:${gid}`, folder])
+    }
+    store = openTestWalStore(archive)
+    source = new PhysicalSource('shop', { settings: test.admin })
+    await test.query('postgres', 'CREATE TABLE t (n int PRIMARY KEY, v text)')
+    await write(20)
+    dir = await makeTempDir('lb-rec-')
+    const writing = write(300)
+    snapshot = await drain(source, dir)
+    await writing
+    await write(300)
+    await archived()
+  }, 60_000)
+  afterAll(async () => {
+    await test.close()
+    await removeDir(dir)
+    await removeDir(archive)
+  })
+
+  let copies = ''
+  const running: string[] = []
+  beforeEach(async () => {
+    copies = await makeTempDir('lb-cp-')
+    await run('chmod', ['755', copies])
+  })
+  afterEach(async () => {
+    for (const target of running.splice(0)) {
+      const { uid, gid } = await stat(target)
+      const args = ['-D', target, '-m', 'immediate', 'stop']
+      const owner = uid === 0 ? {} : { uid, gid }
+      await runTool(test.tools, { tool: 'pg_ctl', args, settings: undefined, cwd: '/', ...owner }, 'stop the copy')
+    }
+    await removeDir(copies)
+  })
+
+  /** Restores, recovers and starts a copy, and says which rows it has. */
+  const recover = async (
+    recovery: RecoveryRequest | undefined,
+  ): Promise<{ started: StartedServer | undefined; rows: number; last: number }> => {
+    const target = join(copies, `copy-${running.length}`)
+    const restoreCommand = `${process.execPath} ${COMMAND} fetch ${archive} %f %p`
+    const outcome = await source.restore({
+      ...(await makeContext(dir)),
+      ...{ snapshot: snapshot.reader, target, include: [], checks: true, force: false, delta: false, start: true },
+      recovery: recovery && { restoreCommand, ...recovery },
+    })
+    running.push(target)
+    const settings = { ...test.admin, host: outcome.started?.socketDir ?? '', port: outcome.started?.port ?? 0 }
+    const [row] = await withSession(settings, {}, async s =>
+      s.query<{ rows: number; last: number }>('SELECT count(*)::int AS rows, max(n)::int AS last FROM public.t'),
+    )
+    return { started: outcome.started, rows: row?.rows ?? 0, last: row?.last ?? 0 }
+  }
+  const after = (xid: string): Commit[] => commits.filter(commit => BigInt(commit.xid) >= BigInt(xid))
+  const pick = (from: readonly Commit[]): Commit => {
+    const commit = from[Math.floor(Math.random() * from.length)]
+    if (commit === undefined) throw new Error('nothing was written after the backup')
+    return commit
+  }
+  const nextXid = (): string => String(snapshot.manifest.database?.properties['nextXid'])
+
+  it('holds exactly what was committed by a transaction, for random ones', async () => {
+    for (let round = 0; round < 3; round++) {
+      const { n, xid } = pick(after(nextXid()))
+      const { rows, last, started } = await recover({ target: { kind: 'xid', xid } })
+      expect({ rows, last }, `transaction ${xid}`).toEqual({ rows: n, last: n })
+      expect(started?.timeline).toBe(2)
+    }
+  }, 90_000)
+
+  it('stops before a transaction when told so', async () => {
+    const { n, xid } = pick(after(nextXid()))
+    expect(await recover({ target: { kind: 'xid', xid }, inclusive: false })).toMatchObject({ rows: n - 1 })
+  }, 30_000)
+
+  it('goes to a position, a time, and says what it reached', async () => {
+    const { n, lsn } = pick(after(nextXid()))
+    const byLsn = await recover({ target: { kind: 'lsn', lsn } })
+    expect(byLsn.rows).toBeGreaterThanOrEqual(n)
+    expect(byLsn.rows).toBeLessThanOrEqual(n + 1)
+    const chosen = pick(after(nextXid()))
+    const byTime = await recover({ target: { kind: 'time', time: chosen.at } })
+    const by = commits.filter(commit => commit.at <= chosen.at).length
+    expect(byTime.rows).toBeGreaterThanOrEqual(by - 1)
+    expect(byTime.rows).toBeLessThanOrEqual(by + 2)
+    expect(byTime.started?.lastCommitAt?.getTime()).toBeLessThanOrEqual(chosen.at.getTime())
+  }, 60_000)
+
+  it('goes to the end of the log, and to a time after it', async () => {
+    expect(await recover({ target: { kind: 'end' } })).toMatchObject({ rows: commits.length })
+    const late = new Date(Date.now() + 1000)
+    expect(await recover({ target: { kind: 'time', time: late } })).toMatchObject({ rows: commits.length })
+  }, 60_000)
+
+  it('goes to a named restore point, and no further than the backup when told so', async () => {
+    await test.query('postgres', "SELECT pg_create_restore_point('before the upgrade')")
+    const at = commits.length
+    await write(5)
+    await archived()
+    expect(await recover({ target: { kind: 'name', name: 'before the upgrade' } })).toMatchObject({ rows: at })
+    const { rows } = await recover({ target: { kind: 'immediate' } })
+    expect(rows).toBeLessThan(commits.length)
+    // The snapshot alone, without any archive.
+    expect((await recover(undefined)).rows).toBeGreaterThanOrEqual(rows)
+  }, 90_000)
+
+  it('says when a target is never reached', async () => {
+    const error = await recover({ target: { kind: 'xid', xid: '4000000' } }).catch((reason: unknown) => reason)
+    expect(isAppError(error, 'verification-failed')).toBe(true)
+  }, 30_000)
+})
