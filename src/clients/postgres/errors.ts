@@ -2,7 +2,13 @@ import { AppError, isAppError, messageOf, systemCode } from '../../base/errors.t
 import { type ConnectionSettings, describeConnection } from './settings.ts'
 
 interface Meaning {
-  readonly code: 'source-unreachable' | 'source-invalid' | 'source-busy' | 'tool-failed' | 'target-full'
+  readonly code:
+    | 'source-unreachable'
+    | 'source-invalid'
+    | 'source-busy'
+    | 'tool-failed'
+    | 'target-full'
+    | 'target-in-use'
   readonly what: string
   readonly hint: string
 }
@@ -76,6 +82,24 @@ const RULES: readonly Rule[] = [
       code: 'source-busy',
       what: 'the server is starting up or shutting down',
       hint: 'Try again when it is up.',
+    }),
+  },
+  {
+    codes: [],
+    text: /row-level security policy/i,
+    meaning: (settings, message) => ({
+      code: 'source-invalid',
+      what: `row security hides rows from user ${settings.user}: ${firstLine(message)}`,
+      hint: `As a superuser run: ALTER ROLE "${settings.user}" BYPASSRLS;`,
+    }),
+  },
+  {
+    codes: ['55006'],
+    text: /is being accessed by other users/i,
+    meaning: (_settings, message) => ({
+      code: 'target-in-use',
+      what: firstLine(message),
+      hint: 'Stop what is connected to that database, then try again.',
     }),
   },
   {

@@ -14,6 +14,7 @@ export { openSession, type Session, withSession } from './session.ts'
 export {
   type ConnectionOptions,
   type ConnectionSettings,
+  databaseInUrl,
   describeConnection,
   isPostgresUrl,
   resolveConnection,
@@ -29,4 +30,5 @@ export {
   requireSuccess,
   runTool,
   startTool,
+  type ToolRequest,
 } from './tools.ts'

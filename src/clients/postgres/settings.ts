@@ -43,6 +43,11 @@ export function isPostgresUrl(text: string): boolean {
   return URL_FORM.test(text)
 }
 
+/** The database that a URL names itself, or undefined. */
+export function databaseInUrl(url: string): string | undefined {
+  return parseUrl(url).database
+}
+
 /** Throws `source-invalid` for a URL that is none. The error never shows the URL: it may hold a password. */
 export function resolveConnection(
   options: ConnectionOptions,

@@ -6,7 +6,7 @@ export const postgres = defineSource({
   summary: 'PostgreSQL: databases by pg_dump (logical), or a whole cluster with its log (physical).',
   options: postgresOptions,
   load: async () => {
-    const { LogicalSource } = await import('./logical/logical-source.ts')
-    return (name, options, place) => new LogicalSource(name, options, place)
+    const { PostgresSource } = await import('./postgres-source.ts')
+    return (name, options, place) => new PostgresSource(name, options, place)
   },
 })

@@ -62,6 +62,20 @@ export const postgresOptions = z.object({
     .min(1)
     .default(60)
     .describe('Logical: how long to wait for a table that a migration has locked.'),
+  dataDirectory: text
+    .optional()
+    .describe('Physical: where this machine sees the data directory, if not where the server does.'),
+  copy: z
+    .enum(['auto', 'local', 'network'])
+    .default('auto')
+    .describe(
+      'Physical: `local` reads the data directory, only what changed; `network` copies all by pg_basebackup; `auto` takes the first that works.',
+    ),
+  slot: z
+    .string()
+    .regex(/^[a-z0-9_]{1,63}$/, 'a slot name of lower-case letters, digits and "_"')
+    .default('lifeboat')
+    .describe('Physical: the replication slot of `lifeboat wal receive`.'),
 })
 
 export type PostgresOptions = z.infer<typeof postgresOptions>

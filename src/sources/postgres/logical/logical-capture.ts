@@ -15,13 +15,10 @@ import type { Capture, CaptureEntry, CaptureRequest, CaptureSummary, Content } f
 import type { PostgresOptions } from '../options.ts'
 import type { DatabaseSnapshot } from './database-snapshot.ts'
 import { DumpContent, TextContent } from './dump-content.ts'
-import { type DatabasePlan, type PlannedArchive, planDatabase } from './plan.ts'
+import { type DatabasePlan, GLOBALS_FILE, NOTES_FILE, type PlannedArchive, planDatabase } from './plan.ts'
 import { restoreNotes } from './restore-notes.ts'
 import { schemaFingerprint, stableSql } from './sql-text.ts'
 import { filterArguments } from './table-pattern.ts'
-
-export const GLOBALS_FILE = 'globals.sql'
-export const NOTES_FILE = 'RESTORE.txt'
 
 export interface LogicalCaptureInit {
   readonly settings: ConnectionSettings

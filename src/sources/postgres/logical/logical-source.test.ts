@@ -27,7 +27,9 @@ describeWithPostgres('postgres, logical', () => {
 
   /** All that pg_dump and pg_restore write out, but for what is not transactional in PostgreSQL: sequences' values. */
   const digest = (text: string): string => {
-    const rows = text.split('\n').filter(line => !/^(--|\\(un)?restrict |SET |SELECT pg_catalog.set(_config|val))/.test(line))
+    const rows = text
+      .split('\n')
+      .filter(line => !/^(--|\\(un)?restrict |SET |SELECT pg_catalog.set(_config|val))/.test(line))
     return createHash('sha256').update(rows.join('\n')).digest('hex')
   }
 

@@ -5,6 +5,11 @@ import type { PostgresOptions } from '../options.ts'
 import type { DatabaseTable } from './database-snapshot.ts'
 import { filterArguments } from './table-pattern.ts'
 
+/** Roles and their grants. */
+export const GLOBALS_FILE = 'globals.sql'
+/** For a person without Lifeboat. */
+export const NOTES_FILE = 'RESTORE.txt'
+
 /** One file of a database: what pg_dump writes with these arguments. */
 export interface PlannedArchive {
   /** Relative to the source's folder. */

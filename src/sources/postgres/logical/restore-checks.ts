@@ -1,0 +1,40 @@
+import type { Session } from '../../../clients/postgres/index.ts'
+import type { ManifestServerDatabase, ManifestTable } from '../../../model/manifest.ts'
+import type { CheckOutcome } from '../../source.ts'
+import { countTable, listTables } from './database-snapshot.ts'
+
+const EVERYTHING = { tables: [], excludeTables: [], schemas: [], excludeSchemas: [] }
+const SHOWN = 5
+
+/** Every table counted again, against what the snapshot says. `only` limits it to some tables. */
+export async function checkRows(
+  session: Session,
+  database: ManifestServerDatabase,
+  only?: ReadonlySet<string>,
+): Promise<CheckOutcome> {
+  const wanted = only ? database.tables.filter(table => only.has(table.name)) : database.tables
+  const found: ManifestTable[] = []
+  const names = new Set(wanted.map(table => table.name))
+  for (const table of await listTables(session, EVERYTHING)) {
+    const name = `${table.schema}.${table.name}`
+    if (names.has(name)) found.push({ name, rows: await countTable(session, table) })
+  }
+  return compareRows(`rows of ${database.name}`, wanted, found)
+}
+
+/** Pure: what was there against what is. */
+export function compareRows(
+  name: string,
+  wanted: readonly ManifestTable[],
+  found: readonly ManifestTable[],
+): CheckOutcome {
+  const rows = new Map(found.map(table => [table.name, table.rows]))
+  const wrong = wanted.filter(table => rows.get(table.name) !== table.rows)
+  const describe = (tables: readonly ManifestTable[]): string =>
+    `${tables.reduce((sum, table) => sum + table.rows, 0)} rows in ${tables.length} tables`
+  if (wrong.length === 0) return { name, passed: true, expected: describe(wanted), found: describe(wanted) }
+  const shown = wrong.slice(0, SHOWN)
+  const say = (count: (table: ManifestTable) => number | undefined): string =>
+    shown.map(table => `${table.name}: ${count(table) ?? 'missing'}`).join(', ') + (wrong.length > SHOWN ? ', ...' : '')
+  return { name, passed: false, expected: say(table => table.rows), found: say(table => rows.get(table.name)) }
+}

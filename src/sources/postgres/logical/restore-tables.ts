@@ -1,0 +1,180 @@
+import { writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import type { Child } from '../../../base/child.ts'
+import { AppError } from '../../../base/errors.ts'
+import { requireSuccess, startTool, withSession } from '../../../clients/postgres/index.ts'
+import type { Finding } from '../../../model/finding.ts'
+import type { ManifestTable } from '../../../model/manifest.ts'
+import { runOverArchive } from './archives.ts'
+import { listExisting } from './existing-objects.ts'
+import { fileName } from './plan.ts'
+import { type DatabaseOutcome, type DatabaseRestore, prepareRoles } from './restore-database.ts'
+import { databaseExists } from './staging-database.ts'
+import type { TableName } from './table-pattern.ts'
+import { COMMIT_SCRIPT, countScript, mendScript, openScript } from './table-script.ts'
+import { chooseTables, selectEntries, type TableSelection } from './table-selection.ts'
+import { parseToc, type TocEntry } from './toc.ts'
+
+/**
+ * Gives tables of a living database the rows (and what hangs on them and is gone: indexes, keys, triggers, foreign keys
+ * of other tables) of the snapshot, in one transaction: all of it happens, or nothing.
+ */
+export async function restoreTables(restore: DatabaseRestore): Promise<DatabaseOutcome> {
+  const { admin, target, request } = restore
+  if (!(await databaseExists(admin, target))) {
+    throw new AppError('target-invalid', `there is no database ${target} to restore tables into`, {
+      hint: 'Create it, or restore the whole snapshot to it.',
+    })
+  }
+  const [main = ''] = restore.database.archives
+  const toc = parseToc(await listToc(restore, main))
+  const tables = chooseTables(toc, request.selection ?? {})
+  const existing = await withSession(restore.settings, { database: target, signal: request.signal }, listExisting)
+  const { tables: named = [], schemas = [] } = request.selection ?? {}
+  const selection = selectEntries(toc, tables, existing, named.length + schemas.length === 0)
+  requireForce(restore, selection)
+  const findings: Finding[] = []
+  const roles = await prepareRoles(restore, findings)
+  await runScript(restore, selection, roles.arguments)
+  const rows = expectedRows(restore, tables)
+  const say = `${rows.reduce((sum, table) => sum + table.rows, 0)} rows in ${rows.length} tables`
+  return { checks: [{ name: `rows of ${target}`, passed: true, expected: say, found: say }], findings }
+}
+
+async function listToc(restore: DatabaseRestore, path: string): Promise<string> {
+  let text = ''
+  const { tools, request, archives } = restore
+  const list = { args: ['--list', '--verbose'], settings: undefined, signal: request.signal }
+  await runOverArchive(tools, list, archives.read(path), 'list an archive', async child => {
+    text = await child.readText()
+  })
+  return text
+}
+
+function requireForce(restore: DatabaseRestore, selection: TableSelection): void {
+  const there = existingTables(selection)
+  if (restore.type === 'data' && selection.created.length > 0) {
+    throw new AppError('target-invalid', `database ${restore.target} lacks the table ${nameOf(selection.created[0])}`, {
+      hint: 'A snapshot of type "data" holds rows only: bring the schema back first.',
+    })
+  }
+  if (there.length === 0 || restore.request.force) return
+  throw new AppError('target-exists', `table ${nameOf(there[0])} is there already in database ${restore.target}`, {
+    hint: 'Say --force to replace its rows by those of the snapshot.',
+    context: { tables: there.map(nameOf) },
+  })
+}
+
+function existingTables(selection: TableSelection): TableName[] {
+  const created = new Set(selection.created.map(nameOf))
+  return selection.tables.filter(table => !created.has(nameOf(table)))
+}
+
+function nameOf(table: TableName | undefined): string {
+  return table === undefined ? '' : `${table.schema}.${table.name}`
+}
+
+/** psql runs our script and, between its parts, what pg_restore writes. COMMIT is sent only when all went well. */
+async function runScript(restore: DatabaseRestore, selection: TableSelection, more: readonly string[]): Promise<void> {
+  const { tools, settings, target, request, database } = restore
+  const [main = '', ...parts] = database.archives
+  const there = existingTables(selection)
+  const connection = { ...settings, database: target }
+  const tool = {
+    tool: 'psql',
+    args: ['--no-psqlrc', '--quiet', '--no-password', '--set=ON_ERROR_STOP=1', '--output=/dev/null', '--file=-'],
+    settings: connection,
+    stdin: 'pipe' as const,
+    signal: request.signal,
+  }
+  const psql = await startTool(tools, tool)
+  try {
+    await say(psql, openScript(there))
+    await pump(restore, psql, main, selection.before, more)
+    for (const part of parts.filter(path => holdsOneOf(path, selection.tables))) {
+      await pumpArchive(restore, psql, part, ['--data-only', ...more])
+    }
+    await say(psql, mendScript(there))
+    await pump(restore, psql, main, selection.after, more)
+    await say(psql, mendScript([]))
+    if (request.checks) await say(psql, countScript(expectedRows(restore, selection.tables)))
+    await say(psql, COMMIT_SCRIPT)
+  } catch (error) {
+    // Without COMMIT the server rolls back when psql is gone. What psql said comes first: pg_restore only lost its reader.
+    if (!(error instanceof ScriptStopped)) throw error
+  } finally {
+    psql.endInput()
+    if (!psql.ended) await psql.wait().catch(() => psql.stop())
+  }
+  const exit = await psql.wait()
+  if (exit.code !== 0) throw scriptError(psql, restore)
+  requireSuccess(psql, exit, { settings: connection, tool: 'psql' }, `restore tables of ${target}`)
+}
+
+/** psql ended before we had said all. */
+class ScriptStopped extends Error {}
+
+async function say(psql: Child, text: string): Promise<void> {
+  if (!(await psql.write(Buffer.from(text)))) throw new ScriptStopped()
+}
+
+async function pump(
+  restore: DatabaseRestore,
+  psql: Child,
+  path: string,
+  entries: readonly TocEntry[],
+  more: readonly string[],
+): Promise<void> {
+  if (entries.length === 0) return
+  const list = join(restore.request.scratchDir, `entries-${fileName(restore.target)}`)
+  await writeFile(list, `${entries.map(entry => entry.line).join('\n')}\n`, { mode: 0o600 })
+  await pumpArchive(restore, psql, path, [`--use-list=${list}`, ...more])
+}
+
+const PUMP_BYTES = 256 * 1024
+
+async function pumpArchive(
+  restore: DatabaseRestore,
+  psql: Child,
+  path: string,
+  args: readonly string[],
+): Promise<void> {
+  const { tools, request, archives, target } = restore
+  const run = { args: ['--file=-', ...args], settings: undefined, signal: request.signal }
+  await runOverArchive(tools, run, archives.read(path), `restore tables of ${target}`, async child => {
+    for (;;) {
+      const buffer = Buffer.alloc(PUMP_BYTES)
+      const count = await child.read(buffer)
+      if (count > 0 && !(await psql.write(buffer.subarray(0, count)))) throw new ScriptStopped()
+      if (count < buffer.length) return
+    }
+  })
+}
+
+function holdsOneOf(path: string, tables: readonly TableName[]): boolean {
+  return tables.some(table => path.endsWith(`/${fileName(table.schema, true)}.${fileName(table.name, true)}.dump`))
+}
+
+function expectedRows(restore: DatabaseRestore, tables: readonly TableName[]): Array<TableName & ManifestTable> {
+  const rows = new Map(restore.database.tables.map(table => [table.name, table.rows]))
+  const counted: Array<TableName & ManifestTable> = []
+  for (const table of tables) {
+    const count = rows.get(nameOf(table))
+    if (count !== undefined) counted.push({ ...table, rows: count })
+  }
+  return counted
+}
+
+function scriptError(psql: Child, restore: DatabaseRestore): AppError {
+  const said = psql.stderr
+  const line = said.split('\n').find(each => /ERROR:|FATAL:|error:/.test(each)) ?? said.split('\n')[0] ?? ''
+  const what = line.replace(/^.*?(?:ERROR|FATAL|error):\s*/, '').replace(/^lifeboat: /, '')
+  const hint = /foreign key/.test(what)
+    ? 'Rows elsewhere need rows that the snapshot does not have. Restore those tables together (--table A --table B), or the whole snapshot to a new database. Nothing was changed.'
+    : 'Nothing was changed. Restore the whole snapshot to a new database to look at it.'
+  const code = /lifeboat: .* rows, not/.test(said) ? 'verification-failed' : 'target-invalid'
+  return new AppError(code, `cannot restore tables into ${restore.target}: ${what}`, {
+    hint,
+    context: { said: said.slice(-4000) },
+  })
+}

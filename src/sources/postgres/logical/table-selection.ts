@@ -1,0 +1,195 @@
+import { AppError } from '../../../base/errors.ts'
+import type { DatabaseSelection } from '../../source.ts'
+import { matchesName, matchesTable, type TableName } from './table-pattern.ts'
+import type { TocEntry } from './toc.ts'
+
+/** What of an archive brings some tables back, given what the target has. */
+export interface TableSelection {
+  readonly tables: readonly TableName[]
+  /** Those of them that the target lacks: they are created. */
+  readonly created: readonly TableName[]
+  /** Entries up to and with the data, and those after it, in the archive's order. */
+  readonly before: readonly TocEntry[]
+  readonly after: readonly TocEntry[]
+}
+
+/** What is in the target, as `kind|schema|tag`, for the kinds of `EXISTENCE`. */
+export type ExistingObjects = ReadonlySet<string>
+
+/** Each kind comes back when the target lacks it. Their tags name them as the target's catalog is asked. */
+const EXISTENCE: ReadonlySet<string> = new Set([
+  ...['TABLE', 'SEQUENCE', 'INDEX', 'VIEW', 'MATERIALIZED VIEW', 'CONSTRAINT', 'FK CONSTRAINT', 'CHECK CONSTRAINT'],
+  ...['TRIGGER', 'RULE', 'POLICY', 'DEFAULT', 'STATISTICS'],
+])
+/** These come with an object that is created, and only then. */
+const COMPANIONS: ReadonlySet<string> = new Set([
+  ...['COMMENT', 'ACL', 'ROW SECURITY', 'SEQUENCE OWNED BY', 'TABLE ATTACH', 'INDEX ATTACH', 'SECURITY LABEL'],
+  ...['MATERIALIZED VIEW DATA'],
+])
+const BEFORE: ReadonlySet<string> = new Set([
+  ...['TABLE', 'SEQUENCE', 'SEQUENCE OWNED BY', 'DEFAULT', 'TABLE ATTACH', 'TABLE DATA', 'SEQUENCE SET'],
+])
+
+export function objectKey(kind: string, schema: string | undefined, tag: string): string {
+  return `${kind}|${schema ?? ''}|${tag}`
+}
+
+/** The tables of an archive that a person asked for. Throws `not-found` for a name that fits none. */
+export function chooseTables(toc: readonly TocEntry[], selection: DatabaseSelection): TableName[] {
+  const all = new Map<string, TableName>()
+  for (const { kind, schema, tag } of toc) {
+    if ((kind === 'TABLE' || kind === 'TABLE DATA') && schema !== undefined) {
+      all.set(objectKey('', schema, tag), { schema, name: tag })
+    }
+  }
+  const { tables = [], schemas = [] } = selection
+  const fits = [
+    ...tables.map(pattern => ({ pattern, test: (t: TableName) => matchesTable(pattern, t) })),
+    ...schemas.map(pattern => ({ pattern, test: (t: TableName) => matchesName(pattern, t.schema) })),
+  ]
+  if (fits.length === 0) return [...all.values()]
+  for (const { pattern, test } of fits) {
+    if (![...all.values()].some(test)) {
+      throw new AppError('not-found', `the snapshot holds no table ${pattern}`, {
+        hint: `It holds: ${[...all.values()]
+          .map(t => `${t.schema}.${t.name}`)
+          .slice(0, 20)
+          .join(', ')}.`,
+      })
+    }
+  }
+  return withPartitions(
+    toc,
+    [...all.values()].filter(table => fits.some(({ test }) => test(table))),
+  )
+}
+
+/** Pure: which entries to restore. A table that is there keeps its shape; what hangs on it and is gone comes back.
+ * `whole`: all tables are wanted, so all sequences too. */
+export function selectEntries(
+  toc: readonly TocEntry[],
+  tables: readonly TableName[],
+  existing: ExistingObjects,
+  whole = false,
+): TableSelection {
+  const wanted = new Set(tables.map(table => objectKey('', table.schema, table.name)))
+  const isWanted = (entry: TocEntry): boolean => wanted.has(objectKey('', entry.schema, entry.tag))
+  const chosen = new Set<number>()
+  const reached = new Set<number>()
+  const created = new Set<number>()
+  for (const entry of toc) if (entry.kind === 'TABLE' && isWanted(entry)) reached.add(entry.id)
+  addOwnSequences(toc, reached)
+  for (const entry of toc) {
+    if (!reached.has(entry.id)) continue
+    if (exists(existing, entry)) continue
+    chosen.add(entry.id)
+    created.add(entry.id)
+  }
+  addDependants(toc, existing, reached, chosen, created)
+  for (const entry of toc) {
+    if (entry.kind === 'TABLE DATA' && isWanted(entry)) chosen.add(entry.id)
+    if (entry.kind !== 'SEQUENCE SET') continue
+    if (whole || isOwnSequence(toc, entry, reached, tables, existing)) chosen.add(entry.id)
+  }
+  const entries = toc.filter(entry => chosen.has(entry.id))
+  return {
+    tables,
+    created: tables.filter(table => !existing.has(objectKey('TABLE', table.schema, table.name))),
+    before: entries.filter(entry => BEFORE.has(entry.kind)),
+    after: entries.filter(entry => !BEFORE.has(entry.kind)),
+  }
+}
+
+/** Whatever depends on what was reached, as often as there is more: views on views, comments on indexes. */
+function addDependants(
+  toc: readonly TocEntry[],
+  existing: ExistingObjects,
+  reached: Set<number>,
+  chosen: Set<number>,
+  created: Set<number>,
+): void {
+  for (let before = -1; before !== reached.size; ) {
+    before = reached.size
+    for (const entry of toc) {
+      if (reached.has(entry.id) || !entry.dependsOn.some(id => reached.has(id))) continue
+      if (EXISTENCE.has(entry.kind) && entry.kind !== 'TABLE') {
+        reached.add(entry.id)
+        if (exists(existing, entry) || !hasItsTable(existing, toc, created, entry)) continue
+        chosen.add(entry.id)
+        created.add(entry.id)
+      } else if (COMPANIONS.has(entry.kind) && entry.dependsOn.some(id => created.has(id))) {
+        reached.add(entry.id)
+        chosen.add(entry.id)
+      }
+    }
+  }
+}
+
+const ON_TABLES: ReadonlySet<string> = new Set(['CONSTRAINT', 'FK CONSTRAINT', 'TRIGGER', 'RULE', 'POLICY', 'DEFAULT'])
+
+/** A foreign key of another table can only come back where that table is. */
+function hasItsTable(
+  existing: ExistingObjects,
+  toc: readonly TocEntry[],
+  created: ReadonlySet<number>,
+  entry: TocEntry,
+): boolean {
+  if (!ON_TABLES.has(entry.kind)) return true
+  const tables = toc.filter(each => each.schema === entry.schema && entry.tag.startsWith(`${each.tag} `))
+  return tables.some(
+    table =>
+      created.has(table.id) ||
+      ['TABLE', 'VIEW', 'MATERIALIZED VIEW'].some(kind => table.kind === kind && exists(existing, table)),
+  )
+}
+
+function exists(existing: ExistingObjects, entry: TocEntry): boolean {
+  return existing.has(objectKey(entry.kind, entry.schema, entry.tag))
+}
+
+/**
+ * `SEQUENCE OWNED BY` depends on the sequence and its table, the sequence itself on nothing. A table or a default that
+ * calls `nextval` of a sequence that nobody owns depends on it.
+ */
+function addOwnSequences(toc: readonly TocEntry[], reached: Set<number>): void {
+  const sequences = new Set(toc.filter(entry => entry.kind === 'SEQUENCE').map(entry => entry.id))
+  for (const entry of toc) {
+    const calls = reached.has(entry.id) || (entry.kind === 'DEFAULT' && entry.dependsOn.some(id => reached.has(id)))
+    if (calls) for (const id of entry.dependsOn) if (sequences.has(id)) reached.add(id)
+  }
+  for (const entry of toc) {
+    if (entry.kind !== 'SEQUENCE OWNED BY' || !entry.dependsOn.some(id => reached.has(id))) continue
+    for (const id of entry.dependsOn) reached.add(id)
+  }
+}
+
+/** By the archive, or by the target: an archive of rows alone does not say which sequence is whose. */
+function isOwnSequence(
+  toc: readonly TocEntry[],
+  set: TocEntry,
+  reached: ReadonlySet<number>,
+  tables: readonly TableName[],
+  existing: ExistingObjects,
+): boolean {
+  const { schema, tag } = set
+  if (tables.some(table => existing.has(objectKey(`OWNED BY ${table.schema}.${table.name}`, schema, tag)))) return true
+  return toc.some(
+    each => each.kind === 'SEQUENCE' && each.schema === schema && each.tag === tag && reached.has(each.id),
+  )
+}
+
+function withPartitions(toc: readonly TocEntry[], tables: readonly TableName[]): TableName[] {
+  const byId = new Map(toc.filter(entry => entry.kind === 'TABLE').map(entry => [entry.id, entry]))
+  const found = new Map(tables.map(table => [objectKey('', table.schema, table.name), table]))
+  for (let before = -1; before !== found.size; ) {
+    before = found.size
+    for (const attach of toc.filter(entry => entry.kind === 'TABLE ATTACH')) {
+      const ends = attach.dependsOn.map(id => byId.get(id)).filter(entry => entry !== undefined)
+      const part = ends.find(entry => entry.tag === attach.tag && entry.schema === attach.schema)
+      const parent = ends.find(entry => entry !== part)
+      if (!part?.schema || !parent || !found.has(objectKey('', parent.schema, parent.tag))) continue
+      found.set(objectKey('', part.schema, part.tag), { schema: part.schema, name: part.tag })
+    }
+  }
+  return [...found.values()]
+}

@@ -1,0 +1,75 @@
+import type { Finding } from '../../model/finding.ts'
+import type { BackupType } from '../../model/manifest.ts'
+import type {
+  Capture,
+  CaptureRequest,
+  RestoreOutcome,
+  RestoreRequest,
+  Source,
+  SourceContext,
+  SourcePlace,
+  SourceTraits,
+} from '../source.ts'
+import { connectionOf } from './connection.ts'
+import type { PostgresOptions } from './options.ts'
+
+type Mode = PostgresOptions['mode']
+
+const TYPES: Readonly<Record<Mode, readonly BackupType[]>> = {
+  logical: ['full', 'incremental', 'differential', 'schema', 'data'],
+  physical: ['full', 'incremental', 'differential'],
+}
+
+/** One kind of source, two ways to take it. A snapshot is restored the way it was taken, whatever the options say now. */
+export class PostgresSource implements Source {
+  readonly kind = 'postgres'
+  readonly name: string
+  readonly traits: SourceTraits
+  readonly #options: PostgresOptions
+  readonly #place: SourcePlace
+  readonly #open = new Map<Mode, Source>()
+
+  constructor(name: string, options: PostgresOptions, place: SourcePlace) {
+    this.name = name
+    this.traits = { consistency: 'transactional', types: TYPES[options.mode] }
+    this.#options = options
+    this.#place = place
+  }
+
+  async probe(context: SourceContext): Promise<Finding[]> {
+    return await (await this.#of(this.#options.mode)).probe(context)
+  }
+
+  async capture(request: CaptureRequest): Promise<Capture> {
+    return await (await this.#of(this.#options.mode)).capture(request)
+  }
+
+  async restore(request: RestoreRequest): Promise<RestoreOutcome> {
+    const mode = request.snapshot.manifest?.database?.properties['mode']
+    return await (await this.#of(mode === 'physical' || mode === 'logical' ? mode : this.#options.mode)).restore(
+      request,
+    )
+  }
+
+  async close(): Promise<void> {
+    for (const source of this.#open.values()) await source.close()
+  }
+
+  async #of(mode: Mode): Promise<Source> {
+    const source = this.#open.get(mode) ?? (await this.#make(mode))
+    this.#open.set(mode, source)
+    return source
+  }
+
+  async #make(mode: Mode): Promise<Source> {
+    if (mode === 'logical') {
+      const { LogicalSource } = await import('./logical/logical-source.ts')
+      return new LogicalSource(this.name, this.#options, this.#place)
+    }
+    const { PhysicalSource } = await import('./physical/physical-source.ts')
+    return new PhysicalSource(this.name, {
+      ...this.#options,
+      connection: () => connectionOf(this.#options, this.#place),
+    })
+  }
+}
