@@ -52,10 +52,8 @@ export function findEntry(argv: readonly string[]): CommandEntry | undefined {
 }
 
 function buildProgram(loaded: Command | undefined, onRun: (values: Values) => void): Parser {
-  const program = new Parser('lifeboat')
-    .helpOption('-h, --help', 'show help; "lifeboat <command> --help" shows examples')
-    .helpCommand(false)
-    .configureHelp({ showGlobalOptions: true })
+  const program = new Parser('lifeboat').helpOption('-h, --help', 'show this help').helpCommand(false)
+
   program.helpInformation = overview
   addOptions(program, GLOBAL_OPTIONS)
   let verbosity = 0
@@ -110,7 +108,7 @@ function exampleText(examples: readonly Example[]): string {
   const lines = examples.map(({ command, explains }) =>
     fits ? `  ${command.padEnd(width)}  ${explains}` : `  ${command}\n      ${explains}`,
   )
-  return `\nExamples:\n${lines.join('\n')}`
+  return `\nExamples:\n${lines.join('\n')}\n\nOptions of every command: "lifeboat --help".`
 }
 
 function valuesOf(program: Parser, parser: Parser, command: Command, verbosity: number): Values {
