@@ -1,4 +1,4 @@
-import { chmod, lchown, lutimes } from 'node:fs/promises'
+import { chmodSync, lchownSync, lutimesSync } from 'node:fs'
 import type { TreeNode } from '../../../model/node.ts'
 import { type RawPath, toBuffer } from '../raw-path.ts'
 
@@ -21,16 +21,16 @@ export function mayGiveAway(restorer: Restorer): boolean {
 }
 
 /** Sets the owner as far as this user may: root all, others their own groups. Never follows a symlink. */
-export async function restoreOwner(path: RawPath, node: TreeNode, restorer: Restorer): Promise<void> {
-  if (mayGiveAway(restorer)) await lchown(toBuffer(path), node.uid, node.gid)
-  else if (restorer.groups.has(node.gid)) await lchown(toBuffer(path), -1, node.gid)
+export function restoreOwner(path: RawPath, node: TreeNode, restorer: Restorer): void {
+  if (mayGiveAway(restorer)) lchownSync(toBuffer(path), node.uid, node.gid)
+  else if (restorer.groups.has(node.gid)) lchownSync(toBuffer(path), -1, node.gid)
 }
 
 /** Sets times, then the mode. The caller has made sure that `path` is no symlink, or the node is one. */
-export async function restoreModeAndTimes(path: RawPath, node: TreeNode, restorer: Restorer): Promise<void> {
+export function restoreModeAndTimes(path: RawPath, node: TreeNode, restorer: Restorer): void {
   const mtime = toTime(node.mtimeNs)
-  await lutimes(toBuffer(path), node.atimeNs === undefined ? mtime : toTime(node.atimeNs), mtime)
-  if (node.type !== 'symlink') await chmod(toBuffer(path), fittingMode(node, restorer))
+  lutimesSync(toBuffer(path), node.atimeNs === undefined ? mtime : toTime(node.atimeNs), mtime)
+  if (node.type !== 'symlink') chmodSync(toBuffer(path), fittingMode(node, restorer))
 }
 
 /** A program that ran as another user must not run as whoever restored it. */
