@@ -14,15 +14,12 @@ async function writeAll(path: string): Promise<void> {
   const db = new DatabaseSync(path)
   db.exec('PRAGMA busy_timeout = 20000; PRAGMA synchronous = OFF; PRAGMA cache_size = 50')
   const writer = new LedgerWriter(db)
-  let slowestMs = 0
   for (let n = 1; !parent.signal.aborted; n++) {
-    const started = performance.now()
     writer.write(n)
-    slowestMs = Math.max(slowestMs, performance.now() - started)
     // As busy applications do, now and then and of every kind; who reads must not care.
     if (n % 700 === 0) db.exec(`PRAGMA wal_checkpoint(${CHECKPOINTS[(n / 700) % CHECKPOINTS.length]})`)
     if (n % 20 === 0) {
-      if (process.connected) process.send?.({ n, slowestMs }, undefined, undefined, parentMayBeGone)
+      if (process.connected) process.send?.({ n }, undefined, undefined, parentMayBeGone)
       await breathe()
     }
   }
