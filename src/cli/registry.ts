@@ -91,6 +91,12 @@ export const COMMANDS: readonly CommandEntry[] = [
     load: async () => (await import('./commands/probe.ts')).probe,
   },
   {
+    name: 'demo',
+    summary: 'lose and recover a sample database, to see how it goes',
+    group: 'This machine',
+    load: async () => (await import('./commands/demo.ts')).demo,
+  },
+  {
     name: 'doctor',
     summary: 'look for what would make a backup or a restore fail on this machine',
     group: 'This machine',

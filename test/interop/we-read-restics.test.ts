@@ -34,7 +34,7 @@ describe.skipIf(skipRestic).each([1, 2] as const)('a repository that restic made
     await workspace.restic.run('key', 'add', '--new-password-file', workspace.path('second'))
     workspace.setPassword('another one')
     expect(await workspace.snapshots()).toHaveLength(1)
-    expect(await workspace.json<unknown[]>('key', 'list')).toHaveLength(2)
+    expect((await workspace.json<{ keys: unknown[] }>('key', 'list')).keys).toHaveLength(2)
     workspace.setPassword('a wrong one')
     expect((await workspace.try('snapshots')).code).toBe(12)
   })
@@ -58,8 +58,10 @@ describe.skipIf(skipRestic).each([1, 2] as const)('a repository that restic made
     await workspace.restic.run('backup', '--tag', 'drop', folder)
     rmSync(join(folder, 'large.bin'))
     await workspace.restic.run('forget', '--tag', 'drop', '--keep-tag', 'none')
-    const report = await workspace.json<{ bytesBefore: number; bytesAfter: number }>('prune')
-    expect(report.bytesBefore - report.bytesAfter).toBeGreaterThan(2_900_000)
+    const { repositories } = await workspace.json<{ repositories: [{ bytesBefore: number; bytesAfter: number }] }>(
+      'prune',
+    )
+    expect(repositories[0].bytesBefore - repositories[0].bytesAfter).toBeGreaterThan(2_900_000)
     await workspace.restic.checkAll()
     const [first] = await workspace.restic.snapshots()
     await workspace.restic.restore(first?.id ?? '', workspace.path('by-restic'))

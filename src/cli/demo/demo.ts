@@ -74,7 +74,8 @@ export async function* runDemo(dir: string, signal: AbortSignal): AsyncGenerator
 async function backUp(dir: string, shop: Shop, signal: AbortSignal): Promise<DemoBackup> {
   const before = shop.orders.length
   shop.takeLongestWaitMs()
-  const [result] = asRecords(await runOwn(dir, ['backup'], signal))
+  const { sources } = (await runOwn(dir, ['backup'], signal)) as { sources: ReadonlyArray<Record<string, unknown>> }
+  const [result] = sources
   return {
     bytesRead: figure(result, 'bytesRead'),
     bytesNew: figure(result, 'bytesNew'),
@@ -103,10 +104,6 @@ async function runOwn(dir: string, args: readonly string[], signal: AbortSignal)
   const { code, stdout, stderr } = await runTool(process.execPath, command, { signal })
   if (code === 0) return JSON.parse(stdout.toString('utf8'))
   throw new AppError('failed', `lifeboat ${args.join(' ')} ended with ${code}: ${stderr.trim()}`)
-}
-
-function asRecords(value: unknown): Array<Record<string, unknown>> {
-  return Array.isArray(value) ? value : []
 }
 
 function figure(record: Record<string, unknown> | undefined, name: string): number {
