@@ -50,7 +50,7 @@ export const check: Command = {
     }
     const whole = results.every(result => result.whole)
     return {
-      json: { whole, repositories: results },
+      json: { whole, findings: results.flatMap(result => result.findings), repositories: results },
       text: results.map(result => describe(result, call)).join(''),
       exitCode: whole ? 0 : 22,
     }

@@ -26,11 +26,19 @@ export const prune: Command = {
     const reports: NamedPruneReport[] = []
     for (const name of repositoryNames(call, app)) reports.push(await pruneOne(call, app, name, { dryRun }))
     return {
-      json: { dryRun, repositories: reports },
+      json: {
+        dryRun,
+        bytesBefore: sum(reports.map(report => report.bytesBefore)),
+        bytesAfter: sum(reports.map(report => report.bytesAfter)),
+        findings: reports.flatMap(report => report.findings),
+        repositories: reports,
+      },
       text: reports.map(report => describePrune(report, dryRun, call)).join(''),
     }
   },
 }
+
+const sum = (values: readonly number[]): number => values.reduce((total, value) => total + value, 0)
 
 export interface NamedPruneReport extends PruneReport {
   readonly repository: string
