@@ -3,8 +3,8 @@ import type { Finding } from '../../model/finding.ts'
 import type { Id } from '../../model/node.ts'
 import type { RepositoryContext, RepositoryFiles } from '../files/repository-files.ts'
 import { BlobIndex } from '../index-store/blob-index.ts'
-import type { ReadingWorkers } from '../read/reader.ts'
 import type { CheckOptions, CheckReport, Snapshot, StepProgress } from '../repository.ts'
+import type { Workers } from '../workers/protocol.ts'
 import { findAffected } from './affected.ts'
 import { Damage } from './damage.ts'
 import { checkSmallFiles, checkSnapshots } from './files.ts'
@@ -12,13 +12,12 @@ import { takeInventory } from './inventory.ts'
 import { PackTable } from './pack-table.ts'
 import { checkPackData, checkPackHeaders, checkPackSizes, type PacksToCheck } from './packs.ts'
 import { checkTrees } from './trees.ts'
-import type { VerifyJob, VerifyOutcome } from './verify-job.ts'
 
 /** What checking needs of an opened repository. The caller holds a shared lock. */
 export interface CheckContext extends RepositoryContext {
   readonly files: RepositoryFiles
   readonly random: Random
-  readonly workers: ReadingWorkers & { verify(job: VerifyJob): Promise<VerifyOutcome> }
+  readonly workers: Workers
 }
 
 /**
@@ -34,8 +33,7 @@ export async function check(context: CheckContext, options: CheckOptions): Promi
   const index = new BlobIndex({ files: context.files, cacheDir: undefined, random: context.random })
   await index.refresh(signal)
   const table = new PackTable(index)
-  const verify = (job: VerifyJob): Promise<VerifyOutcome> => context.workers.verify(job)
-  const from: PacksToCheck = { ...context, index, table, stored: inventory.packs, signal, verify }
+  const from: PacksToCheck = { ...context, index, table, stored: inventory.packs, signal }
   const read = await checkPacks(from, context.random, damage, options)
   damage.settle(index)
   await checkTrees(from, snapshots, index.findings, damage, progressOf('trees', 'items', options))

@@ -11,7 +11,7 @@ import { readPackContents } from '../read/pack-contents.ts'
 import type { Reader } from '../read/reader.ts'
 import type { Damage, OpenFinding } from './damage.ts'
 import type { PackTable } from './pack-table.ts'
-import type { VerifyJob, VerifyOutcome } from './verify-job.ts'
+import type { VerifyOutcome } from './verify-job.ts'
 
 export interface PacksToCheck extends Reader {
   readonly index: BlobIndex
@@ -19,7 +19,6 @@ export interface PacksToCheck extends Reader {
   /** As listed, after the index was read. */
   readonly stored: ReadonlyMap<Id, number>
   readonly signal: AbortSignal
-  verify(job: VerifyJob): Promise<VerifyOutcome>
 }
 
 const RESTORE_HINT =
@@ -82,7 +81,7 @@ export async function checkPackData(
     const bytes = await loadRange(from.storage, { packId: pack, offset: 0, length }, from.signal)
     if (!(bytes instanceof Uint8Array)) return damage.addBadPack(packError('pack-missing', pack, bytes.reason), pack)
     onRead(bytes.length)
-    await report(from, pack, await from.verify({ pack, bytes }), damage)
+    await report(from, pack, await from.workers.run('verify', { pack, bytes }), damage)
   })
 }
 

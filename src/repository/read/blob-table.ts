@@ -1,5 +1,5 @@
 import type { Id } from '../../model/node.ts'
-import type { PackedBlob } from '../format/pack-header.ts'
+import { type PackedBlob, SEAL_BYTES } from '../format/pack-header.ts'
 import type { BlobType } from '../repository.ts'
 
 const NOT_COMPRESSED = 0xffffffff
@@ -47,4 +47,8 @@ export function rowOf(table: BlobTable, at: number): PackedBlob {
     length,
     uncompressedLength: uncompressed === NOT_COMPRESSED ? undefined : uncompressed,
   }
+}
+
+export function plaintextLength(blob: Pick<PackedBlob, 'length' | 'uncompressedLength'>): number {
+  return blob.uncompressedLength ?? blob.length - SEAL_BYTES
 }

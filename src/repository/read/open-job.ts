@@ -2,8 +2,7 @@ import { isAppError } from '../../base/errors.ts'
 import type { Cipher } from '../crypto/cipher.ts'
 import type { Zstd } from '../crypto/zstd.ts'
 import { openBlob } from '../pack/blob.ts'
-import { type BlobTable, rowOf, tableSize } from './blob-table.ts'
-import { plaintextLength } from './reader.ts'
+import { type BlobTable, plaintextLength, rowOf, tableSize } from './blob-table.ts'
 
 /** Runs in a worker thread: opens and checks the blobs of one loaded range. */
 export interface OpenJob {
