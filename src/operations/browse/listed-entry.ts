@@ -45,17 +45,18 @@ const LETTERS: Readonly<Record<NodeType, string>> = {
 
 /** Setuid and setgid stand in the place of their `x`, sticky in that of the others': capital where there is no `x`. */
 export function permissionsOf({ type, mode }: Pick<TreeNode, 'type' | 'mode'>): string {
-  const triple = (bits: number, special: boolean, letter: string): string => {
-    const execute = (bits & 1) !== 0
-    const last = special ? (execute ? letter : letter.toUpperCase()) : execute ? 'x' : '-'
-    return `${bits & 4 ? 'r' : '-'}${bits & 2 ? 'w' : '-'}${last}`
-  }
   return (
     LETTERS[type] +
     triple((mode >> 6) & 7, (mode & 0o4000) !== 0, 's') +
     triple((mode >> 3) & 7, (mode & 0o2000) !== 0, 's') +
     triple(mode & 7, (mode & 0o1000) !== 0, 't')
   )
+}
+
+function triple(bits: number, special: boolean, letter: string): string {
+  const execute = (bits & 1) !== 0
+  const last = special ? (execute ? letter : letter.toUpperCase()) : execute ? 'x' : '-'
+  return `${bits & 4 ? 'r' : '-'}${bits & 2 ? 'w' : '-'}${last}`
 }
 
 /** What a date can hold; a node of another program may say anything. */

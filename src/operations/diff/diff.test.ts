@@ -27,6 +27,8 @@ async function compare(
 const told = (changes: readonly Change[]): string[] => changes.map(({ change, path }) => `${change} ${path}`)
 const made = (node: Partial<TreeNode>, inside: string | Folder = 'same'): MadeNode => new MadeNode(node, inside)
 
+const link = (linkTarget: string): MadeNode => made({ type: 'symlink', linkTarget })
+
 describe('diff', () => {
   it('finds nothing between equal snapshots, and loads nothing below the root', async () => {
     const folder = { a: 'x', deep: { er: { leaf: 'y' } } }
@@ -97,7 +99,6 @@ describe('diff', () => {
   })
 
   it('sees where a symlink leads', async () => {
-    const link = (linkTarget: string): MadeNode => made({ type: 'symlink', linkTarget })
     expect(told((await compare({ l: link('a') }, { l: link('b') })).changes)).toEqual(['content l'])
   })
 

@@ -66,7 +66,7 @@ describe('find', () => {
   it('does not look twice into a tree that holds nothing', async () => {
     repository.loadedTrees.length = 0
     await search(['old'])
-    const [docs] = (await repository.loadTree(first.tree)).filter(node => node.name === 'app')
+    const docs = (await repository.loadTree(first.tree)).find(node => node.name === 'app')
     const inside = (await repository.loadTree(docs?.subtree ?? '')).find(node => node.name === 'docs')?.subtree
     expect(repository.loadedTrees.filter(id => id === inside)).toHaveLength(1)
   })

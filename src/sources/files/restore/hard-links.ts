@@ -24,7 +24,7 @@ export class HardLinks {
   }
 }
 
-const CAN_NOT_LINK: readonly (string | undefined)[] = ['EMLINK', 'EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'EXDEV', 'ENOSYS']
+const CAN_NOT_LINK: ReadonlySet<string> = new Set(['EMLINK', 'EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'EXDEV', 'ENOSYS'])
 
 /** Links a file to the first one of its set; copies where the file system knows no hard links, or not that many. */
 export function makeHardLink({ raw, leader }: HardLink): 'linked' | 'copied' {
@@ -37,7 +37,7 @@ export function makeHardLink({ raw, leader }: HardLink): 'linked' | 'copied' {
     linkSync(toBuffer(leader), toBuffer(raw))
     return 'linked'
   } catch (error) {
-    if (!CAN_NOT_LINK.includes(systemCode(error))) throw error
+    if (!CAN_NOT_LINK.has(systemCode(error) ?? '')) throw error
     copyFileSync(toBuffer(leader), toBuffer(raw), constants.COPYFILE_EXCL)
     return 'copied'
   }
