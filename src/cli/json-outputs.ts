@@ -144,6 +144,37 @@ const lock = z.strictObject({
   stale: z.boolean(),
 })
 
+const listedEntry = z.strictObject({
+  path: z.string().describe('relative to the source’s folder; with a leading "/", to the snapshot’s root'),
+  type: z.enum(['file', 'dir', 'symlink', 'dev', 'chardev', 'fifo', 'socket', 'irregular']),
+  permissions: z.string().describe('as `ls -l` has it'),
+  uid: count,
+  gid: count,
+  user: z.string().optional(),
+  group: z.string().optional(),
+  sizeBytes: bytes.optional().describe('files only'),
+  modified: time,
+  linkTarget: z.string().optional(),
+})
+
+const blobTotals = z.strictObject({
+  blobs: count,
+  plainBytes: bytes,
+  storedBytes: bytes.describe('compressed and encrypted'),
+})
+
+const entryCounts = z.strictObject({ files: count, dirs: count, others: count, bytes })
+
+const repositoryStatistics = z.strictObject({
+  snapshots: count,
+  packs: count,
+  blobs: count,
+  storedBytes: bytes,
+  uncompressedBytes: bytes,
+})
+
+const snapshotPlace = { repository: repositoryName, snapshot: id, shortId, time }
+
 const found = z.strictObject({
   sources: z.array(z.strictObject({ name: z.string(), kind: z.string(), path: z.string(), why: z.string() })),
   others: z.array(z.strictObject({ what: z.string(), where: z.string(), planned: z.boolean() })),
@@ -167,9 +198,66 @@ export const JSON_OUTPUTS: Readonly<Record<string, z.ZodType>> = {
     ),
     gitignore: z.array(z.string()).describe('lines that were added'),
   }),
-  backup: z.array(z.union([backedUp, notBackedUp])).describe('One entry for each source and repository.'),
+  backup: z.strictObject({
+    sources: z.array(z.union([backedUp, notBackedUp])).describe('one entry for each source and repository'),
+  }),
   snapshots: z.array(snapshot).describe('Oldest first.'),
   restore: restored,
+  ls: z.strictObject({ ...snapshotPlace, entries: z.array(listedEntry) }),
+  cat: z.union([
+    z.strictObject({
+      ...snapshotPlace,
+      path: z.string(),
+      sizeBytes: bytes,
+      content: z.string().describe('base64'),
+    }),
+    z
+      .strictObject({
+        repository: repositoryName,
+        object: z.string(),
+        id,
+        sizeBytes: bytes,
+        content: z.string().describe('base64'),
+      })
+      .describe('with --object'),
+  ]),
+  find: z.array(listedEntry.extend({ repository: repositoryName, snapshot: id, shortId })),
+  diff: z.strictObject({
+    repository: repositoryName,
+    before: id,
+    after: id,
+    added: entryCounts,
+    removed: entryCounts,
+    changed: count,
+    metadataChanged: count,
+    newBlobs: blobTotals.describe('what only the later one holds'),
+    goneBlobs: blobTotals.describe('what only the earlier one held'),
+    changes: z.array(
+      z.strictObject({
+        path: z.string(),
+        change: z.enum(['added', 'removed', 'content', 'type', 'metadata']),
+        type: listedEntry.shape.type,
+        sizeBefore: bytes.optional(),
+        sizeAfter: bytes.optional(),
+        unexplained: z.literal(true).optional().describe('changed though size, times and inode say otherwise'),
+      }),
+    ),
+  }),
+  stats: z.strictObject({
+    repositories: z.array(
+      z.strictObject({
+        repository: repositoryName,
+        whole: repositoryStatistics.describe('the whole repository, with what nothing uses any more'),
+        snapshots: z.array(z.strictObject({ id, files: count, dirs: count, restoreBytes: bytes })),
+        files: count,
+        restoreBytes: bytes.describe('what restoring all of them would write'),
+        data: blobTotals.describe('contents, each counted once'),
+        trees: blobTotals,
+        deduplication: z.number().describe('how often, on average, a byte is used'),
+        compression: z.number(),
+      }),
+    ),
+  }),
   check: z.strictObject({
     whole: z.boolean().describe('no finding is an error'),
     findings: findings.describe('those of all repositories'),
@@ -194,7 +282,7 @@ export const JSON_OUTPUTS: Readonly<Record<string, z.ZodType>> = {
     findings,
     repositories: z.array(pruned),
   }),
-  'key list': z.array(key),
+  'key list': z.strictObject({ repository: repositoryName, keys: z.array(key) }),
   'key add': z.strictObject({ repository: repositoryName, key }),
   'key remove': z.strictObject({ repository: repositoryName, removed: z.string() }),
   'key passwd': z.strictObject({

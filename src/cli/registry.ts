@@ -37,6 +37,36 @@ export const COMMANDS: readonly CommandEntry[] = [
     load: async () => (await import('./commands/restore.ts')).restore,
   },
   {
+    name: 'ls',
+    summary: 'list what is in a snapshot',
+    group: 'Looking into snapshots',
+    load: async () => (await import('./commands/ls.ts')).ls,
+  },
+  {
+    name: 'cat',
+    summary: 'print one file of a snapshot',
+    group: 'Looking into snapshots',
+    load: async () => (await import('./commands/cat.ts')).cat,
+  },
+  {
+    name: 'find',
+    summary: 'look for files by name in snapshots',
+    group: 'Looking into snapshots',
+    load: async () => (await import('./commands/find.ts')).find,
+  },
+  {
+    name: 'diff',
+    summary: 'compare two snapshots',
+    group: 'Looking into snapshots',
+    load: async () => (await import('./commands/diff.ts')).diff,
+  },
+  {
+    name: 'stats',
+    summary: 'show what snapshots take, and what deduplication and compression save',
+    group: 'Looking into snapshots',
+    load: async () => (await import('./commands/stats.ts')).stats,
+  },
+  {
     name: 'check',
     summary: 'look whether repositories are whole',
     group: 'Repositories',

@@ -27,8 +27,12 @@ function shapeOf(schema: JsonSchema): string {
     if (choices.length === 0) return `An array of:\n\n${fieldsOf(schema.items, 0)}`
     return choices.map((choice, at) => `${at === 0 ? 'An array of' : 'or'}:\n\n${fieldsOf(choice, 0)}`).join('\n')
   }
-  return fieldsOf(schema, 0)
+  const choices = schemaList(schema.anyOf)
+  if (choices.length === 0) return fieldsOf(schema, 0)
+  return choices.map((choice, at) => `${at === 0 ? '' : `Or ${noteOf(choice)}:\n\n`}${fieldsOf(choice, 0)}`).join('\n')
 }
+
+const noteOf = (schema: JsonSchema): string => (typeof schema.description === 'string' ? schema.description : '')
 
 function fieldsOf(schema: JsonSchema, depth: number): string {
   const required = Array.isArray(schema.required) ? schema.required : []
@@ -42,8 +46,8 @@ function fieldLine(name: string, field: JsonSchema, required: boolean, depth: nu
   const optional = required ? '' : ', may be absent'
   const description = typeof field.description === 'string' ? `: ${field.description}` : ''
   const line = `${'  '.repeat(depth)}- \`${name}\` (${typeName(field)}${optional})${description}\n`
-  const inner = [field, field.items, ...schemaList(field.anyOf)]
-    .filter(isSchema)
-    .find(each => isSchema(each.properties))
-  return inner === undefined ? line : `${line}${fieldsOf(inner, depth + 1)}`
+  const items = isSchema(field.items) ? field.items : {}
+  const shapes = [field, items, ...schemaList(field.anyOf), ...schemaList(items.anyOf)]
+  const inner = shapes.filter(shape => isSchema(shape.properties)).map(shape => fieldsOf(shape, depth + 1))
+  return `${line}${inner.join(`${'  '.repeat(depth + 1)}- or:\n`)}`
 }

@@ -41,7 +41,7 @@ export const backup: Command = {
     const [only] = attempts
     if (attempts.length === 1 && only !== undefined && 'error' in only) throw only.error
     return {
-      json: attempts.map(toJson),
+      json: { sources: attempts.map(toJson) },
       text: attempts.map(each => describe(each, call)).join(''),
       exitCode: exitCodeOf(attempts),
     }

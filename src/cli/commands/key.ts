@@ -25,7 +25,7 @@ export const keyList: Command = {
     const app = await call.openApp()
     const name = singleRepositoryName(call, app)
     const keys = await (await app.openRepository(name)).listKeys()
-    return { json: keys.map(keyToJson), text: printKeys(keys, call) }
+    return { json: { repository: name, keys: keys.map(keyToJson) }, text: printKeys(keys, call) }
   },
 }
 
