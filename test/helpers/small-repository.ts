@@ -1,6 +1,7 @@
 import { systemRandom } from '../../src/base/random.ts'
 import type { Id, TreeNode } from '../../src/model/node.ts'
 import type { CheckContext } from '../../src/repository/check/check.ts'
+import { runVerifyJob } from '../../src/repository/check/verify-job.ts'
 import { Cipher } from '../../src/repository/crypto/cipher.ts'
 import { openZstd } from '../../src/repository/crypto/zstd.ts'
 import { RepositoryFiles } from '../../src/repository/files/repository-files.ts'
@@ -14,8 +15,11 @@ import { formatSnapshot } from '../../src/repository/format/snapshot-file.ts'
 import { formatTree } from '../../src/repository/format/tree.ts'
 import { BlobIndex } from '../../src/repository/index-store/blob-index.ts'
 import { blobId } from '../../src/repository/pack/blob.ts'
+import { runSiftJob } from '../../src/repository/prune/sift-job.ts'
+import { runOpenJob } from '../../src/repository/read/open-job.ts'
 import type { BlobType, NewSnapshot } from '../../src/repository/repository.ts'
-import { JOBS } from '../../src/repository/workers/protocol.ts'
+import { runCompareJob } from '../../src/repository/restore/compare-job.ts'
+import { runWriteJob } from '../../src/repository/restore/write-job.ts'
 import { MemoryStorage } from '../../src/storage/memory/memory-storage.ts'
 import type { Storage } from '../../src/storage/storage.ts'
 
@@ -38,7 +42,11 @@ export class SmallRepository {
       random: systemRandom,
       workers: {
         size: 2,
-        run: async (kind, job) => JOBS[kind](job as never, cipher, zstd) as never,
+        open: async job => runOpenJob(job, cipher, zstd),
+        write: async job => runWriteJob(job, cipher, zstd),
+        compare: async job => runCompareJob(job),
+        verify: async job => runVerifyJob(job, cipher, zstd),
+        sift: async job => runSiftJob(job, cipher, zstd),
       },
     }
   }

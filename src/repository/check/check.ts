@@ -3,8 +3,8 @@ import type { Finding } from '../../model/finding.ts'
 import type { Id } from '../../model/node.ts'
 import type { RepositoryContext, RepositoryFiles } from '../files/repository-files.ts'
 import { BlobIndex } from '../index-store/blob-index.ts'
+import type { ReadingWorkers } from '../read/reader.ts'
 import type { CheckOptions, CheckReport, Snapshot, StepProgress } from '../repository.ts'
-import type { Workers } from '../workers/protocol.ts'
 import { findAffected } from './affected.ts'
 import { Damage } from './damage.ts'
 import { checkSmallFiles, checkSnapshots } from './files.ts'
@@ -17,7 +17,7 @@ import { checkTrees } from './trees.ts'
 export interface CheckContext extends RepositoryContext {
   readonly files: RepositoryFiles
   readonly random: Random
-  readonly workers: Workers
+  readonly workers: ReadingWorkers
 }
 
 /**

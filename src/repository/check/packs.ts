@@ -81,7 +81,7 @@ export async function checkPackData(
     const bytes = await loadRange(from.storage, { packId: pack, offset: 0, length }, from.signal)
     if (!(bytes instanceof Uint8Array)) return damage.addBadPack(packError('pack-missing', pack, bytes.reason), pack)
     onRead(bytes.length)
-    await report(from, pack, await from.workers.run('verify', { pack, bytes }), damage)
+    await report(from, pack, await from.workers.verify({ pack, bytes }), damage)
   })
 }
 

@@ -64,7 +64,7 @@ async function openRange(
 ): Promise<Buffer[]> {
   const bytes = await loadRange(reader.storage, range, signal)
   if (!(bytes instanceof Uint8Array)) return loadEach(reader, range.parts, signal)
-  const { plaintext, lengths, damaged } = await reader.workers.run('open', {
+  const { plaintext, lengths, damaged } = await reader.workers.open({
     bytes,
     blobs: toBlobTable('data', range.parts, range.offset),
   })

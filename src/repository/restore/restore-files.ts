@@ -73,7 +73,7 @@ class Restoration {
     const runs = runsOf(batch.filter(isComparable))
     await forEachLimit(runs, this.#reader.workers.size + 1, async run => {
       throwIfAborted(this.#options.signal)
-      const differs = await this.#reader.workers.run('compare', toCompareJob(run))
+      const differs = await this.#reader.workers.compare(toCompareJob(run))
       const same = run.filter((_, at) => differs[at] === 0)
       wanted.push(...run.filter((_, at) => differs[at] !== 0))
       this.#done(same)
@@ -111,7 +111,7 @@ class Restoration {
   async #writeRange(range: PackRange<Wanted>): Promise<Piece[]> {
     const bytes = await loadRange(this.#reader.storage, range, this.#options.signal)
     if (!(bytes instanceof Uint8Array)) return this.#lost(range.parts, bytes.reason)
-    const outcome = await this.#reader.workers.run('write', toWriteJob(bytes, range))
+    const outcome = await this.#reader.workers.write(toWriteJob(bytes, range))
     this.#writtenBytes += outcome.writtenBytes
     this.#throwIfRefused(outcome)
     const damaged = new Map(outcome.damaged.map(({ blob, reason }) => [range.parts[blob], reason]))
