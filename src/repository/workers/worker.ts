@@ -2,24 +2,27 @@ import { parentPort, workerData } from 'node:worker_threads'
 import { Cipher } from '../crypto/cipher.ts'
 import { openZstd } from '../crypto/zstd.ts'
 import type { KeyMaterial } from '../format/key-file.ts'
-import { JOBS, type JobReply, type JobRequest } from './protocol.ts'
-import { ownedBuffers } from './transfer.ts'
+import { createWorkerState, runJob } from './jobs.ts'
+import { packError, type Reply, type Request, type WorkerStart } from './messages.ts'
 
-const keys = workerData as Record<keyof KeyMaterial, Uint8Array>
-const cipher = new Cipher({
+// The start of a worker thread: one job after the other until the pool ends it.
+const { keys, version } = workerData as WorkerStart
+const own: KeyMaterial = {
   encrypt: Buffer.from(keys.encrypt),
   macK: Buffer.from(keys.macK),
   macR: Buffer.from(keys.macR),
-})
-const zstd = openZstd()
+}
+const state = createWorkerState(own, version, new Cipher(own), openZstd())
 
-parentPort?.on('message', ({ call, kind, job }: JobRequest) => {
-  let reply: JobReply
+parentPort?.on('message', ({ id, name, job }: Request) => {
   try {
-    const outcome = JOBS[kind](job as never, cipher, zstd)
-    reply = { call, outcome }
+    const { outcome, transfer } = runJob(name, job as never, state)
+    reply({ id, outcome }, transfer as ArrayBuffer[])
   } catch (error) {
-    reply = { call, error }
+    reply({ id, error: packError(error) }, [])
   }
-  parentPort?.postMessage(reply, ownedBuffers('outcome' in reply ? reply.outcome : undefined))
 })
+
+function reply(message: Reply, transfer: readonly ArrayBuffer[]): void {
+  parentPort?.postMessage(message, transfer)
+}
