@@ -101,9 +101,3 @@ export class TreeRepository
 function idOf(text: string): Id {
   return createHash('sha256').update(text).digest('hex')
 }
-
-export async function collect<T>(items: AsyncIterable<T>): Promise<T[]> {
-  const all: T[] = []
-  for await (const item of items) all.push(item)
-  return all
-}

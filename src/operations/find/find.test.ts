@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest'
-import { collect, MadeNode, TreeRepository } from '../../../test/helpers/tree-repository.ts'
+import { MadeNode, TreeRepository } from '../../../test/helpers/tree-repository.ts'
+import { collect } from '../../base/collect.ts'
 import { type FindRequest, find } from './find.ts'
 
 const { signal } = new AbortController()

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest'
-import { collect, type Folder, MadeNode, TreeRepository } from '../../../test/helpers/tree-repository.ts'
+import { type Folder, MadeNode, TreeRepository } from '../../../test/helpers/tree-repository.ts'
+import { collect } from '../../base/collect.ts'
 import { permissionsOf, toIsoTime } from '../browse/listed-entry.ts'
 import { ls } from './ls.ts'
 
