@@ -10,6 +10,7 @@ import { parseCommandLine } from './parser.ts'
 import { formatJson } from './printers/json.ts'
 import { formatFinding } from './printers/text.ts'
 import { Progress, type ProgressStyle } from './progress.ts'
+import { COMMANDS } from './registry.ts'
 import { type ColorChoice, Terminal } from './terminal.ts'
 import type { Values } from './values.ts'
 
@@ -58,6 +59,7 @@ async function runCommand(command: Command, values: Values, surroundings: Surrou
     call.progress.clear()
     for (const app of opened) await app.close()
     // Whatever still hangs on (a worker, a socket) must not keep a finished command alive.
+    // oxlint-disable-next-line no-process-exit -- the exit code is set by then
     setTimeout(() => process.exit(), LINGER_MS).unref()
   }
 }
@@ -82,6 +84,7 @@ function makeCall(values: Values, surroundings: Surroundings, onOpen: (app: App)
     environment,
     json: values.flag('json'),
     progress,
+    loadCommands: () => Promise.all(COMMANDS.map(entry => entry.load())),
     openApp: async (options: Partial<AppOptions> = {}) => {
       const { openApp } = await import('../app.ts')
       const app = await openApp({
@@ -154,6 +157,7 @@ async function printVersion(terminal: Terminal, json: boolean): Promise<number> 
 function ignoreClosedPipe(): void {
   for (const stream of [process.stdout, process.stderr]) {
     stream.on('error', (error: NodeJS.ErrnoException) => {
+      // oxlint-disable-next-line no-process-exit -- nobody reads what would follow
       if (error.code === 'EPIPE') process.exit(process.exitCode ?? 0)
       throw error
     })

@@ -1,6 +1,9 @@
 import { spawnSync } from 'node:child_process'
 import { expect, test } from 'vitest'
 import { completionScript } from './completion-scripts.ts'
+import { COMMANDS } from './registry.ts'
+
+const loadAll = () => Promise.all(COMMANDS.map(entry => entry.load()))
 
 const has = (shell: string): boolean => spawnSync(shell, ['--version']).status === 0
 
@@ -19,7 +22,7 @@ function offered(script: string, line: string): string[] {
 }
 
 test('bash completes commands, their options, values and the names of sources', async () => {
-  const script = await completionScript('bash')
+  const script = completionScript('bash', await loadAll())
   expect(offered(script, 'lifeboat re')).toEqual(['restore'])
   expect(offered(script, 'lifeboat --repo main key r')).toEqual(['remove'])
   expect(offered(script, 'lifeboat backup a')).toEqual(['app'])
@@ -31,7 +34,7 @@ test('bash completes commands, their options, values and the names of sources', 
 })
 
 test.each(['zsh', 'fish'] as const)('the script for %s is whole', async shell => {
-  const script = await completionScript(shell)
+  const script = completionScript(shell, await loadAll())
   for (const word of ['restore', 'keep-daily', 'lock-wait']) expect(script).toContain(word)
   if (!has(shell)) return
   const { stderr, status } = spawnSync(shell, ['-n'], { input: script, encoding: 'utf8' })

@@ -1,12 +1,10 @@
 import type { Command, OptionSpec, Words } from './command.ts'
 import { GLOBAL_OPTIONS } from './global-options.ts'
-import { COMMANDS } from './registry.ts'
 
 export type Shell = 'bash' | 'zsh' | 'fish'
 
 /** The script for one shell, made from the definitions of all commands. */
-export async function completionScript(shell: Shell): Promise<string> {
-  const commands = await Promise.all(COMMANDS.map(entry => entry.load()))
+export function completionScript(shell: Shell, commands: readonly Command[]): string {
   return shell === 'bash' ? bash(commands) : shell === 'zsh' ? zsh(commands) : fish(commands)
 }
 
@@ -96,13 +94,19 @@ function bashGroups(commands: readonly Command[]): string[] {
 
 /** What may follow an option: the same option may mean different things to different commands. */
 function bashValues(commands: readonly Command[]): string[] {
-  const caseOf = (verb: string, flag: Flag): string =>
-    `    ${flag.names.map(name => `${verb}"|${name}"`).join(' | ')}) ${bashOffer(flag.complete)}; return ;;`
-  const taking = (flags: readonly Flag[]): Flag[] => flags.filter(flag => flag.takesValue)
   return [
-    ...commands.flatMap(command => taking(flagsOf(command)).map(flag => caseOf(`"${command.name}"`, flag))),
-    ...taking(GLOBAL_FLAGS).map(flag => caseOf('*', flag)),
+    ...commands.flatMap(command => bashValueCases(`"${command.name}"`, flagsOf(command))),
+    ...bashValueCases('*', GLOBAL_FLAGS),
   ]
+}
+
+function bashValueCases(verb: string, flags: readonly Flag[]): string[] {
+  return flags
+    .filter(flag => flag.takesValue)
+    .map(flag => {
+      const patterns = flag.names.map(name => `${verb}"|${name}"`).join(' | ')
+      return `    ${patterns}) ${bashOffer(flag.complete)}; return ;;`
+    })
 }
 
 function bashArguments(commands: readonly Command[]): string[] {

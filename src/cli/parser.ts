@@ -38,10 +38,11 @@ export async function parseCommandLine(given: readonly string[]): Promise<Parsed
   return run ?? { kind: 'print', text: printed }
 }
 
+const named = (name: string): CommandEntry | undefined => COMMANDS.find(entry => entry.name === name)
+
 /** The command that the first words name. */
 function findEntry(argv: readonly string[]): CommandEntry | undefined {
   const words = findWords(argv)
-  const named = (name: string): CommandEntry | undefined => COMMANDS.find(entry => entry.name === name)
   return named(words.slice(0, 2).join(' ')) ?? named(words[0] ?? '')
 }
 

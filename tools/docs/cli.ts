@@ -17,7 +17,7 @@ export async function cliReference(): Promise<string> {
       parts.push(describeCommand(await entry.load()))
     }
   }
-  return `${parts.join('\n')}`
+  return parts.join('\n')
 }
 
 function describeCommand(command: Command): string {

@@ -1,9 +1,10 @@
 export const GENERATED = '<!-- Made by tools/docs.ts from the code. Change that, then run "npm run docs". -->\n'
 
+const line = (cells: readonly string[]): string => `| ${cells.map(cell => cell.replaceAll('|', '\\|')).join(' | ')} |`
+
 /** A Markdown table with a line break after it; empty for no rows. */
 export function table(titles: readonly string[], rows: ReadonlyArray<readonly string[]>): string {
   if (rows.length === 0) return ''
-  const line = (cells: readonly string[]): string => `| ${cells.map(cell => cell.replaceAll('|', '\\|')).join(' | ')} |`
   return `${[line(titles), line(titles.map(() => '---')), ...rows.map(line)].join('\n')}\n`
 }
 

@@ -158,8 +158,9 @@ async function pruneAll(
   return reports
 }
 
+const plain = ({ id, time }: Snapshot) => ({ id, shortId: id.slice(0, SHORT_ID_DIGITS), time })
+
 function groupToJson({ repository, group, keep, remove }: Forgotten): unknown {
-  const plain = ({ id, time }: Snapshot) => ({ id, shortId: id.slice(0, SHORT_ID_DIGITS), time })
   return {
     repository,
     group,
@@ -168,10 +169,12 @@ function groupToJson({ repository, group, keep, remove }: Forgotten): unknown {
   }
 }
 
+function line(snapshot: Snapshot, verb: string, why: string): string {
+  return `  ${verb}  ${snapshot.id.slice(0, SHORT_ID_DIGITS)}  ${formatTime(snapshot.time)}  ${why}`.trimEnd()
+}
+
 function describe({ repository, group, keep, remove }: Forgotten, dryRun: boolean, call: Call): string {
   const paint = call.terminal.out
-  const line = (snapshot: Snapshot, verb: string, why: string): string =>
-    `  ${verb}  ${snapshot.id.slice(0, SHORT_ID_DIGITS)}  ${formatTime(snapshot.time)}  ${why}`.trimEnd()
   const lines = [
     ...keep.map(({ snapshot, reasons }) => line(snapshot, paint('green', 'keep'), reasons.join(', '))),
     ...remove.map(snapshot => line(snapshot, paint('red', dryRun ? 'would drop' : 'dropped'), '')),

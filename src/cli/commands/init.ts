@@ -1,3 +1,5 @@
+import { access } from 'node:fs/promises'
+import { basename, dirname, join, resolve } from 'node:path'
 import type { App } from '../../app.ts'
 import { AppError } from '../../base/errors.ts'
 import type { Discovery } from '../../operations/init/discovery.ts'
@@ -21,7 +23,6 @@ export const init: Command = {
     { command: 'lifeboat init --yes --to /mnt/disk/backups', explains: 'without questions, on another disk' },
   ],
   run: async call => {
-    const { join, resolve } = await import('node:path')
     const operations = await import('../../operations/init/init.ts')
     const given = call.values.text('config')
     const file = given === undefined ? join(process.cwd(), 'lifeboat.yaml') : resolve(given)
@@ -33,7 +34,6 @@ export const init: Command = {
 
 /** Writes the configuration that a look around suggests. */
 async function propose(call: Call, file: string): Promise<Discovery> {
-  const { basename, dirname } = await import('node:path')
   const { discover } = await import('../../operations/init/discovery.ts')
   const { proposeConfig } = await import('../../operations/init/proposal.ts')
   const { createConfig } = await import('../../operations/init/init.ts')
@@ -74,8 +74,6 @@ function describe({ sources, others }: Discovery, folder: string): string {
 
 /** The JSON Schema of an installed package, relative to the folder: editors can follow that. */
 async function schemaBeside(folder: string): Promise<string | undefined> {
-  const { access } = await import('node:fs/promises')
-  const { join } = await import('node:path')
   const schema = 'node_modules/lifeboat/docs/reference/config.schema.json'
   try {
     await access(join(folder, schema))
@@ -115,7 +113,6 @@ async function create(call: Call, file: string, discovery: Discovery | undefined
 }
 
 async function initRepository(app: App, name: string) {
-  const { resolve } = await import('node:path')
   const storage = await app.openStorage(name)
   const { passwordFile } = app.repositorySettings(name)
   return {

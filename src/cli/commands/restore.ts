@@ -1,3 +1,4 @@
+import { resolve } from 'node:path'
 import type { App } from '../../app.ts'
 import { formatDuration } from '../../base/durations.ts'
 import { AppError } from '../../base/errors.ts'
@@ -54,7 +55,6 @@ export const restore: Command = {
 }
 
 async function targetOf(call: Call, app: App, name: string): Promise<string> {
-  const { resolve } = await import('node:path')
   const to = call.values.text('to')
   if (to !== undefined) return resolve(to)
   const { path } = (app.config.sources.get(name)?.options ?? {}) as { readonly path?: unknown }

@@ -72,9 +72,10 @@ function toJson(point: RecoveryPoint): unknown {
   }
 }
 
+const size = (bytes: number | undefined): string => (bytes === undefined ? '-' : formatSize(bytes))
+
 function printTable(points: readonly RecoveryPoint[], call: Call): string {
   const repositories = new Set(points.map(point => point.repository))
-  const size = (bytes: number | undefined): string => (bytes === undefined ? '-' : formatSize(bytes))
   const columns: Column<RecoveryPoint>[] = [
     { title: 'ID', value: point => point.shortId },
     { title: 'TIME', value: point => formatTime(point.time) },

@@ -83,8 +83,9 @@ test('a broken configuration, an unreachable repository and an unfit source make
   expect(checks.find(check => check.area === 'repository')).toMatchObject({ message: wrong.message, hint: 'Check it.' })
 })
 
+const at = (time: number): Clock => ({ ...systemClock, now: () => new Date(time) })
+
 test('a clock that is off is found', async () => {
-  const at = (time: number): Clock => ({ ...systemClock, now: () => new Date(time) })
   expect((await examine({ clock: at(0) })).statuses['clock clock']).toBe('error')
   expect((await examine({ clock: at(Date.now() + 3_600_000) })).statuses['clock clock']).toBe('warning')
 })

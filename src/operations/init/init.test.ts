@@ -158,7 +158,7 @@ describe('creating', () => {
   test('never makes a password for a repository that exists, never replaces one that is there', async () => {
     existing.add('main')
     await createMissingRepositories([repository('main')], systemRandom, signal)
-    await expect(access(place('.lifeboat/password'))).rejects.toThrow()
+    await expect(access(place('.lifeboat/password'))).rejects.toThrow('ENOENT')
     await put('pw', 'mine\n')
     await chmod(place('pw'), 0o600)
     await createMissingRepositories([repository('new', place('pw'))], systemRandom, signal)

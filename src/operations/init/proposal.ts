@@ -1,4 +1,5 @@
-import type { Discovery, OtherFind } from './discovery.ts'
+import type { Discovery } from './discovery.ts'
+import type { OtherFind } from './other-find.ts'
 
 export interface Proposal {
   readonly repositoryUrl: string
