@@ -139,7 +139,10 @@ test.each(['', '[]', '42', 'null', '- a', 'repositories: 1\nsources: []', '\u000
 )
 
 const options = (path: string): unknown =>
-  parse(GOOD.replace('${DOCS}', () => path), {}).sources.get('docs')?.options
+  parse(
+    GOOD.replace('${DOCS}', () => path),
+    {},
+  ).sources.get('docs')?.options
 
 describe('variables', () => {
   test('are filled in everywhere but in comments, also inside braces, and are never YAML', () => {
@@ -148,9 +151,6 @@ describe('variables', () => {
   })
 
   test('may have a default, may be escaped', () => {
-        GOOD.replace('${DOCS}', () => path),
-        {},
-      ).sources.get('docs')?.options
     expect(options('"a/${DOCS:-b c}/d"')).toMatchObject({ path: 'a/b c/d' })
     expect(options('"$${DOCS}"')).toMatchObject({ path: '${DOCS}' })
   })
