@@ -26,18 +26,32 @@ export async function openDatabaseFile(path: string): Promise<DatabaseFile> {
     const real = await realpath(path)
     const found = await stat(real, { bigint: true })
     requireFile(found, path)
+    await requireWhole(real)
     const file = { path: real, name: basename(path), stat: found }
     if (await isHeldByThisProcess(found)) return { ...file, handle: undefined, header: undefined }
     handle = await openRaw(real)
-    const bytes = Buffer.alloc(HEADER_BYTES)
-    const { bytesRead } = await handle.read(bytes, 0, HEADER_BYTES, 0)
-    const header = parseHeader(bytes.subarray(0, bytesRead))
+    const header = await readHeader(handle)
     if (!header) throw notADatabase(path)
     return { ...file, handle, header }
   } catch (error) {
     await closeRaw(handle)
     throw sourceError(error, path)
   }
+}
+
+/** The same file as it is now. Between our first look and SQLite's another may have been renamed to its path. */
+export async function lookAgain(file: DatabaseFile): Promise<DatabaseFile> {
+  const now = await stat(file.path, { bigint: true })
+  if (now.ino !== file.stat.ino || now.dev !== file.stat.dev) {
+    throw new AppError('source-busy', `${file.path} was replaced while it was opened`, { hint: 'Run it again.' })
+  }
+  return { ...file, stat: now, header: file.handle && (await readHeader(file.handle)) }
+}
+
+async function readHeader(handle: FileHandle): Promise<DatabaseHeader | undefined> {
+  const bytes = Buffer.alloc(HEADER_BYTES)
+  const { bytesRead } = await handle.read(bytes, 0, HEADER_BYTES, 0)
+  return parseHeader(bytes.subarray(0, bytesRead))
 }
 
 export async function closeDatabaseFile(file: DatabaseFile): Promise<void> {
@@ -56,6 +70,19 @@ function requireFile(found: BigIntStats, path: string): void {
       hint: 'SQLite creates an empty file when a program opens a path that does not exist: look at "path" of this source.',
     })
   }
+}
+
+/** A file that a killed restore was rewriting in place is no database, though it looks like one. */
+async function requireWhole(path: string): Promise<void> {
+  if (!(await stat(restoringMarker(path)).catch(() => undefined))) return
+  throw new AppError('source-invalid', `${path} was left half-written by an interrupted restore`, {
+    hint: 'Run the restore into it again, with --force.',
+  })
+}
+
+/** Lies beside a database while a restore rewrites it in place. */
+export function restoringMarker(path: string): string {
+  return `${path}.lifeboat-restoring`
 }
 
 export function metaOf(found: BigIntStats): NodeMeta {

@@ -2,7 +2,7 @@ import { constants } from 'node:fs'
 import { copyFile, type FileHandle, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { AppError } from '../../base/errors.ts'
-import type { DatabaseFile } from './database-file.ts'
+import { type DatabaseFile, lookAgain } from './database-file.ts'
 import { isHotJournal, sourceError } from './faults.ts'
 import { FRAME_HEADER_BYTES, readFrames, readPageTable, WAL_HEADER_BYTES, type Wal } from './overlay.ts'
 import { FilePages, MemoryPages, type Pages } from './pages.ts'
@@ -26,18 +26,33 @@ export type Hold =
   | { readonly kind: 'locked'; readonly pinned: Pinned }
   | { readonly kind: 'none'; readonly copy: 'backup' | 'recover' }
 
+export interface Held {
+  /** Looked at again after the instant began. */
+  readonly file: DatabaseFile
+  readonly hold: Hold
+}
+
 /** Begins the read transaction in `session`, in the best way there is for this database. */
-export async function holdInstant(file: DatabaseFile, session: Session): Promise<Hold> {
-  if (!file.handle) return { kind: 'none', copy: 'backup' }
+export async function holdInstant(file: DatabaseFile, session: Session): Promise<Held> {
+  if (!file.handle) return { file, hold: { kind: 'none', copy: 'backup' } }
   try {
     const pinned = await session.call('pin', { path: file.path, waitMs: BUSY_WAIT_MS })
-    await requireSameFile(file)
-    return pinned.wal ? { kind: 'wal', pinned, wal: pinned.wal } : { kind: 'locked', pinned }
+    const hold: Hold = pinned.wal ? { kind: 'wal', pinned, wal: pinned.wal } : { kind: 'locked', pinned }
+    return { file: await lookAgain(file), hold }
   } catch (error) {
-    if (isHotJournal(error)) return { kind: 'none', copy: 'recover' }
-    if (error instanceof SessionFault && error.message === NO_EXACT_MARK) return { kind: 'none', copy: 'backup' }
+    if (isHotJournal(error)) return { file, hold: { kind: 'none', copy: 'recover' } }
+    if (error instanceof SessionFault && error.message === NO_EXACT_MARK) {
+      return { file, hold: { kind: 'none', copy: 'backup' } }
+    }
     throw sourceError(error, file.path)
   }
+}
+
+/** Removes the empty WAL that only our reading has made, if so. Ends the transaction. */
+export async function tidyUp({ file, hold }: Held, session: Session): Promise<void> {
+  if (hold.kind !== 'wal' || hold.wal.header.frames > 0) return
+  // Of no weight: an empty WAL does no harm.
+  await session.call('tidy', { path: file.path }).catch(() => {})
 }
 
 /** The database's bytes at that instant, and what must be closed when they were read. */
@@ -53,9 +68,8 @@ export interface OpenedPages {
  * before the writers are let go.
  */
 export async function openPages(
-  file: DatabaseFile,
+  { file, hold }: Held,
   session: Session,
-  hold: Hold,
   scratchDir: string,
   whileLocked: (() => Promise<void>) | undefined,
 ): Promise<OpenedPages> {
@@ -68,7 +82,7 @@ export async function openPages(
       await session.call('release', {})
       return { pages: new MemoryPages(bytes), close: () => Promise.resolve(), copy: undefined }
     }
-    const copy = await copyAside(file, session, hold, scratchDir)
+    const copy = await copyAside({ file, hold }, session, scratchDir)
     const handle = await openRaw(copy)
     const { size } = await handle.stat()
     return { pages: new FilePages(handle, size), close: () => closeRaw(handle), copy }
@@ -78,7 +92,7 @@ export async function openPages(
 }
 
 /** A copy of our own, opened in the session, so that a long reading keeps nobody from writing. */
-export async function copyAside(file: DatabaseFile, session: Session, hold: Hold, scratchDir: string): Promise<string> {
+export async function copyAside({ file, hold }: Held, session: Session, scratchDir: string): Promise<string> {
   const copy = join(scratchDir, 'database-copy')
   if (hold.kind === 'none' && hold.copy === 'recover') await copyWithJournal(file, copy)
   else {
@@ -129,15 +143,6 @@ async function requireCommit(wal: Omit<Wal, 'table'>, header: NonNullable<Pinned
   if (agrees) return
   throw new AppError('source-invalid', `the write-ahead log does not end at frame ${header.frames} as its index says`, {
     hint: `Look whether another program writes to the files of the database without SQLite. A WAL has ${WAL_HEADER_BYTES} bytes of header, then frames.`,
-  })
-}
-
-/** Between our look at the path and the session's, another file may have been renamed to it. */
-async function requireSameFile(file: DatabaseFile): Promise<void> {
-  const now = await stat(file.path, { bigint: true })
-  if (now.ino === file.stat.ino && now.dev === file.stat.dev) return
-  throw new AppError('source-busy', `${file.path} was replaced while it was opened`, {
-    hint: 'Run it again.',
   })
 }
 

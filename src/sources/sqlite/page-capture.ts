@@ -9,7 +9,7 @@ import { sourceError } from './faults.ts'
 import { type FileState, isUnchanged, stateOf } from './file-state.ts'
 import { findingsOf } from './findings.ts'
 import { type DatabaseHeader, formatVersion, HEADER_BYTES, parseHeader } from './header.ts'
-import { type Hold, holdInstant, type OpenedPages, openPages } from './instant.ts'
+import { type Held, type Hold, holdInstant, type OpenedPages, openPages, tidyUp } from './instant.ts'
 import { type Pages, PagesContent } from './pages.ts'
 import { Session } from './session.ts'
 import type { Description } from './session-protocol.ts'
@@ -34,16 +34,15 @@ export class PageCapture implements Capture {
 
   private constructor(
     request: CaptureRequest,
-    file: DatabaseFile,
-    held: { session: Session; hold: Hold; capturedAt: Date },
+    held: Held & { session: Session; capturedAt: Date },
     same: ParentSnapshot | undefined,
   ) {
     this.#request = request
-    this.#file = file
+    this.#file = held.file
     this.#session = held.session
     this.#hold = held.hold
     this.#capturedAt = held.capturedAt
-    this.#state = stateOf(file, held.hold)
+    this.#state = stateOf(held.file, held.hold)
     this.#same = same
   }
 
@@ -53,11 +52,11 @@ export class PageCapture implements Capture {
     try {
       // Before the transaction begins: whatever was committed until then is in it.
       const capturedAt = request.clock.now()
-      const hold = await holdInstant(file, session)
-      const same = await findSame(request, file, hold)
-      const capture = new PageCapture(request, file, { session, hold, capturedAt }, same)
+      const held = await holdInstant(file, session)
+      const same = await findSame(request, held)
+      const capture = new PageCapture(request, { ...held, session, capturedAt }, same)
       // A shared lock must not wait for whoever reads the entries.
-      if (hold.kind !== 'wal') await capture.#letWritersGo()
+      if (held.hold.kind !== 'wal') await capture.#letWritersGo()
       return capture
     } catch (error) {
       await session.close()
@@ -91,7 +90,7 @@ export class PageCapture implements Capture {
   async close(): Promise<void> {
     if (this.#closed) return
     this.#closed = true
-    if (!this.#request.signal.aborted) await this.#tidy()
+    await tidyUp({ file: this.#file, hold: this.#hold }, this.#session)
     await this.#session.close()
     await this.#opened?.close()
     await closeDatabaseFile(this.#file)
@@ -116,7 +115,8 @@ export class PageCapture implements Capture {
   }
 
   async #openPages(whileLocked?: () => Promise<void>): Promise<OpenedPages> {
-    this.#opened ??= await openPages(this.#file, this.#session, this.#hold, this.#request.scratchDir, whileLocked)
+    const held = { file: this.#file, hold: this.#hold }
+    this.#opened ??= await openPages(held, this.#session, this.#request.scratchDir, whileLocked)
     return this.#opened
   }
 
@@ -164,11 +164,6 @@ export class PageCapture implements Capture {
     const header = this.#opened && !this.#opened.copy ? await readHeader(this.#opened.pages) : this.#file.header
     return header?.sqliteVersion ?? 0
   }
-
-  async #tidy(): Promise<void> {
-    const empty = this.#hold.kind === 'wal' && this.#hold.wal.header.frames === 0
-    if (empty) await this.#session.call('tidy', { path: this.#file.path }).catch(() => {})
-  }
 }
 
 async function readHeader(pages: Pages): Promise<DatabaseHeader | undefined> {
@@ -177,7 +172,7 @@ async function readHeader(pages: Pages): Promise<DatabaseHeader | undefined> {
   return parseHeader(bytes)
 }
 
-async function findSame(request: CaptureRequest, file: DatabaseFile, hold: Hold): Promise<ParentSnapshot | undefined> {
+async function findSame(request: CaptureRequest, { file, hold }: Held): Promise<ParentSnapshot | undefined> {
   const { parent, type } = request
   const state = stateOf(file, hold)
   if (type === 'full' || !parent || !state || !isUnchanged(state, parent.manifest)) return undefined

@@ -71,9 +71,11 @@ export function removeEmptyWal(path: string): void {
   }
 }
 
-/** Opens a file that nobody else knows of, so that it may be changed: journals rolled back, indexes of FTS written. */
+/** Opens a file that nobody else knows of, so that it may be changed. A journal beside it was rolled back then. */
 export function openPrivate(path: string): DatabaseSync {
-  return new DatabaseSync(path, { enableForeignKeyConstraints: false, defensive: false, timeout: 1000 })
+  const db = new DatabaseSync(path, { enableForeignKeyConstraints: false, defensive: false, timeout: 1000 })
+  db.prepare('PRAGMA schema_version').get()
+  return db
 }
 
 /**

@@ -34,11 +34,12 @@ export async function restoreSql(
   const asText = extname(target.path).toLowerCase() === '.sql'
   if (!asText && part === 'data') throw needsSchema(target)
   requireLeave(request, target, undefined)
-  await requireFree(target, request.signal)
+  const session = new Session(request.signal)
   try {
+    await requireFree(target, session)
     await rm(target.partial, { force: true })
     await createPrivate(target.partial)
-    const done = asText ? await writeText(request, target, entry) : await buildDatabase(request, target, entry)
+    const done = asText ? await writeText(request, target, entry) : await buildDatabase(request, target, entry, session)
     throwIfAborted(request.signal)
     await applyMeta(target.partial, target.existing ? likeExisting(target.existing, entry.node) : entry.node)
     await syncFile(target.partial)
@@ -49,6 +50,8 @@ export async function restoreSql(
     return { ...done, target: target.path, files: 1, findings: [] }
   } catch (error) {
     throw targetError(error, target.path)
+  } finally {
+    await session.close()
   }
 }
 
@@ -59,25 +62,25 @@ async function writeText(request: RestoreRequest, target: Target, entry: Snapsho
   return { ...bytes, checks: [] }
 }
 
-async function buildDatabase(request: RestoreRequest, target: Target, entry: SnapshotEntry): Promise<Done> {
+async function buildDatabase(
+  request: RestoreRequest,
+  target: Target,
+  entry: SnapshotEntry,
+  session: Session,
+): Promise<Done> {
   const sql = await readText(request, entry)
   await removePartialSidecars(target)
-  const session = new Session(request.signal)
-  try {
-    await session.call('openPrivate', { path: target.partial })
-    await session.call('run', { sql })
-    const expected = expectedOf(request.snapshot.manifest)
-    const { checks } = request.checks ? await session.call('check', { expected }) : { checks: [] }
-    await session.call('settle', {})
-    if (checks.some(check => !check.passed)) {
-      await rename(target.partial, target.failed)
-      throw verificationFailed(target, checks, target.failed)
-    }
-    const sizeBytes = Buffer.byteLength(sql)
-    return { totalBytes: sizeBytes, writtenBytes: sizeBytes, checks }
-  } finally {
-    await session.close()
+  await session.call('openPrivate', { path: target.partial })
+  await session.call('run', { sql })
+  const expected = expectedOf(request.snapshot.manifest)
+  const { checks } = request.checks ? await session.call('check', { expected }) : { checks: [] }
+  await session.call('settle', {})
+  if (checks.some(check => !check.passed)) {
+    await rename(target.partial, target.failed)
+    throw verificationFailed(target, checks, target.failed)
   }
+  const sizeBytes = Buffer.byteLength(sql)
+  return { totalBytes: sizeBytes, writtenBytes: sizeBytes, checks }
 }
 
 async function readText(request: RestoreRequest, entry: SnapshotEntry): Promise<string> {

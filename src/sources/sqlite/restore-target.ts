@@ -2,8 +2,9 @@ import type { Stats } from 'node:fs'
 import { mkdir, open, readFile, realpath, rename, rm, stat } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
 import { AppError, isAppError, messageOf, systemCode } from '../../base/errors.ts'
+import { restoringMarker } from './database-file.ts'
 import { findHolders } from './holders.ts'
-import { Session, SessionFault } from './session.ts'
+import { type Session, SessionFault } from './session.ts'
 
 /** Files that SQLite keeps beside a database, and that would be applied to whatever lies at its path. */
 const SIDECARS = ['-wal', '-shm', '-journal'] as const
@@ -38,15 +39,11 @@ export async function locateTarget(to: string, name: string): Promise<Target> {
       existing,
       partial: `${path}.lifeboat-partial`,
       failed: `${path}.lifeboat-failed`,
-      marker: markerPath(path),
+      marker: restoringMarker(path),
     }
   } catch (error) {
     throw targetError(error, to)
   }
-}
-
-export function markerPath(path: string): string {
-  return `${path}.lifeboat-restoring`
 }
 
 /** `target-exists` when there is something that the request does not allow to replace. */
@@ -64,21 +61,18 @@ export function requireLeave(
 }
 
 /** `target-in-use` when a program has the database, or the partial one, open. */
-export async function requireFree(target: Target, signal: AbortSignal): Promise<void> {
+export async function requireFree(target: Target, session: Session): Promise<void> {
   const paths = ['', ...SIDECARS].map(end => target.path + end)
   const holders = await findHolders([...paths, target.partial])
   if (holders.length > 0) {
     throw inUse(target.path, `by ${holders.map(h => `${h.program} (process ${h.pid})`).join(', ')}`)
   }
   if (!target.existing) return
-  const session = new Session(signal)
   try {
     if (!(await session.call('isFree', { path: target.path }))) throw inUse(target.path, 'by another program')
   } catch (error) {
     // What SQLite can't open is damaged or no database, and so in nobody's use.
     if (!(error instanceof SessionFault)) throw error
-  } finally {
-    await session.close()
   }
 }
 

@@ -3,8 +3,8 @@ import type { Finding } from '../../model/finding.ts'
 import type { Manifest } from '../../model/manifest.ts'
 import type { CheckOutcome, RestoreRequest } from '../source.ts'
 import type { Target } from './restore-target.ts'
-import { Session, SessionFault } from './session.ts'
-import type { ExpectedContent } from './session-protocol.ts'
+import { type Session, SessionFault } from './session.ts'
+import type { CheckReport, ExpectedContent } from './session-protocol.ts'
 
 export interface Verified {
   readonly checks: readonly CheckOutcome[]
@@ -12,21 +12,18 @@ export interface Verified {
 }
 
 /** Runs the checks on a restored file that nobody else knows of yet. Nothing when the request wants none. */
-export async function verifyDatabase(request: RestoreRequest, path: string): Promise<Verified> {
+export async function verifyDatabase(request: RestoreRequest, session: Session, path: string): Promise<Verified> {
   if (!request.checks) return { checks: [], findings: [] }
-  const session = new Session(request.signal)
   try {
     await session.call('openPrivate', { path })
     const expected = expectedOf(request.snapshot.manifest)
-    const { checks, uncountedViolations } = await session.call('check', { expected })
+    const report = await session.call('check', { expected })
     await session.call('settle', {})
-    return { checks, findings: uncountedViolations > 0 ? [violations(path, uncountedViolations)] : [] }
+    return { checks: report.checks, findings: findingsOf(report, path) }
   } catch (error) {
     if (!(error instanceof SessionFault) || error.fault.sqliteCode === undefined) throw error
     const check = { name: 'open', passed: false, expected: 'a SQLite database', found: error.message }
     return { checks: [check], findings: [] }
-  } finally {
-    await session.close()
   }
 }
 
@@ -45,6 +42,24 @@ export function verificationFailed(target: Target, checks: readonly CheckOutcome
     context: { target: target.path, file: where, checks },
     hint: `Expected ${first?.expected ?? ''}, found ${first?.found ?? ''}. Restore another recovery point; the failed file is ${where}.`,
   })
+}
+
+function findingsOf(report: CheckReport, path: string): Finding[] {
+  const findings: Finding[] = []
+  if (report.uncountedViolations > 0) findings.push(violations(path, report.uncountedViolations))
+  if (report.quick) findings.push(quickly(path))
+  return findings
+}
+
+function quickly(path: string): Finding {
+  return {
+    severity: 'info',
+    code: 'checked-quickly',
+    subject: path,
+    message:
+      'pages and rows were checked; indexes and foreign keys of a database this big were not compared with the rows',
+    hint: `Do it with: sqlite3 ${path} "PRAGMA integrity_check; PRAGMA foreign_key_check"`,
+  }
 }
 
 /** Every byte is what was captured, so the database had them then: SQLite does not enforce foreign keys by default. */

@@ -21,6 +21,7 @@ import {
   writeMarker,
 } from './restore-target.ts'
 import { verificationFailed, verifyDatabase } from './restore-verify.ts'
+import { Session } from './session.ts'
 
 /** Brings one snapshot of a SQLite database back: the file, or for types `schema` and `data` what `restore-sql.ts` says. */
 export async function restoreDatabase(request: RestoreRequest): Promise<RestoreOutcome> {
@@ -31,18 +32,27 @@ export async function restoreDatabase(request: RestoreRequest): Promise<RestoreO
   const target = await locateTarget(request.target, entry.path)
   const interrupted = await readMarker(target)
   requireLeave(request, target, interrupted)
-  await requireFree(target, request.signal)
-  const findings = interrupted === undefined ? [] : [resumed(target, interrupted)]
+  // Started now, so that it is up when the checks need it.
+  const session = new Session(request.signal)
   try {
-    // A marker without a target: someone moved the half-written file away.
+    await requireFree(target, session)
+    const restoring = { request, target, node: entry.node, session }
     const inPlace = target.existing !== undefined && request.delta
-    const done = inPlace
-      ? await rewriteInPlace(request, target, entry.node)
-      : await writeBeside(request, target, entry.node)
+    const done = inPlace ? await rewriteInPlace(restoring) : await writeBeside(restoring)
+    const findings = interrupted === undefined ? [] : [resumed(target, interrupted)]
     return { ...done, target: target.path, files: 1, findings: [...findings, ...done.findings] }
   } catch (error) {
     throw targetError(error, target.path)
+  } finally {
+    await session.close()
   }
+}
+
+interface Restoring {
+  readonly request: RestoreRequest
+  readonly target: Target
+  readonly node: TreeNode
+  readonly session: Session
 }
 
 /** The one file of the snapshot. */
@@ -72,14 +82,14 @@ interface Done extends RestoredBytes {
  * Writes a file beside the target, proves it, and only then swaps. Killed at any moment, the target is the old one or the
  * new one; the partial file stays, and the next restore goes on with it.
  */
-async function writeBeside(request: RestoreRequest, target: Target, node: TreeNode): Promise<Done> {
+async function writeBeside({ request, target, node, session }: Restoring): Promise<Done> {
   const goesOn = (await statOrNothing(target.partial)) !== undefined
   if (!goesOn) await createPrivate(target.partial)
   await removePartialSidecars(target)
   const bytes = await request.snapshot.restoreFiles([{ node, path: target.partial, delta: goesOn }])
   throwIfAborted(request.signal)
   await syncFile(target.partial)
-  const verified = await verifyDatabase(request, target.partial)
+  const verified = await verifyDatabase(request, session, target.partial)
   if (verified.checks.some(check => !check.passed)) {
     await rename(target.partial, target.failed)
     throw verificationFailed(target, verified.checks, target.failed)
@@ -101,7 +111,7 @@ async function writeBeside(request: RestoreRequest, target: Target, node: TreeNo
  * Rewrites only what differs. Not atomic, so a marker says so from before the first write until all is on disk; while it
  * is there we refuse to back the file up, and the next restore into it with `force` completes it.
  */
-async function rewriteInPlace(request: RestoreRequest, target: Target, node: TreeNode): Promise<Done> {
+async function rewriteInPlace({ request, target, node, session }: Restoring): Promise<Done> {
   await writeMarker(target, request.snapshot.id)
   await moveSidecars(target)
   await syncFolder(target)
@@ -110,7 +120,7 @@ async function rewriteInPlace(request: RestoreRequest, target: Target, node: Tre
   await syncFile(target.path)
   await removeMarker(target)
   await removeMoved(target)
-  const verified = await verifyDatabase(request, target.path)
+  const verified = await verifyDatabase(request, session, target.path)
   if (verified.checks.some(check => !check.passed)) throw verificationFailed(target, verified.checks, target.path)
   return { ...bytes, ...verified }
 }

@@ -57,6 +57,8 @@ export interface CheckReport {
   readonly checks: readonly CheckOutcome[]
   /** Violated foreign keys found, where nobody counted them before. */
   readonly uncountedViolations: number
+  /** The database is so big that only pages and rows were checked. */
+  readonly quick: boolean
 }
 
 export interface Fault {

@@ -5,7 +5,7 @@ import { closeDatabaseFile, type DatabaseFile, metaOf } from './database-file.ts
 import { sourceError } from './faults.ts'
 import { findingsOf } from './findings.ts'
 import { formatVersion } from './header.ts'
-import { copyAside, type Hold, holdInstant } from './instant.ts'
+import { copyAside, type Held, type Hold, holdInstant, tidyUp } from './instant.ts'
 import { Session } from './session.ts'
 
 export type SqlPart = 'schema' | 'data'
@@ -19,16 +19,16 @@ export class SqlCapture implements Capture {
   readonly #hold: Hold
   readonly #capturedAt: Date
   readonly #copy: string | undefined
+  #closed = false
 
   private constructor(
     request: CaptureRequest,
     part: SqlPart,
-    file: DatabaseFile,
-    held: { session: Session; hold: Hold; capturedAt: Date; copy: string | undefined },
+    held: Held & { session: Session; capturedAt: Date; copy: string | undefined },
   ) {
     this.#request = request
     this.#part = part
-    this.#file = file
+    this.#file = held.file
     this.#session = held.session
     this.#hold = held.hold
     this.#capturedAt = held.capturedAt
@@ -40,10 +40,10 @@ export class SqlCapture implements Capture {
     const session = new Session(request.signal)
     try {
       const capturedAt = request.clock.now()
-      const hold = await holdInstant(file, session)
+      const held = await holdInstant(file, session)
       // Only a WAL lets us read for long without keeping anyone from writing.
-      const copy = hold.kind === 'wal' ? undefined : await copyAside(file, session, hold, request.scratchDir)
-      return new SqlCapture(request, part, file, { session, hold, capturedAt, copy })
+      const copy = held.hold.kind === 'wal' ? undefined : await copyAside(held, session, request.scratchDir)
+      return new SqlCapture(request, part, { ...held, session, capturedAt, copy })
     } catch (error) {
       await session.close()
       await closeDatabaseFile(file)
@@ -76,6 +76,9 @@ export class SqlCapture implements Capture {
   }
 
   async close(): Promise<void> {
+    if (this.#closed) return
+    this.#closed = true
+    await tidyUp({ file: this.#file, hold: this.#hold }, this.#session)
     await this.#session.close()
     await closeDatabaseFile(this.#file)
     if (this.#copy) await rm(this.#copy, { force: true })

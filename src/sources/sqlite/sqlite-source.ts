@@ -14,7 +14,7 @@ import type {
 } from '../source.ts'
 import { closeDatabaseFile, openDatabaseFile } from './database-file.ts'
 import { findingsOf } from './findings.ts'
-import { holdInstant } from './instant.ts'
+import { holdInstant, tidyUp } from './instant.ts'
 import type { SqliteOptions } from './options.ts'
 import { PageCapture } from './page-capture.ts'
 import { restoreDatabase } from './restore.ts'
@@ -71,8 +71,9 @@ export class SqliteSource implements Source {
     const file = await openDatabaseFile(this.#path)
     const session = new Session(context.signal)
     try {
-      const hold = await holdInstant(file, session)
-      return findingsOf({ file, hold, sqliteVersion: file.header?.sqliteVersion ?? 0 })
+      const held = await holdInstant(file, session)
+      await tidyUp(held, session)
+      return findingsOf({ ...held, sqliteVersion: held.file.header?.sqliteVersion ?? 0 })
     } finally {
       await session.close()
       await closeDatabaseFile(file)
