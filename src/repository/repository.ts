@@ -153,8 +153,11 @@ export interface Writing {
   hasContent(content: readonly Id[]): Promise<boolean>
   /** Stores a tree; nodes in any order. */
   saveTree(nodes: readonly TreeNode[]): Promise<Id>
-  /** Flushes packs, then the index; then the snapshot, in this order. Ends the writing. */
-  saveSnapshot(snapshot: NewSnapshot): Promise<Snapshot>
+  /**
+   * Flushes packs, then the index; then the snapshot, in this order. Ends the writing. A function is called when packs
+   * and index are stored: only then `progress` holds what all of it takes.
+   */
+  saveSnapshot(snapshot: NewSnapshot | (() => NewSnapshot)): Promise<Snapshot>
   /** Stops and releases the lock; stored packs stay for the next prune. Safe after `saveSnapshot` and twice. */
   abort(): Promise<void>
   readonly progress: WritingProgress

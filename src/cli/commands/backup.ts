@@ -145,7 +145,7 @@ function describe(attempt: Attempt, call: Call): Output['text'] & string {
   const { result } = attempt
   const id = paint('bold', result.snapshot.id.slice(0, SHORT_ID_DIGITS))
   const size = `${formatSize(result.sizeBytes)} in ${counted(result.files, 'file')}`
-  const cost = `read ${formatSize(result.bytesRead)}, ${formatSize(result.bytesNew)} of it new, stored ${formatSize(result.bytesStored)}`
+  const cost = `read ${formatSize(result.bytesRead)}, ${formatSize(result.bytesNew)} new, stored ${formatSize(result.bytesStored)}`
   const warning = result.complete ? '' : `  ${paint('yellow', 'incomplete')}, see below\n`
   return `${head}: snapshot ${id}, ${size}\n  ${cost}, ${formatDuration(result.durationMs)}\n${warning}${formatFindings(result.findings, paint)}`
 }

@@ -93,7 +93,7 @@ async function record(request: BackupRequest, under: Under): Promise<BackupResul
     manifest: async captured => manifestOf(request, parent, captured, await capture.finish()),
   })
   throwIfAborted(request.signal)
-  const snapshot = await writing.saveSnapshot(newSnapshot(request, under, tree))
+  const snapshot = await writing.saveSnapshot(() => newSnapshot(request, under, tree))
   return {
     run: request.runId,
     source: request.source.name,

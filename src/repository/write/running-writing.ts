@@ -74,14 +74,15 @@ export class RunningWriting implements Writing {
     return id
   }
 
-  async saveSnapshot(snapshot: NewSnapshot): Promise<Snapshot> {
+  async saveSnapshot(snapshot: NewSnapshot | (() => NewSnapshot)): Promise<Snapshot> {
     try {
       this.#failure.check()
       await this.#sink.flush()
       // Packs before index before snapshot: a reader that sees one of them finds what it names.
       await this.#saver.flushIndex()
       await this.#failure.settle()
-      return await this.#parts.snapshots.save(snapshot, this.#failure.signal)
+      const wanted = typeof snapshot === 'function' ? snapshot() : snapshot
+      return await this.#parts.snapshots.save(wanted, this.#failure.signal)
     } finally {
       await this.abort()
     }
