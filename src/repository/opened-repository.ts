@@ -1,8 +1,10 @@
 import { join } from 'node:path'
+import { isAppError } from '../base/errors.ts'
 import type { Secret } from '../base/secret.ts'
 import type { Finding } from '../model/finding.ts'
-import type { Id } from '../model/node.ts'
+import type { Id, TreeNode } from '../model/node.ts'
 import type { Storage } from '../storage/storage.ts'
+import { check } from './check/check.ts'
 import { Cipher } from './crypto/cipher.ts'
 import { openZstd } from './crypto/zstd.ts'
 import { type RepositoryContext, RepositoryFiles } from './files/repository-files.ts'
@@ -14,19 +16,33 @@ import { acquireLock } from './lock/acquire.ts'
 import type { HeldLock } from './lock/held-lock.ts'
 import { listLocks, unlock } from './lock/maintain.ts'
 import { currentHost } from './lock/owner.ts'
+import { prune } from './prune/prune.ts'
+import { Reading } from './read/reading.ts'
 import type {
+  BlobSize,
+  BlobType,
+  CheckOptions,
+  CheckReport,
+  FileToWrite,
+  FileType,
   KeyInfo,
   KeyLabel,
   LockInfo,
   LockWaitOptions,
+  PruneOptions,
+  PruneReport,
   Repository,
   RepositoryOptions,
+  RepositoryStatistics,
+  RestoreOptions,
   Snapshot,
   SnapshotList,
   Writing,
   WritingOptions,
+  WrittenBytes,
 } from './repository.ts'
 import { SnapshotStore } from './snapshots/snapshot-store.ts'
+import { statistics } from './statistics.ts'
 import { WorkerPool } from './workers/pool.ts'
 import { startWriting } from './write/start-writing.ts'
 
@@ -37,6 +53,13 @@ export interface OpenedParts {
   readonly keys: KeyMaterial
   /** The key file that the password opened. */
   readonly keyId: Id
+}
+
+const NOT_LOCKED: Finding = {
+  severity: 'warning',
+  code: 'not-locked',
+  subject: 'lock',
+  message: 'the repository cannot be written to, so nothing keeps others from pruning it meanwhile',
 }
 
 /** Puts the engine's parts together; each method is one call into the part that does the work. */
@@ -51,6 +74,7 @@ export class OpenedRepository implements Repository {
   readonly #snapshots: SnapshotStore
   readonly #keyRing: KeyRing
   readonly #workers: WorkerPool
+  readonly #reading: Reading
 
   constructor(parts: OpenedParts) {
     const { storage, options, config, keys, keyId } = parts
@@ -66,6 +90,12 @@ export class OpenedRepository implements Repository {
     this.#snapshots = new SnapshotStore({ ...this.#context, files: this.#files, cacheDir, random })
     this.#keyRing = new KeyRing({ storage, random, clock: options.clock, onFinding: this.#onFinding }, keys, keyId)
     this.#workers = new WorkerPool({ keys, version: config.version, size: options.workers })
+    this.#reading = new Reading({
+      context: this.#context,
+      files: this.#files,
+      index: this.#index,
+      workers: this.#workers,
+    })
   }
 
   listSnapshots(): Promise<SnapshotList> {
@@ -80,6 +110,49 @@ export class OpenedRepository implements Repository {
     await this.#withLock(true, options, async () => {
       for (const id of ids) await this.#files.remove('snapshot', id)
     })
+  }
+
+  loadTree(id: Id): Promise<TreeNode[]> {
+    return this.#reading.loadTree(id)
+  }
+
+  readContent(content: readonly Id[], signal?: AbortSignal): AsyncIterable<Buffer> {
+    return this.#reading.readContent(content, signal)
+  }
+
+  restoreFiles(files: Iterable<FileToWrite>, options: RestoreOptions): Promise<WrittenBytes> {
+    return this.#whileShared(options.signal, signal => this.#reading.restoreFiles(files, { ...options, signal }))
+  }
+
+  loadBlob(type: BlobType, id: Id): Promise<Buffer> {
+    return this.#reading.loadBlob(type, id)
+  }
+
+  loadFile(type: FileType, id: Id): Promise<Buffer> {
+    return this.#reading.loadFile(type, id)
+  }
+
+  findBlobSizes(type: BlobType, ids: readonly Id[]): Promise<Array<BlobSize | undefined>> {
+    return this.#reading.findBlobSizes(type, ids)
+  }
+
+  check(options: CheckOptions): Promise<CheckReport> {
+    return this.#whileShared(options.signal, signal => check(this.#maintenance(), { ...options, signal }))
+  }
+
+  async prune(options: PruneOptions): Promise<PruneReport> {
+    if (options.dryRun) {
+      return this.#whileShared(options.signal, signal => prune(this.#maintenance(), { ...options, signal }))
+    }
+    const report = await this.#withLock(true, options, lock =>
+      prune(this.#maintenance(), { ...options, signal: AbortSignal.any([options.signal, lock.lost]) }),
+    )
+    await this.#index.refresh(options.signal)
+    return report
+  }
+
+  statistics(): Promise<RepositoryStatistics> {
+    return statistics(this.#files, this.#index)
   }
 
   startWriting({ signal }: WritingOptions): Promise<Writing> {
@@ -131,6 +204,39 @@ export class OpenedRepository implements Repository {
     } finally {
       await lock.release()
     }
+  }
+
+  /**
+   * Runs `work` under a shared lock, so that nothing is pruned meanwhile. It begins while the lock still settles; where
+   * locks cannot be written, as on a read-only disk, it goes on without.
+   */
+  async #whileShared<T>(outer: AbortSignal, work: (signal: AbortSignal) => Promise<T>): Promise<T> {
+    const stop = new AbortController()
+    const signal = AbortSignal.any([outer, stop.signal])
+    const written = Promise.withResolvers<void>()
+    const locking = this.#lockIfPossible(signal, written.resolve)
+    locking.catch((error: unknown) => stop.abort(error))
+    await Promise.race([written.promise, locking])
+    const [outcome, locked] = await Promise.allSettled([work(signal), locking])
+    if (locked.status === 'fulfilled') await locked.value?.release()
+    if (stop.signal.aborted) throw stop.signal.reason
+    if (outcome.status === 'rejected') throw outcome.reason
+    return outcome.value
+  }
+
+  async #lockIfPossible(signal: AbortSignal, onWritten: () => void): Promise<HeldLock | undefined> {
+    try {
+      return await acquireLock({ ...this.#lockRequest(false, { signal }), onWritten })
+    } catch (error) {
+      if (!isAppError(error, 'storage-denied')) throw error
+      this.#onFinding(NOT_LOCKED)
+      return undefined
+    }
+  }
+
+  #maintenance() {
+    const { random } = this.#parts.options
+    return { ...this.#context, files: this.#files, random, workers: this.#workers }
   }
 
   #lockRequest(exclusive: boolean, { lockWaitMs, signal }: LockWaitOptions) {

@@ -13,6 +13,8 @@ export interface LockRequest extends LocksContext {
   readonly waitMs: number
   readonly random: Random
   readonly signal?: AbortSignal | undefined
+  /** The lock file is there, so others see it; whether one came at the same moment is seen a little later. */
+  readonly onWritten?: (() => void) | undefined
 }
 
 /** Between writing a lock and looking again for others, so that of two that come at once at least one sees the other. */
@@ -30,6 +32,7 @@ export async function acquireLock(request: LockRequest): Promise<HeldLock> {
   for (;;) {
     await waitForOthers(request, deadline)
     const lock = new HeldLock(request, await writeLock(request), () => writeLock(request))
+    request.onWritten?.()
     const conflict = await settle(request, lock)
     if (!conflict) return lock
     if (request.clock.monotonicMs() >= deadline) throw lockedError(conflict)
