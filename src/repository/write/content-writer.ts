@@ -125,10 +125,11 @@ export class ContentWriter {
       })
       const outcome = await cut
       const left = outcome.slab.subarray(outcome.ends.at(-1) ?? start, end)
-      next.set(left, MAX_CHUNK_BYTES - left.length)
+      const nextStart = MAX_CHUNK_BYTES - left.length
+      next.set(left, nextStart)
       await this.#take(outcome, start, pool, target)
       const final = read < next.length - MAX_CHUNK_BYTES
-      current = { ...current, slab: next, start: MAX_CHUNK_BYTES - left.length, end: MAX_CHUNK_BYTES + read, final }
+      current = { ...current, slab: next, start: nextStart, end: MAX_CHUNK_BYTES + read, final }
     }
     await this.#take(await this.#cut(current), current.start, pool, target)
   }
