@@ -98,11 +98,19 @@ function* dumpRows(db: DatabaseSync, table: DumpedTable, pieces: Pieces): Genera
   }
 }
 
-/** `quote()` ends a text at its first NUL; such a text is given as bytes. */
+/**
+ * `quote()` ends a text at its first NUL, so such a text is given as bytes. The `sqlite3` shell drops a carriage return at
+ * the end of a line, so it is written as `\r` and put back by the statement; where that stands in the text, bytes again.
+ */
 function literal(column: string): string {
+  const mark = "'\\r'"
   return (
-    `CASE WHEN typeof(${column}) = 'text' AND instr(${column}, char(0)) ` +
-    `THEN 'CAST(X''' || hex(${column}) || ''' AS TEXT)' ELSE quote(${column}) END`
+    `CASE WHEN typeof(${column}) != 'text' THEN quote(${column}) ` +
+    `WHEN instr(${column}, char(0)) OR (instr(${column}, char(13)) AND instr(${column}, ${mark})) ` +
+    `THEN 'CAST(X''' || hex(${column}) || ''' AS TEXT)' ` +
+    `WHEN instr(${column}, char(13)) ` +
+    `THEN 'replace(' || replace(quote(${column}), char(13), ${mark}) || ',''\\r'',char(13))' ` +
+    `ELSE quote(${column}) END`
   )
 }
 
