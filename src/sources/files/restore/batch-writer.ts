@@ -9,9 +9,10 @@ import { toBuffer, toName, toRaw } from '../raw-path.ts'
 import type { Batch, Placed } from './batch.ts'
 import { syncFiles, syncFolders } from './durable.ts'
 import { look, makeHardLink } from './hard-links.ts'
-import { mayGiveAway, type Restorer, restoreModeAndTimes, restoreOwner, sameTime } from './metadata.ts'
+import { mayGiveAway, type Restorer, restoreMode, restoreOwner } from './metadata.ts'
 import { makeSpecialFiles } from './special-files.ts'
 import { isFatal, type TargetFolder, targetError } from './target.ts'
+import { restoreExactTimes, restoreTimes, sameTime } from './times.ts'
 
 /**
  * Metadata is set by direct calls, which return at once and cost a fraction of Node's thread pool; after this many all
@@ -51,11 +52,12 @@ export class BatchWriter {
     })
     await this.#each([...made, ...folders], ({ raw, node }) => restoreOwner(raw, node, this.#restorer))
     await this.#writeAttributes([...made, ...folders])
-    await this.#each(made, placed => this.#finish(placed))
+    await this.#each(made, placed => this.#restoreMode(placed))
+    await this.#restoreTimes([...made, ...folders])
     await this.#each([...batch.files, ...links], placed => this.#count(placed))
     await this.#syncFolders([...made, ...links, ...folders])
     // A directory may become one that we can't enter any more: after all that is in it.
-    await this.#each(folders, placed => this.#finish(placed))
+    await this.#each(folders, placed => this.#restoreMode(placed))
   }
 
   /** Returns the files that need their metadata. */
@@ -125,10 +127,17 @@ export class BatchWriter {
   }
 
   /** The place was made by us, but somebody may have put a symlink there since. */
-  #finish({ raw, node }: Placed): void {
+  #restoreMode({ raw, node }: Placed): void {
     const there = look(raw)
     if (there === undefined || typeOf(there) !== node.type) throw new AppError('target-invalid', 'it was replaced')
-    restoreModeAndTimes(raw, node, this.#restorer)
+    restoreMode(raw, node, this.#restorer)
+  }
+
+  async #restoreTimes(placed: readonly Placed[]): Promise<void> {
+    await restoreExactTimes(placed, this.#request.signal)
+    await this.#each(placed, ({ raw, node }) => {
+      if (look(raw)?.mtimeNs !== node.mtimeNs) restoreTimes(raw, node)
+    })
   }
 
   #count({ raw, node }: Placed): void {

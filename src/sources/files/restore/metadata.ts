@@ -1,4 +1,4 @@
-import { chmodSync, lchownSync, lutimesSync } from 'node:fs'
+import { chmodSync, lchownSync } from 'node:fs'
 import type { TreeNode } from '../../../model/node.ts'
 import { type RawPath, toBuffer } from '../raw-path.ts'
 
@@ -26,10 +26,8 @@ export function restoreOwner(path: RawPath, node: TreeNode, restorer: Restorer):
   else if (restorer.groups.has(node.gid)) lchownSync(toBuffer(path), -1, node.gid)
 }
 
-/** Sets times, then the mode. The caller has made sure that `path` is no symlink, or the node is one. */
-export function restoreModeAndTimes(path: RawPath, node: TreeNode, restorer: Restorer): void {
-  const mtime = toTime(node.mtimeNs)
-  lutimesSync(toBuffer(path), node.atimeNs === undefined ? mtime : toTime(node.atimeNs), mtime)
+/** The caller has made sure that `path` is no symlink, or the node is one. */
+export function restoreMode(path: RawPath, node: TreeNode, restorer: Restorer): void {
   if (node.type !== 'symlink') chmodSync(toBuffer(path), fittingMode(node, restorer))
 }
 
@@ -40,18 +38,4 @@ export function fittingMode(node: TreeNode, restorer: Restorer): number {
   if (node.uid !== restorer.uid) mode &= ~SETUID
   if (node.type !== 'dir' && !restorer.groups.has(node.gid)) mode &= ~SETGID
   return mode
-}
-
-/** Node sets times as floating seconds, which is right to a quarter of a microsecond. */
-export const TIME_TOLERANCE_NS = 1000n
-
-export function sameTime(a: bigint, b: bigint): boolean {
-  const apart = a - b
-  return apart < TIME_TOLERANCE_NS && apart > -TIME_TOLERANCE_NS
-}
-
-function toTime(ns: bigint): number | Date {
-  // Node takes negative numbers for "now"; dates are right to the millisecond.
-  if (ns < 0n) return new Date(Number(ns / 1_000_000n))
-  return Number(ns / 1_000_000_000n) + Number(ns % 1_000_000_000n) / 1e9
 }

@@ -9,9 +9,10 @@ import { Batch, type Placed } from './batch.ts'
 import { BatchWriter } from './batch-writer.ts'
 import { EntryGuard, parentOf } from './entry-guard.ts'
 import { HardLinks } from './hard-links.ts'
-import { currentRestorer, mayGiveAway, type Restorer, restoreModeAndTimes, restoreOwner } from './metadata.ts'
+import { currentRestorer, mayGiveAway, type Restorer, restoreMode, restoreOwner } from './metadata.ts'
 import { Selection } from './selection.ts'
 import { closeTarget, isFatal, openTarget, type TargetFolder, targetError } from './target.ts'
+import { restoreExactTimes, restoreTimes } from './times.ts'
 
 /** Writes a captured folder back. What is in an existing target and not in the snapshot stays. */
 export async function restoreFolder(request: RestoreRequest): Promise<RestoreOutcome> {
@@ -116,7 +117,9 @@ class FolderRestore {
       await closeTarget(this.#target)
       if (this.#root !== undefined && this.#selection.isWhole) {
         restoreOwner(raw, this.#root, this.#restorer)
-        restoreModeAndTimes(raw, this.#root, this.#restorer)
+        await restoreExactTimes([{ raw, node: this.#root }], this.#request.signal)
+        if (lstatSync(toBuffer(raw), { bigint: true }).mtimeNs !== this.#root.mtimeNs) restoreTimes(raw, this.#root)
+        restoreMode(raw, this.#root, this.#restorer)
       } else if (state !== 'existing') chmodSync(toBuffer(raw), mode)
     } catch (error) {
       throw error instanceof AppError ? error : targetError(this.#request.target, error)
