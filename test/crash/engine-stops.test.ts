@@ -4,7 +4,7 @@ import { AppError } from '../../src/base/errors.ts'
 import { createRepository, openRepository, type Repository } from '../../src/repository/index.ts'
 import { MemoryStorage } from '../../src/storage/memory/memory-storage.ts'
 import type { Storage } from '../../src/storage/storage.ts'
-import { backUp, copyStorage, engineOptions, readBack, SteppedClock } from '../helpers/engine.ts'
+import { backUp, copyStorage, engineOptions, readBack, SteppedClock, useCheapKey } from '../helpers/engine.ts'
 import { type Faults, FaultyStorage } from '../helpers/faulty-storage.ts'
 
 /** Contents of each generation: every one shares most of its blocks with the one before. */
@@ -28,6 +28,7 @@ beforeAll(async () => {
   const repository = await createRepository(base, engineOptions(clock))
   for (const generation of GENERATIONS.slice(0, 3)) await backUp(repository, generation)
   await repository.close()
+  await useCheapKey(base)
 })
 
 type Operation = (repository: Repository) => Promise<unknown>

@@ -1,10 +1,17 @@
+import { randomBytes, scryptSync } from 'node:crypto'
 import type { Clock } from '../../src/base/clock.ts'
 import { silentLogger } from '../../src/base/logger.ts'
 import { systemRandom } from '../../src/base/random.ts'
 import { Secret } from '../../src/base/secret.ts'
 import type { Finding } from '../../src/model/finding.ts'
 import type { TreeNode } from '../../src/model/node.ts'
+import { Cipher } from '../../src/repository/crypto/cipher.ts'
+import { openKeyFile } from '../../src/repository/crypto/password.ts'
+import { fileKey } from '../../src/repository/format/file-keys.ts'
+import { formatKeyFile, formatKeyMaterial } from '../../src/repository/format/key-file.ts'
 import type { ReadableContent, Repository, RepositoryOptions, Snapshot } from '../../src/repository/index.ts'
+import { listKeyIds, loadKeyFile } from '../../src/repository/key/key-ring.ts'
+import { blobId } from '../../src/repository/pack/blob.ts'
 import { MemoryStorage } from '../../src/storage/memory/memory-storage.ts'
 import type { Storage } from '../../src/storage/storage.ts'
 
@@ -47,6 +54,25 @@ export function engineOptions(clock: Clock, findings: Finding[] = []): Repositor
     workers: 1,
     onFinding: finding => findings.push(finding),
   }
+}
+
+/** Replaces the repository's keys by one whose password costs nothing to try: for tests that open it a hundred times. */
+export async function useCheapKey(storage: Storage): Promise<void> {
+  const [old] = await listKeyIds(storage)
+  if (old === undefined) throw new Error('the repository has no key')
+  const file = await loadKeyFile(storage, old)
+  const master = await openKeyFile(file, new Secret(PASSWORD), 'key')
+  if (master === undefined) throw new Error('the password does not fit')
+  const salt = randomBytes(64)
+  const derived = scryptSync(PASSWORD, salt, 64, { N: 2, r: 1, p: 1 })
+  const cipher = new Cipher({
+    encrypt: derived.subarray(0, 32),
+    macK: derived.subarray(32, 48),
+    macR: derived.subarray(48, 64),
+  })
+  const bytes = formatKeyFile({ ...file, n: 2, r: 1, p: 1, salt, data: cipher.seal(formatKeyMaterial(master)) })
+  await storage.save(fileKey('key', blobId(bytes)), bytes)
+  await storage.remove(fileKey('key', old))
 }
 
 export async function copyStorage(from: Storage): Promise<MemoryStorage> {
