@@ -11,7 +11,7 @@ const cli = spawnSync('sqlite3', ['--version'])
 if (cli.error && process.env['CI'] === 'true') throw new Error('sqlite3 is not installed')
 
 /** The real `sqlite3` shell reads what we write. */
-describe.skipIf(cli.error)('sqlite3 (skipped where it is not installed)', () => {
+describe.skipIf(cli.error)('sqlite3 (skipped where it is not installed)', { timeout: 30_000 }, () => {
   let dir = ''
   let path = ''
 

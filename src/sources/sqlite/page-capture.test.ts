@@ -54,7 +54,7 @@ const churn = `
   DELETE FROM t WHERE id % 3 = 0;
   UPDATE t SET v = randomblob(2000) WHERE id % 7 = 0;`
 
-describe('capture of pages', () => {
+describe('capture of pages', { timeout: 30_000 }, () => {
   // Once the WAL is in the file, the file itself is what a capture of the same instant must have been.
   for (let pageSize = 512; pageSize <= 65_536; pageSize *= 2) {
     it(`is the file and its WAL, byte for byte, pages of ${pageSize}`, async () => {
@@ -151,7 +151,7 @@ describe('capture of pages', () => {
   })
 })
 
-describe('incremental capture', () => {
+describe('incremental capture', { timeout: 30_000 }, () => {
   const later = { ...systemClock, now: () => new Date(Date.now() + 10_000) }
   const again = async (parent: DrainedSnapshot): Promise<DrainedSnapshot> =>
     await drain(source(), dir, { type: 'incremental', parent, clock: later })
@@ -182,7 +182,7 @@ describe('incremental capture', () => {
   })
 })
 
-describe('what can not be captured', () => {
+describe('what can not be captured', { timeout: 30_000 }, () => {
   const failure = async (name = 'app.db'): Promise<AppError> => {
     const error = await drain(source(name), dir).catch((reason: unknown) => reason)
     if (!(error instanceof AppError)) throw new Error(`no clear error: ${String(error)}`)

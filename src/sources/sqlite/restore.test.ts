@@ -79,7 +79,7 @@ function open(file = target): SqliteProcess {
   return application
 }
 
-describe('restore', () => {
+describe('restore', { timeout: 30_000 }, () => {
   it('gives the captured bytes, mode and time, proven, and leaves nothing else', async () => {
     chmodSync(path, 0o640)
     snapshot = await drain(source(), dir)
@@ -243,7 +243,7 @@ describe('restore', () => {
   })
 })
 
-describe('restore of SQL', () => {
+describe('restore of SQL', { timeout: 30_000 }, () => {
   it('builds an empty database from a schema, or gives the text', async () => {
     snapshot = await drain(source(), dir, { type: 'schema' })
     const outcome = await restore()
