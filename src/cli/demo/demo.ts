@@ -82,20 +82,20 @@ async function backUp(dir: string, shop: Shop, signal: AbortSignal): Promise<Dem
     bytesStored: figure(result, 'bytesStored'),
     durationMs: figure(result, 'durationMs'),
     ordersMeanwhile: shop.orders.length - before,
-    longestOrderMs: shop.takeLongestWaitMs(),
+    longestOrderMs: Math.round(shop.takeLongestWaitMs()),
   }
 }
 
 async function restore(dir: string, database: string, signal: AbortSignal): Promise<DemoEvent> {
   const started = performance.now()
   await runOwn(dir, ['restore', 'shop', 'latest', '--to', database], signal)
-  return { step: 'restored', sizeBytes: statSync(database).size, durationMs: performance.now() - started }
+  return { step: 'restored', sizeBytes: statSync(database).size, durationMs: Math.round(performance.now() - started) }
 }
 
 async function check(dir: string, signal: AbortSignal): Promise<DemoEvent> {
   const started = performance.now()
   await runOwn(dir, ['check', '--read-data'], signal)
-  return { step: 'checked', durationMs: performance.now() - started }
+  return { step: 'checked', durationMs: Math.round(performance.now() - started) }
 }
 
 /** Runs one of our commands in the demo's folder and returns its `--json` answer. */
