@@ -101,8 +101,13 @@ async function newPassword(call: Call): Promise<Secret> {
     return loadNewPassword({ passwordFile, passwordEnv }, call.environment)
   }
   if (call.terminal.interactive) {
-    const { askNewPassword } = await import('../prompts.ts')
-    return askNewPassword(call.terminal, call.signal)
+    const { Prompts } = await import('../prompts.ts')
+    const prompts = new Prompts(call.terminal, call.signal)
+    try {
+      return await prompts.newPassword()
+    } finally {
+      prompts.close()
+    }
   }
   throw new AppError('usage', 'no new password was given', {
     hint: 'Use --new-password-file or --new-password-env, or run the command in a terminal.',
