@@ -22,7 +22,7 @@ export default {
     only('model-is-pure', MODEL, [BASE], 'model/ is nouns and rules; no adapters.'),
     { name: 'model-does-no-io', severity: 'error', comment: 'Pure code is tested without fakes.',
       from: { path: MODEL, pathNot: TESTS }, to: { dependencyTypes: ['core'], path: '^(node:)?(fs|child_process|net|http|https|worker_threads)' } },
-    { name: 'adapters-are-strangers', severity: 'error', comment: 'An adapter folder imports its room's own files (not the registry), clients, model, base — never another adapter.',
+    { name: 'adapters-are-strangers', severity: 'error', comment: 'An adapter folder imports the files of its own room (not the registry), clients, model, base — never another adapter.',
       from: { path: `^src/(${PORTS})/([^/]+)/`, pathNot: TESTS },
       to: { path: '^(src|web|test)/', pathNot: [`^src/$1/$2/`, `^src/$1/(?!registry\\.ts$)[^/]+\\.ts$`, '^src/clients/', BASE, MODEL] } },
     { name: 'adapters-only-through-registry', severity: 'error', comment: 'Only registry.ts opens an adapter folder, and only its index.ts.',

@@ -4,14 +4,16 @@ import { join, resolve } from 'node:path'
 import { type Clock, systemClock } from './base/clock.ts'
 import { AppError, messageOf } from './base/errors.ts'
 import { type Logger, silentLogger } from './base/logger.ts'
+import { replaceFile } from './base/new-file.ts'
 import { type Random, systemRandom } from './base/random.ts'
+import type { Secret } from './base/secret.ts'
 import { suggest } from './base/suggest.ts'
 import { ownVersion } from './base/version.ts'
 import type { Catalog } from './catalog/catalog.ts'
 import { CATALOGS } from './catalog/registry.ts'
 import { CONFIG_NAME, type Config, findConfigFile, loadConfig } from './config/load.ts'
 import type { RepositorySettings } from './config/schema.ts'
-import { type LoadedSecret, loadSecret } from './config/secrets.ts'
+import { type LoadedSecret, loadSecret, type SecretReference } from './config/secrets.ts'
 import type { Finding } from './model/finding.ts'
 import type { Host } from './model/host.ts'
 import type { Repository, RepositoryOptions } from './repository/index.ts'
@@ -50,6 +52,12 @@ export async function openApp(options: AppOptions = {}): Promise<App> {
   }
   const environment = options.environment ?? process.env
   return new App(await loadConfig(file, { environment, kinds: SOURCES }), options)
+}
+
+/** A password that is not yet the repository's. One trailing line break of a file is not part of it. */
+export async function loadNewPassword(reference: SecretReference, environment: Environment): Promise<Secret> {
+  const context = { subject: 'the new password', baseDir: process.cwd(), environment }
+  return (await loadSecret(reference, context)).secret
 }
 
 /** The composition root: turns the configuration into repositories, sources and the catalog. */
@@ -119,6 +127,20 @@ export class App {
       environment: this.#environment,
       signal: this.signal,
     })
+  }
+
+  /**
+   * Puts a new password into the repository's password file, whole and durable. Gives the file; undefined, and nothing
+   * done, when there is none or when other repositories use it too.
+   */
+  async replacePasswordFile(name: string, password: Secret): Promise<string | undefined> {
+    const fileOf = ({ passwordFile }: RepositorySettings): string | undefined =>
+      passwordFile === undefined ? undefined : resolve(this.config.baseDir, passwordFile)
+    const file = fileOf(this.repositorySettings(name))
+    const users = [...this.config.repositories.values()].filter(settings => fileOf(settings) === file)
+    if (file === undefined || users.length > 1) return undefined
+    await replaceFile(file, `${password.reveal()}\n`, 0o600)
+    return file
   }
 
   async #repositoryOptions(name: string): Promise<RepositoryOptions> {

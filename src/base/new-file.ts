@@ -8,6 +8,23 @@ import { systemCode } from './errors.ts'
  * the name is taken.
  */
 export async function createNewFile(path: string, content: string, mode: number): Promise<boolean> {
+  return writeBeside(path, content, mode, nameIfFree)
+}
+
+/** Makes or replaces a file: at every moment it holds the old content or the new one, whole. */
+export async function replaceFile(path: string, content: string, mode: number): Promise<void> {
+  await writeBeside(path, content, mode, async (from, to) => {
+    await rename(from, to)
+    return true
+  })
+}
+
+async function writeBeside(
+  path: string,
+  content: string,
+  mode: number,
+  moveIn: (from: string, to: string) => Promise<boolean>,
+): Promise<boolean> {
   const folder = dirname(path)
   const unfinished = join(folder, `.${basename(path)}.${randomBytes(4).toString('hex')}.tmp`)
   try {
@@ -18,7 +35,7 @@ export async function createNewFile(path: string, content: string, mode: number)
     } finally {
       await file.close()
     }
-    if (!(await nameIfFree(unfinished, path))) return false
+    if (!(await moveIn(unfinished, path))) return false
   } finally {
     await unlink(unfinished).catch(ignoreMissing)
   }
@@ -42,7 +59,7 @@ async function nameIfFree(from: string, to: string): Promise<boolean> {
   return true
 }
 
-export async function syncFolder(folder: string): Promise<void> {
+async function syncFolder(folder: string): Promise<void> {
   const handle = await open(folder, 'r')
   try {
     await handle.sync()

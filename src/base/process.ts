@@ -45,7 +45,8 @@ export async function runTool(name: string, args: readonly string[], run: ToolRu
     child.on('error', error => reject(startError(name, error, run.signal)))
     child.on('close', (exit, killedBy) => {
       if (exit !== null) resolve(exit)
-      else if (run.signal?.aborted) reject(new AppError('interrupted', 'interrupted'))
+      // Ctrl-C on a terminal reaches the tool too, and may be seen there before it is here.
+      else if (run.signal?.aborted || killedBy === 'SIGINT') reject(new AppError('interrupted', 'interrupted'))
       else reject(new AppError('tool-failed', `${name} was killed by ${killedBy ?? 'a signal'}`))
     })
   })

@@ -1,3 +1,4 @@
+import { writeSync } from 'node:fs'
 import type { App, AppOptions } from '../app.ts'
 import { systemClock } from '../base/clock.ts'
 import { createLogger, type Logger, type LogLevel } from '../base/logger.ts'
@@ -10,6 +11,7 @@ import { parseCommandLine } from './parser.ts'
 import { formatJson } from './printers/json.ts'
 import { formatFinding } from './printers/text.ts'
 import { Progress, type ProgressStyle } from './progress.ts'
+import { COMMANDS } from './registry.ts'
 import { type ColorChoice, Terminal } from './terminal.ts'
 import type { Values } from './values.ts'
 
@@ -17,10 +19,16 @@ type Environment = Readonly<Record<string, string | undefined>>
 
 /** Runs one command line (without node and script) on the process's own streams; gives the exit code. */
 export async function runCli(argv: readonly string[], environment: Environment): Promise<number> {
-  ignoreClosedPipe()
+  watchStreams()
   const interrupts = watchInterrupts(() => systemClock.monotonicMs())
   let terminal = new Terminal(process, colorOf(argv), environment)
   const json = wantsJson(argv)
+  process.on('uncaughtException', error => {
+    const failure = describeFailure(error, interrupts.signal.aborted, terminal.err)
+    writeSync(json ? 1 : 2, json ? formatJson(failure.json) : failure.text)
+    // oxlint-disable-next-line no-process-exit -- nothing can be trusted to end by itself any more
+    process.exit(failure.exitCode)
+  })
   try {
     if (wantsVersion(argv)) return await printVersion(terminal, json)
     const parsed = await parseCommandLine(argv)
@@ -58,6 +66,7 @@ async function runCommand(command: Command, values: Values, surroundings: Surrou
     call.progress.clear()
     for (const app of opened) await app.close()
     // Whatever still hangs on (a worker, a socket) must not keep a finished command alive.
+    // oxlint-disable-next-line no-process-exit -- the exit code is set by then
     setTimeout(() => process.exit(), LINGER_MS).unref()
   }
 }
@@ -82,6 +91,7 @@ function makeCall(values: Values, surroundings: Surroundings, onOpen: (app: App)
     environment,
     json: values.flag('json'),
     progress,
+    loadCommands: () => Promise.all(COMMANDS.map(entry => entry.load())),
     openApp: async (options: Partial<AppOptions> = {}) => {
       const { openApp } = await import('../app.ts')
       const app = await openApp({
@@ -150,12 +160,12 @@ async function printVersion(terminal: Terminal, json: boolean): Promise<number> 
   return 0
 }
 
-/** `lifeboat ls | head` closes our stdout early; that is no failure. */
-function ignoreClosedPipe(): void {
+/** `lifeboat ls | head` closes our stdout early; that is no failure. A full disk behind it is: the write rejects. */
+function watchStreams(): void {
   for (const stream of [process.stdout, process.stderr]) {
     stream.on('error', (error: NodeJS.ErrnoException) => {
+      // oxlint-disable-next-line no-process-exit -- nobody reads what would follow
       if (error.code === 'EPIPE') process.exit(process.exitCode ?? 0)
-      throw error
     })
   }
 }

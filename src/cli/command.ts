@@ -57,6 +57,8 @@ export interface Call {
   /** Reads the configuration; the frame closes it. One a call. */
   openApp(options?: Partial<AppOptions>): Promise<App>
   readonly progress: Progress
+  /** Every command there is. */
+  loadCommands(): Promise<readonly Command[]>
 }
 
 /** What a command has to say: `json` for `--json`, `text` for people. */

@@ -1,12 +1,10 @@
 import type { Command, OptionSpec, Words } from './command.ts'
 import { GLOBAL_OPTIONS } from './global-options.ts'
-import { COMMANDS } from './registry.ts'
 
 export type Shell = 'bash' | 'zsh' | 'fish'
 
 /** The script for one shell, made from the definitions of all commands. */
-export async function completionScript(shell: Shell): Promise<string> {
-  const commands = await Promise.all(COMMANDS.map(entry => entry.load()))
+export function completionScript(shell: Shell, commands: readonly Command[]): string {
   return shell === 'bash' ? bash(commands) : shell === 'zsh' ? zsh(commands) : fish(commands)
 }
 
@@ -33,68 +31,89 @@ const flagsOf = (command: Command): Flag[] => (command.options ?? []).map(flagOf
 // ---- bash
 
 function bash(commands: readonly Command[]): string {
-  const values = [...GLOBAL_FLAGS, ...commands.flatMap(flagsOf)].filter(flag => flag.takesValue)
-  const valueNames = [...new Set(values.flatMap(flag => flag.names))]
-  const known = new Map(values.flatMap(flag => flag.names.map(name => [name, flag.complete] as const)))
-  const valueCases = valueNames.map(name => `    ${name}) ${bashOffer(known.get(name))}; return ;;`)
   const firstWords = [...new Set(commands.map(command => command.name.split(' ')[0]))]
-  const groups = Map.groupBy(
-    commands.filter(command => command.name.includes(' ')),
-    command => command.name.split(' ')[0] ?? '',
-  )
-  const groupCases = [...groups].map(
-    ([name, members]) => `    ${name}) words="${members.map(member => member.name.split(' ')[1]).join(' ')}" ;;`,
+  const globals = GLOBAL_FLAGS.flatMap(flag => flag.names)
+  const valueNames = new Set(
+    [...GLOBAL_FLAGS, ...commands.flatMap(flagsOf)].filter(flag => flag.takesValue).flatMap(flag => flag.names),
   )
   const flagCases = commands.map(command => {
-    const flags = [...flagsOf(command), ...GLOBAL_FLAGS].flatMap(flag => flag.names).join(' ')
-    return `    "${command.name}") flags="${flags}" ;;`
-  })
-  const wordCases = commands.flatMap(command => {
-    const [first] = command.arguments ?? []
-    return first?.complete === undefined ? [] : [`    "${command.name}") ${bashOffer(first.complete)}; return ;;`]
+    const names = flagsOf(command).flatMap(flag => flag.names)
+    return `    "${command.name}") flags="${[...names, ...globals].join(' ')}" ;;`
   })
   return `# bash completion for lifeboat
 _lifeboat() {
   local cur="\${COMP_WORDS[COMP_CWORD]}" prev="\${COMP_WORDS[COMP_CWORD-1]}"
-  local verb="" sub="" words="" flags="" i word
+  local verb="" sub="" words="" flags="${globals.join(' ')}" i word
   COMPREPLY=()
-  case "$prev" in
-${valueCases.join('\n')}
-  esac
   for ((i = 1; i < COMP_CWORD; i++)); do
     word="\${COMP_WORDS[i]}"
     case "$word" in
-      ${valueNames.join('|')}) ((i++)) ;;
+      ${[...valueNames].join('|')}) ((i++)) ;;
       -*) ;;
       *) if [ -z "$verb" ]; then verb="$word"; elif [ -z "$sub" ]; then sub="$word"; fi ;;
     esac
   done
-  if [ -z "$verb" ] && [[ "$cur" != -* ]]; then
-    COMPREPLY=($(compgen -W "${firstWords.join(' ')} help" -- "$cur"))
-    return
-  fi
   case "$verb" in
-${groupCases.join('\n')}
+${bashGroups(commands).join('\n')}
   esac
-  if [ -n "$words" ] && [ -z "$sub" ]; then
-    COMPREPLY=($(compgen -W "$words" -- "$cur"))
-    return
-  fi
-  [ -n "$words" ] && verb="$verb $sub"
+  case "$verb|$prev" in
+${bashValues(commands).join('\n')}
+  esac
   if [[ "$cur" == -* ]]; then
-    flags="${GLOBAL_FLAGS.flatMap(flag => flag.names).join(' ')}"
     case "$verb" in
 ${flagCases.join('\n')}
     esac
     COMPREPLY=($(compgen -W "$flags --help" -- "$cur"))
     return
   fi
+  if [ -z "$verb" ]; then
+    COMPREPLY=($(compgen -W "${firstWords.join(' ')} help" -- "$cur"))
+    return
+  fi
+  if [ -n "$words" ] && [ -z "$sub" ]; then
+    COMPREPLY=($(compgen -W "$words" -- "$cur"))
+    return
+  fi
   case "$verb" in
-${wordCases.join('\n')}
+${bashArguments(commands).join('\n')}
   esac
 }
 complete -F _lifeboat lifeboat
 `
+}
+
+/** `key` needs a second word; with it, `$verb` becomes `key add`. */
+function bashGroups(commands: readonly Command[]): string[] {
+  const members = commands.filter(command => command.name.includes(' '))
+  const groups = Map.groupBy(members, command => command.name.split(' ')[0] ?? '')
+  return [...groups].map(([name, own]) => {
+    const words = own.map(command => command.name.split(' ')[1]).join(' ')
+    return `    ${name}) words="${words}"; [ -n "$sub" ] && verb="$verb $sub" ;;`
+  })
+}
+
+/** What may follow an option: the same option may mean different things to different commands. */
+function bashValues(commands: readonly Command[]): string[] {
+  return [
+    ...commands.flatMap(command => bashValueCases(`"${command.name}"`, flagsOf(command))),
+    ...bashValueCases('*', GLOBAL_FLAGS),
+  ]
+}
+
+function bashValueCases(verb: string, flags: readonly Flag[]): string[] {
+  return flags
+    .filter(flag => flag.takesValue)
+    .map(flag => {
+      const patterns = flag.names.map(name => `${verb}"|${name}"`).join(' | ')
+      return `    ${patterns}) ${bashOffer(flag.complete)}; return ;;`
+    })
+}
+
+function bashArguments(commands: readonly Command[]): string[] {
+  return commands.flatMap(command => {
+    const [first] = command.arguments ?? []
+    return first?.complete === undefined ? [] : [`    "${command.name}") ${bashOffer(first.complete)}; return ;;`]
+  })
 }
 
 function bashOffer(words: Words | undefined): string {

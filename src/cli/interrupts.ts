@@ -8,6 +8,7 @@ export function watchInterrupts(monotonicMs: () => number): { readonly signal: A
   let firstMs: number | undefined
   const onSignal = (): void => {
     firstMs ??= monotonicMs()
+    // oxlint-disable-next-line no-process-exit -- the second Ctrl-C means: at once
     if (monotonicMs() - firstMs > SAME_KEY_MS) process.exit(130)
     controller.abort()
   }

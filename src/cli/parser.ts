@@ -33,13 +33,21 @@ export async function parseCommandLine(given: readonly string[]): Promise<Parsed
   } catch (error) {
     if (!(error instanceof CommanderError)) throw error
     if (error.code === 'commander.helpDisplayed') return { kind: 'print', text: printed }
-    throw usageError(error, entry)
+    throw usageError(error, entry, findWords(argv)[0] ?? '')
   }
   return run ?? { kind: 'print', text: printed }
 }
 
+const named = (name: string): CommandEntry | undefined => COMMANDS.find(entry => entry.name === name)
+
 /** The command that the first words name. */
-export function findEntry(argv: readonly string[]): CommandEntry | undefined {
+function findEntry(argv: readonly string[]): CommandEntry | undefined {
+  const words = findWords(argv)
+  return named(words.slice(0, 2).join(' ')) ?? named(words[0] ?? '')
+}
+
+/** The first words that are no options and no values of global ones. */
+function findWords(argv: readonly string[]): string[] {
   const words: string[] = []
   for (let at = 0; at < argv.length && words.length < 3; at++) {
     const word = argv[at] ?? ''
@@ -47,15 +55,12 @@ export function findEntry(argv: readonly string[]): CommandEntry | undefined {
     if (takesValue(word)) at++
     else if (!word.startsWith('-')) words.push(word)
   }
-  const named = (name: string): CommandEntry | undefined => COMMANDS.find(entry => entry.name === name)
-  return named(words.slice(0, 2).join(' ')) ?? named(words[0] ?? '')
+  return words
 }
 
 function buildProgram(loaded: Command | undefined, onRun: (values: Values) => void): Parser {
-  const program = new Parser('lifeboat')
-    .helpOption('-h, --help', 'show help; "lifeboat <command> --help" shows examples')
-    .helpCommand(false)
-    .configureHelp({ showGlobalOptions: true })
+  const program = new Parser('lifeboat').helpOption('-h, --help', 'show this help').helpCommand(false)
+
   program.helpInformation = overview
   addOptions(program, GLOBAL_OPTIONS)
   let verbosity = 0
@@ -110,7 +115,7 @@ function exampleText(examples: readonly Example[]): string {
   const lines = examples.map(({ command, explains }) =>
     fits ? `  ${command.padEnd(width)}  ${explains}` : `  ${command}\n      ${explains}`,
   )
-  return `\nExamples:\n${lines.join('\n')}`
+  return `\nExamples:\n${lines.join('\n')}\n\nOptions of every command: "lifeboat --help".`
 }
 
 function valuesOf(program: Parser, parser: Parser, command: Command, verbosity: number): Values {
@@ -127,8 +132,9 @@ function forEachParser(parser: Parser, visit: (parser: Parser) => void): void {
 }
 
 /** Commander's sentence in our form: what is wrong, and as the hint what was probably meant. */
-function usageError(error: CommanderError, entry: CommandEntry | undefined): AppError {
-  const help = `Run "lifeboat ${entry === undefined ? '' : `${entry.name} `}--help" to see what there is.`
+function usageError(error: CommanderError, entry: CommandEntry | undefined, word: string): AppError {
+  const topic = entry?.name ?? (COMMANDS.some(({ name }) => name.startsWith(`${word} `)) ? word : undefined)
+  const help = `Run "lifeboat ${topic === undefined ? '' : `${topic} `}--help" to see what there is.`
   if (error.code === 'commander.help') return new AppError('usage', 'the command is not complete', { hint: help })
   const [first = '', ...rest] = error.message.replace(/^error: /, '').split('\n')
   const meant = /\(Did you mean (.+)\?\)/.exec(rest.join(' '))?.[1]

@@ -1,64 +1,92 @@
-import { createInterface } from 'node:readline/promises'
+import { createInterface, type Interface } from 'node:readline'
 import { Writable } from 'node:stream'
 import { AppError } from '../base/errors.ts'
 import { Secret } from '../base/secret.ts'
 import type { Terminal } from './terminal.ts'
 
-/** Asks on stderr, so that stdout stays for results. An empty answer is the default. */
-export async function ask(
-  terminal: Terminal,
-  question: string,
-  otherwise: string,
-  signal: AbortSignal,
-): Promise<string> {
-  const answer = await readLine(terminal, `${question} [${otherwise}] `, signal)
-  return answer.trim() === '' ? otherwise : answer.trim()
-}
+/** Questions to a person, asked on stderr so that stdout stays for results. What is typed ahead is not lost. */
+export class Prompts {
+  readonly #terminal: Terminal
+  readonly #signal: AbortSignal
+  readonly #lines: Interface
+  readonly #typed: string[] = []
+  #muted = false
+  #closed = false
+  #wake: () => void = () => {}
 
-export async function confirm(terminal: Terminal, question: string, signal: AbortSignal): Promise<boolean> {
-  for (;;) {
-    const answer = (await readLine(terminal, `${question} [Y/n] `, signal)).trim().toLowerCase()
-    if (answer === '' || answer === 'y' || answer === 'yes') return true
-    if (answer === 'n' || answer === 'no') return false
+  constructor(terminal: Terminal, signal: AbortSignal) {
+    this.#terminal = terminal
+    this.#signal = signal
+    const echo = new Writable({
+      write: (chunk: Buffer, _encoding, done) => {
+        if (!this.#muted) terminal.stderr.write(chunk)
+        done()
+      },
+    })
+    this.#lines = createInterface({ input: terminal.stdin, output: echo, terminal: true, historySize: 0 })
+    this.#lines.on('line', line => {
+      this.#typed.push(line)
+      this.#wake()
+    })
+    this.#lines.on('close', () => this.#end())
+    // In raw mode Ctrl-C is a key, not a signal.
+    this.#lines.on('SIGINT', () => process.kill(process.pid, 'SIGINT'))
+    signal.addEventListener('abort', () => this.#end(), { once: true })
   }
-}
 
-/** A new password, typed twice without echo. */
-export async function askNewPassword(terminal: Terminal, signal: AbortSignal): Promise<Secret> {
-  const first = await readHidden(terminal, 'New password: ', signal)
-  if (first === '') throw new AppError('usage', 'the new password is empty', { hint: 'Type at least one character.' })
-  const second = await readHidden(terminal, 'The same again: ', signal)
-  if (first === second) return new Secret(first)
-  throw new AppError('usage', 'the two passwords differ', { hint: 'Run the command again.' })
-}
-
-async function readHidden(terminal: Terminal, question: string, signal: AbortSignal): Promise<string> {
-  terminal.stderr.write(question)
-  const silent = new Writable({ write: (_chunk, _encoding, done) => done() })
-  try {
-    return await readLine(terminal, '', signal, silent)
-  } finally {
-    terminal.stderr.write('\n')
+  /** An empty answer is the default. */
+  async ask(question: string, otherwise: string): Promise<string> {
+    const answer = (await this.#read(`${question} [${otherwise}] `)).trim()
+    return answer === '' ? otherwise : answer
   }
-}
 
-async function readLine(
-  terminal: Terminal,
-  question: string,
-  signal: AbortSignal,
-  echo: NodeJS.WritableStream = process.stderr,
-): Promise<string> {
-  const lines = createInterface({ input: terminal.stdin, output: echo, terminal: true })
-  // In raw mode Ctrl-C is a key, not a signal.
-  lines.on('SIGINT', () => process.kill(process.pid, 'SIGINT'))
-  const ended = new Promise<never>((_, reject) => {
-    lines.once('close', () => reject(new AppError('interrupted', 'no answer was given')))
-  })
-  try {
-    return await Promise.race([lines.question(question, { signal }), ended])
-  } finally {
-    lines.removeAllListeners('close')
-    ended.catch(() => {})
-    lines.close()
+  async confirm(question: string): Promise<boolean> {
+    for (;;) {
+      const answer = (await this.#read(`${question} [Y/n] `)).trim().toLowerCase()
+      if (answer === '' || answer === 'y' || answer === 'yes') return true
+      if (answer === 'n' || answer === 'no') return false
+    }
+  }
+
+  /** A new password, typed twice without echo. */
+  async newPassword(): Promise<Secret> {
+    const first = await this.#readHidden('New password: ')
+    if (first === '') throw new AppError('usage', 'the new password is empty', { hint: 'Type at least one character.' })
+    if (first === (await this.#readHidden('The same again: '))) return new Secret(first)
+    throw new AppError('usage', 'the two passwords differ', { hint: 'Run the command again.' })
+  }
+
+  close(): void {
+    this.#lines.close()
+  }
+
+  async #readHidden(question: string): Promise<string> {
+    this.#terminal.stderr.write(question)
+    this.#muted = true
+    try {
+      return await this.#read('')
+    } finally {
+      this.#muted = false
+      this.#terminal.stderr.write('\n')
+    }
+  }
+
+  async #read(question: string): Promise<string> {
+    this.#lines.setPrompt(question)
+    this.#lines.prompt()
+    while (this.#typed.length === 0 && !this.#closed) {
+      await new Promise<void>(resolve => {
+        this.#wake = resolve
+      })
+    }
+    const line = this.#typed.shift()
+    if (line !== undefined && !this.#signal.aborted) return line
+    this.#terminal.stderr.write('\n')
+    throw new AppError('interrupted', 'no answer was given')
+  }
+
+  #end(): void {
+    this.#closed = true
+    this.#wake()
   }
 }

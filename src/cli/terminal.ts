@@ -37,7 +37,7 @@ export class Terminal {
   }
 
   get interactive(): boolean {
-    return this.stdin.isTTY === true && this.stderr.isTTY === true
+    return this.stdin.isTTY && this.stderr.isTTY === true
   }
 
   readonly out: Paint = (style, text) => (this.#colorOut ? styleText(style, text, { validateStream: false }) : text)

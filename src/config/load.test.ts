@@ -19,7 +19,7 @@ const GOOD = `repositories:
   main: { url: ./backups, passwordFile: ./.lifeboat/password }
 sources:
   app: { kind: sqlite, path: ./prisma/dev.db }
-  docs: { kind: files, path: ${'${DOCS}'}, exclude: [tmp] }
+  docs: { kind: files, path: \${DOCS}, exclude: [tmp] }
 policies:
   nightly:
     sources: [app, docs]
@@ -138,6 +138,12 @@ test.each(['', '[]', '42', 'null', '- a', 'repositories: 1\nsources: []', '\u000
   text => expect(errorOf(text).code).toBe('config-invalid'),
 )
 
+const options = (path: string): unknown =>
+  parse(
+    GOOD.replace('${DOCS}', () => path),
+    {},
+  ).sources.get('docs')?.options
+
 describe('variables', () => {
   test('are filled in everywhere but in comments, also inside braces, and are never YAML', () => {
     const text = `${GOOD}# \${NOT_THERE}\n`
@@ -145,11 +151,6 @@ describe('variables', () => {
   })
 
   test('may have a default, may be escaped', () => {
-    const options = (path: string): unknown =>
-      parse(
-        GOOD.replace('${DOCS}', () => path),
-        {},
-      ).sources.get('docs')?.options
     expect(options('"a/${DOCS:-b c}/d"')).toMatchObject({ path: 'a/b c/d' })
     expect(options('"$${DOCS}"')).toMatchObject({ path: '${DOCS}' })
   })

@@ -135,13 +135,11 @@ export function configSchema(kinds: readonly SourceKind[]) {
 }
 
 export type RepositorySettings = z.output<typeof repository>
-export type KeepSettings = z.output<typeof keep>
 export type PolicySettings = z.output<typeof policy>
 
 function isTimeZone(zone: string): boolean {
   try {
-    new Intl.DateTimeFormat('en', { timeZone: zone })
-    return true
+    return Intl.DateTimeFormat('en', { timeZone: zone }) !== undefined
   } catch {
     return false
   }

@@ -40,11 +40,6 @@ export async function loadSecret(reference: SecretReference, context: SecretCont
   return { secret: notEmpty(reference.password ?? '', 'its password', context), findings: [] }
 }
 
-/** Of a file, as every password file is read: one trailing line break is dropped. */
-export async function loadSecretFile(file: string, subject: string): Promise<LoadedSecret> {
-  return fromFile(file, { subject, baseDir: process.cwd(), environment: {} })
-}
-
 async function fromFile(name: string, context: SecretContext): Promise<LoadedSecret> {
   const file = resolve(context.baseDir, name)
   try {

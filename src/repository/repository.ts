@@ -38,6 +38,8 @@ export interface Repository {
   /** Raw plaintext of one blob, or of one repository file (`config`, `snapshot`, `index`, `key`, `lock`) as JSON text. */
   loadBlob(type: BlobType, id: Id): Promise<Buffer>
   loadFile(type: FileType, id: Id): Promise<Buffer>
+  /** What blobs take, by the index, in the order of the ids; undefined for one that is in no index. */
+  findBlobSizes(type: BlobType, ids: readonly Id[]): Promise<ReadonlyArray<BlobSize | undefined>>
 
   // ---- writing
 
@@ -63,6 +65,12 @@ export interface Repository {
   unlock(options: { readonly all: boolean }): Promise<LockInfo[]>
 
   close(): Promise<void>
+}
+
+export interface BlobSize {
+  /** Sealed, and compressed where it is. */
+  readonly storedBytes: number
+  readonly plainBytes: number
 }
 
 export type BlobType = 'data' | 'tree'
@@ -145,8 +153,11 @@ export interface Writing {
   hasContent(content: readonly Id[]): Promise<boolean>
   /** Stores a tree; nodes in any order. */
   saveTree(nodes: readonly TreeNode[]): Promise<Id>
-  /** Flushes packs, then the index; then the snapshot, in this order. Ends the writing. */
-  saveSnapshot(snapshot: NewSnapshot): Promise<Snapshot>
+  /**
+   * Flushes packs, then the index; then the snapshot, in this order. Ends the writing. A function is called when packs
+   * and index are stored: only then `progress` holds what all of it takes.
+   */
+  saveSnapshot(snapshot: NewSnapshot | (() => NewSnapshot)): Promise<Snapshot>
   /** Stops and releases the lock; stored packs stay for the next prune. Safe after `saveSnapshot` and twice. */
   abort(): Promise<void>
   readonly progress: WritingProgress

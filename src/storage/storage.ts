@@ -44,6 +44,8 @@ export interface StorageTraits {
 export interface StoredObject {
   readonly key: string
   readonly sizeBytes: number
+  /** When it was stored; only of `find`, and only where the store knows. */
+  readonly modifiedAt?: Date
 }
 
 export interface StorageCallOptions {

@@ -4,7 +4,7 @@ import { mkdir, mkdtemp, open, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { encodeName } from '../../src/base/bytes.ts'
-import { systemClock } from '../../src/base/clock.ts'
+import { type Clock, systemClock } from '../../src/base/clock.ts'
 import { isAppError } from '../../src/base/errors.ts'
 import { silentLogger } from '../../src/base/logger.ts'
 import type { BackupType, Manifest } from '../../src/model/manifest.ts'
@@ -50,6 +50,7 @@ export interface DrainOptions {
   /** Size of the buffer given to `Content.read`. */
   readonly bufferBytes?: number
   readonly signal?: AbortSignal
+  readonly clock?: Clock
   readonly excludePaths?: readonly string[]
   /** Called when the capture has started, before anything is read. */
   readonly onStarted?: (capture: Capture) => Promise<void>
@@ -68,16 +69,20 @@ export async function removeDir(dir: string): Promise<void> {
 let serial = 0
 
 /** A context with its own scratch folder inside `dir`. */
-export async function makeContext(dir: string, signal = new AbortController().signal): Promise<SourceContext> {
+export async function makeContext(
+  dir: string,
+  signal = new AbortController().signal,
+  clock: Clock = systemClock,
+): Promise<SourceContext> {
   const scratchDir = join(dir, `scratch-${++serial}`)
   await mkdir(scratchDir, { recursive: true, mode: 0o700 })
-  return { signal, clock: systemClock, logger: silentLogger, scratchDir }
+  return { signal, clock, logger: silentLogger, scratchDir }
 }
 
 /** Captures `source` and reads all of it into files below `dir`. Closes the capture. */
 export async function drain(source: Source, dir: string, options: DrainOptions = {}): Promise<DrainedSnapshot> {
   const type = options.type ?? 'full'
-  const context = await makeContext(dir, options.signal)
+  const context = await makeContext(dir, options.signal, options.clock)
   const capture = await source.capture({
     ...context,
     type,

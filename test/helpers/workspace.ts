@@ -56,6 +56,11 @@ export class Workspace {
     return runLifeboat(this.#args(args), { cwd: this.dir })
   }
 
+  /** The same without our configuration. */
+  async bare(...args: readonly string[]): Promise<CommandResult> {
+    return runLifeboat(args, { cwd: this.dir })
+  }
+
   start(...args: readonly string[]): RunningCommand {
     return startLifeboat(this.#args(args), { cwd: this.dir })
   }

@@ -20,7 +20,7 @@ export interface Contestant {
   storedBytes(dir: string): number
 }
 
-const PASSWORD = 'bench'
+export const PASSWORD = 'bench'
 
 export function lifeboat(bin: readonly string[]): Contestant {
   const run = (dir: string, ...args: string[]): Promise<Measurement> =>

@@ -22,7 +22,7 @@ export const completion: Command = {
     if (known === undefined) {
       throw new AppError('usage', `no completion for the shell "${shell}"`, { hint: `There is: ${SHELLS.join(', ')}.` })
     }
-    const script = await completionScript(known)
+    const script = completionScript(known, await call.loadCommands())
     return { json: { shell: known, script }, text: script }
   },
 }

@@ -1,6 +1,10 @@
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join, resolve } from 'node:path'
 import type { App } from '../../app.ts'
 import { AppError } from '../../base/errors.ts'
-import type { DoctorCheck, DoctorRequest } from '../../operations/doctor/doctor.ts'
+import type { DoctorRequest } from '../../operations/doctor/doctor.ts'
+import type { DoctorCheck } from '../../operations/doctor/doctor-check.ts'
 import type { Call, Command, Output } from '../command.ts'
 import { formatTable } from '../printers/text.ts'
 
@@ -22,9 +26,6 @@ export const doctor: Command = {
 }
 
 async function withRequest<T>(call: Call, work: (request: DoctorRequest) => Promise<T>): Promise<T> {
-  const { mkdtemp, rm } = await import('node:fs/promises')
-  const { tmpdir } = await import('node:os')
-  const { join } = await import('node:path')
   // Not the state folder: the doctor makes nothing that stays.
   const scratchDir = await mkdtemp(join(tmpdir(), 'lifeboat-doctor-'))
   try {
@@ -58,7 +59,6 @@ async function fromApp(
   app: App,
   call: Call,
 ): Promise<Pick<DoctorRequest, 'config' | 'privatePlaces' | 'repositories' | 'sources'>> {
-  const { resolve } = await import('node:path')
   const { probe } = await import('../../operations/probe/probe.ts')
   const { config } = app
   const only = call.values.text('repo')

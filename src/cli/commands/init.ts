@@ -1,9 +1,11 @@
+import { access } from 'node:fs/promises'
+import { basename, dirname, join, resolve } from 'node:path'
 import type { App } from '../../app.ts'
 import { AppError } from '../../base/errors.ts'
 import type { Discovery } from '../../operations/init/discovery.ts'
 import type { InitializedRepository } from '../../operations/init/init.ts'
 import type { Call, Command, Output } from '../command.ts'
-import { ask, confirm } from '../prompts.ts'
+import { Prompts } from '../prompts.ts'
 
 export const init: Command = {
   name: 'init',
@@ -21,7 +23,6 @@ export const init: Command = {
     { command: 'lifeboat init --yes --to /mnt/disk/backups', explains: 'without questions, on another disk' },
   ],
   run: async call => {
-    const { join, resolve } = await import('node:path')
     const operations = await import('../../operations/init/init.ts')
     const given = call.values.text('config')
     const file = given === undefined ? join(process.cwd(), 'lifeboat.yaml') : resolve(given)
@@ -33,33 +34,33 @@ export const init: Command = {
 
 /** Writes the configuration that a look around suggests. */
 async function propose(call: Call, file: string): Promise<Discovery> {
-  const { basename, dirname } = await import('node:path')
   const { discover } = await import('../../operations/init/discovery.ts')
   const { proposeConfig } = await import('../../operations/init/proposal.ts')
   const { createConfig } = await import('../../operations/init/init.ts')
   const folder = dirname(file)
   const discovery = await discover(folder, call.environment, call.signal)
+  if (!call.values.flag('quiet')) call.terminal.stderr.write(describe(discovery, folder))
+  const schema = await schemaBeside(folder)
+  const textFor = (repositoryUrl: string): string =>
+    proposeConfig({ repositoryUrl, passwordFile: './.lifeboat/password', discovery, schema })
   const asks = call.terminal.interactive && !call.values.flag('yes')
-  const say = (text: string): boolean => call.values.flag('quiet') || call.terminal.stderr.write(text)
-  say(describe(discovery, folder))
-  let url = call.values.text('to') ?? './backups'
-  if (asks && call.values.text('to') === undefined) {
-    url = await ask(call.terminal, 'Where should the backups go?', url, call.signal)
-  }
-  const passwordFile = './.lifeboat/password'
-  const text = proposeConfig({ repositoryUrl: url, passwordFile, discovery, schema: await schemaBeside(folder) })
-  if (asks) {
-    say(`\n${text}\n`)
-    const agreed = await confirm(
-      call.terminal,
-      `Write this to ${basename(file)} and create the repository?`,
-      call.signal,
-    )
-    if (!agreed)
-      throw new AppError('interrupted', 'nothing was written', { hint: 'Run "lifeboat init" again any time.' })
-  }
-  await createConfig(file, text)
+  const to = call.values.text('to')
+  await createConfig(file, asks ? await agree(call, file, textFor) : textFor(to ?? './backups'))
   return discovery
+}
+
+/** Asks where to and whether at all; gives the text that was agreed to. */
+async function agree(call: Call, file: string, textFor: (url: string) => string): Promise<string> {
+  const prompts = new Prompts(call.terminal, call.signal)
+  try {
+    const url = call.values.text('to') ?? (await prompts.ask('Where should the backups go?', './backups'))
+    const text = textFor(url)
+    call.terminal.stderr.write(`\n${text}\n`)
+    if (await prompts.confirm(`Write this to ${basename(file)} and create the repository?`)) return text
+  } finally {
+    prompts.close()
+  }
+  throw new AppError('interrupted', 'nothing was written', { hint: 'Run "lifeboat init" again any time.' })
 }
 
 const LATER = 'supported from a later version'
@@ -74,8 +75,6 @@ function describe({ sources, others }: Discovery, folder: string): string {
 
 /** The JSON Schema of an installed package, relative to the folder: editors can follow that. */
 async function schemaBeside(folder: string): Promise<string | undefined> {
-  const { access } = await import('node:fs/promises')
-  const { join } = await import('node:path')
   const schema = 'node_modules/lifeboat/docs/reference/config.schema.json'
   try {
     await access(join(folder, schema))
@@ -115,7 +114,6 @@ async function create(call: Call, file: string, discovery: Discovery | undefined
 }
 
 async function initRepository(app: App, name: string) {
-  const { resolve } = await import('node:path')
   const storage = await app.openStorage(name)
   const { passwordFile } = app.repositorySettings(name)
   return {

@@ -74,27 +74,28 @@ export async function* runDemo(dir: string, signal: AbortSignal): AsyncGenerator
 async function backUp(dir: string, shop: Shop, signal: AbortSignal): Promise<DemoBackup> {
   const before = shop.orders.length
   shop.takeLongestWaitMs()
-  const [result] = asRecords(await runOwn(dir, ['backup'], signal))
+  const { sources } = (await runOwn(dir, ['backup'], signal)) as { sources: ReadonlyArray<Record<string, unknown>> }
+  const [result] = sources
   return {
     bytesRead: figure(result, 'bytesRead'),
     bytesNew: figure(result, 'bytesNew'),
     bytesStored: figure(result, 'bytesStored'),
     durationMs: figure(result, 'durationMs'),
     ordersMeanwhile: shop.orders.length - before,
-    longestOrderMs: shop.takeLongestWaitMs(),
+    longestOrderMs: Math.round(shop.takeLongestWaitMs()),
   }
 }
 
 async function restore(dir: string, database: string, signal: AbortSignal): Promise<DemoEvent> {
   const started = performance.now()
   await runOwn(dir, ['restore', 'shop', 'latest', '--to', database], signal)
-  return { step: 'restored', sizeBytes: statSync(database).size, durationMs: performance.now() - started }
+  return { step: 'restored', sizeBytes: statSync(database).size, durationMs: Math.round(performance.now() - started) }
 }
 
 async function check(dir: string, signal: AbortSignal): Promise<DemoEvent> {
   const started = performance.now()
   await runOwn(dir, ['check', '--read-data'], signal)
-  return { step: 'checked', durationMs: performance.now() - started }
+  return { step: 'checked', durationMs: Math.round(performance.now() - started) }
 }
 
 /** Runs one of our commands in the demo's folder and returns its `--json` answer. */
@@ -103,10 +104,6 @@ async function runOwn(dir: string, args: readonly string[], signal: AbortSignal)
   const { code, stdout, stderr } = await runTool(process.execPath, command, { signal })
   if (code === 0) return JSON.parse(stdout.toString('utf8'))
   throw new AppError('failed', `lifeboat ${args.join(' ')} ended with ${code}: ${stderr.trim()}`)
-}
-
-function asRecords(value: unknown): Array<Record<string, unknown>> {
-  return Array.isArray(value) ? value : []
 }
 
 function figure(record: Record<string, unknown> | undefined, name: string): number {

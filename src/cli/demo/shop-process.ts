@@ -32,5 +32,6 @@ async function takeOrders(path: string): Promise<void> {
 }
 
 function tell(message: OrderMessage): void {
-  if (process.connected) process.send?.(message)
+  // Without a callback, a parent that is just ending would end us with an error.
+  if (process.connected) process.send?.(message, undefined, undefined, () => {})
 }

@@ -64,11 +64,11 @@ export class Story {
     const { bytesRead, bytesStored, durationMs, ordersMeanwhile, longestOrderMs } = backup
     const first = this.#firstStored === 0
     if (first) this.#firstStored = bytesStored
-    const cost = `Read ${formatSize(bytesRead)}, stored ${formatSize(bytesStored)} in ${formatDuration(durationMs)}`
-    const share = ` (${Math.round((100 * bytesStored) / this.#firstStored)} % of the first)`
+    const cost = `read ${formatSize(bytesRead)}, stored ${formatSize(bytesStored)} in ${formatDuration(durationMs)}`
+    const share = `${Math.round((100 * bytesStored) / this.#firstStored)} % of the first`
     return this.#command('backup', [
-      first ? `${cost}.` : `${newOrders} orders later: ${this.#paint('bold', cost.toLowerCase() + share)}.`,
-      `Meanwhile the shop took ${ordersMeanwhile} orders, the slowest in ${longestOrderMs.toFixed(0)} ms.`,
+      first ? `The first: ${cost}.` : `${newOrders} orders later: ${cost}, ${this.#paint('bold', share)}.`,
+      `Meanwhile the shop took ${ordersMeanwhile} orders, the slowest in ${longestOrderMs} ms.`,
     ])
   }
 

@@ -25,12 +25,6 @@ export function formatTable<Row>(columns: readonly Column<Row>[], rows: readonly
   return [paint('bold', line(titles)), ...cells.map(line)].map(text => `${text}\n`).join('')
 }
 
-/** `name  value` lines with the values in one column. */
-export function formatFacts(facts: ReadonlyArray<readonly [name: string, value: string]>): string {
-  const width = Math.max(0, ...facts.map(([name]) => name.length))
-  return facts.map(([name, value]) => `  ${name.padEnd(width)}  ${value}\n`).join('')
-}
-
 const SEVERITY_STYLE = { info: 'cyan', warning: 'yellow', error: 'red' } as const satisfies Record<Severity, string>
 
 export function formatFinding(finding: Finding, paint: Paint): string {

@@ -6,7 +6,7 @@ import { labelsToTags } from '../../model/recovery-point.ts'
 import type { NewSnapshot, Repository, Snapshot, SnapshotSummary, Writing } from '../../repository/index.ts'
 import type { Capture, CaptureSummary, ParentSnapshot, Source, SourceContext } from '../../sources/source.ts'
 import { type BackupProgress, type CapturedFiles, type CapturedTree, writeCapture } from './capture-writer.ts'
-import { findParent } from './parent.ts'
+import { findParent, isRelative } from './parent.ts'
 
 export interface BackupRequest extends SourceContext {
   readonly source: Source
@@ -47,20 +47,21 @@ export interface BackupResult {
 
 export type { BackupProgress } from './capture-writer.ts'
 
-/** Takes one recovery point of one source into one repository. */
-export async function backup(request: BackupRequest): Promise<BackupResult> {
-  requireType(request.source, request.type)
-  const startedMs = request.clock.monotonicMs()
-  const startedAt = request.clock.now()
-  const parent = await findParent(request)
-  const writing = await request.repository.startWriting({ signal: request.signal })
+/**
+ * Takes one recovery point of one source into one repository. A type that is relative to an earlier snapshot where
+ * there is none (or it can't be read) becomes `full`, which the result, the manifest and the tags then say.
+ */
+export async function backup(asked: BackupRequest): Promise<BackupResult> {
+  requireType(asked.source, asked.type)
+  const startedMs = asked.clock.monotonicMs()
+  const startedAt = asked.clock.now()
+  const writing = await asked.repository.startWriting({ signal: asked.signal })
   try {
-    const capture = await request.source.capture({
-      ...context(request),
-      type: request.type,
-      parent: parent,
-      excludePaths: request.excludePaths,
-    })
+    // Under the lock: no prune can take the parent away between here and its use.
+    const parent = await findParent(asked)
+    const request: BackupRequest = parent === undefined && isRelative(asked.type) ? { ...asked, type: 'full' } : asked
+    const { type, excludePaths } = request
+    const capture = await request.source.capture({ ...context(request), type, parent, excludePaths })
     try {
       return await record(request, { writing, capture, parent, startedAt, startedMs })
     } finally {
@@ -84,7 +85,7 @@ async function record(request: BackupRequest, under: Under): Promise<BackupResul
   const tree = await writeCapture({
     writing,
     capture,
-    parent: parent,
+    parent,
     source: request.source.name,
     listFiles: request.source.traits.consistency === 'transactional',
     signal: request.signal,
@@ -93,7 +94,7 @@ async function record(request: BackupRequest, under: Under): Promise<BackupResul
     manifest: async captured => manifestOf(request, parent, captured, await capture.finish()),
   })
   throwIfAborted(request.signal)
-  const snapshot = await writing.saveSnapshot(newSnapshot(request, under, tree))
+  const snapshot = await writing.saveSnapshot(() => newSnapshot(request, under, tree))
   return {
     run: request.runId,
     source: request.source.name,

@@ -18,6 +18,10 @@ const RELATIVE_TO: Partial<Record<BackupType, readonly BackupType[]>> = {
   differential: ['full'],
 }
 
+export function isRelative(type: BackupType): boolean {
+  return RELATIVE_TO[type] !== undefined
+}
+
 /**
  * The newest snapshot of this source on this host that a backup of this type is relative to. Undefined when there is
  * none or it can't be read: then everything is read anew, which is always right, only slower.

@@ -6,6 +6,7 @@ import type { Finding } from '../../model/finding.ts'
 import type { Repository } from '../../repository/index.ts'
 import type { ProbeResult } from '../probe/probe.ts'
 import { checkClock } from './clock.ts'
+import type { DoctorCheck } from './doctor-check.ts'
 import { findTools } from './tools.ts'
 
 export interface DoctorRequest {
@@ -28,15 +29,6 @@ export interface DoctorRepository {
   readonly name: string
   readonly open: () => Promise<Repository>
   readonly freeBytes: () => Promise<number | undefined>
-}
-
-export interface DoctorCheck {
-  readonly area: 'versions' | 'tools' | 'configuration' | 'permissions' | 'clock' | 'repository' | 'source'
-  readonly name: string
-  /** `info` is worth knowing only. */
-  readonly status: 'ok' | 'info' | 'warning' | 'error'
-  readonly message: string
-  readonly hint?: string
 }
 
 export interface DoctorResult {

@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { parse as parseYaml } from 'yaml'
-import type { OtherFind } from './discovery.ts'
+import type { OtherFind } from './other-find.ts'
 
 const WRANGLER_FILES = ['wrangler.toml', 'wrangler.json', 'wrangler.jsonc']
 const COMPOSE_FILES = ['compose.yaml', 'compose.yml', 'docker-compose.yaml', 'docker-compose.yml']

@@ -3,17 +3,8 @@ import { basename, extname, join } from 'node:path'
 import { throwIfAborted } from '../../base/errors.ts'
 import { findComposeServices, findWranglerBindings } from './deployment-files.ts'
 import { findDatabaseUrls } from './environment-files.ts'
+import type { OtherFind } from './other-find.ts'
 import { findSqliteFiles } from './sqlite-files.ts'
-
-/** Something worth protecting that this version can't. */
-export interface OtherFind {
-  /** `a PostgreSQL database`. */
-  readonly what: string
-  /** A later version will. */
-  readonly planned: boolean
-  /** Where it was found: `DATABASE_URL in .env`, `wrangler.toml`. */
-  readonly where: string
-}
 
 /** A source for the configuration. */
 export interface ProposedSource {

@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises'
 import { dirname, isAbsolute, join, relative } from 'node:path'
-import type { OtherFind } from './discovery.ts'
+import type { OtherFind } from './other-find.ts'
 
 export interface DatabaseUrls {
   /** Relative paths that `file:` URLs mean; they may not exist. */

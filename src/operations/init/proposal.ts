@@ -1,4 +1,5 @@
-import type { Discovery, OtherFind } from './discovery.ts'
+import type { Discovery } from './discovery.ts'
+import type { OtherFind } from './other-find.ts'
 
 export interface Proposal {
   readonly repositoryUrl: string
@@ -68,7 +69,7 @@ function policyLines(names: readonly string[]): string[] {
 /** Plain where YAML takes it for text that ends where it should, else in double quotes. */
 function scalar(text: string): string {
   const plain = /^[A-Za-z./][A-Za-z0-9 ._/-]*$/.test(text) && !/ $|^(true|false|yes|no|on|off|null|y|n)$/i.test(text)
-  return plain ? text : JSON.stringify(text.replaceAll('${', '$${'))
+  return plain ? text : JSON.stringify(text.replaceAll('${', () => '$${'))
 }
 
 const comment = (text: string): string => text.replace(/[\r\n\u0085\u2028\u2029]+/g, ' ')

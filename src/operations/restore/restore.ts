@@ -1,9 +1,10 @@
 import { AppError } from '../../base/errors.ts'
 import type { Finding } from '../../model/finding.ts'
+import type { TreeNode } from '../../model/node.ts'
 import { labelsOf } from '../../model/recovery-point.ts'
 import type { Repository, Snapshot } from '../../repository/index.ts'
 import type { CheckOutcome, RestoredBytes, Source, SourceContext } from '../../sources/source.ts'
-import { loadManifest } from '../browse/snapshot-tree.ts'
+import { getSourceRoot, loadManifest, SnapshotTree, sourceFolder } from '../browse/snapshot-tree.ts'
 import { RepositorySnapshotReader } from './snapshot-reader.ts'
 
 export interface RestoreOperationRequest extends SourceContext {
@@ -50,6 +51,7 @@ export async function restore(request: RestoreOperationRequest): Promise<Restore
     repository,
     snapshot,
     manifest: await loadManifest(repository, snapshot),
+    root: await findOwnRoot(repository, snapshot),
     signal: request.signal,
     onProgress: progress => request.onProgress?.({ ...progress, sizeBytes }),
   })
@@ -72,6 +74,12 @@ export async function restore(request: RestoreOperationRequest): Promise<Restore
     checks: outcome.checks,
     findings: outcome.findings,
   }
+}
+
+/** Another program's snapshot has no folder of a source, and so none whose owner and mode the target should get. */
+async function findOwnRoot(repository: Repository, snapshot: Snapshot): Promise<TreeNode | undefined> {
+  if (sourceFolder(snapshot) === '') return undefined
+  return await getSourceRoot(new SnapshotTree(repository, snapshot.tree), snapshot)
 }
 
 function requireKind(source: Source, snapshot: Snapshot): void {

@@ -8,6 +8,7 @@ import { getSourceRoot, SnapshotTree } from '../browse/snapshot-tree.ts'
 export class RepositorySnapshotReader implements SnapshotReader {
   readonly id: string
   readonly manifest: Manifest | undefined
+  readonly root: TreeNode | undefined
   readonly #repository: Repository
   readonly #snapshot: Snapshot
   readonly #signal: AbortSignal
@@ -18,11 +19,13 @@ export class RepositorySnapshotReader implements SnapshotReader {
     readonly repository: Repository
     readonly snapshot: Snapshot
     readonly manifest: Manifest | undefined
+    readonly root: TreeNode | undefined
     readonly signal: AbortSignal
     readonly onProgress: ((progress: RestoredBytes) => void) | undefined
   }) {
     this.id = options.snapshot.id
     this.manifest = options.manifest
+    this.root = options.root
     this.#repository = options.repository
     this.#snapshot = options.snapshot
     this.#signal = options.signal

@@ -53,6 +53,11 @@ export class RepositoryFiles {
     return ids
   }
 
+  /** When a file was written, where the storage knows. */
+  async modifiedAt(type: Exclude<FileType, 'config'>, id: Id): Promise<Date | undefined> {
+    return (await this.#context.storage.find(fileKey(type, id)))?.modifiedAt
+  }
+
   /** JSON text, checked against name and seal: `damaged` or `storage-not-found`. */
   async load(type: SealedType, id: Id, signal?: AbortSignal): Promise<Uint8Array> {
     const subject = `${type} ${shortId(id)}`

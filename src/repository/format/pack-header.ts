@@ -49,6 +49,15 @@ function writeEntry(out: Buffer, start: number, blob: PackedBlob): number {
  * the pack up to the header exactly.
  */
 export function parsePackHeader(header: Uint8Array, packBytes: number, subject: string): PackedBlob[] {
+  const { blobs, bodyBytes } = parsePackEntries(header, subject)
+  if (bodyBytes + header.length + SEAL_BYTES + HEADER_LENGTH_BYTES !== packBytes) {
+    throw invalid(subject, 'its header does not describe its length')
+  }
+  return blobs
+}
+
+/** As `parsePackHeader`, for a pack of which only the header is at hand. */
+export function parsePackEntries(header: Uint8Array, subject: string): { blobs: PackedBlob[]; bodyBytes: number } {
   const bytes = Buffer.from(header.buffer, header.byteOffset, header.byteLength)
   const blobs: PackedBlob[] = []
   let offset = 0
@@ -59,10 +68,24 @@ export function parsePackHeader(header: Uint8Array, packBytes: number, subject: 
     offset += blob.length
     at += entryBytes(blob.uncompressedLength)
   }
-  if (offset + bytes.length + SEAL_BYTES + HEADER_LENGTH_BYTES !== packBytes) {
-    throw invalid(subject, 'its header does not describe its length')
+  return { blobs, bodyBytes: offset }
+}
+
+/** Visits the entries of a header that this process made itself. `plainLength` is 0 for what is stored as it is. */
+export function walkPackEntries(
+  entries: Buffer,
+  visit: (idAt: number, isTree: boolean, offset: number, length: number, plainLength: number) => void,
+): void {
+  let offset = 0
+  for (let at = 0; at < entries.length; ) {
+    const kind = entries.readUInt8(at)
+    const length = entries.readUInt32LE(at + 1)
+    const compressed = (kind & 2) !== 0
+    const idAt = at + (compressed ? 9 : 5)
+    visit(idAt, (kind & 1) !== 0, offset, length, compressed ? entries.readUInt32LE(at + 5) : 0)
+    offset += length
+    at = idAt + 32
   }
-  return blobs
 }
 
 function readEntry(bytes: Buffer, at: number, offset: number, subject: string): PackedBlob {

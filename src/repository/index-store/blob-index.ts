@@ -6,7 +6,7 @@ import type { Finding } from '../../model/finding.ts'
 import type { Id } from '../../model/node.ts'
 import type { RepositoryFiles } from '../files/repository-files.ts'
 import { shortId } from '../format/file-keys.ts'
-import { type IndexedPack, parseIndex } from '../format/index-file.ts'
+import { parseIndex } from '../format/index-file.ts'
 import type { BlobType } from '../repository.ts'
 import { EntryCollector, readWords } from './entries.ts'
 import { type BlobLocation, Segment } from './segment.ts'
@@ -113,10 +113,10 @@ export class BlobIndex {
     return ids
   }
 
-  /** Takes in an index file that this process has just saved. */
-  async addIndexFile(indexId: Id, packs: Iterable<IndexedPack>): Promise<void> {
+  /** Takes in an index file that this process has just saved, from its packs' headers (plaintext). */
+  async addIndexFile(indexId: Id, packs: Iterable<{ readonly id: Id; readonly entries: Uint8Array }>): Promise<void> {
     const collector = new EntryCollector()
-    for (const pack of packs) collector.addPack(pack)
+    for (const pack of packs) collector.addPackEntries(pack.id, pack.entries)
     await this.#add(collector, [indexId])
     await this.#mergeSegments()
   }

@@ -1,5 +1,6 @@
+import type { Id } from '../../model/node.ts'
 import type { IndexedPack } from '../format/index-file.ts'
-import type { PackedBlob } from '../format/pack-header.ts'
+import { type PackedBlob, walkPackEntries } from '../format/pack-header.ts'
 
 /**
  * Index entries as 12 words each: the id's 8 words, `pack number * 2 + (1 for a tree)`, offset, length, plaintext length
@@ -34,6 +35,20 @@ export class EntryCollector {
     const packNumber = this.#packs.push(Buffer.from(pack.id, 'hex')) - 1
     const id = Buffer.allocUnsafe(32)
     for (const blob of pack.blobs) this.#addBlob(packNumber, blob, id)
+  }
+
+  /** The same from a pack header's plaintext. */
+  addPackEntries(packId: Id, entries: Uint8Array): void {
+    const packNumber = this.#packs.push(Buffer.from(packId, 'hex')) - 1
+    const bytes = Buffer.from(entries.buffer, entries.byteOffset, entries.byteLength)
+    walkPackEntries(bytes, (idAt, isTree, offset, length, plainLength) => {
+      const at = this.#reserve(1)
+      readWords(bytes, idAt, this.#words, at)
+      this.#words[at + PACK_WORD] = packNumber * 2 + (isTree ? 1 : 0)
+      this.#words[at + OFFSET_WORD] = offset
+      this.#words[at + LENGTH_WORD] = length
+      this.#words[at + PLAIN_WORD] = plainLength
+    })
   }
 
   /** Entries sorted before, whose packs get new numbers here. */

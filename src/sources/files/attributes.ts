@@ -1,3 +1,4 @@
+import { AppError } from '../../base/errors.ts'
 import { findTool, runTool } from '../../base/process.ts'
 import type { ExtendedAttribute } from '../../model/node.ts'
 import type { RawPath } from './raw-path.ts'
@@ -29,7 +30,9 @@ export async function readAttributes(
 ): Promise<ReadonlyMap<RawPath, readonly ExtendedAttribute[]>> {
   const options = ['-d', '-m', '-', '-h', '-e', 'base64', '--absolute-names', '--']
   const stdin = Buffer.from(`${paths.join('\0')}\0`, 'latin1')
-  const { stdout } = await runTool('xargs', ['-0', 'getfattr', ...options], { stdin, signal })
+  const { stdout, code, stderr } = await runTool('xargs', ['-0', 'getfattr', ...options], { stdin, signal })
+  // 123: some paths could not be read, which is said of them when they are. Anything else is about the tool itself.
+  if (code !== 0 && code !== 123) throw new AppError('tool-failed', `getfattr failed: ${stderr.trim()}`)
   return parseAttributes(stdout.toString('latin1'))
 }
 

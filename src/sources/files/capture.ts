@@ -1,4 +1,4 @@
-import type { BigIntStats } from 'node:fs'
+import { type BigIntStats, closeSync, fstatSync } from 'node:fs'
 import { AppError, messageOf, systemCode } from '../../base/errors.ts'
 import type { ExtendedAttribute, NodeMeta, TreeNode } from '../../model/node.ts'
 import type { Capture, CaptureEntry, CaptureRequest, CaptureSummary, Content } from '../source.ts'
@@ -107,7 +107,7 @@ export class FilesCapture implements Capture {
     try {
       const file = await openQuietly(this.#absolute(walked.raw))
       try {
-        const opened = await file.stat({ bigint: true })
+        const opened = fstatSync(file, { bigint: true })
         if (!opened.isFile()) throw new AppError('failed', 'it is no longer a regular file')
         seen(this.#metaOfOpened(walked, opened))
         return new FileContent(file, opened, {
@@ -115,7 +115,7 @@ export class FilesCapture implements Capture {
           unreadable: error => this.#lostFile(walked.raw, error),
         })
       } catch (error) {
-        await file.close()
+        closeSync(file)
         throw error
       }
     } catch (error) {

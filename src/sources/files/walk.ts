@@ -1,6 +1,6 @@
-import type { BigIntStats } from 'node:fs'
-import { lstat, open, readdir, readlink } from 'node:fs/promises'
-import { setTimeout as sleep } from 'node:timers/promises'
+import { type BigIntStats, lstatSync, readlinkSync } from 'node:fs'
+import { open, readdir } from 'node:fs/promises'
+import { setImmediate as breathe, setTimeout as sleep } from 'node:timers/promises'
 import { throwIfAborted } from '../../base/errors.ts'
 import type { CaptureRoot, OwnPaths } from './capture-root.ts'
 import type { ExcludePatterns } from './exclusion.ts'
@@ -37,8 +37,11 @@ export interface WalkedEntry {
 /** Told of everything that was there and can't be walked. `doing` completes "cannot ...". */
 export type LostEntry = (raw: RawPath, doing: string, error: unknown) => void
 
-/** How many entries of one folder are looked at together. */
-const LOOK_AT = 256
+/**
+ * How many entries of one folder are looked at together. That is done at once, without Node's thread pool, which would
+ * cost several times what the system's call does; and few enough that nothing else waits long for it.
+ */
+const LOOK_AT = 128
 
 /**
  * The kernel stamps times by a clock that ticks every 1 to 10 ms: two changes within one tick leave the same ctime.
@@ -126,17 +129,18 @@ export class FolderWalk {
 
   /** What is known of these names of one folder; excluded and vanished ones left out. */
   async #look(folder: RawPath, names: readonly RawPath[]): Promise<WalkedEntry[]> {
-    const found = await Promise.all(names.map(name => this.#lookAt(joinRaw(folder, name))))
+    await breathe()
+    const found = names.map(name => this.#lookAt(joinRaw(folder, name)))
     return this.#settle(found.filter(entry => entry !== undefined))
   }
 
-  async #lookAt(raw: RawPath): Promise<WalkedEntry | undefined> {
+  #lookAt(raw: RawPath): WalkedEntry | undefined {
     try {
       const path = toBuffer(this.#absolute(raw))
-      const stat = await lstat(path, { bigint: true })
+      const stat = lstatSync(path, { bigint: true })
       if (this.#excludes(raw, stat)) return undefined
       if (!stat.isSymbolicLink()) return { raw, stat, settled: true }
-      const linkTarget = toName(await readlink(path, { encoding: 'latin1' }))
+      const linkTarget = toName(readlinkSync(path, { encoding: 'latin1' }))
       return { raw, stat, settled: true, linkTarget }
     } catch (error) {
       this.#lost(raw, 'look at', error)
@@ -157,13 +161,11 @@ export class FolderWalk {
     const fresh = new Set(entries.filter(entry => isFresh(entry.stat)))
     if (fresh.size === 0) return [...entries]
     if ([...fresh].some(entry => !isCoarse(entry.stat))) await sleep(TICK_MS)
-    const settled = await Promise.all(
-      entries.map(async entry => {
-        if (!fresh.has(entry)) return entry
-        const again = isCoarse(entry.stat) ? entry : await this.#lookAt(entry.raw)
-        return again && { ...again, settled: !isFresh(again.stat) }
-      }),
-    )
+    const settled = entries.map(entry => {
+      if (!fresh.has(entry)) return entry
+      const again = isCoarse(entry.stat) ? entry : this.#lookAt(entry.raw)
+      return again && { ...again, settled: !isFresh(again.stat) }
+    })
     return settled.filter(entry => entry !== undefined)
   }
 

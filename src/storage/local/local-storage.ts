@@ -64,7 +64,7 @@ export class LocalStorage implements Storage {
     const path = this.#begin(key, options)
     try {
       const status = await stat(path)
-      return status.isFile() ? { key, sizeBytes: status.size } : undefined
+      return status.isFile() ? { key, sizeBytes: status.size, modifiedAt: status.mtime } : undefined
     } catch (error) {
       if (systemCode(error) === 'ENOENT') return undefined
       throw storageError(`cannot look for ${key} in ${this.location}`, error)

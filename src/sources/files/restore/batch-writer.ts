@@ -1,20 +1,24 @@
-import type { BigIntStats } from 'node:fs'
-import { constants } from 'node:fs'
-import { chmod, copyFile, link, lstat, symlink, unlink } from 'node:fs/promises'
-import { forEachLimit } from '../../../base/concurrency.ts'
+import { chmodSync, symlinkSync, unlinkSync } from 'node:fs'
+import { setImmediate as breathe } from 'node:timers/promises'
 import { AppError, messageOf, systemCode, throwIfAborted } from '../../../base/errors.ts'
 import type { FileToRestore, RestoreRequest } from '../../source.ts'
 import { canWriteAttributes, writeAttributes } from '../attributes.ts'
-import { FindingLog } from '../finding-log.ts'
+import type { FindingLog } from '../finding-log.ts'
 import { typeOf } from '../node-meta.ts'
-import { type RawPath, toBuffer, toName, toRaw } from '../raw-path.ts'
-import type { Batch, HardLink, Placed } from './batch.ts'
+import { toBuffer, toName, toRaw } from '../raw-path.ts'
+import type { Batch, Placed } from './batch.ts'
 import { syncFiles, syncFolders } from './durable.ts'
-import { mayGiveAway, type Restorer, restoreModeAndTimes, restoreOwner, sameTime } from './metadata.ts'
+import { look, makeHardLink } from './hard-links.ts'
+import { mayGiveAway, type Restorer, restoreMode, restoreOwner } from './metadata.ts'
 import { makeSpecialFiles } from './special-files.ts'
-import { type TargetFolder, targetError } from './target.ts'
+import { isFatal, type TargetFolder, targetError } from './target.ts'
+import { restoreExactTimes, restoreTimes, sameTime } from './times.ts'
 
-const AT_ONCE = 16
+/**
+ * Metadata is set by direct calls, which return at once and cost a fraction of Node's thread pool; after this many all
+ * else gets its turn.
+ */
+const IN_A_ROW = 64
 
 export interface Written {
   files: number
@@ -41,48 +45,44 @@ export class BatchWriter {
   }
 
   async write(batch: Batch): Promise<void> {
-    const files = await this.#writeFiles(batch.files)
-    const made = [...files, ...(await this.#makeLinks(batch.links)), ...(await this.#makeOthers(batch.others))]
-    const folders = batch.left
-    throwIfAborted(this.#request.signal)
-    await forEachLimit([...made, ...folders], AT_ONCE, placed => this.#try(placed, this.#owner(placed)))
+    const { left: folders, links } = batch
+    const made = [...(await this.#writeFiles(batch.files)), ...(await this.#makeOthers(batch.others))]
+    await this.#each(links, link => {
+      if (makeHardLink(link) === 'copied') made.push(link)
+    })
+    await this.#each([...made, ...folders], ({ raw, node }) => restoreOwner(raw, node, this.#restorer))
     await this.#writeAttributes([...made, ...folders])
-    await forEachLimit(made, AT_ONCE, placed => this.#try(placed, this.#finish(placed)))
-    await this.#count([...batch.files, ...batch.links])
-    await this.#syncFolders([...made, ...batch.links, ...folders])
+    await this.#each(made, placed => this.#restoreMode(placed))
+    await this.#restoreTimes([...made, ...folders])
+    await this.#each([...batch.files, ...links], placed => this.#count(placed))
+    await this.#syncFolders([...made, ...links, ...folders])
     // A directory may become one that we can't enter any more: after all that is in it.
-    for (const folder of folders) await this.#try(folder, this.#finish(folder))
+    await this.#each(folders, placed => this.#restoreMode(placed))
   }
 
   /** Returns the files that need their metadata. */
   async #writeFiles(files: readonly Placed[]): Promise<Placed[]> {
-    const wanted = new Map<Placed, FileToRestore>()
-    await forEachLimit(files, AT_ONCE, async file => {
-      const delta = await this.#try(file, this.#makeWay(file))
-      if (delta === undefined || delta === 'finished') return
-      wanted.set(file, { node: file.node, path: toName(file.raw), delta: delta === 'delta' })
+    const written: Placed[] = []
+    const wanted: FileToRestore[] = []
+    await this.#each(files, file => {
+      const how = this.#makeWay(file)
+      if (how === 'finished') return
+      written.push(file)
+      wanted.push({ node: file.node, path: toName(file.raw), delta: how === 'delta' })
     })
-    if (wanted.size === 0) return []
-    const order = files.filter(file => wanted.has(file))
-    const { writtenBytes } = await this.#request.snapshot.restoreFiles(
-      order.map(file => wanted.get(file)).filter(file => file !== undefined),
-    )
+    if (wanted.length === 0) return []
+    const { writtenBytes } = await this.#request.snapshot.restoreFiles(wanted)
     this.written.writtenBytes += writtenBytes
     await syncFiles(
       this.#target.raw,
-      order.map(file => file.raw),
+      written.map(file => file.raw),
     )
-    return order
-  }
-
-  async #syncFolders(placed: readonly Placed[]): Promise<void> {
-    const folders = placed.map(({ raw }) => raw.slice(0, raw.lastIndexOf('/')) || '/')
-    await syncFolders(this.#target.raw, new Set(folders))
+    return written
   }
 
   /** What to do with the file, after whatever else was in its place is gone. */
-  async #makeWay({ raw, node }: Placed): Promise<'new' | 'delta' | 'whole' | 'finished'> {
-    const there = await look(raw)
+  #makeWay({ raw, node }: Placed): 'new' | 'delta' | 'whole' | 'finished' {
+    const there = look(raw)
     if (there === undefined) return 'new'
     const size = BigInt(node.sizeBytes ?? 0)
     const same = there.isFile() && there.size === size && sameTime(there.mtimeNs, node.mtimeNs)
@@ -90,49 +90,32 @@ export class BatchWriter {
     if (there.isDirectory()) throw new AppError('target-invalid', 'a folder is in its place')
     // Writing through a hard link would change a file that may be outside of the target.
     if (!there.isFile() || there.nlink > 1n) {
-      await unlink(toBuffer(raw))
+      unlinkSync(toBuffer(raw))
       return 'new'
     }
-    await chmod(toBuffer(raw), 0o600)
+    chmodSync(toBuffer(raw), 0o600)
     return this.#request.delta ? 'delta' : 'whole'
   }
 
-  async #makeLinks(links: readonly HardLink[]): Promise<Placed[]> {
-    const copies: Placed[] = []
-    for (const hardLink of links) {
-      if ((await this.#try(hardLink, makeLink(hardLink))) === 'copied') copies.push(hardLink)
-    }
-    return copies
-  }
-
+  /** Symlinks, fifos and devices. Returns those that are there afterwards. */
   async #makeOthers(others: readonly Placed[]): Promise<Placed[]> {
     const special: Placed[] = []
-    for (const other of others) {
-      const done = await this.#try(other, this.#makeOther(other))
-      if (done === 'special') special.push(other)
-    }
+    await this.#each(others, other => {
+      const there = look(other.raw)
+      if (there?.isDirectory()) throw new AppError('target-invalid', 'a folder is in its place')
+      if (there !== undefined) unlinkSync(toBuffer(other.raw))
+      if (other.node.type === 'symlink') symlinkSync(toBuffer(toRaw(other.node.linkTarget ?? '')), toBuffer(other.raw))
+      else special.push(other)
+    })
     if (special.length > 0) await this.#makeSpecial(special)
-    const there = await Promise.all(
-      others.map(async other => {
-        const found = await look(other.raw)
-        return found !== undefined && typeOf(found) === other.node.type ? other : undefined
-      }),
-    )
-    return there.filter(other => other !== undefined)
-  }
-
-  async #makeOther({ raw, node }: Placed): Promise<'special' | 'made'> {
-    const there = await look(raw)
-    if (there?.isDirectory()) throw new AppError('target-invalid', 'a folder is in its place')
-    if (there !== undefined) await unlink(toBuffer(raw))
-    if (node.type !== 'symlink') return 'special'
-    await symlink(toBuffer(toRaw(node.linkTarget ?? '')), toBuffer(raw))
-    return 'made'
+    return others.filter(({ raw, node }) => {
+      const there = look(raw)
+      return there !== undefined && typeOf(there) === node.type
+    })
   }
 
   async #makeSpecial(special: readonly Placed[]): Promise<void> {
-    const made = special.map(({ raw, node }) => ({ path: raw, node }))
-    const complaint = await makeSpecialFiles(made, this.#request.signal)
+    const complaint = await makeSpecialFiles(special, this.#request.signal)
     if (complaint === '') return
     this.#findings.add({
       severity: 'warning',
@@ -143,15 +126,25 @@ export class BatchWriter {
     })
   }
 
-  #owner({ raw, node }: Placed): Promise<void> {
-    return restoreOwner(raw, node, this.#restorer)
+  /** The place was made by us, but somebody may have put a symlink there since. */
+  #restoreMode({ raw, node }: Placed): void {
+    const there = look(raw)
+    if (there === undefined || typeOf(there) !== node.type) throw new AppError('target-invalid', 'it was replaced')
+    restoreMode(raw, node, this.#restorer)
   }
 
-  /** The place was made by us, but somebody may have put a symlink there since. */
-  async #finish({ raw, node }: Placed): Promise<void> {
-    const there = await look(raw)
-    if (there === undefined || typeOf(there) !== node.type) throw new AppError('target-invalid', 'it was replaced')
-    await restoreModeAndTimes(raw, node, this.#restorer)
+  async #restoreTimes(placed: readonly Placed[]): Promise<void> {
+    await restoreExactTimes(placed, this.#request.signal)
+    await this.#each(placed, ({ raw, node }) => {
+      if (look(raw)?.mtimeNs !== node.mtimeNs) restoreTimes(raw, node)
+    })
+  }
+
+  #count({ raw, node }: Placed): void {
+    const there = look(raw)
+    if (!there?.isFile() || there.size !== BigInt(node.sizeBytes ?? 0)) return
+    this.written.files += 1
+    this.written.totalBytes += Number(there.size)
   }
 
   async #writeAttributes(placed: readonly Placed[]): Promise<void> {
@@ -173,58 +166,36 @@ export class BatchWriter {
     }
   }
 
-  async #count(files: readonly Placed[]): Promise<void> {
-    await forEachLimit(files, AT_ONCE, async ({ raw, node }) => {
-      const there = await look(raw)
-      if (!there?.isFile() || there.size !== BigInt(node.sizeBytes ?? 0)) return
-      this.written.files += 1
-      this.written.totalBytes += Number(there.size)
-    })
+  async #syncFolders(placed: readonly Placed[]): Promise<void> {
+    const folders = placed.map(({ raw }) => raw.slice(0, raw.lastIndexOf('/')) || '/')
+    await syncFolders(this.#target.raw, new Set(folders))
   }
 
   /** One entry that can't be restored is a finding; a target that can take no more ends the restore. */
-  async #try<T>(placed: Placed, work: Promise<T>): Promise<T | undefined> {
-    try {
-      return await work
-    } catch (error) {
-      const code = systemCode(error)
-      if (code === 'ENOSPC' || code === 'EDQUOT' || code === 'EROFS') throw targetError(this.#request.target, error)
-      this.#findings.add({
-        severity: 'error',
-        code: 'entry-not-restored',
-        subject: toName(placed.raw),
-        message: code === 'EPERM' || code === 'EACCES' ? 'permission denied' : messageOf(error),
-        hint: mayGiveAway(this.#restorer)
-          ? 'Look at what is in its place.'
-          : 'Look at what is in its place, or run as root.',
-      })
-      return undefined
+  async #each<T extends Placed>(placed: readonly T[], work: (one: T) => void): Promise<void> {
+    for (const [index, one] of placed.entries()) {
+      if (index % IN_A_ROW === 0) {
+        throwIfAborted(this.#request.signal)
+        await breathe()
+      }
+      try {
+        work(one)
+      } catch (error) {
+        if (isFatal(error)) throw targetError(this.#request.target, error)
+        this.#notRestored(one, error)
+      }
     }
   }
-}
 
-async function look(raw: RawPath): Promise<BigIntStats | undefined> {
-  try {
-    return await lstat(toBuffer(raw), { bigint: true })
-  } catch (error) {
-    if (systemCode(error) === 'ENOENT') return undefined
-    throw error
-  }
-}
-
-/** Copies where the file system knows no hard links, or not this many of one file. */
-async function makeLink({ raw, leader }: HardLink): Promise<'linked' | 'copied'> {
-  const [there, first] = await Promise.all([look(raw), look(leader)])
-  if (there !== undefined && first !== undefined && there.ino === first.ino && there.dev === first.dev) return 'linked'
-  if (there?.isDirectory()) throw new AppError('target-invalid', 'a folder is in its place')
-  if (there !== undefined) await unlink(toBuffer(raw))
-  try {
-    await link(toBuffer(leader), toBuffer(raw))
-    return 'linked'
-  } catch (error) {
-    const code = systemCode(error) ?? ''
-    if (!['EMLINK', 'EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'EXDEV', 'ENOSYS'].includes(code)) throw error
-    await copyFile(toBuffer(leader), toBuffer(raw), constants.COPYFILE_EXCL)
-    return 'copied'
+  #notRestored({ raw }: Placed, error: unknown): void {
+    const code = systemCode(error)
+    const where = 'Look at what is in its place'
+    this.#findings.add({
+      severity: 'error',
+      code: 'entry-not-restored',
+      subject: toName(raw),
+      message: code === 'EPERM' || code === 'EACCES' ? 'permission denied' : messageOf(error),
+      hint: mayGiveAway(this.#restorer) ? `${where}.` : `${where}, or run as root.`,
+    })
   }
 }

@@ -36,24 +36,3 @@ export class Batch {
 /** Bounds memory, and what a power failure in the middle costs. */
 const ENTRIES = 2000
 const BYTES = 1024 * 1024 * 1024
-
-/** Remembers the first of each set of hard links. */
-export class HardLinks {
-  readonly #leaders = new Map<string, { readonly raw: RawPath; left: number }>()
-
-  /** The place of the first file with this one's inode, or undefined: then this is the first one. */
-  leaderOf({ raw, node }: Placed): RawPath | undefined {
-    const { links, inode, deviceId, content, sizeBytes } = node
-    if (links === undefined || links < 2 || inode === undefined) return undefined
-    // With the content in the key, a snapshot that is wrong about inodes costs space, not data.
-    const key = [deviceId ?? 0n, inode, sizeBytes ?? 0, content?.length ?? 0, content?.[0], content?.at(-1)].join(':')
-    const leader = this.#leaders.get(key)
-    if (leader === undefined) {
-      this.#leaders.set(key, { raw, left: links - 1 })
-      return undefined
-    }
-    leader.left -= 1
-    if (leader.left === 0) this.#leaders.delete(key)
-    return leader.raw
-  }
-}

@@ -1,4 +1,4 @@
-import { chmod, lchown, lutimes } from 'node:fs/promises'
+import { chmodSync, lchownSync } from 'node:fs'
 import type { TreeNode } from '../../../model/node.ts'
 import { type RawPath, toBuffer } from '../raw-path.ts'
 
@@ -21,16 +21,14 @@ export function mayGiveAway(restorer: Restorer): boolean {
 }
 
 /** Sets the owner as far as this user may: root all, others their own groups. Never follows a symlink. */
-export async function restoreOwner(path: RawPath, node: TreeNode, restorer: Restorer): Promise<void> {
-  if (mayGiveAway(restorer)) await lchown(toBuffer(path), node.uid, node.gid)
-  else if (restorer.groups.has(node.gid)) await lchown(toBuffer(path), -1, node.gid)
+export function restoreOwner(path: RawPath, node: TreeNode, restorer: Restorer): void {
+  if (mayGiveAway(restorer)) lchownSync(toBuffer(path), node.uid, node.gid)
+  else if (restorer.groups.has(node.gid)) lchownSync(toBuffer(path), -1, node.gid)
 }
 
-/** Sets times, then the mode. The caller has made sure that `path` is no symlink, or the node is one. */
-export async function restoreModeAndTimes(path: RawPath, node: TreeNode, restorer: Restorer): Promise<void> {
-  const mtime = toTime(node.mtimeNs)
-  await lutimes(toBuffer(path), node.atimeNs === undefined ? mtime : toTime(node.atimeNs), mtime)
-  if (node.type !== 'symlink') await chmod(toBuffer(path), fittingMode(node, restorer))
+/** The caller has made sure that `path` is no symlink, or the node is one. */
+export function restoreMode(path: RawPath, node: TreeNode, restorer: Restorer): void {
+  if (node.type !== 'symlink') chmodSync(toBuffer(path), fittingMode(node, restorer))
 }
 
 /** A program that ran as another user must not run as whoever restored it. */
@@ -40,18 +38,4 @@ export function fittingMode(node: TreeNode, restorer: Restorer): number {
   if (node.uid !== restorer.uid) mode &= ~SETUID
   if (node.type !== 'dir' && !restorer.groups.has(node.gid)) mode &= ~SETGID
   return mode
-}
-
-/** Node sets times as floating seconds, which is right to a quarter of a microsecond. */
-export const TIME_TOLERANCE_NS = 1000n
-
-export function sameTime(a: bigint, b: bigint): boolean {
-  const apart = a - b
-  return apart < TIME_TOLERANCE_NS && apart > -TIME_TOLERANCE_NS
-}
-
-function toTime(ns: bigint): number | Date {
-  // Node takes negative numbers for "now"; dates are right to the millisecond.
-  if (ns < 0n) return new Date(Number(ns / 1_000_000n))
-  return Number(ns / 1_000_000_000n) + Number(ns % 1_000_000_000n) / 1e9
 }

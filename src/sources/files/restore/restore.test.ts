@@ -22,17 +22,17 @@ import {
   makeTempDir,
   removeDir,
 } from '../../../../test/helpers/drained-snapshot.ts'
+import { type HandmadeNode, handmade } from '../../../../test/helpers/handmade-snapshot.ts'
 import { withoutPrivileges } from '../../../../test/helpers/unprivileged.ts'
-import { encodeName } from '../../../base/bytes.ts'
 import { AppError } from '../../../base/errors.ts'
 import { findTool } from '../../../base/process.ts'
-import type { TreeNode } from '../../../model/node.ts'
-import type { FileToRestore, RestoreOutcome, RestoreRequest, SnapshotReader, Source } from '../../source.ts'
+import type { RestoreOutcome, RestoreRequest, SnapshotReader, Source } from '../../source.ts'
 import { createFilesSource } from '../files-source.ts'
 import { filesOptions } from '../options.ts'
 import { fittingMode } from './metadata.ts'
 import { restoreFolder } from './restore.ts'
 import { splitDevice } from './special-files.ts'
+import { restoreTimes, sameTime } from './times.ts'
 
 let dir = ''
 let live = ''
@@ -58,51 +58,6 @@ async function restore(snapshot: SnapshotReader, options: Partial<RestoreRequest
   const context = await makeContext(dir)
   const request = { snapshot, target: out, force: false, delta: true, checks: true, include: [] }
   return await restoreFolder({ ...context, ...request, ...options })
-}
-
-type MadeNode = Partial<TreeNode> & { readonly data?: string }
-
-/** A snapshot as nobody honest would make it. */
-function handmade(
-  nodes: Readonly<Record<string, MadeNode>> | ReadonlyArray<readonly [string, MadeNode]>,
-): SnapshotReader & {
-  readonly asked: FileToRestore[]
-} {
-  const list = Array.isArray(nodes) ? (nodes as ReadonlyArray<readonly [string, MadeNode]>) : Object.entries(nodes)
-  const asked: FileToRestore[] = []
-  const data = new Map<TreeNode, string>()
-  const entries = list.map(([path, { data: content = '', ...node }]) => {
-    const name = path.slice(path.lastIndexOf('/') + 1)
-    const base = {
-      name,
-      type: 'file',
-      mode: 0o644,
-      mtimeNs: 10n ** 18n,
-      uid: process.geteuid?.() ?? 0,
-      gid: process.getegid?.() ?? 0,
-    } as const
-    const whole: TreeNode = { ...base, ...node, sizeBytes: content.length }
-    data.set(whole, content)
-    return { path, node: whole }
-  })
-  return {
-    asked,
-    id: 'ab'.repeat(32),
-    manifest: undefined,
-    async *entries() {
-      yield* entries
-    },
-    async restoreFiles(files) {
-      let totalBytes = 0
-      for (const file of files) {
-        asked.push(file)
-        await writeFile(encodeName(file.path), data.get(file.node) ?? '')
-        totalBytes += file.node.sizeBytes ?? 0
-      }
-      return { totalBytes, writtenBytes: totalBytes }
-    },
-    async *read() {},
-  }
 }
 
 /** All a person can see of a folder, one line an entry; its times apart, since they come back rounded. */
@@ -159,15 +114,18 @@ describe('a round trip', () => {
     const outcome = await restore(snapshot.reader)
     const after = await describeTree(out)
     expect(after.lines).toEqual(before.lines)
-    // Node sets times to the quarter of a microsecond.
-    const apart = after.times.map((ns, index) => Math.abs(Number(ns - (before.times[index] ?? 0n))))
-    expect(Math.max(...apart)).toBeLessThan(500)
+    const isExact = (await findTool('perl')) !== undefined
+    const wrong = after.times.filter((ns, index) => {
+      const wanted = before.times[index] ?? 0n
+      return isExact ? ns !== wanted : !sameTime(ns, wanted)
+    })
+    expect(wrong).toEqual([])
     expect(outcome).toMatchObject({ files: 5, totalBytes: 1 + 0 + 3 + 3 + 3, findings: [] })
     expect(outcome.checks.map(check => check.passed)).toEqual([true, true, true])
   })
 
   it('brings back extended attributes and ACLs', async ctx => {
-    if ((await findTool('setfattr')) === undefined) return ctx.skip('the package attr is not installed')
+    if ((await findTool('setfattr')) === undefined) ctx.skip('the package attr is not installed')
     const odd = Buffer.concat([Buffer.from(`${live}/odd-`), Buffer.from([0xff, 0x0a])])
     await writeFile(odd, 'odd', { mode: 0o444 })
     await writeFile(join(live, 'plain'), 'x')
@@ -178,7 +136,7 @@ describe('a round trip', () => {
       execFileSync('setfattr', ['--restore=-'], { input: stdin, stdio: ['pipe', 'pipe', 'pipe'] })
       await chmod(odd, 0o444)
     } catch {
-      return ctx.skip('this file system keeps no attributes')
+      ctx.skip('this file system keeps no attributes')
     }
     const { entries, reader } = await capture()
     const attributes = entries.map(({ node }) => [node.name, node.extendedAttributes?.map(({ name }) => name)])
@@ -226,6 +184,18 @@ describe('a round trip', () => {
       expect(await readFile(join(out, 'theirs'), 'utf8')).toBe('x')
     })
   })
+
+  it.each([[1_700_000_000_999_999_999n], [1_700_000_000_000_000_001n], [123n], [0n], [4_000_000_000_123_456_789n]])(
+    'sets the time %i without help, rounded down',
+    async mtimeNs => {
+      const path = join(live, 'file')
+      await writeFile(path, 'x')
+      restoreTimes(path, { name: 'file', type: 'file', mode: 0o644, uid: 0, gid: 0, mtimeNs })
+      const set = (await lstat(path, { bigint: true })).mtimeNs
+      expect(set).toBeLessThanOrEqual(mtimeNs)
+      expect(sameTime(set, mtimeNs)).toBe(true)
+    },
+  )
 
   it('splits device numbers as the system does', () => {
     expect(splitDevice(0x0103n)).toEqual({ major: 1n, minor: 3n })
@@ -300,7 +270,7 @@ describe('an existing target', () => {
 })
 
 describe('a part of a snapshot', () => {
-  const nodes: ReadonlyArray<readonly [string, MadeNode]> = [
+  const nodes: ReadonlyArray<readonly [string, HandmadeNode]> = [
     ['a', { type: 'dir', mode: 0o750, mtimeNs: 5n * 10n ** 17n }],
     ['a/b', { type: 'dir', mode: 0o755 }],
     ['a/b/x', { data: 'x' }],
@@ -331,23 +301,23 @@ describe('a part of a snapshot', () => {
   })
 })
 
+/** Gives up after some batches. */
+function dying(reader: SnapshotReader, code: 'interrupted' | 'target-full', after: number): SnapshotReader {
+  let calls = 0
+  return {
+    ...reader,
+    restoreFiles: files => {
+      calls += 1
+      if (calls > after) throw new AppError(code, 'stopped by the test')
+      return reader.restoreFiles(files)
+    },
+  }
+}
+
 describe('an interrupted restore', () => {
   const many = Object.fromEntries(
     Array.from({ length: 2100 }, (_, index) => [`f${String(index).padStart(5, '0')}`, { data: 'x' }] as const),
   )
-
-  /** Gives up after some batches. */
-  function dying(reader: SnapshotReader, code: 'interrupted' | 'target-full', after: number): SnapshotReader {
-    let calls = 0
-    return {
-      ...reader,
-      restoreFiles: files => {
-        calls += 1
-        if (calls > after) throw new AppError(code, 'stopped by the test')
-        return reader.restoreFiles(files)
-      },
-    }
-  }
 
   it('goes on where it was, without force', async () => {
     const snapshot = handmade(many)
@@ -382,110 +352,5 @@ describe('an interrupted restore', () => {
     await writeFile(join(out, 'a'), 'wrong')
     await restore(snapshot)
     expect(await readFile(join(out, 'a'), 'utf8')).toBe('right')
-  })
-})
-
-describe('a hostile snapshot or target', () => {
-  let outside = ''
-
-  beforeEach(async () => {
-    outside = join(dir, 'outside')
-    await mkdir(outside)
-    await writeFile(join(outside, 'precious'), 'untouched')
-  })
-
-  const untouched = async (): Promise<void> => {
-    expect(await readdir(outside)).toEqual(['precious'])
-    expect(await readFile(join(outside, 'precious'), 'utf8')).toBe('untouched')
-  }
-
-  it.each([
-    ['..'],
-    ['.'],
-    ['../outside/new'],
-    ['../outside/precious'],
-    ['sub/../../outside/precious'],
-    ['/etc/lifeboat-test'],
-    ['zero\0byte'],
-    ['sub//new'],
-    ['not-there/new'],
-    ['x'.repeat(256)],
-    ['.lifeboat-restore'],
-  ])('does not restore %j', async path => {
-    const outcome = await restore(
-      handmade([
-        [path, { data: 'evil' }],
-        ['zz', { data: 'good' }],
-      ]),
-    )
-    expect(outcome.findings).toMatchObject([{ code: 'entry-rejected', severity: 'error' }])
-    expect(await readdir(out)).toEqual(['zz'])
-    await untouched()
-  })
-
-  it('does not take a name for a path', async () => {
-    const outcome = await restore(handmade([['precious', { name: '../outside/precious', data: 'evil' }]]))
-    expect(outcome.findings).toMatchObject([{ code: 'entry-rejected' }])
-    await untouched()
-  })
-
-  it.each([
-    ['symlink, then folder', ['symlink', 'dir']],
-    ['folder, then symlink', ['dir', 'symlink']],
-  ] as const)('does not write through a symlink of its own: %s', async (_, [first, second]) => {
-    const outcome = await restore(
-      handmade([
-        ['a', { type: first, linkTarget: outside }],
-        ['a', { type: second, linkTarget: outside }],
-        ['a/precious', { data: 'evil' }],
-      ]),
-    )
-    expect(outcome.findings.some(finding => finding.code === 'entry-rejected')).toBe(true)
-    await untouched()
-  })
-
-  it('does not write through symlinks that lie in the target', async () => {
-    await mkdir(out)
-    await symlink(outside, join(out, 'folder'))
-    await symlink(join(outside, 'precious'), join(out, 'precious'))
-    const nodes = [
-      ['folder', { type: 'dir', mode: 0o755 }],
-      ['folder/precious', { data: 'new' }],
-      ['precious', { data: 'new' }],
-    ] as const
-    await restore(handmade(nodes), { force: true })
-    expect(await readFile(join(out, 'folder/precious'), 'utf8')).toBe('new')
-    await untouched()
-  })
-
-  it('does not write through hard links that lie in the target', async () => {
-    await mkdir(out)
-    await link(join(outside, 'precious'), join(out, 'precious'))
-    await restore(handmade({ precious: { data: 'new' } }), { force: true })
-    expect(await readFile(join(out, 'precious'), 'utf8')).toBe('new')
-    await untouched()
-  })
-
-  it('does not link files whose inodes lie', async () => {
-    const shared = { inode: 7n, deviceId: 1n, links: 2 }
-    await restore(
-      handmade({ a: { ...shared, data: 'one', content: ['aa'] }, b: { ...shared, data: 'two', content: ['bb'] } }),
-    )
-    expect(await readFile(join(out, 'a'), 'utf8')).toBe('one')
-    expect(await readFile(join(out, 'b'), 'utf8')).toBe('two')
-  })
-
-  it('survives numbers that no system has', async () => {
-    const outcome = await restore(
-      handmade({
-        a: { uid: -7, gid: 2 ** 40, mode: 0o177777, data: 'x' },
-        b: { mtimeNs: 10n ** 30n, data: 'y' },
-        c: { type: 'symlink', linkTarget: '' },
-        d: { type: 'chardev', device: -1n },
-      }),
-    )
-    expect(await readFile(join(out, 'a'), 'utf8')).toBe('x')
-    expect(await readFile(join(out, 'b'), 'utf8')).toBe('y')
-    expect(outcome.findings.length).toBeGreaterThan(0)
   })
 })

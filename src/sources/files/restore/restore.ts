@@ -1,16 +1,18 @@
-import { chmod, lstat, mkdir, rmdir, unlink } from 'node:fs/promises'
+import { chmodSync, lstatSync, mkdirSync, rmdirSync, unlinkSync } from 'node:fs'
 import { AppError, messageOf, systemCode, throwIfAborted } from '../../../base/errors.ts'
 import type { TreeNode } from '../../../model/node.ts'
 import type { CheckOutcome, RestoreOutcome, RestoreRequest, SnapshotEntry } from '../../source.ts'
 import { FindingLog } from '../finding-log.ts'
 import { joinRaw, type RawPath, toBuffer, toName, toRaw } from '../raw-path.ts'
 import { RESTORE_MARKER } from '../restore-marker.ts'
-import { Batch, HardLinks, type Placed } from './batch.ts'
+import { Batch, type Placed } from './batch.ts'
 import { BatchWriter } from './batch-writer.ts'
 import { EntryGuard, parentOf } from './entry-guard.ts'
-import { currentRestorer, mayGiveAway, type Restorer, restoreModeAndTimes, restoreOwner } from './metadata.ts'
+import { HardLinks } from './hard-links.ts'
+import { currentRestorer, mayGiveAway, type Restorer, restoreMode, restoreOwner } from './metadata.ts'
 import { Selection } from './selection.ts'
-import { closeTarget, openTarget, type TargetFolder, targetError } from './target.ts'
+import { closeTarget, isFatal, openTarget, type TargetFolder, targetError } from './target.ts'
+import { restoreExactTimes, restoreTimes } from './times.ts'
 
 /** Writes a captured folder back. What is in an existing target and not in the snapshot stays. */
 export async function restoreFolder(request: RestoreRequest): Promise<RestoreOutcome> {
@@ -21,7 +23,7 @@ export async function restoreFolder(request: RestoreRequest): Promise<RestoreOut
   await restore.writeAll()
   await restore.finish()
   const missing = selection.missing()
-  if (missing.length > 0) await reportMissing(missing, request, target, restore)
+  if (missing.length > 0) reportMissing(missing, request, target, restore)
   const { written, expected } = restore
   return {
     target: request.target,
@@ -32,16 +34,16 @@ export async function restoreFolder(request: RestoreRequest): Promise<RestoreOut
 }
 
 /** Throws `not-found`, leaving no trace, when nothing that was asked for is there; else what is missing is findings. */
-async function reportMissing(
+function reportMissing(
   missing: readonly string[],
   request: RestoreRequest,
   target: TargetFolder,
   { findings }: FolderRestore,
-): Promise<void> {
+): void {
   const snapshot = request.snapshot.id.slice(0, 8)
   const hint = `Run "lifeboat ls ${snapshot}" to see what is in it.`
   if (missing.length === request.include.length) {
-    if (target.state === 'new') await rmdir(toBuffer(target.raw))
+    if (target.state === 'new') rmdirSync(toBuffer(target.raw))
     throw new AppError('not-found', `not in snapshot ${snapshot}: ${missing.join(', ')}`, { hint })
   }
   for (const subject of missing) {
@@ -99,7 +101,7 @@ class FolderRestore {
       this.#leave(this.#guard.leave(entry))
       const rejected =
         entry.path === RESTORE_MARKER ? 'it is the mark of an unfinished restore' : this.#guard.reject(entry)
-      if (rejected === undefined) await this.#take(entry)
+      if (rejected === undefined) this.#take(entry)
       else this.#reject(entry, rejected)
       if (this.#batch.isFull) await this.#flush()
     }
@@ -114,26 +116,28 @@ class FolderRestore {
     try {
       await closeTarget(this.#target)
       if (this.#root !== undefined && this.#selection.isWhole) {
-        await restoreOwner(raw, this.#root, this.#restorer)
-        await restoreModeAndTimes(raw, this.#root, this.#restorer)
-      } else if (state !== 'existing') await chmod(toBuffer(raw), mode)
+        restoreOwner(raw, this.#root, this.#restorer)
+        await restoreExactTimes([{ raw, node: this.#root }], this.#request.signal)
+        if (lstatSync(toBuffer(raw), { bigint: true }).mtimeNs !== this.#root.mtimeNs) restoreTimes(raw, this.#root)
+        restoreMode(raw, this.#root, this.#restorer)
+      } else if (state !== 'existing') chmodSync(toBuffer(raw), mode)
     } catch (error) {
       throw error instanceof AppError ? error : targetError(this.#request.target, error)
     }
   }
 
-  async #take({ path, node }: SnapshotEntry): Promise<void> {
+  #take({ path, node }: SnapshotEntry): void {
     const wanted = this.#selection.has(path)
     if (node.type === 'dir') {
       this.#guard.enter(path)
       this.#open.set(path, { placed: { raw: this.#place(path), node }, made: undefined })
-      if (wanted) await this.#makeFolders(path)
+      if (wanted) this.#makeFolders(path)
       return
     }
     if (!wanted) return
     if (node.type === 'file') this.#expect(node)
     if (node.type === 'socket' || node.type === 'irregular') this.#sockets += 1
-    else if (await this.#makeFolders(parentOf(path))) this.#add({ raw: this.#place(path), node })
+    else if (this.#makeFolders(parentOf(path))) this.#add({ raw: this.#place(path), node })
   }
 
   #add(placed: Placed): void {
@@ -153,21 +157,20 @@ class FolderRestore {
   }
 
   /** Makes a directory of the snapshot and those around it. False when that can't be done; it is a finding then. */
-  async #makeFolders(path: string): Promise<boolean> {
+  #makeFolders(path: string): boolean {
     const folder = this.#open.get(path)
     if (folder === undefined) return true
     if (folder.made !== undefined) return folder.made
-    if (!(await this.#makeFolders(parentOf(path)))) {
+    if (!this.#makeFolders(parentOf(path))) {
       folder.made = false
       return false
     }
     try {
-      await makeFolder(folder.placed.raw)
+      makeFolder(folder.placed.raw)
       this.#countOwner(folder.placed.node)
       folder.made = true
     } catch (error) {
-      const code = systemCode(error)
-      if (code === 'ENOSPC' || code === 'EDQUOT' || code === 'EROFS') throw targetError(this.#request.target, error)
+      if (isFatal(error)) throw targetError(this.#request.target, error)
       this.findings.add({
         severity: 'error',
         code: 'entry-not-restored',
@@ -239,20 +242,20 @@ interface OpenFolder {
 }
 
 /** Makes a folder that only we can look into while we work, in place of whatever else is there but a folder. */
-async function makeFolder(raw: RawPath): Promise<void> {
+function makeFolder(raw: RawPath): void {
   try {
-    await mkdir(toBuffer(raw), 0o700)
+    mkdirSync(toBuffer(raw), 0o700)
     return
   } catch (error) {
     if (systemCode(error) !== 'EEXIST') throw error
   }
-  const there = await lstat(toBuffer(raw))
+  const there = lstatSync(toBuffer(raw))
   if (there.isDirectory()) {
-    if ((there.mode & 0o700) !== 0o700) await chmod(toBuffer(raw), (there.mode & 0o7777) | 0o700)
+    if ((there.mode & 0o700) !== 0o700) chmodSync(toBuffer(raw), (there.mode & 0o7777) | 0o700)
     return
   }
-  await unlink(toBuffer(raw))
-  await mkdir(toBuffer(raw), 0o700)
+  unlinkSync(toBuffer(raw))
+  mkdirSync(toBuffer(raw), 0o700)
 }
 
 function checksOf(request: RestoreRequest, selection: Selection, expected: Totals, found: Totals): CheckOutcome[] {

@@ -1,18 +1,12 @@
 import { runTool } from '../../../base/process.ts'
-import type { TreeNode } from '../../../model/node.ts'
-import { type RawPath } from '../raw-path.ts'
-
-export interface SpecialFile {
-  readonly path: RawPath
-  readonly node: TreeNode
-}
+import type { Placed } from './batch.ts'
 
 /**
  * Makes fifos and devices by the system's tools, since Node has no call for them. Returns what they complained of; a
  * file that could not be made is simply not there afterwards.
  */
-export async function makeSpecialFiles(files: readonly SpecialFile[], signal: AbortSignal): Promise<string> {
-  const fifos = files.filter(file => file.node.type === 'fifo').map(file => file.path)
+export async function makeSpecialFiles(files: readonly Placed[], signal: AbortSignal): Promise<string> {
+  const fifos = files.filter(file => file.node.type === 'fifo').map(file => file.raw)
   const devices = files.filter(file => file.node.type !== 'fifo').flatMap(deviceArguments)
   const complaints = [
     fifos.length === 0 ? '' : await runOver(['mkfifo', '-m', '600'], fifos, signal),
@@ -27,9 +21,9 @@ async function runOver(tool: readonly string[], args: readonly string[], signal:
   return code === 0 ? '' : stderr.trim()
 }
 
-function deviceArguments({ path, node }: SpecialFile): string[] {
+function deviceArguments({ raw, node }: Placed): string[] {
   const { major, minor } = splitDevice(node.device ?? 0n)
-  return [path, node.type === 'dev' ? 'b' : 'c', String(major), String(minor)]
+  return [raw, node.type === 'dev' ? 'b' : 'c', String(major), String(minor)]
 }
 
 /** @see the macros of `makedev(3)` in Linux's C libraries */

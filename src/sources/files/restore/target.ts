@@ -45,6 +45,11 @@ export async function closeTarget(target: TargetFolder): Promise<void> {
   await syncFolder(target.raw)
 }
 
+/** Nothing more can be written to the target: going on with the next file makes no sense. */
+export function isFatal(error: unknown): boolean {
+  return ['ENOSPC', 'EDQUOT', 'EROFS'].includes(systemCode(error) ?? '')
+}
+
 /** A foreign error at the target as one of ours. */
 export function targetError(target: string, error: unknown): AppError {
   const code = systemCode(error)

@@ -1,0 +1,6 @@
+/** Everything that an iteration gives. For what is known to fit into memory. */
+export async function collect<T>(items: AsyncIterable<T>): Promise<T[]> {
+  const all: T[] = []
+  for await (const item of items) all.push(item)
+  return all
+}

@@ -1,0 +1,151 @@
+import type { App } from '../../app.ts'
+import { formatDuration } from '../../base/durations.ts'
+import { AppError, isAppError, throwIfAborted } from '../../base/errors.ts'
+import { formatSize } from '../../base/sizes.ts'
+import { BACKUP_TYPES, type BackupType } from '../../model/manifest.ts'
+import { SHORT_ID_DIGITS } from '../../model/recovery-point.ts'
+import type { BackupProgress, BackupResult } from '../../operations/backup/backup.ts'
+import type { Call, Command, Output } from '../command.ts'
+import { errorToJson } from '../printers/json.ts'
+import { counted, formatError, formatFindings } from '../printers/text.ts'
+import { repositoriesOf, sourceNames } from '../selection.ts'
+
+export const backup: Command = {
+  name: 'backup',
+  summary: 'take a recovery point of one, several or all sources',
+  description: [
+    'Each source goes to the repositories of its policies, or to the one of --repo. Unchanged data is neither read nor stored again. The application may go on writing.',
+    'Ends with 3 when something could not be captured as it was, such as a file that changed while it was read: the snapshot is there, its findings say what is wrong with it.',
+  ],
+  arguments: [{ name: 'sources', summary: 'names of sources (default: all)', variadic: true, complete: 'sources' }],
+  options: [
+    {
+      flags: '-t, --type <type>',
+      summary: 'what to take (default: the policy’s, or incremental)',
+      choices: BACKUP_TYPES,
+    },
+    { flags: '--tag <tag>', summary: 'a tag for the snapshot', repeat: true },
+  ],
+  examples: [
+    { command: 'lifeboat backup', explains: 'every source, to where its policies say' },
+    { command: 'lifeboat backup app --type full', explains: 'one source, everything read anew' },
+    { command: 'lifeboat backup app --repo offsite --tag before-upgrade', explains: 'to one repository, with a tag' },
+  ],
+  run: async call => {
+    const app = await call.openApp()
+    const attempts: Attempt[] = []
+    const pairs = sourceNames(call, app).flatMap(source =>
+      repositoriesOf(call, app, source).map(repository => ({ source, repository })),
+    )
+    for (const pair of pairs) attempts.push(await attempt(call, app, pair))
+    const [only] = attempts
+    if (attempts.length === 1 && only !== undefined && 'error' in only) throw only.error
+    return {
+      json: { sources: attempts.map(toJson) },
+      text: attempts.map(each => describe(each, call)).join(''),
+      exitCode: exitCodeOf(attempts),
+    }
+  },
+}
+
+interface Pair {
+  readonly source: string
+  readonly repository: string
+}
+
+type Attempt = Pair & ({ readonly result: BackupResult } | { readonly error: AppError })
+
+/** One source that fails must not keep the others from being saved. */
+async function attempt(call: Call, app: App, pair: Pair): Promise<Attempt> {
+  try {
+    return { ...pair, result: await backUp(call, app, pair) }
+  } catch (error) {
+    throwIfAborted(call.signal)
+    if (!(error instanceof AppError) || isAppError(error, 'interrupted')) throw error
+    return { ...pair, error }
+  }
+}
+
+async function backUp(call: Call, app: App, pair: Pair): Promise<BackupResult> {
+  const operation = await import('../../operations/backup/backup.ts')
+  const { recordRun } = await import('../../operations/runs/record-run.ts')
+  const source = await app.openSource(pair.source)
+  const repository = await app.openRepository(pair.repository)
+  const context = await app.sourceContext()
+  const excludePaths = await app.excludedPaths()
+  return recordRun(
+    { catalog: await app.catalog(), clock: app.clock },
+    { operation: 'backup', ...pair },
+    runId =>
+      operation.backup({
+        ...context,
+        source,
+        repository,
+        type: typeOf(call, app, pair),
+        runId,
+        tags: call.values.list('tag'),
+        host: app.host(),
+        programVersion: app.programVersion,
+        excludePaths,
+        onProgress: progress => show(call, pair, progress),
+      }),
+    result => ({
+      outcome: result.complete ? 'done' : 'incomplete',
+      snapshot: result.snapshot.id,
+      statistics: {
+        files: result.files,
+        sizeBytes: result.sizeBytes,
+        bytesRead: result.bytesRead,
+        bytesNew: result.bytesNew,
+        bytesStored: result.bytesStored,
+      },
+      findings: result.findings,
+    }),
+  )
+}
+
+function typeOf(call: Call, app: App, { source, repository }: Pair): BackupType {
+  const wanted = BACKUP_TYPES.find(type => type === call.values.text('type'))
+  const policy = [...app.config.policies.values()].find(
+    each => each.sources.includes(source) && each.repositories.includes(repository) && each.type !== undefined,
+  )
+  return wanted ?? policy?.type ?? 'incremental'
+}
+
+function show(call: Call, pair: Pair, progress: BackupProgress): void {
+  call.progress.update({
+    label: `backup ${pair.source}`,
+    done: progress.bytesRead,
+    total: progress.totalBytes,
+    unit: 'bytes',
+    details: [`${formatSize(progress.bytesNew)} new`],
+  })
+}
+
+function exitCodeOf(attempts: readonly Attempt[]): number {
+  const errors = attempts.flatMap(each => ('error' in each ? [each.error] : []))
+  const [first] = errors
+  if (first !== undefined && errors.length === attempts.length) return first.exitCode
+  const incomplete = errors.length > 0 || attempts.some(each => 'result' in each && !each.result.complete)
+  return incomplete ? 3 : 0
+}
+
+function toJson(attempt: Attempt): unknown {
+  const { source, repository } = attempt
+  if ('error' in attempt) return { source, repository, ...(errorToJson(attempt.error) as object) }
+  const { snapshot, parent, ...figures } = attempt.result
+  const shortId = snapshot.id.slice(0, SHORT_ID_DIGITS)
+  return { ...figures, repository, snapshot: snapshot.id, shortId, time: snapshot.time, parent: parent ?? null }
+}
+
+function describe(attempt: Attempt, call: Call): Output['text'] & string {
+  const paint = call.terminal.out
+  const head = `${attempt.source} -> ${attempt.repository}`
+  if ('error' in attempt) return `${head}: ${formatError(attempt.error, paint)}`
+  const { result } = attempt
+  const id = paint('bold', result.snapshot.id.slice(0, SHORT_ID_DIGITS))
+  const size = `${formatSize(result.sizeBytes)} in ${counted(result.files, 'file')}`
+  const cost = `read ${formatSize(result.bytesRead)}, ${formatSize(result.bytesNew)} new, stored ${formatSize(result.bytesStored)}`
+  const warning = result.complete ? '' : `  ${paint('yellow', 'incomplete')}, see below\n`
+  return `${head}: snapshot ${id}, ${size}\n  ${cost}, ${formatDuration(result.durationMs)}\n${warning}${formatFindings(result.findings, paint)}`
+}

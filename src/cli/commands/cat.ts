@@ -1,0 +1,59 @@
+import { collect } from '../../base/collect.ts'
+import { AppError } from '../../base/errors.ts'
+import type { ObjectKind } from '../../operations/cat/cat-object.ts'
+import type { Call, Command, Output } from '../command.ts'
+import { SNAPSHOT_ARGUMENT, SOURCE_OPTION, snapshotToJson, typedSnapshot } from '../snapshot-argument.ts'
+
+const OBJECTS: readonly ObjectKind[] = ['config', 'snapshot', 'index', 'key', 'lock', 'tree', 'blob', 'pack']
+
+export const cat: Command = {
+  name: 'cat',
+  summary: 'print one file of a snapshot',
+  description: [
+    'The bytes go to stdout as they are, each block checked. With --object, an object of the repository is printed, decrypted, for looking at the format; keys and salts are not shown.',
+  ],
+  arguments: [
+    { ...SNAPSHOT_ARGUMENT, summary: `${SNAPSHOT_ARGUMENT.summary}; with --object the object’s id`, required: false },
+    { name: 'path', summary: 'the file' },
+  ],
+  options: [
+    { flags: '--object <kind>', summary: 'print an object of the repository', choices: OBJECTS },
+    SOURCE_OPTION,
+  ],
+  examples: [
+    { command: 'lifeboat cat docs reports/2026.csv', explains: 'from the newest snapshot of a source' },
+    { command: 'lifeboat cat 3f2a /.lifeboat/manifest.json', explains: 'what a snapshot says of itself' },
+    { command: 'lifeboat cat --object snapshot 3f2a', explains: 'the snapshot’s own record' },
+  ],
+  run: async call => {
+    const kind = OBJECTS.find(name => name === call.values.text('object'))
+    return kind === undefined ? file(call) : object(call, kind)
+  },
+}
+
+async function file(call: Call): Promise<Output> {
+  const { catFile } = await import('../../operations/cat/cat-file.ts')
+  const path = call.values.text('path')
+  if (path === undefined) {
+    throw new AppError('usage', "missing required argument 'path'", {
+      hint: 'Say which file: "lifeboat cat SNAPSHOT PATH".',
+    })
+  }
+  const chosen = await typedSnapshot(call)
+  const { repository, snapshot } = chosen
+  const found = await catFile({ repository, snapshot, path, signal: call.signal })
+  if (!call.json) return { json: undefined, text: found.content }
+  const content = Buffer.concat(await collect(found.content)).toString('base64')
+  return { json: { ...snapshotToJson(chosen), path: found.path, sizeBytes: found.sizeBytes, content }, text: '' }
+}
+
+async function object(call: Call, kind: ObjectKind): Promise<Output> {
+  const { catObject } = await import('../../operations/cat/cat-object.ts')
+  const { singleRepositoryName } = await import('../selection.ts')
+  const app = await call.openApp()
+  const name = singleRepositoryName(call, app)
+  const repository = await app.openRepository(name)
+  const { id, bytes, isText } = await catObject({ repository, kind, id: call.values.text('snapshot') })
+  const json = { repository: name, object: kind, id, sizeBytes: bytes.length, content: bytes.toString('base64') }
+  return { json, text: isText ? `${bytes.toString('utf8').trimEnd()}\n` : bytes }
+}

@@ -1,0 +1,79 @@
+import { AppError } from '../../base/errors.ts'
+import { formatSize, parsePart } from '../../base/sizes.ts'
+import type { CheckResult } from '../../operations/check/check.ts'
+import type { Call, Command } from '../command.ts'
+import { counted, formatFindings } from '../printers/text.ts'
+import { repositoryNames } from '../selection.ts'
+
+export const check: Command = {
+  name: 'check',
+  summary: 'look whether repositories are whole',
+  description: [
+    'Without --read-data: every file that must be there is there, and the structure is sound. With it, every byte is read and checked too (or a random part, as 10%), and snapshots become "checked".',
+    'Ends with 22 when damage was found; the findings name the damaged file and the snapshots that need it.',
+  ],
+  options: [{ flags: '--read-data [part]', summary: 'read all data, or a part like 10% or 1/7' }],
+  examples: [
+    { command: 'lifeboat check', explains: 'the structure of all repositories' },
+    { command: 'lifeboat check --read-data', explains: 'every byte' },
+    { command: 'lifeboat check --read-data=10% --repo offsite', explains: 'a random tenth, each night another' },
+  ],
+  run: async call => {
+    const operation = await import('../../operations/check/check.ts')
+    const { recordRun } = await import('../../operations/runs/record-run.ts')
+    const readData = readPart(call)
+    const app = await call.openApp()
+    const catalog = await app.catalog()
+    const results: Array<CheckResult & { readonly repository: string }> = []
+    for (const name of repositoryNames(call, app)) {
+      const repository = await app.openRepository(name)
+      const result = await recordRun(
+        { catalog, clock: app.clock },
+        { operation: 'check', repository: name },
+        () =>
+          operation.check({
+            repository,
+            catalog,
+            clock: app.clock,
+            readData,
+            signal: call.signal,
+            onProgress: ({ step, ...progress }) =>
+              call.progress.update({ label: `check ${name}: ${step}`, ...progress }),
+          }),
+        ({ whole, findings, snapshots, packs, packsRead, bytesRead }) => ({
+          outcome: whole ? 'done' : 'incomplete',
+          statistics: { snapshots, packs, packsRead, bytesRead },
+          findings,
+        }),
+      )
+      results.push({ ...result, repository: name })
+    }
+    const whole = results.every(result => result.whole)
+    return {
+      json: { whole, findings: results.flatMap(result => result.findings), repositories: results },
+      text: results.map(result => describe(result, call)).join(''),
+      exitCode: whole ? 0 : 22,
+    }
+  },
+}
+
+function readPart(call: Call): number {
+  const part = call.values.text('readData')
+  if (part === undefined) return call.values.flag('readData') ? 1 : 0
+  const parsed = parsePart(part)
+  if (parsed !== undefined) return parsed
+  throw new AppError('usage', `--read-data cannot be "${part}"`, {
+    hint: 'Give a part like 10% or 1/7, or nothing for all.',
+  })
+}
+
+function describe(result: CheckResult & { readonly repository: string }, call: Call): string {
+  const paint = call.terminal.out
+  const verdict = result.whole ? paint('green', 'whole') : paint('red', 'damaged')
+  const read =
+    result.packsRead > 0 ? `, read ${counted(result.packsRead, 'pack')} (${formatSize(result.bytesRead)})` : ''
+  return (
+    `${result.repository}: ${verdict}: ${counted(result.snapshots, 'snapshot')}, ${counted(result.packs, 'pack')}, ${counted(result.blobs, 'blob')}${read}\n` +
+    formatFindings(result.findings, paint)
+  )
+}

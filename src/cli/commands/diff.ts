@@ -1,0 +1,69 @@
+import { printableName } from '../../base/bytes.ts'
+import { AppError } from '../../base/errors.ts'
+import { formatSize } from '../../base/sizes.ts'
+import type { ChangeKind } from '../../operations/diff/compare-nodes.ts'
+import type { Change, DiffResult, EntryCounts } from '../../operations/diff/diff.ts'
+import type { Call, Command } from '../command.ts'
+import { counted } from '../printers/text.ts'
+import { SNAPSHOT_ARGUMENT, SOURCE_OPTION, snapshotOf } from '../snapshot-argument.ts'
+
+export const diff: Command = {
+  name: 'diff',
+  summary: 'compare two snapshots',
+  description: ['+ added, - removed, M content changed, T type changed, U only metadata changed (with --metadata).'],
+  arguments: [
+    { ...SNAPSHOT_ARGUMENT, name: 'before' },
+    { ...SNAPSHOT_ARGUMENT, name: 'after' },
+    { name: 'path', summary: 'only what is at and below this path' },
+  ],
+  options: [{ flags: '--metadata', summary: 'changes of owner, mode and times alone, too' }, SOURCE_OPTION],
+  examples: [
+    { command: 'lifeboat diff 3f2a 9b1c', explains: 'two snapshots' },
+    { command: 'lifeboat diff "1d ago" latest --source docs', explains: 'what changed since yesterday' },
+  ],
+  run: async call => {
+    const operation = await import('../../operations/diff/diff.ts')
+    const app = await call.openApp()
+    const before = await snapshotOf(call, app, call.values.required('before'))
+    const after = await snapshotOf(call, app, call.values.required('after'))
+    if (before.name !== after.name) throw differentRepositories(before.name, after.name)
+    const changes: Change[] = []
+    const result = await operation.diff({
+      repository: before.repository,
+      before: before.snapshot,
+      after: after.snapshot,
+      path: call.values.text('path') ?? '',
+      metadata: call.values.flag('metadata'),
+      signal: call.signal,
+      onChange: change => changes.push(change),
+    })
+    return { json: { repository: before.name, ...result, changes }, text: lines(changes, result, call) }
+  },
+}
+
+function differentRepositories(before: string, after: string): AppError {
+  return new AppError('usage', `the snapshots are in different repositories, ${before} and ${after}`, {
+    hint: 'Compare two of one repository; name it with --repo.',
+  })
+}
+
+const SIGNS: Readonly<Record<ChangeKind, string>> = { added: '+', removed: '-', content: 'M', type: 'T', metadata: 'U' }
+const STYLES = { added: 'green', removed: 'red', content: 'yellow', type: 'yellow', metadata: 'cyan' } as const
+
+function* lines(changes: readonly Change[], result: DiffResult, call: Call): Generator<string> {
+  for (const { path, change, type, unexplained } of changes) {
+    const note = unexplained ? '  (changed though nobody wrote to it: look for a failing disk)' : ''
+    const sign = call.terminal.out(STYLES[change], SIGNS[change])
+    yield `${sign} ${printableName(path)}${type === 'dir' ? '/' : ''}${note}\n`
+  }
+  const { added, removed, changed, metadataChanged, newBlobs, goneBlobs } = result
+  if (changes.length === 0) yield 'No difference.\n'
+  yield `${describe(added)} added, ${describe(removed)} removed, ${changed} changed`
+  yield metadataChanged > 0 ? `, ${metadataChanged} with other metadata\n` : '\n'
+  yield `${formatSize(newBlobs.storedBytes)} of the repository only for the later one, ${formatSize(goneBlobs.storedBytes)} only for the earlier one\n`
+}
+
+function describe({ files, dirs, others, bytes }: EntryCounts): string {
+  const rest = others > 0 ? `, ${others} other` : ''
+  return `${counted(files, 'file')} (${formatSize(bytes)}), ${counted(dirs, 'folder')}${rest}`
+}

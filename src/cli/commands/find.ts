@@ -1,0 +1,100 @@
+import { collect } from '../../base/collect.ts'
+import { AppError, isAppError } from '../../base/errors.ts'
+import { parseTime } from '../../base/times.ts'
+import type { NodeType } from '../../model/node.ts'
+import { labelsOf, SHORT_ID_DIGITS } from '../../model/recovery-point.ts'
+import type { FoundEntry } from '../../operations/find/find.ts'
+import type { Call, Command } from '../command.ts'
+import { type OpenedRepository, parseSnapshotWish, repositoryNames } from '../selection.ts'
+import { formatEntry } from './ls.ts'
+
+const TYPES: Readonly<Record<string, readonly NodeType[]>> = {
+  file: ['file'],
+  dir: ['dir'],
+  symlink: ['symlink'],
+}
+
+export const find: Command = {
+  name: 'find',
+  summary: 'look for files by name in snapshots',
+  description: [
+    'Patterns are globs: `*.db`, `report-202?.pdf`. One without "/" is compared with names, one with it with paths. Put them in quotes, so that the shell leaves them alone.',
+  ],
+  arguments: [{ name: 'patterns', summary: 'names or globs', required: true, variadic: true }],
+  options: [
+    { flags: '--source <name>', summary: 'only in this source’s snapshots', complete: 'sources' },
+    { flags: '--snapshot <id>', summary: 'only in this snapshot, or latest', repeat: true },
+    { flags: '-i, --ignore-case', summary: 'capitals and small letters are the same' },
+    { flags: '--type <type>', summary: 'only entries of this type', choices: Object.keys(TYPES) },
+    { flags: '--newer <time>', summary: 'only what was modified at or after, as "3d ago"' },
+    { flags: '--older <time>', summary: 'only what was modified at or before' },
+  ],
+  examples: [
+    { command: 'lifeboat find "*.pdf" --source docs', explains: 'in all snapshots of a source' },
+    { command: 'lifeboat find "reports/**" --newer "7d ago"', explains: 'what was changed below a folder this week' },
+  ],
+  run: async call => {
+    const found = search(call)
+    if (call.json) return { json: (await collect(found)).map(toJson), text: '' }
+    return { json: undefined, text: lines(found) }
+  },
+}
+
+interface FoundIn extends FoundEntry {
+  readonly repository: string
+}
+
+async function* search(call: Call): AsyncGenerator<FoundIn> {
+  const operation = await import('../../operations/find/find.ts')
+  const app = await call.openApp()
+  const oldest = timeOf(call, 'newer')
+  const newest = timeOf(call, 'older')
+  for (const name of repositoryNames(call, app)) {
+    const repository = await app.openRepository(name)
+    const request = {
+      repository,
+      snapshots: await snapshotsOf(call, { name, repository }),
+      patterns: call.values.list('patterns'),
+      ignoreCase: call.values.flag('ignoreCase'),
+      types: TYPES[call.values.text('type') ?? ''],
+      oldest,
+      newest,
+      signal: call.signal,
+    }
+    for await (const entry of operation.find(request)) yield { ...entry, repository: name }
+  }
+}
+
+async function snapshotsOf(call: Call, { repository }: OpenedRepository) {
+  const { getWishedSnapshot } = await import('../../operations/snapshots/find-snapshot.ts')
+  const source = call.values.text('source')
+  const wanted = call.values.list('snapshot')
+  if (wanted.length === 0) {
+    const { snapshots } = await repository.listSnapshots()
+    return snapshots.filter(({ tags }) => source === undefined || labelsOf(tags).source === source)
+  }
+  const wishes = wanted.map(text => parseSnapshotWish(text, call.clock.now()))
+  // Of several repositories only one may have it.
+  const found = await Promise.all(wishes.map(wish => getWishedSnapshot(repository, source, wish).catch(noneOfIt)))
+  return found.filter(snapshot => snapshot !== undefined)
+}
+
+function noneOfIt(error: unknown): undefined {
+  if (!isAppError(error, 'snapshot-not-found')) throw error
+}
+
+function timeOf(call: Call, name: string): Date | undefined {
+  const text = call.values.text(name)
+  if (text === undefined) return undefined
+  const time = parseTime(text, call.clock.now())
+  if (time !== undefined) return time
+  throw new AppError('usage', `--${name} cannot be "${text}"`, {
+    hint: 'Write a time like "2026-09-04 02:00" or "3d ago".',
+  })
+}
+
+const toJson = (entry: FoundIn) => ({ ...entry, shortId: entry.snapshot.slice(0, SHORT_ID_DIGITS) })
+
+async function* lines(found: AsyncIterable<FoundIn>): AsyncGenerator<string> {
+  for await (const entry of found) yield `${entry.snapshot.slice(0, SHORT_ID_DIGITS)}  ${formatEntry(entry)}\n`
+}

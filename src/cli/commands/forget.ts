@@ -1,0 +1,184 @@
+import type { App } from '../../app.ts'
+import { AppError } from '../../base/errors.ts'
+import { formatTime } from '../../base/times.ts'
+import { SHORT_ID_DIGITS } from '../../model/recovery-point.ts'
+import type { RetentionRules } from '../../model/retention.ts'
+import { parseRetentionDuration } from '../../model/retention-time.ts'
+import type { ForgetGroup } from '../../operations/forget/forget.ts'
+import type { Snapshot } from '../../repository/index.ts'
+import type { Call, Command, OptionSpec } from '../command.ts'
+import { counted } from '../printers/text.ts'
+import { repositoriesOf, sourceNames } from '../selection.ts'
+import { describePrune, MAX_UNUSED, type NamedPruneReport, pruneOne } from './prune.ts'
+
+const COUNTS = ['last', 'hourly', 'daily', 'weekly', 'monthly', 'yearly'] as const
+const SPANS = ['within', 'withinHourly', 'withinDaily', 'withinWeekly', 'withinMonthly', 'withinYearly'] as const
+
+const kebab = (name: string): string => name.replace(/[A-Z]/g, letter => `-${letter.toLowerCase()}`)
+const flagOf = (name: string): string => `--keep-${kebab(name)}`
+const valueOf = (name: string): string => `keep${name.charAt(0).toUpperCase()}${name.slice(1)}`
+
+const KEEP_OPTIONS: readonly OptionSpec[] = [
+  { flags: '--keep-last <n>', summary: 'keep the newest n' },
+  ...COUNTS.slice(1).map(name => ({
+    flags: `${flagOf(name)} <n>`,
+    summary: `keep the newest of each of the last n ${name === 'daily' ? 'days' : `${name.replace(/ly$/, '')}s`}`,
+  })),
+  { flags: '--keep-within <span>', summary: 'keep all so near to the newest, as 30d or 1y6m' },
+  ...SPANS.slice(1).map(name => ({
+    flags: `${flagOf(name)} <span>`,
+    summary: `keep ${name.replace('within', '').toLowerCase()} ones so near to the newest`,
+  })),
+  { flags: '--keep-tag <tag>', summary: 'keep all with this tag', repeat: true },
+]
+
+export const forget: Command = {
+  name: 'forget',
+  summary: 'drop snapshots that no rule keeps',
+  description: [
+    'The rules come from the options, or from "keep" in the policies. The newest snapshot of each source always stays, and what other programs wrote is not touched. Space comes free with --prune, or by "lifeboat prune".',
+  ],
+  arguments: [{ name: 'sources', summary: 'names of sources (default: all)', variadic: true, complete: 'sources' }],
+  options: [
+    ...KEEP_OPTIONS,
+    { flags: '--prune', summary: 'free the space afterwards' },
+    { flags: '-n, --dry-run', summary: 'only say what would happen' },
+    MAX_UNUSED,
+  ],
+  examples: [
+    { command: 'lifeboat forget --dry-run', explains: 'what the policies would drop' },
+    { command: 'lifeboat forget app --keep-last 3 --prune', explains: 'all but three, and free the space' },
+    { command: 'lifeboat forget app --keep-daily 7 --keep-monthly 12', explains: 'a week of days, a year of months' },
+  ],
+  run: async call => {
+    const app = await call.openApp()
+    const dryRun = call.values.flag('dryRun')
+    const forgotten: Forgotten[] = []
+    for (const task of tasksOf(call, app)) forgotten.push(...(await forgetOne(call, app, task, dryRun)))
+    const prune = call.values.flag('prune') ? await pruneAll(call, app, forgotten, dryRun) : undefined
+    return {
+      json: { dryRun, groups: forgotten.map(groupToJson), prune: prune ?? null },
+      text: `${forgotten.map(each => describe(each, dryRun, call)).join('')}${(prune ?? []).map(report => describePrune(report, dryRun, call)).join('')}`,
+    }
+  },
+}
+
+/** Sources of one repository that one set of rules applies to. */
+interface Task {
+  readonly repository: string
+  readonly sources: readonly string[]
+  readonly keep: RetentionRules
+  readonly timezone: string
+}
+
+interface Forgotten extends ForgetGroup {
+  readonly repository: string
+}
+
+function tasksOf(call: Call, app: App): Task[] {
+  const keep = rulesOf(call)
+  const sources = sourceNames(call, app)
+  const here = new Intl.DateTimeFormat().resolvedOptions().timeZone
+  if (keep !== undefined) {
+    const pairs = sources.flatMap(source => repositoriesOf(call, app, source).map(name => ({ source, name })))
+    const byRepository = Map.groupBy(pairs, pair => pair.name)
+    return [...byRepository].map(([repository, members]) => {
+      return { repository, sources: members.map(member => member.source), keep, timezone: here }
+    })
+  }
+  const only = call.values.text('repo')
+  if (only !== undefined) app.repositorySettings(only)
+  const tasks = [...app.config.policies.values()].flatMap(policy => {
+    const rules = policy.keep
+    const own = policy.sources.filter(source => sources.includes(source))
+    if (rules === undefined || own.length === 0) return []
+    return policy.repositories
+      .filter(repository => only === undefined || repository === only)
+      .map(repository => ({ repository, sources: own, keep: rules, timezone: policy.timezone ?? here }))
+  })
+  if (tasks.length > 0) return tasks
+  throw new AppError('usage', 'no rule says which snapshots to keep', {
+    hint: 'Give at least one, like --keep-last 3 or --keep-daily 7, or "keep" in a policy of the source.',
+  })
+}
+
+/** The rules of the options; undefined when none was given. */
+function rulesOf(call: Call): RetentionRules | undefined {
+  const counts = COUNTS.map(name => [name, call.values.count(valueOf(name), flagOf(name))] as const)
+  const spans = SPANS.map(name => {
+    const text = call.values.text(valueOf(name))
+    return [name, text === undefined ? undefined : parseRetentionDuration(text)] as const
+  })
+  const tags = call.values.list('keepTag')
+  const given = [...counts, ...spans].filter(([, value]) => value !== undefined)
+  if (given.length === 0 && tags.length === 0) return undefined
+  return { ...Object.fromEntries(given), ...(tags.length === 0 ? {} : { tags }) }
+}
+
+async function forgetOne(call: Call, app: App, task: Task, dryRun: boolean): Promise<Forgotten[]> {
+  const operation = await import('../../operations/forget/forget.ts')
+  const { recordRun } = await import('../../operations/runs/record-run.ts')
+  const repository = await app.openRepository(task.repository)
+  const run = () =>
+    operation.forget({
+      repository,
+      sources: task.sources,
+      keep: task.keep,
+      timezone: task.timezone,
+      dryRun,
+      clock: app.clock,
+      signal: call.signal,
+      lockWaitMs: call.values.durationMs('lockWait', '--lock-wait'),
+      // Once a repository, after all its tasks.
+      prune: undefined,
+    })
+  const { groups } = dryRun
+    ? await run()
+    : await recordRun(
+        { catalog: await app.catalog(), clock: app.clock },
+        { operation: 'forget', repository: task.repository },
+        run,
+        ({ removed }) => ({ outcome: 'done', statistics: { removed }, findings: [] }),
+      )
+  return groups.map(group => ({ ...group, repository: task.repository }))
+}
+
+async function pruneAll(
+  call: Call,
+  app: App,
+  forgotten: readonly Forgotten[],
+  dryRun: boolean,
+): Promise<NamedPruneReport[]> {
+  const repositories = new Set(tasksOf(call, app).map(task => task.repository))
+  const reports: NamedPruneReport[] = []
+  for (const name of repositories) {
+    const gone = forgotten.filter(each => each.repository === name).flatMap(each => each.remove.map(({ id }) => id))
+    reports.push(await pruneOne(call, app, name, { dryRun, withoutSnapshots: dryRun ? gone : undefined }))
+  }
+  return reports
+}
+
+const plain = ({ id, time }: Snapshot) => ({ id, shortId: id.slice(0, SHORT_ID_DIGITS), time })
+
+function groupToJson({ repository, group, keep, remove }: Forgotten): unknown {
+  return {
+    repository,
+    group,
+    keep: keep.map(({ snapshot, reasons }) => ({ ...plain(snapshot), reasons })),
+    remove: remove.map(plain),
+  }
+}
+
+function line(snapshot: Snapshot, verb: string, why: string): string {
+  return `  ${verb}  ${snapshot.id.slice(0, SHORT_ID_DIGITS)}  ${formatTime(snapshot.time)}  ${why}`.trimEnd()
+}
+
+function describe({ repository, group, keep, remove }: Forgotten, dryRun: boolean, call: Call): string {
+  const paint = call.terminal.out
+  const lines = [
+    ...keep.map(({ snapshot, reasons }) => line(snapshot, paint('green', 'keep'), reasons.join(', '))),
+    ...remove.map(snapshot => line(snapshot, paint('red', dryRun ? 'would drop' : 'dropped'), '')),
+  ]
+  const head = `${group} in ${repository}: ${counted(keep.length, 'snapshot')} kept, ${remove.length} ${dryRun ? 'would be dropped' : 'dropped'}`
+  return `${head}\n${lines.join('\n')}\n`
+}

@@ -1,0 +1,48 @@
+import { printableName } from '../../base/bytes.ts'
+import { collect } from '../../base/collect.ts'
+import { formatSize } from '../../base/sizes.ts'
+import { formatTime } from '../../base/times.ts'
+import type { ListedEntry } from '../../operations/browse/listed-entry.ts'
+import type { Command } from '../command.ts'
+import { SNAPSHOT_ARGUMENT, SOURCE_OPTION, snapshotToJson, typedSnapshot } from '../snapshot-argument.ts'
+
+export const ls: Command = {
+  name: 'ls',
+  summary: 'list what is in a snapshot',
+  arguments: [
+    SNAPSHOT_ARGUMENT,
+    { name: 'path', summary: 'a path of the source; with a leading "/" also one from the snapshot’s root' },
+  ],
+  options: [{ flags: '-r, --recursive', summary: 'what is below folders too' }, SOURCE_OPTION],
+  examples: [
+    { command: 'lifeboat ls docs', explains: 'the newest snapshot of a source' },
+    { command: 'lifeboat ls 3f2a reports --recursive', explains: 'a folder of one snapshot' },
+    { command: 'lifeboat ls 3f2a /', explains: 'from the root, with the manifest in .lifeboat' },
+  ],
+  run: async call => {
+    const operation = await import('../../operations/ls/ls.ts')
+    const chosen = await typedSnapshot(call)
+    const entries = operation.ls({
+      repository: chosen.repository,
+      snapshot: chosen.snapshot,
+      path: call.values.text('path') ?? '',
+      recursive: call.values.flag('recursive'),
+      signal: call.signal,
+    })
+    if (!call.json) return { json: undefined, text: lines(entries) }
+    return { json: { ...snapshotToJson(chosen), entries: await collect(entries) }, text: '' }
+  },
+}
+
+async function* lines(entries: AsyncIterable<ListedEntry>): AsyncGenerator<string> {
+  for await (const entry of entries) yield `${formatEntry(entry)}\n`
+}
+
+/** `-rw-r--r--  alice  1.2 KiB  2026-09-04 02:00:00  path -> target`. */
+export function formatEntry(entry: ListedEntry): string {
+  const owner = (entry.user ?? String(entry.uid)).padEnd(8)
+  const size = (entry.sizeBytes === undefined ? '' : formatSize(entry.sizeBytes)).padStart(8)
+  const target = entry.linkTarget === undefined ? '' : ` -> ${printableName(entry.linkTarget)}`
+  const slash = entry.type === 'dir' ? '/' : ''
+  return `${entry.permissions}  ${owner}  ${size}  ${formatTime(new Date(entry.modified))}  ${printableName(entry.path)}${slash}${target}`
+}

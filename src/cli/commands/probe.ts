@@ -1,0 +1,35 @@
+import type { ProbeResult } from '../../operations/probe/probe.ts'
+import type { Call, Command } from '../command.ts'
+import { formatFindings } from '../printers/text.ts'
+import { sourceNames } from '../selection.ts'
+
+export const probe: Command = {
+  name: 'probe',
+  summary: 'look whether sources can be captured',
+  description: ['Says before the first backup what is missing. Ends with 20 when a source is not ready.'],
+  arguments: [{ name: 'sources', summary: 'names of sources (default: all)', variadic: true, complete: 'sources' }],
+  examples: [
+    { command: 'lifeboat probe', explains: 'every source' },
+    { command: 'lifeboat probe app --json', explains: 'one, for a script' },
+  ],
+  run: async call => {
+    const operation = await import('../../operations/probe/probe.ts')
+    const app = await call.openApp()
+    const results: ProbeResult[] = []
+    for (const name of sourceNames(call, app)) {
+      results.push(await operation.probe(await app.openSource(name), await app.sourceContext()))
+    }
+    const ready = results.every(result => result.ready)
+    return {
+      json: { ready, sources: results },
+      text: results.map(result => describe(result, call)).join(''),
+      exitCode: ready ? 0 : 20,
+    }
+  },
+}
+
+function describe({ source, kind, ready, findings }: ProbeResult, call: Call): string {
+  const paint = call.terminal.out
+  const verdict = ready ? paint('green', 'ready') : paint('red', 'not ready')
+  return `${source} (${kind}): ${verdict}\n${formatFindings(findings, paint)}`
+}

@@ -1,0 +1,95 @@
+import type { App } from '../../app.ts'
+import { AppError } from '../../base/errors.ts'
+import { formatSize, parsePart } from '../../base/sizes.ts'
+import type { PruneReport } from '../../repository/index.ts'
+import type { Call, Command, OptionSpec } from '../command.ts'
+import { counted, formatFindings } from '../printers/text.ts'
+import { repositoryNames } from '../selection.ts'
+
+export const MAX_UNUSED: OptionSpec = {
+  flags: '--max-unused <part>',
+  summary: 'unused space to tolerate, as a part of all (default: 5%)',
+}
+
+export const prune: Command = {
+  name: 'prune',
+  summary: 'free the space of what no snapshot uses any more',
+  description: ['The only command that deletes data. Interrupted at any moment, it leaves a whole repository.'],
+  options: [{ flags: '-n, --dry-run', summary: 'only say what would happen' }, MAX_UNUSED],
+  examples: [
+    { command: 'lifeboat prune --dry-run', explains: 'how much would come free' },
+    { command: 'lifeboat prune --max-unused 0%', explains: 'free every byte' },
+  ],
+  run: async call => {
+    const app = await call.openApp()
+    const dryRun = call.values.flag('dryRun')
+    const reports: NamedPruneReport[] = []
+    for (const name of repositoryNames(call, app)) reports.push(await pruneOne(call, app, name, { dryRun }))
+    return {
+      json: {
+        dryRun,
+        bytesBefore: sum(reports.map(report => report.bytesBefore)),
+        bytesAfter: sum(reports.map(report => report.bytesAfter)),
+        findings: reports.flatMap(report => report.findings),
+        repositories: reports,
+      },
+      text: reports.map(report => describePrune(report, dryRun, call)).join(''),
+    }
+  },
+}
+
+const sum = (values: readonly number[]): number => values.reduce((total, value) => total + value, 0)
+
+export interface NamedPruneReport extends PruneReport {
+  readonly repository: string
+}
+
+/** One repository, as a recorded run. `withoutSnapshots` is for a dry run after a dry forget. */
+export async function pruneOne(
+  call: Call,
+  app: App,
+  name: string,
+  options: { readonly dryRun: boolean; readonly withoutSnapshots?: readonly string[] | undefined },
+): Promise<NamedPruneReport> {
+  const { recordRun } = await import('../../operations/runs/record-run.ts')
+  const maxUnused = maxUnusedOf(call)
+  const repository = await app.openRepository(name)
+  const run = (): Promise<PruneReport> =>
+    repository.prune({
+      ...options,
+      maxUnused,
+      lockWaitMs: call.values.durationMs('lockWait', '--lock-wait'),
+      signal: call.signal,
+      onProgress: ({ step, ...progress }) => call.progress.update({ label: `prune ${name}: ${step}`, ...progress }),
+    })
+  if (options.dryRun) return { ...(await run()), repository: name }
+  const report = await recordRun(
+    { catalog: await app.catalog(), clock: app.clock },
+    { operation: 'prune', repository: name },
+    run,
+    ({ findings, bytesBefore, bytesAfter, packsRemoved, packsRepacked }) => ({
+      outcome: 'done',
+      statistics: { bytesBefore, bytesAfter, packsRemoved, packsRepacked },
+      findings,
+    }),
+  )
+  return { ...report, repository: name }
+}
+
+function maxUnusedOf(call: Call): number | undefined {
+  const text = call.values.text('maxUnused')
+  if (text === undefined) return undefined
+  const part = /^0+(\.0+)?\s*%?$/.test(text) ? 0 : parsePart(text)
+  if (part !== undefined) return part
+  throw new AppError('usage', `--max-unused cannot be "${text}"`, { hint: 'Give a part like 5% or 0%.' })
+}
+
+export function describePrune(report: NamedPruneReport, dryRun: boolean, call: Call): string {
+  const { repository, packsRemoved, packsRepacked, bytesBefore, bytesAfter, bytesUnusedLeft, findings } = report
+  const freed = formatSize(Math.max(0, bytesBefore - bytesAfter))
+  const verb = dryRun ? 'would free' : 'freed'
+  return (
+    `${repository}: ${verb} ${freed} of ${formatSize(bytesBefore)}: ${counted(packsRemoved, 'pack')} removed, ${packsRepacked} repacked, ${formatSize(bytesUnusedLeft)} unused left\n` +
+    formatFindings(findings, call.terminal.out)
+  )
+}

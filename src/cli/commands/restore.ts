@@ -1,0 +1,133 @@
+import { resolve } from 'node:path'
+import type { App } from '../../app.ts'
+import { formatDuration } from '../../base/durations.ts'
+import { AppError } from '../../base/errors.ts'
+import { formatSize } from '../../base/sizes.ts'
+import { formatTime } from '../../base/times.ts'
+import { labelsOf, SHORT_ID_DIGITS } from '../../model/recovery-point.ts'
+import type { RestoreResult } from '../../operations/restore/restore.ts'
+import type { Source } from '../../sources/source.ts'
+import type { Call, Command } from '../command.ts'
+import { counted, formatFindings } from '../printers/text.ts'
+import type { ChosenSnapshot } from '../selection.ts'
+
+/** Stands for "of any source" on the command line. */
+const ANY = '-'
+
+export const restore: Command = {
+  name: 'restore',
+  summary: 'bring a recovery point back',
+  description: [
+    'Writes beside the target, checks what was written, then puts it in place. Every byte is checked against its hash. A restore that was interrupted is taken up again by the same command.',
+    'An existing target is changed only with --force; then only the parts that differ are written. A source that is not in the configuration, such as another machine’s, can be restored with --to.',
+  ],
+  arguments: [
+    {
+      name: 'source',
+      summary: `name of the source; "${ANY}" for a snapshot of another program`,
+      required: true,
+      complete: 'sources',
+    },
+    { name: 'snapshot', summary: 'latest (default), an id, or a time like "3h ago"', complete: ['latest'] },
+  ],
+  options: [
+    { flags: '--to <path>', summary: 'where to (default: the place of the source)', complete: 'files' },
+    { flags: '-f, --force', summary: 'an existing target may be changed' },
+    { flags: '--no-delta', summary: 'write an existing target anew, not only what differs' },
+    { flags: '--no-checks', summary: 'skip the checks of the restored data (not of its bytes)' },
+    { flags: '--include <path>', summary: 'only this path of the source, and what is below', repeat: true },
+  ],
+  examples: [
+    { command: 'lifeboat restore app latest --to ./restored.db', explains: 'the newest, beside the original' },
+    { command: 'lifeboat restore docs 3f2a --to ./out --include reports', explains: 'one folder of one snapshot' },
+    { command: 'lifeboat restore app "2026-09-04 02:00" --force', explains: 'as it was then, in place' },
+  ],
+  run: async call => {
+    const { chooseSnapshot, parseSnapshotWish } = await import('../selection.ts')
+    const app = await call.openApp()
+    const name = call.values.required('source')
+    const wish = parseSnapshotWish(call.values.text('snapshot') ?? 'latest', call.clock.now())
+    const target = await targetOf(call, app, name)
+    const chosen = await chooseSnapshot(call, app, name === ANY ? undefined : name, wish)
+    const result = await restoreTo(call, app, chosen, target)
+    return { json: toJson(result, chosen), text: describe(result, chosen, call) }
+  },
+}
+
+async function targetOf(call: Call, app: App, name: string): Promise<string> {
+  const to = call.values.text('to')
+  if (to !== undefined) return resolve(to)
+  const { path } = (app.config.sources.get(name)?.options ?? {}) as { readonly path?: unknown }
+  if (typeof path === 'string') return resolve(app.config.baseDir, path)
+  throw new AppError('usage', `where should ${name === ANY ? 'the snapshot' : name} be restored to?`, {
+    hint: 'Say it with --to PATH.',
+  })
+}
+
+async function restoreTo(call: Call, app: App, chosen: ChosenSnapshot, target: string): Promise<RestoreResult> {
+  const operation = await import('../../operations/restore/restore.ts')
+  const { recordRun } = await import('../../operations/runs/record-run.ts')
+  const { name, repository, snapshot } = chosen
+  const source = await sourceFor(app, chosen, target)
+  const catalog = await app.catalog()
+  const context = await app.sourceContext()
+  const include = call.values.list('include')
+  const result = await recordRun(
+    { catalog, clock: app.clock },
+    { operation: 'restore', source: source.name, repository: name },
+    () =>
+      operation.restore({
+        ...context,
+        repository,
+        snapshot,
+        source,
+        target,
+        force: call.values.flag('force'),
+        delta: call.values.flag('delta'),
+        checks: call.values.flag('checks'),
+        include,
+        onProgress: ({ totalBytes, writtenBytes, sizeBytes }) =>
+          call.progress.update({
+            label: `restore ${source.name}`,
+            done: totalBytes,
+            total: include.length === 0 ? sizeBytes : undefined,
+            unit: 'bytes',
+            details: [`${formatSize(writtenBytes)} written`],
+          }),
+      }),
+    ({ files, totalBytes, writtenBytes, findings }) => ({
+      outcome: 'done',
+      snapshot: snapshot.id,
+      statistics: { files, totalBytes, writtenBytes },
+      findings,
+    }),
+  )
+  // A part that came back proves nothing of the rest.
+  if (include.length === 0) await catalog.saveProofs(repository.id, [snapshot.id], 'restored', app.clock.now())
+  return result
+}
+
+/** The configured source where it fits the snapshot, else one of the snapshot's kind that knows only the target. */
+async function sourceFor(app: App, { snapshot }: ChosenSnapshot, target: string): Promise<Source> {
+  const { source, kind } = labelsOf(snapshot.tags)
+  const configured = source === undefined ? undefined : app.config.sources.get(source)
+  if (source !== undefined && configured?.kind === kind) return app.openSource(source)
+  return app.openSourceAt(source ?? 'snapshot', kind ?? 'files', target)
+}
+
+function toJson(result: RestoreResult, { name, snapshot }: ChosenSnapshot): unknown {
+  const shortId = snapshot.id.slice(0, SHORT_ID_DIGITS)
+  return { ...result, repository: name, snapshot: snapshot.id, shortId, time: snapshot.time }
+}
+
+function describe(result: RestoreResult, { name, snapshot }: ChosenSnapshot, call: Call): string {
+  const paint = call.terminal.out
+  const id = snapshot.id.slice(0, SHORT_ID_DIGITS)
+  const passed =
+    result.checks.length === 0 ? '' : `  checks passed: ${result.checks.map(check => check.name).join(', ')}\n`
+  return (
+    `Restored ${result.source} of ${formatTime(snapshot.time)} (snapshot ${id} in ${name}) to ${paint('bold', result.target)}\n` +
+    `  ${counted(result.files, 'file')}, ${formatSize(result.totalBytes)}, ${formatSize(result.writtenBytes)} of it written, ${formatDuration(result.durationMs)}\n` +
+    `${passed}${formatFindings(result.findings, paint)}`
+  )
+}

@@ -1,0 +1,94 @@
+import type { App } from '../../app.ts'
+import { AppError, isAppError } from '../../base/errors.ts'
+import { formatSize } from '../../base/sizes.ts'
+import { formatTime } from '../../base/times.ts'
+import type { RecoveryPoint } from '../../model/recovery-point.ts'
+import type { NamedRepository, SnapshotsResult } from '../../operations/snapshots/snapshots.ts'
+import type { Call, Command } from '../command.ts'
+import { type Column, counted, formatError, formatFindings, formatTable } from '../printers/text.ts'
+import { repositoryNames, requireSource } from '../selection.ts'
+
+export const snapshots: Command = {
+  name: 'snapshots',
+  summary: 'list the recovery points, oldest first',
+  description: [
+    'Over all repositories, or that of --repo. PROOF says how far it is proven that one comes back: recorded (stored), checked (every byte was read and is right), restored (it was brought back).',
+  ],
+  arguments: [{ name: 'source', summary: 'only this source’s', complete: 'sources' }],
+  options: [{ flags: '-n, --last <count>', summary: 'only the newest so many' }],
+  examples: [
+    { command: 'lifeboat snapshots', explains: 'all' },
+    { command: 'lifeboat snapshots app --last 5', explains: 'the newest five of one source' },
+    { command: 'lifeboat snapshots --json', explains: 'as an array, for scripts' },
+  ],
+  run: async call => {
+    const app = await call.openApp()
+    const last = call.values.count('last', '--last')
+    const { result, failure } = await list(call, app)
+    const points = last === undefined ? result.recoveryPoints : result.recoveryPoints.slice(-last)
+    const source = call.values.text('source')
+    if (points.length === 0 && source !== undefined && failure === undefined) requireSource(app, source)
+    call.terminal.stderr.write(formatFindings(result.findings, call.terminal.err))
+    return {
+      json: points.map(toJson),
+      text: points.length === 0 ? 'No snapshots yet. Run "lifeboat backup" to take one.\n' : printTable(points, call),
+      exitCode: failure?.exitCode ?? (result.findings.some(finding => finding.severity === 'error') ? 22 : 0),
+    }
+  },
+}
+
+/** One repository that can't be reached must not hide the others' snapshots. */
+async function list(call: Call, app: App): Promise<{ result: SnapshotsResult; failure: AppError | undefined }> {
+  const { listRecoveryPoints } = await import('../../operations/snapshots/snapshots.ts')
+  const repositories: NamedRepository[] = []
+  let failure: AppError | undefined
+  const names = repositoryNames(call, app)
+  for (const name of names) {
+    try {
+      repositories.push({ name, repository: await app.openRepository(name) })
+    } catch (error) {
+      if (!(error instanceof AppError) || isAppError(error, 'interrupted') || names.length === 1) throw error
+      call.terminal.stderr.write(formatError(error, call.terminal.err))
+      failure ??= error
+    }
+  }
+  if (repositories.length === 0 && failure !== undefined) throw failure
+  const catalog = await app.catalog()
+  const ids = repositories.map(({ repository }) => repository.id)
+  const proofs = new Map(await Promise.all(ids.map(async id => [id, await catalog.listProofs(id)] as const)))
+  const source = call.values.text('source')
+  const result = await listRecoveryPoints({ repositories, source, proofs: id => proofs.get(id) ?? new Map() })
+  return { result, failure }
+}
+
+function toJson(point: RecoveryPoint): unknown {
+  return {
+    ...point,
+    source: point.source ?? null,
+    kind: point.kind ?? null,
+    type: point.type ?? null,
+    sizeBytes: point.sizeBytes ?? null,
+    addedBytes: point.addedBytes ?? null,
+  }
+}
+
+const size = (bytes: number | undefined): string => (bytes === undefined ? '-' : formatSize(bytes))
+
+function printTable(points: readonly RecoveryPoint[], call: Call): string {
+  const repositories = new Set(points.map(point => point.repository))
+  const columns: Column<RecoveryPoint>[] = [
+    { title: 'ID', value: point => point.shortId },
+    { title: 'TIME', value: point => formatTime(point.time) },
+    { title: 'SOURCE', value: point => point.source ?? point.paths.join(' ') },
+    { title: 'KIND', value: point => point.kind ?? '-' },
+    { title: 'TYPE', value: point => point.type ?? '-' },
+    ...(repositories.size > 1 ? [{ title: 'REPOSITORY', value: (point: RecoveryPoint) => point.repository }] : []),
+    { title: 'SIZE', value: point => size(point.sizeBytes), right: true },
+    { title: 'ADDED', value: point => size(point.addedBytes), right: true },
+    { title: 'PROOF', value: point => point.proof },
+    ...(points.some(point => point.tags.length > 0)
+      ? [{ title: 'TAGS', value: (point: RecoveryPoint) => point.tags.join(',') }]
+      : []),
+  ]
+  return `${formatTable(columns, points, call.terminal.out)}${counted(points.length, 'snapshot')}\n`
+}

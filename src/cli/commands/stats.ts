@@ -1,0 +1,85 @@
+import type { App } from '../../app.ts'
+import { formatSize } from '../../base/sizes.ts'
+import { labelsOf } from '../../model/recovery-point.ts'
+import type { StatsResult } from '../../operations/stats/stats.ts'
+import type { Snapshot } from '../../repository/index.ts'
+import type { Call, Command } from '../command.ts'
+import { counted } from '../printers/text.ts'
+import { type OpenedRepository, repositoryNames } from '../selection.ts'
+import { snapshotOf } from '../snapshot-argument.ts'
+
+export const stats: Command = {
+  name: 'stats',
+  summary: 'show what snapshots take, and what deduplication and compression save',
+  arguments: [
+    { name: 'snapshots', summary: 'ids, latest, or sources (default: all)', variadic: true, complete: 'sources' },
+  ],
+  options: [{ flags: '--source <name>', summary: 'only this source’s snapshots', complete: 'sources' }],
+  examples: [
+    { command: 'lifeboat stats', explains: 'all snapshots of all repositories' },
+    { command: 'lifeboat stats --source app', explains: 'those of one source' },
+    { command: 'lifeboat stats 3f2a', explains: 'one snapshot' },
+  ],
+  run: async call => {
+    const operation = await import('../../operations/stats/stats.ts')
+    const app = await call.openApp()
+    const results: Array<StatsResult & { readonly name: string }> = []
+    for (const { name, repository, snapshots } of await selected(call, app)) {
+      results.push({ name, ...(await operation.stats({ repository, snapshots, signal: call.signal })) })
+    }
+    return {
+      json: {
+        repositories: results.map(({ name, repository, ...rest }) => ({
+          repository: name,
+          whole: repository,
+          ...rest,
+        })),
+      },
+      text: results.map(describe).join(''),
+    }
+  },
+}
+
+interface Selected extends OpenedRepository {
+  readonly snapshots: readonly Snapshot[]
+}
+
+async function selected(call: Call, app: App): Promise<readonly Selected[]> {
+  const wanted = call.values.list('snapshots')
+  if (wanted.length > 0) {
+    const chosen = await Promise.all(wanted.map(text => snapshotOf(call, app, text)))
+    return [...Map.groupBy(chosen, each => each.name).values()].flatMap(members => {
+      const [first] = members
+      return first === undefined ? [] : [{ ...first, snapshots: members.map(member => member.snapshot) }]
+    })
+  }
+  const source = call.values.text('source')
+  const all: Selected[] = []
+  for (const name of repositoryNames(call, app)) {
+    const repository = await app.openRepository(name)
+    const { snapshots } = await repository.listSnapshots()
+    const own = snapshots.filter(({ tags }) => source === undefined || labelsOf(tags).source === source)
+    all.push({ name, repository, snapshots: own })
+  }
+  return all
+}
+
+function describe({
+  name,
+  snapshots,
+  files,
+  restoreBytes,
+  data,
+  trees,
+  deduplication,
+  compression,
+  repository,
+}: StatsResult & { readonly name: string }): string {
+  return (
+    `${name}: ${counted(snapshots.length, 'snapshot')}, ${counted(files, 'file')}, ${formatSize(restoreBytes)} to restore\n` +
+    `  contents   ${counted(data.blobs, 'blob')}, ${formatSize(data.plainBytes)}, stored as ${formatSize(data.storedBytes)}\n` +
+    `  trees      ${counted(trees.blobs, 'blob')}, ${formatSize(trees.plainBytes)}, stored as ${formatSize(trees.storedBytes)}\n` +
+    `  saved by   deduplication ${deduplication.toFixed(1)}x, compression ${compression.toFixed(1)}x\n` +
+    `  repository ${counted(repository.snapshots, 'snapshot')}, ${counted(repository.packs, 'pack')}, ${formatSize(repository.storedBytes)}\n`
+  )
+}

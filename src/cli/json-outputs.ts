@@ -1,0 +1,317 @@
+import { z } from 'zod'
+import { BACKUP_TYPES } from '../model/manifest.ts'
+import { PROOFS } from '../model/recovery-point.ts'
+
+/**
+ * What every command prints with `--json`. The reference (docs/reference/json.md) is made from this, and the tests hold
+ * real outputs to it. Fields may be added in later versions, never removed or changed.
+ */
+
+const id = z
+  .string()
+  .regex(/^[0-9a-f]{64}$/)
+  .describe('64 hex digits')
+const shortId = z
+  .string()
+  .regex(/^[0-9a-f]{8}$/)
+  .describe('the first 8 of them')
+const time = z.iso.datetime().describe('UTC, ISO 8601')
+const bytes = z.int().min(0)
+const count = z.int().min(0)
+const repositoryName = z.string().describe('name of the repository in the configuration')
+const absolutePath = z.string().describe('absolute path')
+
+const finding = z
+  .strictObject({
+    severity: z.enum(['info', 'warning', 'error']),
+    code: z.string().describe('stable, for machines: `pack-missing`'),
+    subject: z.string().describe('what it is about'),
+    message: z.string(),
+    hint: z.string().optional().describe('what to do'),
+    affects: z.array(z.string()).optional().describe('what suffers from it: snapshot ids, paths'),
+  })
+  .describe('one stated problem')
+const findings = z.array(finding)
+
+export const errorOutput = z
+  .strictObject({
+    error: z.strictObject({
+      code: z.string().describe('see errors.md; `bug` for an unexpected one'),
+      message: z.string(),
+      hint: z.string().nullable().describe('what to do'),
+      context: z.record(z.string(), z.unknown()).describe('facts for machines'),
+    }),
+  })
+  .describe('Every failed command prints this instead of its own output, and ends with the exit code of the error.')
+
+const backedUp = z.strictObject({
+  source: z.string(),
+  kind: z.string(),
+  type: z.enum(BACKUP_TYPES),
+  repository: repositoryName,
+  run: z.string().describe('id of the run, also in the snapshot’s tags'),
+  snapshot: id,
+  shortId,
+  time,
+  parent: id.nullable().describe('the snapshot that it was taken relative to'),
+  files: count,
+  sizeBytes: bytes.describe('what a restore would write'),
+  bytesRead: bytes.describe('read from the source'),
+  bytesNew: bytes.describe('of these, what the repository did not have'),
+  bytesStored: bytes.describe('what that takes there, compressed and encrypted'),
+  durationMs: count,
+  complete: z.boolean().describe('false: something is missing or changed while it was read, see findings'),
+  findings,
+})
+
+const notBackedUp = z
+  .strictObject({ source: z.string(), repository: repositoryName, error: errorOutput.shape.error })
+  .describe('a source that failed while others did not')
+
+const snapshot = z.strictObject({
+  id,
+  shortId,
+  time,
+  source: z.string().nullable().describe('null: written by another program'),
+  kind: z.string().nullable(),
+  type: z.string().nullable(),
+  repository: repositoryName,
+  hostname: z.string(),
+  paths: z.array(z.string()),
+  tags: z.array(z.string()).describe('those that a person gave'),
+  sizeBytes: bytes.nullable().describe('what a restore would write; null where the snapshot does not say'),
+  addedBytes: bytes.nullable().describe('what it added to the repository, compressed and encrypted'),
+  proof: z.enum(PROOFS).describe('how far it is proven that it comes back'),
+})
+
+const restored = z.strictObject({
+  source: z.string(),
+  kind: z.string(),
+  repository: repositoryName,
+  snapshot: id,
+  shortId,
+  time,
+  target: absolutePath,
+  files: count,
+  totalBytes: bytes.describe('size of what was restored'),
+  writtenBytes: bytes.describe('what had to be written'),
+  durationMs: count,
+  checks: z.array(z.strictObject({ name: z.string(), passed: z.boolean(), expected: z.string(), found: z.string() })),
+  findings,
+})
+
+const checked = z.strictObject({
+  repository: repositoryName,
+  whole: z.boolean(),
+  snapshots: count,
+  packs: count,
+  blobs: count,
+  packsRead: count,
+  bytesRead: bytes,
+  proven: count.describe('snapshots that are now proven `checked`'),
+  findings,
+})
+
+const pruned = z.strictObject({
+  repository: repositoryName,
+  packsKept: count,
+  packsRemoved: count,
+  packsRepacked: count,
+  bytesBefore: bytes,
+  bytesAfter: bytes,
+  bytesUnusedLeft: bytes,
+  findings,
+})
+
+const droppedSnapshot = z.strictObject({ id, shortId, time })
+
+const key = z.strictObject({
+  id,
+  shortId,
+  hostname: z.string(),
+  username: z.string(),
+  created: time,
+  current: z.boolean().describe('the one that this command used'),
+})
+
+const lock = z.strictObject({
+  id,
+  time,
+  exclusive: z.boolean(),
+  hostname: z.string(),
+  username: z.string(),
+  pid: count,
+  stale: z.boolean(),
+})
+
+const listedEntry = z.strictObject({
+  path: z.string().describe('relative to the source’s folder; with a leading "/", to the snapshot’s root'),
+  type: z.enum(['file', 'dir', 'symlink', 'dev', 'chardev', 'fifo', 'socket', 'irregular']),
+  permissions: z.string().describe('as `ls -l` has it'),
+  uid: count,
+  gid: count,
+  user: z.string().optional(),
+  group: z.string().optional(),
+  sizeBytes: bytes.optional().describe('files only'),
+  modified: time,
+  linkTarget: z.string().optional(),
+})
+
+const blobTotals = z.strictObject({
+  blobs: count,
+  plainBytes: bytes,
+  storedBytes: bytes.describe('compressed and encrypted'),
+})
+
+const entryCounts = z.strictObject({ files: count, dirs: count, others: count, bytes })
+
+const repositoryStatistics = z.strictObject({
+  snapshots: count,
+  packs: count,
+  blobs: count,
+  storedBytes: bytes,
+  uncompressedBytes: bytes,
+})
+
+const snapshotPlace = { repository: repositoryName, snapshot: id, shortId, time }
+
+const found = z.strictObject({
+  sources: z.array(z.strictObject({ name: z.string(), kind: z.string(), path: z.string(), why: z.string() })),
+  others: z.array(z.strictObject({ what: z.string(), where: z.string(), planned: z.boolean() })),
+})
+
+/** By the command's name. */
+export const JSON_OUTPUTS: Readonly<Record<string, z.ZodType>> = {
+  init: z.strictObject({
+    config: absolutePath,
+    configCreated: z.boolean(),
+    found: found.nullable().describe('null: there was a configuration, so nothing was looked for'),
+    repositories: z.array(
+      z.strictObject({
+        name: repositoryName,
+        location: z.string(),
+        created: z.boolean(),
+        id: id.nullable().describe('null: it was there already'),
+        passwordFile: absolutePath.nullable(),
+        passwordCreated: z.boolean(),
+      }),
+    ),
+    gitignore: z.array(z.string()).describe('lines that were added'),
+  }),
+  backup: z.strictObject({
+    sources: z.array(z.union([backedUp, notBackedUp])).describe('one entry for each source and repository'),
+  }),
+  snapshots: z.array(snapshot).describe('Oldest first.'),
+  restore: restored,
+  ls: z.strictObject({ ...snapshotPlace, entries: z.array(listedEntry) }),
+  cat: z.union([
+    z.strictObject({
+      ...snapshotPlace,
+      path: z.string(),
+      sizeBytes: bytes,
+      content: z.string().describe('base64'),
+    }),
+    z
+      .strictObject({
+        repository: repositoryName,
+        object: z.string(),
+        id,
+        sizeBytes: bytes,
+        content: z.string().describe('base64'),
+      })
+      .describe('with --object'),
+  ]),
+  find: z.array(listedEntry.extend({ repository: repositoryName, snapshot: id, shortId })),
+  diff: z.strictObject({
+    repository: repositoryName,
+    before: id,
+    after: id,
+    added: entryCounts,
+    removed: entryCounts,
+    changed: count,
+    metadataChanged: count,
+    newBlobs: blobTotals.describe('what only the later one holds'),
+    goneBlobs: blobTotals.describe('what only the earlier one held'),
+    changes: z.array(
+      z.strictObject({
+        path: z.string(),
+        change: z.enum(['added', 'removed', 'content', 'type', 'metadata']),
+        type: listedEntry.shape.type,
+        sizeBefore: bytes.optional(),
+        sizeAfter: bytes.optional(),
+        unexplained: z.literal(true).optional().describe('changed though size, times and inode say otherwise'),
+      }),
+    ),
+  }),
+  stats: z.strictObject({
+    repositories: z.array(
+      z.strictObject({
+        repository: repositoryName,
+        whole: repositoryStatistics.describe('the whole repository, with what nothing uses any more'),
+        snapshots: z.array(z.strictObject({ id, files: count, dirs: count, restoreBytes: bytes })),
+        files: count,
+        restoreBytes: bytes.describe('what restoring all of them would write'),
+        data: blobTotals.describe('contents, each counted once'),
+        trees: blobTotals,
+        deduplication: z.number().describe('how often, on average, a byte is used'),
+        compression: z.number(),
+      }),
+    ),
+  }),
+  check: z.strictObject({
+    whole: z.boolean().describe('no finding is an error'),
+    findings: findings.describe('those of all repositories'),
+    repositories: z.array(checked),
+  }),
+  forget: z.strictObject({
+    dryRun: z.boolean(),
+    groups: z.array(
+      z.strictObject({
+        repository: repositoryName,
+        group: z.string(),
+        keep: z.array(droppedSnapshot.extend({ reasons: z.array(z.string()) })),
+        remove: z.array(droppedSnapshot),
+      }),
+    ),
+    prune: z.array(pruned).nullable().describe('null without --prune'),
+  }),
+  prune: z.strictObject({
+    dryRun: z.boolean(),
+    bytesBefore: bytes.describe('of all repositories'),
+    bytesAfter: bytes,
+    findings,
+    repositories: z.array(pruned),
+  }),
+  'key list': z.strictObject({ repository: repositoryName, keys: z.array(key) }),
+  'key add': z.strictObject({ repository: repositoryName, key }),
+  'key remove': z.strictObject({ repository: repositoryName, removed: z.string() }),
+  'key passwd': z.strictObject({
+    repository: repositoryName,
+    key,
+    passwordFile: absolutePath.nullable().describe('the file that was changed too'),
+  }),
+  unlock: z.strictObject({
+    repositories: z.array(z.strictObject({ repository: repositoryName, removed: z.array(lock) })),
+  }),
+  probe: z.strictObject({
+    ready: z.boolean(),
+    sources: z.array(z.strictObject({ source: z.string(), kind: z.string(), ready: z.boolean(), findings })),
+  }),
+  doctor: z.strictObject({
+    healthy: z.boolean().describe('no check is an error'),
+    checks: z.array(
+      z.strictObject({
+        area: z.enum(['versions', 'tools', 'configuration', 'permissions', 'clock', 'repository', 'source']),
+        name: z.string(),
+        status: z.enum(['ok', 'info', 'warning', 'error']),
+        message: z.string(),
+        hint: z.string().optional(),
+      }),
+    ),
+  }),
+  completion: z.strictObject({ shell: z.enum(['bash', 'zsh', 'fish']), script: z.string() }),
+  demo: z.strictObject({
+    dir: absolutePath,
+    steps: z.array(z.looseObject({ step: z.string() })).describe('what happened, in order'),
+  }),
+}

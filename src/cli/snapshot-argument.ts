@@ -1,0 +1,38 @@
+import type { App } from '../app.ts'
+import { SHORT_ID_DIGITS } from '../model/recovery-point.ts'
+import type { ArgumentSpec, Call, OptionSpec } from './command.ts'
+import { type ChosenSnapshot, chooseSnapshot, parseSnapshotWish } from './selection.ts'
+
+/** The first word of commands that look into a snapshot. */
+export const SNAPSHOT_ARGUMENT: ArgumentSpec = {
+  name: 'snapshot',
+  summary: 'an id, latest, a time like "3h ago", or a source: its newest',
+  required: true,
+  complete: 'sources',
+}
+
+export const SOURCE_OPTION: OptionSpec = {
+  flags: '--source <name>',
+  summary: 'latest and times mean this source’s snapshots',
+  complete: 'sources',
+}
+
+/** The snapshot that the argument `snapshot` and the option `--source` mean. */
+export async function typedSnapshot(call: Call): Promise<ChosenSnapshot> {
+  return snapshotOf(call, await call.openApp(), call.values.required('snapshot'))
+}
+
+export async function snapshotOf(call: Call, app: App, text: string): Promise<ChosenSnapshot> {
+  const source = call.values.text('source')
+  if (app.config.sources.has(text)) return chooseSnapshot(call, app, text, { kind: 'latest' })
+  return chooseSnapshot(call, app, source, parseSnapshotWish(text, call.clock.now()))
+}
+
+export function snapshotToJson({ name, snapshot }: ChosenSnapshot) {
+  return {
+    repository: name,
+    snapshot: snapshot.id,
+    shortId: snapshot.id.slice(0, SHORT_ID_DIGITS),
+    time: snapshot.time,
+  }
+}

@@ -1,0 +1,178 @@
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { contentOf, engineOptions, SteppedClock } from '../../../test/helpers/engine.ts'
+import { AppError } from '../../base/errors.ts'
+import { silentLogger } from '../../base/logger.ts'
+import type { BackupType } from '../../model/manifest.ts'
+import type { NodeMeta } from '../../model/node.ts'
+import { labelsOf } from '../../model/recovery-point.ts'
+import { createRepository, type Repository } from '../../repository/index.ts'
+import type { Capture, CaptureEntry, CaptureRequest, Source } from '../../sources/source.ts'
+import { MemoryStorage } from '../../storage/memory/memory-storage.ts'
+import { loadManifest, SnapshotTree } from '../browse/snapshot-tree.ts'
+import { type BackupRequest, backup } from './backup.ts'
+
+const host = { hostname: 'h', username: 'u', uid: 1000, gid: 1000 }
+const meta: NodeMeta = { type: 'file', mode: 0o644, mtimeNs: 5n, uid: 1, gid: 1 }
+
+/** A source whose files are given; remembers what it was asked and which files were really read. */
+class ScriptedSource implements Source {
+  readonly name = 'app'
+  readonly kind = 'scripted'
+  readonly traits = { consistency: 'transactional', types: ['full', 'incremental', 'differential'] } as const
+  files: Record<string, string | 'LOST'> = {}
+  unchanged = false
+  complete = true
+  failAfter: string | undefined
+  requests: CaptureRequest[] = []
+  opened: string[] = []
+  closed = 0
+
+  probe = () => Promise.resolve([])
+  restore = () => Promise.reject(new Error('not here'))
+  close = () => Promise.resolve()
+
+  capture(request: CaptureRequest): Promise<Capture> {
+    this.requests.push(request)
+    return Promise.resolve({
+      entries: () => this.#entries(),
+      finish: () => Promise.resolve({ capturedAt: new Date(0), findings: [], complete: this.complete }),
+      close: () => {
+        this.closed += 1
+        return Promise.resolve()
+      },
+    })
+  }
+
+  async *#entries(): AsyncGenerator<CaptureEntry> {
+    yield { path: 'd', meta: { ...meta, type: 'dir' } }
+    for (const [path, text] of Object.entries(this.files)) {
+      yield { path, meta, unchanged: this.unchanged, open: () => this.#open(path, text) }
+      if (this.failAfter === path) throw new AppError('source-unreachable', 'the server went away')
+    }
+  }
+
+  #open(path: string, text: string) {
+    this.opened.push(path)
+    if (text === 'LOST') throw new AppError('entry-lost', `${path} vanished`)
+    return Promise.resolve({ ...contentOf(Buffer.from(text), { kind: 'content' }), close: () => Promise.resolve() })
+  }
+}
+
+describe('backup', () => {
+  let repository: Repository
+  let source: ScriptedSource
+
+  beforeEach(async () => {
+    repository = await createRepository(new MemoryStorage(), engineOptions(new SteppedClock()))
+    source = new ScriptedSource()
+    source.files = { 'd/a': 'one', 'd/b': 'two' }
+  })
+  afterEach(() => repository.close())
+
+  const request = (type: BackupType, more: Partial<BackupRequest> = {}): BackupRequest => ({
+    source,
+    repository,
+    type,
+    runId: 'r1',
+    tags: ['release'],
+    host,
+    programVersion: 'lifeboat test',
+    excludePaths: ['/backups'],
+    signal: new AbortController().signal,
+    clock: new SteppedClock(),
+    logger: silentLogger,
+    scratchDir: '/nowhere',
+    ...more,
+  })
+
+  const paths = async (id: string): Promise<string[]> => {
+    const snapshot = await repository.getSnapshot(id)
+    const tree = new SnapshotTree(repository, snapshot.tree)
+    const found: string[] = []
+    const root = await tree.findNode('')
+    if (root !== undefined) for await (const { path } of tree.walk(root)) found.push(path)
+    return found
+  }
+
+  it('stores the tree under the source and the manifest beside it', async () => {
+    const result = await backup(request('full'))
+    expect(await paths(result.snapshot.id)).toEqual([
+      '.lifeboat',
+      '.lifeboat/manifest.json',
+      'app',
+      'app/d',
+      'app/d/a',
+      'app/d/b',
+    ])
+    expect(await loadManifest(repository, result.snapshot)).toMatchObject({
+      source: 'app',
+      type: 'full',
+      totals: { files: 2, sizeBytes: 6 },
+      files: [
+        { path: 'd/a', sizeBytes: 3, sha256: '7692c3ad3540bb803c020b3aee66cd8887123234ea0c6e7143c0add73ff431ed' },
+        { path: 'd/b', sizeBytes: 3 },
+      ],
+    })
+    expect(result).toMatchObject({ files: 2, sizeBytes: 6, bytesRead: 6, parent: undefined, complete: true })
+    expect(result.snapshot).toMatchObject({ paths: ['/app'], hostname: 'h', tags: expect.arrayContaining(['release']) })
+    expect(source.requests[0]?.excludePaths).toEqual(['/backups'])
+  })
+
+  it('makes the first incremental a full one, and says so everywhere', async () => {
+    const result = await backup(request('incremental'))
+    expect(source.requests[0]?.type).toBe('full')
+    expect(result.type).toBe('full')
+    expect(labelsOf(result.snapshot.tags).type).toBe('full')
+  })
+
+  it('takes content that the source calls unchanged from the parent, without reading it', async () => {
+    const first = await backup(request('full'))
+    source.unchanged = true
+    source.opened = []
+    const second = await backup(request('incremental'))
+    expect(source.opened).toEqual([])
+    expect(second).toMatchObject({ type: 'incremental', parent: first.snapshot.id, bytesRead: 0, sizeBytes: 6 })
+    expect((await loadManifest(repository, second.snapshot))?.files[0]?.sha256).toMatch(/^7692c3/)
+    expect((await repository.check({ readData: 1, signal: new AbortController().signal })).findings).toEqual([])
+  })
+
+  it('is relative to the last full one when differential', async () => {
+    const full = await backup(request('full'))
+    await backup(request('incremental'))
+    const differential = await backup(request('differential'))
+    expect(differential.parent).toBe(full.snapshot.id)
+  })
+
+  it('takes no parent of another host', async () => {
+    await backup(request('full'))
+    const elsewhere = await backup(request('incremental', { host: { ...host, hostname: 'other' } }))
+    expect(elsewhere.parent).toBeUndefined()
+  })
+
+  it('leaves a lost entry out and says that the snapshot is incomplete', async () => {
+    source.files = { 'd/a': 'one', 'd/b': 'LOST' }
+    source.complete = false
+    const result = await backup(request('full'))
+    expect(await paths(result.snapshot.id)).not.toContain('app/d/b')
+    expect(result).toMatchObject({ files: 1, complete: false })
+  })
+
+  it('leaves no snapshot and no lock when the source fails in the middle', async () => {
+    source.failAfter = 'd/a'
+    await expect(backup(request('full'))).rejects.toMatchObject({ code: 'source-unreachable' })
+    expect((await repository.listSnapshots()).snapshots).toEqual([])
+    expect(await repository.listLocks()).toEqual([])
+    expect(source.closed).toBe(1)
+  })
+
+  it('stops when told to', async () => {
+    const stop = new AbortController()
+    stop.abort()
+    await expect(backup(request('full', { signal: stop.signal }))).rejects.toMatchObject({ code: 'interrupted' })
+    expect((await repository.listSnapshots()).snapshots).toEqual([])
+  })
+
+  it('refuses a type that the source does not have', async () => {
+    await expect(backup(request('schema'))).rejects.toMatchObject({ code: 'unsupported' })
+  })
+})

@@ -1,0 +1,63 @@
+import { printableName } from '../../base/bytes.ts'
+import { AppError } from '../../base/errors.ts'
+import type { TreeNode } from '../../model/node.ts'
+import { SHORT_ID_DIGITS } from '../../model/recovery-point.ts'
+import type { Repository, Snapshot } from '../../repository/index.ts'
+import { sourceFolder } from './snapshot-tree.ts'
+
+/** The part of a repository that looking into trees needs. */
+export type TreeLoader = Pick<Repository, 'loadTree'>
+
+export interface ResolvedPath {
+  /** As it is printed, and can be typed again: '' is the source's folder, '/' the snapshot's root. */
+  readonly path: string
+  readonly node: TreeNode
+}
+
+/**
+ * What a person means by a path: one below the source's folder, or, with a leading '/', also one from the snapshot's
+ * root. Names that are not text may be typed as they are printed (`\xff`). Symlinks are not followed.
+ * Throws `not-found`, naming the part that is missing.
+ */
+export async function resolvePath(loader: TreeLoader, snapshot: Snapshot, path: string): Promise<ResolvedPath> {
+  const parts = path.split('/').filter(part => part !== '' && part !== '.')
+  const folder = sourceFolder(snapshot)
+  const fromSource = [...(folder === '' ? [] : [folder]), ...parts]
+  const absolute = path.startsWith('/') ? await descend(loader, snapshot, parts) : undefined
+  if (absolute?.node !== undefined) return { path: `/${absolute.names.join('/')}`, node: absolute.node }
+  const found = await descend(loader, snapshot, fromSource)
+  if (found.node === undefined) throw notFound(snapshot, path, found.names.slice(folder === '' ? 0 : 1))
+  return { path: found.names.slice(folder === '' ? 0 : 1).join('/'), node: found.node }
+}
+
+/** A path below another, in the same form. */
+export function joinPath(folder: string, name: string): string {
+  return folder === '' || folder === '/' ? folder + name : `${folder}/${name}`
+}
+
+/** `names` as they are stored, as far as they were found. */
+async function descend(
+  loader: TreeLoader,
+  snapshot: Snapshot,
+  parts: readonly string[],
+): Promise<{ readonly node: TreeNode | undefined; readonly names: readonly string[] }> {
+  let node: TreeNode = { name: '', type: 'dir', mode: 0o755, mtimeNs: 0n, uid: 0, gid: 0, subtree: snapshot.tree }
+  const names: string[] = []
+  for (const part of parts) {
+    const nodes: readonly TreeNode[] = node.subtree === undefined ? [] : await loader.loadTree(node.subtree)
+    const next = nodes.find(({ name }) => name === part) ?? nodes.find(({ name }) => printableName(name) === part)
+    if (next === undefined) return { node: undefined, names }
+    names.push(next.name)
+    node = next
+  }
+  return { node, names }
+}
+
+function notFound(snapshot: Snapshot, path: string, found: readonly string[]): AppError {
+  const id = snapshot.id.slice(0, SHORT_ID_DIGITS)
+  const near = found.length === 0 ? '' : ` ${found.map(printableName).join('/')}`
+  return new AppError('not-found', `no ${path} in snapshot ${id}`, {
+    hint: `Run "lifeboat ls ${id}${near}" to see what is there.`,
+    context: { snapshot: snapshot.id, path },
+  })
+}

@@ -1,0 +1,91 @@
+import { chmod, mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterEach, beforeEach, expect, test } from 'vitest'
+import { type Clock, systemClock } from '../../base/clock.ts'
+import { AppError } from '../../base/errors.ts'
+import { type DoctorRequest, doctor } from './doctor.ts'
+
+let folder = ''
+beforeEach(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'lifeboat-doctor-'))
+})
+afterEach(() => rm(folder, { recursive: true, force: true }))
+
+async function examine(more: Partial<DoctorRequest> = {}) {
+  const result = await doctor({
+    versions: { lifeboat: '1.2.3' },
+    config: { file: '/app/lifeboat.yaml' },
+    privatePlaces: [],
+    repositories: [],
+    sources: [],
+    scratchDir: folder,
+    searchPath: folder,
+    clock: systemClock,
+    signal: new AbortController().signal,
+    ...more,
+  })
+  const statuses = Object.fromEntries(result.checks.map(({ area, name, status }) => [`${area} ${name}`, status]))
+  return { ...result, statuses }
+}
+
+test('a machine without faults is healthy', async () => {
+  const { healthy, statuses } = await examine()
+  expect(healthy).toBe(true)
+  expect(statuses).toMatchObject({ 'versions lifeboat': 'ok', 'clock clock': 'ok', 'tools restic': 'info' })
+})
+
+test('finds tools by their path and asks for their version', async () => {
+  await writeFile(join(folder, 'restic'), '#!/bin/sh\necho "restic 0.14.0 compiled with go"\n', { mode: 0o755 })
+  await writeFile(join(folder, 'sqlite3'), 'not executable', { mode: 0o644 })
+  const { checks, statuses } = await examine()
+  expect(checks.find(check => check.name === 'restic')?.message).toBe(`${join(folder, 'restic')}, 0.14.0`)
+  expect(statuses['tools sqlite3']).toBe('info')
+})
+
+test('secrets that others can read are a warning, with the command that helps', async () => {
+  const path = join(folder, 'password')
+  await writeFile(path, 'x', { mode: 0o600 })
+  const privatePlaces = [{ what: 'password of main', path }]
+  expect((await examine({ privatePlaces })).statuses['permissions password of main']).toBe('ok')
+  await chmod(path, 0o644)
+  const { checks, healthy } = await examine({ privatePlaces })
+  expect(checks.find(check => check.area === 'permissions')).toMatchObject({
+    status: 'warning',
+    hint: `Run "chmod go= ${path}".`,
+  })
+  expect(healthy).toBe(true)
+})
+
+test('a broken configuration, an unreachable repository and an unfit source make it ill', async () => {
+  const wrong = new AppError('wrong-password', 'wrong password for /backups', { hint: 'Check it.' })
+  const { healthy, checks, statuses } = await examine({
+    config: { error: new AppError('config-invalid', 'lifeboat.yaml:3:1: x') },
+    repositories: [{ name: 'main', open: () => Promise.reject(wrong), freeBytes: async () => 1 }],
+    sources: [
+      {
+        name: 'app',
+        probe: async () => ({
+          source: 'app',
+          kind: 'sqlite',
+          ready: false,
+          findings: [{ severity: 'error', code: 'x', subject: 'app.db', message: 'does not exist' }],
+        }),
+      },
+    ],
+  })
+  expect(healthy).toBe(false)
+  expect(statuses).toMatchObject({
+    'configuration lifeboat.yaml': 'error',
+    'repository main': 'error',
+    'source app': 'error',
+  })
+  expect(checks.find(check => check.area === 'repository')).toMatchObject({ message: wrong.message, hint: 'Check it.' })
+})
+
+const at = (time: number): Clock => ({ ...systemClock, now: () => new Date(time) })
+
+test('a clock that is off is found', async () => {
+  expect((await examine({ clock: at(0) })).statuses['clock clock']).toBe('error')
+  expect((await examine({ clock: at(Date.now() + 3_600_000) })).statuses['clock clock']).toBe('warning')
+})

@@ -1,0 +1,56 @@
+import { afterAll, beforeAll, expect, it } from 'vitest'
+import { backUp, engineOptions, SteppedClock } from '../../../test/helpers/engine.ts'
+import { labelsToTags } from '../../model/recovery-point.ts'
+import { createRepository, type Repository, type Snapshot } from '../../repository/index.ts'
+import { MemoryStorage } from '../../storage/memory/memory-storage.ts'
+import { getWishedSnapshot } from './find-snapshot.ts'
+import { listRecoveryPoints } from './snapshots.ts'
+
+let repository: Repository
+let app: Snapshot[]
+let foreign: Snapshot
+
+beforeAll(async () => {
+  repository = await createRepository(new MemoryStorage(), engineOptions(new SteppedClock()))
+  const add = (day: number, tags: string[]): Promise<Snapshot> =>
+    backUp(repository, { file: Buffer.from(`${day}`) }, undefined, { time: new Date(Date.UTC(2025, 0, day)), tags })
+  const labels = labelsToTags({ source: 'app', kind: 'sqlite', type: 'full', run: 'r' })
+  app = [await add(1, labels), await add(3, [...labels, 'before-migration'])]
+  foreign = await add(5, ['home'])
+})
+afterAll(() => repository.close())
+
+it('finds the newest, the newest at a moment, and by id', async () => {
+  expect((await getWishedSnapshot(repository, 'app', { kind: 'latest' })).id).toBe(app[1]?.id)
+  const at = { kind: 'at', time: new Date('2025-01-02T12:00:00Z') } as const
+  expect((await getWishedSnapshot(repository, 'app', at)).id).toBe(app[0]?.id)
+  expect((await getWishedSnapshot(repository, undefined, { kind: 'latest' })).id).toBe(foreign.id)
+  const prefix = app[0]?.id.slice(0, 12) ?? ''
+  expect((await getWishedSnapshot(repository, 'app', { kind: 'id', prefix })).id).toBe(app[0]?.id)
+})
+
+it('says what there is when there is no such snapshot', async () => {
+  const early = { kind: 'at', time: new Date('2024-12-31T00:00:00Z') } as const
+  await expect(getWishedSnapshot(repository, 'app', early)).rejects.toMatchObject({
+    code: 'snapshot-not-found',
+    hint: 'The oldest one is of 2025-01-01T00:00:00.000Z.',
+  })
+  await expect(getWishedSnapshot(repository, 'ap', { kind: 'latest' })).rejects.toMatchObject({
+    hint: 'Run "lifeboat backup ap" to take one. There are snapshots of: app.',
+  })
+  await expect(getWishedSnapshot(repository, 'app', { kind: 'id', prefix: foreign.id })).rejects.toMatchObject({
+    message: expect.stringContaining('is not of source app'),
+  })
+})
+
+it('lists recovery points with what is proven, other programs’ without source', async () => {
+  const proofs = new Map([[app[0]?.id ?? '', 'checked' as const]])
+  const request = { repositories: [{ name: 'main', repository }], source: undefined, proofs: () => proofs }
+  const { recoveryPoints } = await listRecoveryPoints(request)
+  expect(recoveryPoints.map(point => [point.source, point.proof, point.tags])).toEqual([
+    ['app', 'checked', []],
+    ['app', 'recorded', ['before-migration']],
+    [undefined, 'recorded', ['home']],
+  ])
+  expect((await listRecoveryPoints({ ...request, source: 'app' })).recoveryPoints).toHaveLength(2)
+})

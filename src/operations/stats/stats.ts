@@ -1,0 +1,119 @@
+import { throwIfAborted } from '../../base/errors.ts'
+import type { Id, TreeNode } from '../../model/node.ts'
+import type { Repository, RepositoryStatistics, Snapshot } from '../../repository/index.ts'
+import { addTotals, type BlobTotals, sizesOf } from '../browse/blob-totals.ts'
+import { resolvePath } from '../browse/resolve-path.ts'
+
+export interface StatsRequest {
+  readonly repository: Pick<Repository, 'loadTree' | 'findBlobSizes' | 'statistics'>
+  readonly snapshots: readonly Snapshot[]
+  readonly signal: AbortSignal
+}
+
+export interface StatsResult {
+  /** What restoring each of them would write; in the order asked for. */
+  readonly snapshots: readonly SnapshotSize[]
+  /** Over all of them: files and bytes of every snapshot added up. */
+  readonly files: number
+  readonly restoreBytes: number
+  /** What they hold together, each blob counted once: contents, and trees. */
+  readonly data: BlobTotals
+  readonly trees: BlobTotals
+  /** `restoreBytes` to the contents' plain bytes: how often, on average, a byte is used. 1 where there is nothing. */
+  readonly deduplication: number
+  /** Plain to stored bytes, of contents and trees. 1 where there is nothing. */
+  readonly compression: number
+  /** The whole repository, with what no snapshot uses any more. */
+  readonly repository: RepositoryStatistics
+}
+
+export interface SnapshotSize {
+  readonly id: Id
+  readonly files: number
+  readonly dirs: number
+  /** Sum of the sizes of all files; each of a set of hard links counts. */
+  readonly restoreBytes: number
+}
+
+/** What snapshots take to restore and what they take in the repository. Each tree is loaded once. */
+export async function stats(request: StatsRequest): Promise<StatsResult> {
+  const counter = new Counter(request)
+  const snapshots: SnapshotSize[] = []
+  for (const snapshot of request.snapshots) {
+    // All of it for the blobs; a restore writes the source's folder, not the manifest beside it.
+    await counter.sizeOf(snapshot.tree)
+    const { node } = await resolvePath(request.repository, snapshot, '')
+    snapshots.push({ id: snapshot.id, ...(node.subtree === undefined ? NOTHING : await counter.sizeOf(node.subtree)) })
+  }
+  const data = await sizesOf(request.repository, 'data', counter.blobs())
+  const trees = await sizesOf(request.repository, 'tree', counter.trees())
+  const restoreBytes = sum(snapshots.map(snapshot => snapshot.restoreBytes))
+  const all = addTotals(data, trees)
+  return {
+    snapshots,
+    files: sum(snapshots.map(snapshot => snapshot.files)),
+    restoreBytes,
+    data,
+    trees,
+    deduplication: ratio(restoreBytes, data.plainBytes),
+    compression: ratio(all.plainBytes, all.storedBytes),
+    repository: await request.repository.statistics(),
+  }
+}
+
+type TreeSize = Omit<SnapshotSize, 'id'>
+
+const NOTHING: TreeSize = { files: 0, dirs: 0, restoreBytes: 0 }
+
+class Counter {
+  readonly #request: StatsRequest
+  /** By tree: snapshots share most of theirs. */
+  readonly #sizes = new Map<Id, TreeSize>()
+  /** As 32 characters, a byte each: half of what hex digits take. */
+  readonly #blobs = new Set<string>()
+
+  constructor(request: StatsRequest) {
+    this.#request = request
+  }
+
+  async sizeOf(tree: Id): Promise<TreeSize> {
+    const known = this.#sizes.get(tree)
+    if (known !== undefined) return known
+    throwIfAborted(this.#request.signal)
+    const size = { files: 0, dirs: 0, restoreBytes: 0 }
+    for (const node of await this.#request.repository.loadTree(tree)) await this.#count(node, size)
+    this.#sizes.set(tree, size)
+    return size
+  }
+
+  async #count(node: TreeNode, size: { files: number; dirs: number; restoreBytes: number }): Promise<void> {
+    if (node.type === 'file') {
+      size.files += 1
+      size.restoreBytes += node.sizeBytes ?? 0
+      for (const id of node.content ?? []) this.#blobs.add(Buffer.from(id, 'hex').toString('latin1'))
+    }
+    if (node.type !== 'dir') return
+    size.dirs += 1
+    if (node.subtree === undefined) return
+    const below = await this.sizeOf(node.subtree)
+    size.files += below.files
+    size.dirs += below.dirs
+    size.restoreBytes += below.restoreBytes
+  }
+
+  *blobs(): Generator<Id> {
+    for (const id of this.#blobs) yield Buffer.from(id, 'latin1').toString('hex')
+  }
+
+  trees(): Iterable<Id> {
+    return this.#sizes.keys()
+  }
+}
+
+function sum(numbers: readonly number[]): number {
+  return numbers.reduce((total, number) => total + number, 0)
+}
+
+function ratio(whole: number, part: number): number {
+  return part === 0 ? 1 : whole / part
+}

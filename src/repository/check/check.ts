@@ -1,0 +1,96 @@
+import type { Random } from '../../base/random.ts'
+import type { Finding } from '../../model/finding.ts'
+import type { Id } from '../../model/node.ts'
+import type { RepositoryContext, RepositoryFiles } from '../files/repository-files.ts'
+import { BlobIndex } from '../index-store/blob-index.ts'
+import type { ReadingWorkers } from '../read/reader.ts'
+import type { CheckOptions, CheckReport, Snapshot, StepProgress } from '../repository.ts'
+import { findAffected } from './affected.ts'
+import { Damage } from './damage.ts'
+import { checkSmallFiles, checkSnapshots } from './files.ts'
+import { takeInventory } from './inventory.ts'
+import { PackTable } from './pack-table.ts'
+import { checkPackData, checkPackHeaders, checkPackSizes, type PacksToCheck } from './packs.ts'
+import { checkTrees } from './trees.ts'
+
+/** What checking needs of an opened repository. The caller holds a shared lock. */
+export interface CheckContext extends RepositoryContext {
+  readonly files: RepositoryFiles
+  readonly random: Random
+  readonly workers: ReadingWorkers
+}
+
+/**
+ * Is everything there that the snapshots need, and is it what it was? Trusts no cache: what is stored is read. Damage is
+ * findings; throws only when the storage fails or the signal fires.
+ */
+export async function check(context: CheckContext, options: CheckOptions): Promise<CheckReport> {
+  const { signal } = options
+  const damage = new Damage()
+  const inventory = await takeInventory(context.storage, signal)
+  const snapshots = await checkSnapshots({ ...context, signal }, inventory, damage)
+  await checkSmallFiles({ ...context, signal }, inventory, damage)
+  const index = new BlobIndex({ files: context.files, cacheDir: undefined, random: context.random })
+  await index.refresh(signal)
+  const table = new PackTable(index)
+  const from: PacksToCheck = { ...context, index, table, stored: inventory.packs, signal }
+  const read = await checkPacks(from, context.random, damage, options)
+  damage.settle(index)
+  await checkTrees(from, snapshots, index.findings, damage, progressOf('trees', 'items', options))
+  const findings = await settleFindings(from, snapshots, damage)
+  return { findings, snapshots: inventory.snapshot.length, packs: table.packs.size, blobs: table.blobs, ...read }
+}
+
+async function checkPacks(
+  from: PacksToCheck,
+  random: Random,
+  damage: Damage,
+  options: CheckOptions,
+): Promise<{ packsRead: number; bytesRead: number }> {
+  const whole = checkPackSizes(from, damage)
+  const toRead = new Set(choose(whole, options.readData, random))
+  await checkPackHeaders(
+    from,
+    whole.filter(pack => !toRead.has(pack)),
+    damage,
+  )
+  const total = [...toRead].reduce((sum, pack) => sum + from.table.sizeOf(pack), 0)
+  const progress = progressOf('packs', 'bytes', options)
+  let packsRead = 0
+  let bytesRead = 0
+  await checkPackData(from, [...toRead], damage, bytes => {
+    packsRead++
+    bytesRead += bytes
+    progress(bytesRead, total)
+  })
+  return { packsRead, bytesRead }
+}
+
+/** So many of the packs, picked at random: many partial checks get round to all of them. */
+function choose(packs: readonly Id[], part: number, random: Random): Id[] {
+  if (part >= 1) return [...packs]
+  const count = part <= 0 ? 0 : Math.min(packs.length, Math.ceil(packs.length * part))
+  const pool = [...packs]
+  for (let at = 0; at < count; at++) {
+    const other = at + (random.bytes(4).readUInt32LE(0) % (pool.length - at))
+    const [a, b] = [pool[at], pool[other]]
+    if (a !== undefined && b !== undefined) [pool[at], pool[other]] = [b, a]
+  }
+  return pool.slice(0, count)
+}
+
+async function settleFindings(from: PacksToCheck, snapshots: readonly Snapshot[], damage: Damage): Promise<Finding[]> {
+  const affected = damage.hasLost ? await findAffected(from, snapshots, damage, from.signal) : new Map<number, Id[]>()
+  return damage.findings.map(({ finding, affects }, number) => ({
+    ...finding,
+    affects: affects ?? affected.get(number) ?? [],
+  }))
+}
+
+function progressOf(
+  step: string,
+  unit: StepProgress['unit'],
+  { onProgress }: CheckOptions,
+): (done: number, total?: number) => void {
+  return (done, total) => onProgress?.({ step, done, total, unit })
+}

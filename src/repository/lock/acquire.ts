@@ -1,0 +1,111 @@
+import { AppError, throwIfAborted } from '../../base/errors.ts'
+import type { Random } from '../../base/random.ts'
+import type { Id } from '../../model/node.ts'
+import { shortId } from '../format/file-keys.ts'
+import { formatLockFile } from '../format/lock-file.ts'
+import { HeldLock } from './held-lock.ts'
+import { describeOwner, type FoundLock, findLocks, type LocksContext, removeStale } from './locks.ts'
+import { currentHost, processStart } from './owner.ts'
+
+export interface LockRequest extends LocksContext {
+  readonly exclusive: boolean
+  /** How long to wait for a conflicting lock to go away. */
+  readonly waitMs: number
+  readonly random: Random
+  readonly signal?: AbortSignal | undefined
+  /** The lock file is there, so others see it; whether one came at the same moment is seen a little later. */
+  readonly onWritten?: (() => void) | undefined
+}
+
+/** Between writing a lock and looking again for others, so that of two that come at once at least one sees the other. */
+const SETTLE_MS = 200
+const RETRY_MS = 500
+
+/**
+ * Takes a lock by restic's protocol: look for conflicting locks, write one's own, wait, look again. Any number of shared
+ * locks may be held at once; an exclusive one only alone. `repository-locked` when a conflicting lock stays.
+ *
+ * @see https://github.com/restic/restic/blob/master/doc/design.rst#locks
+ */
+export async function acquireLock(request: LockRequest): Promise<HeldLock> {
+  const deadline = request.clock.monotonicMs() + request.waitMs
+  for (;;) {
+    await waitForOthers(request, deadline)
+    const lock = new HeldLock(request, await writeLock(request), () => writeLock(request))
+    request.onWritten?.()
+    const conflict = await settle(request, lock)
+    if (!conflict) return lock
+    if (request.clock.monotonicMs() >= deadline) throw lockedError(conflict)
+    // Both may have seen each other and stepped back: not at the same moment again.
+    await request.clock.sleep(RETRY_MS + (request.random.bytes(1)[0] ?? 0) * 2, request.signal)
+  }
+}
+
+/** The conflicting lock that appeared meanwhile; then, and after an error, the own one is released. */
+async function settle(request: LockRequest, lock: HeldLock): Promise<FoundLock | undefined> {
+  try {
+    await request.clock.sleep(SETTLE_MS, request.signal)
+    throwIfAborted(request.signal)
+    const conflict = await findConflict(request, new Set([lock.id]))
+    if (conflict) await lock.release()
+    return conflict
+  } catch (error) {
+    await lock.release()
+    throw error
+  }
+}
+
+async function waitForOthers(request: LockRequest, deadline: number): Promise<void> {
+  for (;;) {
+    throwIfAborted(request.signal)
+    const conflict = await findConflict(request, new Set())
+    if (!conflict) return
+    const left = deadline - request.clock.monotonicMs()
+    if (left <= 0) throw lockedError(conflict)
+    await request.clock.sleep(Math.min(RETRY_MS, left), request.signal)
+  }
+}
+
+async function findConflict(request: LockRequest, own: ReadonlySet<Id>): Promise<FoundLock | undefined> {
+  const locks = await findLocks(request, own)
+  await removeStale(
+    request,
+    locks.filter(({ stale }) => stale),
+  )
+  const living = locks.filter(({ stale }) => !stale)
+  const unreadable = living.find(({ lock }) => lock === undefined)
+  if (unreadable) reportUnreadable(request, unreadable.id)
+  // Exclusive locks are short and rare, and the owner of one whose write is under way will see ours.
+  return living.find(({ lock }) => request.exclusive || lock?.exclusive === true)
+}
+
+function reportUnreadable(request: LockRequest, id: Id): void {
+  request.onFinding({
+    severity: 'warning',
+    code: 'lock-unreadable',
+    subject: `lock ${shortId(id)}`,
+    message: 'the lock file cannot be read; nothing may be deleted until it is some minutes old',
+    hint: 'Run "lifeboat unlock --all" when no other process uses the repository.',
+  })
+}
+
+function lockedError({ id, lock }: FoundLock): AppError {
+  const owner = lock
+    ? `by ${describeOwner(lock)} since ${lock.time.toISOString()}`
+    : `with the unreadable lock ${shortId(id)}`
+  return new AppError('repository-locked', `repository is locked ${owner}`, {
+    hint: 'Wait for the other process to end, or run "lifeboat unlock" when it is gone.',
+    context: { lock: id, pid: lock?.pid, hostname: lock?.hostname },
+  })
+}
+
+async function writeLock(request: LockRequest): Promise<Id> {
+  const file = {
+    ...currentHost(),
+    time: request.clock.now(),
+    exclusive: request.exclusive,
+    pid: process.pid,
+    processStart: processStart(process.pid),
+  }
+  return request.files.save('lock', formatLockFile(file))
+}

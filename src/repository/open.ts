@@ -1,0 +1,91 @@
+import { AppError, isAppError } from '../base/errors.ts'
+import type { Id } from '../model/node.ts'
+import type { Storage } from '../storage/storage.ts'
+import { Cipher } from './crypto/cipher.ts'
+import { openKeyFile } from './crypto/password.ts'
+import { type Config, parseConfig } from './format/config.ts'
+import { CONFIG_KEY, shortId } from './format/file-keys.ts'
+import { invalid } from './format/json.ts'
+import type { KeyMaterial } from './format/key-file.ts'
+import { damagedKey, listKeyIds, loadKeyFile } from './key/key-ring.ts'
+import { OpenedRepository } from './opened-repository.ts'
+import type { Repository, RepositoryOptions } from './repository.ts'
+
+/** Each try costs scrypt's time and memory; a repository with more passwords than this is hostile. */
+const MAX_KEYS_TRIED = 64
+
+/**
+ * Opens an existing repository. Touches nothing in it. `no-repository` (there is no config), `wrong-password`,
+ * `repository-too-new`, `damaged` (config or keys).
+ */
+export async function openRepository(storage: Storage, options: RepositoryOptions): Promise<Repository> {
+  const [sealedConfig, keyIds] = await Promise.all([loadConfig(storage), listKeyIds(storage)])
+  if (keyIds.length === 0) {
+    throw new AppError('damaged', `repository ${storage.location} has no key files`, {
+      hint: 'Bring back its folder "keys" from a copy: without a key file nothing can be decrypted.',
+    })
+  }
+  const opened = await tryKeys(storage, options, keyIds, sealedConfig)
+  return new OpenedRepository({ storage, options, ...opened })
+}
+
+async function loadConfig(storage: Storage): Promise<Buffer> {
+  try {
+    return await storage.load(CONFIG_KEY)
+  } catch (cause) {
+    if (!isAppError(cause, 'storage-not-found')) throw cause
+    throw new AppError('no-repository', `there is no repository at ${storage.location}`, {
+      hint: 'Run "lifeboat init" to create it, or correct its "url" in lifeboat.yaml.',
+      cause,
+    })
+  }
+}
+
+interface OpenedKeys {
+  readonly config: Config
+  readonly keys: KeyMaterial
+  readonly keyId: Id
+}
+
+async function tryKeys(
+  storage: Storage,
+  options: RepositoryOptions,
+  ids: readonly Id[],
+  sealedConfig: Buffer,
+): Promise<OpenedKeys> {
+  let damaged: AppError | undefined
+  let fitting = 0
+  for (const id of ids.slice(0, MAX_KEYS_TRIED)) {
+    const keys = await tryKey(storage, options, id).catch((error: unknown) => {
+      if (!isAppError(error, 'damaged')) throw error
+      options.onFinding?.(damagedKey(id, error))
+      damaged ??= error
+      return undefined
+    })
+    if (keys === undefined) continue
+    fitting++
+    const config = new Cipher(keys).open(sealedConfig)
+    // A key that opens but does not fit the config is left over from an "init" that was killed.
+    if (config) return { config: parseConfig(config), keys, keyId: id }
+  }
+  if (fitting > 0) throw invalid('config', `its seal is broken (${storage.location})`)
+  throw damaged && ids.length === 1 ? damaged : wrongPassword(storage, ids.length, damaged)
+}
+
+async function tryKey(storage: Storage, options: RepositoryOptions, id: Id): Promise<KeyMaterial | undefined> {
+  try {
+    return await openKeyFile(await loadKeyFile(storage, id), options.password, `key ${shortId(id)}`)
+  } catch (error) {
+    // Another process's "key remove" may have been faster than we.
+    if (isAppError(error, 'storage-not-found')) return undefined
+    throw error
+  }
+}
+
+function wrongPassword(storage: Storage, keys: number, damaged: AppError | undefined): AppError {
+  const which = keys === 1 ? 'its key' : `any of its ${keys} keys`
+  const also = damaged ? `; besides, ${damaged.message}` : ''
+  return new AppError('wrong-password', `the password does not open ${which} in ${storage.location}${also}`, {
+    hint: 'Check "passwordFile", "passwordEnv" or "passwordCommand" of this repository in lifeboat.yaml.',
+  })
+}

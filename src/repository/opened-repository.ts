@@ -1,0 +1,249 @@
+import { join } from 'node:path'
+import { isAppError } from '../base/errors.ts'
+import type { Secret } from '../base/secret.ts'
+import type { Finding } from '../model/finding.ts'
+import type { Id, TreeNode } from '../model/node.ts'
+import type { Storage } from '../storage/storage.ts'
+import { check } from './check/check.ts'
+import { Cipher } from './crypto/cipher.ts'
+import { openZstd } from './crypto/zstd.ts'
+import { type RepositoryContext, RepositoryFiles } from './files/repository-files.ts'
+import type { Config } from './format/config.ts'
+import type { KeyMaterial } from './format/key-file.ts'
+import { BlobIndex } from './index-store/blob-index.ts'
+import { KeyRing } from './key/key-ring.ts'
+import { acquireLock } from './lock/acquire.ts'
+import type { HeldLock } from './lock/held-lock.ts'
+import { listLocks, unlock } from './lock/maintain.ts'
+import { currentHost } from './lock/owner.ts'
+import { prune } from './prune/prune.ts'
+import { Reading } from './read/reading.ts'
+import type {
+  BlobSize,
+  BlobType,
+  CheckOptions,
+  CheckReport,
+  FileToWrite,
+  FileType,
+  KeyInfo,
+  KeyLabel,
+  LockInfo,
+  LockWaitOptions,
+  PruneOptions,
+  PruneReport,
+  Repository,
+  RepositoryOptions,
+  RepositoryStatistics,
+  RestoreOptions,
+  Snapshot,
+  SnapshotList,
+  Writing,
+  WritingOptions,
+  WrittenBytes,
+} from './repository.ts'
+import { SnapshotStore } from './snapshots/snapshot-store.ts'
+import { statistics } from './statistics.ts'
+import { WorkerPool } from './workers/pool.ts'
+import { startWriting } from './write/start-writing.ts'
+
+export interface OpenedParts {
+  readonly storage: Storage
+  readonly options: RepositoryOptions
+  readonly config: Config
+  readonly keys: KeyMaterial
+  /** The key file that the password opened. */
+  readonly keyId: Id
+}
+
+const NOT_LOCKED: Finding = {
+  severity: 'warning',
+  code: 'not-locked',
+  subject: 'lock',
+  message: 'the repository cannot be written to, so nothing keeps others from pruning it meanwhile',
+}
+
+/** Puts the engine's parts together; each method is one call into the part that does the work. */
+export class OpenedRepository implements Repository {
+  readonly id: Id
+  readonly version: 1 | 2
+  readonly location: string
+  readonly #parts: OpenedParts
+  readonly #context: RepositoryContext
+  readonly #files: RepositoryFiles
+  readonly #index: BlobIndex
+  readonly #snapshots: SnapshotStore
+  readonly #keyRing: KeyRing
+  readonly #workers: WorkerPool
+  readonly #reading: Reading
+
+  constructor(parts: OpenedParts) {
+    const { storage, options, config, keys, keyId } = parts
+    const { random } = options
+    this.id = config.id
+    this.version = config.version
+    this.location = storage.location
+    this.#parts = parts
+    this.#context = { storage, version: config.version, cipher: new Cipher(keys, random), zstd: openZstd() }
+    this.#files = new RepositoryFiles(this.#context)
+    const cacheDir = options.cacheDir === undefined ? undefined : join(options.cacheDir, config.id)
+    this.#index = new BlobIndex({ files: this.#files, cacheDir, random })
+    this.#snapshots = new SnapshotStore({ ...this.#context, files: this.#files, cacheDir, random })
+    this.#keyRing = new KeyRing({ storage, random, clock: options.clock, onFinding: this.#onFinding }, keys, keyId)
+    this.#workers = new WorkerPool({ keys, version: config.version, size: options.workers })
+    this.#reading = new Reading({
+      context: this.#context,
+      files: this.#files,
+      index: this.#index,
+      workers: this.#workers,
+    })
+  }
+
+  listSnapshots(): Promise<SnapshotList> {
+    return this.#snapshots.list()
+  }
+
+  getSnapshot(idOrPrefix: string): Promise<Snapshot> {
+    return this.#snapshots.get(idOrPrefix)
+  }
+
+  async removeSnapshots(ids: readonly Id[], options: LockWaitOptions = {}): Promise<void> {
+    await this.#withLock(true, options, async () => {
+      for (const id of ids) await this.#files.remove('snapshot', id)
+    })
+  }
+
+  loadTree(id: Id): Promise<TreeNode[]> {
+    return this.#reading.loadTree(id)
+  }
+
+  readContent(content: readonly Id[], signal?: AbortSignal): AsyncIterable<Buffer> {
+    return this.#reading.readContent(content, signal)
+  }
+
+  restoreFiles(files: Iterable<FileToWrite>, options: RestoreOptions): Promise<WrittenBytes> {
+    return this.#whileShared(options.signal, signal => this.#reading.restoreFiles(files, { ...options, signal }))
+  }
+
+  loadBlob(type: BlobType, id: Id): Promise<Buffer> {
+    return this.#reading.loadBlob(type, id)
+  }
+
+  loadFile(type: FileType, id: Id): Promise<Buffer> {
+    return this.#reading.loadFile(type, id)
+  }
+
+  findBlobSizes(type: BlobType, ids: readonly Id[]): Promise<Array<BlobSize | undefined>> {
+    return this.#reading.findBlobSizes(type, ids)
+  }
+
+  check(options: CheckOptions): Promise<CheckReport> {
+    return this.#whileShared(options.signal, signal => check(this.#maintenance(), { ...options, signal }))
+  }
+
+  async prune(options: PruneOptions): Promise<PruneReport> {
+    if (options.dryRun) {
+      return this.#whileShared(options.signal, signal => prune(this.#maintenance(), { ...options, signal }))
+    }
+    const report = await this.#withLock(true, options, lock =>
+      prune(this.#maintenance(), { ...options, signal: AbortSignal.any([options.signal, lock.lost]) }),
+    )
+    await this.#index.refresh(options.signal)
+    return report
+  }
+
+  statistics(): Promise<RepositoryStatistics> {
+    return statistics(this.#files, this.#index)
+  }
+
+  startWriting({ signal }: WritingOptions): Promise<Writing> {
+    return startWriting({
+      context: this.#context,
+      files: this.#files,
+      index: this.#index,
+      snapshots: this.#snapshots,
+      workers: this.#workers,
+      lock: this.#lockRequest(false, { signal }),
+      signal,
+    })
+  }
+
+  listKeys(): Promise<KeyInfo[]> {
+    return this.#keyRing.list()
+  }
+
+  addKey(password: Secret, label: KeyLabel = currentHost()): Promise<KeyInfo> {
+    return this.#keyRing.add(password, label)
+  }
+
+  async removeKey(idOrPrefix: string): Promise<void> {
+    await this.#withLock(true, {}, () => this.#keyRing.remove(idOrPrefix))
+  }
+
+  changePassword(password: Secret): Promise<KeyInfo> {
+    return this.#keyRing.changePassword(password, currentHost())
+  }
+
+  listLocks(): Promise<LockInfo[]> {
+    return listLocks(this.#lockRequest(false, {}))
+  }
+
+  unlock(options: { readonly all: boolean }): Promise<LockInfo[]> {
+    return unlock(this.#lockRequest(false, {}), options.all)
+  }
+
+  async close(): Promise<void> {
+    await this.#workers.close()
+    this.#index.close()
+  }
+
+  /** Runs `work` under a lock of its own. */
+  async #withLock<T>(exclusive: boolean, options: LockWaitOptions, work: (lock: HeldLock) => Promise<T>): Promise<T> {
+    const lock = await acquireLock(this.#lockRequest(exclusive, options))
+    try {
+      return await work(lock)
+    } finally {
+      await lock.release()
+    }
+  }
+
+  /**
+   * Runs `work` under a shared lock, so that nothing is pruned meanwhile. It begins while the lock still settles; where
+   * locks cannot be written, as on a read-only disk, it goes on without.
+   */
+  async #whileShared<T>(outer: AbortSignal, work: (signal: AbortSignal) => Promise<T>): Promise<T> {
+    const stop = new AbortController()
+    const signal = AbortSignal.any([outer, stop.signal])
+    const written = Promise.withResolvers<void>()
+    const locking = this.#lockIfPossible(signal, written.resolve)
+    locking.catch((error: unknown) => stop.abort(error))
+    await Promise.race([written.promise, locking])
+    const [outcome, locked] = await Promise.allSettled([work(signal), locking])
+    if (locked.status === 'fulfilled') await locked.value?.release()
+    if (stop.signal.aborted) throw stop.signal.reason
+    if (outcome.status === 'rejected') throw outcome.reason
+    return outcome.value
+  }
+
+  async #lockIfPossible(signal: AbortSignal, onWritten: () => void): Promise<HeldLock | undefined> {
+    try {
+      return await acquireLock({ ...this.#lockRequest(false, { signal }), onWritten })
+    } catch (error) {
+      if (!isAppError(error, 'storage-denied')) throw error
+      this.#onFinding(NOT_LOCKED)
+      return undefined
+    }
+  }
+
+  #maintenance() {
+    const { random } = this.#parts.options
+    return { ...this.#context, files: this.#files, random, workers: this.#workers }
+  }
+
+  #lockRequest(exclusive: boolean, { lockWaitMs, signal }: LockWaitOptions) {
+    const { clock, random } = this.#parts.options
+    const waitMs = lockWaitMs ?? this.#parts.options.lockWaitMs ?? 0
+    return { files: this.#files, clock, random, exclusive, waitMs, signal, onFinding: this.#onFinding }
+  }
+
+  readonly #onFinding = (finding: Finding): void => this.#parts.options.onFinding?.(finding)
+}

@@ -1,0 +1,202 @@
+import { forEachLimit } from '../../base/concurrency.ts'
+import { AppError, isAppError, throwIfAborted } from '../../base/errors.ts'
+import type { Random } from '../../base/random.ts'
+import type { Finding } from '../../model/finding.ts'
+import type { Id } from '../../model/node.ts'
+import { listPacks } from '../check/inventory.ts'
+import { PackTable } from '../check/pack-table.ts'
+import type { RepositoryContext, RepositoryFiles } from '../files/repository-files.ts'
+import { shortId } from '../format/file-keys.ts'
+import { BlobIndex } from '../index-store/blob-index.ts'
+import type { ReadingWorkers } from '../read/reader.ts'
+import type { PruneOptions, PruneReport } from '../repository.ts'
+import { adoptPacks } from './adopt.ts'
+import { PackWriter } from './pack-writer.ts'
+import { type PackUse, type PrunePlan, planPrune } from './plan.ts'
+import { repack } from './repack.ts'
+import { rewriteIndex } from './rewrite-index.ts'
+import { PackUsage, type UsedBlobs } from './usage.ts'
+import { findUsedBlobs, refusal, rootsOf } from './used-blobs.ts'
+
+/** What pruning needs of an opened repository. The caller holds the exclusive lock (in a dry run a shared one). */
+export interface PruneContext extends RepositoryContext {
+  readonly files: RepositoryFiles
+  readonly random: Random
+  readonly workers: ReadingWorkers
+}
+
+const MAX_UNUSED = 0.05
+
+/** What there is, what is needed, and what to do about it. */
+interface Survey {
+  readonly index: BlobIndex
+  readonly stored: ReadonlyMap<Id, number>
+  /** Packs that no index names: the remains of backups that were stopped. */
+  readonly orphans: readonly Id[]
+  /** Packs that the index names and that are gone, but that nothing needs. */
+  readonly vanished: readonly Id[]
+  readonly damagedIndexes: ReadonlySet<Id>
+  readonly usage: PackUsage
+  readonly plan: PrunePlan
+  readonly findings: Finding[]
+}
+
+/**
+ * Frees what no snapshot needs. The order is the format's: new packs, new index, then the old index goes, then the old
+ * packs; killed anywhere, every snapshot is whole, and the next run does the rest. An index that lost files is mended
+ * from the packs on the way. Refuses (`damaged`) when it is not certain what is needed.
+ */
+export async function prune(context: PruneContext, options: PruneOptions): Promise<PruneReport> {
+  const survey = await surveyRepository(context, options)
+  return options.dryRun ? foresee(survey) : await execute(context, survey, options)
+}
+
+async function surveyRepository(context: PruneContext, options: PruneOptions): Promise<Survey> {
+  const { signal } = options
+  const without = new Set(options.dryRun ? options.withoutSnapshots : [])
+  const roots = await rootsOf(context.files, without, signal)
+  // Not the cached index: what is deleted is decided by what is stored.
+  const index = new BlobIndex({ files: context.files, cacheDir: undefined, random: context.random })
+  await index.refresh(signal)
+  const damagedIndexes = await findDamaged(context.files, index)
+  const stored = await listPacks(context.storage, signal)
+  const { used, findings } = await findUsed(context, index, roots, stored, options)
+  const table = new PackTable(index)
+  const usage = new PackUsage(used, index)
+  const uses = [...usage.packUses(pack => table.tailBytesOf(pack))]
+  assertPacks(uses, stored)
+  const vanished = uses.filter(use => !stored.has(use.id)).map(use => use.id)
+  const maxUnused = options.maxUnused ?? MAX_UNUSED
+  const plan = planPrune(
+    uses.filter(use => stored.has(use.id)),
+    { maxUnused, version: context.version },
+  )
+  const orphans = [...stored.keys()].filter(id => !table.packs.has(id))
+  return { index, stored, orphans, vanished, damagedIndexes, usage, plan, findings: [...index.findings, ...findings] }
+}
+
+async function findDamaged(files: RepositoryFiles, index: BlobIndex): Promise<Set<Id>> {
+  if (index.findings.length === 0) return new Set()
+  const loaded = new Set(index.indexIds)
+  return new Set((await files.listIds('index')).filter(id => !loaded.has(id)))
+}
+
+/** What the snapshots need; where the index does not know it, the packs are asked. */
+async function findUsed(
+  context: PruneContext,
+  index: BlobIndex,
+  roots: readonly Id[],
+  stored: ReadonlyMap<Id, number>,
+  options: PruneOptions,
+): Promise<{ readonly used: UsedBlobs; readonly findings: readonly Finding[] }> {
+  const find = async (): Promise<UsedBlobs> => {
+    const used = await findUsedBlobs({ ...context, index }, roots, options.signal)
+    assertIndexed(used, index)
+    return used
+  }
+  try {
+    if (index.findings.length === 0) return { used: await find(), findings: [] }
+  } catch (error) {
+    if (!isAppError(error, 'damaged')) throw error
+  }
+  const findings = await adoptPacks(context, index, stored, options)
+  return { used: await find(), findings }
+}
+
+function assertIndexed({ data }: UsedBlobs, index: BlobIndex): void {
+  for (let number = 0; number < data.size; number++) {
+    const id = data.idAt(number)
+    if (!index.has('data', id)) {
+      throw refusal(new AppError('damaged', `data blob ${shortId(id)}, which a snapshot needs, is in no index`))
+    }
+  }
+}
+
+/** Packs that are needed are there, and as long as the index says. */
+function assertPacks(uses: readonly PackUse[], stored: ReadonlyMap<Id, number>): void {
+  for (const use of uses) {
+    const sizeBytes = stored.get(use.id)
+    const expected = use.usedBytes + use.unusedBytes
+    if (use.usedBlobs === 0 || sizeBytes === expected) continue
+    const problem = sizeBytes === undefined ? 'is missing' : `has ${sizeBytes} bytes instead of ${expected}`
+    throw refusal(new AppError('damaged', `pack ${shortId(use.id)}, which snapshots need, ${problem}`))
+  }
+}
+
+function foresee({ plan, orphans, stored, findings }: Survey): PruneReport {
+  const kept = sum(plan.keep.map(sizeOf))
+  return {
+    packsKept: plan.keep.length,
+    packsRemoved: plan.remove.length + orphans.length,
+    packsRepacked: plan.repack.length,
+    bytesBefore: sum([...stored.values()]),
+    bytesAfter: kept + sum(plan.repack.map(pack => pack.usedBytes)),
+    bytesUnusedLeft: plan.unusedBytesLeft,
+    findings,
+  }
+}
+
+async function execute(context: PruneContext, survey: Survey, options: PruneOptions): Promise<PruneReport> {
+  const { plan, orphans, vanished, stored, damagedIndexes } = survey
+  const { signal } = options
+  await removePacks(context, orphans, 'orphans', options)
+  const writer = new PackWriter(context, signal)
+  const damaged = await repackAll(context, survey, writer, options)
+  const repacked = plan.repack.filter(pack => !damaged.has(pack.id))
+  const old = [...plan.remove, ...repacked].map(pack => pack.id)
+  const change = { gone: new Set([...old, ...vanished]), added: writer.saved, damaged: damagedIndexes }
+  // Until the new index is there, the old one is right; once the old one is gone, nothing names the old packs.
+  const outdated = await rewriteIndex(context.files, change, signal)
+  for (const id of outdated) await context.files.remove('index', id)
+  await removePacks(context, old, 'packs', options)
+  const kept = [...plan.keep, ...plan.repack.filter(pack => damaged.has(pack.id))]
+  return {
+    packsKept: kept.length,
+    packsRemoved: plan.remove.length + orphans.length,
+    packsRepacked: repacked.length,
+    bytesBefore: sum([...stored.values()]),
+    bytesAfter: sum(kept.map(sizeOf)) + writer.savedBytes,
+    bytesUnusedLeft: sum(kept.map(pack => pack.unusedBytes)),
+    findings: [...survey.findings, ...damaged.values()],
+  }
+}
+
+async function repackAll(
+  context: PruneContext,
+  { plan, usage }: Survey,
+  writer: PackWriter,
+  { signal, onProgress }: PruneOptions,
+): Promise<Map<Id, Finding>> {
+  const total = sum(plan.repack.map(sizeOf))
+  let done = 0
+  try {
+    const damaged = await repack({ ...context, usage, writer, signal }, plan.repack, pack => {
+      done += sizeOf(pack)
+      onProgress?.({ step: 'repack', done, total, unit: 'bytes' })
+    })
+    await writer.finish()
+    return damaged
+  } finally {
+    await writer.abandon()
+  }
+}
+
+async function removePacks(
+  context: PruneContext,
+  ids: readonly Id[],
+  step: string,
+  { signal, onProgress }: PruneOptions,
+): Promise<void> {
+  let done = 0
+  await forEachLimit(ids, Math.max(2, context.storage.traits.concurrency), async id => {
+    throwIfAborted(signal)
+    await context.files.remove('pack', id)
+    onProgress?.({ step: `remove ${step}`, done: ++done, total: ids.length, unit: 'items' })
+  })
+}
+
+const sizeOf = (pack: PackUse): number => pack.usedBytes + pack.unusedBytes
+
+function sum(numbers: readonly number[]): number {
+  return numbers.reduce((total, number) => total + number, 0)
+}

@@ -1,0 +1,116 @@
+import { forEachLimit } from '../../base/concurrency.ts'
+import { throwIfAborted } from '../../base/errors.ts'
+import type { Finding } from '../../model/finding.ts'
+import type { Id } from '../../model/node.ts'
+import type { RepositoryContext } from '../files/repository-files.ts'
+import { shortId } from '../format/file-keys.ts'
+import { invalid } from '../format/json.ts'
+import type { PackedBlob } from '../format/pack-header.ts'
+import { openBlob } from '../pack/blob.ts'
+import { type BlobTable, rowOf, tableSize, toBlobTable } from '../read/blob-table.ts'
+import { loadRange } from '../read/load-range.ts'
+import { readPackContents } from '../read/pack-contents.ts'
+import type { ReadingWorkers } from '../read/reader.ts'
+import type { PackWriter } from './pack-writer.ts'
+import type { PackUse } from './plan.ts'
+import type { SiftOutcome } from './sift-job.ts'
+import { isUncompressed, type PackUsage } from './usage.ts'
+import { refusal } from './used-blobs.ts'
+
+const COMPRESSION_LEVEL = 3
+
+export interface RepackContext extends RepositoryContext {
+  readonly workers: ReadingWorkers
+  readonly usage: PackUsage
+  readonly writer: PackWriter
+  readonly signal: AbortSignal
+}
+
+/**
+ * Copies the needed blobs of some packs to new ones, sealed as they are, each opened and checked before: pruning must
+ * not spread damage. Returns findings for the packs that are damaged; those must be kept.
+ */
+export async function repack(
+  context: RepackContext,
+  packs: readonly PackUse[],
+  onDone: (pack: PackUse) => void,
+): Promise<Map<Id, Finding>> {
+  const damaged = new Map<Id, Finding>()
+  await forEachLimit(packs, context.workers.size, async pack => {
+    throwIfAborted(context.signal)
+    const lost = await repackOne(context, pack)
+    if (lost > 0) damaged.set(pack.id, damagedPack(pack.id, lost))
+    onDone(pack)
+  })
+  return damaged
+}
+
+/** Returns how many needed blobs are damaged. */
+async function repackOne(context: RepackContext, pack: PackUse): Promise<number> {
+  const length = pack.usedBytes + pack.unusedBytes
+  const bytes = await loadRange(context.storage, { packId: pack.id, offset: 0, length }, context.signal)
+  if (!(bytes instanceof Uint8Array)) throw refusal(invalid(`pack ${shortId(pack.id)}`, bytes.reason))
+  const wanted = wantedOf(context, pack, bytes)
+  let lost = pack.usedBlobs - wanted.length
+  let loaded: Uint8Array = bytes
+  for (const type of ['tree', 'data'] as const) {
+    const blobs = toBlobTable(
+      type,
+      wanted.filter(blob => blob.type === type),
+      0,
+    )
+    if (tableSize(blobs) === 0) continue
+    const sifted = await context.workers.sift({ bytes: loaded, blobs })
+    loaded = sifted.bytes
+    lost += sifted.damaged.length
+    await copyWhole(context, blobs, sifted)
+  }
+  return lost
+}
+
+/** By the pack's own header: what the index says was compared with the pack's size before. */
+function wantedOf({ usage, cipher }: RepackContext, pack: PackUse, bytes: Uint8Array): PackedBlob[] {
+  const contents = readPackContents(bytes, bytes.length, `pack ${shortId(pack.id)}`, cipher)
+  if ('reason' in contents) return []
+  const seen = new Set<string>()
+  return contents.blobs.filter(({ type, id }) => {
+    const key = `${type} ${id}`
+    if (seen.has(key) || !usage.isChosen(pack.id, type, id)) return false
+    seen.add(key)
+    return true
+  })
+}
+
+async function copyWhole(context: RepackContext, blobs: BlobTable, { bytes, damaged }: SiftOutcome): Promise<void> {
+  const bad = new Set(damaged)
+  for (let at = 0; at < tableSize(blobs); at++) {
+    if (bad.has(at)) continue
+    const blob = rowOf(blobs, at)
+    // A copy: a few blobs must not keep their whole pack in memory until the new one is full.
+    const sealed = Buffer.from(bytes.subarray(blob.offset, blob.offset + blob.length))
+    if (mustCompress(context, blob)) await addCompressed(context, blob, sealed)
+    else await context.writer.add(blob, sealed)
+  }
+}
+
+/** Version 1 stored everything as it is. Trees are read again and again: they gain the most. */
+function mustCompress({ version }: RepackContext, blob: PackedBlob): boolean {
+  return version === 2 && blob.type === 'tree' && isUncompressed(blob)
+}
+
+async function addCompressed(context: RepackContext, blob: PackedBlob, sealed: Uint8Array): Promise<void> {
+  const { cipher, zstd, writer } = context
+  const plaintext = Buffer.from(openBlob(sealed, blob, cipher, zstd))
+  const compressed = cipher.seal(zstd.compress(plaintext, COMPRESSION_LEVEL))
+  await writer.add({ ...blob, length: compressed.length, uncompressedLength: plaintext.length }, compressed)
+}
+
+function damagedPack(pack: Id, lost: number): Finding {
+  return {
+    severity: 'error',
+    code: 'pack-damaged',
+    subject: `pack ${shortId(pack)}`,
+    message: `${lost} needed blobs in the pack are damaged; it was kept as it is`,
+    hint: 'Run "lifeboat check --read-data" to see which snapshots are hurt.',
+  }
+}

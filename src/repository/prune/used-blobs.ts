@@ -1,0 +1,49 @@
+import { AppError } from '../../base/errors.ts'
+import type { Id } from '../../model/node.ts'
+import type { RepositoryFiles } from '../files/repository-files.ts'
+import { shortId } from '../format/file-keys.ts'
+import { parseSnapshot } from '../format/snapshot-file.ts'
+import { IdTable } from '../read/id-table.ts'
+import type { Reader } from '../read/reader.ts'
+import { walkTrees } from '../read/walk-trees.ts'
+import type { UsedBlobs } from './usage.ts'
+
+/** Trees of all snapshots but some. Refuses (`damaged`) when one cannot be read: what it needs would be deleted. */
+export async function rootsOf(files: RepositoryFiles, without: ReadonlySet<Id>, signal: AbortSignal): Promise<Id[]> {
+  const roots: Id[] = []
+  const ids = (await files.listIds('snapshot')).filter(id => !without.has(id))
+  await files.loadEach(
+    'snapshot',
+    ids,
+    (id, json) => {
+      if (json instanceof AppError) throw refusal(json)
+      roots.push(parseSnapshot(json, id, `snapshot ${shortId(id)}`).tree)
+    },
+    signal,
+  )
+  return roots
+}
+
+/** Everything that the trees need. Refuses (`damaged`) when a tree cannot be read. */
+export async function findUsedBlobs(reader: Reader, roots: readonly Id[], signal: AbortSignal): Promise<UsedBlobs> {
+  const data = new IdTable()
+  const trees = await walkTrees(reader, roots, {
+    signal,
+    onTree: (_, nodes) => {
+      for (const node of nodes) for (const id of node.content ?? []) data.add(id)
+    },
+    onDamaged: (_, error) => {
+      throw refusal(error)
+    },
+  })
+  return { trees, data }
+}
+
+/** Nothing is deleted while it is not certain what is needed. */
+export function refusal(cause: AppError): AppError {
+  return new AppError('damaged', `refusing to prune: ${cause.message}`, {
+    hint: 'Run "lifeboat check" to see which snapshots are hurt. Forget those, then prune again.',
+    context: cause.context,
+    cause,
+  })
+}

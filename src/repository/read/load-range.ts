@@ -1,0 +1,24 @@
+import { AppError, isAppError } from '../../base/errors.ts'
+import type { Storage } from '../../storage/storage.ts'
+import { fileKey } from '../format/file-keys.ts'
+import type { Packed } from './ranges.ts'
+
+/** The bytes, or why the pack cannot have them. Throws when the storage failed: that says nothing about the pack. */
+export async function loadRange(
+  storage: Storage,
+  range: Packed,
+  signal: AbortSignal | undefined,
+): Promise<Buffer | { readonly reason: string }> {
+  const key = fileKey('pack', range.packId)
+  const { offset, length } = range
+  try {
+    return await storage.load(key, { range: { offset, length }, signal })
+  } catch (error) {
+    if (isAppError(error, 'storage-not-found')) return { reason: 'the pack is missing' }
+    if (!(error instanceof AppError) || error.code !== 'storage-failed') throw error
+    const stored = await storage.find(key, { signal })
+    if (!stored) return { reason: 'the pack is missing' }
+    if (stored.sizeBytes < offset + length) return { reason: 'the pack is cut short' }
+    throw error
+  }
+}

@@ -1,0 +1,97 @@
+import { isAppError } from '../../base/errors.ts'
+import type { Id, TreeNode } from '../../model/node.ts'
+import type { RepositoryContext, RepositoryFiles } from '../files/repository-files.ts'
+import { CONFIG_KEY, fileKey } from '../format/file-keys.ts'
+import { invalid } from '../format/json.ts'
+import type { BlobIndex } from '../index-store/blob-index.ts'
+import type { BlobSize, BlobType, FileToWrite, FileType, RestoreOptions, WrittenBytes } from '../repository.ts'
+import { restoreFiles } from '../restore/restore-files.ts'
+import { plaintextLength } from './blob-table.ts'
+import { loadBlob, loadTree } from './load-blob.ts'
+import { readContent } from './read-content.ts'
+import type { Reader, ReadingWorkers } from './reader.ts'
+
+export interface ReadingParts {
+  readonly context: RepositoryContext
+  readonly files: RepositoryFiles
+  readonly index: BlobIndex
+  readonly workers: ReadingWorkers
+}
+
+/**
+ * Reads what snapshots hold. The index is brought up to date before the first read, and again when something is not
+ * where it says: another process may have added a snapshot or pruned since.
+ */
+export class Reading {
+  readonly #parts: ReadingParts
+  readonly #reader: Reader
+  #refreshing: Promise<void> | undefined
+
+  constructor(parts: ReadingParts) {
+    this.#parts = parts
+    this.#reader = { ...parts.context, index: parts.index, workers: parts.workers }
+  }
+
+  loadTree(id: Id): Promise<TreeNode[]> {
+    return this.#fresh(() => loadTree(this.#reader, id))
+  }
+
+  loadBlob(type: BlobType, id: Id): Promise<Buffer> {
+    return this.#fresh(() => loadBlob(this.#reader, type, id))
+  }
+
+  async *readContent(content: readonly Id[], signal?: AbortSignal): AsyncGenerator<Buffer> {
+    await this.#refresh()
+    if (content.some(id => !this.#parts.index.has('data', id))) await this.#refreshAgain()
+    yield* readContent(this.#reader, content, signal)
+  }
+
+  async restoreFiles(files: Iterable<FileToWrite>, options: RestoreOptions): Promise<WrittenBytes> {
+    // Always: a restore begins with a snapshot that may be younger than what is known.
+    await this.#refreshAgain()
+    return restoreFiles(this.#reader, files, options)
+  }
+
+  async findBlobSizes(type: BlobType, ids: readonly Id[]): Promise<Array<BlobSize | undefined>> {
+    await this.#refresh()
+    const { index } = this.#parts
+    return ids.map(id => {
+      const place = index.find(type, id)
+      return place && { plainBytes: plaintextLength(place), storedBytes: place.length }
+    })
+  }
+
+  /** Key files are JSON as they are; the others are opened; a pack is its bytes. */
+  async loadFile(type: FileType, id: Id): Promise<Buffer> {
+    const { context, files } = this.#parts
+    if (type === 'index' || type === 'snapshot' || type === 'lock') return Buffer.from(await files.load(type, id))
+    if (type !== 'config') return context.storage.load(fileKey(type, id))
+    const config = context.cipher.open(await context.storage.load(CONFIG_KEY))
+    if (config === undefined) throw invalid('config', 'its seal is broken')
+    return config
+  }
+
+  async #fresh<T>(read: () => Promise<T>): Promise<T> {
+    await this.#refresh()
+    try {
+      return await read()
+    } catch (error) {
+      if (!isAppError(error, 'damaged')) throw error
+      await this.#refreshAgain()
+      return read()
+    }
+  }
+
+  #refresh(): Promise<void> {
+    this.#refreshing ??= this.#parts.index.refresh().catch((error: unknown) => {
+      this.#refreshing = undefined
+      throw error
+    })
+    return this.#refreshing
+  }
+
+  #refreshAgain(): Promise<void> {
+    this.#refreshing = undefined
+    return this.#refresh()
+  }
+}

@@ -1,0 +1,53 @@
+import { AppError, isAppError, throwIfAborted } from '../../base/errors.ts'
+import type { Id, TreeNode } from '../../model/node.ts'
+import { IdTable } from './id-table.ts'
+import { loadTree } from './load-blob.ts'
+import type { Reader } from './reader.ts'
+
+export interface TreeVisitor {
+  /** Called once for each tree that can be read. */
+  readonly onTree: (id: Id, nodes: readonly TreeNode[]) => void
+  /** Called once for each tree that cannot. */
+  readonly onDamaged: (id: Id, error: AppError) => void
+  readonly signal?: AbortSignal | undefined
+}
+
+/** Visits every tree below the roots once, several at a time, in no order. Returns all ids, damaged ones too. */
+export async function walkTrees(reader: Reader, roots: Iterable<Id>, visitor: TreeVisitor): Promise<IdTable> {
+  const seen = new IdTable()
+  for (const root of roots) seen.add(root)
+  let next = 0
+  const visit = async (id: Id): Promise<void> => {
+    const nodes = await tryLoad(reader, id, visitor.signal)
+    if (nodes instanceof AppError) return visitor.onDamaged(id, nodes)
+    for (const node of nodes) if (node.subtree !== undefined) seen.add(node.subtree)
+    visitor.onTree(id, nodes)
+  }
+  const running = new Set<Promise<void>>()
+  const limit = Math.max(2, reader.storage.traits.concurrency)
+  let failure: { readonly error: unknown } | undefined
+  while (!failure && (next < seen.size || running.size > 0)) {
+    throwIfAborted(visitor.signal)
+    while (next < seen.size && running.size < limit) {
+      const task = visit(seen.idAt(next++))
+        .catch((error: unknown) => {
+          failure ??= { error }
+        })
+        .finally(() => running.delete(task))
+      running.add(task)
+    }
+    await Promise.race(running)
+  }
+  await Promise.all(running)
+  if (failure) throw failure.error
+  return seen
+}
+
+async function tryLoad(reader: Reader, id: Id, signal: AbortSignal | undefined): Promise<TreeNode[] | AppError> {
+  try {
+    return await loadTree(reader, id, signal)
+  } catch (error) {
+    if (isAppError(error, 'damaged')) return error
+    throw error
+  }
+}

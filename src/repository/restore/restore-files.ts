@@ -1,0 +1,168 @@
+import { forEachLimit } from '../../base/concurrency.ts'
+import { throwIfAborted } from '../../base/errors.ts'
+import type { Id } from '../../model/node.ts'
+import type { BlobLocation } from '../index-store/segment.ts'
+import { plaintextLength, toBlobTable } from '../read/blob-table.ts'
+import { loadRange } from '../read/load-range.ts'
+import { type PackRange, planRanges } from '../read/ranges.ts'
+import type { Reader } from '../read/reader.ts'
+import type { FileToWrite, RestoreOptions, WrittenBytes } from '../repository.ts'
+import { DamageReport } from './damage.ts'
+import { isComparable, runsOf, toCompareJob } from './differing.ts'
+import { type Piece, planPieces } from './pieces.ts'
+import { closeTarget, type Target, targetError } from './target.ts'
+import { WRITE_COLUMNS, type WriteJob, type WriteOutcome } from './write-job.ts'
+
+/** While one batch waits for its last loads, the next one is under way. */
+const BATCHES_AT_ONCE = 2
+
+/** A stored blob and all places it goes to. */
+interface Wanted extends BlobLocation {
+  readonly pieces: Piece[]
+}
+
+/**
+ * Writes files in parallel. Each range of a pack is loaded once a batch; workers open, check and write the blobs. What
+ * is damaged is looked for in other packs, else left out: all the rest is written, and `damaged` at the end names every
+ * file that is not whole. Repeated with `delta` it goes on where it was.
+ */
+export async function restoreFiles(
+  reader: Reader,
+  files: Iterable<FileToWrite>,
+  options: RestoreOptions,
+): Promise<WrittenBytes> {
+  return new Restoration(reader, options).run(files)
+}
+
+class Restoration {
+  readonly #reader: Reader
+  readonly #options: RestoreOptions
+  readonly #open = new Map<number, Target>()
+  readonly #damage = new DamageReport()
+  #totalBytes = 0
+  #writtenBytes = 0
+
+  constructor(reader: Reader, options: RestoreOptions) {
+    this.#reader = reader
+    this.#options = options
+  }
+
+  async run(files: Iterable<FileToWrite>): Promise<WrittenBytes> {
+    const batches = planPieces(files, {
+      lengthOf: id => this.#lengthOf(id),
+      onOpened: target => this.#open.set(target.descriptor, target),
+      onMissing: (target, id) => this.#damage.add(target.path, { blob: id, reason: 'it is in no index' }),
+      onPlanned: target => this.#closeIfDone(target),
+    })
+    try {
+      await forEachLimit(batches, BATCHES_AT_ONCE, batch => this.#restoreBatch(batch))
+    } finally {
+      for (const target of this.#open.values()) closeTarget(target, false)
+    }
+    this.#damage.throwIfAny()
+    return this.#progress()
+  }
+
+  #lengthOf(id: Id): number | undefined {
+    const place = this.#reader.index.find('data', id)
+    return place && plaintextLength(place)
+  }
+
+  async #restoreBatch(batch: readonly Piece[]): Promise<void> {
+    const wanted = batch.filter(piece => !isComparable(piece))
+    const runs = runsOf(batch.filter(isComparable))
+    await forEachLimit(runs, this.#reader.workers.size + 1, async run => {
+      throwIfAborted(this.#options.signal)
+      const differs = await this.#reader.workers.compare(toCompareJob(run))
+      const same = run.filter((_, at) => differs[at] === 0)
+      wanted.push(...run.filter((_, at) => differs[at] !== 0))
+      this.#done(same)
+    })
+    await this.#fetch(wanted, 0)
+  }
+
+  /** @param copy which of the packs that hold a blob to take it from */
+  async #fetch(pieces: readonly Piece[], copy: number): Promise<void> {
+    const again: Piece[] = []
+    const ranges = planRanges(this.#placesOf(pieces, copy))
+    const { workers, storage } = this.#reader
+    await forEachLimit(ranges, workers.size + Math.min(storage.traits.concurrency, 4), async range => {
+      throwIfAborted(this.#options.signal)
+      again.push(...(await this.#writeRange(range)))
+    })
+    if (again.length > 0) await this.#fetch(again, copy + 1)
+  }
+
+  /** Pieces by the blob that they need; those without another copy are given up. */
+  #placesOf(pieces: readonly Piece[], copy: number): Wanted[] {
+    const byId = new Map<Id, Wanted>()
+    const { index } = this.#reader
+    for (const piece of pieces) {
+      const known = byId.get(piece.id)
+      const place = known ?? (copy === 0 ? index.find('data', piece.id) : index.findAll('data', piece.id)[copy])
+      if (known) known.pieces.push(piece)
+      else if (place) byId.set(piece.id, { ...place, pieces: [piece] })
+      else this.#done([piece])
+    }
+    return [...byId.values()]
+  }
+
+  /** Returns the pieces that could not be had from this pack. */
+  async #writeRange(range: PackRange<Wanted>): Promise<Piece[]> {
+    const bytes = await loadRange(this.#reader.storage, range, this.#options.signal)
+    if (!(bytes instanceof Uint8Array)) return this.#lost(range.parts, bytes.reason)
+    const outcome = await this.#reader.workers.write(toWriteJob(bytes, range))
+    this.#writtenBytes += outcome.writtenBytes
+    this.#throwIfRefused(outcome)
+    const damaged = new Map(outcome.damaged.map(({ blob, reason }) => [range.parts[blob], reason]))
+    this.#done(range.parts.filter(part => !damaged.has(part)).flatMap(part => part.pieces))
+    return [...damaged].flatMap(([part, reason]) => (part ? this.#lost([part], reason) : []))
+  }
+
+  #lost(parts: readonly Wanted[], reason: string): Piece[] {
+    for (const { packId, id, pieces } of parts) {
+      const isLastCopy = this.#reader.index.findAll('data', id).at(-1)?.packId === packId
+      if (!isLastCopy) continue
+      for (const { target } of pieces) this.#damage.add(target.path, { blob: id, pack: packId, reason })
+    }
+    return parts.flatMap(part => part.pieces)
+  }
+
+  #throwIfRefused({ failure }: WriteOutcome): void {
+    if (!failure) return
+    const error = Object.assign(new Error(failure.message), { code: failure.code })
+    throw targetError(this.#open.get(failure.descriptor)?.path ?? 'a file', error)
+  }
+
+  #done(pieces: readonly Piece[]): void {
+    for (const { target, length } of pieces) {
+      this.#totalBytes += length
+      target.pending--
+      this.#closeIfDone(target)
+    }
+    if (pieces.length > 0) this.#options.onProgress?.(this.#progress())
+  }
+
+  #closeIfDone(target: Target): void {
+    if (target.pending > 0) return
+    this.#open.delete(target.descriptor)
+    closeTarget(target, true)
+  }
+
+  #progress(): WrittenBytes {
+    return { totalBytes: this.#totalBytes, writtenBytes: this.#writtenBytes }
+  }
+}
+
+function toWriteJob(bytes: Uint8Array, range: PackRange<Wanted>): WriteJob {
+  const count = range.parts.reduce((total, part) => total + part.pieces.length, 0)
+  const writes = new Float64Array(count * WRITE_COLUMNS)
+  let at = 0
+  for (const [blob, part] of range.parts.entries()) {
+    for (const { target, offset } of part.pieces) {
+      writes.set([blob, target.descriptor, offset, target.sparse ? 1 : 0], at)
+      at += WRITE_COLUMNS
+    }
+  }
+  return { bytes, blobs: toBlobTable('data', range.parts, range.offset), writes }
+}

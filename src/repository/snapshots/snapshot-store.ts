@@ -1,0 +1,134 @@
+import { mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { AppError, isAppError } from '../../base/errors.ts'
+import type { Random } from '../../base/random.ts'
+import type { Finding } from '../../model/finding.ts'
+import type { Id } from '../../model/node.ts'
+import type { RepositoryContext, RepositoryFiles } from '../files/repository-files.ts'
+import { isId, shortId } from '../format/file-keys.ts'
+import { utf8 } from '../format/json.ts'
+import { formatSnapshot, parseSnapshot } from '../format/snapshot-file.ts'
+import type { NewSnapshot, Snapshot, SnapshotList } from '../repository.ts'
+
+export interface SnapshotStoreOptions extends Pick<RepositoryContext, 'cipher' | 'zstd'> {
+  readonly files: RepositoryFiles
+  /** The repository's own cache folder; undefined: every snapshot file is read each time. */
+  readonly cacheDir: string | undefined
+  readonly random: Random
+}
+
+const CACHE_FILE = 'snapshots'
+const MAX_CACHE_BYTES = 512 * 1024 * 1024
+
+/** Snapshot files. Their JSON is cached in one sealed file, so that a list of thousands does not read thousands. */
+export class SnapshotStore {
+  readonly #options: SnapshotStoreOptions
+
+  constructor(options: SnapshotStoreOptions) {
+    this.#options = options
+  }
+
+  /** Oldest first; unreadable ones are findings. */
+  async list(): Promise<SnapshotList> {
+    const ids = new Set(await this.#options.files.listIds('snapshot'))
+    const texts = await this.#loadCache()
+    const known = texts.size
+    for (const id of texts.keys()) if (!ids.has(id)) texts.delete(id)
+    const missing = [...ids].filter(id => !texts.has(id))
+    const findings: Finding[] = []
+    await this.#options.files.loadEach('snapshot', missing, (id, json) => {
+      if (!(json instanceof AppError)) texts.set(id, utf8(json))
+      else if (json.code === 'damaged') findings.push(damagedSnapshot(id, json))
+    })
+    const snapshots = parseAll(texts, findings)
+    if (texts.size !== known || missing.length > findings.length) await this.#saveCache(texts)
+    return { snapshots: snapshots.sort(byTime), findings }
+  }
+
+  /** `snapshot-not-found`, `ambiguous-id`, `damaged`. */
+  async get(idOrPrefix: string): Promise<Snapshot> {
+    const id = await this.#resolve(idOrPrefix)
+    return parseSnapshot(await this.#options.files.load('snapshot', id), id, `snapshot ${shortId(id)}`)
+  }
+
+  async save(snapshot: NewSnapshot, signal: AbortSignal): Promise<Snapshot> {
+    const json = formatSnapshot(snapshot)
+    const id = await this.#options.files.save('snapshot', json, signal)
+    return parseSnapshot(json, id, `snapshot ${shortId(id)}`)
+  }
+
+  async #resolve(prefix: string): Promise<Id> {
+    const ids = /^[0-9a-f]{4,64}$/.test(prefix) ? await this.#options.files.listIds('snapshot') : []
+    const found = ids.filter(id => id.startsWith(prefix))
+    const [first] = found
+    if (first === undefined) {
+      throw new AppError('snapshot-not-found', `there is no snapshot ${prefix}`, {
+        hint: 'Run "lifeboat snapshots" to see what there is. An id needs at least 4 of its digits.',
+      })
+    }
+    if (found.length > 1) {
+      const shown = found.slice(0, 5).map(shortId).join(', ')
+      throw new AppError('ambiguous-id', `several snapshots begin with ${prefix}: ${shown}`, {
+        hint: 'Give more digits.',
+      })
+    }
+    return first
+  }
+
+  async #loadCache(): Promise<Map<Id, string>> {
+    const { cacheDir, cipher, zstd } = this.#options
+    if (cacheDir === undefined) return new Map()
+    try {
+      const opened = cipher.open(await readFile(join(cacheDir, CACHE_FILE)))
+      const json = opened && zstd.decompress(opened, MAX_CACHE_BYTES)
+      // Sealed with the repository's key: what opens is what we wrote.
+      return new Map(json ? (JSON.parse(utf8(json)) as [Id, string][]).filter(([id]) => isId(id)) : [])
+    } catch {
+      // Missing, cut or changed: it is only a cache.
+      return new Map()
+    }
+  }
+
+  async #saveCache(texts: ReadonlyMap<Id, string>): Promise<void> {
+    const { cacheDir, cipher, zstd, random } = this.#options
+    if (cacheDir === undefined) return
+    const sealed = cipher.seal(zstd.compress(Buffer.from(JSON.stringify([...texts])), 1))
+    const temporary = join(cacheDir, `${CACHE_FILE}.${random.bytes(6).toString('hex')}.tmp`)
+    try {
+      await mkdir(cacheDir, { recursive: true, mode: 0o700 })
+      await writeFile(temporary, sealed, { mode: 0o600, flag: 'wx' })
+      await rename(temporary, join(cacheDir, CACHE_FILE))
+    } catch {
+      // A cache that cannot be written costs time, nothing else.
+      await rm(temporary, { force: true }).catch(() => {})
+    }
+  }
+}
+
+function parseAll(texts: Map<Id, string>, findings: Finding[]): Snapshot[] {
+  const snapshots: Snapshot[] = []
+  for (const [id, text] of texts) {
+    try {
+      snapshots.push(parseSnapshot(Buffer.from(text), id, `snapshot ${shortId(id)}`))
+    } catch (error) {
+      if (!isAppError(error)) throw error
+      findings.push(damagedSnapshot(id, error))
+    }
+  }
+  return snapshots
+}
+
+function byTime(a: Snapshot, b: Snapshot): number {
+  return a.time.getTime() - b.time.getTime() || (a.id < b.id ? -1 : 1)
+}
+
+function damagedSnapshot(id: Id, error: AppError): Finding {
+  return {
+    severity: 'error',
+    code: 'snapshot-damaged',
+    subject: `snapshot ${shortId(id)}`,
+    message: error.message,
+    hint: 'Its data may still be there, but nothing says which it is. Make a new backup.',
+    affects: [id],
+  }
+}

@@ -1,0 +1,101 @@
+import { isMarkedAsUntransferable } from 'node:worker_threads'
+import { runVerifyJob, type VerifyJob, type VerifyOutcome } from '../check/verify-job.ts'
+import type { Cipher } from '../crypto/cipher.ts'
+import type { Zstd } from '../crypto/zstd.ts'
+import type { KeyMaterial } from '../format/key-file.ts'
+import { runSiftJob, type SiftJob, type SiftOutcome } from '../prune/sift-job.ts'
+import { type OpenJob, type OpenOutcome, runOpenJob } from '../read/open-job.ts'
+import { type CompareJob, runCompareJob } from '../restore/compare-job.ts'
+import { runWriteJob, type WriteJob, type WriteOutcome } from '../restore/write-job.ts'
+import { type CutJob, type CutOutcome, runCutJob } from '../write/cut-job.ts'
+import { type IndexJob, type IndexOutcome, runIndexJob } from '../write/index-job.ts'
+import { PackBuilders, type StoreJob, type StoreOutcome } from '../write/store-job.ts'
+
+/** What a worker may be asked to do: each job's message and its answer. */
+export interface Jobs {
+  cut: { job: CutJob; outcome: CutOutcome }
+  store: { job: StoreJob; outcome: StoreOutcome }
+  /** Ends the packs begun for one writing. */
+  finishPacks: { job: { readonly writing: number }; outcome: StoreOutcome['packs'] }
+  dropPacks: { job: { readonly writing: number }; outcome: undefined }
+  index: { job: IndexJob; outcome: IndexOutcome }
+  open: { job: OpenJob; outcome: OpenOutcome }
+  write: { job: WriteJob; outcome: WriteOutcome }
+  compare: { job: CompareJob; outcome: Uint8Array }
+  verify: { job: VerifyJob; outcome: VerifyOutcome }
+  sift: { job: SiftJob; outcome: SiftOutcome }
+}
+
+export type JobName = keyof Jobs
+
+/** What a worker keeps between jobs. */
+export interface WorkerState {
+  readonly keys: KeyMaterial
+  readonly version: 1 | 2
+  readonly cipher: Cipher
+  readonly zstd: Zstd
+  readonly packs: PackBuilders
+}
+
+export function createWorkerState(keys: KeyMaterial, version: 1 | 2, cipher: Cipher, zstd: Zstd): WorkerState {
+  return { keys, version, cipher, zstd, packs: new PackBuilders({ version, cipher, zstd }) }
+}
+
+/** An answer, and the memory in it that may be handed over instead of being copied. */
+export interface Answer<Outcome> {
+  readonly outcome: Outcome
+  readonly transfer: readonly ArrayBufferLike[]
+}
+
+type Handlers = { readonly [N in JobName]: (job: Jobs[N]['job'], state: WorkerState) => Answer<Jobs[N]['outcome']> }
+
+const handlers: Handlers = {
+  cut: (job, { keys }) => {
+    const outcome = runCutJob(job, keys)
+    return answer(outcome, outcome.slab, outcome.ends, outcome.digests)
+  },
+  store: (job, { packs }) => {
+    const outcome = packs.store(job)
+    return answer(outcome, outcome.slab, ...outcome.packs.flatMap(pack => pack.parts))
+  },
+  finishPacks: ({ writing }, { packs }) => {
+    const finished = packs.finish(writing)
+    return answer(finished, ...finished.flatMap(pack => pack.parts))
+  },
+  dropPacks: ({ writing }, { packs }) => answer(packs.drop(writing)),
+  index: (job, { version, cipher, zstd }) => {
+    const outcome = runIndexJob(job, version, cipher, zstd)
+    return answer(outcome, outcome.sealed)
+  },
+  open: (job, { cipher, zstd }) => {
+    const outcome = runOpenJob(job, cipher, zstd)
+    return answer(outcome, outcome.plaintext, outcome.lengths)
+  },
+  write: (job, { cipher, zstd }) => answer(runWriteJob(job, cipher, zstd)),
+  compare: job => {
+    const outcome = runCompareJob(job)
+    return answer(outcome, outcome)
+  },
+  verify: (job, { cipher, zstd }) => answer(runVerifyJob(job, cipher, zstd)),
+  sift: (job, { cipher, zstd }) => {
+    const outcome = runSiftJob(job, cipher, zstd)
+    return answer(outcome, outcome.bytes)
+  },
+}
+
+export function runJob<N extends JobName>(
+  name: N,
+  job: Jobs[N]['job'],
+  state: WorkerState,
+): Answer<Jobs[N]['outcome']> {
+  return handlers[name](job, state)
+}
+
+function answer<Outcome>(outcome: Outcome, ...views: readonly ArrayBufferView[]): Answer<Outcome> {
+  return { outcome, transfer: transferable(views) }
+}
+
+/** The views' buffers, but for the one that small Buffers share. */
+export function transferable(views: readonly ArrayBufferView[]): ArrayBufferLike[] {
+  return [...new Set(views.map(view => view.buffer))].filter(buffer => !isMarkedAsUntransferable(buffer))
+}

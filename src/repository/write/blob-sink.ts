@@ -1,0 +1,156 @@
+import type { BlobType } from '../repository.ts'
+import type { WorkerPool } from '../workers/pool.ts'
+import { BufferPool } from './buffer-pool.ts'
+import type { Failure } from './failure.ts'
+import type { KnownBlobs } from './known-blobs.ts'
+import type { PackSaver } from './pack-saver.ts'
+
+/** Small blobs travel to a worker together, so many to a message. */
+const BATCH_BYTES = 1024 * 1024
+const ID_BYTES = 32
+
+export interface BlobSinkOptions {
+  /** Tells the writings of one process apart. */
+  readonly writing: number
+  readonly known: KnownBlobs
+  readonly saver: PackSaver
+  readonly workers: WorkerPool
+  readonly failure: Failure
+}
+
+interface Batch {
+  readonly slab: Uint8Array
+  readonly ranges: number[]
+  readonly ids: Uint8Array[]
+  used: number
+}
+
+/** Takes blobs, and has those that are new compressed, sealed and stored. */
+export class BlobSink {
+  readonly #options: BlobSinkOptions
+  readonly #buffers: BufferPool
+  readonly #batches: { data: Batch | undefined; tree: Batch | undefined } = { data: undefined, tree: undefined }
+  bytesNew = 0
+  readonly blobsNew = { data: 0, tree: 0 }
+
+  constructor(options: BlobSinkOptions) {
+    this.#options = options
+    this.#buffers = new BufferPool(BATCH_BYTES, options.workers.size * 2 + 2, options.failure)
+  }
+
+  /** One blob. Its bytes are free again when this resolves. */
+  async add(type: BlobType, plaintext: Uint8Array, ids: Buffer, idAt: number): Promise<void> {
+    if (!this.#claim(type, plaintext.length, ids, idAt)) return
+    await this.#copy(type, plaintext, ids.subarray(idAt, idAt + ID_BYTES))
+  }
+
+  /**
+   * Many blobs in one slab, each beginning where the one before ends. `release` is called with the slab when it is free
+   * again, which may be long after this resolves.
+   */
+  async addSlab(
+    slab: Uint8Array,
+    start: number,
+    ends: Uint32Array,
+    digests: Buffer,
+    release: (slab: Uint8Array) => void,
+  ): Promise<void> {
+    const ranges: number[] = []
+    const ids: Uint8Array[] = []
+    let from = start
+    let newBytes = 0
+    for (const [i, end] of ends.entries()) {
+      if (this.#claim('data', end - from, digests, i * ID_BYTES)) {
+        ranges.push(from, end)
+        ids.push(digests.subarray(i * ID_BYTES, i * ID_BYTES + ID_BYTES))
+        newBytes += end - from
+      }
+      from = end
+    }
+    // Little that is new is copied away, and the slab is free at once.
+    if (newBytes > BATCH_BYTES / 4) return this.#dispatch('data', { slab, ranges, ids, used: 0 }, release)
+    for (const [i, id] of ids.entries()) await this.#copy('data', slab.subarray(ranges[i * 2], ranges[i * 2 + 1]), id)
+    release(slab)
+  }
+
+  /** Sends on what waits for company, and ends the packs under way. Resolves when every pack is stored. */
+  async flush(): Promise<void> {
+    const { failure, workers, saver, writing } = this.#options
+    for (const type of ['data', 'tree'] as const) this.#sendBatch(type)
+    await failure.settle()
+    await Promise.all(
+      workers.lanes.map(async lane => {
+        for (const pack of await lane.run('finishPacks', { writing }, [])) await saver.save(pack)
+      }),
+    )
+    await failure.settle()
+  }
+
+  /** Forgets the packs under way. */
+  async drop(): Promise<void> {
+    const { workers, writing } = this.#options
+    await Promise.allSettled(workers.lanes.map(lane => lane.run('dropPacks', { writing }, [])))
+  }
+
+  #claim(type: BlobType, length: number, ids: Buffer, idAt: number): boolean {
+    const isNew = this.#options.known.claim(type, ids, idAt)
+    if (isNew) {
+      this.bytesNew += length
+      this.blobsNew[type]++
+    }
+    return isNew
+  }
+
+  async #copy(type: BlobType, plaintext: Uint8Array, id: Uint8Array): Promise<void> {
+    if (plaintext.length > BATCH_BYTES / 2) {
+      const slab = Uint8Array.from(plaintext)
+      return this.#dispatch(type, { slab, ranges: [0, slab.length], ids: [id], used: slab.length }, () => {})
+    }
+    for (;;) {
+      const batch = this.#batches[type] ?? (await this.#startBatch(type))
+      if (batch && batch.used + plaintext.length <= batch.slab.length) return addTo(batch, plaintext, id)
+      if (batch) this.#sendBatch(type)
+    }
+  }
+
+  // Undefined when another call was faster: then there is a batch again.
+  async #startBatch(type: BlobType): Promise<Batch | undefined> {
+    const slab = await this.#buffers.acquire()
+    this.#options.failure.check()
+    if (this.#batches[type]) {
+      this.#buffers.release(slab)
+      return undefined
+    }
+    const batch = { slab, ranges: [], ids: [], used: 0 }
+    this.#batches[type] = batch
+    return batch
+  }
+
+  #sendBatch(type: BlobType): void {
+    const batch = this.#batches[type]
+    this.#batches[type] = undefined
+    if (batch) this.#dispatch(type, batch, slab => this.#buffers.release(slab))
+  }
+
+  #dispatch(type: BlobType, batch: Batch, release: (slab: Uint8Array) => void): void {
+    this.#options.failure.follow(this.#store(type, batch, release))
+  }
+
+  async #store(type: BlobType, { slab, ranges, ids }: Batch, release: (slab: Uint8Array) => void): Promise<void> {
+    const { writing, workers, saver, failure } = this.#options
+    failure.check()
+    const spare = saver.takeSpare()
+    const job = { writing, type, slab, ranges: Uint32Array.from(ranges), ids: Buffer.concat(ids), spare }
+    const outcome = await workers.run('store', job, slab, ...(spare ? [spare] : []))
+    for (const pack of outcome.packs) await saver.save(pack)
+    release(outcome.slab)
+  }
+}
+
+function addTo(batch: Batch, plaintext: Uint8Array, id: Uint8Array): void {
+  batch.slab.set(plaintext, batch.used)
+  batch.ranges.push(batch.used, batch.used + plaintext.length)
+  // A copy: the caller's buffer of ids is used again.
+  batch.ids.push(Uint8Array.from(id))
+  batch.used += plaintext.length
+}

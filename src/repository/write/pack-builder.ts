@@ -1,0 +1,118 @@
+import { createHash } from 'node:crypto'
+import type { Id } from '../../model/node.ts'
+import { COMPRESSED_ENTRY_BYTES, HEADER_LENGTH_BYTES, PLAIN_ENTRY_BYTES, SEAL_BYTES } from '../format/pack-header.ts'
+import type { BlobType } from '../repository.ts'
+import { compressionLevel } from './compression.ts'
+import type { PackingTools } from './store-job.ts'
+
+/** Packs are ended when the next blob would make them longer than this, as restic's are. */
+export const PACK_BYTES = 16 * 1024 * 1024
+const BLOBS_A_PACK = 100_000
+
+/** A pack ready to be saved: `parts` one after the other are the file, `id` is its SHA-256. */
+export interface FinishedPack {
+  readonly id: Id
+  readonly type: BlobType
+  readonly parts: readonly [body: Uint8Array, header: Uint8Array]
+  /** The header's plaintext, for the index. */
+  readonly entries: Uint8Array
+  readonly blobs: number
+  readonly sizeBytes: number
+}
+
+/** Lays sealed blobs one after the other. */
+export class PackBuilder {
+  readonly #type: BlobType
+  readonly #tools: PackingTools
+  readonly #takeSpare: () => Uint8Array | undefined
+  #body: Buffer | undefined
+  #length = 0
+  #entries: Buffer = Buffer.allocUnsafeSlow(64 * 1024)
+  #entriesLength = 0
+  #blobs = 0
+
+  constructor(type: BlobType, tools: PackingTools, takeSpare: () => Uint8Array | undefined) {
+    this.#type = type
+    this.#tools = tools
+    this.#takeSpare = takeSpare
+  }
+
+  /** Returns the pack before it, when the blob no longer fits in. */
+  add(plaintext: Uint8Array, id: Uint8Array): FinishedPack | undefined {
+    const compressed = this.#compress(plaintext)
+    const stored = compressed ?? plaintext
+    const sealedBytes = stored.length + SEAL_BYTES
+    const isFull = this.#length + sealedBytes > PACK_BYTES || this.#blobs >= BLOBS_A_PACK
+    const finished = isFull ? this.finish() : undefined
+    const body = this.#room(sealedBytes)
+    this.#length = this.#tools.cipher.sealInto(stored, body, this.#length)
+    this.#addEntry(id, sealedBytes, compressed && plaintext.length)
+    return finished
+  }
+
+  /** Undefined when nothing was added since the last one. */
+  finish(): FinishedPack | undefined {
+    if (this.#blobs === 0 || this.#body === undefined) return undefined
+    const body = this.#body.subarray(0, this.#length)
+    const entries = Uint8Array.from(this.#entries.subarray(0, this.#entriesLength))
+    const header = this.#sealHeader(entries)
+    const id = createHash('sha256').update(body).update(header).digest('hex')
+    const sizeBytes = body.length + header.length
+    const finished = { id, type: this.#type, parts: [body, header], entries, blobs: this.#blobs, sizeBytes } as const
+    this.#body = undefined
+    this.#length = 0
+    this.#entriesLength = 0
+    this.#blobs = 0
+    return finished
+  }
+
+  // Version 1 has no compression. What does not get smaller is stored as it is.
+  #compress(plaintext: Uint8Array): Buffer | undefined {
+    if (this.#tools.version === 1 || plaintext.length === 0) return undefined
+    const compressed = this.#tools.zstd.compress(plaintext, compressionLevel(plaintext.length))
+    return compressed.length < plaintext.length ? compressed : undefined
+  }
+
+  #room(bytes: number): Buffer {
+    const needed = this.#length + bytes
+    const body = this.#body ?? asBuffer(this.#takeSpare()) ?? Buffer.allocUnsafeSlow(Math.max(bytes, 256 * 1024))
+    this.#body = body.length >= needed ? body : grow(body, this.#length, Math.max(needed, nextSize(body.length)))
+    return this.#body
+  }
+
+  #addEntry(id: Uint8Array, sealedBytes: number, plaintextBytes: number | undefined): void {
+    const bytes = plaintextBytes === undefined ? PLAIN_ENTRY_BYTES : COMPRESSED_ENTRY_BYTES
+    if (this.#entriesLength + bytes > this.#entries.length) {
+      this.#entries = grow(this.#entries, this.#entriesLength, this.#entries.length * 2)
+    }
+    const isTree = this.#type === 'tree' ? 1 : 0
+    let at = this.#entries.writeUInt8(isTree | (plaintextBytes === undefined ? 0 : 2), this.#entriesLength)
+    at = this.#entries.writeUInt32LE(sealedBytes, at)
+    if (plaintextBytes !== undefined) at = this.#entries.writeUInt32LE(plaintextBytes, at)
+    this.#entries.set(id, at)
+    this.#entriesLength = at + id.length
+    this.#blobs++
+  }
+
+  #sealHeader(entries: Uint8Array): Buffer {
+    const header = Buffer.allocUnsafeSlow(entries.length + SEAL_BYTES + HEADER_LENGTH_BYTES)
+    const end = this.#tools.cipher.sealInto(entries, header, 0)
+    header.writeUInt32LE(end, end)
+    return header
+  }
+}
+
+// Small backups stay small: the memory grows in steps up to a whole pack.
+function nextSize(size: number): number {
+  return Math.min(size * 4, PACK_BYTES)
+}
+
+function grow(bytes: Buffer, used: number, size: number): Buffer {
+  const grown = Buffer.allocUnsafeSlow(size)
+  bytes.copy(grown, 0, 0, used)
+  return grown
+}
+
+function asBuffer(bytes: Uint8Array | undefined): Buffer | undefined {
+  return bytes && Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+}

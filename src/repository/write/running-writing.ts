@@ -1,0 +1,102 @@
+import { AppError } from '../../base/errors.ts'
+import type { Id, TreeNode } from '../../model/node.ts'
+import { formatTree } from '../format/tree.ts'
+import type { HeldLock } from '../lock/held-lock.ts'
+import { blobId } from '../pack/blob.ts'
+import type {
+  NewSnapshot,
+  ReadableContent,
+  Snapshot,
+  WriteContentOptions,
+  Writing,
+  WritingProgress,
+  WrittenContent,
+} from '../repository.ts'
+import { BlobSink } from './blob-sink.ts'
+import { ContentWriter } from './content-writer.ts'
+import { Failure } from './failure.ts'
+import { KnownBlobs } from './known-blobs.ts'
+import { PackSaver } from './pack-saver.ts'
+import type { WritingParts } from './start-writing.ts'
+
+let writings = 0
+
+/** A backup under way. It owns its lock. */
+export class RunningWriting implements Writing {
+  readonly #parts: WritingParts
+  readonly #lock: HeldLock
+  readonly #failure: Failure
+  readonly #known: KnownBlobs
+  readonly #saver: PackSaver
+  readonly #sink: BlobSink
+  readonly #contents: ContentWriter
+  #ended: Promise<void> | undefined
+
+  constructor(parts: WritingParts, lock: HeldLock) {
+    const { context, index, workers } = parts
+    this.#parts = parts
+    this.#lock = lock
+    const failure = new Failure(parts.signal, lock.lost)
+    this.#failure = failure
+    const known = new KnownBlobs(index)
+    this.#known = known
+    const onIndexed = (packs: readonly Uint8Array[]): void => known.forget(packs)
+    this.#saver = new PackSaver({ storage: context.storage, index, workers, failure, onIndexed })
+    this.#sink = new BlobSink({ writing: writings++, known, saver: this.#saver, workers, failure })
+    this.#contents = new ContentWriter({ sink: this.#sink, workers, failure })
+  }
+
+  get progress(): WritingProgress {
+    return {
+      bytesRead: this.#contents.bytesRead,
+      bytesNew: this.#sink.bytesNew,
+      bytesStored: this.#saver.bytesStored,
+      dataBlobsNew: this.#sink.blobsNew.data,
+      treeBlobsNew: this.#sink.blobsNew.tree,
+    }
+  }
+
+  async writeContent(content: ReadableContent, options: WriteContentOptions = {}): Promise<WrittenContent> {
+    this.#failure.check()
+    return this.#contents.write(content, options)
+  }
+
+  async hasContent(content: readonly Id[]): Promise<boolean> {
+    this.#failure.check()
+    return this.#known.hasAll('data', content)
+  }
+
+  async saveTree(nodes: readonly TreeNode[]): Promise<Id> {
+    this.#failure.check()
+    const plaintext = formatTree(nodes)
+    const id = blobId(plaintext)
+    await this.#sink.add('tree', plaintext, Buffer.from(id, 'hex'), 0)
+    return id
+  }
+
+  async saveSnapshot(snapshot: NewSnapshot | (() => NewSnapshot)): Promise<Snapshot> {
+    try {
+      this.#failure.check()
+      await this.#sink.flush()
+      // Packs before index before snapshot: a reader that sees one of them finds what it names.
+      await this.#saver.flushIndex()
+      await this.#failure.settle()
+      const wanted = typeof snapshot === 'function' ? snapshot() : snapshot
+      return await this.#parts.snapshots.save(wanted, this.#failure.signal)
+    } finally {
+      await this.abort()
+    }
+  }
+
+  abort(): Promise<void> {
+    this.#ended ??= this.#end()
+    return this.#ended
+  }
+
+  async #end(): Promise<void> {
+    this.#failure.set(new AppError('failed', 'the writing has ended'))
+    await this.#sink.drop()
+    await this.#failure.idle()
+    await this.#lock.release()
+  }
+}

@@ -1,0 +1,83 @@
+import type { Cipher } from '../crypto/cipher.ts'
+import type { Zstd } from '../crypto/zstd.ts'
+import type { BlobType } from '../repository.ts'
+import { type FinishedPack, PackBuilder } from './pack-builder.ts'
+
+/** Runs in a worker: compresses and seals blobs into the packs that this worker has begun for a writing. */
+export interface StoreJob {
+  readonly writing: number
+  readonly type: BlobType
+  readonly slab: Uint8Array
+  /** Start and end in the slab of each blob. */
+  readonly ranges: Uint32Array
+  /** 32 bytes a blob. */
+  readonly ids: Uint8Array
+  /** Memory of a pack that was saved, to be used again. */
+  readonly spare: Uint8Array | undefined
+}
+
+export interface StoreOutcome {
+  readonly slab: Uint8Array
+  /** Packs that are full now, ready to be saved. */
+  readonly packs: readonly FinishedPack[]
+}
+
+export interface PackingTools {
+  readonly version: 1 | 2
+  readonly cipher: Cipher
+  readonly zstd: Zstd
+}
+
+/** The packs under way in one worker: by writing, and data apart from trees, as the format demands. */
+export class PackBuilders {
+  readonly #tools: PackingTools
+  readonly #builders = new Map<string, PackBuilder>()
+  #spare: Uint8Array | undefined
+
+  constructor(tools: PackingTools) {
+    this.#tools = tools
+  }
+
+  store({ writing, type, slab, ranges, ids, spare }: StoreJob): StoreOutcome {
+    this.#spare = spare ?? this.#spare
+    const builder = this.#builder(writing, type)
+    const packs: FinishedPack[] = []
+    for (let i = 0; i < ranges.length / 2; i++) {
+      const plaintext = slab.subarray(ranges[i * 2], ranges[i * 2 + 1])
+      const full = builder.add(plaintext, ids.subarray(i * 32, i * 32 + 32))
+      if (full) packs.push(full)
+    }
+    return { slab, packs }
+  }
+
+  finish(writing: number): FinishedPack[] {
+    const packs: FinishedPack[] = []
+    for (const type of ['data', 'tree'] as const) {
+      const pack = this.#builders.get(key(writing, type))?.finish()
+      if (pack) packs.push(pack)
+    }
+    this.drop(writing)
+    return packs
+  }
+
+  drop(writing: number): undefined {
+    this.#builders.delete(key(writing, 'data'))
+    this.#builders.delete(key(writing, 'tree'))
+  }
+
+  #builder(writing: number, type: BlobType): PackBuilder {
+    const known = this.#builders.get(key(writing, type))
+    if (known) return known
+    const made = new PackBuilder(type, this.#tools, () => {
+      const spare = this.#spare
+      this.#spare = undefined
+      return spare
+    })
+    this.#builders.set(key(writing, type), made)
+    return made
+  }
+}
+
+function key(writing: number, type: BlobType): string {
+  return `${writing} ${type}`
+}

@@ -1,0 +1,210 @@
+import { createHash, randomBytes } from 'node:crypto'
+import fc from 'fast-check'
+import { describe, expect, test } from 'vitest'
+import { backUp, contentOf, engineOptions, readBack, SteppedClock } from '../../../test/helpers/engine.ts'
+import { FaultyStorage } from '../../../test/helpers/faulty-storage.ts'
+import { systemClock } from '../../base/clock.ts'
+import { MemoryStorage } from '../../storage/memory/memory-storage.ts'
+import type { Storage } from '../../storage/storage.ts'
+import { createRepository, openRepository } from '../index.ts'
+import type { ReadableContent, Repository } from '../repository.ts'
+
+const live = new AbortController().signal
+const create = (storage: Storage = new MemoryStorage(), workers = 1, version: 1 | 2 = 2): Promise<Repository> =>
+  createRepository(storage, { ...engineOptions(new SteppedClock()), workers, version })
+
+async function keysOf(storage: Storage, prefix: string): Promise<string[]> {
+  const keys: string[] = []
+  for await (const key of storage.listKeys(prefix)) keys.push(key)
+  return keys
+}
+
+async function sizeOf(storage: Storage, prefix: string): Promise<number> {
+  let bytes = 0
+  for await (const object of storage.list(prefix)) bytes += object.sizeBytes
+  return bytes
+}
+
+describe.each([1, 2] as const)('version %d', version => {
+  const cut = fc.oneof(
+    fc.constant({ kind: 'content' } as const),
+    fc.constantFrom(512, 4096, 65_536, 1 << 20, 2 << 20).map(blockBytes => ({ kind: 'fixed', blockBytes }) as const),
+  )
+
+  test('any contents come back as they were, cut in any way, several at once', async () => {
+    const repository = await create(new MemoryStorage(), 2, version)
+    const size = fc.oneof(fc.nat(5000), fc.constantFrom(1 << 20, (1 << 20) + 1, 262_144, 3_500_000, 6_300_001))
+    await fc.assert(
+      fc.asyncProperty(
+        fc.array(fc.tuple(size, fc.nat(3)), { minLength: 1, maxLength: 4 }),
+        cut,
+        async (shapes, how) => {
+          const contents = shapes.map(([bytes, kind]) => makeBytes(bytes, kind))
+          const writing = await repository.startWriting({ signal: live })
+          const written = await Promise.all(
+            contents.map(bytes => writing.writeContent(contentOf(bytes, how), { sha256: true })),
+          )
+          await writing.saveSnapshot(snapshotOf(await writing.saveTree([])))
+          for (const [i, bytes] of contents.entries()) {
+            const parts: Buffer[] = []
+            for await (const part of repository.readContent(written[i]?.content ?? [])) parts.push(Buffer.from(part))
+            expect(Buffer.concat(parts).equals(bytes)).toBe(true)
+            expect(written[i]?.sizeBytes).toBe(bytes.length)
+            expect(written[i]?.sha256).toBe(createHash('sha256').update(bytes).digest('hex'))
+            for (const id of written[i]?.content ?? [])
+              expect((await repository.loadBlob('data', id)).length).toBeLessThan((4 << 20) | 1)
+          }
+        },
+      ),
+      { numRuns: 4 },
+    )
+    await repository.close()
+  })
+})
+
+function makeBytes(bytes: number, kind: number): Buffer {
+  if (kind === 0) return Buffer.alloc(bytes)
+  return kind === 1 ? Buffer.alloc(bytes, 'a line of text\n') : randomBytes(bytes)
+}
+
+const snapshotOf = (tree: string) => ({
+  time: new Date(0),
+  tree,
+  paths: ['/x'],
+  hostname: 'h',
+  username: 'u',
+  tags: [],
+})
+
+test('what is there already is not stored again, within a run and between runs', async () => {
+  const storage = new MemoryStorage()
+  const repository = await create(storage)
+  const bytes = randomBytes(300_000)
+  await backUp(repository, { a: bytes, b: bytes })
+  const once = await sizeOf(storage, 'data/')
+  expect(once).toBeLessThan(310_000)
+  await backUp(repository, { a: bytes, c: bytes })
+  expect((await sizeOf(storage, 'data/')) - once).toBeLessThan(4000)
+})
+
+test('a byte put in front changes few chunks', async () => {
+  const storage = new MemoryStorage()
+  const repository = await create(storage, 2)
+  const bytes = randomBytes(12_000_000)
+  const cut = { kind: 'content' } as const
+  await backUp(repository, { a: bytes }, live, { cut })
+  const once = await sizeOf(storage, 'data/')
+  await backUp(repository, { a: Buffer.concat([Buffer.from('x'), bytes]) }, live, { cut })
+  expect((await sizeOf(storage, 'data/')) - once).toBeLessThan(4_500_000)
+  await repository.close()
+})
+
+test('hasContent knows what is in the index and what is under way', async () => {
+  const repository = await create()
+  const writing = await repository.startWriting({ signal: live })
+  const { content } = await writing.writeContent(contentOf(randomBytes(20_000), { kind: 'fixed', blockBytes: 4096 }))
+  expect(await writing.hasContent(content)).toBe(true)
+  expect(await writing.hasContent([...content, '0'.repeat(64)])).toBe(false)
+  await writing.saveSnapshot(snapshotOf(await writing.saveTree([])))
+  const next = await repository.startWriting({ signal: live })
+  expect(await next.hasContent(content)).toBe(true)
+  await next.abort()
+})
+
+test('packs come before the index, the index before the snapshot, and the lock is gone at the end', async () => {
+  const storage = new FaultyStorage(new MemoryStorage())
+  const repository = await create(storage)
+  await backUp(repository, { a: randomBytes(200_000) })
+  const saved = storage.calls.filter(({ method }) => method === 'save').map(({ key }) => key.split('/')[0])
+  expect(saved.slice(2)).toEqual(['locks', 'data', 'data', 'index', 'snapshots'])
+  expect(await keysOf(storage, 'locks/')).toEqual([])
+})
+
+test('many small contents share packs', async () => {
+  const storage = new MemoryStorage()
+  const repository = await create(storage)
+  const files = Object.fromEntries(Array.from({ length: 3000 }, (_, i) => [`f${i}`, Buffer.from(`content ${i}`)]))
+  const snapshot = await backUp(repository, files, live, { cut: { kind: 'content' } })
+  expect((await keysOf(storage, 'data/')).length).toBe(2)
+  expect(await readBack(repository, snapshot)).toEqual(files)
+})
+
+test('after a disk that was full the next run passes', async () => {
+  const inner = new MemoryStorage()
+  const storage = new FaultyStorage(inner)
+  const repository = await create(storage)
+  storage.faults = { capacityBytes: 3_000_000 }
+  const files = { a: randomBytes(24_000_000) }
+  await expect(backUp(repository, files)).rejects.toMatchObject({ code: 'storage-full' })
+  expect(await keysOf(inner, 'snapshots/')).toEqual([])
+  storage.faults = {}
+  expect(await keysOf(inner, 'locks/')).toEqual([])
+  const { a } = await readBack(repository, await backUp(repository, files))
+  expect(a?.equals(files.a)).toBe(true)
+  await repository.close()
+})
+
+test('stops soon when told to, releases its lock, stores no snapshot', async () => {
+  const storage = new MemoryStorage()
+  const repository = await createRepository(storage, engineOptions(systemClock))
+  const stop = new AbortController()
+  const writing = await repository.startWriting({ signal: stop.signal })
+  const endless: ReadableContent = {
+    sizeBytes: undefined,
+    cut: { kind: 'fixed', blockBytes: 4096 },
+    read: async into => randomBytes(into.length).copy(into),
+  }
+  const writes = Promise.allSettled(Array.from({ length: 5 }, () => writing.writeContent(endless)))
+  await new Promise(resolve => setTimeout(resolve, 100))
+  const from = performance.now()
+  stop.abort()
+  for (const { status } of await writes) expect(status).toBe('rejected')
+  await expect(writing.saveSnapshot(snapshotOf('0'.repeat(64)))).rejects.toMatchObject({ code: 'interrupted' })
+  expect(performance.now() - from).toBeLessThan(1000)
+  expect(await keysOf(storage, 'locks/')).toEqual([])
+  expect(await keysOf(storage, 'snapshots/')).toEqual([])
+  await repository.close()
+})
+
+test('a content that cannot be read spoils nothing for the others', async () => {
+  const repository = await create(new MemoryStorage(), 2)
+  const writing = await repository.startWriting({ signal: live })
+  for (let i = 0; i < 32; i++) {
+    let left = i % 2 === 0 ? 0 : 3
+    const cut = i % 4 < 2 ? ({ kind: 'content' } as const) : ({ kind: 'fixed', blockBytes: 4096 } as const)
+    const broken: ReadableContent = {
+      sizeBytes: undefined,
+      cut,
+      read: async into => {
+        if (left-- <= 0) throw new Error('unreadable')
+        return into.length
+      },
+    }
+    await expect(writing.writeContent(broken)).rejects.toThrow('unreadable')
+  }
+  const bytes = randomBytes(5_000_000)
+  const { content } = await writing.writeContent(contentOf(bytes, { kind: 'fixed', blockBytes: 65_536 }))
+  await writing.saveSnapshot(snapshotOf(await writing.saveTree([])))
+  expect(content).toHaveLength(77)
+  await repository.close()
+})
+
+test('a worker that dies is an error, not a wait', async () => {
+  const repository = await create(new MemoryStorage(), 1)
+  const writing = await repository.startWriting({ signal: live })
+  await writing.writeContent(contentOf(randomBytes(8_000_000), { kind: 'fixed', blockBytes: 4096 }))
+  await repository.close()
+  const late = writing.writeContent(contentOf(randomBytes(8_000_000), { kind: 'fixed', blockBytes: 4096 }))
+  await expect(late).rejects.toMatchObject({ code: 'failed' })
+  await expect(writing.saveSnapshot(snapshotOf('0'.repeat(64)))).rejects.toMatchObject({ code: 'failed' })
+})
+
+test('a snapshot written by one process is read by another, with a cache and without', async () => {
+  const storage = new MemoryStorage()
+  const repository = await create(storage)
+  const files = { a: randomBytes(100_000), b: Buffer.alloc(0) }
+  const snapshot = await backUp(repository, files)
+  const other = await openRepository(storage, engineOptions(new SteppedClock()))
+  expect(await readBack(other, snapshot)).toEqual(files)
+  expect((await other.listSnapshots()).snapshots.map(({ id }) => id)).toEqual([snapshot.id])
+})

@@ -1,0 +1,35 @@
+import type { BigIntStats } from 'node:fs'
+import { readdir, readFile, stat } from 'node:fs/promises'
+import { join } from 'node:path'
+
+export interface Holder {
+  readonly pid: number
+  /** The program's name, as the kernel has it. */
+  readonly program: string
+}
+
+/**
+ * Which processes have one of these files open? From `/proc`, so on Linux only, and only processes we may look into: all
+ * for root, else our own user's. Elsewhere none.
+ */
+export async function findHolders(paths: readonly string[]): Promise<Holder[]> {
+  const files = (await Promise.all(paths.map(path => stat(path, { bigint: true }).catch(() => undefined)))).filter(
+    (file): file is BigIntStats => file !== undefined,
+  )
+  if (files.length === 0) return []
+  const pids = (await readdir('/proc').catch(() => [])).filter(name => /^\d+$/.test(name))
+  const holders: Holder[] = []
+  for (const pid of pids) {
+    if (!(await holdsAny(pid, files))) continue
+    const program = await readFile(join('/proc', pid, 'comm'), 'utf8').catch(() => 'a program')
+    holders.push({ pid: Number(pid), program: program.trim() })
+  }
+  return holders
+}
+
+async function holdsAny(pid: string, files: readonly BigIntStats[]): Promise<boolean> {
+  const folder = join('/proc', pid, 'fd')
+  const names = await readdir(folder).catch(() => [])
+  const held = await Promise.all(names.map(name => stat(join(folder, name), { bigint: true }).catch(() => undefined)))
+  return held.some(fd => fd && files.some(file => file.ino === fd.ino && file.dev === fd.dev))
+}

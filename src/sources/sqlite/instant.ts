@@ -1,0 +1,162 @@
+import { constants } from 'node:fs'
+import { copyFile, type FileHandle, stat } from 'node:fs/promises'
+import { join } from 'node:path'
+import { AppError } from '../../base/errors.ts'
+import { type DatabaseFile, lookAgain } from './database-file.ts'
+import { isHotJournal, sourceError } from './faults.ts'
+import { FRAME_HEADER_BYTES, readFrames, readPageTable, WAL_HEADER_BYTES, type Wal } from './overlay.ts'
+import { FilePages, MemoryPages, type Pages } from './pages.ts'
+import { closeRaw, openRaw } from './raw-files.ts'
+import { type Session, SessionFault } from './session.ts'
+import { NO_EXACT_MARK, type Pinned } from './session-protocol.ts'
+
+/** How long we wait for a program that has the database locked for itself. */
+const BUSY_WAIT_MS = 5000
+/** Without a WAL a reader makes writers wait. A database up to this size is in memory within some 20 ms. */
+const MEMORY_LIMIT_BYTES = 32 << 20
+const COPY_TRIES = 3
+
+/**
+ * How the instant is held. `wal`: a read transaction; writers are not disturbed. `locked`: a shared lock; writers wait at
+ * their commit, so it must be short. `none`: nothing is held, a copy must be made: by SQLite's backup, or, after a
+ * crash of the application, of the files, in which SQLite then rolls the interrupted transaction back.
+ */
+export type Hold =
+  | { readonly kind: 'wal'; readonly pinned: Pinned; readonly wal: NonNullable<Pinned['wal']> }
+  | { readonly kind: 'locked'; readonly pinned: Pinned }
+  | { readonly kind: 'none'; readonly copy: 'backup' | 'recover' }
+
+export interface Held {
+  /** Looked at again after the instant began. */
+  readonly file: DatabaseFile
+  readonly hold: Hold
+}
+
+/** Begins the read transaction in `session`, in the best way there is for this database. */
+export async function holdInstant(file: DatabaseFile, session: Session): Promise<Held> {
+  if (!file.handle) return { file, hold: { kind: 'none', copy: 'backup' } }
+  try {
+    const pinned = await session.call('pin', { path: file.path, waitMs: BUSY_WAIT_MS })
+    const hold: Hold = pinned.wal ? { kind: 'wal', pinned, wal: pinned.wal } : { kind: 'locked', pinned }
+    return { file: await lookAgain(file), hold }
+  } catch (error) {
+    if (isHotJournal(error)) return { file, hold: { kind: 'none', copy: 'recover' } }
+    if (error instanceof SessionFault && error.message === NO_EXACT_MARK) {
+      return { file, hold: { kind: 'none', copy: 'backup' } }
+    }
+    throw sourceError(error, file.path)
+  }
+}
+
+/** Removes the empty WAL that only our reading has made, if so. Ends the transaction. */
+export async function tidyUp({ file, hold }: Held, session: Session): Promise<void> {
+  if (hold.kind !== 'wal' || hold.wal.header.frames > 0) return
+  // Of no weight: an empty WAL does no harm.
+  await session.call('tidy', { path: file.path }).catch(() => {})
+}
+
+/** The database's bytes at that instant, and what must be closed when they were read. */
+export interface OpenedPages {
+  readonly pages: Pages
+  readonly close: () => Promise<void>
+  /** What `session` has open now: the database itself, or a copy of it that is ours. */
+  readonly copy: string | undefined
+}
+
+/**
+ * Opens the pages. `whileLocked` is given when the session still has its shared lock: it may ask the session, and runs
+ * before the writers are let go.
+ */
+export async function openPages(
+  { file, hold }: Held,
+  session: Session,
+  scratchDir: string,
+  whileLocked: (() => Promise<void>) | undefined,
+): Promise<OpenedPages> {
+  try {
+    if (file.handle && hold.kind === 'wal') return await openOverlaid(file, file.handle, hold.wal)
+    if (file.handle && whileLocked && file.stat.size <= MEMORY_LIMIT_BYTES) {
+      const bytes = Buffer.allocUnsafe(Number(file.stat.size))
+      await new FilePages(file.handle, bytes.length).fill(bytes, 0)
+      await whileLocked()
+      await session.call('release', {})
+      return { pages: new MemoryPages(bytes), close: () => Promise.resolve(), copy: undefined }
+    }
+    const copy = await copyAside({ file, hold }, session, scratchDir)
+    const handle = await openRaw(copy)
+    const { size } = await handle.stat()
+    return { pages: new FilePages(handle, size), close: () => closeRaw(handle), copy }
+  } catch (error) {
+    throw sourceError(error, file.path)
+  }
+}
+
+/** A copy of our own, opened in the session, so that a long reading keeps nobody from writing. */
+export async function copyAside({ file, hold }: Held, session: Session, scratchDir: string): Promise<string> {
+  const copy = join(scratchDir, 'database-copy')
+  if (hold.kind === 'none' && hold.copy === 'recover') await copyWithJournal(file, copy)
+  else {
+    if (hold.kind !== 'none') await session.call('release', {})
+    await session.call('copy', { path: file.path, into: copy, waitMs: BUSY_WAIT_MS })
+  }
+  await session.call('openPrivate', { path: copy })
+  return copy
+}
+
+async function openOverlaid(
+  file: DatabaseFile,
+  handle: FileHandle,
+  { header, backfilled }: NonNullable<Pinned['wal']>,
+): Promise<OpenedPages> {
+  const size = header.databasePages > 0 ? header.databasePages * header.pageSizeBytes : Number(file.stat.size)
+  // All of it is in the file already. The WAL may now be reset, but nothing beyond our mark gets into the file.
+  if (backfilled >= header.frames) {
+    return { pages: new FilePages(handle, size), close: () => Promise.resolve(), copy: undefined }
+  }
+  const shm = await openRaw(`${file.path}-shm`)
+  const walHandle = await openRaw(`${file.path}-wal`).catch(async (error: unknown) => {
+    await closeRaw(shm)
+    throw error
+  })
+  try {
+    const wal = { handle: walHandle, pageSizeBytes: header.pageSizeBytes, salt: header.salt }
+    await requireCommit(wal, header)
+    const table = await readPageTable(shm, backfilled + 1, header.frames, header.databasePages)
+    const pages = new FilePages(handle, size, { ...wal, table })
+    return { pages, close: () => closeRaw(walHandle), copy: undefined }
+  } catch (error) {
+    await closeRaw(walHandle)
+    throw error
+  } finally {
+    await closeRaw(shm)
+  }
+}
+
+/** The frame at the mark must be the commit that the index speaks of. */
+async function requireCommit(wal: Omit<Wal, 'table'>, header: NonNullable<Pinned['wal']>['header']): Promise<void> {
+  const frame = await readFrames(wal, header.frames, 1)
+  const agrees =
+    frame.readUInt32BE(4) === header.databasePages &&
+    frame.readUInt32BE(16) === header.frameChecksum[0] &&
+    frame.readUInt32BE(20) === header.frameChecksum[1] &&
+    frame.length === header.pageSizeBytes + FRAME_HEADER_BYTES
+  if (agrees) return
+  throw new AppError('source-invalid', `the write-ahead log does not end at frame ${header.frames} as its index says`, {
+    hint: `Look whether another program writes to the files of the database without SQLite. A WAL has ${WAL_HEADER_BYTES} bytes of header, then frames.`,
+  })
+}
+
+/** Database and journal as they lie there; good only if neither was touched meanwhile. */
+async function copyWithJournal(file: DatabaseFile, copy: string): Promise<void> {
+  const look = async (): Promise<string> => {
+    const stats = await Promise.all([file.path, `${file.path}-journal`].map(path => stat(path, { bigint: true })))
+    return stats.map(s => `${s.ino} ${s.size} ${s.mtimeNs} ${s.ctimeNs}`).join()
+  }
+  for (let tried = 0; tried < COPY_TRIES; tried++) {
+    const before = await look()
+    await copyFile(file.path, copy, constants.COPYFILE_FICLONE)
+    await copyFile(`${file.path}-journal`, `${copy}-journal`, constants.COPYFILE_FICLONE)
+    if ((await look()) === before) return
+  }
+  throw new AppError('source-busy', `${file.path} is being recovered by another program`, { hint: 'Run it again.' })
+}

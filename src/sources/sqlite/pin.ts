@@ -1,0 +1,96 @@
+import { openSync, readSync, statSync } from 'node:fs'
+import { DatabaseSync } from 'node:sqlite'
+import { NO_EXACT_MARK, type Pinned } from './session-protocol.ts'
+import { parseBackfilled, parseWalIndexHeader, WAL_INDEX_HEADER_BYTES, type WalIndexHeader } from './wal-index.ts'
+
+/** How long to try for an exact mark under a storm of commits; each try takes some 30 microseconds. */
+const MARK_TRIES_MS = 2000
+
+/**
+ * Begins a read transaction and says exactly which instant it sees. Read-only, so it neither checkpoints nor deletes the
+ * WAL when it closes last, and never takes a lock that a writer waits for in WAL mode.
+ */
+export function pinDatabase(path: string, waitMs: number): { db: DatabaseSync; pinned: Pinned } {
+  const db = new DatabaseSync(path, { readOnly: true, timeout: waitMs })
+  const journalMode = beginReading(db)
+  // Parses the schema: a database that can't do that is refused here, not in the middle.
+  db.prepare('SELECT count(*) FROM sqlite_schema').get()
+  if (journalMode !== 'wal') return { db, pinned: { journalMode, wal: undefined } }
+  // Stays open as long as the process: closing it would drop the locks that SQLite has on the same file.
+  const shm = openSync(`${path}-shm`, 'r')
+  const deadline = performance.now() + MARK_TRIES_MS
+  do {
+    const mark = tryMark(db, shm)
+    if (mark) return { db, pinned: { journalMode, wal: mark } }
+  } while (performance.now() < deadline)
+  throw new Error(NO_EXACT_MARK)
+}
+
+function beginReading(db: DatabaseSync): string {
+  db.exec('BEGIN')
+  db.prepare('PRAGMA schema_version').get()
+  const row = db.prepare('PRAGMA journal_mode').get()
+  return String(row?.['journal_mode'])
+}
+
+/**
+ * The index header counts every commit. When it is the same before and after our transaction began, no commit happened
+ * in between, so it is our transaction's own mark. The backfill count is read between the two: while the header stays
+ * the same the WAL was not reset, and then it only grows.
+ */
+function tryMark(db: DatabaseSync, shm: number): { header: WalIndexHeader; backfilled: number } | undefined {
+  if (db.isTransaction) db.exec('ROLLBACK')
+  const before = readIndex(shm)
+  if (!parseWalIndexHeader(before)) return undefined
+  beginReading(db)
+  const between = readIndex(shm)
+  const after = readIndex(shm)
+  const header = parseWalIndexHeader(after)
+  const same = before.subarray(0, 96).equals(after.subarray(0, 96))
+  return header && same ? { header, backfilled: parseBackfilled(between) } : undefined
+}
+
+function readIndex(shm: number): Buffer {
+  const bytes = Buffer.alloc(WAL_INDEX_HEADER_BYTES)
+  readSync(shm, bytes, 0, bytes.length, 0)
+  return bytes
+}
+
+/**
+ * A reader of a WAL database that nobody has open leaves an empty WAL and its index behind. A writing connection that
+ * closes last removes them; it has nothing to checkpoint, for the WAL is empty.
+ */
+export function removeEmptyWal(path: string): void {
+  const wal = statSync(`${path}-wal`, { throwIfNoEntry: false })
+  if (wal?.size !== 0) return
+  const db = new DatabaseSync(path, { timeout: 0 })
+  try {
+    db.prepare('PRAGMA schema_version').get()
+  } finally {
+    db.close()
+  }
+}
+
+/** Opens a file that nobody else knows of, so that it may be changed. A journal beside it was rolled back then. */
+export function openPrivate(path: string): DatabaseSync {
+  const db = new DatabaseSync(path, { enableForeignKeyConstraints: false, defensive: false, timeout: 1000 })
+  db.prepare('PRAGMA schema_version').get()
+  return db
+}
+
+/**
+ * Can the database be had alone, right now? Takes the exclusive lock and gives it back. In WAL mode that lock only keeps
+ * writers out, so `locking_mode` is asked to keep readers out too: it needs every lock there is.
+ */
+export function isFree(path: string): boolean {
+  const db = new DatabaseSync(path, { readOnly: false, timeout: 0 })
+  try {
+    db.exec('PRAGMA locking_mode = EXCLUSIVE; BEGIN EXCLUSIVE; ROLLBACK')
+    return true
+  } catch (error) {
+    if (error instanceof Error && 'errcode' in error && [5, 6].includes(Number(error.errcode) & 0xff)) return false
+    throw error
+  } finally {
+    db.close()
+  }
+}

@@ -1,0 +1,74 @@
+import { AppError } from '../../base/errors.ts'
+import type { Finding } from '../../model/finding.ts'
+import type { Manifest } from '../../model/manifest.ts'
+import type { CheckOutcome, RestoreRequest } from '../source.ts'
+import type { Target } from './restore-target.ts'
+import { type Session, SessionFault } from './session.ts'
+import type { CheckReport, ExpectedContent } from './session-protocol.ts'
+
+export interface Verified {
+  readonly checks: readonly CheckOutcome[]
+  readonly findings: readonly Finding[]
+}
+
+/** Runs the checks on a restored file that nobody else knows of yet. Nothing when the request wants none. */
+export async function verifyDatabase(request: RestoreRequest, session: Session, path: string): Promise<Verified> {
+  if (!request.checks) return { checks: [], findings: [] }
+  try {
+    await session.call('openPrivate', { path })
+    const expected = expectedOf(request.snapshot.manifest)
+    const report = await session.call('check', { expected })
+    await session.call('settle', {})
+    return { checks: report.checks, findings: findingsOf(report, path) }
+  } catch (error) {
+    if (!(error instanceof SessionFault) || error.fault.sqliteCode === undefined) throw error
+    const check = { name: 'open', passed: false, expected: 'a SQLite database', found: error.message }
+    return { checks: [check], findings: [] }
+  }
+}
+
+export function expectedOf(manifest: Manifest | undefined): ExpectedContent | undefined {
+  if (!manifest?.database) return undefined
+  const { tables, schemaFingerprint, properties } = manifest.database
+  const counted = properties['foreignKeyViolations']
+  return { tables, schemaFingerprint, foreignKeyViolations: typeof counted === 'number' ? counted : undefined }
+}
+
+/** `where` is the file that failed. */
+export function verificationFailed(target: Target, checks: readonly CheckOutcome[], where: string): AppError {
+  const failed = checks.filter(check => !check.passed)
+  const first = failed[0]
+  return new AppError('verification-failed', `the restored database fails ${failed.map(c => c.name).join(', ')}`, {
+    context: { target: target.path, file: where, checks },
+    hint: `Expected ${first?.expected ?? ''}, found ${first?.found ?? ''}. Restore another recovery point; the failed file is ${where}.`,
+  })
+}
+
+function findingsOf(report: CheckReport, path: string): Finding[] {
+  const findings: Finding[] = []
+  if (report.uncountedViolations > 0) findings.push(violations(path, report.uncountedViolations))
+  if (report.quick) findings.push(quickly(path))
+  return findings
+}
+
+function quickly(path: string): Finding {
+  return {
+    severity: 'info',
+    code: 'checked-quickly',
+    subject: path,
+    message:
+      'pages and rows were checked; indexes and foreign keys of a database this big were not compared with the rows',
+    hint: `Do it with: sqlite3 ${path} "PRAGMA integrity_check; PRAGMA foreign_key_check"`,
+  }
+}
+
+/** Every byte is what was captured, so the database had them then: SQLite does not enforce foreign keys by default. */
+function violations(path: string, count: number): Finding {
+  return {
+    severity: 'warning',
+    code: 'foreign-key-violations',
+    subject: path,
+    message: `${count} rows refer to rows that do not exist`,
+    hint: `They were so when the backup was taken. List them with: sqlite3 ${path} "PRAGMA foreign_key_check".`,
+  }
+}

@@ -1,0 +1,269 @@
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs'
+import { join } from 'node:path'
+import { DatabaseSync } from 'node:sqlite'
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import {
+  type DrainedSnapshot,
+  drain,
+  makeContext,
+  makeTempDir,
+  removeDir,
+} from '../../../test/helpers/drained-snapshot.ts'
+import { SqliteProcess } from '../../../test/helpers/sqlite-process.ts'
+import { AppError } from '../../base/errors.ts'
+import type { Manifest } from '../../model/manifest.ts'
+import type { RestoreOutcome, RestoreRequest } from '../source.ts'
+import { SqliteSource } from './sqlite-source.ts'
+
+let dir = ''
+let path = ''
+let target = ''
+let snapshot: DrainedSnapshot
+const applications: SqliteProcess[] = []
+
+beforeEach(async () => {
+  dir = await makeTempDir()
+  path = join(dir, 'app.db')
+  mkdirSync(join(dir, 'out'))
+  target = join(dir, 'out', 'restored.db')
+  const db = new DatabaseSync(path)
+  db.exec(`PRAGMA journal_mode = WAL; CREATE TABLE parents (id INTEGER PRIMARY KEY);
+    CREATE TABLE t (id INTEGER PRIMARY KEY, v BLOB, parent INTEGER REFERENCES parents (id));
+    WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 300)
+      INSERT INTO t SELECT i, randomblob(900), NULL FROM n`)
+  db.close()
+  snapshot = await drain(source(), dir)
+})
+
+afterEach(async () => {
+  for (const application of applications.splice(0)) await application.kill()
+  await removeDir(dir)
+})
+
+const source = (): SqliteSource => new SqliteSource('app', { path: 'app.db' }, { baseDir: dir })
+
+async function restore(options: Partial<RestoreRequest> = {}): Promise<RestoreOutcome> {
+  return await source().restore({
+    ...(await makeContext(dir)),
+    snapshot: snapshot.reader,
+    target,
+    force: false,
+    delta: false,
+    checks: true,
+    include: [],
+    ...options,
+  })
+}
+
+async function failure(options: Partial<RestoreRequest> = {}): Promise<AppError> {
+  const error = await restore(options).catch((reason: unknown) => reason)
+  if (!(error instanceof AppError)) throw new Error(`no clear error: ${String(error)}`)
+  return error
+}
+
+const captured = (): Buffer => readFileSync(snapshot.entries[0]?.file ?? '')
+const left = (): string[] => readdirSync(join(dir, 'out')).sort()
+
+function open(file = target): SqliteProcess {
+  const application = new SqliteProcess(file)
+  applications.push(application)
+  return application
+}
+
+describe('restore', { timeout: 30_000 }, () => {
+  it('gives the captured bytes, mode and time, proven, and leaves nothing else', async () => {
+    chmodSync(path, 0o640)
+    snapshot = await drain(source(), dir)
+    const outcome = await restore()
+    expect(readFileSync(target).equals(captured())).toBe(true)
+    expect(left()).toEqual(['restored.db'])
+    expect(statSync(target).mode & 0o777).toBe(0o640)
+    expect(Math.abs(statSync(target).mtimeMs - statSync(path).mtimeMs)).toBeLessThan(1)
+    expect(outcome.checks.map(check => [check.name, check.passed, check.found])).toEqual([
+      ['integrity_check', true, 'ok'],
+      ['foreign_key_check', true, '0'],
+      ['schema', true, snapshot.manifest.database?.schemaFingerprint],
+      ['rows of parents', true, '0'],
+      ['rows of t', true, '300'],
+    ])
+  })
+
+  it('puts the file into a folder under its own name, makes missing folders, follows a link', async () => {
+    expect((await restore({ target: join(dir, 'out') })).target).toBe(join(dir, 'out', 'app.db'))
+    expect((await restore({ target: join(dir, 'a', 'b', 'c.db') })).target).toBe(join(dir, 'a', 'b', 'c.db'))
+    writeFileSync(join(dir, 'real.db'), 'old')
+    symlinkSync(join(dir, 'real.db'), target)
+    await restore({ force: true })
+    expect(readFileSync(join(dir, 'real.db')).equals(captured())).toBe(true)
+    expect(readFileSync(target).equals(captured())).toBe(true)
+  })
+
+  it('never lets an old WAL or journal be applied to the new file', async () => {
+    const application = open()
+    await application.exec(
+      'PRAGMA journal_mode = WAL; CREATE TABLE t (id INTEGER PRIMARY KEY, v); INSERT INTO t VALUES (1, 2)',
+    )
+    await application.kill()
+    for (const delta of [false, true]) {
+      for (const end of ['-wal', '-shm', '-journal']) {
+        if (!existsSync(target + end)) writeFileSync(target + end, 'stale, from another database')
+      }
+      await restore({ force: true, delta })
+      expect(left()).toEqual(['restored.db'])
+      expect(readFileSync(target).equals(captured())).toBe(true)
+    }
+    for (const end of ['-wal', '-shm', '-journal']) writeFileSync(target.replace('restored', 'gone') + end, 'stale')
+    await restore({ target: target.replace('restored', 'gone') })
+    expect(left()).toEqual(['gone.db', 'restored.db'])
+  })
+
+  it('refuses a target that a program has open, reading, writing or idle', async () => {
+    const application = open()
+    for (const sql of [
+      'CREATE TABLE x (y)',
+      'PRAGMA journal_mode = WAL; INSERT INTO x VALUES (1)',
+      'BEGIN; SELECT * FROM x',
+      'INSERT INTO x VALUES (2)',
+    ]) {
+      await application.exec(sql)
+      for (const delta of [false, true]) {
+        const error = await failure({ force: true, delta })
+        expect(error).toMatchObject({ code: 'target-in-use', hint: expect.stringContaining('Stop the application') })
+        expect(error.message).toContain(String(application.pid))
+      }
+    }
+    await application.exec('COMMIT')
+    await application.kill()
+    await restore({ force: true })
+    expect(readFileSync(target).equals(captured())).toBe(true)
+  })
+
+  it('replaces what is damaged or no database at all', async () => {
+    for (const old of ['no database', Buffer.alloc(0), captured().subarray(0, 5000)]) {
+      for (const delta of [false, true]) {
+        writeFileSync(target, old)
+        await restore({ force: true, delta })
+        expect(readFileSync(target).equals(captured())).toBe(true)
+      }
+    }
+  })
+
+  it('in place, writes only what differs', async () => {
+    await restore()
+    const bytes = readFileSync(target)
+    bytes.fill(1, 40_000, 40_100)
+    writeFileSync(target, bytes)
+    const { ino } = statSync(target)
+    const outcome = await restore({ force: true, delta: true })
+    expect(outcome.writtenBytes).toBeLessThan(outcome.totalBytes / 5)
+    expect(readFileSync(target).equals(captured())).toBe(true)
+    expect(statSync(target).ino).toBe(ino)
+  })
+
+  it('completes what was killed in place, and says so until then', async () => {
+    await restore()
+    writeFileSync(target, Buffer.concat([captured().subarray(0, 50_000), Buffer.alloc(9000)]))
+    writeFileSync(`${target}.lifeboat-restoring`, `${snapshot.id}\n`)
+    const half = new SqliteSource('app', { path: target }, { baseDir: dir })
+    expect((await half.probe(await makeContext(dir)))[0]?.message).toContain('half-written')
+    expect((await failure()).message).toContain('half-written')
+    const outcome = await restore({ force: true, delta: true })
+    expect(outcome.findings.map(finding => finding.code)).toEqual(['restore-resumed'])
+    expect(left()).toEqual(['restored.db'])
+    expect(readFileSync(target).equals(captured())).toBe(true)
+  })
+
+  it('leaves the marker when it is stopped in place, and the next one takes it away', async () => {
+    await restore()
+    const broken = { ...snapshot.reader, restoreFiles: () => Promise.reject(new Error('cut')) }
+    expect((await failure({ force: true, delta: true, snapshot: broken })).code).toBe('target-invalid')
+    expect(left()).toEqual(['restored.db', 'restored.db.lifeboat-restoring'])
+    await restore({ force: true, delta: false })
+    expect(left()).toEqual(['restored.db'])
+  })
+
+  it('goes on with what an interrupted restore has written beside', async () => {
+    const partial = `${target}.lifeboat-partial`
+    writeFileSync(partial, captured().subarray(0, 200_000))
+    const outcome = await restore()
+    expect(outcome.totalBytes - outcome.writtenBytes).toBeGreaterThan(190_000)
+    expect(left()).toEqual(['restored.db'])
+    expect(readFileSync(target).equals(captured())).toBe(true)
+  })
+
+  it('does not swap in what fails its checks', async () => {
+    writeFileSync(target, 'old')
+    const database = snapshot.manifest.database
+    if (!database) throw new Error('no database in the manifest')
+    const manifest: Manifest = { ...snapshot.manifest, database: { ...database, tables: [{ name: 't', rows: 301 }] } }
+    const error = await failure({ force: true, snapshot: { ...snapshot.reader, manifest } })
+    expect(error.code).toBe('verification-failed')
+    expect(error.hint).toContain('Expected 301, found 300')
+    expect(readFileSync(target, 'utf8')).toBe('old')
+    expect(left()).toEqual(['restored.db', 'restored.db.lifeboat-failed'])
+    await restore({ force: true, checks: false, snapshot: { ...snapshot.reader, manifest } })
+    expect(readFileSync(target).equals(captured())).toBe(true)
+  })
+
+  it('finds damage that was captured, and what is no database', async () => {
+    const bytes = captured()
+    bytes.fill(0xff, 8192, 12_288)
+    writeFileSync(snapshot.entries[0]?.file ?? '', bytes)
+    expect((await failure()).message).toContain('integrity_check')
+    writeFileSync(snapshot.entries[0]?.file ?? '', Buffer.alloc(bytes.length, 'x'))
+    expect((await failure()).code).toBe('verification-failed')
+    expect(existsSync(target)).toBe(false)
+  })
+
+  it('compares broken foreign keys with those at capture time', async () => {
+    const db = new DatabaseSync(path, { enableForeignKeyConstraints: false })
+    db.exec('UPDATE t SET parent = 99 WHERE id < 4')
+    db.close()
+    snapshot = await drain(source(), dir)
+    const outcome = await restore()
+    expect(outcome.checks.find(check => check.name === 'foreign_key_check')).toMatchObject({ passed: true, found: '3' })
+    const uncounted = await restore({ force: true, snapshot: { ...snapshot.reader, manifest: undefined } })
+    expect(uncounted.findings.map(finding => finding.code)).toEqual(['foreign-key-violations'])
+  })
+
+  it('refuses paths that are not in the snapshot, and snapshots of something else', async () => {
+    expect((await failure({ include: ['other.db'] })).code).toBe('not-found')
+    await restore({ include: ['app.db'] })
+    const many = { ...snapshot.reader, entries: async function* () {} }
+    expect((await failure({ snapshot: many })).code).toBe('target-invalid')
+  })
+})
+
+describe('restore of SQL', { timeout: 30_000 }, () => {
+  it('builds an empty database from a schema, or gives the text', async () => {
+    snapshot = await drain(source(), dir, { type: 'schema' })
+    const outcome = await restore()
+    expect(outcome.checks.every(check => check.passed)).toBe(true)
+    const db = new DatabaseSync(target)
+    expect(db.prepare('SELECT name FROM sqlite_schema ORDER BY name').all()).toEqual([
+      { name: 'parents' },
+      { name: 't' },
+    ])
+    db.close()
+    expect((await restore({ target: join(dir, 'out', 'schema.sql') })).checks).toEqual([])
+    expect(readFileSync(join(dir, 'out', 'schema.sql'), 'utf8')).toContain('CREATE TABLE parents')
+    expect((await failure()).code).toBe('target-exists')
+  })
+
+  it('gives data as text only', async () => {
+    snapshot = await drain(source(), dir, { type: 'data' })
+    expect(await failure()).toMatchObject({ code: 'target-invalid', hint: expect.stringContaining('.sql') })
+    const { target: file } = await restore({ target: join(dir, 'out') })
+    expect(file).toBe(join(dir, 'out', 'data.sql'))
+    expect(readFileSync(file, 'utf8').match(/^INSERT INTO "t"/gm)).toHaveLength(300)
+  })
+})

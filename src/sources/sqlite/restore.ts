@@ -1,0 +1,135 @@
+import { rename, rm } from 'node:fs/promises'
+import { AppError, throwIfAborted } from '../../base/errors.ts'
+import type { Finding } from '../../model/finding.ts'
+import type { TreeNode } from '../../model/node.ts'
+import type { CheckOutcome, RestoredBytes, RestoreOutcome, RestoreRequest, SnapshotEntry } from '../source.ts'
+import { applyMeta, createPrivate, likeExisting, removePartialSidecars } from './restore-file.ts'
+import { restoreSql } from './restore-sql.ts'
+import {
+  locateTarget,
+  moveSidecars,
+  readMarker,
+  removeMarker,
+  removeMoved,
+  requireFree,
+  requireLeave,
+  statOrNothing,
+  syncFile,
+  syncFolder,
+  type Target,
+  targetError,
+  writeMarker,
+} from './restore-target.ts'
+import { verificationFailed, verifyDatabase } from './restore-verify.ts'
+import { Session } from './session.ts'
+
+/** Brings one snapshot of a SQLite database back: the file, or for types `schema` and `data` what `restore-sql.ts` says. */
+export async function restoreDatabase(request: RestoreRequest): Promise<RestoreOutcome> {
+  throwIfAborted(request.signal)
+  const entry = await findEntry(request)
+  const type = request.snapshot.manifest?.type
+  if (type === 'schema' || type === 'data') return await restoreSql(request, entry, type)
+  const target = await locateTarget(request.target, entry.path)
+  const interrupted = await readMarker(target)
+  requireLeave(request, target, interrupted)
+  // Started now, so that it is up when the checks need it.
+  const session = new Session(request.signal)
+  try {
+    await requireFree(target, session)
+    const restoring = { request, target, node: entry.node, session }
+    const inPlace = target.existing !== undefined && request.delta
+    const done = inPlace ? await rewriteInPlace(restoring) : await writeBeside(restoring)
+    const findings = interrupted === undefined ? [] : [resumed(target, interrupted)]
+    return { ...done, target: target.path, files: 1, findings: [...findings, ...done.findings] }
+  } catch (error) {
+    throw targetError(error, target.path)
+  } finally {
+    await session.close()
+  }
+}
+
+interface Restoring {
+  readonly request: RestoreRequest
+  readonly target: Target
+  readonly node: TreeNode
+  readonly session: Session
+}
+
+/** The one file of the snapshot. */
+async function findEntry(request: RestoreRequest): Promise<SnapshotEntry> {
+  const found: SnapshotEntry[] = []
+  for await (const entry of request.snapshot.entries()) if (entry.node.type === 'file') found.push(entry)
+  const [only] = found
+  if (!only || found.length > 1) {
+    throw new AppError('target-invalid', `snapshot ${request.snapshot.id.slice(0, 8)} is not of one SQLite database`, {
+      hint: `It holds ${found.length} files. Look at it with: lifeboat ls ${request.snapshot.id.slice(0, 8)}`,
+    })
+  }
+  if (request.include.length > 0 && !request.include.includes(only.path)) {
+    throw new AppError('not-found', `there is no ${request.include.join(', ')} in the snapshot`, {
+      hint: `It holds one file, ${only.path}.`,
+    })
+  }
+  return only
+}
+
+interface Done extends RestoredBytes {
+  readonly checks: readonly CheckOutcome[]
+  readonly findings: readonly Finding[]
+}
+
+/**
+ * Writes a file beside the target, proves it, and only then swaps. Killed at any moment, the target is the old one or the
+ * new one; the partial file stays, and the next restore goes on with it.
+ */
+async function writeBeside({ request, target, node, session }: Restoring): Promise<Done> {
+  const goesOn = (await statOrNothing(target.partial)) !== undefined
+  if (!goesOn) await createPrivate(target.partial)
+  await removePartialSidecars(target)
+  const bytes = await request.snapshot.restoreFiles([{ node, path: target.partial, delta: goesOn }])
+  throwIfAborted(request.signal)
+  await syncFile(target.partial)
+  const verified = await verifyDatabase(request, session, target.partial)
+  if (verified.checks.some(check => !check.passed)) {
+    await rename(target.partial, target.failed)
+    throw verificationFailed(target, verified.checks, target.failed)
+  }
+  throwIfAborted(request.signal)
+  await applyMeta(target.partial, target.existing ? likeExisting(target.existing, node) : node)
+  await syncFile(target.partial)
+  // Away before the swap: SQLite would apply them to the new file.
+  await moveSidecars(target)
+  await syncFolder(target)
+  await rename(target.partial, target.path)
+  await rm(target.marker, { force: true })
+  await syncFolder(target)
+  await removeMoved(target)
+  return { ...bytes, ...verified }
+}
+
+/**
+ * Rewrites only what differs. Not atomic, so a marker says so from before the first write until all is on disk; while it
+ * is there we refuse to back the file up, and the next restore into it with `force` completes it.
+ */
+async function rewriteInPlace({ request, target, node, session }: Restoring): Promise<Done> {
+  await writeMarker(target, request.snapshot.id)
+  await moveSidecars(target)
+  await syncFolder(target)
+  const bytes = await request.snapshot.restoreFiles([{ node, path: target.path, delta: true }])
+  throwIfAborted(request.signal)
+  await syncFile(target.path)
+  await removeMarker(target)
+  await removeMoved(target)
+  const verified = await verifyDatabase(request, session, target.path)
+  if (verified.checks.some(check => !check.passed)) throw verificationFailed(target, verified.checks, target.path)
+  return { ...bytes, ...verified }
+}
+
+function resumed(target: Target, snapshot: string): Finding {
+  return {
+    severity: 'info',
+    code: 'restore-resumed',
+    subject: target.path,
+    message: `an interrupted restore of snapshot ${snapshot.slice(0, 8)} had left it half-written`,
+  }
+}

@@ -1,0 +1,44 @@
+import { createHash } from 'node:crypto'
+
+export interface SchemaObject {
+  readonly type: string
+  readonly name: string
+  readonly table: string
+  readonly sql: string
+}
+
+/** `"a name"`, quoted for SQL. */
+export function quoteName(name: string): string {
+  return `"${name.replaceAll('"', '""')}"`
+}
+
+export function quoteText(text: string): string {
+  return `'${text.replaceAll("'", "''")}'`
+}
+
+/** Equal schemas, equal fingerprints: order of creation, white space and comments do not count. */
+export function fingerprintSchema(objects: readonly SchemaObject[]): string {
+  const lines = objects
+    .map(object => JSON.stringify([object.type, object.name, object.table, normalizeSql(object.sql)]))
+    .sort()
+  return createHash('sha256').update(lines.join('\n')).digest('hex')
+}
+
+/** Comments and white space away, but for one blank between words; what is quoted stays as it is. */
+export function normalizeSql(sql: string): string {
+  let out = ''
+  let gap = false
+  for (const token of sql.match(TOKEN) ?? []) {
+    if (/^(--|\/\*|\s)/.test(token)) {
+      gap = true
+      continue
+    }
+    if (gap && /[\w$\])"'`]$/.test(out) && /^[\w$[("'`]/.test(token)) out += ' '
+    out += token
+    gap = false
+  }
+  return out
+}
+
+const TOKEN =
+  /--[^\n]*|\/\*[\s\S]*?(?:\*\/|$)|'(?:[^']|'')*'|"(?:[^"]|"")*"|`(?:[^`]|``)*`|\[[^\]]*\]|\s+|[\w$]+|[\s\S]/g

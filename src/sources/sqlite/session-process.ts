@@ -1,0 +1,93 @@
+import type { DatabaseSync } from 'node:sqlite'
+import { checkDatabase } from './check-database.ts'
+import { copyDatabase } from './copy-database.ts'
+import { describeDatabase } from './describe-database.ts'
+import { dumpData, dumpSchema } from './dump.ts'
+import { isFree, openPrivate, pinDatabase, removeEmptyWal } from './pin.ts'
+import type { CallName, Fault, SessionCalls, SessionRequest } from './session-protocol.ts'
+
+/** The other end of `session.ts`: one process, one database, calls in order. */
+class SessionProcess {
+  #db: DatabaseSync | undefined
+  #pieces: Iterator<Uint8Array> | undefined
+
+  readonly calls: {
+    [Name in CallName]: (
+      ask: SessionCalls[Name]['ask'],
+    ) => SessionCalls[Name]['answer'] | Promise<SessionCalls[Name]['answer']>
+  } = {
+    pin: ({ path, waitMs }) => {
+      const { db, pinned } = pinDatabase(path, waitMs)
+      this.#db = db
+      return pinned
+    },
+    release: () => {
+      if (this.#database.isTransaction) this.#database.exec('ROLLBACK')
+      return null
+    },
+    tidy: ({ path }) => {
+      this.#database.close()
+      this.#db = undefined
+      removeEmptyWal(path)
+      return null
+    },
+    describe: ask => describeDatabase(this.#database, ask),
+    copy: async ({ path, into, waitMs }) => {
+      await copyDatabase(path, into, waitMs)
+      return null
+    },
+    openPrivate: ({ path }) => {
+      this.#db = openPrivate(path)
+      return null
+    },
+    dump: ({ part }) => {
+      this.#pieces ??= part === 'schema' ? dumpSchema(this.#database) : dumpData(this.#database)
+      const next = this.#pieces.next()
+      return next.done ? new Uint8Array(0) : next.value
+    },
+    run: ({ sql }) => {
+      this.#database.exec(sql)
+      return null
+    },
+    check: ({ expected }) => checkDatabase(this.#database, expected),
+    isFree: ({ path }) => isFree(path),
+    settle: () => {
+      this.#database.close()
+      this.#db = undefined
+      return null
+    },
+  }
+
+  get #database(): DatabaseSync {
+    if (!this.#db) throw new Error('no database is open')
+    return this.#db
+  }
+}
+
+function faultOf(error: unknown): Fault {
+  if (!(error instanceof Error)) {
+    return { message: String(error), sqliteCode: undefined, systemCode: undefined, stack: undefined }
+  }
+  const sqliteCode = 'errcode' in error && typeof error.errcode === 'number' ? error.errcode : undefined
+  const systemCode = 'code' in error && typeof error.code === 'string' ? error.code : undefined
+  return { message: error.message, sqliteCode, systemCode, stack: error.stack }
+}
+
+const session = new SessionProcess()
+
+async function answer(request: SessionRequest): Promise<void> {
+  try {
+    const call = session.calls[request.call] as (ask: unknown) => unknown
+    process.send?.({ id: request.id, answer: await call(request.ask) })
+  } catch (error) {
+    process.send?.({ id: request.id, fault: faultOf(error) })
+  }
+}
+
+// Ctrl-C reaches the whole group; whoever started us decides when we end.
+process.on('SIGINT', () => {})
+process.on('disconnect', () => process.exit(0))
+let last = Promise.resolve()
+process.on('message', message => {
+  last = last.then(() => answer(message as SessionRequest))
+})

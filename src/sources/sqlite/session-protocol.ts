@@ -1,0 +1,82 @@
+import type { ManifestTable } from '../../model/manifest.ts'
+import type { CheckOutcome } from '../source.ts'
+import type { WalIndexHeader } from './wal-index.ts'
+
+/** What a session can be asked, with what it answers. One at a time, in order. */
+export interface SessionCalls {
+  /** Begins a read transaction: from now on the connection sees one instant. */
+  pin: { ask: { path: string; waitMs: number }; answer: Pinned }
+  /** Ends that transaction, so that writers of a rollback journal go on. */
+  release: { ask: Record<never, never>; answer: null }
+  describe: { ask: { countRows: boolean; countViolations: boolean }; answer: Description }
+  /** Closes the database and removes an empty WAL that only our reading has made. */
+  tidy: { ask: { path: string }; answer: null }
+  /** Copies the database as of one instant into a new file with SQLite's own backup. */
+  copy: { ask: { path: string; into: string; waitMs: number }; answer: null }
+  /** Opens a file that only we know of: a copy, or what a restore has written. Left-over journals are rolled back. */
+  openPrivate: { ask: { path: string }; answer: null }
+  /** The next piece of the SQL text; empty at its end. */
+  dump: { ask: { part: 'schema' | 'data' }; answer: Uint8Array }
+  /** Runs SQL text against the private file. */
+  run: { ask: { sql: string }; answer: null }
+  check: { ask: { expected: ExpectedContent | undefined }; answer: CheckReport }
+  /** Is anyone using the database? Locks it for an instant. */
+  isFree: { ask: { path: string }; answer: boolean }
+  /** Ends the write-ahead log of a private file, leaving one file. */
+  settle: { ask: Record<never, never>; answer: null }
+}
+
+/** The message of the fault when no exact mark was found in the time for it. */
+export const NO_EXACT_MARK = 'no exact mark'
+
+export type CallName = keyof SessionCalls
+
+export interface Pinned {
+  readonly journalMode: string
+  /** In WAL mode: the mark, and how many frames below it are in the file already. */
+  readonly wal: { readonly header: WalIndexHeader; readonly backfilled: number } | undefined
+}
+
+export interface Description {
+  readonly tables: readonly ManifestTable[]
+  readonly schemaFingerprint: string
+  readonly schemaVersion: string | undefined
+  readonly properties: Readonly<Record<string, string | number | boolean | null>>
+  /** Tables that could not be read, with SQLite's word for it. */
+  readonly unreadable: ReadonlyArray<{ readonly name: string; readonly message: string }>
+}
+
+export interface ExpectedContent {
+  readonly tables: readonly ManifestTable[]
+  readonly schemaFingerprint: string
+  /** Violated foreign keys at capture time; undefined when they were not counted. */
+  readonly foreignKeyViolations: number | undefined
+}
+
+export interface CheckReport {
+  readonly checks: readonly CheckOutcome[]
+  /** Violated foreign keys found, where nobody counted them before. */
+  readonly uncountedViolations: number
+  /** The database is so big that only pages and rows were checked. */
+  readonly quick: boolean
+}
+
+export interface Fault {
+  readonly message: string
+  /** SQLite's extended result code; undefined for an error that isn't SQLite's. */
+  readonly sqliteCode: number | undefined
+  /** Node's `code`, `ENOSPC` for example. */
+  readonly systemCode: string | undefined
+  /** Where it was thrown, for faults that are neither SQLite's nor the system's. */
+  readonly stack: string | undefined
+}
+
+export interface SessionRequest {
+  readonly id: number
+  readonly call: CallName
+  readonly ask: unknown
+}
+
+export type SessionReply =
+  | { readonly id: number; readonly answer: unknown }
+  | { readonly id: number; readonly fault: Fault }

@@ -1,0 +1,82 @@
+import { resolve } from 'node:path'
+import { AppError, isAppError, throwIfAborted } from '../../base/errors.ts'
+import type { Finding } from '../../model/finding.ts'
+import type { BackupType } from '../../model/manifest.ts'
+import type {
+  Capture,
+  CaptureRequest,
+  RestoreOutcome,
+  RestoreRequest,
+  Source,
+  SourceContext,
+  SourcePlace,
+  SourceTraits,
+} from '../source.ts'
+import { closeDatabaseFile, openDatabaseFile } from './database-file.ts'
+import { findingsOf } from './findings.ts'
+import { holdInstant, tidyUp } from './instant.ts'
+import type { SqliteOptions } from './options.ts'
+import { PageCapture } from './page-capture.ts'
+import { restoreDatabase } from './restore.ts'
+import { Session } from './session.ts'
+import { SqlCapture } from './sql-capture.ts'
+
+const TYPES: readonly BackupType[] = ['full', 'incremental', 'differential', 'schema', 'data']
+
+/** One SQLite database file. How and why its captures are consistent: README.md beside this file. */
+export class SqliteSource implements Source {
+  readonly kind = 'sqlite'
+  readonly traits: SourceTraits = { consistency: 'transactional', types: TYPES }
+  readonly name: string
+  readonly #path: string
+
+  constructor(name: string, options: SqliteOptions, place: SourcePlace) {
+    this.name = name
+    this.#path = resolve(place.baseDir, options.path)
+  }
+
+  async probe(context: SourceContext): Promise<Finding[]> {
+    try {
+      return await this.#look(context)
+    } catch (error) {
+      if (!isAppError(error) || error.code === 'interrupted') throw error
+      const hint = error.hint === undefined ? {} : { hint: error.hint }
+      return [{ severity: 'error', code: error.code, subject: `source ${this.name}`, message: error.message, ...hint }]
+    }
+  }
+
+  async capture(request: CaptureRequest): Promise<Capture> {
+    throwIfAborted(request.signal)
+    if (!TYPES.includes(request.type)) {
+      throw new AppError('unsupported', `a sqlite source has no backups of type ${request.type}`, {
+        hint: `Use one of: ${TYPES.join(', ')}.`,
+      })
+    }
+    const file = await openDatabaseFile(this.#path)
+    return request.type === 'schema' || request.type === 'data'
+      ? await SqlCapture.start(request, request.type, file)
+      : await PageCapture.start(request, file)
+  }
+
+  async restore(request: RestoreRequest): Promise<RestoreOutcome> {
+    return await restoreDatabase(request)
+  }
+
+  close(): Promise<void> {
+    return Promise.resolve()
+  }
+
+  async #look(context: SourceContext): Promise<Finding[]> {
+    throwIfAborted(context.signal)
+    const file = await openDatabaseFile(this.#path)
+    const session = new Session(context.signal)
+    try {
+      const held = await holdInstant(file, session)
+      await tidyUp(held, session)
+      return findingsOf({ ...held, sqliteVersion: held.file.header?.sqliteVersion ?? 0 })
+    } finally {
+      await session.close()
+      await closeDatabaseFile(file)
+    }
+  }
+}

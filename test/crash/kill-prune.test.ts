@@ -1,0 +1,53 @@
+import { cpSync, rmSync } from 'node:fs'
+import { describe, expect, it } from 'vitest'
+import { killAfter, moments, timeOf } from '../helpers/kill.ts'
+import { skipRestic } from '../helpers/restic.ts'
+import { readNotes, Workspace } from '../helpers/workspace.ts'
+
+describe.skipIf(skipRestic)('kill -9 of what deletes', () => {
+  it.each([
+    ['forget', ['forget', 'app', '--keep-last', '1'], []],
+    ['forget --prune', ['forget', 'app', '--keep-last', '1', '--prune'], []],
+    ['prune', ['prune'], [['forget', 'app', '--keep-last', '1']]],
+  ])(
+    '%s at any moment loses nothing that is kept, and its next run goes through',
+    { timeout: 240_000 },
+    async (_name, command, before) => {
+      const workspace = await makeHistory(before)
+      const notes = readNotes(workspace.database)
+      const pristine = workspace.path('pristine')
+      cpSync(workspace.repository, pristine, { recursive: true })
+      const usualMs = await timeOf(() => workspace.run(...command))
+      let hits = 0
+      for (const moment of moments(12, command.length)) {
+        reset(workspace, pristine)
+        if (await killAfter(workspace.start(...command), moment * usualMs)) hits++
+        await workspace.run(...command)
+        await workspace.restic.checkAll()
+        expect(await workspace.snapshots('app')).toHaveLength(1)
+      }
+      expect(hits).toBeGreaterThan(5)
+      await workspace.run('restore', 'app', 'latest', '--to', workspace.path('again.db'))
+      expect(readNotes(workspace.path('again.db'))).toEqual(notes)
+      await workspace.run('backup', 'app')
+      expect(await workspace.json('check', '--read-data')).toMatchObject({ whole: true })
+    },
+  )
+})
+
+async function makeHistory(then: readonly string[][]): Promise<Workspace> {
+  const workspace = new Workspace()
+  workspace.makeDatabase(6000)
+  await workspace.run('init', '--yes')
+  for (let round = 0; round < 4; round++) {
+    workspace.change(`UPDATE notes SET text = hex(randomblob(300)) WHERE id % 5 = ${round}`)
+    await workspace.run('backup', 'app')
+  }
+  for (const command of then) await workspace.run(...command)
+  return workspace
+}
+
+function reset(workspace: Workspace, pristine: string): void {
+  rmSync(workspace.repository, { recursive: true })
+  cpSync(pristine, workspace.repository, { recursive: true })
+}

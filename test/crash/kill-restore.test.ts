@@ -1,0 +1,81 @@
+import { copyFileSync, existsSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { beforeEach, describe, expect, it } from 'vitest'
+import { killAfter, moments, timeOf } from '../helpers/kill.ts'
+import { digestTree } from '../helpers/tree-digest.ts'
+import { pseudoRandom, readNotes, Workspace } from '../helpers/workspace.ts'
+
+describe('kill -9 of a restore', { timeout: 240_000 }, () => {
+  let workspace: Workspace
+  beforeEach(async () => {
+    workspace = new Workspace()
+    workspace.makeDatabase(20_000)
+    workspace.makeDocs()
+    for (let file = 0; file < 8; file++) {
+      writeFileSync(join(workspace.docs, `big-${file}.bin`), pseudoRandom(3_000_000, file))
+    }
+    await workspace.run('init', '--yes')
+    await workspace.run('backup')
+  })
+
+  it('of a database to a new place: no half file there, and the next run goes through', async () => {
+    const target = workspace.path('again.db')
+    const command = ['restore', 'app', 'latest', '--to', target]
+    const notes = readNotes(workspace.database)
+    const usualMs = await timeOf(() => workspace.run(...command))
+    let hits = 0
+    for (const moment of moments(12, 3)) {
+      rmSync(target, { force: true })
+      if (!(await killAfter(workspace.start(...command), moment * usualMs))) continue
+      hits++
+      // Either nothing is there, or all of it.
+      if (!existsSync(target)) await workspace.run(...command)
+      expect(readNotes(target)).toEqual(notes)
+    }
+    expect(hits).toBeGreaterThan(5)
+    expect(leftovers(workspace.dir, 'again.db')).toEqual(['again.db'])
+  })
+
+  it('of a database over another one: the old or the new, never a mixture', async () => {
+    const target = workspace.path('again.db')
+    const command = ['restore', 'app', 'latest', '--to', target, '--force']
+    const wanted = readNotes(workspace.database)
+    workspace.change("UPDATE notes SET text = 'other' WHERE id % 50 = 0")
+    const other = readNotes(workspace.database)
+    copyFileSync(workspace.database, target)
+    const usualMs = await timeOf(() => workspace.run(...command))
+    let hits = 0
+    for (const moment of moments(12, 4)) {
+      copyFileSync(workspace.database, target)
+      if (await killAfter(workspace.start(...command), moment * usualMs)) hits++
+      expect([wanted, other]).toContainEqual(readNotes(target))
+      await workspace.run(...command)
+      expect(readNotes(target)).toEqual(wanted)
+    }
+    expect(hits).toBeGreaterThan(5)
+    expect(leftovers(workspace.dir, 'again.db')).toEqual(['again.db'])
+  })
+
+  it('of a folder: the next run goes on and ends with exactly what was backed up', async () => {
+    const target = workspace.path('docs-again')
+    const command = ['restore', 'docs', 'latest', '--to', target]
+    const wanted = digestTree(workspace.docs)
+    const usualMs = await timeOf(() => workspace.run(...command))
+    let hits = 0
+    for (const moment of moments(12, 5)) {
+      rmSync(target, { recursive: true, force: true })
+      if (!(await killAfter(workspace.start(...command), moment * usualMs))) continue
+      hits++
+      // The kill may have come after the last step: then the target is simply there.
+      const again = await workspace.try(...command)
+      expect(again.code === 0 ? 'target-exists' : again.stderr).toMatch(/exists/)
+      expect(digestTree(target)).toEqual(wanted)
+    }
+    expect(hits).toBeGreaterThan(5)
+  })
+})
+
+/** What stands beside a target and belongs to it. SQLite makes its own two when the test looks in. */
+function leftovers(dir: string, name: string): string[] {
+  return readdirSync(dir).filter(entry => entry.includes(name) && !/-(wal|shm)$/.test(entry))
+}

@@ -1,0 +1,85 @@
+import { mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { DatabaseSync } from 'node:sqlite'
+import { expect, test } from 'vitest'
+import { lifeboat, runLifeboat, startLifeboat } from '../helpers/spawn.ts'
+import { makeTempDir } from '../helpers/tempdir.ts'
+
+function application(): string {
+  const dir = makeTempDir()
+  mkdirSync(join(dir, 'prisma'))
+  const database = new DatabaseSync(join(dir, 'prisma/dev.db'))
+  database.exec('CREATE TABLE users (name); INSERT INTO users VALUES (1), (2)')
+  database.close()
+  mkdirSync(join(dir, 'uploads'))
+  writeFileSync(join(dir, 'uploads/a.txt'), 'a')
+  return dir
+}
+
+test('from nothing to a restored database, by the words that init prints', async () => {
+  const dir = application()
+  const said = await lifeboat(['init', '--yes'], { cwd: dir })
+  expect(said).toContain('every backup in this repository is lost')
+  expect(statSync(join(dir, '.lifeboat')).mode & 0o777).toBe(0o700)
+  expect(statSync(join(dir, '.lifeboat/password')).mode & 0o777).toBe(0o600)
+  expect(readFileSync(join(dir, '.gitignore'), 'utf8')).toBe('.lifeboat/\n/backups/\n')
+  await lifeboat(['backup'], { cwd: dir })
+  await lifeboat(['restore', 'app', 'latest', '--to', './restored.db'], { cwd: dir })
+  const restored = new DatabaseSync(join(dir, 'restored.db'), { readOnly: true })
+  expect(restored.prepare('SELECT count(*) AS n FROM users').get()).toEqual({ n: 2 })
+  restored.close()
+  expect((await runLifeboat(['doctor'], { cwd: dir })).code).toBe(0)
+})
+
+test('beside a configuration it creates what is missing, and touches nothing else', async () => {
+  const dir = application()
+  await lifeboat(['init', '--yes'], { cwd: dir })
+  const config = readFileSync(join(dir, 'lifeboat.yaml'), 'utf8')
+  const password = readFileSync(join(dir, '.lifeboat/password'), 'utf8')
+  const before = readdirSync(join(dir, 'backups/keys'))
+  const second = config.replace(
+    'repositories:\n',
+    'repositories:\n  disk: { url: ./disk, passwordFile: ./disk.password }\n',
+  )
+  writeFileSync(join(dir, 'lifeboat.yaml'), second)
+  const said = JSON.parse(await lifeboat(['init', '--yes', '--json'], { cwd: dir })) as { repositories: unknown[] }
+  expect(said.repositories).toMatchObject([
+    { name: 'disk', created: true, passwordCreated: true },
+    { name: 'main', created: false, passwordCreated: false },
+  ])
+  expect(readFileSync(join(dir, 'lifeboat.yaml'), 'utf8')).toBe(second)
+  expect(readFileSync(join(dir, '.lifeboat/password'), 'utf8')).toBe(password)
+  expect(readdirSync(join(dir, 'backups/keys'))).toEqual(before)
+  expect(readFileSync(join(dir, 'disk.password'), 'utf8')).not.toBe(password)
+  // A repository whose password is lost is not given a new one.
+  rmSync(join(dir, 'disk.password'))
+  await lifeboat(['init', '--yes'], { cwd: dir })
+  expect(readdirSync(dir)).not.toContain('disk.password')
+})
+
+test('killed at any moment and repeated, it works', { timeout: 120_000 }, async () => {
+  const dir = application()
+  const started = performance.now()
+  await lifeboat(['init', '--yes'], { cwd: dir })
+  const usualMs = performance.now() - started
+  for (let part = 1; part <= 8; part++) {
+    for (const name of ['.lifeboat', 'backups', 'lifeboat.yaml', '.gitignore']) {
+      rmSync(join(dir, name), { recursive: true, force: true })
+    }
+    const running = startLifeboat(['init', '--yes'], { cwd: dir })
+    setTimeout(() => running.child.kill('SIGKILL'), (usualMs * (part + 2)) / 10)
+    await running.result
+    await lifeboat(['init', '--yes'], { cwd: dir })
+    await lifeboat(['backup', 'app'], { cwd: dir })
+    expect(JSON.parse(await lifeboat(['snapshots', '--json'], { cwd: dir }))).toHaveLength(1)
+  }
+})
+
+test('a place that cannot be written is a clear error', async () => {
+  const dir = application()
+  writeFileSync(join(dir, 'file'), '')
+  const { code, stderr } = await runLifeboat(['init', '--yes', '--to', './file/backups'], { cwd: dir })
+  expect(code).not.toBe(0)
+  expect(stderr).toContain(join(dir, 'file'))
+  expect(stderr).not.toMatch(/bug in Lifeboat|^ {4}at /m)
+})

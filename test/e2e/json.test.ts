@@ -1,0 +1,113 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { z } from 'zod'
+import { errorOutput, JSON_OUTPUTS } from '../../src/cli/json-outputs.ts'
+import { COMMANDS } from '../../src/cli/registry.ts'
+import { runLifeboat } from '../helpers/spawn.ts'
+import { Workspace } from '../helpers/workspace.ts'
+
+/** `docs/reference/json.md` is made from JSON_OUTPUTS; here real outputs are held to them. */
+describe('every --json output is as documented', () => {
+  let workspace: Workspace
+  const seen = new Set<string>()
+
+  async function validated(command: string, ...args: string[]): Promise<unknown> {
+    const result = await workspace.try(...command.split(' '), ...args, '--json')
+    expect([result.code, result.stderr]).toEqual([0, expect.any(String)])
+    const output: unknown = JSON.parse(result.stdout)
+    const checked = JSON_OUTPUTS[command]?.safeParse(output)
+    expect(checked?.error ? z.prettifyError(checked.error) : 'as documented').toBe('as documented')
+    seen.add(command)
+    return output
+  }
+
+  beforeAll(() => {
+    workspace = new Workspace(mkdtempSync(join(tmpdir(), 'lifeboat-json-')))
+  })
+  afterAll(() => rmSync(workspace.dir, { recursive: true, force: true }))
+
+  test('init to restore', async () => {
+    workspace.makeDatabase(200)
+    workspace.makeDocs()
+    expect(await validated('init', '--yes')).toMatchObject({ configCreated: false, repositories: [{ created: true }] })
+    await validated('probe')
+    const first = await validated('backup', '--tag', 'one')
+    expect(first).toMatchObject({ sources: [{ source: 'app', repository: 'main' }, { source: 'docs' }] })
+    workspace.addNotes(50)
+    writeFileSync(join(workspace.docs, 'new.txt'), 'new')
+    await validated('backup', 'app', '--type', 'full')
+    await validated('backup', 'docs')
+    const snapshots = (await validated('snapshots')) as Array<{
+      source: string
+      time: string
+      addedBytes: number
+      tags: string[]
+    }>
+    expect(snapshots.map(each => each.source)).toEqual(['app', 'docs', 'app', 'docs'])
+    expect(snapshots.map(each => each.time)).toEqual(snapshots.map(each => each.time).toSorted())
+    expect(snapshots.map(each => each.tags)).toEqual([['one'], ['one'], [], []])
+    for (const { addedBytes } of snapshots) expect(addedBytes).toBeGreaterThan(0)
+    await validated('restore', 'app', 'latest', '--to', workspace.path('restored.db'))
+    await validated('restore', 'docs', '--to', workspace.path('out'))
+    await validated('check', '--read-data')
+    const proofs = ((await validated('snapshots')) as Array<{ proof: string }>).map(each => each.proof)
+    expect(proofs).toEqual(['checked', 'checked', 'restored', 'restored'])
+  })
+
+  test('looking into snapshots', async () => {
+    await validated('ls', 'docs', '--recursive')
+    await validated('cat', 'docs', 'new.txt')
+    await validated('cat', '--object', 'config')
+    const found = (await validated('find', 'new.*')) as unknown[]
+    expect(found).toHaveLength(1)
+    const [, before, , after] = (await validated('snapshots')) as Array<{ id: string }>
+    const compared = await validated('diff', before?.id ?? '', after?.id ?? '')
+    expect(compared).toMatchObject({
+      added: { files: 1 },
+      changes: expect.arrayContaining([expect.objectContaining({ path: 'new.txt' })]),
+    })
+    await validated('stats')
+  })
+
+  test('keys, locks, forget, prune', async () => {
+    writeFileSync(workspace.path('second'), 'another password\n', { mode: 0o600 })
+    const added = (await validated('key add', '--new-password-file', workspace.path('second'))) as {
+      key: { id: string }
+    }
+    expect(await validated('key list')).toMatchObject({ keys: [{}, {}] })
+    await validated('key remove', added.key.id)
+    await validated('key passwd', '--new-password-file', workspace.path('second'))
+    await validated('unlock')
+    await validated('forget', '--keep-last', '1', '--dry-run', '--prune')
+    await validated('forget', 'app', '--keep-last', '1')
+    await validated('prune', '--dry-run')
+    await validated('prune')
+    expect(await validated('snapshots', 'app')).toHaveLength(1)
+  })
+
+  test('this machine', async () => {
+    expect(await validated('doctor')).toMatchObject({ healthy: true })
+    expect(await validated('completion', 'bash')).toMatchObject({ shell: 'bash' })
+  })
+
+  test('nothing is left out', () => {
+    // The demo runs for many seconds; its own test holds it to its shape.
+    const expected = COMMANDS.map(entry => entry.name).filter(name => name !== 'demo')
+    expect([...seen].toSorted()).toEqual(expected.toSorted())
+    expect(Object.keys(JSON_OUTPUTS).toSorted()).toEqual(COMMANDS.map(entry => entry.name).toSorted())
+  })
+
+  test.each([
+    ['unknown command', ['backpu'], 2, 'usage'],
+    ['unknown source', ['backup', 'ap'], 2, 'usage'],
+    ['unknown snapshot', ['restore', 'app', 'ffffffff', '--to', 'x'], 1, 'snapshot-not-found'],
+    ['existing target', ['restore', 'app', '--to', 'app.db'], 1, 'target-exists'],
+    ['missing configuration', ['snapshots', '--config', 'no.yaml'], 2, 'config-not-found'],
+  ])('errors too: %s', async (_name, args, exitCode, code) => {
+    const result = await runLifeboat([...args, '--json'], { cwd: workspace.dir })
+    expect(result.code).toBe(exitCode)
+    expect(errorOutput.parse(JSON.parse(result.stdout)).error.code).toBe(code)
+  })
+})

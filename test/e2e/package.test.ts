@@ -1,0 +1,40 @@
+import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { join, resolve } from 'node:path'
+import { describe, expect, it } from 'vitest'
+import { mustRun } from '../helpers/spawn.ts'
+import { makeTempDir } from '../helpers/tempdir.ts'
+
+const ROOT = resolve(import.meta.dirname, '../..')
+
+describe('the published package', () => {
+  it('installs from its tarball into an empty folder and runs the demo', { timeout: 300_000 }, async () => {
+    const dir = makeTempDir()
+    await mustRun('npm', ['pack', '--pack-destination', dir], { cwd: ROOT })
+    const tarball = readdirSync(dir).find(name => name.endsWith('.tgz'))
+    expect(tarball).toBeDefined()
+    const home = join(dir, 'empty')
+    mkdirSync(home)
+    writeFileSync(join(home, 'package.json'), '{ "private": true }')
+    await mustRun('npm', ['install', '--prefer-offline', '--no-audit', '--no-fund', join(dir, tarball ?? '')], {
+      cwd: home,
+    })
+    const installed = join(home, 'node_modules/lifeboat')
+    expect(readdirSync(installed)).not.toContain('src')
+    expect(readdirSync(installed)).not.toContain('test')
+    const bin = join(home, 'node_modules/.bin/lifeboat')
+    const own = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8')) as { version: string }
+    expect(await mustRun(bin, ['--version'])).toContain(own.version)
+    const story = await mustRun(bin, ['demo'], { cwd: home })
+    expect(story).toMatch(/All \d+ rows of 11 tables equal/)
+    expect(story).toContain('npx lifeboat snapshots')
+    // What the demo leaves behind works by the words that it prints.
+    const demo = join(home, 'demo')
+    expect(existsSync(join(demo, 'lifeboat.yaml'))).toBe(true)
+    const listed = JSON.parse(await mustRun('npx', ['lifeboat', 'snapshots', '--json'], { cwd: demo })) as unknown[]
+    expect(listed).toHaveLength(2)
+    const library =
+      "import { ERROR_CODES } from 'lifeboat'; import * as repository from 'lifeboat/repository'; console.log(typeof ERROR_CODES, typeof repository)"
+    writeFileSync(join(home, 'library.mjs'), library)
+    await mustRun(process.execPath, ['library.mjs'], { cwd: home })
+  })
+})

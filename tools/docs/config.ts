@@ -1,0 +1,98 @@
+import { configJsonSchema } from '../../src/config/schema.ts'
+import { SOURCES } from '../../src/sources/registry.ts'
+import { STORAGES } from '../../src/storage/registry.ts'
+import { GENERATED, isSchema, type JsonSchema, schemaList, table, typeName } from './markdown.ts'
+
+/** docs/reference/config.schema.json */
+export function configSchemaText(): string {
+  return `${JSON.stringify(configJsonSchema(SOURCES), null, 2)}\n`
+}
+
+/** docs/reference/config.md */
+export function configReference(): string {
+  const schema = configJsonSchema(SOURCES)
+  const repository = childOf(schema, 'repositories')
+  const policy = childOf(schema, 'policies')
+  const forms = STORAGES.filter(({ kind }) => kind !== 'memory').map(({ summary, forms: urls }) => [
+    urls.map(url => `\`${url}\``).join(', '),
+    summary,
+  ])
+  return `${GENERATED}
+# lifeboat.yaml
+
+Looked for in the current folder and the folders above it; \`--config FILE\` names another. Relative paths are relative
+to the file. \`lifeboat init\` writes a first one. [config.schema.json](config.schema.json) is the JSON Schema for
+editors: with \`# yaml-language-server: $schema=PATH\` as the first line they complete and check keys.
+
+\`\${NAME}\` anywhere in a value is filled in from the environment, \`\${NAME:-default}\` has a default, and \`$\${NAME}\`
+stays as it is. Durations read like \`30m\`, \`25h\`, \`7d\`.
+
+\`\`\`yaml
+repositories:
+  main: { url: ./backups, passwordFile: ./.lifeboat/password }
+  disk: { url: /mnt/disk/backups, passwordEnv: LIFEBOAT_PASSWORD }
+sources:
+  app: { kind: sqlite, path: ./prisma/dev.db }
+  docs: { kind: files, path: ./uploads, exclude: [tmp] }
+policies:
+  nightly:
+    sources: [app, docs]
+    repositories: [main, disk]
+    schedule: "0 2 * * *"
+    keep: { daily: 7, weekly: 4, monthly: 12 }
+\`\`\`
+
+${keys(schema)}
+## repositories.NAME
+
+Exactly one of \`passwordFile\`, \`passwordEnv\`, \`passwordCommand\` and \`password\` is given.
+
+${keys(repository)}
+${table(['url', 'Storage'], forms)}
+## sources.NAME
+
+${sourceSections(childOf(schema, 'sources'))}
+## policies.NAME
+
+${keys(policy)}
+### policies.NAME.keep
+
+${description(propertyOf(policy, 'keep'))}
+
+${keys(propertyOf(policy, 'keep'))}
+### policies.NAME.objectives
+
+${keys(propertyOf(policy, 'objectives'))}`
+}
+
+function sourceSections(schema: JsonSchema): string {
+  const kinds = [...schemaList(schema.oneOf), ...schemaList(schema.anyOf), ...(schema.properties ? [schema] : [])]
+  return kinds
+    .map(kind => `### kind: ${String(propertyOf(kind, 'kind').const)}\n\n${description(kind)}\n\n${keys(kind)}`)
+    .join('\n')
+}
+
+/** The schema of what a mapping of names holds. */
+function childOf(schema: JsonSchema, key: string): JsonSchema {
+  const child = propertyOf(schema, key).additionalProperties
+  if (!isSchema(child)) throw new Error(`${key} is not a mapping of names`)
+  return child
+}
+
+function propertyOf(schema: JsonSchema, key: string): JsonSchema {
+  const property = isSchema(schema.properties) ? schema.properties[key] : undefined
+  if (!isSchema(property)) throw new Error(`there is no ${key}`)
+  return property
+}
+
+const description = (schema: JsonSchema): string => (typeof schema.description === 'string' ? schema.description : '')
+
+function keys(schema: JsonSchema): string {
+  const required = Array.isArray(schema.required) ? schema.required : []
+  const rows = Object.entries(isSchema(schema.properties) ? schema.properties : {}).flatMap(([name, field]) => {
+    if (!isSchema(field)) return []
+    const fallback = field.default === undefined ? '' : ` Default: \`${JSON.stringify(field.default)}\`.`
+    return [[`\`${name}\``, typeName(field), required.includes(name) ? 'yes' : '', `${description(field)}${fallback}`]]
+  })
+  return table(['Key', 'Value', 'Required', 'Meaning'], rows)
+}

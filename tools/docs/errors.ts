@@ -1,0 +1,43 @@
+import { ERROR_CODES } from '../../src/base/error-codes.ts'
+import { GENERATED, table } from './markdown.ts'
+
+const EXIT_CODES: ReadonlyArray<readonly [code: string, meaning: string]> = [
+  ['0', 'Done.'],
+  ['1', 'Failed.'],
+  ['2', 'The command line or the configuration is wrong; nothing was done.'],
+  ['3', 'Finished, but incomplete: something could not be captured as it was, or one of several sources failed.'],
+  ['10', 'There is no repository.'],
+  ['11', 'The repository is locked by another process.'],
+  ['12', 'The password is wrong.'],
+  ['20', 'A source is not reachable or not fit to be captured.'],
+  ['21', 'Restored data did not pass its checks.'],
+  ['22', 'Damage was found.'],
+  ['130', 'Interrupted by Ctrl-C or a signal.'],
+]
+
+/** docs/reference/errors.md */
+export function errorReference(): string {
+  const rows = Object.entries(ERROR_CODES).map(([code, { exit, http, retry }]) => [
+    `\`${code}\``,
+    String(exit),
+    String(http),
+    retry ? 'yes' : 'no',
+  ])
+  return `${GENERATED}
+# Errors
+
+An error has a code, a message that names the thing, and a hint that says what to do. With \`--json\` it is printed as
+\`{ "error": { "code", "message", "hint", "context" } }\`. An error with the code \`bug\` is one that Lifeboat did not
+expect; please report it.
+
+## Exit codes
+
+1, 3, 10, 11, 12 and 130 mean what they mean for restic.
+
+${table(['Exit code', 'Meaning'], EXIT_CODES)}
+## Error codes
+
+"Again" says whether trying the same once more may help.
+
+${table(['Code', 'Exit', 'HTTP', 'Again'], rows)}`
+}
