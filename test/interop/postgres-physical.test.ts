@@ -1,8 +1,8 @@
 import { execFile } from 'node:child_process'
-import { mkdir, open, readdir, readFile, rm, stat } from 'node:fs/promises'
+import { mkdir, open, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
-import { afterAll, afterEach, beforeAll, beforeEach, expect, it } from 'vitest'
+import { afterAll, afterEach, beforeAll, beforeEach, expect, it, vi } from 'vitest'
 import { isAppError } from '../../src/base/errors.ts'
 import { freePort, startServer, withSession } from '../../src/clients/postgres/index.ts'
 import { PhysicalSource } from '../../src/sources/postgres/physical/physical-source.ts'
@@ -12,7 +12,12 @@ import { describeWithPostgres, startTestCluster, type TestCluster } from '../hel
 
 const run = promisify(execFile)
 
-export const PHYSICAL_SETTINGS = ['full_page_writes=on', 'wal_level=replica', 'max_wal_senders=4']
+export const PHYSICAL_SETTINGS = [
+  'full_page_writes=on',
+  'wal_level=replica',
+  'max_wal_senders=4',
+  'wal_keep_size=512MB',
+]
 
 describeWithPostgres('physical backup of a cluster', () => {
   let test: TestCluster
@@ -27,7 +32,7 @@ describeWithPostgres('physical backup of a cluster', () => {
     await test.query('postgres', 'CREATE TABLE t (id int PRIMARY KEY, v text)')
     await test.query('postgres', `INSERT INTO t SELECT n, repeat(md5(n::text), 8) FROM generate_series(1, 20000) n`)
     await test.query('postgres', 'CREATE UNLOGGED TABLE u AS SELECT n FROM generate_series(1, 1000) n')
-    source = new PhysicalSource('shop', { settings: test.admin })
+    source = new PhysicalSource('shop', { connection: async () => test.admin })
   })
   afterAll(async () => {
     await test.close()
@@ -197,10 +202,105 @@ describeWithPostgres('physical backup of a cluster', () => {
     expect(row?.a).toBeLessThanOrEqual(written)
   })
 
+  it('copies over the network, without the data directory', async () => {
+    const remote = new PhysicalSource('shop', { connection: async () => test.admin, copy: 'network' })
+    const snapshot = await drain(remote, dir, { bufferBytes: 30_000 })
+    expect(snapshot.summary.findings.filter(f => f.severity === 'error')).toEqual([])
+    expect(snapshot.manifest.database?.properties['startLsn']).toMatch(/^[0-9A-F]+\/[0-9A-F]+$/)
+    const target = join(dir, 'copy')
+    const outcome = await restore(snapshot, target)
+    expect(outcome.checks[0]).toMatchObject({ passed: true, found: 'backup successfully verified' })
+    expect(await verify(target)).toBe('backup successfully verified')
+    expect(await onCopy(target, 'SELECT count(*)::int AS n FROM public.t')).toEqual([{ n: 20_000 }])
+  })
+
+  it('finds damaged pages over the network too', async () => {
+    await test.query('postgres', 'CREATE TABLE victim AS SELECT n, md5(n::text) AS v FROM generate_series(1, 5000) n')
+    await test.query('postgres', 'CHECKPOINT')
+    const [row] = await test.query<{ path: string }>('postgres', "SELECT pg_relation_filepath('victim') AS path")
+    const path = row?.path ?? ''
+    const file = await open(join(test.cluster.dataDir, path), 'r+')
+    await file.write(Buffer.from([0xde, 0xad]), 0, 2, 5 * 8192 + 4000)
+    await file.close()
+    try {
+      const remote = new PhysicalSource('shop', { connection: async () => test.admin, copy: 'network' })
+      const { summary } = await drain(remote, dir)
+      expect(summary.findings.find(finding => finding.code === 'page-damaged')).toMatchObject({
+        subject: 'relation postgres.public.victim',
+        message: `page checksum is wrong in ${path}, block 5`,
+      })
+      expect(summary.complete).toBe(false)
+    } finally {
+      await test.query('postgres', 'DROP TABLE victim')
+    }
+  })
+
+  it('takes a backup from a standby', async () => {
+    const standbyDir = join(dir, 'standby')
+    await restore(await drain(source, dir), standbyDir)
+    const { uid, gid } = await stat(standbyDir)
+    const conninfo = `host=${test.admin.host} port=${test.admin.port} user=${test.admin.user}`
+    await writeFile(join(standbyDir, 'standby.signal'), '')
+    const socketDir = await makeTempDir('lb-s-')
+    await run('chmod', ['777', socketDir])
+    const standby = await startServer({
+      ...{ tools: test.tools, dataDir: standbyDir, socketDir, port: await freePort() },
+      user: uid === 0 ? undefined : { uid, gid },
+      settings: [`primary_conninfo=${conninfo}`, 'hot_standby=on', ...PHYSICAL_SETTINGS, 'max_connections=40'],
+    })
+    try {
+      await test.query('postgres', "UPDATE t SET v = 'on both' WHERE id <= 100")
+      const [{ lsn } = { lsn: '' }] = await test.query<{ lsn: string }>(
+        'postgres',
+        'SELECT pg_switch_wal()::text AS lsn',
+      )
+      const there = new PhysicalSource('shop', { connection: async () => standby.connection })
+      await vi.waitFor(
+        async () => {
+          const [row] = await withSession(standby.connection, {}, async s =>
+            s.query<{ done: boolean }>('SELECT pg_last_wal_replay_lsn() >= $1::pg_lsn AS done', [lsn]),
+          )
+          if (row?.done !== true) throw new Error('not replayed')
+        },
+        { timeout: 10_000, interval: 100 },
+      )
+      for (const copy of ['local', 'network'] as const) {
+        const from = new PhysicalSource('shop', { connection: async () => standby.connection, copy })
+        const snapshot = await drain(from, dir)
+        expect(snapshot.manifest.database?.properties['fromStandby']).toBe(true)
+        const target = join(dir, `copy-${copy}`)
+        await restore(snapshot, target)
+        expect(await verify(target)).toBe('backup successfully verified')
+        expect(await onCopy(target, "SELECT count(*)::int AS n FROM public.t WHERE v = 'on both'")).toEqual([
+          { n: 100 },
+        ])
+      }
+      // The signal that makes a standby is no part of the data.
+      expect((await drain(there, dir)).entries.map(entry => entry.path)).not.toContain('standby.signal')
+    } finally {
+      await standby.stop('immediate')
+      await removeDir(socketDir)
+    }
+  }, 60_000)
+
+  it('says beforehand what is missing, each with what mends it', async () => {
+    await test.query('postgres', 'CREATE ROLE poor LOGIN')
+    const poor = new PhysicalSource('shop', { connection: async () => ({ ...test.admin, user: 'poor' }) })
+    const findings = await poor.probe(await makeContext(dir))
+    expect(findings.map(f => f.code)).toContain('role-without-replication')
+    expect(findings.map(f => f.hint)).toContain('As a superuser run: ALTER ROLE "poor" WITH REPLICATION;')
+    expect(findings.every(f => f.severity === 'info' || f.hint)).toBe(true)
+    const good = await source.probe(await makeContext(dir))
+    expect(good.filter(f => f.severity === 'error')).toEqual([])
+    expect(good.find(f => f.code === 'log-not-kept')?.hint).toContain('archive_command')
+    const nowhere = new PhysicalSource('shop', { connection: async () => ({ ...test.admin, port: 1 }) })
+    expect((await nowhere.probe(await makeContext(dir)))[0]?.severity).toBe('error')
+  })
+
   it('leaves no capture when the server goes away in the middle', async () => {
     const other = await startTestCluster({ settings: PHYSICAL_SETTINGS })
     try {
-      const dying = new PhysicalSource('dying', { settings: other.admin })
+      const dying = new PhysicalSource('dying', { connection: async () => other.admin })
       const error = await drain(dying, dir, {
         onStarted: async () => await other.cluster.server.stop('immediate'),
       }).catch((reason: unknown) => reason)
@@ -214,7 +314,7 @@ describeWithPostgres('physical backup of a cluster', () => {
     const other = await startTestCluster({ settings: PHYSICAL_SETTINGS })
     try {
       const first = await drain(source, dir)
-      const exchanged = new PhysicalSource('shop', { settings: other.admin })
+      const exchanged = new PhysicalSource('shop', { connection: async () => other.admin })
       const error = await drain(exchanged, dir, { type: 'incremental', parent: first }).catch((e: unknown) => e)
       expect(isAppError(error, 'source-invalid')).toBe(true)
       const { summary } = await drain(exchanged, dir)

@@ -77,7 +77,7 @@ describeWithPostgres('recovery of a cluster to a moment', () => {
       await run('chown', [`${uid}:${gid}`, folder])
     }
     store = openTestWalStore(archive)
-    source = new PhysicalSource('shop', { settings: test.admin })
+    source = new PhysicalSource('shop', { connection: async () => test.admin })
     await test.query('postgres', 'CREATE TABLE t (n int PRIMARY KEY, v text)')
     await write(20)
     dir = await makeTempDir('lb-rec-')

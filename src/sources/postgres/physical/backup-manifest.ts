@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 import { encodeName } from '../../../base/bytes.ts'
-import { formatLsn, type Lsn } from '../../../model/wal.ts'
+import { formatLsn, type Lsn, parseLsn } from '../../../model/wal.ts'
 
 /** One file as `backup_manifest` lists it. Without a checksum only its presence and size are verified. */
 export interface ManifestedFile {
@@ -63,13 +63,30 @@ export function readManifestChecksums(text: string): Map<string, { sizeBytes: nu
   return found
 }
 
+/** The stretch of log that a manifest says its backup needs; undefined when it says none. */
+export function readManifestRange(text: string): WalRange | undefined {
+  const value = parseObject(text)
+  const ranges = value?.['WAL-Ranges']
+  const first: unknown = Array.isArray(ranges) ? ranges[0] : undefined
+  if (typeof first !== 'object' || first === null) return undefined
+  const { Timeline: timeline, 'Start-LSN': startText, 'End-LSN': endText } = first as Record<string, unknown>
+  const start = typeof startText === 'string' ? parseLsn(startText) : undefined
+  const end = typeof endText === 'string' ? parseLsn(endText) : undefined
+  if (typeof timeline !== 'number' || start === undefined || end === undefined) return undefined
+  return { timeline, start, end }
+}
+
 function listFiles(text: string): Record<string, unknown>[] {
-  let value: unknown
+  const files = parseObject(text)?.['Files']
+  if (!Array.isArray(files)) return []
+  return files.filter((file): file is Record<string, unknown> => typeof file === 'object' && file !== null)
+}
+
+function parseObject(text: string): Record<string, unknown> | undefined {
   try {
-    value = JSON.parse(text)
+    const value: unknown = JSON.parse(text)
+    return typeof value === 'object' && value !== null ? (value as Record<string, unknown>) : undefined
   } catch {
-    return []
+    return undefined
   }
-  if (typeof value !== 'object' || value === null || !('Files' in value) || !Array.isArray(value.Files)) return []
-  return value.Files.filter((file): file is Record<string, unknown> => typeof file === 'object' && file !== null)
 }

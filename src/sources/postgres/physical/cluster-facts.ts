@@ -32,15 +32,16 @@ const MINIMUMS = [
   'max_worker_processes',
 ] as const
 
+/** Not for every role's eyes: the view leaves them out, where asking for them is an error. */
+const HIDDEN = ['data_directory', 'config_file', 'hba_file', 'ident_file'] as const
+
 const FACTS = `
 SELECT current_setting('server_version') AS version, current_setting('server_version_num') AS version_number,
   (SELECT system_identifier::text FROM pg_control_system()) AS system_identifier,
   (SELECT bytes_per_wal_segment::text FROM pg_control_init()) AS wal_segment_bytes,
   (SELECT database_block_size::text FROM pg_control_init()) AS page_bytes,
   current_setting('data_checksums') AS checksums, current_setting('data_directory_mode') AS data_dir_mode,
-  current_setting('data_directory', true) AS data_dir,
-  current_setting('config_file', true) AS config_file, current_setting('hba_file', true) AS hba_file,
-  current_setting('ident_file', true) AS ident_file,
+  ${HIDDEN.map(name => `(SELECT setting FROM pg_settings WHERE name = '${name}') AS ${name}`).join(', ')},
   pg_is_in_recovery()::text AS standby, session_user::text AS role,
   (extract(epoch FROM pg_postmaster_start_time()) * 1000)::bigint::text AS started_at_ms,
   ${MINIMUMS.map(name => `current_setting('${name}') AS ${name}`).join(', ')}`
@@ -50,7 +51,7 @@ export async function readClusterFacts(session: Session): Promise<ClusterFacts> 
   const [row] = await session.query<Record<string, string | null>>(FACTS)
   if (row === undefined) throw new AppError('source-invalid', 'the server said nothing of itself')
   const text = (name: string): string => row[name] ?? ''
-  const dataDir = text('data_dir')
+  const dataDir = text('data_directory')
   const settings = ['config_file', 'hba_file', 'ident_file'].map(text).filter(path => path !== '')
   return {
     systemIdentifier: text('system_identifier'),

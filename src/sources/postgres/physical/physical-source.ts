@@ -1,26 +1,48 @@
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { AppError } from '../../../base/errors.ts'
-import { type ConnectionSettings, openSession, type Session, withSession } from '../../../clients/postgres/index.ts'
+import { AppError, isAppError, systemCode } from '../../../base/errors.ts'
+import {
+  type ConnectionSettings,
+  findPostgresTools,
+  openSession,
+  withSession,
+} from '../../../clients/postgres/index.ts'
 import type { Finding } from '../../../model/finding.ts'
-import type { Capture, CaptureRequest, RestoreOutcome, RestoreRequest, Source, SourceContext } from '../../source.ts'
+import type {
+  Capture,
+  CaptureRequest,
+  RestoreOutcome,
+  RestoreRequest,
+  Source,
+  SourceContext,
+  SourceTraits,
+} from '../../source.ts'
 import { type ClusterFacts, readClusterFacts } from './cluster-facts.ts'
 import { readSystemIdentifier } from './control-file.ts'
 import { startLocalCapture } from './local-capture.ts'
+import { startNetworkCapture } from './network-capture.ts'
+import { probeCluster } from './probe-cluster.ts'
 import { restoreCluster } from './restore-cluster.ts'
 
 export interface PhysicalOptions {
-  readonly settings: ConnectionSettings
+  /** Asked for at each use, so that a changed password file is seen. */
+  readonly connection: () => Promise<ConnectionSettings>
   readonly binDir?: string | undefined
   /** Where this process sees the data directory, when not where the server does. */
-  readonly dataDir?: string | undefined
+  readonly dataDirectory?: string | undefined
+  /** `auto`: from the data directory where it can be read, else over the network. */
+  readonly copy?: 'auto' | 'local' | 'network' | undefined
+  /** Replication slot of `wal receive`. */
+  readonly slot?: string | undefined
 }
+
+const OLDEST_SERVER = 130_000
 
 /** A whole PostgreSQL cluster, as its files. */
 export class PhysicalSource implements Source {
   readonly name: string
   readonly kind = 'postgres'
-  readonly traits = { consistency: 'transactional', types: ['full', 'incremental', 'differential'] } as const
+  readonly traits: SourceTraits = { consistency: 'transactional', types: ['full', 'incremental', 'differential'] }
   readonly #options: PhysicalOptions
 
   constructor(name: string, options: PhysicalOptions) {
@@ -28,48 +50,96 @@ export class PhysicalSource implements Source {
     this.#options = options
   }
 
-  async probe(_context: SourceContext): Promise<Finding[]> {
-    return []
+  async probe(context: SourceContext): Promise<Finding[]> {
+    const { signal } = context
+    try {
+      const settings = await this.#options.connection()
+      return await withSession(settings, { signal }, async session => {
+        const facts = await readClusterFacts(session)
+        requireVersion(facts)
+        await findPostgresTools(session, this.#options.binDir)
+        return await probeCluster(session, facts, this.slot, await this.#whyNotLocal(facts))
+      })
+    } catch (error) {
+      if (isAppError(error, 'interrupted') || !isAppError(error)) throw error
+      const { message, hint, code } = error
+      return [{ severity: 'error', code, subject: `source ${this.name}`, message, ...(hint ? { hint } : {}) }]
+    }
   }
 
   async capture(request: CaptureRequest): Promise<Capture> {
-    const connect = this.#connect(request)
-    const facts = await withSession(this.#options.settings, { signal: request.signal }, readClusterFacts)
-    const dataDir = this.#options.dataDir ?? facts.dataDir
-    const reason = await whyNotLocal(facts, dataDir)
-    if (reason !== undefined) throw new AppError('source-unreachable', reason)
-    return await startLocalCapture(this.name, connect, dataDir, request)
+    this.#requireType(request)
+    const settings = await this.#options.connection()
+    const { signal } = request
+    const facts = await withSession(settings, { signal }, readClusterFacts)
+    requireVersion(facts)
+    const reason = await this.#whyNotLocal(facts)
+    if (reason === undefined) {
+      const connect = (database?: string) => openSession(settings, { database, signal })
+      return await startLocalCapture(this.name, connect, this.#dataDirOf(facts), request)
+    }
+    if (this.#options.copy === 'local') {
+      throw new AppError('source-unreachable', `cannot copy ${this.name} from its data directory: ${reason}`, {
+        hint: 'Run Lifeboat on the server, as the user that owns the data directory, or set "copy: network".',
+      })
+    }
+    request.logger.info(`copying ${this.name} over the network`, { reason })
+    const tools = await findPostgresTools(facts, this.#options.binDir)
+    return await startNetworkCapture({ source: this.name, settings, tools, request })
   }
 
   async restore(request: RestoreRequest): Promise<RestoreOutcome> {
-    return await restoreCluster({
-      request,
-      tablespaces: request.tablespaces ?? new Map(),
-      binDir: this.#options.binDir,
-    })
+    const tablespaces = request.tablespaces ?? new Map<string, string>()
+    return await restoreCluster({ request, tablespaces, binDir: this.#options.binDir })
   }
 
   async close(): Promise<void> {}
 
-  #connect(request: SourceContext): (database?: string) => Promise<Session> {
-    return database => openSession(this.#options.settings, { database, signal: request.signal })
+  get slot(): string {
+    return this.#options.slot ?? 'lifeboat'
+  }
+
+  #requireType(request: CaptureRequest): void {
+    if (this.traits.types.includes(request.type)) return
+    throw new AppError('unsupported', `source ${this.name} has no backups of type ${request.type}`, {
+      hint: `Use one of: ${this.traits.types.join(', ')}; schema and data alone come from "mode: logical".`,
+    })
+  }
+
+  #dataDirOf(facts: ClusterFacts): string {
+    return this.#options.dataDirectory ?? facts.dataDir
+  }
+
+  async #whyNotLocal(facts: ClusterFacts): Promise<string | undefined> {
+    if (this.#options.copy === 'network') return 'the configuration says "copy: network"'
+    return await whyNotLocal(facts, this.#dataDirOf(facts))
   }
 }
 
-/** Why the data directory can't be read from here, or undefined when it can: it is there, and it is this server's. */
-async function whyNotLocal(facts: ClusterFacts, dataDir: string): Promise<string | undefined> {
-  if (dataDir === '') return 'the role may not know where the data directory is'
-  try {
-    const identifier = await readSystemIdentifier(dataDir)
-    if (identifier === undefined) return `there is no data directory at ${dataDir}`
-    if (identifier !== facts.systemIdentifier) return `${dataDir} is of another cluster`
-    const lines = (await readFile(join(dataDir, 'postmaster.pid'), 'utf8')).split('\n')
-    const apartMs = Math.abs(Number(lines[2]) * 1000 - facts.startedAtMs)
-    return apartMs <= START_SLACK_MS ? undefined : `another server of the same cluster runs in ${dataDir}`
-  } catch {
-    return `the data directory ${dataDir} can't be read by this user`
-  }
+function requireVersion(facts: ClusterFacts): void {
+  if (facts.versionNumber >= OLDEST_SERVER) return
+  throw new AppError('unsupported', `PostgreSQL ${facts.version} is too old for physical backups`, {
+    hint: 'They need PostgreSQL 13 or newer; "mode: logical" serves older servers.',
+  })
 }
 
 /** The server notes its start in its pid file a little before it counts itself as started. */
 const START_SLACK_MS = 20_000
+
+/** Why the data directory can't be read from here, or undefined when it can: it is there, and it is this server's. */
+async function whyNotLocal(facts: ClusterFacts, dataDir: string): Promise<string | undefined> {
+  if (dataDir === '') return 'the role may not know where the data directory is (GRANT pg_read_all_settings)'
+  try {
+    const identifier = await readSystemIdentifier(dataDir)
+    if (identifier === undefined) return `there is no data directory at ${dataDir} on this machine`
+    if (identifier !== facts.systemIdentifier) return `${dataDir} on this machine is of another cluster`
+    const lines = (await readFile(join(dataDir, 'postmaster.pid'), 'utf8')).split('\n')
+    const apartMs = Math.abs(Number(lines[2]) * 1000 - facts.startedAtMs)
+    return apartMs <= START_SLACK_MS ? undefined : `${dataDir} on this machine is of another server of the same cluster`
+  } catch (error) {
+    const code = systemCode(error)
+    if (code === 'EACCES' || code === 'EPERM') return `the data directory ${dataDir} can not be read by this user`
+    if (code === 'ENOENT') return `no server runs in ${dataDir} on this machine`
+    throw error
+  }
+}

@@ -36,7 +36,8 @@ export async function planRestore(
   }
   const tablespaces = await placeTablespaces(snapshot, entries, mapping)
   const planned = entries
-    .filter(entry => entry.path !== TABLESPACE_MAP)
+    // The links are made here, maybe to other places; pg_basebackup's manifest counts an empty map as a file, though.
+    .filter(entry => entry.path !== TABLESPACE_MAP || tablespaces.size === 0)
     .map(entry => ({ ...entry, place: placeOf(entry.path, target, tablespaces) }))
   return {
     folders: planned.filter(entry => entry.node.type === 'dir'),
