@@ -43,6 +43,7 @@ import type {
 } from './repository.ts'
 import { SnapshotStore } from './snapshots/snapshot-store.ts'
 import { statistics } from './statistics.ts'
+import { WalStore } from './wal/wal-store.ts'
 import { WorkerPool } from './workers/pool.ts'
 import { startWriting } from './write/start-writing.ts'
 
@@ -67,6 +68,7 @@ export class OpenedRepository implements Repository {
   readonly id: Id
   readonly version: 1 | 2
   readonly location: string
+  readonly wal: WalStore
   readonly #parts: OpenedParts
   readonly #context: RepositoryContext
   readonly #files: RepositoryFiles
@@ -84,6 +86,7 @@ export class OpenedRepository implements Repository {
     this.location = storage.location
     this.#parts = parts
     this.#context = { storage, version: config.version, cipher: new Cipher(keys, random), zstd: openZstd() }
+    this.wal = new WalStore(storage, this.#context.cipher)
     this.#files = new RepositoryFiles(this.#context)
     const cacheDir = options.cacheDir === undefined ? undefined : join(options.cacheDir, config.id)
     this.#index = new BlobIndex({ files: this.#files, cacheDir, random })

@@ -4,6 +4,7 @@ import type { Random } from '../base/random.ts'
 import type { Secret } from '../base/secret.ts'
 import type { Finding } from '../model/finding.ts'
 import type { Id, TreeNode } from '../model/node.ts'
+import type { WalStore } from './wal/wal-store.ts'
 
 /**
  * An opened repository in restic's format, over any byte store. Several processes may use one repository at once.
@@ -17,6 +18,9 @@ export interface Repository {
   readonly version: 1 | 2
   /** The storage's location, for people. */
   readonly location: string
+
+  /** Log files of PostgreSQL clusters, kept beside the snapshots. */
+  readonly wal: WalStore
 
   // ---- snapshots
 

@@ -1,3 +1,4 @@
+import type { ConnectionSettings } from '../../clients/postgres/index.ts'
 import type { Finding } from '../../model/finding.ts'
 import type { BackupType } from '../../model/manifest.ts'
 import type {
@@ -7,11 +8,13 @@ import type {
   RestoreRequest,
   Source,
   SourceContext,
+  SourceLog,
   SourcePlace,
   SourceTraits,
 } from '../source.ts'
 import { connectionOf } from './connection.ts'
 import type { PostgresOptions } from './options.ts'
+import { PostgresLog } from './physical/postgres-log.ts'
 
 type Mode = PostgresOptions['mode']
 
@@ -25,6 +28,7 @@ export class PostgresSource implements Source {
   readonly kind = 'postgres'
   readonly name: string
   readonly traits: SourceTraits
+  readonly log: SourceLog | undefined
   readonly #options: PostgresOptions
   readonly #place: SourcePlace
   readonly #open = new Map<Mode, Source>()
@@ -34,6 +38,9 @@ export class PostgresSource implements Source {
     this.traits = { consistency: 'transactional', types: TYPES[options.mode] }
     this.#options = options
     this.#place = place
+    const { binDir, slot } = options
+    const connection = (): Promise<ConnectionSettings> => connectionOf(options, place)
+    this.log = options.mode === 'physical' ? new PostgresLog({ connection, binDir, slot }) : undefined
   }
 
   async probe(context: SourceContext): Promise<Finding[]> {

@@ -1,0 +1,126 @@
+import { readdir } from 'node:fs/promises'
+import { AppError } from '../../../base/errors.ts'
+import {
+  type ConnectionSettings,
+  findPostgresTools,
+  requireSuccess,
+  type Session,
+  startTool,
+  withSession,
+} from '../../../clients/postgres/index.ts'
+import type { LogArchiver, LogReceiving, LogSlot, LogState, SourceContext, SourceLog } from '../../source.ts'
+
+export interface PostgresLogOptions {
+  /** Asked for at each use, so that a changed password file is seen. */
+  readonly connection: () => Promise<ConnectionSettings>
+  readonly binDir?: string | undefined
+  /** The replication slot that keeps the log until we have it. */
+  readonly slot: string
+}
+
+/** Seconds between two words to the server about how far we are. */
+const STATUS_INTERVAL_SECONDS = '5'
+
+/** A cluster's log, received by `pg_receivewal`. */
+export class PostgresLog implements SourceLog {
+  readonly #options: PostgresLogOptions
+
+  constructor(options: PostgresLogOptions) {
+    this.#options = options
+  }
+
+  async inspect({ signal }: SourceContext): Promise<LogState> {
+    const settings = await this.#options.connection()
+    return await withSession(settings, { signal }, session => readState(session, this.#options.slot))
+  }
+
+  async receive({ folder, signal }: LogReceiving): Promise<void> {
+    const settings = await this.#options.connection()
+    const tools = await withSession(settings, { signal }, session => findPostgresTools(session, this.#options.binDir))
+    const tool = 'pg_receivewal'
+    const slot = ['-S', this.#options.slot, '-w']
+    const run = async (args: readonly string[]): Promise<void> => {
+      const child = await startTool(tools, { tool, args, settings, signal })
+      try {
+        requireSuccess(child, await child.wait(), { settings, tool }, 'receive the log')
+      } finally {
+        await child.stop()
+      }
+    }
+    await run([...slot, '--create-slot', '--if-not-exists'])
+    await requireSlotFits(settings, this.#options.slot, folder)
+    await run([...slot, '-D', folder, '--no-loop', '-s', STATUS_INTERVAL_SECONDS])
+    if (!signal.aborted) throw new AppError('source-unreachable', 'the server ended the stream of its log')
+  }
+}
+
+/**
+ * A slot that lost log would go on after it without a word. It may be taken up anew only by a person, who knows that
+ * there is a gap.
+ */
+async function requireSlotFits(settings: ConnectionSettings, slot: string, folder: string): Promise<void> {
+  const state = await withSession(settings, {}, session => readSlot(session, slot))
+  if (state?.status !== 'lost') return
+  throw new AppError('source-invalid', `replication slot ${slot} lost log that was not received yet`, {
+    hint: `There is a gap now. As a superuser run: SELECT pg_drop_replication_slot('${slot}'); move the files of ${folder} away, start "lifeboat wal receive" again, and take a full backup.`,
+    context: { received: (await readdir(folder)).length },
+  })
+}
+
+interface StateRow {
+  readonly system_identifier: string
+  readonly timeline: number
+  readonly segment_bytes: number
+  readonly lsn: string
+  readonly archive_mode: string
+}
+
+async function readState(session: Session, slot: string): Promise<LogState> {
+  const [row] = await session.query<StateRow>(
+    `SELECT (SELECT system_identifier::text FROM pg_control_system()) AS system_identifier,
+       (SELECT timeline_id FROM pg_control_checkpoint()) AS timeline,
+       (SELECT bytes_per_wal_segment FROM pg_control_init()) AS segment_bytes,
+       CASE WHEN pg_is_in_recovery() THEN pg_last_wal_replay_lsn() ELSE pg_current_wal_lsn() END::text AS lsn,
+       current_setting('archive_mode') AS archive_mode`,
+  )
+  if (row === undefined) throw new AppError('source-invalid', 'the server said nothing of its log')
+  return {
+    systemIdentifier: row.system_identifier,
+    timeline: row.timeline,
+    lsn: row.lsn,
+    segmentBytes: row.segment_bytes,
+    slot: await readSlot(session, slot),
+    archiver: row.archive_mode === 'off' ? undefined : await readArchiver(session),
+  }
+}
+
+async function readSlot(session: Session, slot: string): Promise<LogSlot | undefined> {
+  const [row] = await session.query<{ active: boolean; status: string | null; retained: string | null }>(
+    `SELECT active, wal_status AS status, (CASE WHEN pg_is_in_recovery() THEN pg_last_wal_replay_lsn()
+       ELSE pg_current_wal_lsn() END - restart_lsn)::bigint::text AS retained
+     FROM pg_replication_slots WHERE slot_name = $1 AND slot_type = 'physical'`,
+    [slot],
+  )
+  if (row === undefined) return undefined
+  const retainedBytes = Math.max(0, Number(row.retained ?? 0))
+  return { name: slot, active: row.active, status: row.status ?? 'reserved', retainedBytes }
+}
+
+interface ArchiverRow {
+  readonly last_archived_wal: string | null
+  readonly last_archived_time: Date | null
+  readonly last_failed_wal: string | null
+  readonly last_failed_time: Date | null
+}
+
+async function readArchiver(session: Session): Promise<LogArchiver> {
+  const [row] = await session.query<ArchiverRow>(
+    'SELECT last_archived_wal, last_archived_time, last_failed_wal, last_failed_time FROM pg_stat_archiver',
+  )
+  return {
+    lastArchived: row?.last_archived_wal ?? undefined,
+    lastArchivedAt: row?.last_archived_time ?? undefined,
+    lastFailed: row?.last_failed_wal ?? undefined,
+    lastFailedAt: row?.last_failed_time ?? undefined,
+  }
+}
