@@ -1,9 +1,10 @@
 import { files } from './files/index.ts'
+import { postgres } from './postgres/index.ts'
 import type { SourceDefinition } from './source.ts'
 import { sqlite } from './sqlite/index.ts'
 
 /** Every kind of source there is. The one place that opens the adapters' folders. */
-export const SOURCES: readonly SourceDefinition[] = [register(files), register(sqlite)]
+export const SOURCES: readonly SourceDefinition[] = [register(files), register(postgres), register(sqlite)]
 
 /** By the word in `kind:`. */
 export function findSourceDefinition(kind: string): SourceDefinition | undefined {

@@ -6,7 +6,7 @@ import { formatSize } from '../../base/sizes.ts'
 import { formatTime } from '../../base/times.ts'
 import { labelsOf, SHORT_ID_DIGITS } from '../../model/recovery-point.ts'
 import type { RestoreResult } from '../../operations/restore/restore.ts'
-import type { Source } from '../../sources/source.ts'
+import type { DatabaseSelection, Source } from '../../sources/source.ts'
 import type { Call, Command } from '../command.ts'
 import { counted, formatFindings } from '../printers/text.ts'
 import type { ChosenSnapshot } from '../selection.ts'
@@ -31,15 +31,28 @@ export const restore: Command = {
     { name: 'snapshot', summary: 'latest (default), an id, or a time like "3h ago"', complete: ['latest'] },
   ],
   options: [
-    { flags: '--to <path>', summary: 'where to (default: the place of the source)', complete: 'files' },
+    {
+      flags: '--to <path>',
+      summary: 'where to: a path, or postgres:///NAME for a database (default: the place of the source)',
+      complete: 'files',
+    },
     { flags: '-f, --force', summary: 'an existing target may be changed' },
     { flags: '--no-delta', summary: 'write an existing target anew, not only what differs' },
     { flags: '--no-checks', summary: 'skip the checks of the restored data (not of its bytes)' },
     { flags: '--include <path>', summary: 'only this path of the source, and what is below', repeat: true },
+    { flags: '--database <name>', summary: 'of a snapshot of several databases: this one', repeat: true },
+    { flags: '--table <name>', summary: 'only this table, into a database that is there', repeat: true },
+    { flags: '--schema <name>', summary: 'only the tables of this schema, likewise', repeat: true },
+    { flags: '--roles', summary: 'create the database roles that are missing, as they were' },
   ],
   examples: [
     { command: 'lifeboat restore app latest --to ./restored.db', explains: 'the newest, beside the original' },
     { command: 'lifeboat restore docs 3f2a --to ./out --include reports', explains: 'one folder of one snapshot' },
+    {
+      command: 'lifeboat restore shop --to postgres:///shop_test',
+      explains: 'a new database on the server of the source',
+    },
+    { command: 'lifeboat restore shop --table product --force', explains: 'one table, with all that refers to it' },
     { command: 'lifeboat restore app "2026-09-04 02:00" --force', explains: 'as it was then, in place' },
   ],
   run: async call => {
@@ -54,11 +67,20 @@ export const restore: Command = {
   },
 }
 
+/** The server that the source is configured with. */
+const OWN_SERVER = 'postgres:///'
+
+function isUrl(target: string): boolean {
+  return /^[a-z][a-z0-9+.-]*:\/\//i.test(target)
+}
+
 async function targetOf(call: Call, app: App, name: string): Promise<string> {
   const to = call.values.text('to')
-  if (to !== undefined) return resolve(to)
-  const { path } = (app.config.sources.get(name)?.options ?? {}) as { readonly path?: unknown }
+  if (to !== undefined) return isUrl(to) ? to : resolve(to)
+  const configured = app.config.sources.get(name)
+  const { path } = (configured?.options ?? {}) as { readonly path?: unknown }
   if (typeof path === 'string') return resolve(app.config.baseDir, path)
+  if (configured?.kind === 'postgres') return OWN_SERVER
   throw new AppError('usage', `where should ${name === ANY ? 'the snapshot' : name} be restored to?`, {
     hint: 'Say it with --to PATH.',
   })
@@ -72,6 +94,7 @@ async function restoreTo(call: Call, app: App, chosen: ChosenSnapshot, target: s
   const catalog = await app.catalog()
   const context = await app.sourceContext()
   const include = call.values.list('include')
+  const selection = selectionOf(call)
   const result = await recordRun(
     { catalog, clock: app.clock },
     { operation: 'restore', source: source.name, repository: name },
@@ -85,7 +108,7 @@ async function restoreTo(call: Call, app: App, chosen: ChosenSnapshot, target: s
         force: call.values.flag('force'),
         delta: call.values.flag('delta'),
         checks: call.values.flag('checks'),
-        include,
+        ...{ include, selection },
         onProgress: ({ totalBytes, writtenBytes, sizeBytes }) =>
           call.progress.update({
             label: `restore ${source.name}`,
@@ -103,8 +126,18 @@ async function restoreTo(call: Call, app: App, chosen: ChosenSnapshot, target: s
     }),
   )
   // A part that came back proves nothing of the rest.
-  if (include.length === 0) await catalog.saveProofs(repository.id, [snapshot.id], 'restored', app.clock.now())
+  if (include.length === 0 && !isPartial(selection))
+    await catalog.saveProofs(repository.id, [snapshot.id], 'restored', app.clock.now())
   return result
+}
+
+function selectionOf({ values }: Call): DatabaseSelection {
+  const [databases, tables, schemas] = [values.list('database'), values.list('table'), values.list('schema')]
+  return { databases, tables, schemas, roles: values.flag('roles') }
+}
+
+function isPartial({ databases = [], tables = [], schemas = [] }: DatabaseSelection): boolean {
+  return databases.length + tables.length + schemas.length > 0
 }
 
 /** The configured source where it fits the snapshot, else one of the snapshot's kind that knows only the target. */

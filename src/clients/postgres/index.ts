@@ -16,6 +16,7 @@ export {
   type ConnectionSettings,
   databaseInUrl,
   describeConnection,
+  hostInUrl,
   isPostgresUrl,
   resolveConnection,
   SSL_MODES,

@@ -48,6 +48,11 @@ export function databaseInUrl(url: string): string | undefined {
   return parseUrl(url).database
 }
 
+/** Likewise the host. */
+export function hostInUrl(url: string): string | undefined {
+  return parseUrl(url).host
+}
+
 /** Throws `source-invalid` for a URL that is none. The error never shows the URL: it may hold a password. */
 export function resolveConnection(
   options: ConnectionOptions,

@@ -2,8 +2,9 @@ import { AppError } from '../../base/errors.ts'
 import type { Finding } from '../../model/finding.ts'
 import type { TreeNode } from '../../model/node.ts'
 import { labelsOf } from '../../model/recovery-point.ts'
+import type { RecoveryRequest } from '../../model/recovery-target.ts'
 import type { Repository, Snapshot } from '../../repository/index.ts'
-import type { CheckOutcome, RestoredBytes, Source, SourceContext } from '../../sources/source.ts'
+import type { CheckOutcome, DatabaseSelection, RestoredBytes, Source, SourceContext } from '../../sources/source.ts'
 import { getSourceRoot, loadManifest, SnapshotTree, sourceFolder } from '../browse/snapshot-tree.ts'
 import { RepositorySnapshotReader } from './snapshot-reader.ts'
 
@@ -12,7 +13,7 @@ export interface RestoreOperationRequest extends SourceContext {
   readonly snapshot: Snapshot
   /** Of the snapshot's kind; its name need not be the snapshot's. */
   readonly source: Source
-  /** Absolute path. */
+  /** Absolute path, or a URL that the source understands. */
   readonly target: string
   /** An existing target may be changed. */
   readonly force: boolean
@@ -22,6 +23,11 @@ export interface RestoreOperationRequest extends SourceContext {
   readonly checks: boolean
   /** Only these paths and what is below them; empty: all. */
   readonly include: readonly string[]
+  /** These four as in `RestoreRequest`. */
+  readonly selection?: DatabaseSelection | undefined
+  readonly recovery?: RecoveryRequest | undefined
+  readonly tablespaces?: ReadonlyMap<string, string> | undefined
+  readonly start?: boolean | undefined
   readonly onProgress?: ((progress: RestoredBytes & { readonly sizeBytes: number | undefined }) => void) | undefined
 }
 
@@ -56,8 +62,10 @@ export async function restore(request: RestoreOperationRequest): Promise<Restore
     onProgress: progress => request.onProgress?.({ ...progress, sizeBytes }),
   })
   const { clock, logger, scratchDir, signal, target, force, delta, checks, include } = request
+  const { selection, recovery, tablespaces, start } = request
   const outcome = await source.restore({
     ...{ clock, logger, scratchDir, signal, target, force, delta, checks, include },
+    ...{ selection, recovery, tablespaces, start },
     snapshot: reader,
   })
   const failed = outcome.checks.filter(check => !check.passed)

@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises'
 import { resolve } from 'node:path'
 import { AppError, messageOf } from '../../base/errors.ts'
-import { type ConnectionSettings, resolveConnection } from '../../clients/postgres/index.ts'
+import { type ConnectionSettings, databaseInUrl, hostInUrl, resolveConnection } from '../../clients/postgres/index.ts'
 import type { SourcePlace } from '../source.ts'
 import type { PostgresOptions } from './options.ts'
 
@@ -9,6 +9,31 @@ import type { PostgresOptions } from './options.ts'
 export async function connectionOf(options: PostgresOptions, place: SourcePlace): Promise<ConnectionSettings> {
   const password = options.password ?? (await loadPassword(options, place))
   return resolveConnection({ ...options, password })
+}
+
+/**
+ * The server that a restore's URL names. Without a host (`postgres:///shop_test`) it is the source's own; with the
+ * source's host and user, and no password, the source's password serves: it need not stand on a command line.
+ */
+export async function targetConnection(
+  url: string,
+  options: PostgresOptions,
+  place: SourcePlace,
+): Promise<ConnectionSettings> {
+  const named = resolveConnection({ url })
+  if (hostInUrl(url) === undefined) {
+    const own = await connectionOf(options, place)
+    return { ...own, database: databaseInUrl(url) ?? own.database }
+  }
+  if (named.password !== undefined || !isConfigured(options)) return named
+  const own = await connectionOf(options, place)
+  const same = own.host === named.host && own.port === named.port && own.user === named.user
+  return same ? { ...named, password: own.password } : named
+}
+
+/** Not a source that stands in no configuration, made for a restore only. */
+function isConfigured(options: PostgresOptions): boolean {
+  return options.url !== undefined || options.host !== undefined
 }
 
 async function loadPassword(options: PostgresOptions, place: SourcePlace): Promise<string | undefined> {

@@ -70,7 +70,7 @@ export class LogicalSource implements Source {
   }
 
   async restore(request: RestoreRequest): Promise<RestoreOutcome> {
-    return await restoreLogical(request, this.#options)
+    return await restoreLogical(request, this.#options, this.#place)
   }
 
   async close(): Promise<void> {}

@@ -6,12 +6,12 @@ import {
   findPostgresTools,
   isPostgresUrl,
   type PostgresTools,
-  resolveConnection,
   type Session,
 } from '../../../clients/postgres/index.ts'
 import type { Finding } from '../../../model/finding.ts'
 import type { Manifest, ManifestServerDatabase } from '../../../model/manifest.ts'
-import type { CheckOutcome, RestoreOutcome, RestoreRequest } from '../../source.ts'
+import type { CheckOutcome, RestoreOutcome, RestoreRequest, SourcePlace } from '../../source.ts'
+import { targetConnection } from '../connection.ts'
 import type { PostgresOptions } from '../options.ts'
 import { Archives } from './archives.ts'
 import { type DatabaseOutcome, type DatabaseRestore, restoreDatabase } from './restore-database.ts'
@@ -20,11 +20,15 @@ import { restoreTables } from './restore-tables.ts'
 import { openAdminSession } from './staging-database.ts'
 
 /** To a folder, or to the server that a `postgres://` url names. */
-export async function restoreLogical(request: RestoreRequest, options: PostgresOptions): Promise<RestoreOutcome> {
+export async function restoreLogical(
+  request: RestoreRequest,
+  options: PostgresOptions,
+  place: SourcePlace,
+): Promise<RestoreOutcome> {
   throwIfAborted(request.signal)
   if (!isPostgresUrl(request.target)) return await restoreFolder(request)
   const manifest = requireManifest(request)
-  const settings = resolveConnection({ url: request.target })
+  const settings = await targetConnection(request.target, options, place)
   const chosen = chooseTargets(request, manifest)
   const admin = await openAdminSession(
     settings,
