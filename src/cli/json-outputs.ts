@@ -84,6 +84,10 @@ const snapshot = z.strictObject({
   proof: z.enum(PROOFS).describe('how far it is proven that it comes back'),
 })
 
+const checks = z.array(
+  z.strictObject({ name: z.string(), passed: z.boolean(), expected: z.string(), found: z.string() }),
+)
+
 const restored = z.strictObject({
   source: z.string(),
   kind: z.string(),
@@ -91,12 +95,27 @@ const restored = z.strictObject({
   snapshot: id,
   shortId,
   time,
-  target: absolutePath,
+  target: z.string().describe('absolute path, or the URL of a database without its password'),
   files: count,
   totalBytes: bytes.describe('size of what was restored'),
   writtenBytes: bytes.describe('what had to be written'),
   durationMs: count,
-  checks: z.array(z.strictObject({ name: z.string(), passed: z.boolean(), expected: z.string(), found: z.string() })),
+  checks,
+  findings,
+})
+
+const verified = z.strictObject({
+  source: z.string(),
+  kind: z.string(),
+  repository: repositoryName,
+  snapshot: id,
+  shortId,
+  time,
+  passed: z.boolean().describe('what comes out is what was captured'),
+  proof: z.enum(['checked', 'restored']).nullable().describe('what is now proven; null: a check failed'),
+  checks,
+  bytesRead: bytes.describe('size of what was read'),
+  durationMs: count,
   findings,
 })
 
@@ -203,6 +222,7 @@ export const JSON_OUTPUTS: Readonly<Record<string, z.ZodType>> = {
   }),
   snapshots: z.array(snapshot).describe('Oldest first.'),
   restore: restored,
+  verify: verified,
   ls: z.strictObject({ ...snapshotPlace, entries: z.array(listedEntry) }),
   cat: z.union([
     z.strictObject({

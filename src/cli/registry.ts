@@ -37,6 +37,12 @@ export const COMMANDS: readonly CommandEntry[] = [
     load: async () => (await import('./commands/restore.ts')).restore,
   },
   {
+    name: 'verify',
+    summary: 'prove that a recovery point comes back',
+    group: 'Every day',
+    load: async () => (await import('./commands/verify.ts')).verify,
+  },
+  {
     name: 'ls',
     summary: 'list what is in a snapshot',
     group: 'Looking into snapshots',

@@ -26,6 +26,12 @@ export interface Source {
   /** Writes a captured tree back. */
   restore(request: RestoreRequest): Promise<RestoreOutcome>
 
+  /**
+   * Reads all of a snapshot as a restore would, and holds it to its manifest. A source without it is verified by a
+   * restore into a folder that is thrown away.
+   */
+  verify?(request: VerifyRequest): Promise<VerifyOutcome>
+
   close(): Promise<void>
 }
 
@@ -186,6 +192,18 @@ export interface RestoreRequest extends SourceContext {
   readonly start?: boolean | undefined
   /** For sources of databases: which part of the snapshot comes back. */
   readonly selection?: DatabaseSelection | undefined
+}
+
+export interface VerifyRequest extends SourceContext {
+  readonly snapshot: SnapshotReader
+  /** Not only read it: really restore it, into something that is thrown away. */
+  readonly restore: boolean
+}
+
+export interface VerifyOutcome {
+  readonly checks: readonly CheckOutcome[]
+  readonly findings: readonly Finding[]
+  readonly bytesRead: number
 }
 
 /** Which part of a server's snapshot comes back. Where a list is absent or empty, all does. */

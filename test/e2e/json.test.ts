@@ -51,6 +51,7 @@ describe('every --json output is as documented', () => {
     for (const { addedBytes } of snapshots) expect(addedBytes).toBeGreaterThan(0)
     await validated('restore', 'app', 'latest', '--to', workspace.path('restored.db'))
     await validated('restore', 'docs', '--to', workspace.path('out'))
+    expect(await validated('verify', 'app')).toMatchObject({ passed: true, proof: 'restored' })
     await validated('check', '--read-data')
     const proofs = ((await validated('snapshots')) as Array<{ proof: string }>).map(each => each.proof)
     expect(proofs).toEqual(['checked', 'checked', 'restored', 'restored'])

@@ -1,12 +1,10 @@
 import { AppError } from '../../base/errors.ts'
 import type { Finding } from '../../model/finding.ts'
-import type { TreeNode } from '../../model/node.ts'
 import { labelsOf } from '../../model/recovery-point.ts'
 import type { RecoveryRequest } from '../../model/recovery-target.ts'
 import type { Repository, Snapshot } from '../../repository/index.ts'
 import type { CheckOutcome, DatabaseSelection, RestoredBytes, Source, SourceContext } from '../../sources/source.ts'
-import { getSourceRoot, loadManifest, SnapshotTree, sourceFolder } from '../browse/snapshot-tree.ts'
-import { RepositorySnapshotReader } from './snapshot-reader.ts'
+import { openSnapshotReader } from './snapshot-reader.ts'
 
 export interface RestoreOperationRequest extends SourceContext {
   readonly repository: Repository
@@ -53,11 +51,9 @@ export async function restore(request: RestoreOperationRequest): Promise<Restore
   const { snapshot, repository, source } = request
   requireKind(source, snapshot)
   const sizeBytes = snapshot.summary?.totalBytesProcessed
-  const reader = new RepositorySnapshotReader({
+  const reader = await openSnapshotReader({
     repository,
     snapshot,
-    manifest: await loadManifest(repository, snapshot),
-    root: await findOwnRoot(repository, snapshot),
     signal: request.signal,
     onProgress: progress => request.onProgress?.({ ...progress, sizeBytes }),
   })
@@ -82,12 +78,6 @@ export async function restore(request: RestoreOperationRequest): Promise<Restore
     checks: outcome.checks,
     findings: outcome.findings,
   }
-}
-
-/** Another program's snapshot has no folder of a source, and so none whose owner and mode the target should get. */
-async function findOwnRoot(repository: Repository, snapshot: Snapshot): Promise<TreeNode | undefined> {
-  if (sourceFolder(snapshot) === '') return undefined
-  return await getSourceRoot(new SnapshotTree(repository, snapshot.tree), snapshot)
 }
 
 function requireKind(source: Source, snapshot: Snapshot): void {

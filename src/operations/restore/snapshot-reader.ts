@@ -2,7 +2,28 @@ import type { Manifest } from '../../model/manifest.ts'
 import type { TreeNode } from '../../model/node.ts'
 import type { FileToWrite, Repository, Snapshot } from '../../repository/index.ts'
 import type { FileToRestore, RestoredBytes, SnapshotEntry, SnapshotReader } from '../../sources/source.ts'
-import { getSourceRoot, SnapshotTree } from '../browse/snapshot-tree.ts'
+import { getSourceRoot, loadManifest, SnapshotTree, sourceFolder } from '../browse/snapshot-tree.ts'
+
+export interface SnapshotReaderRequest {
+  readonly repository: Repository
+  readonly snapshot: Snapshot
+  readonly signal: AbortSignal
+  readonly onProgress?: ((progress: RestoredBytes) => void) | undefined
+}
+
+/** A reader of a snapshot with its manifest, if it has one. */
+export async function openSnapshotReader(request: SnapshotReaderRequest): Promise<RepositorySnapshotReader> {
+  const { repository, snapshot, signal, onProgress } = request
+  const manifest = await loadManifest(repository, snapshot)
+  const root = await findOwnRoot(repository, snapshot)
+  return new RepositorySnapshotReader({ repository, snapshot, manifest, root, signal, onProgress })
+}
+
+/** Another program's snapshot has no folder of a source, and so none whose owner and mode the target should get. */
+async function findOwnRoot(repository: Repository, snapshot: Snapshot): Promise<TreeNode | undefined> {
+  if (sourceFolder(snapshot) === '') return undefined
+  return await getSourceRoot(new SnapshotTree(repository, snapshot.tree), snapshot)
+}
 
 /** What a source sees of a snapshot when it restores: its own folder, nothing else. */
 export class RepositorySnapshotReader implements SnapshotReader {

@@ -1,3 +1,6 @@
+import { mkdtemp, rm } from 'node:fs/promises'
+import { join } from 'node:path'
+import { AppError } from '../../base/errors.ts'
 import type { ConnectionSettings } from '../../clients/postgres/index.ts'
 import type { Finding } from '../../model/finding.ts'
 import type { BackupType } from '../../model/manifest.ts'
@@ -6,11 +9,14 @@ import type {
   CaptureRequest,
   RestoreOutcome,
   RestoreRequest,
+  SnapshotReader,
   Source,
   SourceContext,
   SourceLog,
   SourcePlace,
   SourceTraits,
+  VerifyOutcome,
+  VerifyRequest,
 } from '../source.ts'
 import { connectionOf } from './connection.ts'
 import type { PostgresOptions } from './options.ts'
@@ -52,10 +58,34 @@ export class PostgresSource implements Source {
   }
 
   async restore(request: RestoreRequest): Promise<RestoreOutcome> {
-    const mode = request.snapshot.manifest?.database?.properties['mode']
-    return await (await this.#of(mode === 'physical' || mode === 'logical' ? mode : this.#options.mode)).restore(
-      request,
-    )
+    return await (await this.#of(modeOf(request.snapshot) ?? this.#options.mode)).restore(request)
+  }
+
+  async verify(request: VerifyRequest): Promise<VerifyOutcome> {
+    const source = await this.#of(modeOf(request.snapshot) ?? this.#options.mode)
+    if (source.verify !== undefined) return await source.verify(request)
+    return await this.#verifyByRestore(source, request)
+  }
+
+  /** The copy is checked by pg_verifybackup and thrown away. */
+  async #verifyByRestore(source: Source, request: VerifyRequest): Promise<VerifyOutcome> {
+    if (!request.restore) {
+      throw new AppError('unsupported', 'a physical snapshot is verified by restoring it', {
+        hint: 'Say --restore (it needs as much room as the cluster), or "lifeboat check --read-data" to read all bytes.',
+      })
+    }
+    const dir = await mkdtemp(join(request.scratchDir, 'verify-'))
+    try {
+      const { signal, clock, logger, scratchDir, snapshot } = request
+      const target = join(dir, 'cluster')
+      const outcome = await source.restore({
+        ...{ signal, clock, logger, scratchDir, snapshot, target },
+        ...{ force: false, delta: false, checks: true, include: [] },
+      })
+      return { checks: outcome.checks, findings: outcome.findings, bytesRead: outcome.totalBytes }
+    } finally {
+      await rm(dir, { recursive: true, force: true })
+    }
   }
 
   async close(): Promise<void> {
@@ -79,4 +109,9 @@ export class PostgresSource implements Source {
       connection: () => connectionOf(this.#options, this.#place),
     })
   }
+}
+
+function modeOf(snapshot: SnapshotReader): Mode | undefined {
+  const mode = snapshot.manifest?.database?.properties['mode']
+  return mode === 'physical' || mode === 'logical' ? mode : undefined
 }

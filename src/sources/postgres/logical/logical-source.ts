@@ -17,6 +17,8 @@ import type {
   SourceContext,
   SourcePlace,
   SourceTraits,
+  VerifyOutcome,
+  VerifyRequest,
 } from '../../source.ts'
 import { connectionOf } from '../connection.ts'
 import type { PostgresOptions } from '../options.ts'
@@ -25,6 +27,7 @@ import { LogicalCapture } from './logical-capture.ts'
 import { probeLogical } from './probe-logical.ts'
 import { restoreLogical } from './restore-logical.ts'
 import { chooseDatabases, fittingTools, isSuperuser } from './server-facts.ts'
+import { verifyLogical } from './verify-logical.ts'
 
 const TYPES: readonly BackupType[] = ['full', 'incremental', 'differential', 'schema', 'data']
 
@@ -71,6 +74,10 @@ export class LogicalSource implements Source {
 
   async restore(request: RestoreRequest): Promise<RestoreOutcome> {
     return await restoreLogical(request, this.#options, this.#place)
+  }
+
+  async verify(request: VerifyRequest): Promise<VerifyOutcome> {
+    return await verifyLogical(request, this.#options)
   }
 
   async close(): Promise<void> {}
