@@ -196,7 +196,14 @@ const snapshotPlace = { repository: repositoryName, snapshot: id, shortId, time 
 
 const found = z.strictObject({
   sources: z.array(z.strictObject({ name: z.string(), kind: z.string(), path: z.string(), why: z.string() })),
-  others: z.array(z.strictObject({ what: z.string(), where: z.string(), planned: z.boolean() })),
+  others: z.array(
+    z.strictObject({
+      what: z.string(),
+      where: z.string(),
+      planned: z.boolean(),
+      variable: z.string().optional().describe('holds the URL of a database that can be protected'),
+    }),
+  ),
 })
 
 /** By the command's name. */

@@ -4,6 +4,7 @@ import type { App } from '../../app.ts'
 import { AppError } from '../../base/errors.ts'
 import type { Discovery } from '../../operations/init/discovery.ts'
 import type { InitializedRepository } from '../../operations/init/init.ts'
+import { supportOf } from '../../operations/init/other-find.ts'
 import type { Call, Command, Output } from '../command.ts'
 import { Prompts } from '../prompts.ts'
 
@@ -63,12 +64,10 @@ async function agree(call: Call, file: string, textFor: (url: string) => string)
   throw new AppError('interrupted', 'nothing was written', { hint: 'Run "lifeboat init" again any time.' })
 }
 
-const LATER = 'supported from a later version'
-
 function describe({ sources, others }: Discovery, folder: string): string {
   const lines = [
     ...sources.map(({ path, why }) => `  ${path}: ${why}`),
-    ...others.map(({ what, where, planned }) => `  ${what} (${where}): ${planned ? LATER : 'not supported'}`),
+    ...others.map(other => `  ${other.what} (${other.where}): ${supportOf(other)}`),
   ]
   return lines.length === 0 ? `Found nothing to protect in ${folder}.\n` : `Found in ${folder}:\n${lines.join('\n')}\n`
 }

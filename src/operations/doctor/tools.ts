@@ -1,6 +1,7 @@
 import { execFile } from 'node:child_process'
 import { access, constants } from 'node:fs/promises'
 import { delimiter, isAbsolute, join } from 'node:path'
+import { listPostgresTools } from '../../clients/postgres/index.ts'
 import type { DoctorCheck } from './doctor-check.ts'
 
 interface Tool {
@@ -17,19 +18,31 @@ const TOOLS: readonly Tool[] = [
   { name: 'sqlite3', versionArgs: ['--version'], purpose: 'looks into restored databases', package: 'sqlite3' },
   { name: 'getfattr', versionArgs: ['--version'], purpose: 'captures extended attributes', package: 'attr' },
   { name: 'setfattr', versionArgs: ['--version'], purpose: 'restores extended attributes', package: 'attr' },
-  {
-    name: 'pg_dump',
-    versionArgs: ['--version'],
-    purpose: 'for PostgreSQL, in a later version',
-    package: 'postgresql-client',
-  },
 ]
 
 const VERSION_TIMEOUT_MS = 5000
 
 /** Which programs that we can work with are here, where, and of which version. */
 export async function findTools(searchPath: string, signal: AbortSignal): Promise<DoctorCheck[]> {
-  return Promise.all(TOOLS.map(tool => checkTool(tool, searchPath, signal)))
+  const found = await Promise.all(TOOLS.map(tool => checkTool(tool, searchPath, signal)))
+  return [...found, ...(await checkPostgres(searchPath))]
+}
+
+/** Every version of PostgreSQL's programs, newest first, and for which servers it is taken. */
+async function checkPostgres(searchPath: string): Promise<DoctorCheck[]> {
+  const common = { area: 'tools', name: 'postgresql' } as const
+  const all = await listPostgresTools(undefined, { PATH: searchPath })
+  if (all.length === 0) {
+    const hint = 'If you want it: sudo apt-get install postgresql-client.'
+    return [{ ...common, status: 'info', message: 'not found (captures and restores PostgreSQL)', hint }]
+  }
+  const majors = new Set<number>()
+  return all.map(({ binDir, version, major, hasServer }, at) => {
+    const taken = majors.has(major) ? 'not used' : `for servers of version ${major}${at === 0 ? ' and older' : ''}`
+    majors.add(major)
+    const message = `${binDir}, ${version}, ${taken}${hasServer ? '' : ', clients only'}`
+    return { ...common, status: 'ok', message }
+  })
 }
 
 async function checkTool(tool: Tool, searchPath: string, signal: AbortSignal): Promise<DoctorCheck> {

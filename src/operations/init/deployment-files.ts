@@ -43,7 +43,7 @@ function jsonLists(text: string, key: string): string[] {
 }
 
 const IMAGES: ReadonlyArray<readonly [pattern: RegExp, what: string, planned: boolean]> = [
-  [/(^|\/)(postgres|postgis|timescaledb?|pgvector)([:@-]|$)/, 'a PostgreSQL server', true],
+  [/(^|\/)(postgres|postgis|timescaledb?|pgvector)([:@-]|$)/, 'a PostgreSQL server', false],
   [/(^|\/)(mysql|mariadb|percona)([:@-]|$)/, 'a MySQL server', false],
   [/(^|\/)mongo([:@-]|$)/, 'a MongoDB server', false],
   [/(^|\/)(redis|valkey|keydb)([:@-]|$)/, 'a Redis server', false],

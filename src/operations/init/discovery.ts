@@ -9,8 +9,8 @@ import { findSqliteFiles } from './sqlite-files.ts'
 /** A source for the configuration. */
 export interface ProposedSource {
   readonly name: string
-  readonly kind: 'sqlite' | 'files'
-  /** Relative to the folder, with `./` in front. */
+  readonly kind: 'sqlite' | 'files' | 'postgres'
+  /** Relative to the folder, with `./` in front; of a server, the variable that holds its URL: `${DATABASE_URL}`. */
   readonly path: string
   readonly why: string
 }
@@ -53,11 +53,18 @@ export async function discover(
       path,
       base: basename(path) === 'app' ? 'storage' : basename(path),
     })),
+    ...urls.postgresVariables.map(variable => ({ kind: 'postgres' as const, path: variable, base: 'db' })),
   ].map(({ kind, path, base }): ProposedSource => {
-    const why = kind === 'sqlite' ? 'a SQLite database' : 'a folder of uploads'
-    return { name: freeName(base, taken), kind, path: `./${path}`, why }
+    const place = kind === 'postgres' ? `\${${path}}` : `./${path}`
+    return { name: freeName(base, taken), kind, path: place, why: WHY[kind] }
   })
   return { sources, others }
+}
+
+const WHY: Readonly<Record<ProposedSource['kind'], string>> = {
+  sqlite: 'a SQLite database',
+  files: 'a folder of uploads',
+  postgres: 'a PostgreSQL database',
 }
 
 const stem = (path: string): string => basename(path, extname(path))

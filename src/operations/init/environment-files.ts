@@ -5,6 +5,8 @@ import type { OtherFind } from './other-find.ts'
 export interface DatabaseUrls {
   /** Relative paths that `file:` URLs mean; they may not exist. */
   readonly sqlitePaths: readonly string[]
+  /** Variables of the environment that hold the URL of a PostgreSQL database. */
+  readonly postgresVariables: readonly string[]
   readonly servers: readonly OtherFind[]
 }
 
@@ -14,9 +16,11 @@ const URL_VARIABLE =
   /^(?:[A-Z0-9_]+_)?(?:DATABASE|POSTGRES|POSTGRESQL|PG|DB|MYSQL|SQLITE|MONGO|MONGODB|REDIS)_(?:URL|URI)$/
 const ASSIGNMENT = /^[ \t]*(?:export[ \t]+)?([A-Z0-9_]+)[ \t]*=[ \t]*(?:"([^"\n]*)"|'([^'\n]*)'|([^#\n]*))/gm
 
+const POSTGRES = 'a PostgreSQL database'
+
 const SERVERS: Readonly<Record<string, Omit<OtherFind, 'where'>>> = {
-  postgres: { what: 'a PostgreSQL database', planned: true },
-  postgresql: { what: 'a PostgreSQL database', planned: true },
+  postgres: { what: POSTGRES, planned: false },
+  postgresql: { what: POSTGRES, planned: false },
   mysql: { what: 'a MySQL database', planned: false },
   mariadb: { what: 'a MariaDB database', planned: false },
   mongodb: { what: 'a MongoDB database', planned: false },
@@ -33,25 +37,36 @@ export async function findDatabaseUrls(
   const prisma = await readPrisma(folder)
   const sqlitePaths: string[] = []
   const servers = new Map<string, OtherFind>()
-  const take = (url: string, where: string): void => {
+  const postgresVariables: string[] = []
+  const take = (url: string, where: string, variable?: string): void => {
     const [, scheme = '', rest = ''] = /^([a-z][a-z0-9+]*):(.*)$/is.exec(url.trim()) ?? []
     // Prisma resolves file: against its schema's folder, others against the application's.
     if (/^(file|sqlite)$/i.test(scheme)) sqlitePaths.push(...pathsOf(rest, [prisma.folder, '.'], folder))
     const server = SERVERS[scheme.toLowerCase()]
-    if (server !== undefined) servers.set(`${server.what} ${where}`, { ...server, where })
+    if (server === undefined) return
+    const isPostgres = server.what === POSTGRES && variable !== undefined
+    if (isPostgres && environment[variable] === url) postgresVariables.push(variable)
+    else servers.set(`${server.what} ${where}`, { ...server, where, ...(isPostgres ? { variable } : {}) })
   }
   for (const [name, value] of Object.entries(environment)) {
-    if (value !== undefined && URL_VARIABLE.test(name)) take(value, `${name} in the environment`)
+    if (value !== undefined && URL_VARIABLE.test(name)) take(value, `${name} in the environment`, name)
   }
   for (const file of ENV_FILES) {
     for (const [, name = '', ...values] of (await readText(join(folder, file))).matchAll(ASSIGNMENT)) {
-      if (URL_VARIABLE.test(name)) take(values.find(value => value !== undefined) ?? '', `${name} in ${file}`)
+      if (URL_VARIABLE.test(name)) {
+        take(values.find(value => value !== undefined) ?? '', `${name} in ${file}`, name)
+      }
     }
   }
   if (prisma.url !== undefined) take(prisma.url, prisma.file)
   const provided = SERVERS[prisma.provider ?? '']
-  if (servers.size === 0 && provided !== undefined) servers.set(prisma.file, { ...provided, where: prisma.file })
-  return { sqlitePaths: [...new Set(sqlitePaths)], servers: [...servers.values()] }
+  if (servers.size + postgresVariables.length === 0 && provided !== undefined)
+    servers.set(prisma.file, { ...provided, where: prisma.file })
+  return {
+    sqlitePaths: [...new Set(sqlitePaths)],
+    postgresVariables: [...new Set(postgresVariables)],
+    servers: [...servers.values()],
+  }
 }
 
 function pathsOf(rest: string, bases: readonly string[], folder: string): string[] {

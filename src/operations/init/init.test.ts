@@ -93,15 +93,29 @@ describe('looking around', () => {
     const { discovery, text } = await look({ SHOP_DATABASE_URL: `mongodb+srv://u:${SECRET}@h` })
     expect(discovery.others.map(({ what, where, planned }) => `${what} / ${where} / ${planned}`)).toEqual([
       'a MongoDB database / SHOP_DATABASE_URL in the environment / false',
-      'a PostgreSQL database / DATABASE_URL in .env / true',
+      'a PostgreSQL database / DATABASE_URL in .env / false',
       'a Redis database / REDIS_URL in .env / false',
       'a MySQL database / prisma/schema.prisma / false',
       'the Cloudflare D1 database prod / wrangler.toml / true',
       'the Cloudflare KV namespace KV / wrangler.toml / true',
-      'a PostgreSQL server / service db in compose.yaml / true',
+      'a PostgreSQL server / service db in compose.yaml / false',
     ])
     expect(`${JSON.stringify(discovery)}${text}`).not.toContain(SECRET)
     expect(text).toContain('# found, not supported: a Redis database (REDIS_URL in .env)')
+  })
+
+  test('proposes a PostgreSQL database by the variable that holds its url', async () => {
+    const { discovery, text } = await look({ DATABASE_URL: `postgres://u:${SECRET}@h/shop` })
+    expect(discovery.sources).toEqual([
+      { name: 'db', kind: 'postgres', path: '${DATABASE_URL}', why: 'a PostgreSQL database' },
+    ])
+    expect(text).toContain('    kind: postgres\n    url: ${DATABASE_URL}\n')
+    expect(text).not.toContain(SECRET)
+    await put('.env', `DATABASE_URL=postgres://u:${SECRET}@h/shop`)
+    const later = await look()
+    expect(later.discovery.others).toMatchObject([{ variable: 'DATABASE_URL' }])
+    expect(later.text).toContain('set DATABASE_URL and add')
+    expect(later.text).not.toContain(SECRET)
   })
 
   test('reads wrangler.jsonc', async () => {

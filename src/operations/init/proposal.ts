@@ -1,5 +1,5 @@
 import type { Discovery } from './discovery.ts'
-import type { OtherFind } from './other-find.ts'
+import { supportOf } from './other-find.ts'
 
 export interface Proposal {
   readonly repositoryUrl: string
@@ -42,14 +42,10 @@ function sourceLines({ sources, others }: Discovery): string[] {
   const own = sources.flatMap(({ name, kind, path }) => [
     `  ${scalar(name)}:`,
     `    kind: ${kind}`,
-    `    path: ${scalar(path)}`,
+    // The URL itself, and the password in it, stay where they are.
+    kind === 'postgres' ? `    url: ${path}` : `    path: ${scalar(path)}`,
   ])
   return ['sources:', ...own, ...notes]
-}
-
-/** What this version says of something that it can't protect. */
-function supportOf({ planned }: OtherFind): string {
-  return planned ? 'supported from a later version' : 'not supported'
 }
 
 function policyLines(names: readonly string[]): string[] {
