@@ -101,7 +101,7 @@ describe('looking around', () => {
       'a PostgreSQL server / service db in compose.yaml / false',
     ])
     expect(`${JSON.stringify(discovery)}${text}`).not.toContain(SECRET)
-    expect(text).toContain('# found, not supported: a Redis database (REDIS_URL in .env)')
+    expect(text).toContain('# found: a Redis database (REDIS_URL in .env): not supported')
   })
 
   test('proposes a PostgreSQL database by the variable that holds its url', async () => {

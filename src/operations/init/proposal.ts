@@ -29,7 +29,7 @@ export function proposeConfig(proposal: Proposal): string {
 }
 
 function sourceLines({ sources, others }: Discovery): string[] {
-  const notes = others.map(other => `  # found, ${supportOf(other)}: ${comment(`${other.what} (${other.where})`)}`)
+  const notes = others.map(other => `  # found: ${comment(`${other.what} (${other.where})`)}: ${supportOf(other)}`)
   if (sources.length === 0) {
     return [
       '# Nothing that this version can protect was found here. For example:',
