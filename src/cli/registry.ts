@@ -8,7 +8,13 @@ export interface CommandEntry {
   readonly load: () => Promise<Command>
 }
 
-export const COMMAND_GROUPS = ['Every day', 'Looking into snapshots', 'Repositories', 'This machine'] as const
+export const COMMAND_GROUPS = [
+  'Every day',
+  'Looking into snapshots',
+  'Repositories',
+  'PostgreSQL’s log',
+  'This machine',
+] as const
 export type CommandGroup = (typeof COMMAND_GROUPS)[number]
 
 export const COMMANDS: readonly CommandEntry[] = [
@@ -143,5 +149,29 @@ export const COMMANDS: readonly CommandEntry[] = [
     summary: 'print the completion script of a shell',
     group: 'This machine',
     load: async () => (await import('./commands/completion.ts')).completion,
+  },
+  {
+    name: 'wal push',
+    summary: 'store a file of a PostgreSQL log, as archive_command',
+    group: 'PostgreSQL’s log',
+    load: async () => (await import('./commands/wal.ts')).walPush,
+  },
+  {
+    name: 'wal fetch',
+    summary: 'bring a file of a PostgreSQL log back, as restore_command',
+    group: 'PostgreSQL’s log',
+    load: async () => (await import('./commands/wal.ts')).walFetch,
+  },
+  {
+    name: 'wal receive',
+    summary: 'receive and store the log of a PostgreSQL cluster, until stopped',
+    group: 'PostgreSQL’s log',
+    load: async () => (await import('./commands/wal.ts')).walReceive,
+  },
+  {
+    name: 'wal status',
+    summary: 'show how far the log of a PostgreSQL cluster is stored',
+    group: 'PostgreSQL’s log',
+    load: async () => (await import('./commands/wal-status.ts')).walStatus,
   },
 ]

@@ -28,7 +28,8 @@ async function main([verb = '', folder = '', ...rest]: string[]): Promise<number
   const systemIdentifier = await findSystemIdentifier(process.cwd())
   if (systemIdentifier === undefined) throw new Error('not in a data directory')
   const common = {
-    stores: [openTestWalStore(folder)],
+    openStores: async () => [openTestWalStore(folder)],
+    place: folder,
     spool: new WalSpool(join(folder, 'spool'), systemIdentifier),
     systemIdentifier,
     ...{ clock: systemClock, logger: silentLogger, signal: new AbortController().signal },

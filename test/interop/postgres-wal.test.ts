@@ -72,7 +72,8 @@ describeWithPostgres('the log of a cluster', () => {
     return all.toSorted()
   }
   const common = (): Omit<Parameters<typeof pushWal>[0], 'path'> & { systemIdentifier: string } => ({
-    stores: [store],
+    openStores: async () => [store],
+    place: 'test',
     systemIdentifier: system,
     spool: new WalSpool(join(dir, 'spool'), system),
     ...{ clock: systemClock, logger: silentLogger, signal: new AbortController().signal },
@@ -123,7 +124,7 @@ describeWithPostgres('the log of a cluster', () => {
     const same = async (name: string): Promise<boolean> =>
       (await readFile(destination)).equals(await readFile(join(wal(), name)))
     expect(await same(first)).toBe(true)
-    const nowhere = { ...common(), stores: [] }
+    const nowhere = { ...common(), openStores: async () => [] }
     expect(await fetchWal({ ...nowhere, name: second, destination })).toBe('fetched')
     expect(await same(second)).toBe(true)
     expect(await fetchWal({ ...common(), name: '0000000900000000000000AA', destination })).toBe('missing')

@@ -5,11 +5,14 @@ import { AppError } from '../../base/errors.ts'
 import { formatSize } from '../../base/sizes.ts'
 import { formatTime } from '../../base/times.ts'
 import { labelsOf, SHORT_ID_DIGITS } from '../../model/recovery-point.ts'
+import type { RecoveryRequest, RecoveryTarget } from '../../model/recovery-target.ts'
 import type { RestoreResult } from '../../operations/restore/restore.ts'
+import type { SnapshotWish } from '../../operations/snapshots/find-snapshot.ts'
 import type { DatabaseSelection, Source } from '../../sources/source.ts'
 import type { Call, Command } from '../command.ts'
 import { counted, formatFindings } from '../printers/text.ts'
-import type { ChosenSnapshot } from '../selection.ts'
+import { chooseBackup, RECOVERY_OPTIONS, recoveryRequestOf, recoveryTargetOf, tablespacesOf } from '../recovery.ts'
+import { type ChosenSnapshot, parseSnapshotWish } from '../selection.ts'
 
 /** Stands for "of any source" on the command line. */
 const ANY = '-'
@@ -44,6 +47,7 @@ export const restore: Command = {
     { flags: '--table <name>', summary: 'only this table, into a database that is there', repeat: true },
     { flags: '--schema <name>', summary: 'only the tables of this schema, likewise', repeat: true },
     { flags: '--roles', summary: 'create the database roles that are missing, as they were' },
+    ...RECOVERY_OPTIONS,
   ],
   examples: [
     { command: 'lifeboat restore app latest --to ./restored.db', explains: 'the newest, beside the original' },
@@ -54,17 +58,41 @@ export const restore: Command = {
     },
     { command: 'lifeboat restore shop --table product --force', explains: 'one table, with all that refers to it' },
     { command: 'lifeboat restore app "2026-09-04 02:00" --force', explains: 'as it was then, in place' },
+    {
+      command: 'lifeboat restore cluster --at "2026-09-04 01:59:30" --to /srv/copy --start',
+      explains: 'a PostgreSQL cluster as it was at that second, with a server on it',
+    },
   ],
   run: async call => {
-    const { chooseSnapshot, parseSnapshotWish } = await import('../selection.ts')
+    const { chooseSnapshot } = await import('../selection.ts')
     const app = await call.openApp()
     const name = call.values.required('source')
-    const wish = parseSnapshotWish(call.values.text('snapshot') ?? 'latest', call.clock.now())
     const target = await targetOf(call, app, name)
-    const chosen = await chooseSnapshot(call, app, name === ANY ? undefined : name, wish)
-    const result = await restoreTo(call, app, chosen, target)
+    const moment = recoveryTargetOf(call)
+    const explicit = call.values.text('snapshot')
+    const chosen =
+      moment !== undefined && explicit === undefined && isPhysical(app, name)
+        ? await chooseBackup(call, app, name, moment)
+        : await chooseSnapshot(call, app, name === ANY ? undefined : name, wishOf(call, app, name, moment))
+    const recovery = moment && isPhysical(app, name) ? recoveryRequestOf(call, app, name, moment) : undefined
+    const result = await restoreTo(call, app, chosen, { target, recovery })
     return { json: toJson(result, chosen), text: describe(result, chosen, call) }
   },
+}
+
+function isPhysical(app: App, name: string): boolean {
+  const options = app.config.sources.get(name)?.options as { readonly mode?: unknown } | undefined
+  return options?.mode === 'physical'
+}
+
+/** Of a source without a log, `--at` means the last snapshot before that moment. */
+function wishOf(call: Call, app: App, name: string, moment: RecoveryTarget | undefined): SnapshotWish {
+  const explicit = call.values.text('snapshot')
+  if (moment === undefined || isPhysical(app, name)) return parseSnapshotWish(explicit ?? 'latest', call.clock.now())
+  if (moment.kind === 'time' && explicit === undefined) return { kind: 'at', time: moment.time }
+  throw new AppError('usage', `source ${name} has no log to recover from`, {
+    hint: 'Only physical postgres sources know --lsn, --xid, --name, --immediate and --timeline.',
+  })
 }
 
 /** The server that the source is configured with. */
@@ -80,13 +108,19 @@ async function targetOf(call: Call, app: App, name: string): Promise<string> {
   const configured = app.config.sources.get(name)
   const { path } = (configured?.options ?? {}) as { readonly path?: unknown }
   if (typeof path === 'string') return resolve(app.config.baseDir, path)
-  if (configured?.kind === 'postgres') return OWN_SERVER
+  if (configured?.kind === 'postgres' && !isPhysical(app, name)) return OWN_SERVER
   throw new AppError('usage', `where should ${name === ANY ? 'the snapshot' : name} be restored to?`, {
     hint: 'Say it with --to PATH.',
   })
 }
 
-async function restoreTo(call: Call, app: App, chosen: ChosenSnapshot, target: string): Promise<RestoreResult> {
+interface Wanted {
+  readonly target: string
+  readonly recovery: RecoveryRequest | undefined
+}
+
+async function restoreTo(call: Call, app: App, chosen: ChosenSnapshot, wanted: Wanted): Promise<RestoreResult> {
+  const { target, recovery } = wanted
   const operation = await import('../../operations/restore/restore.ts')
   const { recordRun } = await import('../../operations/runs/record-run.ts')
   const { name, repository, snapshot } = chosen
@@ -108,7 +142,9 @@ async function restoreTo(call: Call, app: App, chosen: ChosenSnapshot, target: s
         force: call.values.flag('force'),
         delta: call.values.flag('delta'),
         checks: call.values.flag('checks'),
-        ...{ include, selection },
+        ...{ include, selection, recovery },
+        tablespaces: tablespacesOf(call),
+        start: call.values.flag('start'),
         onProgress: ({ totalBytes, writtenBytes, sizeBytes }) =>
           call.progress.update({
             label: `restore ${source.name}`,
@@ -161,6 +197,13 @@ function describe(result: RestoreResult, { name, snapshot }: ChosenSnapshot, cal
   return (
     `Restored ${result.source} of ${formatTime(snapshot.time)} (snapshot ${id} in ${name}) to ${paint('bold', result.target)}\n` +
     `  ${counted(result.files, 'file')}, ${formatSize(result.totalBytes)}, ${formatSize(result.writtenBytes)} of it written, ${formatDuration(result.durationMs)}\n` +
-    `${passed}${formatFindings(result.findings, paint)}`
+    `${passed}${describeServer(result)}${formatFindings(result.findings, paint)}`
   )
+}
+
+function describeServer({ started }: RestoreResult): string {
+  if (started === undefined) return ''
+  const upTo = started.lastCommitAt === undefined ? '' : `, last commit ${formatTime(started.lastCommitAt)}`
+  const reached = started.reachedLsn === undefined ? '' : `  reached ${started.reachedLsn}${upTo}\n`
+  return `${reached}  a server runs on it: port ${started.port}, socket in ${started.socketDir}, timeline ${started.timeline}, log ${started.logFile}\n`
 }

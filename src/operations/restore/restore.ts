@@ -3,7 +3,14 @@ import type { Finding } from '../../model/finding.ts'
 import { labelsOf } from '../../model/recovery-point.ts'
 import type { RecoveryRequest } from '../../model/recovery-target.ts'
 import type { Repository, Snapshot } from '../../repository/index.ts'
-import type { CheckOutcome, DatabaseSelection, RestoredBytes, Source, SourceContext } from '../../sources/source.ts'
+import type {
+  CheckOutcome,
+  DatabaseSelection,
+  RestoredBytes,
+  Source,
+  SourceContext,
+  StartedServer,
+} from '../../sources/source.ts'
 import { openSnapshotReader } from './snapshot-reader.ts'
 
 export interface RestoreOperationRequest extends SourceContext {
@@ -40,6 +47,8 @@ export interface RestoreResult {
   readonly durationMs: number
   readonly checks: readonly CheckOutcome[]
   readonly findings: readonly Finding[]
+  /** With `start`. */
+  readonly started?: StartedServer
 }
 
 /**
@@ -77,6 +86,7 @@ export async function restore(request: RestoreOperationRequest): Promise<Restore
     durationMs: Math.round(request.clock.monotonicMs() - startedMs),
     checks: outcome.checks,
     findings: outcome.findings,
+    ...(outcome.started === undefined ? {} : { started: outcome.started }),
   }
 }
 

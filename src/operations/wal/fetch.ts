@@ -10,8 +10,8 @@ import type { WalSpool } from './spool.ts'
 import { requireWalName } from './wal-file.ts'
 
 export interface WalFetch {
-  /** Asked one after the other. */
-  readonly stores: readonly WalStore[]
+  /** Asked one after the other. Not opened for a file that was fetched ahead. */
+  readonly openStores: () => Promise<readonly WalStore[]>
   readonly systemIdentifier: string
   /** `%f`: the file's name. */
   readonly name: string
@@ -36,10 +36,12 @@ export async function fetchWal(request: WalFetch): Promise<WalFetchOutcome> {
   const { name, destination, spool } = request
   const file = requireWalName(name)
   if (await spool?.take(name, destination)) return 'fetched'
-  const found = (await findWal(request, name)) ?? (file.kind === 'segment' && (await findUnfinished(request)))
+  const stores = await request.openStores()
+  const found =
+    (await findWal(request, stores, name)) ?? (file.kind === 'segment' && (await findUnfinished(request, stores)))
   if (!found) return 'missing'
   await writeWhole(destination, found.bytes)
-  if (file.kind === 'segment' && found.segmentBytes !== undefined) await fetchAhead(request, found.segmentBytes)
+  if (file.kind === 'segment' && found.segmentBytes !== undefined) await fetchAhead(request, stores, found.segmentBytes)
   return 'fetched'
 }
 
@@ -49,14 +51,14 @@ interface FoundWal {
 }
 
 /** The last segment, as far as it was received: without it the newest seconds would be lost. */
-async function findUnfinished(request: WalFetch): Promise<FoundWal | undefined> {
-  const found = await findWal(request, `${request.name}.partial`)
+async function findUnfinished(request: WalFetch, stores: readonly WalStore[]): Promise<FoundWal | undefined> {
+  const found = await findWal(request, stores, `${request.name}.partial`)
   return found && { bytes: found.bytes, segmentBytes: undefined }
 }
 
-async function findWal(request: WalFetch, name: string): Promise<FoundWal | undefined> {
+async function findWal(request: WalFetch, stores: readonly WalStore[], name: string): Promise<FoundWal | undefined> {
   let failure: unknown
-  for (const store of request.stores) {
+  for (const store of stores) {
     try {
       const found = await withRetries(request, () => store.find(request.systemIdentifier, name, request.signal))
       if (found) return { bytes: found.bytes, segmentBytes: found.header.segmentBytes }
@@ -81,9 +83,8 @@ async function withRetries<T>(request: WalFetch, work: () => Promise<T>): Promis
   return await work()
 }
 
-async function fetchAhead(request: WalFetch, segmentBytes: number): Promise<void> {
-  const { spool, systemIdentifier, stores, signal } = request
-  const [store] = stores
+async function fetchAhead(request: WalFetch, [store]: readonly WalStore[], segmentBytes: number): Promise<void> {
+  const { spool, systemIdentifier, signal } = request
   if (spool === undefined || store === undefined) return
   const { timeline, number } = segmentOf(request.name, segmentBytes)
   const names = Array.from({ length: AHEAD }, (_, i) =>

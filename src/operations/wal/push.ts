@@ -10,8 +10,10 @@ import type { WalSpool } from './spool.ts'
 import { readWalFile, requireWalName } from './wal-file.ts'
 
 export interface WalPush {
-  /** Every one of them gets the file. */
-  readonly stores: readonly WalStore[]
+  /** Every one of them gets the file. Not asked for when a note says that the file is stored. */
+  readonly openStores: () => Promise<readonly WalStore[]>
+  /** Names these stores, for the notes: other stores, other notes. */
+  readonly place: string
   /** The file, absolute. */
   readonly path: string
   /** Of the cluster that this archive is for; undefined: as the file says. */
@@ -38,21 +40,21 @@ const AT_ONCE = 2
  * leaves a note of each: PostgreSQL asks for them one by one, and gets its answer at once.
  */
 export async function pushWal(request: WalPush): Promise<WalPushResult> {
-  const { stores, path, spool } = request
+  const { path, spool, place } = request
   const { name } = requireWalName(path)
-  const place = placeOf(stores)
   if (await spool?.takeNote(path, name, place, request.clock.now())) return { name, outcome: 'same', ahead: 0 }
+  const stores = await request.openStores()
   const ahead = spool === undefined ? [] : await listWaiting(path, name)
   let outcome: 'stored' | 'same' = 'same'
   let stored = 0
   await forEachLimit([name, ...ahead], AT_ONCE, async next => {
     if (next === name) {
-      outcome = await store(request, path)
+      outcome = await store(request, stores, path)
       return
     }
     try {
       const other = join(dirname(path), next)
-      await store(request, other)
+      await store(request, stores, other)
       await spool?.leaveNote(other, next, place)
       stored++
     } catch (error) {
@@ -63,10 +65,10 @@ export async function pushWal(request: WalPush): Promise<WalPushResult> {
   return { name, outcome, ahead: stored }
 }
 
-async function store(request: WalPush, path: string): Promise<'stored' | 'same'> {
+async function store(request: WalPush, stores: readonly WalStore[], path: string): Promise<'stored' | 'same'> {
   const content = await readWalFile(path, request.systemIdentifier)
   let outcome: 'stored' | 'same' = 'same'
-  for (const store of request.stores) {
+  for (const store of stores) {
     if ((await store.save(content, request.signal)) === 'stored') outcome = 'stored'
   }
   return outcome
@@ -81,8 +83,4 @@ async function listWaiting(path: string, name: string): Promise<string[]> {
     .filter(entry => entry > name && parseWalFileName(entry)?.kind === 'segment')
     .toSorted()
     .slice(0, AHEAD)
-}
-
-function placeOf(stores: readonly WalStore[]): string {
-  return stores.map(store => store.location).join('\n')
 }

@@ -1,0 +1,97 @@
+import { formatDuration } from '../../base/durations.ts'
+import { formatSize } from '../../base/sizes.ts'
+import { formatTime } from '../../base/times.ts'
+import { formatLsn } from '../../model/wal.ts'
+import type { WalStatus } from '../../operations/wal/status.ts'
+import type { TimedWindow } from '../../operations/wal/windows.ts'
+import type { Call, Command } from '../command.ts'
+import { counted, formatFindings } from '../printers/text.ts'
+import { repositoriesOf } from '../selection.ts'
+import { requireLog, sourceName } from './wal.ts'
+
+interface NamedStatus extends WalStatus {
+  readonly repository: string
+}
+
+export const walStatus: Command = {
+  name: 'wal status',
+  summary: 'show how far the log of a PostgreSQL cluster is stored',
+  description: [
+    'The range that is covered, gaps in it, how far it is behind the server in bytes and seconds, and how the replication slot or the archiver is doing. Ends with 22 when something is missing or broken.',
+  ],
+  arguments: [{ name: 'source', summary: 'a physical postgres source', complete: 'sources' }],
+  examples: [{ command: 'lifeboat wal status shop', explains: 'in every repository of the source' }],
+  run: async call => {
+    const { readWalStatus } = await import('../../operations/wal/status.ts')
+    const app = await call.openApp()
+    const name = sourceName(call, app, call.values.text('source'))
+    const source = await app.openSource(name)
+    requireLog(source)
+    const context = await app.sourceContext()
+    const statuses: NamedStatus[] = []
+    for (const repository of repositoriesOf(call, app, name)) {
+      const opened = await app.openRepository(repository)
+      statuses.push({ ...(await readWalStatus({ ...context, repository: opened, source })), repository })
+    }
+    const broken = statuses.some(status => status.findings.some(finding => finding.severity === 'error'))
+    return {
+      json: { source: name, repositories: statuses.map(toJson) },
+      text: statuses.map(status => describe(status, call)).join('\n'),
+      exitCode: broken ? 22 : 0,
+    }
+  },
+}
+
+function toJson({ repository, clusters, server, lag, findings }: NamedStatus): unknown {
+  return {
+    repository,
+    clusters: clusters.map(({ archive, timelines, gaps, windows }) => ({
+      systemIdentifier: archive.systemIdentifier,
+      files: archive.files,
+      storedBytes: archive.storedBytes,
+      ...{ timelines, gaps },
+      windows: windows.map(windowToJson),
+    })),
+    server: server ?? null,
+    lag: lag ?? null,
+    findings,
+  }
+}
+
+export function windowToJson({ timeline, from, to, fromLsn, toLsn, bases }: TimedWindow): unknown {
+  const snapshots = bases.map(base => base.snapshot)
+  return { timeline, from, to, fromLsn: formatLsn(fromLsn), toLsn: formatLsn(toLsn), snapshots }
+}
+
+function describe(status: NamedStatus, call: Call): string {
+  const lines = [`${status.source} in ${status.repository}`]
+  for (const { archive, timelines, windows } of status.clusters) {
+    lines.push(
+      `  cluster ${archive.systemIdentifier}: ${counted(archive.files, 'file')}, ${formatSize(archive.storedBytes)}`,
+    )
+    for (const { timeline, first, last, segments } of timelines) {
+      lines.push(`  timeline ${timeline}: ${first} to ${last}, ${counted(segments, 'segment')}`)
+    }
+    lines.push(...windows.map(window => `  can be recovered: ${formatWindow(window)}`))
+  }
+  lines.push(`  ${describeServer(status)}`)
+  return `${lines.join('\n')}\n${formatFindings(status.findings, call.terminal.out)}`
+}
+
+/** `2026-09-04 02:00:07 to 2026-09-04 15:30:00`. */
+export function formatWindow(window: TimedWindow): string {
+  const range = `${formatTime(window.from)} to ${formatTime(window.to)}`
+  return window.timeline === 1 ? range : `${range} (timeline ${window.timeline})`
+}
+
+function describeServer({ server, lag }: NamedStatus): string {
+  if (server === undefined) return 'the server does not answer'
+  const { slot } = server
+  const holds =
+    slot && `slot ${slot.name} is ${slot.active ? 'in use' : 'not in use'}, keeps ${formatSize(slot.retainedBytes)}`
+  const behind =
+    lag === undefined
+      ? 'nothing of its current timeline is stored'
+      : `${formatSize(lag.bytes)}, ${formatDuration(lag.seconds * 1000)} behind`
+  return [`the server is at ${server.lsn} on timeline ${server.timeline}`, behind, ...(holds ? [holds] : [])].join('; ')
+}

@@ -1,0 +1,112 @@
+import { realpathSync } from 'node:fs'
+import { isAbsolute, resolve } from 'node:path'
+import type { App } from '../app.ts'
+import { AppError, isAppError } from '../base/errors.ts'
+import { parseTime } from '../base/times.ts'
+import type { RecoveryRequest, RecoveryTarget } from '../model/recovery-target.ts'
+import { parseLsn } from '../model/wal.ts'
+import type { Call, OptionSpec } from './command.ts'
+import { type ChosenSnapshot, repositoryNames } from './selection.ts'
+
+/** How a restore is told the moment that a cluster is recovered to. */
+export const RECOVERY_OPTIONS: readonly OptionSpec[] = [
+  { flags: '--at <time>', summary: 'the moment: for a physical postgres source recovered from its log' },
+  { flags: '--lsn <position>', summary: 'recover a cluster to this position of its log, like 0/3000028' },
+  { flags: '--xid <number>', summary: 'recover a cluster to just after this transaction' },
+  { flags: '--name <name>', summary: 'recover a cluster to this restore point' },
+  { flags: '--immediate', summary: 'recover a cluster only as far as it takes to be consistent' },
+  { flags: '--exclusive', summary: 'stop just before the moment, not just after it' },
+  { flags: '--timeline <timeline>', summary: 'along this timeline: a number, current or latest (default: latest)' },
+  { flags: '--tablespace <oid=path>', summary: 'put a tablespace (by OID or old path) there', repeat: true },
+  { flags: '--start', summary: 'start a server on the restored cluster, on a free port' },
+]
+
+/** What the flags ask for; undefined when none is given. `usage` for more than one target, or a target that is none. */
+export function recoveryTargetOf({ values, clock }: Call): RecoveryTarget | undefined {
+  const targets: RecoveryTarget[] = []
+  const at = values.text('at')
+  if (at !== undefined) targets.push({ kind: 'time', time: parseTime(at, clock.now()) ?? invalid('--at', at, TIMES) })
+  const lsn = values.text('lsn')
+  if (lsn !== undefined) {
+    if (parseLsn(lsn) === undefined) invalid('--lsn', lsn, 'Positions look like 0/3000028.')
+    targets.push({ kind: 'lsn', lsn })
+  }
+  const xid = values.text('xid')
+  if (xid !== undefined) {
+    if (!/^\d{1,19}$/.test(xid)) invalid('--xid', xid, 'Give the number that pg_current_xact_id() returned.')
+    targets.push({ kind: 'xid', xid })
+  }
+  const name = values.text('name')
+  if (name !== undefined) targets.push({ kind: 'name', name })
+  if (values.flag('immediate')) targets.push({ kind: 'immediate' })
+  if (targets.length > 1) {
+    throw new AppError('usage', 'there is more than one moment to recover to', {
+      hint: 'Give one of --at, --lsn, --xid, --name and --immediate.',
+    })
+  }
+  return targets[0] ?? (values.text('timeline') === undefined ? undefined : { kind: 'end' })
+}
+
+const TIMES = 'Write a time like "2026-09-04 01:59:30" or "3h ago".'
+
+function invalid(flag: string, text: string, hint: string): never {
+  throw new AppError('usage', `${flag} cannot be "${text}"`, { hint })
+}
+
+/** The newest backup from which the target can be reached, from whichever repository has one. */
+export async function chooseBackup(
+  call: Call,
+  app: App,
+  source: string,
+  target: RecoveryTarget,
+): Promise<ChosenSnapshot> {
+  const { getBaseFor, listRecovery } = await import('../operations/wal/windows.ts')
+  const found: ChosenSnapshot[] = []
+  let failure: AppError | undefined
+  for (const name of repositoryNames(call, app)) {
+    try {
+      const repository = await app.openRepository(name)
+      const base = getBaseFor(target, await listRecovery(repository, source, call.signal), source)
+      found.push({ name, repository, snapshot: await repository.getSnapshot(base.snapshot) })
+    } catch (error) {
+      if (!isAppError(error) || isAppError(error, 'interrupted')) throw error
+      failure ??= error
+    }
+  }
+  const newest = found.toSorted((a, b) => b.snapshot.time.getTime() - a.snapshot.time.getTime())[0]
+  if (newest) return newest
+  throw failure ?? new AppError('snapshot-not-found', `there is no backup of ${source}`)
+}
+
+/** What a restored cluster is told, with the command that brings it its log: this very program. */
+export function recoveryRequestOf(call: Call, app: App, source: string, target: RecoveryTarget): RecoveryRequest {
+  const timeline = call.values.text('timeline')
+  if (timeline !== undefined && !/^(latest|current|\d+)$/.test(timeline)) {
+    invalid('--timeline', timeline, 'Give a number, current or latest.')
+  }
+  const program = [process.execPath, realpathSync(process.argv[1] ?? '')]
+  const words = [...program, '--config', app.config.file, 'wal', 'fetch', '--source', source]
+  return {
+    target,
+    timeline,
+    ...(call.values.flag('exclusive') ? { inclusive: false } : {}),
+    restoreCommand: `${words.map(quoteForPostgres).join(' ')} "%f" "%p"`,
+  }
+}
+
+/** For the shell that runs it, and PostgreSQL before that, to which a percent sign is special. */
+function quoteForPostgres(word: string): string {
+  const escaped = word.replaceAll('%', '%%')
+  return /^[\w./:=@%+-]+$/.test(escaped) ? escaped : `'${escaped.replaceAll("'", `'\\''`)}'`
+}
+
+export function tablespacesOf({ values }: Call): ReadonlyMap<string, string> {
+  const places = new Map<string, string>()
+  for (const text of values.list('tablespace')) {
+    const at = text.lastIndexOf('=')
+    const [from, to] = [text.slice(0, at), text.slice(at + 1)]
+    if (at <= 0 || to === '') invalid('--tablespace', text, 'Write OID=/new/path or /old/path=/new/path.')
+    places.set(from, isAbsolute(to) ? to : resolve(to))
+  }
+  return places
+}
