@@ -11,6 +11,7 @@ import { suggest } from './base/suggest.ts'
 import { ownVersion } from './base/version.ts'
 import type { Catalog } from './catalog/catalog.ts'
 import { CATALOGS } from './catalog/registry.ts'
+import type { PostgresTools } from './clients/postgres/index.ts'
 import { CONFIG_NAME, type Config, findConfigFile, loadConfig } from './config/load.ts'
 import type { RepositorySettings } from './config/schema.ts'
 import { type LoadedSecret, loadSecret, type SecretReference } from './config/secrets.ts'
@@ -58,6 +59,12 @@ export async function openApp(options: AppOptions = {}): Promise<App> {
 export async function loadNewPassword(reference: SecretReference, environment: Environment): Promise<Secret> {
   const context = { subject: 'the new password', baseDir: process.cwd(), environment }
   return (await loadSecret(reference, context)).secret
+}
+
+/** PostgreSQL's programs on this machine, newest first: Debian keeps them outside of the PATH. */
+export async function listPostgresPrograms(environment: Environment): Promise<PostgresTools[]> {
+  const { listPostgresTools } = await import('./clients/postgres/index.ts')
+  return await listPostgresTools(undefined, environment)
 }
 
 /** The composition root: turns the configuration into repositories, sources and the catalog. */

@@ -38,9 +38,6 @@ export interface TestClusterOptions {
 
 const installed = (await listPostgresTools()).find(tools => tools.hasServer)
 
-/** The installation that tests use; undefined when there is none here. */
-export const testTools: PostgresTools | undefined = installed
-
 /** `describe` where PostgreSQL is installed; elsewhere skipped with one line, but a failure under CI. */
 export function describeWithPostgres(name: string, body: () => void): void {
   if (installed !== undefined) describe(name, body)

@@ -68,8 +68,15 @@ describeWithPostgres('logical backup of databases', () => {
   ): Promise<RestoreOutcome> =>
     await sourceOf(target, { jobs: more.jobs ?? 1 }).restore({
       ...(await makeContext(dir)),
-      ...{ snapshot: snapshot.reader, target, include: [], checks: true, delta: false },
-      ...{ force: more.force ?? false, selection: more.selection },
+      snapshot: snapshot.reader,
+      target,
+      include: [],
+      checks: true,
+      delta: false,
+      ...{
+        force: more.force ?? false,
+        selection: more.selection,
+      },
     })
 
   const schemaOf = async (cluster: TestCluster, database: string): Promise<string> => {
@@ -446,7 +453,8 @@ describeWithPostgres('logical backup of databases', () => {
     expect(seen.some(line => line.includes('pg_dump'))).toBe(true)
     expect(seen.filter(line => line.includes(password))).toEqual([])
     const error = await failure(drain(sourceOf(url.replace('/sakila', '/nowhere')), dir))
-    expect(JSON.stringify({ ...error, message: error.message, stack: error.stack })).not.toContain(password)
+    const { message, hint, stack, context } = error
+    expect(JSON.stringify({ message, hint, stack, context })).not.toContain(password)
     expect(JSON.stringify(snapshot.manifest)).not.toContain(password)
   })
 

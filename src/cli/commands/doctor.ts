@@ -37,6 +37,7 @@ async function withRequest<T>(call: Call, work: (request: DoctorRequest) => Prom
 
 async function makeRequest(call: Call, scratchDir: string): Promise<DoctorRequest> {
   const { ownVersion } = await import('../../base/version.ts')
+  const { listPostgresPrograms } = await import('../../app.ts')
   const app = await call.openApp({ onFinding: () => {} }).catch(asConfigError)
   return {
     versions: {
@@ -50,6 +51,7 @@ async function makeRequest(call: Call, scratchDir: string): Promise<DoctorReques
       : await fromApp(app, call)),
     scratchDir,
     searchPath: call.environment.PATH ?? '',
+    postgresPrograms: await listPostgresPrograms(call.environment),
     clock: call.clock,
     signal: call.signal,
   }

@@ -23,7 +23,8 @@ async function failure(work: Promise<unknown>): Promise<AppError> {
     (reason: unknown) => reason,
   )
   if (!isAppError(error)) throw new Error(`no AppError but ${String(error)}`)
-  expect(JSON.stringify({ ...error, message: error.message, hint: error.hint })).not.toContain(PASSWORD)
+  const { message, hint, stack, context } = error
+  expect(JSON.stringify({ message, hint, stack, context })).not.toContain(PASSWORD)
   return error
 }
 

@@ -1,6 +1,5 @@
-export { postgresError, redact, toolError } from './errors.ts'
+export { postgresError } from './errors.ts'
 export {
-  createCluster,
   freePort,
   type RunningServer,
   type ServerUser,
@@ -8,11 +7,9 @@ export {
   startServer,
   startTemporaryCluster,
   type TemporaryCluster,
-  THROW_AWAY_SETTINGS,
 } from './server.ts'
 export { openSession, type Session, withSession } from './session.ts'
 export {
-  type ConnectionOptions,
   type ConnectionSettings,
   databaseInUrl,
   describeConnection,
@@ -23,7 +20,6 @@ export {
 } from './settings.ts'
 export { quoteIdentifier, quoteLiteral, quoteName } from './sql.ts'
 export {
-  connectionEnvironment,
   findPostgresTools,
   findServerTools,
   listPostgresTools,

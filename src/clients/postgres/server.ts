@@ -1,7 +1,7 @@
 import { chown, mkdir, readFile, rm, stat } from 'node:fs/promises'
 import { createServer } from 'node:net'
 import { join } from 'node:path'
-import { Child } from '../../base/child.ts'
+import type { Child } from '../../base/child.ts'
 import { systemClock } from '../../base/clock.ts'
 import { AppError, messageOf, throwIfAborted } from '../../base/errors.ts'
 import { openSession } from './session.ts'
@@ -120,7 +120,9 @@ export async function startServer(request: ServerRequest): Promise<RunningServer
     args: ['-D', dataDir, ...serverArguments(request)],
     settings: undefined,
     cwd: dataDir,
-    ...{ uid: user?.uid, gid: user?.gid, onStderrLine: request.onStderrLine },
+    uid: user?.uid,
+    gid: user?.gid,
+    onStderrLine: request.onStderrLine,
   })
   const running = new Server(server, port, socketDir, request.superuser ?? 'postgres')
   try {
@@ -155,8 +157,15 @@ class Server implements RunningServer {
     this.port = port
     this.socketDir = socketDir
     this.connection = {
-      ...{ host: socketDir, port, user: superuser, password: undefined, database: 'postgres' },
-      ...{ sslMode: 'disable', connectTimeoutSeconds: 5 },
+      host: socketDir,
+      port,
+      user: superuser,
+      password: undefined,
+      database: 'postgres',
+      ...{
+        sslMode: 'disable',
+        connectTimeoutSeconds: 5,
+      },
     }
   }
 
@@ -236,10 +245,19 @@ export async function startTemporaryCluster(request: TemporaryClusterRequest): P
     await createCluster({ tools, dataDir, user, signal, args: request.initArgs })
     const settings = [...THROW_AWAY_SETTINGS, 'max_connections=40', 'shared_buffers=64MB', ...(request.settings ?? [])]
     const server = await startServer({
-      ...{ tools, dataDir, socketDir: dir, port: await freePort(), user, signal, settings, listen: request.listen },
+      tools,
+      dataDir,
+      socketDir: dir,
+      port: await freePort(),
+      user,
+      signal,
+      settings,
+      listen: request.listen,
     })
     return {
-      ...{ server, dataDir, user },
+      server,
+      dataDir,
+      user,
       remove: async () => {
         await server.stop('immediate')
         await remove()

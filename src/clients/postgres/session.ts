@@ -3,7 +3,7 @@ import type { ConnectionOptions as TlsOptions } from 'node:tls'
 import pg from 'pg'
 import { throwIfAborted } from '../../base/errors.ts'
 import { postgresError } from './errors.ts'
-import type { ConnectionSettings } from './settings.ts'
+import type { ConnectionSettings, SslMode } from './settings.ts'
 
 /** One connection. Rows come as objects; numbers wider than 32 bits as text. */
 export interface Session {
@@ -149,19 +149,16 @@ async function connect(settings: ConnectionSettings, database: string, request: 
 async function tlsAttempts(settings: ConnectionSettings): Promise<Array<TlsOptions | false>> {
   if (settings.host.startsWith('/') || settings.sslMode === 'disable') return [false]
   const unchecked: TlsOptions = { rejectUnauthorized: false, ...(await certificates(settings)) }
-  switch (settings.sslMode) {
-    case 'allow':
-      return [false, unchecked]
-    case 'prefer':
-      return [unchecked, false]
-    case 'require':
-      // As libpq: with a root certificate at hand, `require` checks the chain.
-      return [settings.sslRootCert === undefined ? unchecked : { ...unchecked, ...chainOnly }]
-    case 'verify-ca':
-      return [{ ...unchecked, ...chainOnly }]
-    case 'verify-full':
-      return [{ ...unchecked, rejectUnauthorized: true }]
+  const chain = { ...unchecked, ...chainOnly }
+  const attempts: Readonly<Record<Exclude<SslMode, 'disable'>, Array<TlsOptions | false>>> = {
+    allow: [false, unchecked],
+    prefer: [unchecked, false],
+    // As libpq: with a root certificate at hand, `require` checks the chain.
+    require: [settings.sslRootCert === undefined ? unchecked : chain],
+    'verify-ca': [chain],
+    'verify-full': [{ ...unchecked, rejectUnauthorized: true }],
   }
+  return attempts[settings.sslMode]
 }
 
 const chainOnly: TlsOptions = { rejectUnauthorized: true, checkServerIdentity: () => undefined }

@@ -11,8 +11,15 @@ describe('resolveConnection', () => {
       url: 'postgresql://app%40x:p%2Fw%3A%40@db.example:6543/my%20shop?sslmode=verify-full&sslrootcert=/ca.pem&schema=public&connect_timeout=3',
     })
     expect(settings).toMatchObject({
-      ...{ host: 'db.example', port: 6543, user: 'app@x', database: 'my shop', sslMode: 'verify-full' },
-      ...{ sslRootCert: '/ca.pem', connectTimeoutSeconds: 3 },
+      host: 'db.example',
+      port: 6543,
+      user: 'app@x',
+      database: 'my shop',
+      sslMode: 'verify-full',
+      ...{
+        sslRootCert: '/ca.pem',
+        connectTimeoutSeconds: 3,
+      },
     })
     expect(settings.password?.reveal()).toBe('p/w:@')
   })

@@ -145,7 +145,12 @@ export async function startTool(tools: PostgresTools, request: ToolRequest): Pro
   const env = settings === undefined ? toolEnvironment() : connectionEnvironment(settings, request.database)
   return await Child.start(join(tools.binDir, request.tool), request.args, {
     env,
-    ...{ signal, stdin, cwd, uid, gid, onStderrLine },
+    signal,
+    stdin,
+    cwd,
+    uid,
+    gid,
+    onStderrLine,
   })
 }
 

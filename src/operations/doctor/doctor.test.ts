@@ -21,6 +21,7 @@ async function examine(more: Partial<DoctorRequest> = {}) {
     sources: [],
     scratchDir: folder,
     searchPath: folder,
+    postgresPrograms: [],
     clock: systemClock,
     signal: new AbortController().signal,
     ...more,
@@ -88,4 +89,20 @@ const at = (time: number): Clock => ({ ...systemClock, now: () => new Date(time)
 test('a clock that is off is found', async () => {
   expect((await examine({ clock: at(0) })).statuses['clock clock']).toBe('error')
   expect((await examine({ clock: at(Date.now() + 3_600_000) })).statuses['clock clock']).toBe('warning')
+})
+
+test('says which PostgreSQL programs serve which servers', async () => {
+  const programs = (major: number, binDir: string) => ({
+    binDir,
+    major,
+    version: `${major}.1`,
+    hasServer: major !== 14,
+  })
+  const { checks } = await examine({ postgresPrograms: [programs(16, '/a'), programs(14, '/b'), programs(14, '/c')] })
+  expect(checks.filter(check => check.name === 'postgresql').map(check => check.message)).toEqual([
+    '/a, 16.1, for servers of version 16 and older',
+    '/b, 14.1, for servers of version 14, clients only',
+    '/c, 14.1, not used, clients only',
+  ])
+  expect((await examine()).statuses['tools postgresql']).toBe('info')
 })

@@ -7,7 +7,7 @@ import type { Repository } from '../../repository/index.ts'
 import type { ProbeResult } from '../probe/probe.ts'
 import { checkClock } from './clock.ts'
 import type { DoctorCheck } from './doctor-check.ts'
-import { findTools } from './tools.ts'
+import { checkPostgres, findTools, type PostgresPrograms } from './tools.ts'
 
 export interface DoctorRequest {
   readonly versions: Readonly<Record<string, string>>
@@ -21,6 +21,8 @@ export interface DoctorRequest {
   readonly scratchDir: string
   /** The `PATH` to look for tools in. */
   readonly searchPath: string
+  /** Newest first. */
+  readonly postgresPrograms: readonly PostgresPrograms[]
   readonly clock: Clock
   readonly signal: AbortSignal
 }
@@ -44,6 +46,7 @@ export async function doctor(request: DoctorRequest): Promise<DoctorResult> {
       ([name, message]): DoctorCheck => ({ area: 'versions', name, status: 'ok', message }),
     ),
     ...(await findTools(request.searchPath, request.signal)),
+    ...checkPostgres(request.postgresPrograms),
     checkConfig(request),
   ]
   for (const place of request.privatePlaces) checks.push(...(await checkPrivate(place)))

@@ -1,7 +1,6 @@
 import { execFile } from 'node:child_process'
 import { access, constants } from 'node:fs/promises'
 import { delimiter, isAbsolute, join } from 'node:path'
-import { listPostgresTools } from '../../clients/postgres/index.ts'
 import type { DoctorCheck } from './doctor-check.ts'
 
 interface Tool {
@@ -24,14 +23,20 @@ const VERSION_TIMEOUT_MS = 5000
 
 /** Which programs that we can work with are here, where, and of which version. */
 export async function findTools(searchPath: string, signal: AbortSignal): Promise<DoctorCheck[]> {
-  const found = await Promise.all(TOOLS.map(tool => checkTool(tool, searchPath, signal)))
-  return [...found, ...(await checkPostgres(searchPath))]
+  return Promise.all(TOOLS.map(tool => checkTool(tool, searchPath, signal)))
+}
+
+/** PostgreSQL's programs, of one version. */
+export interface PostgresPrograms {
+  readonly binDir: string
+  readonly version: string
+  readonly major: number
+  readonly hasServer: boolean
 }
 
 /** Every version of PostgreSQL's programs, newest first, and for which servers it is taken. */
-async function checkPostgres(searchPath: string): Promise<DoctorCheck[]> {
+export function checkPostgres(all: readonly PostgresPrograms[]): DoctorCheck[] {
   const common = { area: 'tools', name: 'postgresql' } as const
-  const all = await listPostgresTools(undefined, { PATH: searchPath })
   if (all.length === 0) {
     const hint = 'If you want it: sudo apt-get install postgresql-client.'
     return [{ ...common, status: 'info', message: 'not found (captures and restores PostgreSQL)', hint }]

@@ -69,8 +69,21 @@ export async function restore(request: RestoreOperationRequest): Promise<Restore
   const { clock, logger, scratchDir, signal, target, force, delta, checks, include } = request
   const { selection, recovery, tablespaces, start } = request
   const outcome = await source.restore({
-    ...{ clock, logger, scratchDir, signal, target, force, delta, checks, include },
-    ...{ selection, recovery, tablespaces, start },
+    clock,
+    logger,
+    scratchDir,
+    signal,
+    target,
+    force,
+    delta,
+    checks,
+    include,
+    ...{
+      selection,
+      recovery,
+      tablespaces,
+      start,
+    },
     snapshot: reader,
   })
   const failed = outcome.checks.filter(check => !check.passed)

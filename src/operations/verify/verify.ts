@@ -42,7 +42,11 @@ export async function verify(request: VerifyOperationRequest): Promise<VerifyRes
   const passed = outcome.checks.every(check => check.passed)
   const restored = request.restore || source.verify === undefined
   return {
-    ...{ snapshot, source: source.name, kind: source.kind, passed, ...outcome },
+    snapshot,
+    source: source.name,
+    kind: source.kind,
+    passed,
+    ...outcome,
     proof: passed ? (restored ? 'restored' : 'checked') : undefined,
     durationMs: Math.round(request.clock.monotonicMs() - startedMs),
   }
@@ -57,7 +61,12 @@ async function verifyWith(request: VerifyOperationRequest): Promise<VerifyOutcom
   try {
     const { checks, findings, totalBytes } = await source.restore({
       ...context,
-      ...{ snapshot: reader, target: join(dir, 'restored'), force: false, delta: false, checks: true, include: [] },
+      snapshot: reader,
+      target: join(dir, 'restored'),
+      force: false,
+      delta: false,
+      checks: true,
+      include: [],
     })
     return { checks, findings, bytesRead: totalBytes }
   } finally {

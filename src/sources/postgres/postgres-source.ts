@@ -79,8 +79,18 @@ export class PostgresSource implements Source {
       const { signal, clock, logger, scratchDir, snapshot } = request
       const target = join(dir, 'cluster')
       const outcome = await source.restore({
-        ...{ signal, clock, logger, scratchDir, snapshot, target },
-        ...{ force: false, delta: false, checks: true, include: [] },
+        signal,
+        clock,
+        logger,
+        scratchDir,
+        snapshot,
+        target,
+        ...{
+          force: false,
+          delta: false,
+          checks: true,
+          include: [],
+        },
       })
       return { checks: outcome.checks, findings: outcome.findings, bytesRead: outcome.totalBytes }
     } finally {

@@ -4,7 +4,8 @@ const MAX_NAME_BYTES = 63
 /** `shop` + `_before_...`, the name shortened so that the whole is a legal name. */
 export function suffixedName(name: string, suffix: string): string {
   let stem = name
-  while (Buffer.byteLength(stem) + Buffer.byteLength(suffix) > MAX_NAME_BYTES) stem = [...stem].slice(0, -1).join('')
+  while (Buffer.byteLength(stem) + Buffer.byteLength(suffix) > MAX_NAME_BYTES)
+    stem = Array.from(stem).slice(0, -1).join('')
   return `${stem}${suffix}`
 }
 

@@ -1,11 +1,5 @@
 import { AppError, isAppError } from '../../../base/errors.ts'
-import {
-  type ConnectionSettings,
-  findPostgresTools,
-  type PostgresTools,
-  type Session,
-  withSession,
-} from '../../../clients/postgres/index.ts'
+import { type ConnectionSettings, withSession } from '../../../clients/postgres/index.ts'
 import type { Finding } from '../../../model/finding.ts'
 import type { BackupType } from '../../../model/manifest.ts'
 import type {

@@ -23,10 +23,6 @@ export function filterArguments(filter: TableFilter): string[] {
   ]
 }
 
-export function isFiltered(filter: TableFilter): boolean {
-  return filterArguments(filter).length > 0
-}
-
 /** Whether pg_dump, given the filter, takes this table. A table without a schema in its pattern fits in any. */
 export function selects(filter: TableFilter, table: TableName): boolean {
   const fits = (pattern: string): boolean => matchesTable(pattern, table)

@@ -18,16 +18,39 @@ export type ExistingObjects = ReadonlySet<string>
 
 /** Each kind comes back when the target lacks it. Their tags name them as the target's catalog is asked. */
 const EXISTENCE: ReadonlySet<string> = new Set([
-  ...['TABLE', 'SEQUENCE', 'INDEX', 'VIEW', 'MATERIALIZED VIEW', 'CONSTRAINT', 'FK CONSTRAINT', 'CHECK CONSTRAINT'],
-  ...['TRIGGER', 'RULE', 'POLICY', 'DEFAULT', 'STATISTICS'],
+  'TABLE',
+  'SEQUENCE',
+  'INDEX',
+  'VIEW',
+  'MATERIALIZED VIEW',
+  'CONSTRAINT',
+  'FK CONSTRAINT',
+  'CHECK CONSTRAINT',
+  'TRIGGER',
+  'RULE',
+  'POLICY',
+  'DEFAULT',
+  'STATISTICS',
 ])
 /** These come with an object that is created, and only then. */
 const COMPANIONS: ReadonlySet<string> = new Set([
-  ...['COMMENT', 'ACL', 'ROW SECURITY', 'SEQUENCE OWNED BY', 'TABLE ATTACH', 'INDEX ATTACH', 'SECURITY LABEL'],
-  ...['MATERIALIZED VIEW DATA'],
+  'COMMENT',
+  'ACL',
+  'ROW SECURITY',
+  'SEQUENCE OWNED BY',
+  'TABLE ATTACH',
+  'INDEX ATTACH',
+  'SECURITY LABEL',
+  'MATERIALIZED VIEW DATA',
 ])
 const BEFORE: ReadonlySet<string> = new Set([
-  ...['TABLE', 'SEQUENCE', 'SEQUENCE OWNED BY', 'DEFAULT', 'TABLE ATTACH', 'TABLE DATA', 'SEQUENCE SET'],
+  'TABLE',
+  'SEQUENCE',
+  'SEQUENCE OWNED BY',
+  'DEFAULT',
+  'TABLE ATTACH',
+  'TABLE DATA',
+  'SEQUENCE SET',
 ])
 
 export function objectKey(kind: string, schema: string | undefined, tag: string): string {

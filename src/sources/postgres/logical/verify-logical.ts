@@ -127,18 +127,26 @@ async function rehearse(rehearsal: Rehearsal): Promise<CheckOutcome[]> {
       for (const database of manifest.database?.databases ?? []) {
         const into = {
           ...request,
-          ...{
-            target: database.name,
-            force: true,
-            delta: false,
-            checks: true,
-            include: [],
-            selection: { roles: true },
-          },
+          target: database.name,
+          force: true,
+          delta: false,
+          checks: true,
+          include: [],
+          selection: { roles: true },
         }
         const outcome = await restoreDatabase({
-          ...{ request: into, archives, type: manifest.type, database, target: database.name, settings, admin, tools },
-          ...{ jobs: options.jobs, partial: manifest.database?.properties['filtered'] === true },
+          request: into,
+          archives,
+          type: manifest.type,
+          database,
+          target: database.name,
+          settings,
+          admin,
+          tools,
+          ...{
+            jobs: options.jobs,
+            partial: manifest.database?.properties['filtered'] === true,
+          },
         })
         checks.push(...outcome.checks)
         // What was in the empty cluster (its own `postgres`) is nobody's.
