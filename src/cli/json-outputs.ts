@@ -68,6 +68,17 @@ const notBackedUp = z
   .strictObject({ source: z.string(), repository: repositoryName, error: errorOutput.shape.error })
   .describe('a source that failed while others did not')
 
+const recoveryWindow = z
+  .strictObject({
+    timeline: count,
+    from: time,
+    to: time,
+    fromLsn: z.string(),
+    toLsn: z.string(),
+    snapshots: z.array(id).describe('the backups that it begins with, oldest first'),
+  })
+  .describe('every moment from `from` to `to` can be recovered')
+
 const snapshot = z.strictObject({
   id,
   shortId,
@@ -82,6 +93,7 @@ const snapshot = z.strictObject({
   sizeBytes: bytes.nullable().describe('what a restore would write; null where the snapshot does not say'),
   addedBytes: bytes.nullable().describe('what it added to the repository, compressed and encrypted'),
   proof: z.enum(PROOFS).describe('how far it is proven that it comes back'),
+  window: recoveryWindow.optional().describe('of a PostgreSQL cluster, when its source is named'),
 })
 
 const checks = z.array(
@@ -150,6 +162,10 @@ const pruned = z.strictObject({
   bytesBefore: bytes,
   bytesAfter: bytes,
   bytesUnusedLeft: bytes,
+  log: z
+    .strictObject({ files: count, bytes })
+    .optional()
+    .describe('files of PostgreSQL’s log that no backup needs any more; absent where there is no log'),
   findings,
 })
 
@@ -216,17 +232,6 @@ const found = z.strictObject({
     }),
   ),
 })
-
-const recoveryWindow = z
-  .strictObject({
-    timeline: count,
-    from: time,
-    to: time,
-    fromLsn: z.string(),
-    toLsn: z.string(),
-    snapshots: z.array(id).describe('the backups that it begins with, oldest first'),
-  })
-  .describe('every moment from `from` to `to` can be recovered')
 
 const walStatus = z.strictObject({
   repository: repositoryName,

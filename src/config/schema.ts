@@ -64,6 +64,11 @@ const keep = z
     withinWeekly: spanned('week'),
     withinMonthly: spanned('month'),
     withinYearly: spanned('year'),
+    window: span
+      .optional()
+      .describe(
+        'What it takes to recover any moment of the last so long, with its log: `7d`. For PostgreSQL clusters.',
+      ),
     tags: z.array(text).min(1).optional().describe('All that carry one of these tags; `a,b` means both.'),
   })
   .refine(value => Object.values(value).some(rule => rule !== undefined), { message: 'at least one rule' })

@@ -1,7 +1,6 @@
 import { describe, expect, it, test } from 'vitest'
 import {
   type BaseBackup,
-  basesForWindow,
   chooseBase,
   type LogCoverage,
   listGaps,
@@ -129,13 +128,4 @@ test('only log before every kept backup may go', () => {
     '000000010000000000000003',
   ])
   expect(listUnneededSegments([base('b', 7, 2, 2)], archive)).toContain('000000020000000000000006')
-})
-
-test('a covered window keeps the backup before it', () => {
-  const bases = [base('a', 1, 0), base('b', 2, 10), base('c', 3, 20), base('d', 4, 30)]
-  const kept = (minutes: number): string[] =>
-    [...basesForWindow(bases, minutes * 60_000, at(35))].map(b => b.snapshot).toSorted()
-  expect(kept(10)).toEqual(['c', 'd'])
-  expect(kept(1)).toEqual(['d'])
-  expect(kept(100)).toEqual(['a', 'b', 'c', 'd'])
 })

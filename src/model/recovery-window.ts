@@ -1,13 +1,5 @@
 import type { RecoveryTarget } from './recovery-target.ts'
-import {
-  formatLsn,
-  type Lsn,
-  parseLsn,
-  segmentName,
-  segmentNumberAt,
-  segmentNumberBefore,
-  type TimelineSwitch,
-} from './wal.ts'
+import { type Lsn, parseLsn, segmentName, segmentNumberAt, segmentNumberBefore, type TimelineSwitch } from './wal.ts'
 
 /** A physical backup, as far as recovery needs to know it. */
 export interface BaseBackup {
@@ -232,25 +224,4 @@ export function listUnneededSegments(bases: readonly BaseBackup[], log: LogCover
       .map(number => segmentName({ timeline, number }, log.segmentBytes))
       .toSorted(),
   )
-}
-
-/**
- * The backups that a covered window of this length needs: all within it, and the last one before it, which the first
- * moments of the window are recovered from. The newest stays in any case.
- */
-export function basesForWindow<B extends { readonly stoppedAt: Date }>(
-  bases: readonly B[],
-  lengthMs: number,
-  now: Date,
-): Set<B> {
-  const ordered = bases.toSorted((a, b) => b.stoppedAt.getTime() - a.stoppedAt.getTime())
-  const since = now.getTime() - lengthMs
-  const within = ordered.filter(base => base.stoppedAt.getTime() > since)
-  const before = ordered[within.length]
-  return new Set(before === undefined ? within : [...within, before])
-}
-
-/** `timeline 1, 0/3000028 .. 0/A000000`. */
-export function describeWindow(window: RecoveryWindow): string {
-  return `timeline ${window.timeline}, ${formatLsn(window.fromLsn)} .. ${formatLsn(window.toLsn)}`
 }

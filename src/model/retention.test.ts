@@ -211,3 +211,18 @@ describe('calendar', () => {
     expect(() => new Calendar('Mars/Olympus')).toThrow(expect.objectContaining({ code: 'usage' }))
   })
 })
+
+test('a window keeps what every moment of it is recovered from', () => {
+  const rule = (text: string): RetentionRules => ({ window: parseRetentionDuration(text) })
+  // 2026-03-08T12:00 is seven days before; the backup before that covers the first hours of the window.
+  expect(kept(rule('7d'))).toEqual([
+    '2026-03-15T01:00',
+    '2026-03-14T01:20',
+    '2026-03-14T01:00',
+    '2026-03-09T01:00',
+    '2026-03-08T23:00',
+    '2026-02-28T01:00',
+  ])
+  expect(kept(rule('1h'))).toEqual(['2026-03-15T01:00'])
+  expect(kept(rule('9y'))).toHaveLength(HISTORY.length)
+})

@@ -24,6 +24,8 @@ export interface RetentionRules {
   readonly withinWeekly?: RetentionDuration | undefined
   readonly withinMonthly?: RetentionDuration | undefined
   readonly withinYearly?: RetentionDuration | undefined
+  /** All that it takes to recover any moment of the last so long: those within it, and the newest before it. */
+  readonly window?: RetentionDuration | undefined
   /** All with one of these; `a,b` means both. */
   readonly tags?: readonly string[] | undefined
 }
@@ -83,6 +85,7 @@ export function applyRetention<S extends RetainedSnapshot>(
   const judges = [
     tagJudge(rules.tags ?? []),
     ...(rules.within ? [withinJudge(rules.within, calendar, latest)] : []),
+    ...(rules.window ? [windowJudge(rules.window, calendar, context.now)] : []),
     ...bucketJudges(rules, calendar),
     ...bucketWithinJudges(rules, calendar, latest),
   ]
@@ -130,6 +133,18 @@ function withinJudge(duration: RetentionDuration, calendar: Calendar, latest: Re
   const reason = `within ${formatRetentionDuration(duration)}`
   const isWithin = nearness(duration, calendar, latest)
   return snapshot => (isWithin(snapshot) ? [reason] : [])
+}
+
+/** The first moments of a window are recovered from the last backup before it, by its log. */
+function windowJudge(duration: RetentionDuration, calendar: Calendar, now: Date): Judge {
+  const reason = `covers the last ${formatRetentionDuration(duration)}`
+  const limit = calendar.before(now, duration)
+  let isCovered = false
+  return snapshot => {
+    if (isCovered) return []
+    isCovered = snapshot.time <= limit
+    return [reason]
+  }
 }
 
 // With all snapshots in the future there is nothing to count from: keep.

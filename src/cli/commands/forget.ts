@@ -12,7 +12,15 @@ import { repositoriesOf, sourceNames } from '../selection.ts'
 import { describePrune, MAX_UNUSED, type NamedPruneReport, pruneOne } from './prune.ts'
 
 const COUNTS = ['last', 'hourly', 'daily', 'weekly', 'monthly', 'yearly'] as const
-const SPANS = ['within', 'withinHourly', 'withinDaily', 'withinWeekly', 'withinMonthly', 'withinYearly'] as const
+const SPANS = [
+  'within',
+  'withinHourly',
+  'withinDaily',
+  'withinWeekly',
+  'withinMonthly',
+  'withinYearly',
+  'window',
+] as const
 
 const kebab = (name: string): string => name.replace(/[A-Z]/g, letter => `-${letter.toLowerCase()}`)
 const flagOf = (name: string): string => `--keep-${kebab(name)}`
@@ -25,10 +33,11 @@ const KEEP_OPTIONS: readonly OptionSpec[] = [
     summary: `keep the newest of each of the last n ${name === 'daily' ? 'days' : `${name.replace(/ly$/, '')}s`}`,
   })),
   { flags: '--keep-within <span>', summary: 'keep all so near to the newest, as 30d or 1y6m' },
-  ...SPANS.slice(1).map(name => ({
+  ...SPANS.slice(1, -1).map(name => ({
     flags: `${flagOf(name)} <span>`,
     summary: `keep ${name.replace('within', '').toLowerCase()} ones so near to the newest`,
   })),
+  { flags: '--keep-window <span>', summary: 'keep what it takes to recover any moment of the last so long' },
   { flags: '--keep-tag <tag>', summary: 'keep all with this tag', repeat: true },
 ]
 

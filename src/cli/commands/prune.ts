@@ -42,6 +42,8 @@ const sum = (values: readonly number[]): number => values.reduce((total, value) 
 
 export interface NamedPruneReport extends PruneReport {
   readonly repository: string
+  /** Files of PostgreSQL's log that no backup needs any more; absent where there is no log. */
+  readonly log?: { readonly files: number; readonly bytes: number }
 }
 
 /** One repository, as a recorded run. `withoutSnapshots` is for a dry run after a dry forget. */
@@ -54,7 +56,22 @@ export async function pruneOne(
   const { recordRun } = await import('../../operations/runs/record-run.ts')
   const maxUnused = maxUnusedOf(call)
   const repository = await app.openRepository(name)
-  const run = (): Promise<PruneReport> =>
+  const expire = async (): Promise<Pick<NamedPruneReport, 'log' | 'findings'>> => {
+    const { expireWal } = await import('../../operations/wal/expire.ts')
+    const { dryRun, withoutSnapshots } = options
+    const { found, files, bytes, findings } = await expireWal(repository, {
+      dryRun,
+      withoutSnapshots,
+      signal: call.signal,
+    })
+    return { findings, ...(found ? { log: { files, bytes } } : {}) }
+  }
+  const run = async (): Promise<NamedPruneReport> => {
+    const report = await pruneData()
+    const { findings, log } = await expire()
+    return { ...report, repository: name, findings: [...report.findings, ...findings], ...(log ? { log } : {}) }
+  }
+  const pruneData = (): Promise<PruneReport> =>
     repository.prune({
       ...options,
       maxUnused,
@@ -62,8 +79,8 @@ export async function pruneOne(
       signal: call.signal,
       onProgress: ({ step, ...progress }) => call.progress.update({ label: `prune ${name}: ${step}`, ...progress }),
     })
-  if (options.dryRun) return { ...(await run()), repository: name }
-  const report = await recordRun(
+  if (options.dryRun) return await run()
+  return await recordRun(
     { catalog: await app.catalog(), clock: app.clock },
     { operation: 'prune', repository: name },
     run,
@@ -73,7 +90,6 @@ export async function pruneOne(
       findings,
     }),
   )
-  return { ...report, repository: name }
 }
 
 function maxUnusedOf(call: Call): number | undefined {
@@ -85,11 +101,14 @@ function maxUnusedOf(call: Call): number | undefined {
 }
 
 export function describePrune(report: NamedPruneReport, dryRun: boolean, call: Call): string {
-  const { repository, packsRemoved, packsRepacked, bytesBefore, bytesAfter, bytesUnusedLeft, findings } = report
+  const { repository, log, packsRemoved, packsRepacked, bytesBefore, bytesAfter, bytesUnusedLeft, findings } = report
   const freed = formatSize(Math.max(0, bytesBefore - bytesAfter))
   const verb = dryRun ? 'would free' : 'freed'
   return (
     `${repository}: ${verb} ${freed} of ${formatSize(bytesBefore)}: ${counted(packsRemoved, 'pack')} removed, ${packsRepacked} repacked, ${formatSize(bytesUnusedLeft)} unused left\n` +
+    (log === undefined
+      ? ''
+      : `${repository}: ${verb} ${formatSize(log.bytes)} of log: ${counted(log.files, 'file')}\n`) +
     formatFindings(findings, call.terminal.out)
   )
 }

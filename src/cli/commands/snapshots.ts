@@ -4,8 +4,10 @@ import { formatSize } from '../../base/sizes.ts'
 import { formatTime } from '../../base/times.ts'
 import type { RecoveryPoint } from '../../model/recovery-point.ts'
 import type { NamedRepository, SnapshotsResult } from '../../operations/snapshots/snapshots.ts'
+import type { TimedWindow } from '../../operations/wal/windows.ts'
 import type { Call, Command } from '../command.ts'
 import { type Column, counted, formatError, formatFindings, formatTable } from '../printers/text.ts'
+import { formatWindow, windowToJson } from '../recovery-windows.ts'
 import { repositoryNames, requireSource } from '../selection.ts'
 
 export const snapshots: Command = {
@@ -29,9 +31,13 @@ export const snapshots: Command = {
     const source = call.values.text('source')
     if (points.length === 0 && source !== undefined && failure === undefined) requireSource(app, source)
     call.terminal.stderr.write(formatFindings(result.findings, call.terminal.err))
+    const windows = await listWindows(call, app, source)
     return {
-      json: points.map(toJson),
-      text: points.length === 0 ? 'No snapshots yet. Run "lifeboat backup" to take one.\n' : printTable(points, call),
+      json: points.map(point => toJson(point, windows)),
+      text:
+        points.length === 0
+          ? 'No snapshots yet. Run "lifeboat backup" to take one.\n'
+          : printTable(points, call) + windows.map(describeWindow).join(''),
       exitCode: failure?.exitCode ?? (result.findings.some(finding => finding.severity === 'error') ? 22 : 0),
     }
   },
@@ -61,9 +67,36 @@ async function list(call: Call, app: App): Promise<{ result: SnapshotsResult; fa
   return { result, failure }
 }
 
-function toJson(point: RecoveryPoint): unknown {
+interface NamedWindow extends TimedWindow {
+  readonly repository: string
+}
+
+/** Of a cluster with a log, when its source is named: it costs a look at the log in each repository. */
+async function listWindows(call: Call, app: App, source: string | undefined): Promise<NamedWindow[]> {
+  const options = app.config.sources.get(source ?? '')?.options as { readonly mode?: unknown } | undefined
+  if (source === undefined || options?.mode !== 'physical') return []
+  const { listRecovery } = await import('../../operations/wal/windows.ts')
+  const windows: NamedWindow[] = []
+  for (const repository of repositoryNames(call, app)) {
+    const opened = await app.openRepository(repository).catch(() => undefined)
+    if (opened === undefined) continue
+    const { clusters } = await listRecovery(opened, source, call.signal)
+    windows.push(...clusters.flatMap(cluster => cluster.windows.map(window => ({ ...window, repository }))))
+  }
+  return windows
+}
+
+function describeWindow(window: NamedWindow): string {
+  return `Can be recovered from ${window.repository}: any moment from ${formatWindow(window)}\n`
+}
+
+function toJson(point: RecoveryPoint, windows: readonly NamedWindow[]): unknown {
+  const isIn = (window: NamedWindow): boolean =>
+    window.repository === point.repository && window.bases.some(base => base.snapshot === point.id)
+  const window = windows.find(isIn)
   return {
     ...point,
+    ...(window === undefined ? {} : { window: windowToJson(window) }),
     source: point.source ?? null,
     kind: point.kind ?? null,
     type: point.type ?? null,

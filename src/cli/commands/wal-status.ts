@@ -1,11 +1,9 @@
 import { formatDuration } from '../../base/durations.ts'
 import { formatSize } from '../../base/sizes.ts'
-import { formatTime } from '../../base/times.ts'
-import { formatLsn } from '../../model/wal.ts'
 import type { WalStatus } from '../../operations/wal/status.ts'
-import type { TimedWindow } from '../../operations/wal/windows.ts'
 import type { Call, Command } from '../command.ts'
 import { counted, formatFindings } from '../printers/text.ts'
+import { formatWindow, windowToJson } from '../recovery-windows.ts'
 import { repositoriesOf } from '../selection.ts'
 import { requireLog, sourceName } from './wal.ts'
 
@@ -58,11 +56,6 @@ function toJson({ repository, clusters, server, lag, findings }: NamedStatus): u
   }
 }
 
-export function windowToJson({ timeline, from, to, fromLsn, toLsn, bases }: TimedWindow): unknown {
-  const snapshots = bases.map(base => base.snapshot)
-  return { timeline, from, to, fromLsn: formatLsn(fromLsn), toLsn: formatLsn(toLsn), snapshots }
-}
-
 function describe(status: NamedStatus, call: Call): string {
   const lines = [`${status.source} in ${status.repository}`]
   for (const { archive, timelines, windows } of status.clusters) {
@@ -76,12 +69,6 @@ function describe(status: NamedStatus, call: Call): string {
   }
   lines.push(`  ${describeServer(status)}`)
   return `${lines.join('\n')}\n${formatFindings(status.findings, call.terminal.out)}`
-}
-
-/** `2026-09-04 02:00:07 to 2026-09-04 15:30:00`. */
-export function formatWindow(window: TimedWindow): string {
-  const range = `${formatTime(window.from)} to ${formatTime(window.to)}`
-  return window.timeline === 1 ? range : `${range} (timeline ${window.timeline})`
 }
 
 function describeServer({ server, lag }: NamedStatus): string {

@@ -5,6 +5,8 @@ import { readArchive } from './archive.ts'
 import { listBaseBackups } from './base-backups.ts'
 
 export interface WalExpiry {
+  /** There is any log in the repository. */
+  readonly found: boolean
   readonly files: number
   /** Compressed and sealed. */
   readonly bytes: number
@@ -17,14 +19,22 @@ export interface WalExpiry {
  */
 export async function expireWal(
   repository: Repository,
-  options: { readonly dryRun: boolean; readonly signal: AbortSignal },
+  options: {
+    readonly dryRun: boolean
+    /** As if these were forgotten. */
+    readonly withoutSnapshots?: readonly string[] | undefined
+    readonly signal: AbortSignal
+  },
 ): Promise<WalExpiry> {
-  const { bases, findings } = await listBaseBackups(repository)
+  const clusters = await repository.wal.listClusters(options.signal)
+  if (clusters.length === 0) return { found: false, files: 0, bytes: 0, findings: [] }
+  const { bases: all, findings } = await listBaseBackups(repository)
   // A snapshot that can't be read may be a backup that needs the log.
-  if (findings.length > 0) return { files: 0, bytes: 0, findings }
+  if (findings.length > 0) return { found: true, files: 0, bytes: 0, findings }
+  const bases = all.filter(base => !options.withoutSnapshots?.includes(base.snapshot))
   let files = 0
   let bytes = 0
-  for (const systemIdentifier of await repository.wal.listClusters(options.signal)) {
+  for (const systemIdentifier of clusters) {
     const own = bases.filter(base => base.systemIdentifier === systemIdentifier)
     const archive = await readArchive(repository.wal, systemIdentifier, options.signal)
     const unneeded = new Set(listUnneededSegments(own, archive.log))
@@ -36,5 +46,5 @@ export async function expireWal(
       if (!options.dryRun) await repository.wal.remove(systemIdentifier, file.name, options.signal)
     }
   }
-  return { files, bytes, findings: [] }
+  return { found: true, files, bytes, findings: [] }
 }

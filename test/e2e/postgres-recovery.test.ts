@@ -1,0 +1,204 @@
+import { execFile } from 'node:child_process'
+import { mkdir, stat, writeFile } from 'node:fs/promises'
+import { join, resolve } from 'node:path'
+import { promisify } from 'node:util'
+import { afterAll, beforeAll, expect, it, vi } from 'vitest'
+import { findTool } from '../../src/base/process.ts'
+import { JSON_OUTPUTS } from '../../src/cli/json-outputs.ts'
+import { freePort, runTool, startServer, withSession } from '../../src/clients/postgres/index.ts'
+import { makeTempDir, removeDir } from '../helpers/drained-snapshot.ts'
+import { describeWithPostgres, startTestCluster, type TestCluster } from '../helpers/postgres-cluster.ts'
+import { type CommandResult, runCommand } from '../helpers/spawn.ts'
+
+const BIN = resolve(import.meta.dirname, '../../bin/lifeboat.js')
+const run = promisify(execFile)
+
+interface Started {
+  readonly port: number
+  readonly socketDir: string
+}
+
+describeWithPostgres('a cluster with its log, from the command line', () => {
+  let test: TestCluster
+  let dir = ''
+  let config = ''
+  let owner = { uid: 0, gid: 0 }
+  const xids: string[] = []
+
+  /** As PostgreSQL's user: whose files these are. */
+  const asOwner = async (command: string, args: readonly string[]): Promise<CommandResult> => {
+    const env = { HOME: dir, XDG_CACHE_HOME: join(dir, 'cache'), RESTIC_PASSWORD_FILE: join(dir, 'password') }
+    if (process.getuid?.() !== 0) return await runCommand(command, args, { cwd: dir, env })
+    const become = [`--reuid=${owner.uid}`, `--regid=${owner.gid}`, '--clear-groups']
+    return await runCommand('setpriv', [...become, command, ...args], { cwd: dir, env })
+  }
+  const lifeboat = async (...args: string[]): Promise<CommandResult> =>
+    await asOwner(process.execPath, [BIN, '--config', config, ...args])
+  /** Its JSON, held to what the reference says of it. */
+  const json = async <T>(name: string, ...args: string[]): Promise<T> => {
+    const result = await lifeboat(...name.split(' '), ...args, '--json')
+    expect(result.code, result.stderr + result.stdout).toBe(0)
+    const value: unknown = JSON.parse(result.stdout)
+    JSON_OUTPUTS[name]?.parse(value)
+    return value as T
+  }
+  const write = async (count: number): Promise<void> =>
+    await withSession(test.admin, {}, async session => {
+      for (let i = 0; i < count; i++) {
+        const [row] = await session.query<{ xid: string }>(
+          'INSERT INTO public.t VALUES ($1) RETURNING pg_current_xact_id()::text AS xid',
+          [xids.length + 1],
+        )
+        xids.push(row?.xid ?? '')
+      }
+    })
+  const rowsOf = async ({ socketDir, port }: Started): Promise<number> => {
+    const settings = { ...test.admin, host: socketDir, port }
+    const [row] = await withSession(settings, {}, s =>
+      s.query<{ n: number }>('SELECT count(*)::int AS n FROM public.t'),
+    )
+    return row?.n ?? -1
+  }
+  const stop = async (target: string): Promise<void> => {
+    const identity = process.getuid?.() === 0 ? owner : {}
+    const args = ['-D', target, '-m', 'immediate', 'stop']
+    await runTool(test.tools, { tool: 'pg_ctl', args, settings: undefined, cwd: '/', ...identity }, 'stop the copy')
+  }
+
+  beforeAll(async () => {
+    dir = await makeTempDir('lb-e2e-')
+    config = join(dir, 'lifeboat.yaml')
+    const push = `${process.execPath} ${BIN} --config ${config} wal push %p`
+    test = await startTestCluster({
+      initArgs: ['--auth=trust', '--data-checksums', '--wal-segsize=1'],
+      settings: ['full_page_writes=on', 'archive_mode=on', `archive_command=${push}`],
+    })
+    owner = await stat(test.cluster.dataDir)
+    await writeFile(join(dir, 'password'), 'a long one\n')
+    const url = test.url('postgres')
+    await writeFile(
+      config,
+      `repositories:\n  main: { url: ./repo, passwordFile: ./password }\nsources:\n  shop: { kind: postgres, mode: physical, url: "${url}" }\n`,
+    )
+    await run('chmod', ['600', join(dir, 'password')])
+    await run('chown', ['-R', `${owner.uid}:${owner.gid}`, dir])
+    expect((await lifeboat('init', '--yes')).code).toBe(0)
+    await test.query('postgres', 'CREATE TABLE t (n int)')
+    await write(10)
+    await json('backup', 'shop')
+    await write(50)
+    await test.query('postgres', 'SELECT pg_switch_wal()')
+  }, 60_000)
+  afterAll(async () => {
+    await test.close()
+    await removeDir(dir)
+  })
+
+  it('archives, and says how far', async () => {
+    interface Status {
+      readonly repositories: ReadonlyArray<{
+        readonly clusters: ReadonlyArray<{ readonly windows: readonly unknown[]; readonly gaps: readonly unknown[] }>
+        readonly lag: { readonly bytes: number } | null
+      }>
+    }
+    await vi.waitFor(
+      async () => {
+        const status = await json<Status>('wal status', 'shop')
+        expect(status.repositories[0]?.lag?.bytes).toBeLessThan(1 << 20)
+        expect(status.repositories[0]?.clusters[0]).toMatchObject({ gaps: [], windows: [{ timeline: 1 }] })
+      },
+      { timeout: 30_000, interval: 500 },
+    )
+    const [point] = await json<Array<{ window?: { timeline: number } }>>('snapshots', 'shop')
+    expect(point?.window?.timeline).toBe(1)
+    expect((await lifeboat('snapshots', 'shop')).stdout).toContain('any moment from')
+  }, 60_000)
+
+  it('recovers to a transaction and starts a server on it', async () => {
+    const target = join(dir, 'copy')
+    const restored = await json<{ started: Started }>(
+      'restore',
+      'shop',
+      '--xid',
+      xids[34] ?? '',
+      '--to',
+      target,
+      '--start',
+    )
+    try {
+      expect(await rowsOf(restored.started)).toBe(35)
+    } finally {
+      await stop(target)
+    }
+    // The older copy is brought to another moment, by what differs.
+    const again = await json<{ started: Started; writtenBytes: number; totalBytes: number }>(
+      ...(['restore', 'shop', '--xid', xids[44] ?? '', '--to', target, '--start', '--force'] as const),
+    )
+    try {
+      expect(await rowsOf(again.started)).toBe(45)
+      expect(again.writtenBytes).toBeLessThan(again.totalBytes / 2)
+    } finally {
+      await stop(target)
+    }
+  }, 90_000)
+
+  it('refuses a moment that is not covered, and says what is', async () => {
+    const early = await lifeboat('restore', 'shop', '--at', '2001-01-01', '--to', join(dir, 'none'))
+    expect(early.code).toBe(1)
+    expect(early.stderr).toMatch(/before the end of the first backup[\s\S]*Choose a moment within/)
+    const late = await lifeboat('restore', 'shop', '--at', '2101-01-01', '--to', join(dir, 'none'))
+    expect(late.code).toBe(1)
+    expect(late.stderr).toMatch(/does not reach it/)
+    expect((await lifeboat('restore', 'shop', '--lsn', 'x', '--to', join(dir, 'none'))).code).toBe(2)
+    expect((await lifeboat('restore', 'shop', '--xid', '1', '--immediate', '--to', join(dir, 'none'))).code).toBe(2)
+    await expect(stat(join(dir, 'none'))).rejects.toThrow('ENOENT')
+  })
+
+  it('keeps the contract of archive_command and restore_command', async () => {
+    const at = ['--system', '1']
+    const missing = await lifeboat('wal', 'fetch', '0000000100000000000000EE', join(dir, 'x'), ...at)
+    expect(missing.code).toBe(1)
+    expect((await lifeboat('wal', 'fetch', '../../etc/passwd', join(dir, 'x'), ...at)).code).toBeLessThanOrEqual(125)
+    const none = await lifeboat('wal', 'push', join(dir, '0000000100000000000000EE'))
+    expect(none.code).toBeGreaterThan(0)
+    expect(none.code).toBeLessThanOrEqual(125)
+  })
+
+  it('frees log that no backup needs, and none that one needs', async () => {
+    await write(5)
+    await json('backup', 'shop', '--type', 'full')
+    await test.query('postgres', 'SELECT pg_switch_wal()')
+    interface Pruned {
+      readonly repositories: ReadonlyArray<{ readonly log?: { readonly files: number } }>
+    }
+    expect((await json<Pruned>('prune', '--dry-run')).repositories[0]?.log?.files ?? 0).toBeLessThanOrEqual(2)
+    await json('forget', 'shop', '--keep-last', '1')
+    expect((await json<Pruned>('prune')).repositories[0]?.log?.files).toBeGreaterThan(0)
+    const target = join(dir, 'after-prune')
+    const restored = await json<{ started: Started }>('restore', 'shop', '--to', target, '--start')
+    try {
+      expect(await rowsOf(restored.started)).toBe(xids.length)
+    } finally {
+      await stop(target)
+    }
+  }, 90_000)
+
+  it('is brought back by restic alone', async context => {
+    if ((await findTool('restic')) === undefined) return context.skip('restic is not installed')
+    const out = join(dir, 'by-restic')
+    const result = await asOwner('restic', ['-r', join(dir, 'repo'), 'restore', 'latest', '--target', out])
+    expect(result.code, result.stderr).toBe(0)
+    const socketDir = join(dir, 'socket')
+    await mkdir(socketDir)
+    await run('chown', [`${owner.uid}:${owner.gid}`, socketDir])
+    const server = await startServer({
+      ...{ tools: test.tools, dataDir: join(out, 'shop'), socketDir, port: await freePort() },
+      user: process.getuid?.() === 0 ? owner : undefined,
+    })
+    try {
+      expect(await rowsOf({ socketDir, port: server.port })).toBe(xids.length)
+    } finally {
+      await server.stop('immediate')
+    }
+  }, 60_000)
+})
