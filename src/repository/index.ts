@@ -2,5 +2,3 @@
 export { createRepository } from './create.ts'
 export { openRepository } from './open.ts'
 export type * from './repository.ts'
-export type { WalContent, WalHeader } from './wal/wal-object.ts'
-export { type StoredWal, WalStore } from './wal/wal-store.ts'

@@ -37,13 +37,14 @@ import type {
   RestoreOptions,
   Snapshot,
   SnapshotList,
+  WalStore,
   Writing,
   WritingOptions,
   WrittenBytes,
 } from './repository.ts'
 import { SnapshotStore } from './snapshots/snapshot-store.ts'
 import { statistics } from './statistics.ts'
-import { WalStore } from './wal/wal-store.ts'
+import { SealedWalStore } from './wal/wal-store.ts'
 import { WorkerPool } from './workers/pool.ts'
 import { startWriting } from './write/start-writing.ts'
 
@@ -86,7 +87,7 @@ export class OpenedRepository implements Repository {
     this.location = storage.location
     this.#parts = parts
     this.#context = { storage, version: config.version, cipher: new Cipher(keys, random), zstd: openZstd() }
-    this.wal = new WalStore(storage, this.#context.cipher)
+    this.wal = new SealedWalStore(storage, this.#context.cipher)
     this.#files = new RepositoryFiles(this.#context)
     const cacheDir = options.cacheDir === undefined ? undefined : join(options.cacheDir, config.id)
     this.#index = new BlobIndex({ files: this.#files, cacheDir, random })

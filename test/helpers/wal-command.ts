@@ -12,16 +12,16 @@ import { pushWal } from '../../src/operations/wal/push.ts'
 import { WalSpool } from '../../src/operations/wal/spool.ts'
 import { findSystemIdentifier } from '../../src/operations/wal/wal-file.ts'
 import { Cipher } from '../../src/repository/crypto/cipher.ts'
-import { WalStore } from '../../src/repository/wal/wal-store.ts'
+import { SealedWalStore } from '../../src/repository/wal/wal-store.ts'
 import { openLocalStorage } from '../../src/storage/local/local-storage.ts'
 
 const KEY_FILE = 'wal-key'
 
 /** The archive of a test: 64 random bytes in `wal-key` are its key. */
-export function openTestWalStore(folder: string): WalStore {
+export function openTestWalStore(folder: string): SealedWalStore {
   const key = readFileSync(join(folder, KEY_FILE))
   const keys = { encrypt: key.subarray(0, 32), macK: key.subarray(32, 48), macR: key.subarray(48, 64) }
-  return new WalStore(openLocalStorage(`file://${folder}/archive`, { baseDir: folder }), new Cipher(keys))
+  return new SealedWalStore(openLocalStorage(`file://${folder}/archive`, { baseDir: folder }), new Cipher(keys))
 }
 
 async function main([verb = '', folder = '', ...rest]: string[]): Promise<number> {

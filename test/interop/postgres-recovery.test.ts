@@ -7,7 +7,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, expect, it, vi } from 'vite
 import { isAppError } from '../../src/base/errors.ts'
 import { runTool, withSession } from '../../src/clients/postgres/index.ts'
 import type { RecoveryRequest } from '../../src/model/recovery-target.ts'
-import type { WalStore } from '../../src/repository/wal/wal-store.ts'
+import type { WalStore } from '../../src/repository/index.ts'
 import { PhysicalSource } from '../../src/sources/postgres/physical/physical-source.ts'
 import type { StartedServer } from '../../src/sources/source.ts'
 import { type DrainedSnapshot, drain, makeContext, makeTempDir, removeDir } from '../helpers/drained-snapshot.ts'

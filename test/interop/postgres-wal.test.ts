@@ -11,7 +11,7 @@ import { pushWal } from '../../src/operations/wal/push.ts'
 import { receiveWal, type WalReceiveProgress } from '../../src/operations/wal/receive.ts'
 import { WalSpool } from '../../src/operations/wal/spool.ts'
 import { Cipher } from '../../src/repository/crypto/cipher.ts'
-import { WalStore } from '../../src/repository/wal/wal-store.ts'
+import { SealedWalStore } from '../../src/repository/wal/wal-store.ts'
 import { PostgresLog } from '../../src/sources/postgres/physical/postgres-log.ts'
 import { MemoryStorage } from '../../src/storage/memory/memory-storage.ts'
 import { makeContext, makeTempDir, removeDir } from '../helpers/drained-snapshot.ts'
@@ -31,7 +31,7 @@ class MoodyStorage extends MemoryStorage {
 describeWithPostgres('the log of a cluster', () => {
   let test: TestCluster
   let storage: MoodyStorage
-  let store: WalStore
+  let store: SealedWalStore
   let dir = ''
   let system = ''
 
@@ -51,7 +51,7 @@ describeWithPostgres('the log of a cluster', () => {
   beforeEach(async () => {
     dir = await makeTempDir('lb-wal-')
     storage = new MoodyStorage()
-    store = new WalStore(storage, new Cipher(keys))
+    store = new SealedWalStore(storage, new Cipher(keys))
   })
   afterEach(async () => await removeDir(dir))
 

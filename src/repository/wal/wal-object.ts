@@ -4,6 +4,7 @@ import { constants, zstdCompress, zstdDecompress } from 'node:zlib'
 import { z } from 'zod'
 import { AppError } from '../../base/errors.ts'
 import type { Cipher } from '../crypto/cipher.ts'
+import type { WalContent, WalHeader } from '../repository.ts'
 
 /**
  * One log file as it is stored: sealed with the repository's key, inside it a header and the content in one zstd frame.
@@ -29,16 +30,6 @@ const header = z.object({
   /** When the file was last written at the server, UTC ISO 8601: no transaction in it is younger. */
   writtenAt: z.iso.datetime(),
 })
-
-export type WalHeader = z.infer<typeof header>
-
-export interface WalContent {
-  readonly name: string
-  readonly systemIdentifier: string
-  readonly bytes: Uint8Array
-  readonly writtenAt: Date
-  readonly segmentBytes?: number | undefined
-}
 
 const compress = promisify(zstdCompress)
 const decompress = promisify(zstdDecompress)

@@ -5,18 +5,18 @@ import { systemRandom } from '../../base/random.ts'
 import { MemoryStorage } from '../../storage/memory/memory-storage.ts'
 import { Cipher } from '../crypto/cipher.ts'
 import { randomKeys } from '../crypto/password.ts'
-import type { WalContent } from './wal-object.ts'
-import { WalStore } from './wal-store.ts'
+import type { WalContent } from '../repository.ts'
+import { SealedWalStore } from './wal-store.ts'
 
 const SYSTEM = '7401234567890123456'
 const SEGMENT = '0000000100000000000000AB'
 
 let storage: MemoryStorage
-let store: WalStore
+let store: SealedWalStore
 
 beforeEach(() => {
   storage = new MemoryStorage()
-  store = new WalStore(storage, new Cipher(randomKeys(systemRandom)))
+  store = new SealedWalStore(storage, new Cipher(randomKeys(systemRandom)))
 })
 
 const content = (name: string, bytes: Buffer): WalContent => ({

@@ -2,25 +2,13 @@ import { AppError, isAppError } from '../../base/errors.ts'
 import { parseWalFileName, type WalFile } from '../../model/wal.ts'
 import type { Storage, StoredObject } from '../../storage/storage.ts'
 import type { Cipher } from '../crypto/cipher.ts'
-import { openWal, openWalHeader, sealWal, type WalContent, type WalHeader } from './wal-object.ts'
-
-/** A log file that is stored. */
-export interface StoredWal {
-  readonly file: WalFile
-  /** Compressed and sealed. */
-  readonly storedBytes: number
-}
-
-/** `same`: it was there already, with the same content. */
-export type SaveOutcome = 'stored' | 'same'
+import type { StoredWal, WalContent, WalHeader, WalStore } from '../repository.ts'
+import { openWal, openWalHeader, sealWal } from './wal-object.ts'
 
 const ROOT = 'wal/'
 
-/**
- * PostgreSQL's log files in a repository, beside restic's folders, which never look here:
- * `wal/<system identifier>/<timeline>/<name>`, names in lower case. Clusters can't mix: each has a folder of its own.
- */
-export class WalStore {
+/** Sealed objects `wal/<system identifier>/<timeline>/<name>`, names in lower case. See docs/design/format-wal.md. */
+export class SealedWalStore implements WalStore {
   readonly #storage: Storage
   readonly #cipher: Cipher
 
@@ -33,11 +21,7 @@ export class WalStore {
     return this.#storage.location
   }
 
-  /**
-   * Stores a file; durable when this resolves. The same content again is fine; another one under the same name throws
-   * `storage-exists` and changes nothing. A `.partial` may be followed by one that goes on where it ended.
-   */
-  async save(content: WalContent, signal?: AbortSignal): Promise<SaveOutcome> {
+  async save(content: WalContent, signal?: AbortSignal): Promise<'stored' | 'same'> {
     const file = requireWalFile(content.name)
     const key = keyOf(content.systemIdentifier, file)
     if (file.kind === 'partial') return await this.#savePartial(key, content, signal)
@@ -53,7 +37,6 @@ export class WalStore {
     return 'stored'
   }
 
-  /** A file's content, or undefined when it is not there. `damaged` when it is not what was stored. */
   async find(
     systemIdentifier: string,
     name: string,
@@ -70,7 +53,6 @@ export class WalStore {
     return sealed && openWalHeader(sealed, { key, name, systemIdentifier }, this.#cipher)
   }
 
-  /** All files of a cluster, in no order. Objects that are none of ours are passed over. */
   async *list(systemIdentifier: string, signal?: AbortSignal): AsyncGenerator<StoredWal> {
     for await (const object of this.#storage.list(`${ROOT}${systemIdentifier}/`, { signal })) {
       const file = fileOf(object)
@@ -78,7 +60,6 @@ export class WalStore {
     }
   }
 
-  /** System identifiers of the clusters that have log files here. */
   async listClusters(signal?: AbortSignal): Promise<string[]> {
     const found = new Set<string>()
     for await (const key of this.#storage.listKeys(ROOT, { signal })) {
@@ -92,7 +73,7 @@ export class WalStore {
     await this.#storage.remove(keyOf(systemIdentifier, requireWalFile(name)), { signal })
   }
 
-  async #savePartial(key: string, content: WalContent, signal: AbortSignal | undefined): Promise<SaveOutcome> {
+  async #savePartial(key: string, content: WalContent, signal: AbortSignal | undefined): Promise<'stored' | 'same'> {
     if (await this.#storage.find(key.slice(0, -'.partial'.length), { signal })) return 'same'
     const there = await this.#load(key, signal)
     if (there !== undefined) {
@@ -105,7 +86,7 @@ export class WalStore {
     return 'stored'
   }
 
-  async #requireSame(key: string, content: WalContent, signal: AbortSignal | undefined): Promise<SaveOutcome> {
+  async #requireSame(key: string, content: WalContent, signal: AbortSignal | undefined): Promise<'stored' | 'same'> {
     const { name, systemIdentifier } = content
     const { bytes } = await openWal(
       await this.#storage.load(key, { signal }),

@@ -70,8 +70,8 @@ async function recoverToEnd(place: Place): Promise<Reached> {
     return await recover(place)
   } catch (error) {
     const { recovery } = place.request
-    const log = isAppError(error) ? String(error.context['log'] ?? '') : ''
-    const ended = /recovery ended before configured recovery target was reached/.test(messageOf(error) + log)
+    const words = [messageOf(error), isAppError(error) ? error.context['log'] : undefined].join('\n')
+    const ended = /recovery ended before configured recovery target was reached/.test(words)
     if (!ended || recovery?.target.kind !== 'time') throw ended ? notReached(error) : error
     await writeRecovery(place.dataDir, { ...recovery, target: { kind: 'end' } })
     return await recover(place)

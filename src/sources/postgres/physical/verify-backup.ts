@@ -33,7 +33,10 @@ export async function verifyBackup(
     return check(true, text.trim())
   } catch (error) {
     if (isAppError(error, 'tool-missing')) return { checks: [], findings: [notVerified(error.message)] }
-    if (isAppError(error, 'tool-failed')) return check(false, String(error.context['said'] ?? error.message).trim())
+    if (isAppError(error, 'tool-failed')) {
+      const { said } = error.context
+      return check(false, typeof said === 'string' ? said.trim() : error.message)
+    }
     throw error
   }
 }
