@@ -225,6 +225,30 @@ describeWithPostgres('logical backup of databases', () => {
     expect((await databasesOf(other)).filter(name => name.includes('_lifeboat_'))).toEqual([])
   })
 
+  it('brings back what belongs to the database itself, under any name', async () => {
+    const own = async (cluster: TestCluster, name: string): Promise<unknown> =>
+      await cluster.query(
+        'postgres',
+        `SELECT datconnlimit, array(SELECT unnest(datacl)::text ORDER BY 1) AS acl, shobj_description(d.oid, 'pg_database') AS note,
+           array(SELECT setrole::regrole || ' ' || setconfig::text FROM pg_db_role_setting WHERE setdatabase = d.oid ORDER BY 1) AS set
+         FROM pg_database d WHERE datname = $1`,
+        [name],
+      )
+    const name = '"My ""shop"""'
+    await test.createDatabase('My "shop"')
+    await test.query(
+      'postgres',
+      `ALTER DATABASE ${name} SET timezone = 'Europe/Berlin'; ALTER ROLE cs IN DATABASE ${name} SET work_mem = '8MB';
+       COMMENT ON DATABASE ${name} IS 'it is'; REVOKE CONNECT ON DATABASE ${name} FROM PUBLIC;
+       GRANT CONNECT ON DATABASE ${name} TO cs; ALTER DATABASE ${name} CONNECTION LIMIT 7`,
+    )
+    const snapshot = await drain(sourceOf(test.url('My "shop"')), dir)
+    expect((await restore(snapshot, test.url('copy of it'))).findings).toEqual([])
+    expect(await own(test, 'copy of it')).toEqual(await own(test, 'My "shop"'))
+    await test.query('postgres', 'DROP DATABASE "copy of it"')
+    await test.query('postgres', `DROP DATABASE ${name}`)
+  })
+
   it('leaves nothing behind when an archive is cut or its rows are fewer', async () => {
     const snapshot = await drain(sourceOf(test.url('chinook')), dir)
     const dump = snapshot.entries.find(entry => entry.path === 'chinook.dump')?.file ?? ''

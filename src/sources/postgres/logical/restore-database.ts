@@ -1,7 +1,8 @@
-import { rm } from 'node:fs/promises'
+import { rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { forEachLimit } from '../../../base/concurrency.ts'
 import { AppError } from '../../../base/errors.ts'
+import { systemRandom } from '../../../base/random.ts'
 import {
   type ConnectionSettings,
   describeConnection,
@@ -15,6 +16,13 @@ import type { Finding } from '../../../model/finding.ts'
 import type { BackupType, ManifestServerDatabase } from '../../../model/manifest.ts'
 import type { CheckOutcome, RestoreRequest } from '../../source.ts'
 import { type Archives, runOverArchive } from './archives.ts'
+import { stagingName } from './database-names.ts'
+import {
+  applyStatements,
+  type DatabaseStatements,
+  databaseLines,
+  parseDatabaseStatements,
+} from './database-settings.ts'
 import { readSchemaText } from './logical-capture.ts'
 import { fileName, GLOBALS_FILE } from './plan.ts'
 import { checkRows } from './restore-checks.ts'
@@ -56,10 +64,15 @@ export async function restoreDatabase(restore: DatabaseRestore): Promise<Databas
   const findings: Finding[] = []
   const roles = await prepareRoles(restore, findings)
   const owner = roles.ownersLeftOut ? undefined : database.owner
-  const staging = await StagingDatabase.create(admin, target, database, owner)
+  const name = stagingName(target, systemRandom.bytes(4))
+  const statements = await readStatements(restore, name)
+  const options = { owner, create: statements.createOptions }
+  const staging = await StagingDatabase.create(admin, target, name, database, options)
   try {
     if (staging.otherCollation) findings.push(collationFinding(restore))
     await loadArchives(restore, staging.name, roles.arguments)
+    const own = roles.ownersLeftOut ? statements.settings : [...statements.settings, ...statements.grants]
+    findings.push(...(await applyStatements(admin, own, target)))
     const checks = request.checks ? await check(restore, staging.name, findings) : []
     if (checks.every(each => each.passed)) {
       const kept = await staging.takePlaceOf(target, request.clock.now())
@@ -70,6 +83,23 @@ export async function restoreDatabase(restore: DatabaseRestore): Promise<Databas
     await staging.drop().catch(() => {})
     throw error
   }
+}
+
+/** What the archive says of the database itself. Only its table of contents is read. */
+async function readStatements(restore: DatabaseRestore, name: string): Promise<DatabaseStatements> {
+  const { request, archives, database, tools } = restore
+  const [main = ''] = database.archives
+  const run = async (args: readonly string[]): Promise<string> => {
+    let text = ''
+    const tool = { args: ['--create', ...args], settings: undefined, signal: request.signal }
+    await runOverArchive(tools, tool, archives.read(main), `read ${main}`, async child => {
+      text = await child.readText()
+    })
+    return text
+  }
+  const list = join(request.scratchDir, `database-${fileName(restore.target)}`)
+  await writeFile(list, `${databaseLines(await run(['--list'])).join('\n')}\n`, { mode: 0o600 })
+  return parseDatabaseStatements(await run([`--use-list=${list}`, '--file=-']), name)
 }
 
 /** Archives into a database that is there: all sections, in the order that lets indexes and keys come last. */

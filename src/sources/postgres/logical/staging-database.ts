@@ -1,5 +1,4 @@
 import { AppError, isAppError } from '../../../base/errors.ts'
-import { systemRandom } from '../../../base/random.ts'
 import {
   type ConnectionSettings,
   openSession,
@@ -9,7 +8,7 @@ import {
   withSession,
 } from '../../../clients/postgres/index.ts'
 import type { ManifestServerDatabase } from '../../../model/manifest.ts'
-import { isStagingName, keptName, stagingName } from './database-names.ts'
+import { isStagingName, keptName } from './database-names.ts'
 
 const INVALID_LOCALE =
   /invalid (?:LC_COLLATE |LC_CTYPE )?locale name|new (?:collation|LC_CTYPE)|encoding .* does not match locale/i
@@ -33,22 +32,22 @@ export class StagingDatabase {
   static async create(
     admin: Session,
     target: string,
+    name: string,
     like: ManifestServerDatabase,
-    owner: string | undefined,
+    options: { readonly owner: string | undefined; readonly create: string | undefined },
   ): Promise<StagingDatabase> {
     await removeLeftovers(admin, target)
-    const name = stagingName(target, systemRandom.bytes(4))
     await admin.query(`SELECT pg_advisory_lock(${lockKey(name)})`)
-    const create = `CREATE DATABASE ${quoteIdentifier(name)} TEMPLATE template0`
-    const owned = owner === undefined ? '' : ` OWNER ${quoteIdentifier(owner)}`
-    const encoding = ` ENCODING ${quoteLiteral(like.encoding)}`
-    const locale = ` LC_COLLATE ${quoteLiteral(like.collation)} LC_CTYPE ${quoteLiteral(like.characterType)}`
+    const owned = options.owner === undefined ? '' : ` OWNER = ${quoteIdentifier(options.owner)}`
+    const create = `CREATE DATABASE ${quoteIdentifier(name)} WITH${owned}`
+    const encoding = `TEMPLATE = template0 ENCODING = ${quoteLiteral(like.encoding)}`
+    const locale = `LC_COLLATE = ${quoteLiteral(like.collation)} LC_CTYPE = ${quoteLiteral(like.characterType)}`
     try {
-      await admin.query(`${create}${owned}${encoding}${locale}`)
+      await admin.query(`${create} ${options.create ?? `${encoding} ${locale}`}`)
       return new StagingDatabase(admin, name, false)
     } catch (error) {
       if (!(error instanceof Error) || !INVALID_LOCALE.test(error.message)) throw error
-      await admin.query(`${create}${owned}${encoding} LC_COLLATE 'C' LC_CTYPE 'C'`)
+      await admin.query(`${create} ${encoding} LC_COLLATE = 'C' LC_CTYPE = 'C'`)
       return new StagingDatabase(admin, name, true)
     }
   }
