@@ -1,6 +1,7 @@
 import { chmod, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import fc from 'fast-check'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { z } from 'zod'
 import { AppError } from '../base/errors.ts'
@@ -183,6 +184,45 @@ test('a password in clear warns', () => {
   expect(config.findings.map(finding => [finding.code, finding.message])).toEqual([
     ['password-in-config', 'the password stands in clear in lifeboat.yaml:2'],
   ])
+})
+
+test('whatever is done to the file, the answer is a configuration or an error of ours with a place', () => {
+  const pieces = fc.oneof(
+    fc.string(),
+    fc.constantFrom(
+      '{',
+      '}',
+      '[',
+      ']',
+      ':',
+      '- ',
+      '\n',
+      '  ',
+      '&a ',
+      '*a',
+      '!!js ',
+      '${',
+      '<<: ',
+      '__proto__: ',
+      '"',
+      '\t',
+      '#',
+    ),
+  )
+  const edit = fc.record({ at: fc.nat(GOOD.length), cut: fc.nat(20), piece: pieces })
+  fc.assert(
+    fc.property(fc.array(edit, { minLength: 1, maxLength: 4 }), edits => {
+      let text = GOOD
+      for (const { at, cut, piece } of edits) text = text.slice(0, at) + piece + text.slice(at + cut)
+      try {
+        parse(text)
+      } catch (error) {
+        expect(error).toMatchObject({ name: 'AppError', code: 'config-invalid' })
+        for (const line of (error as AppError).message.split('\n')) expect(line).toMatch(/^lifeboat\.yaml:\d+:\d+: /)
+      }
+    }),
+    { numRuns: 500 },
+  )
 })
 
 describe('files', () => {
