@@ -29,7 +29,8 @@ const SEVERITY_STYLE = { info: 'cyan', warning: 'yellow', error: 'red' } as cons
 
 export function formatFinding(finding: Finding, paint: Paint): string {
   const { severity, subject, message, hint, affects } = finding
-  const head = `${paint(SEVERITY_STYLE[severity], `${severity}:`)} ${subject}: ${message}\n`
+  const about = message.startsWith(subject) ? '' : `${subject}: `
+  const head = `${paint(SEVERITY_STYLE[severity], `${severity}:`)} ${about}${message}\n`
   const names = affects ?? []
   const suffers = names.length === 0 ? '' : `  affects ${names.slice(0, 5).join(', ')}${more(names.length - 5)}\n`
   return `${head}${suffers}${hint === undefined ? '' : `  ${hint}\n`}`
