@@ -77,7 +77,7 @@ export class LocalStorage implements Storage {
       const file = await open(path, constants.O_RDONLY)
       try {
         const range = options.range ?? { offset: 0, length: (await file.stat()).size }
-        return await readExactly(file, range.offset, range.length)
+        return await readExactly(file, range.offset, range.length, options.into)
       } finally {
         await file.close()
       }
@@ -209,9 +209,14 @@ function isKey(key: string): boolean {
   }
 }
 
-async function readExactly(file: FileHandle, offset: number, length: number): Promise<Buffer> {
+async function readExactly(
+  file: FileHandle,
+  offset: number,
+  length: number,
+  into: Buffer | undefined,
+): Promise<Buffer> {
   // A buffer of its own, so that it can be handed to a worker thread without a copy.
-  const buffer = Buffer.allocUnsafeSlow(length)
+  const buffer = into && into.length >= length ? into.subarray(0, length) : Buffer.allocUnsafeSlow(length)
   for (let at = 0; at < length; ) {
     const { bytesRead } = await file.read(buffer, at, length - at, offset + at)
     if (bytesRead === 0) throw new Error('it ends before the range asked for')
