@@ -22,7 +22,7 @@ export function sourceError(error: unknown, path: string): AppError {
   if (isAppError(error)) return error
   const code = error instanceof SessionFault ? error.fault.sqliteCode : undefined
   const init = { cause: error, context: { path, sqliteCode: code } }
-  switch (code === undefined ? undefined : code & 0xff) {
+  switch ((code ?? 0) & 0xff) {
     case BUSY:
     case LOCKED:
       return new AppError('source-busy', `database ${path} is locked by another program`, {
@@ -63,7 +63,7 @@ export function notADatabase(path: string, init: { cause?: unknown } = {}): AppE
 
 function systemError(error: unknown, path: string, init: { cause: unknown }): AppError {
   const code = error instanceof SessionFault ? error.fault.systemCode : systemCode(error)
-  switch (code) {
+  switch (code ?? '') {
     case 'ENOENT':
     case 'ENOTDIR':
       return new AppError('source-unreachable', `there is no database at ${path}`, {
