@@ -1,4 +1,4 @@
-import fc from 'fast-check'
+import { assert, integer, nat, option, property } from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { chooseCut } from './cut.ts'
 
@@ -26,11 +26,12 @@ describe('chooseCut', () => {
   })
 
   it('is always a legal size that holds whole pages', () => {
-    const pages = fc.integer({ min: 9, max: 16 }).map(bits => 2 ** bits)
-    fc.assert(
-      fc.property(fc.nat(2 ** 31), pages, fc.option(fc.nat(2 ** 21), { nil: undefined }), (kib, page, parent) => {
+    const pages = integer({ min: 9, max: 16 }).map(bits => 2 ** bits)
+    assert(
+      property(nat(2 ** 31), pages, option(nat(2 ** 21), { nil: undefined }), (kib, page, parent) => {
         const { blockBytes } = chooseCut(kib * 1024, page, parent)
-        return Math.log2(blockBytes) % 1 === 0 && blockBytes % page === 0 && blockBytes <= 8 << 20
+        expect([Math.log2(blockBytes) % 1, blockBytes % page]).toEqual([0, 0])
+        expect(blockBytes).toBeLessThanOrEqual(8 << 20)
       }),
     )
   })

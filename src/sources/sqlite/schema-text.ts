@@ -33,7 +33,7 @@ export function normalizeSql(sql: string): string {
       gap = true
       continue
     }
-    if (gap && ENDS_WORD.test(out) && STARTS_WORD.test(token)) out += ' '
+    if (gap && ENDS_WORD.test(out.slice(-1)) && STARTS_WORD.test(token)) out += ' '
     out += token
     gap = false
   }
