@@ -57,8 +57,16 @@ export async function restore(request: RestoreOperationRequest): Promise<Restore
   })
   const { clock, logger, scratchDir, signal, target, force, delta, checks, include } = request
   const outcome = await source.restore({
-    ...{ clock, logger, scratchDir, signal, target, force, delta, checks, include },
     snapshot: reader,
+    clock,
+    logger,
+    scratchDir,
+    signal,
+    target,
+    force,
+    delta,
+    checks,
+    include,
   })
   const failed = outcome.checks.filter(check => !check.passed)
   if (failed.length > 0) throw verificationFailed(snapshot, outcome.target, failed)
