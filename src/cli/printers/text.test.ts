@@ -21,14 +21,16 @@ test('columns are as wide as their widest cell, numbers to the right', () => {
   ).toBe('NAME        SIZE\na            1 B\nlonger  10.0 KiB\n')
 })
 
+const finding = (severity: Finding['severity'], subject: string): Finding => ({
+  severity,
+  code: `${severity}-code`,
+  subject,
+  message: `${subject} is odd`,
+})
+
+const many = (severity: Finding['severity']) => Array.from({ length: 9 }, (_, at) => finding(severity, `file ${at}`))
+
 test('of many findings alike a few are shown, of errors all', () => {
-  const finding = (severity: Finding['severity'], subject: string): Finding => ({
-    severity,
-    code: `${severity}-code`,
-    subject,
-    message: `${subject} is odd`,
-  })
-  const many = (severity: Finding['severity']) => Array.from({ length: 9 }, (_, at) => finding(severity, `file ${at}`))
   expect(formatFindings(many('info'), plain)).toBe(
     'info: file 0 is odd\ninfo: file 1 is odd\ninfo: file 2 is odd\n  and 6 more of this kind; --json lists them\n',
   )
