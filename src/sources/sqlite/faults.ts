@@ -1,6 +1,12 @@
 import { AppError, isAppError, messageOf, systemCode } from '../../base/errors.ts'
 import { SessionFault } from './session.ts'
 
+/** Did SQLite or the system refuse something? Anything else that is no `AppError` is a bug. */
+export function isFault(error: unknown): error is Error {
+  if (error instanceof SessionFault) return error.fault.sqliteCode !== undefined || error.fault.systemCode !== undefined
+  return !isAppError(error) && systemCode(error) !== undefined
+}
+
 /** Primary result codes of SQLite. @see https://www.sqlite.org/rescode.html */
 const BUSY = 5
 const LOCKED = 6
@@ -17,9 +23,12 @@ export function isHotJournal(error: unknown): boolean {
   return error instanceof SessionFault && error.fault.sqliteCode === READONLY_ROLLBACK
 }
 
-/** Wraps what went wrong while the database at `path` was read. Words for people are passed on as they are. */
-export function sourceError(error: unknown, path: string): AppError {
-  if (isAppError(error)) return error
+/**
+ * What to throw for what went wrong while the database at `path` was read: a fault of SQLite's or the system's in words for
+ * people, everything else (words already, or a bug) as it is.
+ */
+export function sourceError(error: unknown, path: string): unknown {
+  if (!isFault(error)) return error
   const code = error instanceof SessionFault ? error.fault.sqliteCode : undefined
   const init = { cause: error, context: { path, sqliteCode: code } }
   switch ((code ?? 0) & 0xff) {

@@ -2,8 +2,9 @@ import type { Stats } from 'node:fs'
 import { mkdir, open, readFile, realpath, rename, rm, stat } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
 import { setTimeout } from 'node:timers/promises'
-import { AppError, isAppError, messageOf, systemCode } from '../../base/errors.ts'
+import { AppError, messageOf, systemCode } from '../../base/errors.ts'
 import { restoringMarker } from './database-file.ts'
+import { isFault } from './faults.ts'
 import { findHolders, type Holder } from './holders.ts'
 import { type Session, SessionFault } from './session.ts'
 
@@ -177,9 +178,9 @@ function notAFile(path: string): AppError {
   return new AppError('target-invalid', `${path} is not a file`, { hint: 'Choose the path of a file with --to.' })
 }
 
-/** Wraps what went wrong while `path` was written. */
-export function targetError(error: unknown, path: string): AppError {
-  if (isAppError(error)) return error
+/** As `sourceError`, for what went wrong while `path` was written. */
+export function targetError(error: unknown, path: string): unknown {
+  if (!isFault(error)) return error
   const code = error instanceof SessionFault ? error.fault.systemCode : systemCode(error)
   const full =
     code === 'ENOSPC' || code === 'EDQUOT' || (error instanceof SessionFault && error.fault.sqliteCode === 13)
