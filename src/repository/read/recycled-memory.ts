@@ -1,3 +1,6 @@
+// Packs are of about one size: rounded up, each piece fits nearly all of them. What is not touched takes no memory.
+const STEP_BYTES = 4 * 1024 * 1024
+
 /**
  * Memory that goes round between loading and the worker threads. Allocating megabytes anew for every load leaves it to
  * the garbage collectors of several threads to give them back, and they take their time.
@@ -15,7 +18,7 @@ export class RecycledMemory {
   take(length: number): Buffer {
     const at = this.#free.findIndex(piece => piece.length >= length)
     const [piece] = at < 0 ? [] : this.#free.splice(at, 1)
-    return piece ?? Buffer.allocUnsafeSlow(length)
+    return piece ?? Buffer.allocUnsafeSlow(Math.ceil(length / STEP_BYTES) * STEP_BYTES)
   }
 
   /** Nobody may use the bytes any more. */

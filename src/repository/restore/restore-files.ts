@@ -4,7 +4,7 @@ import type { Id } from '../../model/node.ts'
 import type { BlobLocation } from '../index-store/segment.ts'
 import { plaintextLength, toBlobTable } from '../read/blob-table.ts'
 import { loadRange } from '../read/load-range.ts'
-import { type PackRange, planRanges, RANGE_LIMITS } from '../read/ranges.ts'
+import { type PackRange, planRanges } from '../read/ranges.ts'
 import type { Reader } from '../read/reader.ts'
 import { RecycledMemory } from '../read/recycled-memory.ts'
 import type { FileToWrite, RestoreOptions, WrittenBytes } from '../repository.ts'
@@ -117,7 +117,7 @@ class Restoration {
   /** Returns the pieces that could not be had from this pack. */
   async #writeRange(range: PackRange<Wanted>): Promise<Piece[]> {
     throwIfAborted(this.#options.signal)
-    const into = this.#memory.take(Math.max(range.length, RANGE_LIMITS.maxBytes))
+    const into = this.#memory.take(range.length)
     const bytes = await loadRange(this.#reader.storage, range, this.#options.signal, into)
     if (!(bytes instanceof Uint8Array)) return this.#lost(range.parts, bytes.reason)
     const outcome = await this.#reader.workers.write(toWriteJob(bytes, range))
