@@ -40,6 +40,7 @@ export function checkPackSizes({ table, stored }: PacksToCheck, damage: Damage):
       damage.addBadPack(packError('pack-truncated', pack, message), pack)
     }
   }
+  if (table.duplicates > 0) damage.add(duplicatesFinding(table), [])
   for (const pack of stored.keys()) {
     if (table.packs.has(pack)) continue
     damage.add(
@@ -132,6 +133,16 @@ function compareWithIndex(from: PacksToCheck, pack: Id, blobs: readonly PackedBl
   const message = 'the index says that the pack holds other blobs than it does'
   damage.addBadPack({ ...packError('pack-swapped', pack, message), hint: INDEX_HINT }, pack)
   return false
+}
+
+function duplicatesFinding({ duplicates, duplicateBytes }: PackTable): OpenFinding['finding'] {
+  return {
+    severity: 'info',
+    code: 'blobs-duplicate',
+    subject: 'index',
+    message: `${duplicates} blobs are stored more than once (${duplicateBytes} bytes), as backups that ran at the same time leave behind`,
+    hint: 'Run "lifeboat prune" to free their space.',
+  }
 }
 
 function packError(code: string, pack: Id, message: string): OpenFinding['finding'] {
