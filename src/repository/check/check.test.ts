@@ -143,8 +143,8 @@ test('a copy elsewhere saves the blobs of a lost pack', async () => {
   await repository.saveIndex([await repository.savePack()])
   await storage.remove(packKey(made.late))
   expect(await run()).toEqual([
-    expect.objectContaining({ severity: 'info', code: 'blobs-duplicate', affects: [] }),
     expect.objectContaining({ code: 'pack-missing', affects: [] }),
+    expect.objectContaining({ severity: 'info', code: 'blobs-duplicate', affects: [] }),
   ])
 })
 
