@@ -11,6 +11,7 @@ import { suggest } from './base/suggest.ts'
 import { ownVersion } from './base/version.ts'
 import type { Catalog } from './catalog/catalog.ts'
 import { CATALOGS } from './catalog/registry.ts'
+import { UnfailingCatalog } from './catalog/unfailing.ts'
 import { CONFIG_NAME, type Config, findConfigFile, loadConfig } from './config/load.ts'
 import type { RepositorySettings } from './config/schema.ts'
 import { type LoadedSecret, loadSecret, type SecretReference } from './config/secrets.ts'
@@ -73,7 +74,7 @@ export class App {
   readonly #closing: Array<() => Promise<void>> = []
   readonly #repositories = new Map<string, Promise<Repository>>()
   readonly #sources = new Map<string, Promise<Source>>()
-  #catalog: Promise<Catalog> | undefined
+  #catalog: Catalog | undefined
   #scratch: Promise<string> | undefined
 
   constructor(config: Config, options: AppOptions) {
@@ -191,11 +192,14 @@ export class App {
 
   // ---- state
 
-  catalog(): Promise<Catalog> {
-    this.#catalog ??= (async () => {
-      const open = await CATALOGS.sqlite.load()
-      return this.#closeLater(await open(await this.stateFolder(), this.#onFinding))
-    })()
+  /** Stops no operation: one that can't be used is a finding. */
+  catalog(): Catalog {
+    this.#catalog ??= this.#closeLater(
+      new UnfailingCatalog(async () => {
+        const open = await CATALOGS.sqlite.load()
+        return open(await this.stateFolder(), this.#onFinding)
+      }, this.#onFinding),
+    )
     return this.#catalog
   }
 

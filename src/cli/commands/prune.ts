@@ -64,7 +64,7 @@ export async function pruneOne(
     })
   if (options.dryRun) return { ...(await run()), repository: name }
   const report = await recordRun(
-    { catalog: await app.catalog(), clock: app.clock },
+    { catalog: app.catalog(), clock: app.clock },
     { operation: 'prune', repository: name },
     run,
     ({ findings, bytesBefore, bytesAfter, packsRemoved, packsRepacked }) => ({

@@ -69,7 +69,7 @@ async function restoreTo(call: Call, app: App, chosen: ChosenSnapshot, target: s
   const { recordRun } = await import('../../operations/runs/record-run.ts')
   const { name, repository, snapshot } = chosen
   const source = await sourceFor(app, chosen, target)
-  const catalog = await app.catalog()
+  const catalog = app.catalog()
   const context = await app.sourceContext()
   const include = call.values.list('include')
   const result = await recordRun(
