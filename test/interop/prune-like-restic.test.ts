@@ -86,7 +86,7 @@ describe.skipIf(skipRestic)('restic after our prune', () => {
       bytes[100] = (bytes[100] ?? 0) ^ 4
       await storage.save(key, bytes)
     }
-    await expect(restic.checkAll()).rejects.toThrow()
+    await expect(restic.checkAll()).rejects.toThrow(/restic/)
     const opened = await openRepository(storage, engineOptions(clock))
     expect(await findingsOf(opened)).toContainEqual(
       expect.objectContaining({ code: 'pack-damaged', severity: 'error' }),

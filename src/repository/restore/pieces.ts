@@ -56,7 +56,10 @@ export function* planPieces(files: Iterable<FileToWrite>, source: PieceSource): 
 function* piecesOf(file: FileToWrite, target: Target, source: PieceSource): Generator<Piece> {
   for (const id of file.content) {
     const length = source.lengthOf(id)
-    if (length === undefined) return source.onMissing(target, id)
+    if (length === undefined) {
+      source.onMissing(target, id)
+      return
+    }
     const offset = target.contentBytes
     target.contentBytes += length
     target.pending++
