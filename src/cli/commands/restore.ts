@@ -102,8 +102,9 @@ async function restoreTo(call: Call, app: App, chosen: ChosenSnapshot, target: s
       findings,
     }),
   )
-  // A part that came back proves nothing of the rest.
-  if (include.length === 0) await catalog.saveProofs(repository.id, [snapshot.id], 'restored', app.clock.now())
+  // A part that came back proves nothing of the rest, and unchecked data nothing at all.
+  const proven = include.length === 0 && call.values.flag('checks')
+  if (proven) await catalog.saveProofs(repository.id, [snapshot.id], 'restored', app.clock.now())
   return result
 }
 
@@ -123,11 +124,19 @@ function toJson(result: RestoreResult, { name, snapshot }: ChosenSnapshot): unkn
 function describe(result: RestoreResult, { name, snapshot }: ChosenSnapshot, call: Call): string {
   const paint = call.terminal.out
   const id = snapshot.id.slice(0, SHORT_ID_DIGITS)
-  const passed =
-    result.checks.length === 0 ? '' : `  checks passed: ${result.checks.map(check => check.name).join(', ')}\n`
+  const passed = result.checks.length === 0 ? '' : `  checks passed: ${checkNames(result).join(', ')}\n`
   return (
     `Restored ${result.source} of ${formatTime(snapshot.time)} (snapshot ${id} in ${name}) to ${paint('bold', result.target)}\n` +
     `  ${counted(result.files, 'file')}, ${formatSize(result.totalBytes)}, ${formatSize(result.writtenBytes)} of it written, ${formatDuration(result.durationMs)}\n` +
     `${passed}${formatFindings(result.findings, paint)}`
   )
 }
+
+/** One word for the row counts of all tables: a database may have hundreds. */
+function checkNames({ checks }: RestoreResult): string[] {
+  const others = checks.filter(check => !check.name.startsWith(ROWS)).map(check => check.name)
+  const tables = checks.length - others.length
+  return tables === 0 ? others : [...others, `rows of ${counted(tables, 'table')}`]
+}
+
+const ROWS = 'rows of '
