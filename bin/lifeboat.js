@@ -31,7 +31,7 @@ function runWith(node) {
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => child.kill(signal))
   child.on('error', error => fail(`cannot run ${node}: ${error.message}`, 'Run "npm ci" to install it again.'))
   child.on('exit', (code, signal) => {
-    if (signal === null) return process.exit(code ?? 1)
+    if (signal === null) process.exit(code ?? 1)
     process.removeAllListeners(signal)
     process.kill(process.pid, signal)
   })

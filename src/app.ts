@@ -1,16 +1,18 @@
-import { chmod, mkdir, mkdtemp, readdir, rm } from 'node:fs/promises'
+import { rm } from 'node:fs/promises'
 import { hostname, userInfo } from 'node:os'
 import { join, resolve } from 'node:path'
 import { type Clock, systemClock } from './base/clock.ts'
-import { AppError, messageOf } from './base/errors.ts'
+import { AppError } from './base/errors.ts'
 import { type Logger, silentLogger } from './base/logger.ts'
 import { replaceFile } from './base/new-file.ts'
+import { makeScratchFolder, privateFolder } from './base/private-folder.ts'
 import { type Random, systemRandom } from './base/random.ts'
 import type { Secret } from './base/secret.ts'
 import { suggest } from './base/suggest.ts'
 import { ownVersion } from './base/version.ts'
 import type { Catalog } from './catalog/catalog.ts'
 import { CATALOGS } from './catalog/registry.ts'
+import { UnfailingCatalog } from './catalog/unfailing.ts'
 import type { PostgresTools } from './clients/postgres/index.ts'
 import { CONFIG_NAME, type Config, findConfigFile, loadConfig } from './config/load.ts'
 import type { RepositorySettings } from './config/schema.ts'
@@ -80,7 +82,7 @@ export class App {
   readonly #closing: Array<() => Promise<void>> = []
   readonly #repositories = new Map<string, Promise<Repository>>()
   readonly #sources = new Map<string, Promise<Source>>()
-  #catalog: Promise<Catalog> | undefined
+  #catalog: Catalog | undefined
   #scratch: Promise<string> | undefined
 
   constructor(config: Config, options: AppOptions) {
@@ -198,11 +200,14 @@ export class App {
 
   // ---- state
 
-  catalog(): Promise<Catalog> {
-    this.#catalog ??= (async () => {
-      const open = await CATALOGS.sqlite.load()
-      return this.#closeLater(await open(await this.stateFolder(), this.#onFinding))
-    })()
+  /** Stops no operation: one that can't be used is a finding. */
+  catalog(): Catalog {
+    this.#catalog ??= this.#closeLater(
+      new UnfailingCatalog(async () => {
+        const open = await CATALOGS.sqlite.load()
+        return open(await this.stateFolder(), this.#onFinding)
+      }, this.#onFinding),
+    )
     return this.#catalog
   }
 
@@ -214,9 +219,7 @@ export class App {
   /** A private folder that is removed by `close`; what a killed process left behind is removed too. */
   scratchFolder(): Promise<string> {
     this.#scratch ??= (async () => {
-      const parent = await privateFolder(join(await this.stateFolder(), 'tmp'))
-      await removeAbandoned(parent)
-      const folder = await mkdtemp(join(parent, `${process.pid}-`))
+      const folder = await makeScratchFolder(join(await this.stateFolder(), 'tmp'))
       this.#closing.push(() => rm(folder, { recursive: true, force: true }))
       return folder
     })()
@@ -282,34 +285,4 @@ function once<T>(map: Map<string, Promise<T>>, name: string, make: () => Promise
   })
   map.set(name, made)
   return made
-}
-
-async function privateFolder(folder: string): Promise<string> {
-  try {
-    const made = await mkdir(folder, { recursive: true, mode: 0o700 })
-    // The umask may have taken more than it should; never touch a folder that was there.
-    if (made !== undefined) await chmod(folder, 0o700)
-    return folder
-  } catch (error) {
-    throw new AppError('failed', `cannot make the folder ${folder}: ${messageOf(error)}`, {
-      hint: 'Check that you may write there and that the disk is not full; "state:" in the configuration moves it.',
-      cause: error,
-    })
-  }
-}
-
-async function removeAbandoned(parent: string): Promise<void> {
-  for (const name of await readdir(parent)) {
-    const pid = Number(/^(\d+)-/.exec(name)?.[1])
-    if (pid > 0 && !isRunning(pid)) await rm(join(parent, name), { recursive: true, force: true })
-  }
-}
-
-function isRunning(pid: number): boolean {
-  try {
-    process.kill(pid, 0)
-    return true
-  } catch (error) {
-    return error instanceof Error && 'code' in error && error.code === 'EPERM'
-  }
 }

@@ -1,7 +1,7 @@
 import { spawn } from 'node:child_process'
 import { access, constants } from 'node:fs/promises'
 import { delimiter, join } from 'node:path'
-import { AppError, messageOf } from './errors.ts'
+import { AppError, messageOf, systemCode } from './errors.ts'
 
 export interface ToolRun {
   /** Written to the tool's stdin, which is then closed. */
@@ -69,8 +69,10 @@ export async function findTool(name: string): Promise<string | undefined> {
 
 function startError(name: string, error: Error, signal: AbortSignal | undefined): AppError {
   if (signal?.aborted) return new AppError('interrupted', 'interrupted', { cause: error })
-  if ('code' in error && error.code === 'ENOENT') {
-    return new AppError('tool-missing', `${name} is not installed`, {
+  const code = systemCode(error)
+  // A folder on PATH that is closed to us makes "not there" look like "denied".
+  if (code === 'ENOENT' || code === 'EACCES') {
+    return new AppError('tool-missing', `${name} is not installed${code === 'EACCES' ? ' or may not be run' : ''}`, {
       hint: `Install ${name}, then run "lifeboat doctor" to see all tools.`,
       cause: error,
     })

@@ -57,11 +57,11 @@ interface Surroundings {
 async function runCommand(command: Command, values: Values, surroundings: Surroundings): Promise<number> {
   const opened: App[] = []
   const call = makeCall(values, surroundings, app => opened.push(app))
+  let output: Output
   try {
-    const output = await command.run(call)
+    output = await command.run(call)
     call.progress.clear()
-    await printOutput(output, call)
-    return output.exitCode ?? 0
+    if (!call.json) await printText(output, call)
   } finally {
     call.progress.clear()
     for (const app of opened) await app.close()
@@ -69,6 +69,9 @@ async function runCommand(command: Command, values: Values, surroundings: Surrou
     // oxlint-disable-next-line no-process-exit -- the exit code is set by then
     setTimeout(() => process.exit(), LINGER_MS).unref()
   }
+  // Last of all: what fails before is an error's document, and there is only one document.
+  if (call.json) await call.terminal.print(formatJson(output.json))
+  return output.exitCode ?? 0
 }
 
 const LINGER_MS = 3000
@@ -109,9 +112,7 @@ function makeCall(values: Values, surroundings: Surroundings, onOpen: (app: App)
   }
 }
 
-async function printOutput(output: Output, call: Call): Promise<void> {
-  if (call.json) return call.terminal.print(formatJson(output.json))
-  const { text } = output
+async function printText({ text }: Output, call: Call): Promise<void> {
   if (typeof text === 'string' || text instanceof Uint8Array) return call.terminal.print(text)
   for await (const part of text) await call.terminal.print(part)
 }

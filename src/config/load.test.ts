@@ -1,6 +1,7 @@
 import { chmod, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import * as fc from 'fast-check'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { z } from 'zod'
 import { AppError } from '../base/errors.ts'
@@ -183,6 +184,52 @@ test('a password in clear warns', () => {
   expect(config.findings.map(finding => [finding.code, finding.message])).toEqual([
     ['password-in-config', 'the password stands in clear in lifeboat.yaml:2'],
   ])
+})
+
+/** The lines of the error; none when it is valid. */
+function answerOf(text: string): string[] {
+  try {
+    parse(text)
+    return []
+  } catch (error) {
+    if (error instanceof AppError && error.code === 'config-invalid') return error.message.split('\n')
+    throw error
+  }
+}
+
+test('whatever is done to the file, the answer is a configuration or an error of ours with a place', () => {
+  const pieces = fc.oneof(
+    fc.string(),
+    fc.constantFrom(
+      '{',
+      '}',
+      '[',
+      ']',
+      ':',
+      '- ',
+      '\n',
+      '  ',
+      '&a ',
+      '*a',
+      '!!js ',
+      '${',
+      '<<: ',
+      '__proto__: ',
+      '"',
+      '\t',
+      '#',
+    ),
+  )
+  const edit = fc.record({ at: fc.nat(GOOD.length), cut: fc.nat(20), piece: pieces })
+  fc.assert(
+    fc.property(fc.array(edit, { minLength: 1, maxLength: 4 }), edits => {
+      let text = GOOD
+      for (const { at, cut, piece } of edits) text = text.slice(0, at) + piece + text.slice(at + cut)
+      const answer = answerOf(text)
+      expect(answer.every(line => /^lifeboat\.yaml:\d+:\d+: /.test(line))).toBe(true)
+    }),
+    { numRuns: 500 },
+  )
 })
 
 describe('files', () => {

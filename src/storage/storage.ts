@@ -54,6 +54,11 @@ export interface StorageCallOptions {
 
 export interface LoadOptions extends StorageCallOptions {
   readonly range?: { readonly offset: number; readonly length: number } | undefined
+  /**
+   * Memory to load into, if it is long enough; the result is then its beginning. A hint: an adapter may use memory of
+   * its own. Given up by the caller until the call ends.
+   */
+  readonly into?: Buffer | undefined
 }
 
 export interface SaveOptions extends StorageCallOptions {

@@ -64,7 +64,7 @@ export function testStorageContract(name: string, underTest: StorageUnderTest): 
     test('overwrites, but not when the object must be absent', async () => {
       await storage.save('config', Buffer.from('one'))
       await storage.save('config', Buffer.from('two, longer'))
-      await rejection(storage.save('config', Buffer.from('three'), { ifAbsent: true }), 'storage-exists')
+      await expectRejection(storage.save('config', Buffer.from('three'), { ifAbsent: true }), 'storage-exists')
       expect((await storage.load('config')).toString()).toBe('two, longer')
       await storage.save('keys/a', Buffer.from('new'), { ifAbsent: true })
       expect((await storage.load('keys/a')).toString()).toBe('new')
@@ -103,16 +103,16 @@ export function testStorageContract(name: string, underTest: StorageUnderTest): 
       await storage.save('locks/a', Buffer.from('a'))
       await storage.save('locks/b', Buffer.from('b'))
       await storage.remove('locks/a')
-      await rejection(storage.load('locks/a'), 'storage-not-found')
+      await expectRejection(storage.load('locks/a'), 'storage-not-found')
       expect(await storage.find('locks/a')).toBeUndefined()
       expect(await keysOf(storage, 'locks/')).toEqual(['locks/b'])
     })
 
     test('says what is missing, and never gives fewer bytes than asked for', async () => {
-      await rejection(storage.load('data/3f/3f2a'), 'storage-not-found')
+      await expectRejection(storage.load('data/3f/3f2a'), 'storage-not-found')
       await storage.save('config', Buffer.alloc(10))
-      await rejection(storage.load('config', { range: { offset: 5, length: 6 } }), 'storage-failed')
-      await rejection(storage.load('config', { range: { offset: 11, length: 1 } }), 'storage-failed')
+      await expectRejection(storage.load('config', { range: { offset: 5, length: 6 } }), 'storage-failed')
+      await expectRejection(storage.load('config', { range: { offset: 11, length: 1 } }), 'storage-failed')
     })
 
     test.each([
@@ -131,23 +131,23 @@ export function testStorageContract(name: string, underTest: StorageUnderTest): 
       'tmp',
       'a'.repeat(600),
     ])('refuses the key %j', async key => {
-      await rejection(storage.save(key, Buffer.from('x')), 'storage-denied')
-      await rejection(storage.load(key), 'storage-denied')
-      await rejection(storage.find(key), 'storage-denied')
-      await rejection(storage.remove(key), 'storage-denied')
+      await expectRejection(storage.save(key, Buffer.from('x')), 'storage-denied')
+      await expectRejection(storage.load(key), 'storage-denied')
+      await expectRejection(storage.find(key), 'storage-denied')
+      await expectRejection(storage.remove(key), 'storage-denied')
       expect(await keysOf(storage, '')).toEqual([])
     })
 
     test.each(['data', '../', '/', 'tmp/'])('refuses the prefix %j', async prefix => {
-      await rejection(keysOf(storage, prefix), 'storage-denied')
+      await expectRejection(keysOf(storage, prefix), 'storage-denied')
     })
 
     test('a fired signal interrupts', async () => {
       await storage.save('config', Buffer.from('x'))
       const signal = AbortSignal.abort()
-      await rejection(storage.load('config', { signal }), 'interrupted')
-      await rejection(storage.save('keys/a', Buffer.from('x'), { signal }), 'interrupted')
-      await rejection(storage.remove('config', { signal }), 'interrupted')
+      await expectRejection(storage.load('config', { signal }), 'interrupted')
+      await expectRejection(storage.save('keys/a', Buffer.from('x'), { signal }), 'interrupted')
+      await expectRejection(storage.remove('config', { signal }), 'interrupted')
       expect(await keysOf(storage, '')).toEqual(['config'])
     })
 
@@ -164,7 +164,7 @@ async function keysOf(storage: Storage, prefix: string): Promise<string[]> {
   return keys.sort()
 }
 
-async function rejection(promise: Promise<unknown>, code: ErrorCode): Promise<void> {
+async function expectRejection(promise: Promise<unknown>, code: ErrorCode): Promise<void> {
   const error: unknown = await promise.then(
     () => undefined,
     (thrown: unknown) => thrown,

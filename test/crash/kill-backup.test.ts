@@ -35,7 +35,7 @@ describe.skipIf(skipRestic)('kill -9 of a backup', () => {
 
 function changeAll(workspace: Workspace, round: number): void {
   workspace.change(`UPDATE notes SET text = hex(randomblob(400)) WHERE id % 3 = ${round % 3}`)
-  writeFileSync(join(workspace.docs, 'each-time.bin'), pseudoRandom(12_000_000, round))
+  writeFileSync(join(workspace.docs, 'each-time.bin'), pseudoRandom(6_000_000, round))
 }
 
 /** No part of the killed backup lives on and pins the database: its log can be emptied. */

@@ -4,7 +4,7 @@ import { describe, expect, it } from 'vitest'
 import { skipRestic } from '../helpers/restic.ts'
 import { SmallDisk, skipSmallDisk } from '../helpers/small-disk.ts'
 import { digestTree } from '../helpers/tree-digest.ts'
-import { pseudoRandom, Workspace } from '../helpers/workspace.ts'
+import { pseudoRandom, readNotes, Workspace } from '../helpers/workspace.ts'
 
 const MB = 1_000_000
 
@@ -29,7 +29,7 @@ describe.skipIf(skipRestic || skipSmallDisk)('a full disk', { timeout: 120_000 }
 
   it('while pruning: nothing is lost, and the space can be had again', async () => {
     const workspace = new Workspace()
-    const disk = new SmallDisk(workspace.repository, 100 * MB)
+    const disk = new SmallDisk(workspace.repository, 60 * MB)
     workspace.makeDatabase(20_000)
     await workspace.run('init', '--yes')
     for (let round = 0; round < 3; round++) {
@@ -37,13 +37,15 @@ describe.skipIf(skipRestic || skipSmallDisk)('a full disk', { timeout: 120_000 }
       await workspace.run('backup', 'app')
     }
     await workspace.run('forget', 'app', '--keep-last', '1')
-    disk.resize(1)
+    disk.fill()
     const pruned = await workspace.try('prune', '--max-unused', '0%')
     expect([0, 1]).toContain(pruned.code)
-    disk.resize(100 * MB)
+    disk.unfill()
     await workspace.restic.checkAll()
     await workspace.run('prune')
     await workspace.restic.checkAll()
+    await workspace.run('restore', 'app', 'latest', '--to', workspace.path('again.db'))
+    expect(readNotes(workspace.path('again.db'))).toEqual(readNotes(workspace.database))
   })
 
   it('under the target of a restore: an error, nothing half done, then it goes through', async () => {

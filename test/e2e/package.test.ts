@@ -1,6 +1,7 @@
 import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { describe, expect, it } from 'vitest'
+import { JSON_OUTPUTS } from '../../src/cli/json-outputs.ts'
 import { mustRun } from '../helpers/spawn.ts'
 import { makeTempDir } from '../helpers/tempdir.ts'
 
@@ -32,6 +33,9 @@ describe('the published package', () => {
     expect(existsSync(join(demo, 'lifeboat.yaml'))).toBe(true)
     const listed = JSON.parse(await mustRun('npx', ['lifeboat', 'snapshots', '--json'], { cwd: demo })) as unknown[]
     expect(listed).toHaveLength(2)
+    // Again, in the same folder, for programs.
+    const answer: unknown = JSON.parse(await mustRun(bin, ['demo', '--json'], { cwd: home }))
+    expect(JSON_OUTPUTS.demo?.parse(answer)).toMatchObject({ dir: demo })
     const library =
       "import { ERROR_CODES } from 'lifeboat'; import * as repository from 'lifeboat/repository'; console.log(typeof ERROR_CODES, typeof repository)"
     writeFileSync(join(home, 'library.mjs'), library)

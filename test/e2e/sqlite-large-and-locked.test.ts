@@ -28,6 +28,38 @@ function open(file = path): SqliteProcess {
   return application
 }
 
+async function hashCapture(): Promise<{ sizeBytes: number; sha256: string }> {
+  const source = new SqliteSource('app', { path }, { baseDir: dir })
+  const capture = await source.capture({
+    ...(await makeContext(dir)),
+    type: 'full',
+    parent: undefined,
+    excludePaths: [],
+  })
+  try {
+    const hash = createHash('sha256')
+    let sizeBytes = 0
+    for await (const entry of capture.entries()) {
+      const content = await entry.open?.()
+      const buffer = Buffer.alloc(4 << 20)
+      for (let count = await content?.read(buffer); count; count = await content?.read(buffer)) {
+        hash.update(buffer.subarray(0, count))
+        sizeBytes += count
+      }
+    }
+    await capture.finish()
+    return { sizeBytes, sha256: hash.digest('hex') }
+  } finally {
+    await capture.close()
+  }
+}
+
+async function hashFile(file: string): Promise<string> {
+  const hash = createHash('sha256')
+  for await (const chunk of createReadStream(file, { highWaterMark: 4 << 20 })) hash.update(chunk as Buffer)
+  return hash.digest('hex')
+}
+
 /** SQLite never uses the page at 1 GiB, for it takes its locks there. */
 const LOCK_BYTE = 1 << 30
 
@@ -44,38 +76,6 @@ describe('a database beyond the lock page', () => {
     await application.exec('PRAGMA wal_checkpoint(TRUNCATE)')
     expect(captured.sha256).toBe(await hashFile(path))
   })
-
-  async function hashCapture(): Promise<{ sizeBytes: number; sha256: string }> {
-    const source = new SqliteSource('app', { path }, { baseDir: dir })
-    const capture = await source.capture({
-      ...(await makeContext(dir)),
-      type: 'full',
-      parent: undefined,
-      excludePaths: [],
-    })
-    try {
-      const hash = createHash('sha256')
-      let sizeBytes = 0
-      for await (const entry of capture.entries()) {
-        const content = await entry.open?.()
-        const buffer = Buffer.alloc(4 << 20)
-        for (let count = await content?.read(buffer); count; count = await content?.read(buffer)) {
-          hash.update(buffer.subarray(0, count))
-          sizeBytes += count
-        }
-      }
-      await capture.finish()
-      return { sizeBytes, sha256: hash.digest('hex') }
-    } finally {
-      await capture.close()
-    }
-  }
-
-  async function hashFile(file: string): Promise<string> {
-    const hash = createHash('sha256')
-    for await (const chunk of createReadStream(file, { highWaterMark: 4 << 20 })) hash.update(chunk as Buffer)
-    return hash.digest('hex')
-  }
 })
 
 describe('a database with a rollback journal that is too big for memory', () => {

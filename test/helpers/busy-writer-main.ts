@@ -51,7 +51,7 @@ function random(below: number): number {
 function burst(): void {
   const until = performance.now() + 20
   while (performance.now() < until) transact()
-  if (stop) process.send?.({ transactions, longestMs }, () => process.exit(0))
+  if (stop) process.send?.({ transactions, longestMs }, () => process.disconnect())
   else setImmediate(burst)
 }
 

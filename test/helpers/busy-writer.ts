@@ -26,12 +26,11 @@ export class BusyWriter {
   }
 
   async stop(): Promise<WriterReport> {
-    const [[report]] = await Promise.all([
-      once(this.#process, 'message') as Promise<[WriterReport]>,
-      once(this.#process, 'exit'),
-      this.#process.send('stop'),
-    ])
-    return report
+    const report = once(this.#process, 'message') as Promise<[WriterReport]>
+    const exited = once(this.#process, 'exit')
+    this.#process.send('stop')
+    await exited
+    return (await report)[0]
   }
 
   /** In the middle of whatever it does. */

@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process'
-import { mkdirSync, mkdtempSync, rmSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, rmSync, statfsSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { onTestFinished } from 'vitest'
@@ -19,6 +19,18 @@ export class SmallDisk {
     onTestFinished(() => void spawnSync('umount', ['-l', folder]))
   }
 
+  /** Takes all the space that is left. */
+  fill(): void {
+    const { bavail, bsize } = statfsSync(this.folder)
+    writeFileSync(join(this.folder, 'filler'), Buffer.alloc(bavail * bsize))
+  }
+
+  /** Gives back what `fill` took. */
+  unfill(): void {
+    rmSync(join(this.folder, 'filler'))
+  }
+
+  /** Never below what is used. */
   resize(sizeBytes: number): void {
     run('mount', '-o', `remount,size=${sizeBytes}`, this.folder)
   }

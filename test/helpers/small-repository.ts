@@ -42,6 +42,7 @@ export class SmallRepository {
       random: systemRandom,
       workers: {
         size: 2,
+        warmUp: () => {},
         open: async job => runOpenJob(job, cipher, zstd),
         write: async job => runWriteJob(job, cipher, zstd),
         compare: async job => runCompareJob(job),

@@ -10,6 +10,10 @@ const EVERYTHING = readFileSync(join(import.meta.dirname, '../fixtures/sqlite-ev
 const cli = spawnSync('sqlite3', ['--version'])
 if (cli.error && process.env['CI'] === 'true') throw new Error('sqlite3 is not installed')
 
+function run(database: string, sql: string | Buffer): string {
+  return execFileSync('sqlite3', ['-bail', database], { input: sql, encoding: 'utf8' })
+}
+
 /** The real `sqlite3` shell reads what we write. */
 describe.skipIf(cli.error)('sqlite3 (skipped where it is not installed)', { timeout: 30_000 }, () => {
   let dir = ''
@@ -22,10 +26,6 @@ describe.skipIf(cli.error)('sqlite3 (skipped where it is not installed)', { time
   afterEach(() => removeDir(dir))
 
   const source = (): SqliteSource => new SqliteSource('app', { path }, { baseDir: dir })
-
-  function run(database: string, sql: string | Buffer): string {
-    return execFileSync('sqlite3', ['-bail', database], { input: sql, encoding: 'utf8' })
-  }
 
   async function text(type: 'schema' | 'data'): Promise<Buffer> {
     const snapshot = await drain(source(), dir, { type, bufferBytes: 5000 })
@@ -110,7 +110,7 @@ function contentOf(path: string): unknown {
   try {
     const all = (sql: string): unknown[] => db.prepare(sql).all()
     const names = all(`SELECT name FROM pragma_table_list WHERE schema = 'main' AND type IN ('table', 'shadow')
-      AND name NOT IN ('sqlite_schema') ORDER BY name`).map(row => String((row as { name: string }).name))
+      AND name NOT IN ('sqlite_schema') ORDER BY name`).map(row => (row as { name: string }).name)
     const tables = names.map(name => {
       const columns = all(`SELECT name FROM pragma_table_xinfo('${name.replaceAll("'", "''")}')`).map(
         row => `"${(row as { name: string }).name.replaceAll('"', '""')}"`,

@@ -1,6 +1,7 @@
 import { spawnSync } from 'node:child_process'
 import { copyFileSync, existsSync, mkdirSync, renameSync, rmSync, statSync } from 'node:fs'
 import { join } from 'node:path'
+import { setTimeout as wait } from 'node:timers/promises'
 import type { Contestant } from './contestant.ts'
 import { countDifferentPages, generateMailDatabase, touchPages } from './mail-database.ts'
 import { formatBytes, type Recorder, type Target } from './report.ts'
@@ -15,19 +16,22 @@ export interface RaceContext {
   readonly say: (line: string) => void
 }
 
+const MEMORY = 300_000_000
+
 /** The design's bounds, by work. */
 export const TARGETS: ReadonlyMap<string, Target> = new Map([
-  ['first backup', { time: 0.6, bytes: 1.3 }],
-  ['after 1 % of pages changed', { time: 0.15, bytes: 0.15 }],
-  ['nothing changed', { time: 1 }],
-  ['restore whole', { time: 0.6 }],
-  ['restore in place, 1 % differs', { time: 0.2, against: 'restore whole' }],
-  ['check --read-data', { time: 1 }],
-  ['chain of 30 days', { bytes: 0.25 }],
+  ['first backup', { time: 0.6, bytes: 1.3, memoryLimitBytes: MEMORY }],
+  ['after 1 % of pages changed', { time: 0.15, bytes: 0.15, memoryLimitBytes: MEMORY }],
+  ['nothing changed', { time: 1, memoryLimitBytes: MEMORY }],
+  ['restore whole', { time: 0.6, memoryLimitBytes: MEMORY }],
+  ['restore in place, 1 % differs', { time: 0.2, against: 'restore whole', memoryLimitBytes: MEMORY }],
+  ['check --read-data', { time: 1, memoryLimitBytes: MEMORY }],
+  ['chain of 30 days', { bytes: 0.25, memoryLimitBytes: MEMORY }],
   ['version', { timeLimitMs: 150 }],
-  ['snapshots, 10 000 of them', { timeLimitMs: 500 }],
+  ['snapshots, 10 000 of them', { timeLimitMs: 500, memoryLimitBytes: MEMORY }],
 ])
 
+const REST_MS = 2500
 const SEED = 20_240_601
 
 /** One database through its life: first backup, changed, not changed, restored, checked. */
@@ -150,6 +154,8 @@ async function record(
 ): Promise<void> {
   const before = tool.storedBytes(home)
   settle()
+  // A file that was written (or renamed, as ours) a moment ago proves nothing by its times.
+  await wait(REST_MS)
   const measured = await run()
   recorder.add(work, tool.name, measured, tool.storedBytes(home) - before)
 }

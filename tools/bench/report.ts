@@ -17,6 +17,7 @@ export interface Target {
   readonly time?: number
   readonly bytes?: number
   readonly timeLimitMs?: number
+  readonly memoryLimitBytes?: number
   /** The peer's work to compare with, where it has another name. */
   readonly against?: string
 }
@@ -83,16 +84,19 @@ function judge(result: Result, target: Target, time: number | undefined, bytes: 
   const parts = [
     bound('time', time, target.time),
     bound('bytes', bytes, target.bytes),
-    target.timeLimitMs === undefined
-      ? undefined
-      : `${formatMs(target.timeLimitMs)} ${result.wallMs <= target.timeLimitMs ? 'met' : 'MISSED'}`,
+    limit(result.wallMs, target.timeLimitMs, formatMs),
+    limit(result.peakBytes, target.memoryLimitBytes, formatBytes),
   ]
   return parts.filter(part => part !== undefined).join(', ')
 }
 
 function bound(what: string, found: number | undefined, atMost: number | undefined): string | undefined {
   if (atMost === undefined || found === undefined) return undefined
-  return `${what} ${atMost} ${found <= atMost ? 'met' : 'MISSED'}`
+  return `${what} x ${atMost} ${found <= atMost ? 'met' : 'MISSED'}`
+}
+
+function limit(found: number, atMost: number | undefined, format: (value: number) => string): string | undefined {
+  return atMost === undefined ? undefined : `${format(atMost)} ${found <= atMost ? 'met' : 'MISSED'}`
 }
 
 export function formatMs(ms: number): string {
@@ -100,7 +104,7 @@ export function formatMs(ms: number): string {
 }
 
 export function formatBytes(bytes: number): string {
-  return bytes < 1e6 ? `${(bytes / 1e3).toFixed(1)} kB` : `${(bytes / 1e6).toFixed(1)} MB`
+  return bytes < 1e6 ? `${(bytes / 1e3).toFixed(1)} kB` : `${(bytes / 1e6).toFixed(bytes < 1e8 ? 1 : 0)} MB`
 }
 
 function median(values: readonly number[]): number {

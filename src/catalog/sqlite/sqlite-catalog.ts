@@ -1,7 +1,7 @@
 import { closeSync, existsSync, openSync, renameSync } from 'node:fs'
 import { join } from 'node:path'
 import { DatabaseSync, type SQLInputValue } from 'node:sqlite'
-import { AppError, messageOf } from '../../base/errors.ts'
+import { AppError, messageOf, systemCode } from '../../base/errors.ts'
 import type { Finding } from '../../model/finding.ts'
 import type { Id } from '../../model/node.ts'
 import { PROOFS, type Proof } from '../../model/recovery-point.ts'
@@ -28,12 +28,12 @@ const SCHEMA = `
 export const openSqliteCatalog: OpenCatalog = async (place, onFinding) => {
   const file = join(place, FILE_NAME)
   try {
-    return new SqliteCatalog(openDatabase(file))
+    return new SqliteCatalog(file, openDatabase(file))
   } catch (error) {
     if (!isUnusable(error)) throw wrapped(file, error)
     putAside(file, error, onFinding)
     try {
-      return new SqliteCatalog(openDatabase(file))
+      return new SqliteCatalog(file, openDatabase(file))
     } catch (again) {
       throw wrapped(file, again)
     }
@@ -88,27 +88,30 @@ function wrapped(file: string, cause: unknown): AppError {
 }
 
 class SqliteCatalog implements Catalog {
+  readonly #file: string
   readonly #database: DatabaseSync
 
-  constructor(database: DatabaseSync) {
+  constructor(file: string, database: DatabaseSync) {
+    this.#file = file
     this.#database = database
   }
 
   async saveRun(run: Run): Promise<void> {
-    this.#database
-      .prepare('INSERT OR REPLACE INTO run VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)')
-      .run(
-        run.id,
-        run.operation,
-        run.source ?? null,
-        run.repository ?? null,
-        run.startedAt.toISOString(),
-        run.finishedAt.toISOString(),
-        run.outcome,
-        run.snapshot ?? null,
-        JSON.stringify(run.statistics),
-        JSON.stringify(run.findings),
-      )
+    const row = [
+      run.id,
+      run.operation,
+      run.source ?? null,
+      run.repository ?? null,
+      run.startedAt.toISOString(),
+      run.finishedAt.toISOString(),
+      run.outcome,
+      run.snapshot ?? null,
+      JSON.stringify(run.statistics),
+      JSON.stringify(run.findings),
+    ]
+    this.#use(database =>
+      database.prepare('INSERT OR REPLACE INTO run VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)').run(...row),
+    )
   }
 
   async listRuns(query: RunQuery): Promise<Run[]> {
@@ -121,8 +124,8 @@ class SqliteCatalog implements Catalog {
       values.push(wanted)
     }
     const filter = where.length === 0 ? '' : `WHERE ${where.join(' AND ')}`
-    const statement = this.#database.prepare(`SELECT * FROM run ${filter} ORDER BY started_at DESC, id DESC LIMIT ?`)
-    return statement.all(...values, query.limit).map(toRun)
+    const select = `SELECT * FROM run ${filter} ORDER BY started_at DESC, id DESC LIMIT ?`
+    return this.#use(database => database.prepare(select).all(...values, query.limit)).map(toRun)
   }
 
   async saveProofs(
@@ -131,18 +134,21 @@ class SqliteCatalog implements Catalog {
     proof: Exclude<Proof, 'recorded'>,
     at: Date,
   ): Promise<void> {
-    const statement = this.#database.prepare(
-      `INSERT INTO proof VALUES (?, ?, ?, ?) ON CONFLICT DO UPDATE
-       SET strength = max(strength, excluded.strength), at = excluded.at`,
-    )
-    this.#database.exec('BEGIN IMMEDIATE')
-    try {
-      for (const id of snapshotIds) statement.run(repositoryId, id, PROOFS.indexOf(proof), at.toISOString())
-      this.#database.exec('COMMIT')
-    } catch (error) {
-      this.#database.exec('ROLLBACK')
-      throw error
-    }
+    this.#use(database => {
+      const statement = database.prepare(
+        `INSERT INTO proof VALUES (?, ?, ?, ?) ON CONFLICT DO UPDATE
+         SET strength = max(strength, excluded.strength), at = excluded.at`,
+      )
+      database.exec('BEGIN IMMEDIATE')
+      try {
+        for (const id of snapshotIds) statement.run(repositoryId, id, PROOFS.indexOf(proof), at.toISOString())
+        database.exec('COMMIT')
+      } catch (error) {
+        // A failed COMMIT may have ended the transaction already.
+        if (database.isTransaction) database.exec('ROLLBACK')
+        throw error
+      }
+    })
   }
 
   async listProofs(repositoryId: Id): Promise<ReadonlyMap<Id, Proof>> {
@@ -154,6 +160,19 @@ class SqliteCatalog implements Catalog {
 
   async close(): Promise<void> {
     if (this.#database.isOpen) this.#database.close()
+  }
+
+  /** SQLite's errors become ours at this edge. */
+  #use<T>(work: (database: DatabaseSync) => T): T {
+    try {
+      return work(this.#database)
+    } catch (error) {
+      if (systemCode(error) !== 'ERR_SQLITE_ERROR') throw error
+      throw new AppError('failed', `cannot use the catalog ${this.#file}: ${messageOf(error)}`, {
+        hint: 'Check that you may write there and that the disk is not full.',
+        cause: error,
+      })
+    }
   }
 }
 

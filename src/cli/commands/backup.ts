@@ -74,7 +74,7 @@ async function backUp(call: Call, app: App, pair: Pair): Promise<BackupResult> {
   const context = await app.sourceContext()
   const excludePaths = await app.excludedPaths()
   return recordRun(
-    { catalog: await app.catalog(), clock: app.clock },
+    { catalog: app.catalog(), clock: app.clock },
     { operation: 'backup', ...pair },
     runId =>
       operation.backup({

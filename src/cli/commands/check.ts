@@ -23,7 +23,7 @@ export const check: Command = {
     const { recordRun } = await import('../../operations/runs/record-run.ts')
     const readData = readPart(call)
     const app = await call.openApp()
-    const catalog = await app.catalog()
+    const catalog = app.catalog()
     const results: Array<CheckResult & { readonly repository: string }> = []
     for (const name of repositoryNames(call, app)) {
       const repository = await app.openRepository(name)

@@ -1,4 +1,4 @@
-import { resolve } from 'node:path'
+import { relative, resolve } from 'node:path'
 import type { Call, Command, Output } from '../command.ts'
 import { type DemoEvent, runDemo } from '../demo/demo.ts'
 import { ownCommand } from '../demo/own-command.ts'
@@ -27,5 +27,6 @@ async function* tell(dir: string, call: Call): AsyncGenerator<string> {
   const story = new Story(call.terminal.out)
   yield story.title(dir)
   for await (const event of runDemo(dir, call.signal)) yield story.tell(event)
-  yield story.next(dir, ownCommand(dir, call.environment.PATH ?? ''))
+  const near = relative('', dir)
+  yield story.next(near.startsWith('..') ? dir : near, ownCommand(dir, call.environment.PATH ?? ''))
 }

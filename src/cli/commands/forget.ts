@@ -144,7 +144,7 @@ async function forgetOne(call: Call, app: App, task: Task, dryRun: boolean): Pro
   const { groups } = dryRun
     ? await run()
     : await recordRun(
-        { catalog: await app.catalog(), clock: app.clock },
+        { catalog: app.catalog(), clock: app.clock },
         { operation: 'forget', repository: task.repository },
         run,
         ({ removed }) => ({ outcome: 'done', statistics: { removed }, findings: [] }),

@@ -81,7 +81,7 @@ export async function pruneOne(
     })
   if (options.dryRun) return await run()
   return await recordRun(
-    { catalog: await app.catalog(), clock: app.clock },
+    { catalog: app.catalog(), clock: app.clock },
     { operation: 'prune', repository: name },
     run,
     ({ findings, bytesBefore, bytesAfter, packsRemoved, packsRepacked }) => ({

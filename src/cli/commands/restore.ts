@@ -125,7 +125,7 @@ async function restoreTo(call: Call, app: App, chosen: ChosenSnapshot, wanted: W
   const { recordRun } = await import('../../operations/runs/record-run.ts')
   const { name, repository, snapshot } = chosen
   const source = await sourceFor(app, chosen, target)
-  const catalog = await app.catalog()
+  const catalog = app.catalog()
   const context = await app.sourceContext()
   const include = call.values.list('include')
   const selection = selectionOf(call)
@@ -161,9 +161,9 @@ async function restoreTo(call: Call, app: App, chosen: ChosenSnapshot, wanted: W
       findings,
     }),
   )
-  // A part that came back proves nothing of the rest.
-  if (include.length === 0 && !isPartial(selection))
-    await catalog.saveProofs(repository.id, [snapshot.id], 'restored', app.clock.now())
+  // A part that came back proves nothing of the rest, and unchecked data nothing at all.
+  const proven = include.length === 0 && !isPartial(selection) && call.values.flag('checks')
+  if (proven) await catalog.saveProofs(repository.id, [snapshot.id], 'restored', app.clock.now())
   return result
 }
 
@@ -192,8 +192,7 @@ function toJson(result: RestoreResult, { name, snapshot }: ChosenSnapshot): unkn
 function describe(result: RestoreResult, { name, snapshot }: ChosenSnapshot, call: Call): string {
   const paint = call.terminal.out
   const id = snapshot.id.slice(0, SHORT_ID_DIGITS)
-  const passed =
-    result.checks.length === 0 ? '' : `  checks passed: ${result.checks.map(check => check.name).join(', ')}\n`
+  const passed = result.checks.length === 0 ? '' : `  checks passed: ${checkNames(result).join(', ')}\n`
   return (
     `Restored ${result.source} of ${formatTime(snapshot.time)} (snapshot ${id} in ${name}) to ${paint('bold', result.target)}\n` +
     `  ${counted(result.files, 'file')}, ${formatSize(result.totalBytes)}, ${formatSize(result.writtenBytes)} of it written, ${formatDuration(result.durationMs)}\n` +
@@ -207,3 +206,12 @@ function describeServer({ started }: RestoreResult): string {
   const reached = started.reachedLsn === undefined ? '' : `  reached ${started.reachedLsn}${upTo}\n`
   return `${reached}  a server runs on it: port ${started.port}, socket in ${started.socketDir}, timeline ${started.timeline}, log ${started.logFile}\n`
 }
+
+/** One word for the row counts of all tables: a database may have hundreds. */
+function checkNames({ checks }: RestoreResult): string[] {
+  const others = checks.filter(check => !check.name.startsWith(ROWS)).map(check => check.name)
+  const tables = checks.length - others.length
+  return tables === 0 ? others : [...others, `rows of ${counted(tables, 'table')}`]
+}
+
+const ROWS = 'rows of '

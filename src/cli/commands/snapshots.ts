@@ -59,7 +59,7 @@ async function list(call: Call, app: App): Promise<{ result: SnapshotsResult; fa
     }
   }
   if (repositories.length === 0 && failure !== undefined) throw failure
-  const catalog = await app.catalog()
+  const catalog = app.catalog()
   const ids = repositories.map(({ repository }) => repository.id)
   const proofs = new Map(await Promise.all(ids.map(async id => [id, await catalog.listProofs(id)] as const)))
   const source = call.values.text('source')

@@ -3,6 +3,8 @@ import { formatSize } from '../../base/sizes.ts'
 import type { Paint } from '../terminal.ts'
 import type { DemoBackup, DemoEvent } from './demo.ts'
 
+const COMMAND_WIDTH = 37
+
 /** Turns what happened into what a newcomer reads, step by step. */
 export class Story {
   readonly #paint: Paint
@@ -47,11 +49,12 @@ export class Story {
     }
   }
 
+  /** `dir` as a person types it after `cd`, `own` as they start us there. */
   next(dir: string, own: string): string {
     const line = (command: string, why: string): string =>
-      `  ${this.#paint('cyan', `${own} ${command}`.padEnd(own.length + 44))} ${this.#paint('dim', why)}\n`
+      `  ${this.#paint('cyan', `${own} ${command}`.padEnd(own.length + COMMAND_WIDTH))} ${this.#paint('dim', why)}\n`
     return (
-      `\n${this.#paint('bold', 'Go on')} with what is left in ${dir}:\n\n  ${this.#paint('cyan', `cd ${dir}`)}\n` +
+      `\n${this.#paint('bold', 'Go on')} with what is left:\n\n  ${this.#paint('cyan', `cd ${dir}`)}\n` +
       line('snapshots', 'the two recovery points') +
       line('restore shop latest --to ./copy.db', 'one more copy, beside the shop') +
       line('backup', 'a third') +

@@ -12,7 +12,9 @@ export interface Column<Row> {
 export function formatTable<Row>(columns: readonly Column<Row>[], rows: readonly Row[], paint: Paint): string {
   const cells = rows.map(row => columns.map(column => column.value(row)))
   const titles = columns.map(column => column.title)
-  const widths = titles.map((title, at) => Math.max(title.length, ...cells.map(row => (row[at] ?? '').length)))
+  const widths = titles.map((title, at) =>
+    cells.reduce((width, row) => Math.max(width, (row[at] ?? '').length), title.length),
+  )
   const line = (row: readonly string[]): string =>
     row
       .map((cell, at) => {
@@ -29,7 +31,8 @@ const SEVERITY_STYLE = { info: 'cyan', warning: 'yellow', error: 'red' } as cons
 
 export function formatFinding(finding: Finding, paint: Paint): string {
   const { severity, subject, message, hint, affects } = finding
-  const head = `${paint(SEVERITY_STYLE[severity], `${severity}:`)} ${subject}: ${message}\n`
+  const about = message.startsWith(subject) ? '' : `${subject}: `
+  const head = `${paint(SEVERITY_STYLE[severity], `${severity}:`)} ${about}${message}\n`
   const names = affects ?? []
   const suffers = names.length === 0 ? '' : `  affects ${names.slice(0, 5).join(', ')}${more(names.length - 5)}\n`
   return `${head}${suffers}${hint === undefined ? '' : `  ${hint}\n`}`
@@ -37,8 +40,20 @@ export function formatFinding(finding: Finding, paint: Paint): string {
 
 const more = (count: number): string => (count > 0 ? ` and ${count} more` : '')
 
+/** Of many alike the first few, then how many more there are; errors are all told. */
 export function formatFindings(findings: readonly Finding[], paint: Paint): string {
-  return findings.map(finding => formatFinding(finding, paint)).join('')
+  const kinds = Map.groupBy(findings, ({ severity, code }) => `${severity} ${code}`)
+  return [...kinds.values()].map(alike => formatAlike(alike, paint)).join('')
+}
+
+const SHOWN_ALIKE = 3
+
+function formatAlike(alike: readonly Finding[], paint: Paint): string {
+  const all = alike[0]?.severity === 'error' || alike.length <= SHOWN_ALIKE + 1
+  const shown = all ? alike : alike.slice(0, SHOWN_ALIKE)
+  const rest = alike.length - shown.length
+  const note = rest > 0 ? `  and ${rest} more of this kind; --json lists them\n` : ''
+  return shown.map(finding => formatFinding(finding, paint)).join('') + note
 }
 
 /** For stderr. */

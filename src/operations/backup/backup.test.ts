@@ -19,7 +19,8 @@ class ScriptedSource implements Source {
   readonly name = 'app'
   readonly kind = 'scripted'
   readonly traits = { consistency: 'transactional', types: ['full', 'incremental', 'differential'] } as const
-  files: Record<string, string | 'LOST'> = {}
+  /** Text by path; `LOST` vanishes when it is opened. */
+  files: Record<string, string> = {}
   unchanged = false
   complete = true
   failAfter: string | undefined

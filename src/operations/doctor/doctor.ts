@@ -140,7 +140,12 @@ async function checkSource(source: DoctorRequest['sources'][number]): Promise<Do
 
 function fromFinding(common: Pick<DoctorCheck, 'area' | 'name'>, finding: Finding): DoctorCheck {
   const { severity, subject, message, hint } = finding
-  return { ...common, status: severity, message: `${subject}: ${message}`, ...(hint === undefined ? {} : { hint }) }
+  return {
+    ...common,
+    status: severity,
+    message: message.startsWith(subject) ? message : `${subject}: ${message}`,
+    ...(hint === undefined ? {} : { hint }),
+  }
 }
 
 function failure(error: AppError): { message: string; hint?: string } {

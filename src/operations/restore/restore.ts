@@ -69,6 +69,7 @@ export async function restore(request: RestoreOperationRequest): Promise<Restore
   const { clock, logger, scratchDir, signal, target, force, delta, checks, include } = request
   const { selection, recovery, tablespaces, start } = request
   const outcome = await source.restore({
+    snapshot: reader,
     clock,
     logger,
     scratchDir,
@@ -78,13 +79,10 @@ export async function restore(request: RestoreOperationRequest): Promise<Restore
     delta,
     checks,
     include,
-    ...{
-      selection,
-      recovery,
-      tablespaces,
-      start,
-    },
-    snapshot: reader,
+    selection,
+    recovery,
+    tablespaces,
+    start,
   })
   const failed = outcome.checks.filter(check => !check.passed)
   if (failed.length > 0) throw verificationFailed(snapshot, outcome.target, failed)

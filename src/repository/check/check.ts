@@ -7,6 +7,7 @@ import type { ReadingWorkers } from '../read/reader.ts'
 import type { CheckOptions, CheckReport, Snapshot, StepProgress } from '../repository.ts'
 import { findAffected } from './affected.ts'
 import { Damage } from './damage.ts'
+import type { DamageRecord } from './damage-record.ts'
 import { checkSmallFiles, checkSnapshots } from './files.ts'
 import { takeInventory } from './inventory.ts'
 import { PackTable } from './pack-table.ts'
@@ -18,7 +19,12 @@ export interface CheckContext extends RepositoryContext {
   readonly files: RepositoryFiles
   readonly random: Random
   readonly workers: ReadingWorkers
+  /** Gets what is bad, for the next backup. */
+  readonly record?: DamageRecord
 }
+
+/** So much to read that it is worth starting threads while the index is loaded. */
+const MUCH_BYTES = 32 * 1024 * 1024
 
 /**
  * Is everything there that the snapshots need, and is it what it was? Trusts no cache: what is stored is read. Damage is
@@ -28,6 +34,8 @@ export async function check(context: CheckContext, options: CheckOptions): Promi
   const { signal } = options
   const damage = new Damage()
   const inventory = await takeInventory(context.storage, signal)
+  const storedBytes = [...inventory.packs.values()].reduce((sum, bytes) => sum + bytes, 0)
+  if (options.readData * storedBytes > MUCH_BYTES) context.workers.warmUp()
   const snapshots = await checkSnapshots({ ...context, signal }, inventory, damage)
   await checkSmallFiles({ ...context, signal }, inventory, damage)
   const index = new BlobIndex({ files: context.files, cacheDir: undefined, random: context.random })
@@ -36,6 +44,7 @@ export async function check(context: CheckContext, options: CheckOptions): Promi
   const from: PacksToCheck = { ...context, index, table, stored: inventory.packs, signal }
   const read = await checkPacks(from, context.random, damage, options)
   damage.settle(index)
+  await context.record?.add(damage.badPlaces, options.readData >= 1)
   await checkTrees(from, snapshots, index.findings, damage, progressOf('trees', 'items', options))
   const findings = await settleFindings(from, snapshots, damage)
   return { findings, snapshots: inventory.snapshot.length, packs: table.packs.size, blobs: table.blobs, ...read }

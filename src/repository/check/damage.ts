@@ -3,6 +3,7 @@ import type { Id } from '../../model/node.ts'
 import type { BlobIndex } from '../index-store/blob-index.ts'
 import type { BlobLocation } from '../index-store/segment.ts'
 import type { BlobType } from '../repository.ts'
+import { type BadPlaces, copyKey } from './bad-places.ts'
 
 /** A finding of which it is still open whom it hurts. */
 export interface OpenFinding {
@@ -35,7 +36,7 @@ export class Damage {
   /** The pack gives back all but these. */
   addBadCopies(finding: OpenFinding['finding'], pack: Id, blobs: Iterable<{ type: BlobType; id: Id }>): void {
     const number = this.add(finding)
-    for (const { type, id } of blobs) this.#badCopies.set(`${pack} ${keyOf(type, id)}`, number)
+    for (const { type, id } of blobs) this.#badCopies.set(copyKey(pack, type, id), number)
   }
 
   addLost(number: number, type: BlobType, id: Id): void {
@@ -47,6 +48,10 @@ export class Damage {
 
   isBadPack(pack: Id): boolean {
     return this.#badPacks.has(pack)
+  }
+
+  get badPlaces(): BadPlaces {
+    return { packs: new Set(this.#badPacks.keys()), copies: new Set(this.#badCopies.keys()) }
   }
 
   get hasLost(): boolean {
@@ -74,6 +79,6 @@ export class Damage {
   }
 
   #badCopyOf({ packId, type, id }: BlobLocation): number | undefined {
-    return this.#badPacks.get(packId) ?? this.#badCopies.get(`${packId} ${keyOf(type, id)}`)
+    return this.#badPacks.get(packId) ?? this.#badCopies.get(copyKey(packId, type, id))
   }
 }

@@ -10,14 +10,22 @@ export class PackTable {
   readonly #sealedBytes: number[] = []
   readonly #headerBytes: number[] = []
   blobs = 0
+  /** Copies beyond the first of a blob. */
+  duplicates = 0
+  duplicateBytes = 0
 
   constructor(index: Pick<BlobIndex, 'locations'>) {
-    for (const { packId, length, uncompressedLength } of index.locations()) {
+    const seen = { data: new IdTable(), tree: new IdTable() }
+    for (const { packId, type, id, length, uncompressedLength } of index.locations()) {
       const pack = this.packs.add(packId)
       this.#blobs[pack] = (this.#blobs[pack] ?? 0) + 1
       this.#sealedBytes[pack] = (this.#sealedBytes[pack] ?? 0) + length
       this.#headerBytes[pack] = (this.#headerBytes[pack] ?? 0) + entryBytes(uncompressedLength)
       this.blobs++
+      const distinct = seen[type].size
+      if (seen[type].add(id) === distinct) continue
+      this.duplicates++
+      this.duplicateBytes += length
     }
   }
 

@@ -9,6 +9,7 @@ import { openBlob } from '../pack/blob.ts'
 import { loadRange } from '../read/load-range.ts'
 import { readPackContents } from '../read/pack-contents.ts'
 import type { Reader } from '../read/reader.ts'
+import { RecycledMemory } from '../read/recycled-memory.ts'
 import type { Damage, OpenFinding } from './damage.ts'
 import type { PackTable } from './pack-table.ts'
 import type { VerifyOutcome } from './verify-job.ts'
@@ -39,6 +40,7 @@ export function checkPackSizes({ table, stored }: PacksToCheck, damage: Damage):
       damage.addBadPack(packError('pack-truncated', pack, message), pack)
     }
   }
+  if (table.duplicates > 0) damage.add(duplicatesFinding(table), [])
   for (const pack of stored.keys()) {
     if (table.packs.has(pack)) continue
     damage.add(
@@ -76,12 +78,16 @@ export async function checkPackData(
   damage: Damage,
   onRead: (bytes: number) => void,
 ): Promise<void> {
-  await forEachLimit(packs, from.workers.size + 1, async pack => {
+  const packsAtOnce = from.workers.size + 1
+  const memory = new RecycledMemory(packsAtOnce)
+  await forEachLimit(packs, packsAtOnce, async pack => {
     const length = from.table.sizeOf(pack)
-    const bytes = await loadRange(from.storage, { packId: pack, offset: 0, length }, from.signal)
+    const bytes = await loadRange(from.storage, { packId: pack, offset: 0, length }, from.signal, memory.take(length))
     if (!(bytes instanceof Uint8Array)) return damage.addBadPack(packError('pack-missing', pack, bytes.reason), pack)
     onRead(bytes.length)
-    await report(from, pack, await from.workers.verify({ pack, bytes }), damage)
+    const outcome = await from.workers.verify({ pack, bytes })
+    memory.give(outcome.bytes)
+    await report(from, pack, outcome, damage)
   })
 }
 
@@ -127,6 +133,16 @@ function compareWithIndex(from: PacksToCheck, pack: Id, blobs: readonly PackedBl
   const message = 'the index says that the pack holds other blobs than it does'
   damage.addBadPack({ ...packError('pack-swapped', pack, message), hint: INDEX_HINT }, pack)
   return false
+}
+
+function duplicatesFinding({ duplicates, duplicateBytes }: PackTable): OpenFinding['finding'] {
+  return {
+    severity: 'info',
+    code: 'blobs-duplicate',
+    subject: 'index',
+    message: `${duplicates} blobs are stored more than once (${duplicateBytes} bytes), as backups that ran at the same time leave behind`,
+    hint: 'Run "lifeboat prune" to free their space.',
+  }
 }
 
 function packError(code: string, pack: Id, message: string): OpenFinding['finding'] {

@@ -14,6 +14,8 @@ export interface VerifyJob {
 }
 
 export interface VerifyOutcome {
+  /** The job's bytes, handed back. */
+  readonly bytes: Uint8Array
   /** The whole file has the SHA-256 that is its name. */
   readonly isNamed: boolean
   /** The header's entries as `formatPackHeader` writes them, or why there are none; then no blob was looked at. */
@@ -24,7 +26,7 @@ export interface VerifyOutcome {
 export function runVerifyJob({ pack, bytes }: VerifyJob, cipher: Cipher, zstd: Zstd): VerifyOutcome {
   const isNamed = blobId(bytes) === pack
   const contents = readPackContents(bytes, bytes.length, `pack ${shortId(pack)}`, cipher)
-  if (!('blobs' in contents)) return { isNamed, header: contents, damaged: [] }
+  if (!('blobs' in contents)) return { bytes, isNamed, header: contents, damaged: [] }
   const damaged: Pick<PackedBlob, 'type' | 'id'>[] = []
   for (const blob of contents.blobs) {
     try {
@@ -34,5 +36,5 @@ export function runVerifyJob({ pack, bytes }: VerifyJob, cipher: Cipher, zstd: Z
       damaged.push({ type: blob.type, id: blob.id })
     }
   }
-  return { isNamed, header: formatPackHeader(contents.blobs), damaged }
+  return { bytes, isNamed, header: formatPackHeader(contents.blobs), damaged }
 }

@@ -1,4 +1,4 @@
-import { type Cipheriv, createCipheriv } from 'node:crypto'
+import { type Cipheriv, createCipheriv, createSecretKey, type KeyObject } from 'node:crypto'
 import { type Random, systemRandom } from '../../base/random.ts'
 import type { KeyMaterial } from '../format/key-file.ts'
 import { SEAL_BYTES } from '../format/pack-header.ts'
@@ -14,14 +14,15 @@ const MAC_BYTES = 16
  * @see https://cr.yp.to/mac/poly1305-20050329.pdf
  */
 export class Cipher {
-  readonly #keys: KeyMaterial
+  /** Not the bytes: from them every cipher would import the key anew, which takes longer than sealing a small blob. */
+  readonly #encrypt: KeyObject
   readonly #random: Random
   readonly #nonces: Cipheriv
   readonly #oneTimeKey = Buffer.alloc(32)
   #ivs: Buffer = Buffer.alloc(0)
 
   constructor(keys: KeyMaterial, random: Random = systemRandom) {
-    this.#keys = keys
+    this.#encrypt = createSecretKey(keys.encrypt)
     this.#random = random
     // ECB keeps no state between blocks, so one object encrypts every nonce.
     this.#nonces = createCipheriv('aes-128-ecb', keys.macK, null).setAutoPadding(false)
@@ -40,7 +41,7 @@ export class Cipher {
     const bodyAt = offset + IV_BYTES
     const macAt = bodyAt + plaintext.length
     out.set(iv, offset)
-    out.set(createCipheriv('aes-256-ctr', this.#keys.encrypt, iv).update(plaintext), bodyAt)
+    out.set(createCipheriv('aes-256-ctr', this.#encrypt, iv).update(plaintext), bodyAt)
     const key = this.#prepareKey(iv)
     sodium.crypto_onetimeauth(out.subarray(macAt, macAt + MAC_BYTES), out.subarray(bodyAt, macAt), key)
     return macAt + MAC_BYTES
@@ -53,7 +54,7 @@ export class Cipher {
     const iv = sealed.subarray(0, IV_BYTES)
     const body = sealed.subarray(IV_BYTES, macAt)
     const genuine = sodium.crypto_onetimeauth_verify(sealed.subarray(macAt), body, this.#prepareKey(iv))
-    return genuine ? createCipheriv('aes-256-ctr', this.#keys.encrypt, iv).update(body) : undefined
+    return genuine ? createCipheriv('aes-256-ctr', this.#encrypt, iv).update(body) : undefined
   }
 
   #prepareKey(iv: Uint8Array): Buffer {

@@ -8,11 +8,12 @@ export async function loadRange(
   storage: Storage,
   range: Packed,
   signal: AbortSignal | undefined,
+  into?: Buffer,
 ): Promise<Buffer | { readonly reason: string }> {
   const key = fileKey('pack', range.packId)
   const { offset, length } = range
   try {
-    return await storage.load(key, { range: { offset, length }, signal })
+    return await storage.load(key, { range: { offset, length }, signal, into })
   } catch (error) {
     if (isAppError(error, 'storage-not-found')) return { reason: 'the pack is missing' }
     if (!(error instanceof AppError) || error.code !== 'storage-failed') throw error

@@ -19,7 +19,7 @@ export interface RangeLimits {
   readonly maxBytes: number
 }
 
-export const RANGE_LIMITS: RangeLimits = { gapBytes: 128 * 1024, maxBytes: 4 * 1024 * 1024 }
+export const RANGE_LIMITS: RangeLimits = { gapBytes: 128 * 1024, maxBytes: 2 * 1024 * 1024 }
 
 /** The loads that bring all parts, pack by pack. Order of packs: that of their first parts. */
 export function planRanges<T extends Packed>(parts: Iterable<T>, limits = RANGE_LIMITS): PackRange<T>[] {

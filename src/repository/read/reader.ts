@@ -15,6 +15,8 @@ export interface Reader extends Pick<RepositoryContext, 'storage' | 'cipher' | '
 /** Jobs for worker threads. A job's `bytes` are handed over: the caller must not use them any more. */
 export interface ReadingWorkers {
   readonly size: number
+  /** Starts the threads before the first job. */
+  warmUp(): void
   open(job: OpenJob): Promise<OpenOutcome>
   write(job: WriteJob): Promise<WriteOutcome>
   compare(job: CompareJob): Promise<Uint8Array>

@@ -18,6 +18,9 @@ export interface ReadingParts {
   readonly workers: ReadingWorkers
 }
 
+/** So much to restore that it is worth starting threads while the index is brought up to date. */
+const MUCH_BYTES = 32 * 1024 * 1024
+
 /**
  * Reads what snapshots hold. The index is brought up to date before the first read, and again when something is not
  * where it says: another process may have added a snapshot or pruned since.
@@ -47,9 +50,12 @@ export class Reading {
   }
 
   async restoreFiles(files: Iterable<FileToWrite>, options: RestoreOptions): Promise<WrittenBytes> {
+    const pending = files[Symbol.iterator]()
+    const first = pending.next()
+    if (!first.done && first.value.sizeBytes > MUCH_BYTES) this.#parts.workers.warmUp()
     // Always: a restore begins with a snapshot that may be younger than what is known.
     await this.#refreshAgain()
-    return restoreFiles(this.#reader, files, options)
+    return restoreFiles(this.#reader, continued(first, pending), options)
   }
 
   async findBlobSizes(type: BlobType, ids: readonly Id[]): Promise<Array<BlobSize | undefined>> {
@@ -94,4 +100,9 @@ export class Reading {
     this.#refreshing = undefined
     return this.#refresh()
   }
+}
+
+/** What an iterator gives from a result on that was taken from it before. */
+function* continued<T>(first: IteratorResult<T>, rest: Iterator<T>): Generator<T> {
+  for (let next = first; !next.done; next = rest.next()) yield next.value
 }

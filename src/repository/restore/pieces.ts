@@ -21,7 +21,7 @@ export interface PieceSource {
 }
 
 /** What bounds the memory and the open files of a restore, whatever its size. */
-const BATCH_PIECES = 32 * 1024
+const BATCH_PIECES = 8 * 1024
 const BATCH_FILES = 128
 
 /**
@@ -56,7 +56,10 @@ export function* planPieces(files: Iterable<FileToWrite>, source: PieceSource): 
 function* piecesOf(file: FileToWrite, target: Target, source: PieceSource): Generator<Piece> {
   for (const id of file.content) {
     const length = source.lengthOf(id)
-    if (length === undefined) return source.onMissing(target, id)
+    if (length === undefined) {
+      source.onMissing(target, id)
+      return
+    }
     const offset = target.contentBytes
     target.contentBytes += length
     target.pending++

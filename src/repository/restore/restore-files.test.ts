@@ -152,7 +152,7 @@ test('a damaged blob fails its file by name, never gives wrong bytes, and the re
 test('what one pack has lost is taken from another', async () => {
   const file = addFile([randomBytes(5000)])
   const first = await repository.savePack()
-  addFile([randomBytes(10), ...[file.bytes]])
+  addFile([randomBytes(10), file.bytes])
   const second = await repository.savePack()
   const from = await reader([first, second])
   for (const lost of [first, second]) {

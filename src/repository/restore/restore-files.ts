@@ -1,4 +1,4 @@
-import { forEachLimit } from '../../base/concurrency.ts'
+import { forEachLimit, Semaphore } from '../../base/concurrency.ts'
 import { throwIfAborted } from '../../base/errors.ts'
 import type { Id } from '../../model/node.ts'
 import type { BlobLocation } from '../index-store/segment.ts'
@@ -6,6 +6,7 @@ import { plaintextLength, toBlobTable } from '../read/blob-table.ts'
 import { loadRange } from '../read/load-range.ts'
 import { type PackRange, planRanges } from '../read/ranges.ts'
 import type { Reader } from '../read/reader.ts'
+import { RecycledMemory } from '../read/recycled-memory.ts'
 import type { FileToWrite, RestoreOptions, WrittenBytes } from '../repository.ts'
 import { DamageReport } from './damage.ts'
 import { isComparable, runsOf, toCompareJob } from './differing.ts'
@@ -15,6 +16,7 @@ import { WRITE_COLUMNS, type WriteJob, type WriteOutcome } from './write-job.ts'
 
 /** While one batch waits for its last loads, the next one is under way. */
 const BATCHES_AT_ONCE = 2
+const MAX_LOADS_AHEAD = 4
 
 /** A stored blob and all places it goes to. */
 interface Wanted extends BlobLocation {
@@ -39,12 +41,19 @@ class Restoration {
   readonly #options: RestoreOptions
   readonly #open = new Map<number, Target>()
   readonly #damage = new DamageReport()
+  readonly #loadsAtOnce: number
+  /** Over all batches, and with it the memory for what was loaded. */
+  readonly #loads: Semaphore
+  readonly #memory: RecycledMemory
   #totalBytes = 0
   #writtenBytes = 0
 
   constructor(reader: Reader, options: RestoreOptions) {
     this.#reader = reader
     this.#options = options
+    this.#loadsAtOnce = reader.workers.size + Math.min(reader.storage.traits.concurrency, MAX_LOADS_AHEAD)
+    this.#loads = new Semaphore(this.#loadsAtOnce)
+    this.#memory = new RecycledMemory(this.#loadsAtOnce)
   }
 
   async run(files: Iterable<FileToWrite>): Promise<WrittenBytes> {
@@ -85,10 +94,8 @@ class Restoration {
   async #fetch(pieces: readonly Piece[], copy: number): Promise<void> {
     const again: Piece[] = []
     const ranges = planRanges(this.#placesOf(pieces, copy))
-    const { workers, storage } = this.#reader
-    await forEachLimit(ranges, workers.size + Math.min(storage.traits.concurrency, 4), async range => {
-      throwIfAborted(this.#options.signal)
-      again.push(...(await this.#writeRange(range)))
+    await forEachLimit(ranges, this.#loadsAtOnce, async range => {
+      again.push(...(await this.#loads.run(() => this.#writeRange(range))))
     })
     if (again.length > 0) await this.#fetch(again, copy + 1)
   }
@@ -109,9 +116,12 @@ class Restoration {
 
   /** Returns the pieces that could not be had from this pack. */
   async #writeRange(range: PackRange<Wanted>): Promise<Piece[]> {
-    const bytes = await loadRange(this.#reader.storage, range, this.#options.signal)
+    throwIfAborted(this.#options.signal)
+    const into = this.#memory.take(range.length)
+    const bytes = await loadRange(this.#reader.storage, range, this.#options.signal, into)
     if (!(bytes instanceof Uint8Array)) return this.#lost(range.parts, bytes.reason)
     const outcome = await this.#reader.workers.write(toWriteJob(bytes, range))
+    this.#memory.give(outcome.bytes)
     this.#writtenBytes += outcome.writtenBytes
     this.#throwIfRefused(outcome)
     const damaged = new Map(outcome.damaged.map(({ blob, reason }) => [range.parts[blob], reason]))

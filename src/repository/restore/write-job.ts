@@ -16,6 +16,8 @@ export interface WriteJob {
 export const WRITE_COLUMNS = 4
 
 export interface WriteOutcome {
+  /** The job's bytes, handed back. */
+  readonly bytes: Uint8Array
   readonly writtenBytes: number
   /** Blobs that are not what they should be; nothing of them was written. */
   readonly damaged: readonly { readonly blob: number; readonly reason: string }[]
@@ -43,12 +45,13 @@ export function runWriteJob(job: WriteJob, cipher: Cipher, zstd: Zstd): WriteOut
     if (!(error instanceof WriteFailure)) throw error
     const { descriptor, cause } = error
     return {
+      bytes: job.bytes,
       writtenBytes: writer.writtenBytes,
       damaged,
       failure: { descriptor, code: systemCode(cause), message: messageOf(cause) },
     }
   }
-  return { writtenBytes: writer.writtenBytes, damaged }
+  return { bytes: job.bytes, writtenBytes: writer.writtenBytes, damaged }
 }
 
 function tryOpen(job: WriteJob, at: number, cipher: Cipher, zstd: Zstd): Buffer | { readonly reason: string } {

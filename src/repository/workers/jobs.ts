@@ -71,12 +71,18 @@ const handlers: Handlers = {
     const outcome = runOpenJob(job, cipher, zstd)
     return answer(outcome, outcome.plaintext, outcome.lengths)
   },
-  write: (job, { cipher, zstd }) => answer(runWriteJob(job, cipher, zstd)),
+  write: (job, { cipher, zstd }) => {
+    const outcome = runWriteJob(job, cipher, zstd)
+    return answer(outcome, outcome.bytes)
+  },
   compare: job => {
     const outcome = runCompareJob(job)
     return answer(outcome, outcome)
   },
-  verify: (job, { cipher, zstd }) => answer(runVerifyJob(job, cipher, zstd)),
+  verify: (job, { cipher, zstd }) => {
+    const outcome = runVerifyJob(job, cipher, zstd)
+    return answer(outcome, outcome.bytes)
+  },
   sift: (job, { cipher, zstd }) => {
     const outcome = runSiftJob(job, cipher, zstd)
     return answer(outcome, outcome.bytes)

@@ -46,7 +46,12 @@ export class ThreadLane implements Lane {
   constructor(start: WorkerStart) {
     // The same file stands beside this one in the sources and, compiled, in the package.
     const name = import.meta.url.endsWith('.ts') ? './worker.ts' : './worker.js'
-    this.#thread = new Worker(new URL(name, import.meta.url), { workerData: start, name: 'lifeboat' })
+    this.#thread = new Worker(new URL(name, import.meta.url), {
+      workerData: start,
+      name: 'lifeboat',
+      // Every blob leaves short-lived buffers behind; a small nursery gives them back before they are many.
+      resourceLimits: { maxYoungGenerationSizeMb: 8 },
+    })
     this.#thread.unref()
     this.#thread.on('message', (reply: Reply) => this.#settle(reply))
     this.#thread.on('error', error => this.#end(error))

@@ -1,3 +1,4 @@
+import { AppError } from '../../base/errors.ts'
 import type { Id } from '../../model/node.ts'
 import { walkPackEntries } from '../format/pack-header.ts'
 import type { BlobIndex } from '../index-store/blob-index.ts'
@@ -11,13 +12,16 @@ export class KnownBlobs {
   // Until the index file that names them is stored. Raw bytes as one-byte strings: half of hex, and quick to make.
   readonly #underWay = { data: new Set<string>(), tree: new Set<string>() }
 
+  // What was found in the index while the lock was not certain yet.
+  #reused: Array<{ readonly type: BlobType; readonly id: Buffer }> | undefined = []
+
   constructor(index: BlobIndex) {
     this.#index = index
   }
 
   /** True for the first one to ask; it then has to store the blob. */
   claim(type: BlobType, ids: Buffer, offset: number): boolean {
-    if (this.#index.hasBytes(type, ids, offset)) return false
+    if (this.#isIndexed(type, ids, offset)) return false
     const set = this.#underWay[type]
     const before = set.size
     set.add(ids.toString('latin1', offset, offset + ID_BYTES))
@@ -29,9 +33,24 @@ export class KnownBlobs {
     if (bytes.length !== ids.length * ID_BYTES) return false
     const set = this.#underWay[type]
     for (let at = 0; at < bytes.length; at += ID_BYTES) {
-      if (!this.#index.hasBytes(type, bytes, at) && !set.has(bytes.toString('latin1', at, at + ID_BYTES))) return false
+      if (!this.#isIndexed(type, bytes, at) && !set.has(bytes.toString('latin1', at, at + ID_BYTES))) return false
     }
     return true
+  }
+
+  /** Throws when something that was found in the index is gone from it: nodes may name it by now. */
+  recheck(): void {
+    for (const { type, id } of this.#reused ?? []) {
+      if (this.#index.hasBytes(type, id, 0)) continue
+      throw new AppError('repository-locked', 'the repository was pruned just while this backup began', {
+        hint: 'Run the command again.',
+      })
+    }
+  }
+
+  /** The lock is certain: what is in the index stays. */
+  trustIndex(): void {
+    this.#reused = undefined
   }
 
   /** They are in the index now. */
@@ -42,5 +61,11 @@ export class KnownBlobs {
         this.#underWay[isTree ? 'tree' : 'data'].delete(bytes.toString('latin1', idAt, idAt + ID_BYTES))
       })
     }
+  }
+
+  #isIndexed(type: BlobType, ids: Buffer, offset: number): boolean {
+    const found = this.#index.hasBytes(type, ids, offset)
+    if (found) this.#reused?.push({ type, id: Buffer.from(ids.subarray(offset, offset + ID_BYTES)) })
+    return found
   }
 }

@@ -16,6 +16,8 @@ export interface PackSaverOptions {
   readonly index: BlobIndex
   readonly workers: WorkerPool
   readonly failure: Failure
+  /** Resolves when the repository's lock is certain: nothing is stored before. */
+  readonly locked: Promise<void>
   /** Called for the packs of an index file once that is stored. */
   readonly onIndexed: (entries: readonly Uint8Array[]) => void
 }
@@ -47,6 +49,7 @@ export class PackSaver {
 
   /** Resolves when the save has begun; waits while too many are under way. */
   async save(pack: FinishedPack): Promise<void> {
+    await this.#options.locked
     await this.#slots.acquire()
     this.#options.failure.follow(this.#store(pack).finally(() => this.#slots.release()))
   }

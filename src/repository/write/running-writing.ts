@@ -1,7 +1,7 @@
 import { AppError } from '../../base/errors.ts'
 import type { Id, TreeNode } from '../../model/node.ts'
 import { formatTree } from '../format/tree.ts'
-import type { HeldLock } from '../lock/held-lock.ts'
+import type { WritingLock } from '../lock/writing-lock.ts'
 import { blobId } from '../pack/blob.ts'
 import type {
   NewSnapshot,
@@ -15,7 +15,7 @@ import type {
 import { BlobSink } from './blob-sink.ts'
 import { ContentWriter } from './content-writer.ts'
 import { Failure } from './failure.ts'
-import { KnownBlobs } from './known-blobs.ts'
+import type { KnownBlobs } from './known-blobs.ts'
 import { PackSaver } from './pack-saver.ts'
 import type { WritingParts } from './start-writing.ts'
 
@@ -24,7 +24,8 @@ let writings = 0
 /** A backup under way. It owns its lock. */
 export class RunningWriting implements Writing {
   readonly #parts: WritingParts
-  readonly #lock: HeldLock
+  readonly #lock: WritingLock
+  readonly #locked: Promise<void>
   readonly #failure: Failure
   readonly #known: KnownBlobs
   readonly #saver: PackSaver
@@ -32,16 +33,18 @@ export class RunningWriting implements Writing {
   readonly #contents: ContentWriter
   #ended: Promise<void> | undefined
 
-  constructor(parts: WritingParts, lock: HeldLock) {
+  constructor(parts: WritingParts, lock: WritingLock, known: KnownBlobs) {
     const { context, index, workers } = parts
     this.#parts = parts
     this.#lock = lock
     const failure = new Failure(parts.signal, lock.lost)
     this.#failure = failure
-    const known = new KnownBlobs(index)
     this.#known = known
     const onIndexed = (packs: readonly Uint8Array[]): void => known.forget(packs)
-    this.#saver = new PackSaver({ storage: context.storage, index, workers, failure, onIndexed })
+    const locked = lock.settled.then(() => known.trustIndex())
+    locked.catch(() => {})
+    this.#locked = locked
+    this.#saver = new PackSaver({ storage: context.storage, index, workers, failure, locked, onIndexed })
     this.#sink = new BlobSink({ writing: writings++, known, saver: this.#saver, workers, failure })
     this.#contents = new ContentWriter({ sink: this.#sink, workers, failure })
   }

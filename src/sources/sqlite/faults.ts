@@ -1,6 +1,12 @@
 import { AppError, isAppError, messageOf, systemCode } from '../../base/errors.ts'
 import { SessionFault } from './session.ts'
 
+/** Did SQLite or the system refuse something? Anything else that is no `AppError` is a bug. */
+export function isFault(error: unknown): error is Error {
+  if (error instanceof SessionFault) return error.fault.sqliteCode !== undefined || error.fault.systemCode !== undefined
+  return !isAppError(error) && systemCode(error) !== undefined
+}
+
 /** Primary result codes of SQLite. @see https://www.sqlite.org/rescode.html */
 const BUSY = 5
 const LOCKED = 6
@@ -17,12 +23,15 @@ export function isHotJournal(error: unknown): boolean {
   return error instanceof SessionFault && error.fault.sqliteCode === READONLY_ROLLBACK
 }
 
-/** Wraps what went wrong while the database at `path` was read. Words for people are passed on as they are. */
-export function sourceError(error: unknown, path: string): AppError {
-  if (isAppError(error)) return error
+/**
+ * What to throw for what went wrong while the database at `path` was read: a fault of SQLite's or the system's in words for
+ * people, everything else (words already, or a bug) as it is.
+ */
+export function sourceError(error: unknown, path: string): unknown {
+  if (!isFault(error)) return error
   const code = error instanceof SessionFault ? error.fault.sqliteCode : undefined
   const init = { cause: error, context: { path, sqliteCode: code } }
-  switch (code === undefined ? undefined : code & 0xff) {
+  switch ((code ?? 0) & 0xff) {
     case BUSY:
     case LOCKED:
       return new AppError('source-busy', `database ${path} is locked by another program`, {
@@ -63,7 +72,7 @@ export function notADatabase(path: string, init: { cause?: unknown } = {}): AppE
 
 function systemError(error: unknown, path: string, init: { cause: unknown }): AppError {
   const code = error instanceof SessionFault ? error.fault.systemCode : systemCode(error)
-  switch (code) {
+  switch (code ?? '') {
     case 'ENOENT':
     case 'ENOTDIR':
       return new AppError('source-unreachable', `there is no database at ${path}`, {

@@ -1,11 +1,14 @@
 import type { BigIntStats } from 'node:fs'
 import { readdir, readFile, stat } from 'node:fs/promises'
 import { join } from 'node:path'
+import { SESSION_MARK } from './session.ts'
 
 export interface Holder {
   readonly pid: number
   /** The program's name, as the kernel has it. */
   readonly program: string
+  /** A session of ours whose starter was killed: it ends as soon as SQLite lets it, or when it is killed. */
+  readonly orphan: boolean
 }
 
 /**
@@ -22,9 +25,18 @@ export async function findHolders(paths: readonly string[]): Promise<Holder[]> {
   for (const pid of pids) {
     if (!(await holdsAny(pid, files))) continue
     const program = await readFile(join('/proc', pid, 'comm'), 'utf8').catch(() => 'a program')
-    holders.push({ pid: Number(pid), program: program.trim() })
+    holders.push({ pid: Number(pid), program: program.trim(), orphan: await isOrphan(pid) })
   }
   return holders
+}
+
+async function isOrphan(pid: string): Promise<boolean> {
+  const [, starter] = (await readFile(join('/proc', pid, 'cmdline'), 'utf8').catch(() => '')).split(
+    `\0${SESSION_MARK}\0`,
+  )
+  if (starter === undefined) return false
+  const status = await readFile(join('/proc', pid, 'status'), 'utf8').catch(() => '')
+  return /^PPid:\s*(\d+)$/m.exec(status)?.[1] !== starter.split('\0')[0]
 }
 
 async function holdsAny(pid: string, files: readonly BigIntStats[]): Promise<boolean> {

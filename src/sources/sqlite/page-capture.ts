@@ -153,10 +153,9 @@ export class PageCapture implements Capture {
     }
   }
 
-  /** A copy tells of itself, not of the database: the journal mode is the original's. */
+  /** A copy tells of its own journal mode; where the database was opened itself, that is the one. */
   #held(): Record<string, string> {
-    if (this.#hold.kind === 'none') return { journalMode: this.#file.header?.wal ? 'wal' : 'delete' }
-    return { journalMode: this.#hold.pinned.journalMode }
+    return this.#hold.kind === 'none' ? {} : { journalMode: this.#hold.pinned.journalMode }
   }
 
   /** SQLite's number of the library that wrote last. In a copy made by the backup it is our own, so not from there. */

@@ -1,13 +1,18 @@
 import type { Stats } from 'node:fs'
 import { mkdir, open, readFile, realpath, rename, rm, stat } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
-import { AppError, isAppError, messageOf, systemCode } from '../../base/errors.ts'
+import { setTimeout } from 'node:timers/promises'
+import { AppError, messageOf, systemCode } from '../../base/errors.ts'
 import { restoringMarker } from './database-file.ts'
-import { findHolders } from './holders.ts'
+import { isFault } from './faults.ts'
+import { findHolders, type Holder } from './holders.ts'
 import { type Session, SessionFault } from './session.ts'
 
 /** Files that SQLite keeps beside a database, and that would be applied to whatever lies at its path. */
 const SIDECARS = ['-wal', '-shm', '-journal'] as const
+
+const ORPHAN_TRIES = 20
+const ORPHAN_PAUSE_MS = 50
 
 /** The place of a restored file, with the names of what may lie beside it. */
 export interface Target {
@@ -63,7 +68,7 @@ export function requireLeave(
 /** `target-in-use` when a program has the database, or the partial one, open. */
 export async function requireFree(target: Target, session: Session): Promise<void> {
   const paths = ['', ...SIDECARS].map(end => target.path + end)
-  const holders = await findHolders([...paths, target.partial])
+  const holders = await endOrphans([...paths, target.partial])
   if (holders.length > 0) {
     throw inUse(target.path, `by ${holders.map(h => `${h.program} (process ${h.pid})`).join(', ')}`)
   }
@@ -73,6 +78,26 @@ export async function requireFree(target: Target, session: Session): Promise<voi
   } catch (error) {
     // What SQLite can't open is damaged or no database, and so in nobody's use.
     if (!(error instanceof SessionFault)) throw error
+  }
+}
+
+/** A killed restore may have left its session at work on the files that the next one needs. Returns other holders. */
+async function endOrphans(paths: readonly string[]): Promise<Holder[]> {
+  for (let tried = 0; ; tried++) {
+    const holders = await findHolders(paths)
+    const orphans = holders.filter(holder => holder.orphan)
+    if (orphans.length === 0 || tried === ORPHAN_TRIES) return holders
+    for (const { pid } of orphans) endProcess(pid)
+    await setTimeout(ORPHAN_PAUSE_MS)
+  }
+}
+
+function endProcess(pid: number): void {
+  try {
+    process.kill(pid, 'SIGKILL')
+  } catch (error) {
+    // Gone by itself, or another user's: then it is reported as a holder.
+    if (systemCode(error) !== 'ESRCH' && systemCode(error) !== 'EPERM') throw error
   }
 }
 
@@ -153,9 +178,9 @@ function notAFile(path: string): AppError {
   return new AppError('target-invalid', `${path} is not a file`, { hint: 'Choose the path of a file with --to.' })
 }
 
-/** Wraps what went wrong while `path` was written. */
-export function targetError(error: unknown, path: string): AppError {
-  if (isAppError(error)) return error
+/** As `sourceError`, for what went wrong while `path` was written. */
+export function targetError(error: unknown, path: string): unknown {
+  if (!isFault(error)) return error
   const code = error instanceof SessionFault ? error.fault.systemCode : systemCode(error)
   const full =
     code === 'ENOSPC' || code === 'EDQUOT' || (error instanceof SessionFault && error.fault.sqliteCode === 13)

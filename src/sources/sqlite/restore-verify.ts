@@ -12,14 +12,19 @@ export interface Verified {
 }
 
 /** Runs the checks on a restored file that nobody else knows of yet. Nothing when the request wants none. */
-export async function verifyDatabase(request: RestoreRequest, session: Session, path: string): Promise<Verified> {
+export async function verifyDatabase(
+  request: RestoreRequest,
+  session: Session,
+  path: string,
+  target: Target,
+): Promise<Verified> {
   if (!request.checks) return { checks: [], findings: [] }
   try {
     await session.call('openPrivate', { path })
     const expected = expectedOf(request.snapshot.manifest)
     const report = await session.call('check', { expected })
     await session.call('settle', {})
-    return { checks: report.checks, findings: findingsOf(report, path) }
+    return { checks: report.checks, findings: findingsOf(report, target.path) }
   } catch (error) {
     if (!(error instanceof SessionFault) || error.fault.sqliteCode === undefined) throw error
     const check = { name: 'open', passed: false, expected: 'a SQLite database', found: error.message }

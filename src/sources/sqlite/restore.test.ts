@@ -184,7 +184,10 @@ describe('restore', { timeout: 30_000 }, () => {
 
   it('leaves the marker when it is stopped in place, and the next one takes it away', async () => {
     await restore()
-    const broken = { ...snapshot.reader, restoreFiles: () => Promise.reject(new Error('cut')) }
+    const broken = {
+      ...snapshot.reader,
+      restoreFiles: () => Promise.reject(Object.assign(new Error('cut'), { code: 'EIO' })),
+    }
     expect((await failure({ force: true, delta: true, snapshot: broken })).code).toBe('target-invalid')
     expect(left()).toEqual(['restored.db', 'restored.db.lifeboat-restoring'])
     await restore({ force: true, delta: false })

@@ -89,7 +89,7 @@ async function writeBeside({ request, target, node, session }: Restoring): Promi
   const bytes = await request.snapshot.restoreFiles([{ node, path: target.partial, delta: goesOn }])
   throwIfAborted(request.signal)
   await syncFile(target.partial)
-  const verified = await verifyDatabase(request, session, target.partial)
+  const verified = await verifyDatabase(request, session, target.partial, target)
   if (verified.checks.some(check => !check.passed)) {
     await rename(target.partial, target.failed)
     throw verificationFailed(target, verified.checks, target.failed)
@@ -120,7 +120,7 @@ async function rewriteInPlace({ request, target, node, session }: Restoring): Pr
   await syncFile(target.path)
   await removeMarker(target)
   await removeMoved(target)
-  const verified = await verifyDatabase(request, session, target.path)
+  const verified = await verifyDatabase(request, session, target.path, target)
   if (verified.checks.some(check => !check.passed)) throw verificationFailed(target, verified.checks, target.path)
   return { ...bytes, ...verified }
 }

@@ -33,12 +33,16 @@ export function normalizeSql(sql: string): string {
       gap = true
       continue
     }
-    if (gap && /[\w$\])"'`]$/.test(out) && /^[\w$[("'`]/.test(token)) out += ' '
+    if (gap && ENDS_WORD.test(out.slice(-1)) && STARTS_WORD.test(token)) out += ' '
     out += token
     gap = false
   }
   return out
 }
+
+/** Where two of these meet, a blank between them means something. */
+const ENDS_WORD = /[\w$\]"'`\u0080-\uffff]$/
+const STARTS_WORD = /^[\w$["'`\u0080-\uffff]/
 
 const TOKEN =
   /--[^\n]*|\/\*[\s\S]*?(?:\*\/|$)|'(?:[^']|'')*'|"(?:[^"]|"")*"|`(?:[^`]|``)*`|\[[^\]]*\]|\s+|[\w$]+|[\s\S]/g

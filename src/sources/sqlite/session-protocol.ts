@@ -7,7 +7,7 @@ export interface SessionCalls {
   /** Begins a read transaction: from now on the connection sees one instant. */
   pin: { ask: { path: string; waitMs: number }; answer: Pinned }
   /** Ends that transaction, so that writers of a rollback journal go on. */
-  release: { ask: Record<never, never>; answer: null }
+  release: { ask: Readonly<Record<string, never>>; answer: null }
   describe: { ask: { countRows: boolean; countViolations: boolean }; answer: Description }
   /** Closes the database and removes an empty WAL that only our reading has made. */
   tidy: { ask: { path: string }; answer: null }
@@ -23,7 +23,7 @@ export interface SessionCalls {
   /** Is anyone using the database? Locks it for an instant. */
   isFree: { ask: { path: string }; answer: boolean }
   /** Ends the write-ahead log of a private file, leaving one file. */
-  settle: { ask: Record<never, never>; answer: null }
+  settle: { ask: Readonly<Record<string, never>>; answer: null }
 }
 
 /** The message of the fault when no exact mark was found in the time for it. */

@@ -4,6 +4,9 @@ import { fileURLToPath } from 'node:url'
 import { AppError } from '../../base/errors.ts'
 import type { CallName, Fault, SessionCalls, SessionReply } from './session-protocol.ts'
 
+/** The first argument of a session's process; the second is the process that started it. */
+export const SESSION_MARK = 'lifeboat-sqlite-session'
+
 /** A call failed inside SQLite or the system. Adapter-internal: `faults.ts` turns it into words for people. */
 export class SessionFault extends Error {
   override readonly name = 'SessionFault'
@@ -34,7 +37,8 @@ export class Session {
     this.#signal = signal
     const here = import.meta.url
     // No flags of ours: a debugger's port or a test runner's loader is not for the session.
-    this.#process = fork(fileURLToPath(new URL(`./session-process${extname(here)}`, here)), {
+    const program = fileURLToPath(new URL(`./session-process${extname(here)}`, here))
+    this.#process = fork(program, [SESSION_MARK, String(process.pid)], {
       execArgv: ['--disable-warning=ExperimentalWarning'],
       serialization: 'advanced',
       stdio: ['ignore', 'ignore', 'pipe', 'ipc'],

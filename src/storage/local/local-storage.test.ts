@@ -1,6 +1,6 @@
 import { spawnSync } from 'node:child_process'
 import { chmod, mkdir, mkdtemp, readdir, rm, stat, symlink, utimes, writeFile } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
+import { homedir, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { afterEach, beforeEach, expect, test } from 'vitest'
@@ -65,7 +65,7 @@ test('leftovers of dead processes go with the next save, those of living ones st
 
   const old = new Date(Date.now() - 25 * 3600 * 1000)
   await utimes(join(repo, 'tmp', elsewhere), old, old)
-  await removeUnfinished(repo, Date.now())
+  await removeUnfinished(join(repo, 'tmp'), Date.now())
   expect((await readdir(join(repo, 'tmp'))).sort()).toEqual([living, 'notes-of-a-person.txt'].sort())
 })
 
@@ -78,6 +78,39 @@ test('follows a data folder that was put elsewhere on the same disk', async () =
   expect(await keysOf(storage)).toEqual(['data/3f/3f2a'])
   expect(await readdir(join(folder, 'other/3f'))).toEqual(['3f2a'])
 })
+
+test('writes whole objects into a data folder that was put on another file system', async context => {
+  const apart = await otherFileSystem()
+  if (apart === undefined) return context.skip('needs a second file system to write to')
+  try {
+    await mkdir(join(folder, 'repo'))
+    await symlink(apart, join(folder, 'repo/data'))
+    await writeFile(join(apart, unfinishedName('.').replace(`-${process.pid}-`, `-${deadProcessId()}-`)), 'half')
+    const storage = new LocalStorage(join(folder, 'repo'))
+    await storage.save('config', Buffer.from('x'))
+    await storage.save('data/3f/3f2a', Buffer.from('one'))
+    await storage.save('data/3f/3f2b', Buffer.from('two'), { ifAbsent: true })
+    await expect(storage.save('data/3f/3f2b', Buffer.from('three'), { ifAbsent: true })).rejects.toMatchObject({
+      code: 'storage-exists',
+    })
+    expect(await keysOf(storage)).toEqual(['config', 'data/3f/3f2a', 'data/3f/3f2b'])
+    expect((await storage.load('data/3f/3f2b')).toString()).toBe('two')
+    expect(await readdir(apart)).toEqual(['3f'])
+    expect(await readdir(join(folder, 'repo/tmp'))).toEqual([])
+  } finally {
+    await rm(apart, { recursive: true, force: true })
+  }
+})
+
+/** A new folder on another file system than the one of `folder`, where this machine has one. */
+async function otherFileSystem(): Promise<string | undefined> {
+  const { dev } = await stat(folder)
+  for (const parent of ['/dev/shm', '/var/tmp', homedir()]) {
+    const other = await stat(parent).catch(() => undefined)
+    if (other && other.dev !== dev) return mkdtemp(join(parent, 'lifeboat-apart-'))
+  }
+  return undefined
+}
 
 test('a file in the place of a folder is a clear error', async () => {
   await writeFile(join(folder, 'file'), 'x')

@@ -7,7 +7,7 @@ import { AppError, systemCode, throwIfAborted } from '../../base/errors.ts'
 import { assertKey, assertPrefix } from '../keys.ts'
 import type { LoadOptions, SaveOptions, Storage, StorageCallOptions, StoragePlace, StoredObject } from '../storage.ts'
 import { storageError } from './system-errors.ts'
-import { removeUnfinished, UNFINISHED_FOLDER, unfinishedName } from './unfinished.ts'
+import { HIDDEN, removeUnfinished, UNFINISHED_FOLDER, unfinishedName } from './unfinished.ts'
 
 const STATS_AT_ONCE = 256
 
@@ -37,6 +37,8 @@ export class LocalStorage implements Storage {
   readonly traits = { kind: 'local', concurrency: 4 }
   readonly #root: string
   readonly #folders = new Set<string>()
+  /** Folders of the repository that lie on another file system than its root. */
+  readonly #apart = new Set<string>()
   #swept: Promise<void> | undefined
 
   /** @param root absolute */
@@ -77,7 +79,7 @@ export class LocalStorage implements Storage {
       const file = await open(path, constants.O_RDONLY)
       try {
         const range = options.range ?? { offset: 0, length: (await file.stat()).size }
-        return await readExactly(file, range.offset, range.length)
+        return await readExactly(file, range.offset, range.length, options.into)
       } finally {
         await file.close()
       }
@@ -92,15 +94,11 @@ export class LocalStorage implements Storage {
     try {
       await this.#prepare()
       await this.#createFolder(dirname(path))
-      const unfinished = join(this.#root, UNFINISHED_FOLDER, unfinishedName())
-      try {
-        await writeDurably(unfinished, parts)
+      const move = options.ifAbsent ? moveIfAbsent : rename
+      await this.#writeAndMove(key, parts, async unfinished => {
         throwIfAborted(options.signal)
-        await (options.ifAbsent ? moveIfAbsent(unfinished, path) : rename(unfinished, path))
-      } catch (error) {
-        await unlink(unfinished).catch(() => {})
-        throw error
-      }
+        await move(unfinished, path)
+      })
       await syncFolder(dirname(path))
     } catch (error) {
       this.#folders.clear()
@@ -132,6 +130,25 @@ export class LocalStorage implements Storage {
 
   async close(): Promise<void> {
     await this.#swept
+  }
+
+  /** People put `data` on another disk by a link or a mount; a file can be moved within one file system only. */
+  async #writeAndMove(
+    key: string,
+    parts: readonly Uint8Array[],
+    move: (unfinished: string) => Promise<void>,
+  ): Promise<void> {
+    const folder = join(this.#root, dirname(key).split('/', 1)[0] ?? '')
+    if (!this.#apart.has(folder)) {
+      try {
+        return await writeThenMove(join(this.#root, UNFINISHED_FOLDER, unfinishedName()), parts, move)
+      } catch (error) {
+        if (systemCode(error) !== 'EXDEV') throw error
+        await removeUnfinished(folder, Date.now())
+        this.#apart.add(folder)
+      }
+    }
+    await writeThenMove(join(folder, unfinishedName(HIDDEN)), parts, move)
   }
 
   #begin(key: string, options: StorageCallOptions): string {
@@ -178,7 +195,7 @@ export class LocalStorage implements Storage {
 
   async #prepare(): Promise<void> {
     await this.#createFolder(join(this.#root, UNFINISHED_FOLDER))
-    this.#swept ??= removeUnfinished(this.#root, Date.now())
+    this.#swept ??= removeUnfinished(join(this.#root, UNFINISHED_FOLDER), Date.now())
     await this.#swept
   }
 
@@ -209,15 +226,34 @@ function isKey(key: string): boolean {
   }
 }
 
-async function readExactly(file: FileHandle, offset: number, length: number): Promise<Buffer> {
+async function readExactly(
+  file: FileHandle,
+  offset: number,
+  length: number,
+  into: Buffer | undefined,
+): Promise<Buffer> {
   // A buffer of its own, so that it can be handed to a worker thread without a copy.
-  const buffer = Buffer.allocUnsafeSlow(length)
+  const buffer = into && into.length >= length ? into.subarray(0, length) : Buffer.allocUnsafeSlow(length)
   for (let at = 0; at < length; ) {
     const { bytesRead } = await file.read(buffer, at, length - at, offset + at)
     if (bytesRead === 0) throw new Error('it ends before the range asked for')
     at += bytesRead
   }
   return buffer
+}
+
+async function writeThenMove(
+  unfinished: string,
+  parts: readonly Uint8Array[],
+  move: (unfinished: string) => Promise<void>,
+): Promise<void> {
+  try {
+    await writeDurably(unfinished, parts)
+    await move(unfinished)
+  } catch (error) {
+    await unlink(unfinished).catch(() => {})
+    throw error
+  }
 }
 
 async function writeDurably(path: string, parts: readonly Uint8Array[]): Promise<void> {

@@ -7,20 +7,22 @@ import { systemCode } from '../../base/errors.ts'
 
 /**
  * Objects being written have names of their own in `<repository>/tmp`, the folder that restic's layout sets aside:
- * neither restic nor `list` sees them. A name says who writes: `<machine>-<pid>-<random>`.
+ * neither restic nor `list` sees them. A name says who writes: `<machine>-<pid>-<random>`. Where a folder such as `data`
+ * lies on another file system they are in it, behind a dot that no key begins with.
  */
 export const UNFINISHED_FOLDER = 'tmp'
 
-const OLD_MS = 24 * 60 * 60 * 1000
-const NAME = /^([0-9a-f]{16})-([0-9]{1,10})-[0-9a-f]{16}$/
+export const HIDDEN = '.'
 
-export function unfinishedName(): string {
-  return `${machineId()}-${process.pid}-${randomBytes(8).toString('hex')}`
+const OLD_MS = 24 * 60 * 60 * 1000
+const NAME = /^\.?([0-9a-f]{16})-([0-9]{1,10})-[0-9a-f]{16}$/
+
+export function unfinishedName(prefix = ''): string {
+  return `${prefix}${machineId()}-${process.pid}-${randomBytes(8).toString('hex')}`
 }
 
 /** Removes what killed processes left behind. Best effort: what cannot be removed now stays for another time. */
-export async function removeUnfinished(root: string, nowMs: number): Promise<void> {
-  const folder = join(root, UNFINISHED_FOLDER)
+export async function removeUnfinished(folder: string, nowMs: number): Promise<void> {
   const names = await readdir(folder).catch(() => [])
   for (const name of names) {
     const path = join(folder, name)

@@ -25,7 +25,8 @@ export class MemoryStorage implements Storage {
 
   async *list(prefix: string, options: StorageCallOptions = {}): AsyncIterable<StoredObject> {
     assertPrefix(prefix)
-    for (const [key, content] of [...this.#objects]) {
+    // A copy: what is removed while somebody lists may still be listed.
+    for (const [key, content] of Array.from(this.#objects)) {
       throwIfAborted(options.signal)
       if (key.startsWith(prefix)) yield { key, sizeBytes: content.length }
     }

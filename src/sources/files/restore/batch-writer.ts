@@ -1,6 +1,7 @@
 import { chmodSync, symlinkSync, unlinkSync } from 'node:fs'
 import { setImmediate as breathe } from 'node:timers/promises'
 import { AppError, messageOf, systemCode, throwIfAborted } from '../../../base/errors.ts'
+import type { Finding } from '../../../model/finding.ts'
 import type { FileToRestore, RestoreRequest } from '../../source.ts'
 import { canWriteAttributes, writeAttributes } from '../attributes.ts'
 import type { FindingLog } from '../finding-log.ts'
@@ -19,6 +20,11 @@ import { restoreExactTimes, restoreTimes, sameTime } from './times.ts'
  * else gets its turn.
  */
 const IN_A_ROW = 64
+
+type Failure = Pick<Finding, 'severity' | 'code'>
+const ENTRY: Failure = { severity: 'error', code: 'entry-not-restored' }
+/** The content is there, with another owner, mode or time. */
+const METADATA: Failure = { severity: 'warning', code: 'metadata-not-restored' }
 
 export interface Written {
   files: number
@@ -50,14 +56,14 @@ export class BatchWriter {
     await this.#each(links, link => {
       if (makeHardLink(link) === 'copied') made.push(link)
     })
-    await this.#each([...made, ...folders], ({ raw, node }) => restoreOwner(raw, node, this.#restorer))
+    await this.#each([...made, ...folders], ({ raw, node }) => restoreOwner(raw, node, this.#restorer), METADATA)
     await this.#writeAttributes([...made, ...folders])
-    await this.#each(made, placed => this.#restoreMode(placed))
+    await this.#each(made, placed => this.#restoreMode(placed), METADATA)
     await this.#restoreTimes([...made, ...folders])
     await this.#each([...batch.files, ...links], placed => this.#count(placed))
     await this.#syncFolders([...made, ...links, ...folders])
     // A directory may become one that we can't enter any more: after all that is in it.
-    await this.#each(folders, placed => this.#restoreMode(placed))
+    await this.#each(folders, placed => this.#restoreMode(placed), METADATA)
   }
 
   /** Returns the files that need their metadata. */
@@ -135,9 +141,13 @@ export class BatchWriter {
 
   async #restoreTimes(placed: readonly Placed[]): Promise<void> {
     await restoreExactTimes(placed, this.#request.signal)
-    await this.#each(placed, ({ raw, node }) => {
-      if (look(raw)?.mtimeNs !== node.mtimeNs) restoreTimes(raw, node)
-    })
+    await this.#each(
+      placed,
+      ({ raw, node }) => {
+        if (look(raw)?.mtimeNs !== node.mtimeNs) restoreTimes(raw, node)
+      },
+      METADATA,
+    )
   }
 
   #count({ raw, node }: Placed): void {
@@ -172,7 +182,7 @@ export class BatchWriter {
   }
 
   /** One entry that can't be restored is a finding; a target that can take no more ends the restore. */
-  async #each<T extends Placed>(placed: readonly T[], work: (one: T) => void): Promise<void> {
+  async #each<T extends Placed>(placed: readonly T[], work: (one: T) => void, failure = ENTRY): Promise<void> {
     for (const [index, one] of placed.entries()) {
       if (index % IN_A_ROW === 0) {
         throwIfAborted(this.#request.signal)
@@ -182,17 +192,16 @@ export class BatchWriter {
         work(one)
       } catch (error) {
         if (isFatal(error)) throw targetError(this.#request.target, error)
-        this.#notRestored(one, error)
+        this.#notRestored(one, failure, error)
       }
     }
   }
 
-  #notRestored({ raw }: Placed, error: unknown): void {
+  #notRestored({ raw }: Placed, failure: Failure, error: unknown): void {
     const code = systemCode(error)
     const where = 'Look at what is in its place'
     this.#findings.add({
-      severity: 'error',
-      code: 'entry-not-restored',
+      ...failure,
       subject: toName(raw),
       message: code === 'EPERM' || code === 'EACCES' ? 'permission denied' : messageOf(error),
       hint: mayGiveAway(this.#restorer) ? `${where}.` : `${where}, or run as root.`,

@@ -208,6 +208,8 @@ describe('a round trip', () => {
   })
 })
 
+const rootNode = { name: '', type: 'dir', mode: 0o750, mtimeNs: 0n, uid: 65_534, gid: 65_534 } as const
+
 describe('an existing target', () => {
   it('must be empty without force', async () => {
     await mkdir(out)
@@ -255,6 +257,22 @@ describe('an existing target', () => {
     expect(outcome.findings).toMatchObject([{ code: 'entry-not-restored', severity: 'error', subject: join(out, 'a') }])
     expect(outcome.checks.every(check => check.passed)).toBe(false)
     expect(await readFile(join(out, 'b'), 'utf8')).toBe('y')
+  })
+
+  it('may be a folder that somebody else made for us', async ctx => {
+    if (process.geteuid?.() !== 0) ctx.skip('only root can make a folder that belongs to somebody else')
+    const target = join(dir, 'theirs')
+    await withoutPrivileges(dir, async () => {
+      process.seteuid?.(0)
+      await mkdir(target)
+      await chmod(target, 0o777)
+      process.seteuid?.(65_534)
+      const snapshot = { ...handmade({ a: { data: 'x' } }), root: rootNode }
+      const outcome = await restore(snapshot, { target })
+      expect(await readFile(join(target, 'a'), 'utf8')).toBe('x')
+      expect(outcome.findings).toMatchObject([{ code: 'metadata-not-restored', severity: 'warning', subject: target }])
+    })
+    expect((await stat(target)).mode & 0o777).toBe(0o777)
   })
 
   it('may be a symlink to a folder, not to nothing and not a file', async () => {

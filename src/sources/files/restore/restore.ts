@@ -112,18 +112,34 @@ class FolderRestore {
   /** The mark of an unfinished restore goes, then the root gets its own metadata. */
   async finish(): Promise<void> {
     this.#reportSkipped()
-    const { raw, state, mode } = this.#target
     try {
       await closeTarget(this.#target)
-      if (this.#root !== undefined && this.#selection.isWhole) {
-        restoreOwner(raw, this.#root, this.#restorer)
-        await restoreExactTimes([{ raw, node: this.#root }], this.#request.signal)
-        if (lstatSync(toBuffer(raw), { bigint: true }).mtimeNs !== this.#root.mtimeNs) restoreTimes(raw, this.#root)
-        restoreMode(raw, this.#root, this.#restorer)
-      } else if (state !== 'existing') chmodSync(toBuffer(raw), mode)
     } catch (error) {
-      throw error instanceof AppError ? error : targetError(this.#request.target, error)
+      throw targetError(this.#request.target, error)
     }
+    try {
+      await this.#finishRoot(this.#target)
+    } catch (error) {
+      this.findings.add({
+        severity: 'warning',
+        code: 'metadata-not-restored',
+        subject: this.#request.target,
+        message: messageOf(error),
+        hint: 'The folder itself belongs to somebody else; all that is in it was restored.',
+      })
+    }
+  }
+
+  async #finishRoot({ raw, state, mode }: TargetFolder): Promise<void> {
+    const node = this.#selection.isWhole ? this.#root : undefined
+    if (node === undefined) {
+      if (state !== 'existing') chmodSync(toBuffer(raw), mode)
+      return
+    }
+    restoreOwner(raw, node, this.#restorer)
+    await restoreExactTimes([{ raw, node }], this.#request.signal)
+    if (lstatSync(toBuffer(raw), { bigint: true }).mtimeNs !== node.mtimeNs) restoreTimes(raw, node)
+    restoreMode(raw, node, this.#restorer)
   }
 
   #take({ path, node }: SnapshotEntry): void {

@@ -29,14 +29,21 @@ export async function openTarget(request: RestoreRequest): Promise<TargetFolder>
     const raw = await realpath(toBuffer(toRaw(target)), { encoding: 'latin1' })
     const state = found === undefined ? 'new' : await stateOf(raw, request)
     const mode = state === 'resumed' ? 0o777 & ~process.umask() : (await stat(toBuffer(raw))).mode & 0o7777
-    await chmod(toBuffer(raw), state === 'existing' ? mode | 0o700 : 0o700)
+    if (state !== 'existing') await closeToOthers(raw, state)
     if (state === 'existing') await removeMarker(raw)
     else if (state !== 'resumed') await writeMarker(raw, request.snapshot.id)
     if (state === 'new') await syncFolder(dirname(raw))
     return { raw, state, mode }
   } catch (error) {
-    throw error instanceof AppError ? error : targetError(target, error)
+    throw targetError(target, error)
   }
+}
+
+/** A folder that somebody else made for us stays as open as they want it. */
+async function closeToOthers(raw: RawPath, state: TargetState): Promise<void> {
+  await chmod(toBuffer(raw), 0o700).catch((error: unknown) => {
+    if (state === 'new' || systemCode(error) !== 'EPERM') throw error
+  })
 }
 
 /** The last step: all else is durable. */
@@ -52,6 +59,7 @@ export function isFatal(error: unknown): boolean {
 
 /** A foreign error at the target as one of ours. */
 export function targetError(target: string, error: unknown): AppError {
+  if (error instanceof AppError) return error
   const code = systemCode(error)
   if (code === 'ENOSPC' || code === 'EDQUOT') {
     return new AppError('target-full', `no space left at ${target}`, {

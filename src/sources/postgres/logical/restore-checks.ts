@@ -19,7 +19,7 @@ export async function checkRows(
     const name = `${table.schema}.${table.name}`
     if (names.has(name)) found.push({ name, rows: await countTable(session, table) })
   }
-  return compareRows(`rows of ${database.name}`, wanted, found)
+  return compareRows(`row counts of ${database.name}`, wanted, found)
 }
 
 /** Pure: what was there against what is. */

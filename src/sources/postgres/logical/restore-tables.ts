@@ -38,7 +38,7 @@ export async function restoreTables(restore: DatabaseRestore): Promise<DatabaseO
   await runScript(restore, selection, roles.arguments)
   const rows = expectedRows(restore, tables)
   const say = `${rows.reduce((sum, table) => sum + table.rows, 0)} rows in ${rows.length} tables`
-  return { checks: [{ name: `rows of ${target}`, passed: true, expected: say, found: say }], findings }
+  return { checks: [{ name: `row counts of ${target}`, passed: true, expected: say, found: say }], findings }
 }
 
 async function listToc(restore: DatabaseRestore, path: string): Promise<string> {

@@ -1,0 +1,34 @@
+import { spawnSync } from 'node:child_process'
+import { chmod, mkdtemp, readdir, rm, stat, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { basename, join } from 'node:path'
+import { afterEach, beforeEach, expect, test } from 'vitest'
+import { makeScratchFolder, privateFolder } from './private-folder.ts'
+
+let folder = ''
+beforeEach(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'lifeboat-private-'))
+})
+afterEach(() => rm(folder, { recursive: true, force: true }))
+
+const modeOf = async (path: string): Promise<number> => (await stat(path)).mode & 0o777
+
+test('a new folder is its owner’s alone, one that is there keeps its mode', async () => {
+  expect(await modeOf(await privateFolder(join(folder, 'a/b')))).toBe(0o700)
+  await chmod(join(folder, 'a/b'), 0o750)
+  expect(await modeOf(await privateFolder(join(folder, 'a/b')))).toBe(0o750)
+})
+
+test('a place that cannot be a folder is a clear error', async () => {
+  await writeFile(join(folder, 'file'), '')
+  await expect(privateFolder(join(folder, 'file/below'))).rejects.toMatchObject({ code: 'failed' })
+})
+
+test('scratch folders of killed processes go, of running ones stay', async () => {
+  const parent = join(folder, 'tmp')
+  const gone = spawnSync(process.execPath, ['-e', 'console.log(process.pid)'], { encoding: 'utf8' }).stdout.trim()
+  await privateFolder(join(parent, `${gone}-abcdef`))
+  await privateFolder(join(parent, `${process.ppid}-abcdef`))
+  const own = await makeScratchFolder(parent)
+  expect((await readdir(parent)).toSorted()).toEqual([basename(own), `${process.ppid}-abcdef`].toSorted())
+})

@@ -1,0 +1,28 @@
+import type { Id } from '../../model/node.ts'
+import type { BlobIndex } from '../index-store/blob-index.ts'
+import type { BlobLocation } from '../index-store/segment.ts'
+import type { BlobType } from '../repository.ts'
+
+/** Where the index says that blobs are, and they are not, or not whole. */
+export interface BadPlaces {
+  readonly packs: ReadonlySet<Id>
+  /** As `copyKey` makes them. */
+  readonly copies: ReadonlySet<string>
+}
+
+export function copyKey(pack: Id, type: BlobType, id: Id): string {
+  return `${pack} ${type} ${id}`
+}
+
+/** Blobs of which no copy is left, as raw bytes in one-byte strings. */
+export function findLostBlobs(index: BlobIndex, bad: BadPlaces): Record<BlobType, Set<string>> {
+  const lost = { data: new Set<string>(), tree: new Set<string>() }
+  if (bad.packs.size === 0 && bad.copies.size === 0) return lost
+  const isBad = ({ packId, type, id }: BlobLocation): boolean =>
+    bad.packs.has(packId) || bad.copies.has(copyKey(packId, type, id))
+  for (const place of index.locations()) {
+    if (!isBad(place) || !index.findAll(place.type, place.id).every(isBad)) continue
+    lost[place.type].add(Buffer.from(place.id, 'hex').toString('latin1'))
+  }
+  return lost
+}

@@ -1,0 +1,70 @@
+import { mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import type { Random } from '../../base/random.ts'
+import type { BadPlaces } from './bad-places.ts'
+
+const FILE = 'bad-places.json'
+const PACK = /^[0-9a-f]{64}$/
+const COPY = /^[0-9a-f]{64} (data|tree) [0-9a-f]{64}$/
+
+/**
+ * What checks of this machine found to be bad, so that the next backup does not rely on it. Without it a backup would
+ * take a damaged blob for stored, as the index still names it.
+ */
+export class DamageRecord {
+  readonly #cacheDir: string | undefined
+  readonly #random: Random
+  #places: BadPlaces | undefined
+
+  /** @param cacheDir the repository's own cache folder; undefined remembers only while this lives */
+  constructor(cacheDir: string | undefined, random: Random) {
+    this.#cacheDir = cacheDir
+    this.#random = random
+  }
+
+  async load(): Promise<BadPlaces> {
+    this.#places ??= await this.#read()
+    return this.#places
+  }
+
+  /** @param complete everything was looked at: what was known before is settled */
+  async add(found: BadPlaces, complete: boolean): Promise<void> {
+    const before = complete ? { packs: [], copies: [] } : await this.load()
+    this.#places = {
+      packs: new Set([...before.packs, ...found.packs]),
+      copies: new Set([...before.copies, ...found.copies]),
+    }
+    await this.#write(this.#places)
+  }
+
+  async #read(): Promise<BadPlaces> {
+    try {
+      if (this.#cacheDir === undefined) return none()
+      const { packs, copies } = JSON.parse(await readFile(join(this.#cacheDir, FILE), 'utf8'))
+      return { packs: new Set(textsLike(PACK, packs)), copies: new Set(textsLike(COPY, copies)) }
+    } catch {
+      return none()
+    }
+  }
+
+  // A cache that cannot be written: the next check finds the same again.
+  async #write({ packs, copies }: BadPlaces): Promise<void> {
+    if (this.#cacheDir === undefined) return
+    const file = join(this.#cacheDir, FILE)
+    if (packs.size === 0 && copies.size === 0) return rm(file, { force: true }).catch(() => {})
+    const temporary = `${file}.${this.#random.bytes(6).toString('hex')}.tmp`
+    try {
+      await mkdir(this.#cacheDir, { recursive: true, mode: 0o700 })
+      await writeFile(temporary, JSON.stringify({ packs: [...packs], copies: [...copies] }), { mode: 0o600 })
+      await rename(temporary, file)
+    } catch {
+      await rm(temporary, { force: true }).catch(() => {})
+    }
+  }
+}
+
+const none = (): BadPlaces => ({ packs: new Set(), copies: new Set() })
+
+function textsLike(shape: RegExp, value: unknown): string[] {
+  return Array.isArray(value) ? value.filter(one => typeof one === 'string' && shape.test(one)) : []
+}

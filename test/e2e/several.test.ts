@@ -1,0 +1,115 @@
+import { cpSync, mkdirSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { beforeEach, expect, test } from 'vitest'
+import { Workspace } from '../helpers/workspace.ts'
+
+const CONFIG = `repositories:
+  main: { url: ./backups, passwordFile: ./password }
+  disk: { url: ./disk, passwordFile: ./password }
+sources:
+  app: { kind: sqlite, path: ./app.db }
+  docs: { kind: files, path: ./docs }
+  loose: { kind: files, path: ./docs }
+policies:
+  nightly:
+    sources: [app]
+    repositories: [main, disk]
+    keep: { last: 1 }
+  weekly: { sources: [docs], repositories: [disk], type: full }
+`
+
+interface Attempt {
+  readonly source: string
+  readonly repository: string
+  readonly type?: string
+  readonly error?: { readonly code: string }
+}
+
+let workspace: Workspace
+beforeEach(async () => {
+  workspace = new Workspace()
+  workspace.makeDatabase(20)
+  mkdirSync(workspace.docs)
+  writeFileSync(join(workspace.docs, 'a.txt'), 'a')
+  writeFileSync(workspace.path('lifeboat.yaml'), CONFIG)
+  await workspace.run('init', '--yes')
+})
+
+const attempts = async (...args: string[]): Promise<string[]> => {
+  const { stdout } = await workspace.try('backup', ...args, '--json')
+  const { sources } = JSON.parse(stdout) as { sources: Attempt[] }
+  return sources.map(({ source, repository, type, error }) => `${source}:${repository}:${error?.code ?? type}`)
+}
+
+test('each source goes to the repositories of its policies, with the policy’s type', async () => {
+  expect(await attempts('app', 'docs')).toEqual(['app:main:full', 'app:disk:full', 'docs:disk:full'])
+  expect(await attempts('docs', '--repo', 'main', '--type', 'incremental')).toEqual(['docs:main:full'])
+  const { code, stderr } = await workspace.try('backup', 'loose')
+  expect([code, stderr]).toEqual([2, expect.stringContaining('no policy says to which repository source loose goes')])
+  expect((await workspace.snapshots()).map(({ source }) => source)).toEqual(['app', 'app', 'docs', 'docs'])
+})
+
+test('one that fails does not keep the others from being saved: 3', async () => {
+  renameSync(workspace.path('disk'), workspace.path('away'))
+  expect((await workspace.try('backup', 'app')).code).toBe(3)
+  expect(await attempts('app')).toEqual(['app:main:incremental', 'app:disk:no-repository'])
+  const listed = await workspace.try('snapshots', '--json')
+  expect([listed.code, (JSON.parse(listed.stdout) as unknown[]).length]).toEqual([10, 2])
+  rmSync(workspace.database)
+  expect((await workspace.try('backup', 'app')).code).not.toBe(0)
+})
+
+test('a restore takes the newest from whichever repository has it', async () => {
+  await workspace.run('backup', 'app', '--repo', 'disk')
+  await workspace.run('backup', 'app', '--repo', 'main')
+  const id = await workspace.json<{ repository: string }>('restore', 'app', '--to', workspace.path('r1.db'))
+  expect(id.repository).toBe('main')
+  rmSync(workspace.path('backups'), { recursive: true })
+  const other = await workspace.try('restore', 'app', '--to', workspace.path('r2.db'), '--json')
+  expect(JSON.parse(other.stdout)).toMatchObject({ repository: 'disk' })
+  expect(other.stderr).toContain('no repository')
+})
+
+test('forget goes by the policies where no rule is given', async () => {
+  await workspace.run('backup', 'app')
+  await workspace.run('backup', 'app')
+  await workspace.run('backup', 'docs')
+  await workspace.run('backup', 'docs')
+  const { groups } = await workspace.json<{ groups: Array<{ repository: string; remove: unknown[] }> }>(
+    'forget',
+    '--prune',
+  )
+  expect(groups.map(({ repository, remove }) => `${repository} ${remove.length}`).toSorted()).toEqual([
+    'disk 1',
+    'main 1',
+  ])
+  expect((await workspace.snapshots()).map(({ source }) => source)).toEqual(['app', 'app', 'docs', 'docs'])
+  expect((await workspace.try('forget', 'docs')).code).toBe(2)
+})
+
+test('what must not happen to the wrong repository asks which', async () => {
+  for (const command of [
+    ['key', 'list'],
+    ['key', 'remove', 'ffff'],
+    ['cat', '--object', 'config'],
+  ]) {
+    const { code, stderr } = await workspace.try(...command)
+    expect([code, stderr]).toEqual([2, expect.stringContaining('--repo: main, disk')])
+  }
+  // Both repositories use one password file, so changing one's password leaves it alone.
+  writeFileSync(workspace.path('next'), 'next one\n', { mode: 0o600 })
+  await workspace.run('key', 'passwd', '--repo', 'disk', '--new-password-file', workspace.path('next'))
+  expect((await workspace.try('snapshots', '--repo', 'main')).code).toBe(0)
+  expect((await workspace.try('snapshots', '--repo', 'disk')).code).toBe(12)
+})
+
+test('a repository of another machine is restored by what its snapshots say', async () => {
+  await workspace.run('backup', 'app', '--repo', 'main')
+  const other = new Workspace()
+  cpSync(workspace.repository, other.repository, { recursive: true })
+  writeFileSync(other.path('lifeboat.yaml'), 'repositories:\n  main: { url: ./backups, passwordFile: ./password }\n')
+  await other.run('restore', 'app', 'latest', '--to', other.path('again.db'))
+  expect(await other.run('ls', 'latest')).toContain('app.db')
+  const { code, stderr } = await other.try('restore', 'app')
+  expect([code, stderr]).toEqual([2, expect.stringContaining('--to PATH')])
+})
