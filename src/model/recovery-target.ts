@@ -22,18 +22,10 @@ export interface RecoveryRequest {
 }
 
 export function describeRecoveryTarget(target: RecoveryTarget): string {
-  switch (target.kind) {
-    case 'time':
-      return target.time.toISOString()
-    case 'lsn':
-      return `position ${target.lsn}`
-    case 'xid':
-      return `transaction ${target.xid}`
-    case 'name':
-      return `restore point ${target.name}`
-    case 'immediate':
-      return "the backup's end"
-    case 'end':
-      return 'the end of the log'
-  }
+  if (target.kind === 'time') return target.time.toISOString()
+  if (target.kind === 'lsn') return `position ${target.lsn}`
+  if (target.kind === 'xid') return `transaction ${target.xid}`
+  if (target.kind === 'name') return `restore point ${target.name}`
+  if (target.kind === 'immediate') return "the backup's end"
+  return 'the end of the log'
 }

@@ -183,18 +183,10 @@ export function chooseBase(
 }
 
 function isBefore(base: BaseBackup, target: RecoveryTarget): boolean {
-  switch (target.kind) {
-    case 'time':
-      return base.stoppedAt <= target.time
-    case 'lsn':
-      return base.stopLsn <= (parseLsn(target.lsn) ?? 0n)
-    case 'xid':
-      return base.nextXid === undefined || isXidFrom(base.nextXid, BigInt(target.xid))
-    case 'name':
-    case 'immediate':
-    case 'end':
-      return true
-  }
+  if (target.kind === 'time') return base.stoppedAt <= target.time
+  if (target.kind === 'lsn') return base.stopLsn <= (parseLsn(target.lsn) ?? 0n)
+  if (target.kind === 'xid') return base.nextXid === undefined || isXidFrom(base.nextXid, BigInt(target.xid))
+  return true
 }
 
 /** People write transaction numbers with 32 bits or with 64. */

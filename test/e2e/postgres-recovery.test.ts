@@ -82,7 +82,8 @@ describeWithPostgres('a cluster with its log, from the command line', () => {
     )
     await run('chmod', ['600', join(dir, 'password')])
     await run('chown', ['-R', `${owner.uid}:${owner.gid}`, dir])
-    expect((await lifeboat('init', '--yes')).code).toBe(0)
+    const made = await lifeboat('init', '--yes')
+    if (made.code !== 0) throw new Error(made.stderr)
     await test.query('postgres', 'CREATE TABLE t (n int)')
     await write(10)
     await json('backup', 'shop')
@@ -184,7 +185,7 @@ describeWithPostgres('a cluster with its log, from the command line', () => {
   }, 90_000)
 
   it('is brought back by restic alone', async context => {
-    if ((await findTool('restic')) === undefined) return context.skip('restic is not installed')
+    if ((await findTool('restic')) === undefined) context.skip('restic is not installed')
     const out = join(dir, 'by-restic')
     const result = await asOwner('restic', ['-r', join(dir, 'repo'), 'restore', 'latest', '--target', out])
     expect(result.code, result.stderr).toBe(0)
@@ -192,7 +193,10 @@ describeWithPostgres('a cluster with its log, from the command line', () => {
     await mkdir(socketDir)
     await run('chown', [`${owner.uid}:${owner.gid}`, socketDir])
     const server = await startServer({
-      ...{ tools: test.tools, dataDir: join(out, 'shop'), socketDir, port: await freePort() },
+      tools: test.tools,
+      dataDir: join(out, 'shop'),
+      socketDir,
+      port: await freePort(),
       user: process.getuid?.() === 0 ? owner : undefined,
     })
     try {

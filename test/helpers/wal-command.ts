@@ -32,7 +32,9 @@ async function main([verb = '', folder = '', ...rest]: string[]): Promise<number
     place: folder,
     spool: new WalSpool(join(folder, 'spool'), systemIdentifier),
     systemIdentifier,
-    ...{ clock: systemClock, logger: silentLogger, signal: new AbortController().signal },
+    clock: systemClock,
+    logger: silentLogger,
+    signal: new AbortController().signal,
   }
   if (verb === 'push') {
     await pushWal({ ...common, path: resolve(rest[0] ?? '') })
@@ -43,13 +45,10 @@ async function main([verb = '', folder = '', ...rest]: string[]): Promise<number
 }
 
 if (import.meta.filename === process.argv[1]) {
-  main(process.argv.slice(2)).then(
-    code => {
-      process.exitCode = code
-    },
-    (error: unknown) => {
-      console.error(messageOf(error))
-      process.exitCode = 1
-    },
-  )
+  try {
+    process.exitCode = await main(process.argv.slice(2))
+  } catch (error) {
+    process.stderr.write(`${messageOf(error)}\n`)
+    process.exitCode = 1
+  }
 }

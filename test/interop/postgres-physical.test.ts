@@ -52,8 +52,15 @@ describeWithPostgres('physical backup of a cluster', () => {
   ): Promise<RestoreOutcome> =>
     await source.restore({
       ...(await makeContext(dir)),
-      ...{ snapshot: snapshot.reader, target, include: [], checks: true },
-      ...{ force: options.force ?? false, delta: options.delta ?? false, tablespaces: options.tablespaces },
+      snapshot: snapshot.reader,
+      target,
+      include: [],
+      checks: true,
+      ...{
+        force: options.force ?? false,
+        delta: options.delta ?? false,
+        tablespaces: options.tablespaces,
+      },
     })
 
   /** Runs a server on a copy for as long as `work` takes. */
@@ -62,8 +69,17 @@ describeWithPostgres('physical backup of a cluster', () => {
     await run('chmod', ['777', socketDir])
     const { uid, gid } = await stat(target)
     const server = await startServer({
-      ...{ tools: test.tools, dataDir: target, socketDir, port: await freePort() },
-      user: uid === 0 ? undefined : { uid, gid },
+      tools: test.tools,
+      dataDir: target,
+      socketDir,
+      port: await freePort(),
+      user:
+        uid === 0
+          ? undefined
+          : {
+              uid,
+              gid,
+            },
     })
     try {
       return (await withSession(server.connection, { database }, async s => await s.query(sql))) as T[]
@@ -244,8 +260,17 @@ describeWithPostgres('physical backup of a cluster', () => {
     const socketDir = await makeTempDir('lb-s-')
     await run('chmod', ['777', socketDir])
     const standby = await startServer({
-      ...{ tools: test.tools, dataDir: standbyDir, socketDir, port: await freePort() },
-      user: uid === 0 ? undefined : { uid, gid },
+      tools: test.tools,
+      dataDir: standbyDir,
+      socketDir,
+      port: await freePort(),
+      user:
+        uid === 0
+          ? undefined
+          : {
+              uid,
+              gid,
+            },
       settings: [`primary_conninfo=${conninfo}`, 'hot_standby=on', ...PHYSICAL_SETTINGS, 'max_connections=40'],
     })
     try {
@@ -334,7 +359,12 @@ describeWithPostgres('physical backup of a cluster', () => {
     await source
       .restore({
         ...(await makeContext(dir)),
-        ...{ snapshot: reader, target, include: [], checks: true, force: false, delta: false },
+        snapshot: reader,
+        target,
+        include: [],
+        checks: true,
+        force: false,
+        delta: false,
       })
       .catch(() => undefined)
     await expect(stat(join(target, 'global/pg_control'))).rejects.toThrow('ENOENT')

@@ -117,8 +117,17 @@ describeWithPostgres('recovery of a cluster to a moment', () => {
     const restoreCommand = `${process.execPath} ${COMMAND} fetch ${archive} %f %p`
     const outcome = await source.restore({
       ...(await makeContext(dir)),
-      ...{ snapshot: snapshot.reader, target, include: [], checks: true, force: false, delta: false, start: true },
-      recovery: recovery && { restoreCommand, ...recovery },
+      snapshot: snapshot.reader,
+      target,
+      include: [],
+      checks: true,
+      force: false,
+      delta: false,
+      start: true,
+      recovery: recovery && {
+        restoreCommand,
+        ...recovery,
+      },
     })
     running.push(target)
     const settings = { ...test.admin, host: outcome.started?.socketDir ?? '', port: outcome.started?.port ?? 0 }

@@ -76,7 +76,9 @@ describeWithPostgres('the log of a cluster', () => {
     place: 'test',
     systemIdentifier: system,
     spool: new WalSpool(join(dir, 'spool'), system),
-    ...{ clock: systemClock, logger: silentLogger, signal: new AbortController().signal },
+    clock: systemClock,
+    logger: silentLogger,
+    signal: new AbortController().signal,
   })
 
   it('pushes a file, and those that wait, ahead of being asked', async () => {
@@ -139,7 +141,11 @@ describeWithPostgres('the log of a cluster', () => {
     await mkdir(join(dir, 'keep'))
     const receiving = receiveWal({
       ...context,
-      ...{ source: 'shop', log, stores: [store], folder: join(dir, 'keep'), intervalMs: 50 },
+      source: 'shop',
+      log,
+      stores: [store],
+      folder: join(dir, 'keep'),
+      intervalMs: 50,
       onProgress: each => progress.push(each),
     })
     try {

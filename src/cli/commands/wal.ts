@@ -41,7 +41,12 @@ export const walPush: Command = {
       const { openStores, place } = storesOf(call, app, source)
       const { clock, logger, signal } = call
       const result = await pushWal({
-        ...{ openStores, place, clock, logger, signal, systemIdentifier },
+        openStores,
+        place,
+        clock,
+        logger,
+        signal,
+        systemIdentifier,
         path: resolve(call.values.required('path')),
         spool: await openSpool(app, systemIdentifier),
       })
@@ -74,7 +79,12 @@ export const walFetch: Command = {
       const { clock, logger, signal } = call
       const name = call.values.required('file')
       const outcome = await fetchWal({
-        ...{ openStores: storesOf(call, app, source).openStores, clock, logger, signal, systemIdentifier, name },
+        openStores: storesOf(call, app, source).openStores,
+        clock,
+        logger,
+        signal,
+        systemIdentifier,
+        name,
         destination: resolve(call.values.required('path')),
         spool: await openSpool(app, systemIdentifier),
       })
@@ -101,7 +111,9 @@ export const walReceive: Command = {
     let last = { storedFiles: 0, waitingFiles: 0, newest: undefined as string | undefined }
     await receiveWal({
       ...(await app.sourceContext()),
-      ...{ source: name, log: requireLog(source), intervalMs },
+      source: name,
+      log: requireLog(source),
+      intervalMs,
       stores: await storesOf(call, app, name).openStores(),
       folder: join(await app.stateFolder(), 'wal'),
       onProgress: progress => {

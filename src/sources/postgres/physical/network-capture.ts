@@ -50,7 +50,8 @@ export async function startNetworkCapture(start: NetworkCaptureRequest): Promise
     const child = await startTool(tools, {
       tool: 'pg_basebackup',
       args: ['-D', '-', '-Ft', '-X', 'fetch', '-c', 'fast', '-l', `lifeboat ${source}`, '-w'],
-      ...{ settings, signal: request.signal },
+      settings,
+      signal: request.signal,
     })
     return new NetworkCapture({ start, session, facts, startedAtMs, child })
   } catch (error) {
@@ -213,7 +214,10 @@ class NetworkCapture implements Capture {
     await writeFile(file, this.#contentParts(), { mode: 0o600 })
     return async () =>
       new ClusterFile(await open(file, 'r'), {
-        ...{ path: member.name, sizeBytes: member.sizeBytes, verifier: undefined, onRead: undefined },
+        path: member.name,
+        sizeBytes: member.sizeBytes,
+        verifier: undefined,
+        onRead: undefined,
       })
   }
 

@@ -31,20 +31,13 @@ function recoveryLines(recovery: RecoveryRequest): string[] {
 }
 
 function targetSettings(target: RecoveryTarget): Array<[string, string]> {
-  switch (target.kind) {
-    case 'time':
-      return [['recovery_target_time', target.time.toISOString().replace('T', ' ').replace('Z', '+00')]]
-    case 'lsn':
-      return [['recovery_target_lsn', target.lsn]]
-    case 'xid':
-      return [['recovery_target_xid', target.xid]]
-    case 'name':
-      return [['recovery_target_name', target.name]]
-    case 'immediate':
-      return [['recovery_target', 'immediate']]
-    case 'end':
-      return []
-  }
+  if (target.kind === 'time')
+    return [['recovery_target_time', target.time.toISOString().replace('T', ' ').replace('Z', '+00')]]
+  if (target.kind === 'lsn') return [['recovery_target_lsn', target.lsn]]
+  if (target.kind === 'xid') return [['recovery_target_xid', target.xid]]
+  if (target.kind === 'name') return [['recovery_target_name', target.name]]
+  if (target.kind === 'immediate') return [['recovery_target', 'immediate']]
+  return []
 }
 
 function quoteSetting(value: string): string {

@@ -1,16 +1,4 @@
-import {
-  chmod,
-  chown,
-  lstat,
-  mkdir,
-  readdir,
-  readFile,
-  readlink,
-  rename,
-  rm,
-  symlink,
-  writeFile,
-} from 'node:fs/promises'
+import { chmod, chown, lstat, mkdir, readdir, readlink, rename, rm, symlink } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { forEachLimit } from '../../../base/concurrency.ts'
 import { AppError, isAppError, systemCode, throwIfAborted } from '../../../base/errors.ts'

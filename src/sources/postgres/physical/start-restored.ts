@@ -86,7 +86,13 @@ async function recover(place: Place): Promise<Reached> {
     const settings = await writeOwnSettings(folder, place)
     if (user) await chown(folder, user.uid, user.gid)
     server = await startServer({
-      ...{ tools, dataDir, user, settings, socketDir: folder, port: await freePort(), signal: request.signal },
+      tools,
+      dataDir,
+      user,
+      settings,
+      socketDir: folder,
+      port: await freePort(),
+      signal: request.signal,
       startTimeoutMs: RECOVERY_TIMEOUT_MS,
       superuser: textProperty(request.snapshot.manifest, 'role'),
     })
@@ -108,7 +114,10 @@ async function writeOwnSettings(folder: string, { request, user }: Place): Promi
     `config_file=${join(folder, 'postgresql.conf')}`,
     `hba_file=${join(folder, 'pg_hba.conf')}`,
     `ident_file=${join(folder, 'pg_ident.conf')}`,
-    ...['archive_mode=off', 'ssl=off', 'hot_standby=on', 'shared_preload_libraries='],
+    'archive_mode=off',
+    'ssl=off',
+    'hot_standby=on',
+    'shared_preload_libraries=',
     ...MINIMUMS.map(name => `${name}=${textProperty(request.snapshot.manifest, name) ?? '100'}`),
   ]
 }
@@ -192,17 +201,24 @@ async function startForGood(place: Place): Promise<Pick<StartedServer, 'port' | 
   const socketDir = Buffer.byteLength(dataDir) <= SOCKET_DIR_LIMIT_BYTES ? dataDir : tmpdir()
   const logFile = join(dataDir, LOG_FILE)
   const settings = [
-    ...[`port=${port}`, `unix_socket_directories=${socketDir}`, 'listen_addresses=localhost'],
-    ...['archive_mode=off', 'logging_collector=off'],
+    `port=${port}`,
+    `unix_socket_directories=${socketDir}`,
+    'listen_addresses=localhost',
+    'archive_mode=off',
+    'logging_collector=off',
   ]
   // pg_ctl hands these to a shell.
   const options = settings.map(setting => `-c '${setting.replaceAll("'", `'\\''`)}'`).join(' ')
   await runTool(
     tools,
     {
-      ...{ tool: 'pg_ctl', settings: undefined, cwd: dataDir, signal: request.signal },
+      tool: 'pg_ctl',
+      settings: undefined,
+      cwd: dataDir,
+      signal: request.signal,
       args: ['-D', dataDir, '-l', logFile, '-o', options, '-w', '-s', 'start'],
-      ...{ uid: user?.uid, gid: user?.gid },
+      uid: user?.uid,
+      gid: user?.gid,
     },
     `start the restored copy (see ${logFile})`,
   )
