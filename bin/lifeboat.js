@@ -29,7 +29,7 @@ function runWith(node) {
     env: { ...process.env, LIFEBOAT_LAUNCHED: '1' },
   })
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => child.kill(signal))
-  child.on('error', error => fail(`cannot run ${node}: ${error.message}`, 'Run "npm ci" to install it again.'))
+  child.on('error', error => fail(`cannot run ${node}: ${error.message}`, 'Run "npm install" to install it again.'))
   child.on('exit', (code, signal) => {
     if (signal === null) process.exit(code ?? 1)
     process.removeAllListeners(signal)
@@ -60,7 +60,7 @@ async function run() {
   const main = existsSync(source) ? source : join(root, 'dist', 'main.js')
   if (!existsSync(main)) return fail('this copy of Lifeboat is not built', 'Run "npm run build", then try again.')
   if (main === source && !existsSync(join(root, 'node_modules', 'commander')))
-    return fail('the packages that Lifeboat needs are not installed', `Run "npm ci" in ${root}, then try again.`)
+    return fail('the packages that Lifeboat needs are not installed', `Run "npm install" in ${root}, then try again.`)
   const { main: start } = await import(pathToFileURL(main).href)
   await start()
 }
