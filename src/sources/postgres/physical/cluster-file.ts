@@ -8,8 +8,8 @@ import type { PageVerifier } from './page-verifier.ts'
 
 export interface FileRead {
   readonly sizeBytes: number
-  /** Hex. */
-  readonly sha256: string
+  /** Hex; undefined where it was not asked for. */
+  readonly sha256: string | undefined
 }
 
 export interface ClusterFileOptions {
@@ -19,7 +19,9 @@ export interface ClusterFileOptions {
   readonly sizeBytes: number
   /** Verifies pages of relations; undefined where the cluster has no checksums. */
   readonly verifier: PageVerifier | undefined
-  /** Called at `close`, when all of it was read. Undefined: nobody wants the hash, which costs a pass. */
+  /** Compute the SHA-256 of all of it, too. */
+  readonly hashed: boolean
+  /** Called at `close`, when all of it was read. */
   readonly onRead: ((read: FileRead) => void) | undefined
 }
 
@@ -42,7 +44,7 @@ export class ClusterFile implements Content {
     this.#options = options
     this.sizeBytes = options.sizeBytes
     this.cut = cutOf(options.path)
-    this.#hash = options.onRead === undefined ? undefined : createHash('sha256')
+    this.#hash = options.hashed ? createHash('sha256') : undefined
     // A size that is no whole number of pages is of a file that is just growing: its pages can't be told.
     const whole = options.sizeBytes % PAGE_BYTES === 0
     this.#firstBlock = options.verifier && whole ? relationOf(options.path)?.firstBlock : undefined
@@ -73,9 +75,7 @@ export class ClusterFile implements Content {
   async close(): Promise<void> {
     if (this.#closed) return
     this.#closed = true
-    if (this.#ended && this.#hash) {
-      this.#options.onRead?.({ sizeBytes: this.#atBytes, sha256: this.#hash.digest('hex') })
-    }
+    if (this.#ended) this.#options.onRead?.({ sizeBytes: this.#atBytes, sha256: this.#hash?.digest('hex') })
     await this.#file.close()
   }
 

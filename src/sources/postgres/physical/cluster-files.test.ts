@@ -45,7 +45,7 @@ test('tells relations, their forks and their place', () => {
 })
 
 test('pages are cut at pages, the rest by content', () => {
-  expect(cutOf('base/5/16400')).toEqual({ kind: 'fixed', blockBytes: 16_384 })
-  expect(cutOf('pg_xact/0000')).toEqual({ kind: 'fixed', blockBytes: 16_384 })
+  expect(cutOf('base/5/16400')).toEqual({ kind: 'fixed', blockBytes: 32_768 })
+  expect(cutOf('pg_xact/0000')).toEqual({ kind: 'fixed', blockBytes: 32_768 })
   expect(cutOf('log/postgresql.log')).toEqual({ kind: 'content' })
 })

@@ -103,8 +103,11 @@ export function relationOf(path: string): RelationFile | undefined {
   }
 }
 
-/** Two pages: of the sizes tried, the one that stores least again after scattered changes, at a bearable index. */
-const RELATION_BLOCK_BYTES = 2 * PAGE_BYTES
+/**
+ * Four pages. Of a 2 GB cluster 16 KiB stored 175 MiB, 32 KiB 149 MiB, 64 KiB 133 MiB (pgBackRest 111 MiB), while each
+ * doubling stores nearly twice as much again after scattered changes.
+ */
+const RELATION_BLOCK_BYTES = 4 * PAGE_BYTES
 /** Log segments are never changed once full, so big pieces serve. */
 const WAL_BLOCK_BYTES = 1024 * 1024
 

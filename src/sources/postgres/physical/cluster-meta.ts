@@ -64,6 +64,7 @@ export async function openWalFile(name: string, absolute: string): Promise<Conte
     path: `pg_wal/${name}`,
     sizeBytes: Number(opened.size),
     verifier: undefined,
+    hashed: false,
     onRead: undefined,
   })
   return {

@@ -9,6 +9,7 @@ import { type ManifestedFile, writeBackupManifest } from './backup-manifest.ts'
 import { bufferContent } from './buffer-content.ts'
 import { type ClusterFacts, readClusterFacts } from './cluster-facts.ts'
 import { ClusterFile } from './cluster-file.ts'
+import { relationOf } from './cluster-files.ts'
 import { manifestedBuffer, metaOf, openClusterFile, openWalFile, ownFileMeta } from './cluster-meta.ts'
 import { BACKUP_LABEL, BACKUP_MANIFEST, clusterProperties, TABLESPACE_MAP } from './cluster-properties.ts'
 import { CONTROL_FILE, readControlFile } from './control-file.ts'
@@ -136,8 +137,17 @@ class LocalCapture implements Capture {
       path: entry.path,
       sizeBytes: Number(stats.size),
       verifier: this.#verifier,
+      hashed: isNew && !this.#carriesChecksums(entry.path),
       onRead: isNew ? read => this.#record(entry.path, stats, read) : undefined,
     })
+  }
+
+  /**
+   * Pages with checksums of their own need no second one: the manifest then has the file's size only. A SHA-256 of every
+   * file would cost half a second of a core a GiB, and what is stored is checked by its blobs' hashes anyhow.
+   */
+  #carriesChecksums(path: string): boolean {
+    return this.#verifier !== undefined && relationOf(path) !== undefined
   }
 
   #record(

@@ -217,6 +217,7 @@ class NetworkCapture implements Capture {
         path: member.name,
         sizeBytes: member.sizeBytes,
         verifier: undefined,
+        hashed: false,
         onRead: undefined,
       })
   }
