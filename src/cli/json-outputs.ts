@@ -1,37 +1,13 @@
 import { z } from 'zod'
 import { BACKUP_TYPES } from '../model/manifest.ts'
 import { PROOFS } from '../model/recovery-point.ts'
+import { absolutePath, bytes, count, findings, id, repositoryName, shortId, time } from './json-fields.ts'
+import { recoveryWindow, WAL_OUTPUTS } from './json-outputs-wal.ts'
 
 /**
  * What every command prints with `--json`. The reference (docs/reference/json.md) is made from this, and the tests hold
  * real outputs to it. Fields may be added in later versions, never removed or changed.
  */
-
-const id = z
-  .string()
-  .regex(/^[0-9a-f]{64}$/)
-  .describe('64 hex digits')
-const shortId = z
-  .string()
-  .regex(/^[0-9a-f]{8}$/)
-  .describe('the first 8 of them')
-const time = z.iso.datetime().describe('UTC, ISO 8601')
-const bytes = z.int().min(0)
-const count = z.int().min(0)
-const repositoryName = z.string().describe('name of the repository in the configuration')
-const absolutePath = z.string().describe('absolute path')
-
-const finding = z
-  .strictObject({
-    severity: z.enum(['info', 'warning', 'error']),
-    code: z.string().describe('stable, for machines: `pack-missing`'),
-    subject: z.string().describe('what it is about'),
-    message: z.string(),
-    hint: z.string().optional().describe('what to do'),
-    affects: z.array(z.string()).optional().describe('what suffers from it: snapshot ids, paths'),
-  })
-  .describe('one stated problem')
-const findings = z.array(finding)
 
 export const errorOutput = z
   .strictObject({
@@ -67,17 +43,6 @@ const backedUp = z.strictObject({
 const notBackedUp = z
   .strictObject({ source: z.string(), repository: repositoryName, error: errorOutput.shape.error })
   .describe('a source that failed while others did not')
-
-const recoveryWindow = z
-  .strictObject({
-    timeline: count,
-    from: time,
-    to: time,
-    fromLsn: z.string(),
-    toLsn: z.string(),
-    snapshots: z.array(id).describe('the backups that it begins with, oldest first'),
-  })
-  .describe('every moment from `from` to `to` can be recovered')
 
 const snapshot = z.strictObject({
   id,
@@ -233,42 +198,6 @@ const found = z.strictObject({
   ),
 })
 
-const walStatus = z.strictObject({
-  repository: repositoryName,
-  clusters: z.array(
-    z.strictObject({
-      systemIdentifier: z.string(),
-      files: count,
-      storedBytes: bytes,
-      timelines: z.array(z.strictObject({ timeline: count, first: z.string(), last: z.string(), segments: count })),
-      gaps: z.array(z.strictObject({ timeline: count, firstMissing: z.string(), lastMissing: z.string(), count })),
-      windows: z.array(recoveryWindow),
-    }),
-  ),
-  server: z
-    .strictObject({
-      systemIdentifier: z.string(),
-      timeline: count,
-      lsn: z.string(),
-      segmentBytes: bytes,
-      slot: z
-        .strictObject({ name: z.string(), active: z.boolean(), status: z.string(), retainedBytes: bytes })
-        .optional(),
-      archiver: z
-        .strictObject({
-          lastArchived: z.string().optional(),
-          lastArchivedAt: time.optional(),
-          lastFailed: z.string().optional(),
-          lastFailedAt: time.optional(),
-        })
-        .optional(),
-    })
-    .nullable()
-    .describe('null: it does not answer'),
-  lag: z.strictObject({ bytes, seconds: count }).nullable().describe('how much of the server’s log is not stored yet'),
-  findings,
-})
-
 /** By the command's name. */
 export const JSON_OUTPUTS: Readonly<Record<string, z.ZodType>> = {
   init: z.strictObject({
@@ -404,22 +333,5 @@ export const JSON_OUTPUTS: Readonly<Record<string, z.ZodType>> = {
     dir: absolutePath,
     steps: z.array(z.looseObject({ step: z.string() })).describe('what happened, in order'),
   }),
-  'wal push': z.strictObject({
-    source: z.string(),
-    name: z.string(),
-    outcome: z.enum(['stored', 'same']).describe('`same`: it was there already'),
-    ahead: count.describe('other files stored before they were asked for'),
-  }),
-  'wal fetch': z.strictObject({
-    source: z.string(),
-    name: z.string(),
-    outcome: z.enum(['fetched', 'missing']).describe('`missing`: there is no such file, exit code 1'),
-  }),
-  'wal receive': z.strictObject({
-    source: z.string(),
-    storedFiles: count,
-    waitingFiles: count.describe('received, not stored yet'),
-    newest: z.string().nullable(),
-  }),
-  'wal status': z.strictObject({ source: z.string(), repositories: z.array(walStatus) }),
+  ...WAL_OUTPUTS,
 }

@@ -38,15 +38,13 @@ export interface TestClusterOptions {
 
 const installed = (await listPostgresTools()).find(tools => tools.hasServer)
 
-/** `describe` where PostgreSQL is installed; elsewhere skipped with one line, but a failure under CI. */
-export function describeWithPostgres(name: string, body: () => void): void {
-  if (installed !== undefined) describe(name, body)
-  else if (process.env['CI'] === 'true') throw new Error(`${name}: no PostgreSQL server programs on this machine`)
-  else {
-    console.warn(`skipped: ${name}: no PostgreSQL server programs on this machine`)
-    describe.skip(name, body)
-  }
+if (installed === undefined && process.env['CI'] === 'true') {
+  throw new Error('no PostgreSQL server programs on this machine')
 }
+if (installed === undefined) console.warn('skipped: no PostgreSQL server programs on this machine')
+
+/** `describe` where PostgreSQL is installed; elsewhere skipped with one line, but a failure under CI. */
+export const describeWithPostgres = installed === undefined ? describe.skip : describe
 
 export async function startTestCluster(options: TestClusterOptions = {}): Promise<TestCluster> {
   if (!installed) throw new Error('no PostgreSQL server programs on this machine')

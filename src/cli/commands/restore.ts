@@ -142,7 +142,9 @@ async function restoreTo(call: Call, app: App, chosen: ChosenSnapshot, wanted: W
         force: call.values.flag('force'),
         delta: call.values.flag('delta'),
         checks: call.values.flag('checks'),
-        ...{ include, selection, recovery },
+        include,
+        selection,
+        recovery,
         tablespaces: tablespacesOf(call),
         start: call.values.flag('start'),
         onProgress: ({ totalBytes, writtenBytes, sizeBytes }) =>

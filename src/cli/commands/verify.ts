@@ -33,7 +33,7 @@ export const verify: Command = {
     const chosen = await chooseSnapshot(call, app, name, wish)
     const { repository, snapshot } = chosen
     const source = await app.openSource(labelsOf(snapshot.tags).source ?? name)
-    const catalog = await app.catalog()
+    const catalog = app.catalog()
     const context = await app.sourceContext()
     call.progress.update({ label: `verify ${name}`, done: 0, total: undefined, unit: 'bytes' })
     const result = await recordRun(

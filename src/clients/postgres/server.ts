@@ -162,10 +162,8 @@ class Server implements RunningServer {
       user: superuser,
       password: undefined,
       database: 'postgres',
-      ...{
-        sslMode: 'disable',
-        connectTimeoutSeconds: 5,
-      },
+      sslMode: 'disable',
+      connectTimeoutSeconds: 5,
     }
   }
 

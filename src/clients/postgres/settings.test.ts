@@ -16,10 +16,8 @@ describe('resolveConnection', () => {
       user: 'app@x',
       database: 'my shop',
       sslMode: 'verify-full',
-      ...{
-        sslRootCert: '/ca.pem',
-        connectTimeoutSeconds: 3,
-      },
+      sslRootCert: '/ca.pem',
+      connectTimeoutSeconds: 3,
     })
     expect(settings.password?.reveal()).toBe('p/w:@')
   })

@@ -85,12 +85,10 @@ export class PostgresSource implements Source {
         scratchDir,
         snapshot,
         target,
-        ...{
-          force: false,
-          delta: false,
-          checks: true,
-          include: [],
-        },
+        force: false,
+        delta: false,
+        checks: true,
+        include: [],
       })
       return { checks: outcome.checks, findings: outcome.findings, bytesRead: outcome.totalBytes }
     } finally {

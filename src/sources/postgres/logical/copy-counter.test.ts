@@ -6,7 +6,12 @@ const TEXT = Buffer.from(
   [
     "SET client_encoding = 'UTF8';",
     'COPY public.film (id, title) FROM stdin;',
-    ...['1\tone', '2\ttwo\\nlines', '', '\\N', 'COPY public.nothing (x) FROM stdin;', '\\.'],
+    '1\tone',
+    '2\ttwo\\nlines',
+    '',
+    '\\N',
+    'COPY public.nothing (x) FROM stdin;',
+    '\\.',
     'SELECT 1;',
     'COPY "My ""Schema".empty (x) FROM stdin;',
     '\\.',

@@ -144,7 +144,10 @@ export class LogicalCapture implements Capture {
       const child = await startTool(tools, {
         tool: 'pg_dump',
         args: [
-          ...['--format=custom', '--compress=0', '--no-password', `--snapshot=${snapshot.id}`],
+          '--format=custom',
+          '--compress=0',
+          '--no-password',
+          `--snapshot=${snapshot.id}`,
           `--lock-wait-timeout=${options.lockTimeoutSeconds * 1000}`,
           ...archive.args,
         ],

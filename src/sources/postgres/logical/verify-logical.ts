@@ -143,10 +143,8 @@ async function rehearse(rehearsal: Rehearsal): Promise<CheckOutcome[]> {
           settings,
           admin,
           tools,
-          ...{
-            jobs: options.jobs,
-            partial: manifest.database?.properties['filtered'] === true,
-          },
+          jobs: options.jobs,
+          partial: manifest.database?.properties['filtered'] === true,
         })
         checks.push(...outcome.checks)
         // What was in the empty cluster (its own `postgres`) is nobody's.

@@ -1,11 +1,11 @@
 import { createHash } from 'node:crypto'
 import { join } from 'node:path'
 import { afterAll, beforeAll } from 'vitest'
-import { describeSourceContract } from '../../../../test/contracts/source-contract.ts'
-import { describeWithPostgres, startTestCluster, type TestCluster } from '../../../../test/helpers/postgres-cluster.ts'
-import { runTool } from '../../../clients/postgres/index.ts'
-import { postgresOptions } from '../options.ts'
-import { LogicalSource } from './logical-source.ts'
+import { runTool } from '../../src/clients/postgres/index.ts'
+import { LogicalSource } from '../../src/sources/postgres/logical/logical-source.ts'
+import { postgresOptions } from '../../src/sources/postgres/options.ts'
+import { describeSourceContract } from '../contracts/source-contract.ts'
+import { describeWithPostgres, startTestCluster, type TestCluster } from '../helpers/postgres-cluster.ts'
 
 const SCHEMA = `
   CREATE TABLE person (id serial PRIMARY KEY, name text NOT NULL, note text);

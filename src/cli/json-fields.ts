@@ -1,0 +1,29 @@
+import { z } from 'zod'
+
+/** The parts that many outputs share. */
+
+export const id = z
+  .string()
+  .regex(/^[0-9a-f]{64}$/)
+  .describe('64 hex digits')
+export const shortId = z
+  .string()
+  .regex(/^[0-9a-f]{8}$/)
+  .describe('the first 8 of them')
+export const time = z.iso.datetime().describe('UTC, ISO 8601')
+export const bytes = z.int().min(0)
+export const count = z.int().min(0)
+export const repositoryName = z.string().describe('name of the repository in the configuration')
+export const absolutePath = z.string().describe('absolute path')
+
+const finding = z
+  .strictObject({
+    severity: z.enum(['info', 'warning', 'error']),
+    code: z.string().describe('stable, for machines: `pack-missing`'),
+    subject: z.string().describe('what it is about'),
+    message: z.string(),
+    hint: z.string().optional().describe('what to do'),
+    affects: z.array(z.string()).optional().describe('what suffers from it: snapshot ids, paths'),
+  })
+  .describe('one stated problem')
+export const findings = z.array(finding)

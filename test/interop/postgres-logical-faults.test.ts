@@ -1,0 +1,187 @@
+import { execFile } from 'node:child_process'
+import { readdir, readFile, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { promisify } from 'node:util'
+import { afterAll, afterEach, beforeAll, beforeEach, expect, it } from 'vitest'
+import type { RestoreOutcome } from '../../src/sources/source.ts'
+import { type DrainedSnapshot, drain, makeContext, makeTempDir, removeDir } from '../helpers/drained-snapshot.ts'
+import { describeWithPostgres, startTestCluster, type TestCluster } from '../helpers/postgres-cluster.ts'
+import {
+  databasesOf,
+  failure,
+  type RestoreOptions,
+  restoreTo,
+  SampleServers,
+  sourceOf,
+} from '../helpers/postgres-samples.ts'
+
+const run = promisify(execFile)
+
+describeWithPostgres('faults of logical backups', () => {
+  let servers: SampleServers
+  let test: TestCluster
+  let other: TestCluster
+  let dir = ''
+
+  beforeAll(async () => {
+    servers = await SampleServers.start(['sakila', 'chinook', 'medusa', 'strapi'])
+    test = servers.test
+    other = servers.other
+  })
+  afterAll(async () => {
+    await servers.close()
+  })
+  beforeEach(async () => {
+    dir = await makeTempDir('lb-log-')
+  })
+  afterEach(async () => {
+    await removeDir(dir)
+  })
+
+  const restore = (snapshot: DrainedSnapshot, target: string, more: RestoreOptions = {}): Promise<RestoreOutcome> =>
+    restoreTo(dir, snapshot, target, more)
+
+  const listCommands = async (): Promise<string[]> => {
+    const pids = (await readdir('/proc')).filter(name => /^\d+$/.test(name))
+    return await Promise.all(pids.map(pid => readFile(`/proc/${pid}/cmdline`, 'utf8').catch(() => '')))
+  }
+
+  it('leaves nothing behind when an archive is cut or its rows are fewer', async () => {
+    const snapshot = await drain(sourceOf(test.url('chinook')), dir)
+    const dump = snapshot.entries.find(entry => entry.path === 'chinook.dump')?.file ?? ''
+    const bytes = await readFile(dump)
+    await writeFile(dump, bytes.subarray(0, bytes.length - 20_000))
+    const before = await databasesOf(other)
+    const cut = await failure(restore(snapshot, other.url('cut')))
+    expect(cut.message).toContain('could not read from input file: end of file')
+    await writeFile(dump, bytes)
+    const wrong = structuredClone(snapshot.manifest)
+    const table = wrong.database?.databases?.[0]?.tables.find(each => each.name === 'public.track')
+    Object.assign(table ?? {}, { rows: 3504 })
+    const outcome = await restore({ ...snapshot, reader: { ...snapshot.reader, manifest: wrong } }, other.url('fewer'))
+    expect(outcome.checks).toMatchObject([{ passed: false, found: 'public.track: 3503' }])
+    expect(await databasesOf(other)).toEqual(before)
+  })
+
+  it('removes what a killed restore left', async () => {
+    const snapshot = await drain(sourceOf(test.url('medusa')), dir)
+    await other.createDatabase('again_lifeboat_0123abcd')
+    await other.createDatabase('other_lifeboat_0123abcd')
+    await restore(snapshot, other.url('again'))
+    expect(await databasesOf(other)).toContain('other_lifeboat_0123abcd')
+    expect(await databasesOf(other)).not.toContain('again_lifeboat_0123abcd')
+  })
+
+  it('names extensions that the server lacks', async () => {
+    const snapshot = await drain(sourceOf(test.url('medusa')), dir)
+    const manifest = structuredClone(snapshot.manifest)
+    Object.assign(manifest.database?.databases?.[0] ?? {}, { extensions: [{ name: 'vector', version: '0.7' }] })
+    const reader = { ...snapshot.reader, manifest }
+    const error = await failure(restore({ ...snapshot, reader }, other.url('vectors')))
+    expect(error.message).toContain('extension vector')
+    expect(error.hint).toContain('pgvector')
+  })
+
+  it('verifies by reading all of it, and by a restore into a cluster of its own', async () => {
+    const source = sourceOf(test.url('postgres'), { databases: ['sakila', 'strapi'] })
+    const snapshot = await drain(source, dir)
+    const verify = async (reader = snapshot.reader, all = false): Promise<boolean[]> => {
+      const outcome = await source.verify({ ...(await makeContext(dir)), snapshot: reader, restore: all })
+      expect(outcome.findings).toEqual([])
+      return outcome.checks.map(check => check.passed)
+    }
+    expect(await verify()).toEqual([true, true])
+    expect(await verify(snapshot.reader, true)).toEqual([true, true, true, true])
+
+    const dump = snapshot.entries.find(entry => entry.path === 'sakila.dump')?.file ?? ''
+    const bytes = await readFile(dump)
+    await writeFile(dump, bytes.subarray(0, bytes.length - 20_000))
+    // The table of contents alone is whole, as is all that it lists.
+    await run(join(test.tools.binDir, 'pg_restore'), ['--list', dump])
+    expect(await verify()).toEqual([false, true])
+    // One row less, at a place where pg_restore sees nothing wrong.
+    const row = bytes.indexOf('ACADEMY DINOSAUR')
+    const start = bytes.lastIndexOf('\n', row) + 1
+    const end = bytes.indexOf('\n', row)
+    const joined = Buffer.from(bytes)
+    joined[end] = 0x20
+    expect(end).toBeGreaterThan(start)
+    await writeFile(dump, joined)
+    expect(await verify()).toEqual([false, true])
+    await writeFile(dump, bytes)
+  })
+
+  it('never shows a password: not in the process list, not in errors, not in what is stored', async () => {
+    const password = 'pl4nted-s3cret'
+    await test.query('postgres', `CREATE ROLE planted LOGIN SUPERUSER PASSWORD '${password}'`)
+    const { host, port } = test.admin
+    const url = `postgres://planted:${password}@/sakila?host=${encodeURIComponent(host)}&port=${port}`
+    const seen: string[] = []
+    const watch = setInterval(() => void listCommands().then(lines => seen.push(...lines)), 5)
+    const snapshot = await drain(sourceOf(url), dir)
+    await restore(snapshot, url.replace('/sakila', '/planted_copy'))
+    await restore(snapshot, url.replace('/sakila', '/planted_copy'), { force: true, selection: { tables: ['film'] } })
+    clearInterval(watch)
+    expect(seen.some(line => line.includes('pg_dump'))).toBe(true)
+    expect(seen.filter(line => line.includes(password))).toEqual([])
+    const error = await failure(drain(sourceOf(url.replace('/sakila', '/nowhere')), dir))
+    const { message, hint, stack, context } = error
+    expect(JSON.stringify({ message, hint, stack, context })).not.toContain(password)
+    expect(JSON.stringify(snapshot.manifest)).not.toContain(password)
+  })
+
+  it('refuses a client older than the server before anything starts', async () => {
+    await writeFile(join(dir, 'pg_dump'), '#!/bin/sh\necho "pg_dump (PostgreSQL) 9.6.1"\n', { mode: 0o755 })
+    const source = sourceOf(test.url('sakila'), { binDir: dir })
+    expect((await failure(drain(source, dir))).code).toBe('tool-missing')
+    expect(await source.probe(await makeContext(dir))).toMatchObject([{ severity: 'error', code: 'client-unfit' }])
+  })
+
+  it('says before the first run what a user may not read, and how to mend it', async () => {
+    await test.createDatabase('rights')
+    await test.query(
+      'rights',
+      `CREATE ROLE poor LOGIN; CREATE TABLE secret (x int); CREATE TABLE rows (x int);
+      GRANT SELECT ON rows TO poor; ALTER TABLE rows ENABLE ROW LEVEL SECURITY; INSERT INTO rows VALUES (1)`,
+    )
+    const source = sourceOf(test.url('rights').replace('postgres@', 'poor@'))
+    const findings = await source.probe(await makeContext(dir))
+    expect(findings).toMatchObject([
+      { severity: 'info', code: 'role-passwords-missing' },
+      { severity: 'error', code: 'table-unreadable', affects: ['public.secret'] },
+      { severity: 'error', code: 'rows-hidden', affects: ['public.rows'] },
+    ])
+    for (const mend of findings.slice(1)) {
+      await test.query('rights', /run: (.*;)/.exec(mend.hint ?? '')?.[1] ?? 'no mend')
+    }
+    expect((await source.probe(await makeContext(dir))).filter(finding => finding.severity === 'error')).toEqual([])
+    const { manifest } = await drain(source, dir)
+    expect(manifest.database?.tables).toEqual([
+      { name: 'public.rows', rows: 1 },
+      { name: 'public.secret', rows: 0 },
+    ])
+  })
+
+  it('fails, not shortens, when the server dies in the middle', async () => {
+    const doomed = await startTestCluster()
+    try {
+      await doomed.createDatabase('big')
+      await doomed.query(
+        'big',
+        `CREATE TABLE t AS SELECT i, repeat(md5(i::text), 40) AS v FROM generate_series(1, 60000) i`,
+      )
+      const error = await failure(
+        drain(sourceOf(doomed.url('big'), { globals: false }), dir, {
+          bufferBytes: 1 << 20,
+          onStarted: async () => {
+            await Promise.resolve()
+            setTimeout(() => process.kill(doomed.cluster.server.pid, 'SIGQUIT'), 150)
+          },
+        }),
+      )
+      expect(['source-unreachable', 'source-busy', 'tool-failed']).toContain(error.code)
+    } finally {
+      await doomed.close()
+    }
+  })
+})
