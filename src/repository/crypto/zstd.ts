@@ -58,7 +58,7 @@ interface HandleOwner {
   readonly _writeState: Uint32Array
 }
 
-const KEEP_SCRATCH_BYTES = 16 * 1024 * 1024
+const KEEP_SCRATCH_BYTES = 5 * 1024 * 1024
 
 class HandleZstd implements Zstd {
   readonly #compressors = new Map<number, NativeContext>()
