@@ -29,8 +29,8 @@ export class Semaphore {
 }
 
 /**
- * Runs `work` over `items`, at most `limit` at once, pulling items lazily. Stops pulling at the first failure, waits for
- * what is under way, then throws that failure.
+ * Runs `work` over `items`, at most `limit` at once, pulling items lazily. Stops pulling at the first failure (of `work`
+ * or of `items`), waits for what is under way, then throws that failure.
  */
 export async function forEachLimit<T>(
   items: Iterable<T> | AsyncIterable<T>,
@@ -39,15 +39,20 @@ export async function forEachLimit<T>(
 ): Promise<void> {
   const running = new Set<Promise<void>>()
   let failure: { error: unknown } | undefined
-  for await (const item of items) {
-    if (failure) break
-    const task = work(item)
-      .catch((error: unknown) => {
-        failure ??= { error }
-      })
-      .finally(() => running.delete(task))
-    running.add(task)
-    if (running.size >= limit) await Promise.race(running)
+  try {
+    for await (const item of items) {
+      if (failure) break
+      const task = work(item)
+        .catch((error: unknown) => {
+          failure ??= { error }
+        })
+        .finally(() => running.delete(task))
+      running.add(task)
+      if (running.size >= limit) await Promise.race(running)
+    }
+  } catch (error) {
+    // What is under way may use what the caller gives back when this ends.
+    failure ??= { error }
   }
   await Promise.all(running)
   if (failure) throw failure.error

@@ -74,10 +74,15 @@ export function parseSnapshotWish(text: string, now: Date): SnapshotWish {
   if (text.toLowerCase() === 'latest') return { kind: 'latest' }
   if (/^[0-9a-f]{4,64}$/i.test(text)) return { kind: 'id', prefix: text.toLowerCase() }
   const time = parseTime(text, now)
-  if (time !== undefined) return { kind: 'at', time }
+  if (time !== undefined) return { kind: 'at', time: endOfSecond(time) }
   throw new AppError('usage', `cannot tell which snapshot "${text}" means`, {
     hint: 'Write latest, an id as "lifeboat snapshots" shows it, or a time like "2026-09-04 02:00" or "3h ago".',
   })
+}
+
+/** Times are shown without the fraction: one that is copied from there has to find what it was shown for. */
+function endOfSecond(time: Date): Date {
+  return time.getMilliseconds() === 0 ? new Date(time.getTime() + 999) : time
 }
 
 export interface ChosenSnapshot extends OpenedRepository {

@@ -3,6 +3,11 @@ import type { Finding } from './finding.ts'
 export const BACKUP_TYPES = ['full', 'incremental', 'differential', 'schema', 'data'] as const
 export type BackupType = (typeof BACKUP_TYPES)[number]
 
+/** Of a part of the source only. It stands in for no whole one: not in retention, nor as the latest. */
+export function isPart(type: string | undefined): type is 'schema' | 'data' {
+  return type === 'schema' || type === 'data'
+}
+
 export interface ManifestFile {
   /** Relative to the source's folder in the snapshot. */
   readonly path: string

@@ -1,4 +1,5 @@
 import { AppError } from '../base/errors.ts'
+import { isPart } from './manifest.ts'
 import { labelsOf } from './recovery-point.ts'
 import { Calendar, type CivilTime, formatRetentionDuration, isoWeek, type RetentionDuration } from './retention-time.ts'
 
@@ -227,5 +228,5 @@ function groupKey(
 ): string {
   const { source, type } = labelsOf(snapshot.tags)
   if (source === undefined) return `${snapshot.hostname}:${snapshot.paths.toSorted().join(',')}`
-  return `${source}@${snapshot.hostname}${type === 'schema' || type === 'data' ? ` (${type})` : ''}`
+  return `${source}@${snapshot.hostname}${isPart(type) ? ` (${type})` : ''}`
 }

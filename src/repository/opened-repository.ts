@@ -5,6 +5,7 @@ import type { Finding } from '../model/finding.ts'
 import type { Id, TreeNode } from '../model/node.ts'
 import type { Storage } from '../storage/storage.ts'
 import { check } from './check/check.ts'
+import { DamageRecord } from './check/damage-record.ts'
 import { Cipher } from './crypto/cipher.ts'
 import { openZstd } from './crypto/zstd.ts'
 import { type RepositoryContext, RepositoryFiles } from './files/repository-files.ts'
@@ -78,6 +79,7 @@ export class OpenedRepository implements Repository {
   readonly #keyRing: KeyRing
   readonly #workers: WorkerPool
   readonly #reading: Reading
+  readonly #record: DamageRecord
 
   constructor(parts: OpenedParts) {
     const { storage, options, config, keys, keyId } = parts
@@ -91,6 +93,7 @@ export class OpenedRepository implements Repository {
     this.#files = new RepositoryFiles(this.#context)
     const cacheDir = options.cacheDir === undefined ? undefined : join(options.cacheDir, config.id)
     this.#index = new BlobIndex({ files: this.#files, cacheDir, random })
+    this.#record = new DamageRecord(cacheDir, random)
     this.#snapshots = new SnapshotStore({ ...this.#context, files: this.#files, cacheDir, random })
     this.#keyRing = new KeyRing({ storage, random, clock: options.clock, onFinding: this.#onFinding }, keys, keyId)
     this.#workers = new WorkerPool({ keys, version: config.version, size: options.workers })
@@ -141,7 +144,9 @@ export class OpenedRepository implements Repository {
   }
 
   check(options: CheckOptions): Promise<CheckReport> {
-    return this.#whileShared(options.signal, signal => check(this.#maintenance(), { ...options, signal }))
+    return this.#whileShared(options.signal, signal =>
+      check({ ...this.#maintenance(), record: this.#record }, { ...options, signal }),
+    )
   }
 
   async prune(options: PruneOptions): Promise<PruneReport> {
@@ -167,6 +172,7 @@ export class OpenedRepository implements Repository {
       snapshots: this.#snapshots,
       workers: this.#workers,
       lock: this.#lockRequest(false, { signal }),
+      record: this.#record,
       signal,
     })
   }
@@ -216,12 +222,19 @@ export class OpenedRepository implements Repository {
    */
   async #whileShared<T>(outer: AbortSignal, work: (signal: AbortSignal) => Promise<T>): Promise<T> {
     const stop = new AbortController()
+    const done = new AbortController()
     const signal = AbortSignal.any([outer, stop.signal])
     const written = Promise.withResolvers<void>()
-    const locking = this.#lockIfPossible(signal, written.resolve)
-    locking.catch((error: unknown) => stop.abort(error))
+    const locking = this.#lockIfPossible(AbortSignal.any([signal, done.signal]), written.resolve)
+    locking.then(
+      lock => lock?.lost.addEventListener('abort', () => stop.abort(lock.lost.reason)),
+      (error: unknown) => done.signal.aborted || stop.abort(error),
+    )
     await Promise.race([written.promise, locking])
-    const [outcome, locked] = await Promise.allSettled([work(signal), locking])
+    const [outcome] = await Promise.allSettled([work(signal)])
+    // Work that was done before the lock had settled needs it no more.
+    done.abort()
+    const [locked] = await Promise.allSettled([locking])
     if (locked.status === 'fulfilled') await locked.value?.release()
     if (stop.signal.aborted) throw stop.signal.reason
     if (outcome.status === 'rejected') throw outcome.reason

@@ -31,7 +31,7 @@ export const restore: Command = {
       required: true,
       complete: 'sources',
     },
-    { name: 'snapshot', summary: 'latest (default), an id, or a time like "3h ago"', complete: ['latest'] },
+    { name: 'snapshot', summary: 'latest (default), a time like "3h ago", or an id', complete: ['latest'] },
   ],
   options: [
     {

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import { backUp, engineOptions, SteppedClock } from '../../../test/helpers/engine.ts'
+import { formatTime } from '../../base/times.ts'
 import { labelsToTags } from '../../model/recovery-point.ts'
 import { createRepository, type Repository, type Snapshot } from '../../repository/index.ts'
 import { MemoryStorage } from '../../storage/memory/memory-storage.ts'
@@ -33,14 +34,41 @@ it('says what there is when there is no such snapshot', async () => {
   const early = { kind: 'at', time: new Date('2024-12-31T00:00:00Z') } as const
   await expect(getWishedSnapshot(repository, 'app', early)).rejects.toMatchObject({
     code: 'snapshot-not-found',
-    hint: 'The oldest one is of 2025-01-01T00:00:00.000Z.',
+    hint: `The oldest one is of ${formatTime(new Date('2025-01-01T00:00:00Z'))}.`,
   })
   await expect(getWishedSnapshot(repository, 'ap', { kind: 'latest' })).rejects.toMatchObject({
-    hint: 'Run "lifeboat backup ap" to take one. There are snapshots of: app.',
+    hint: 'Did you mean "app"?',
+  })
+  await expect(getWishedSnapshot(repository, 'mail', { kind: 'latest' })).rejects.toMatchObject({
+    hint: 'Run "lifeboat backup mail" to take one. There are snapshots of: app.',
   })
   await expect(getWishedSnapshot(repository, 'app', { kind: 'id', prefix: foreign.id })).rejects.toMatchObject({
     message: expect.stringContaining('is not of source app'),
   })
+})
+
+it('takes a part for the latest in no case', async () => {
+  const partial = await createRepository(new MemoryStorage(), engineOptions(new SteppedClock()))
+  try {
+    const add = (day: number, type: 'full' | 'schema' | 'data') =>
+      backUp(partial, { file: Buffer.from(`${day}`) }, undefined, {
+        time: new Date(Date.UTC(2025, 0, day)),
+        tags: labelsToTags({ source: 'app', kind: 'sqlite', type, run: 'r' }),
+      })
+    const schema = await add(1, 'schema')
+    await expect(getWishedSnapshot(partial, 'app', { kind: 'latest' })).rejects.toMatchObject({
+      message: 'no whole snapshot of source app, only its schema or data',
+    })
+    const full = await add(2, 'full')
+    await add(3, 'data')
+    await add(4, 'schema')
+    expect((await getWishedSnapshot(partial, 'app', { kind: 'latest' })).id).toBe(full.id)
+    const at = { kind: 'at', time: new Date('2025-01-05T00:00:00Z') } as const
+    expect((await getWishedSnapshot(partial, 'app', at)).id).toBe(full.id)
+    expect((await getWishedSnapshot(partial, 'app', { kind: 'id', prefix: schema.id })).id).toBe(schema.id)
+  } finally {
+    await partial.close()
+  }
 })
 
 it('lists recovery points with what is proven, other programs’ without source', async () => {

@@ -1,8 +1,14 @@
 import { AppError } from '../../base/errors.ts'
+import { suggest } from '../../base/suggest.ts'
+import { formatTime } from '../../base/times.ts'
+import { isPart } from '../../model/manifest.ts'
 import { labelsOf } from '../../model/recovery-point.ts'
 import type { Repository, Snapshot } from '../../repository/index.ts'
 
-/** How a person names a snapshot: the newest, the newest at or before a moment, or an id (prefix). */
+/**
+ * How a person names a snapshot: the newest, the newest at or before a moment, or an id (prefix). Only an id reaches a
+ * part (`schema`, `data`): restored over the original as the latest, it would empty the database.
+ */
 export type SnapshotWish =
   | { readonly kind: 'latest' }
   | { readonly kind: 'at'; readonly time: Date }
@@ -20,9 +26,11 @@ export async function getWishedSnapshot(
   if (wish.kind === 'id') return getById(repository, source, wish.prefix)
   const { snapshots } = await repository.listSnapshots()
   const own = snapshots.filter(snapshot => source === undefined || labelsOf(snapshot.tags).source === source)
-  const found = wish.kind === 'latest' ? own.at(-1) : own.findLast(snapshot => snapshot.time <= wish.time)
+  const whole = own.filter(snapshot => !isPart(labelsOf(snapshot.tags).type))
+  const found = wish.kind === 'latest' ? whole.at(-1) : whole.findLast(snapshot => snapshot.time <= wish.time)
   if (found !== undefined) return found
-  throw notFound(source, wish, own, snapshots)
+  if (whole.length === 0 && own.length > 0) throw onlyParts(source)
+  throw notFound(source, wish, whole, snapshots)
 }
 
 async function getById(repository: Repository, source: string | undefined, prefix: string): Promise<Snapshot> {
@@ -37,6 +45,13 @@ async function getById(repository: Repository, source: string | undefined, prefi
   })
 }
 
+function onlyParts(source: string | undefined): AppError {
+  const whose = source === undefined ? 'in this repository' : `of source ${source}`
+  return new AppError('snapshot-not-found', `no whole snapshot ${whose}, only its schema or data`, {
+    hint: 'Run "lifeboat snapshots" and name one by its id.',
+  })
+}
+
 function notFound(
   source: string | undefined,
   wish: Exclude<SnapshotWish, { kind: 'id' }>,
@@ -46,13 +61,18 @@ function notFound(
   const whose = source === undefined ? 'in this repository' : `of source ${source}`
   const oldest = own[0]
   if (wish.kind === 'at' && oldest !== undefined) {
-    return new AppError('snapshot-not-found', `no snapshot ${whose} at or before ${wish.time.toISOString()}`, {
-      hint: `The oldest one is of ${oldest.time.toISOString()}.`,
+    return new AppError('snapshot-not-found', `no snapshot ${whose} at or before ${formatTime(wish.time)}`, {
+      hint: `The oldest one is of ${formatTime(oldest.time)}.`,
     })
   }
+  return new AppError('snapshot-not-found', `no snapshot ${whose}`, { hint: whatThereIs(source, all) })
+}
+
+function whatThereIs(source: string | undefined, all: readonly Snapshot[]): string {
   const sources = [...new Set(all.map(snapshot => labelsOf(snapshot.tags).source).filter(name => name !== undefined))]
+  if (source === undefined) return 'Run "lifeboat backup" to take one.'
+  const meant = suggest(source, sources)
+  if (meant !== undefined) return `Did you mean "${meant}"?`
   const others = sources.length > 0 ? ` There are snapshots of: ${sources.join(', ')}.` : ''
-  return new AppError('snapshot-not-found', `no snapshot ${whose}`, {
-    hint: `Run "lifeboat backup${source === undefined ? '' : ` ${source}`}" to take one.${others}`,
-  })
+  return `Run "lifeboat backup ${source}" to take one.${others}`
 }

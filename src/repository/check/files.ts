@@ -24,7 +24,8 @@ export interface FilesToCheck {
 /** Config, keys and locks. What they say is not needed to read snapshots now, but to open the repository again. */
 export async function checkSmallFiles(from: FilesToCheck, inventory: Inventory, damage: Damage): Promise<void> {
   await checkConfig(from, inventory, damage)
-  for (const id of inventory.key) await checkKey(from, id, damage)
+  const needOnlyKey = inventory.key.length === 1 ? inventory.snapshot : []
+  for (const id of inventory.key) await checkKey(from, id, damage, needOnlyKey)
   await from.files.loadEach(
     'lock',
     inventory.lock,
@@ -70,7 +71,7 @@ async function checkConfig(
   damage: Damage,
 ): Promise<void> {
   if (!inventory.hasConfig) {
-    damage.add(configFinding('config-missing', 'the config file is missing'))
+    damage.add(configFinding('config-missing', 'the config file is missing'), inventory.snapshot)
     return
   }
   try {
@@ -79,11 +80,16 @@ async function checkConfig(
     parseConfig(opened)
   } catch (error) {
     if (!isAppError(error, 'damaged') && !isAppError(error, 'repository-too-new')) throw error
-    damage.add(configFinding('config-damaged', error.message))
+    damage.add(configFinding('config-damaged', error.message), inventory.snapshot)
   }
 }
 
-async function checkKey({ storage, signal }: FilesToCheck, id: Id, damage: Damage): Promise<void> {
+async function checkKey(
+  { storage, signal }: FilesToCheck,
+  id: Id,
+  damage: Damage,
+  affects: readonly Id[],
+): Promise<void> {
   const subject = `key ${shortId(id)}`
   try {
     const bytes = await storage.load(fileKey('key', id), { signal })
@@ -100,7 +106,7 @@ async function checkKey({ storage, signal }: FilesToCheck, id: Id, damage: Damag
         message: error.message,
         hint: 'Its password may not open the repository any more. Add a new key with "lifeboat key add", then remove this one.',
       },
-      [],
+      affects,
     )
   }
 }

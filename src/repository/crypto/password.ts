@@ -4,7 +4,7 @@ import type { Secret } from '../../base/secret.ts'
 import { formatKeyMaterial, type KeyFile, type KeyMaterial, parseKeyMaterial } from '../format/key-file.ts'
 import { Cipher } from './cipher.ts'
 
-/** 32 MiB and about 70 ms on the machine this was measured on; see docs/decisions/0012-key-derivation.md. */
+/** 32 MiB and about 70 ms on the machine this was measured on; see docs/decisions/engine.md. */
 export const SCRYPT = { n: 32768, r: 8, p: 1 } as const
 
 export interface KeyOrigin {

@@ -13,7 +13,7 @@ export interface Zstd {
 /**
  * Opens zstd for this thread. Node's one-shot functions make a context and a stream object for every call, which at
  * 16 KiB costs as much as the compression itself. Where this Node's stream objects let it (a self-test finds out), their
- * contexts are used again and again. See docs/decisions/0011-zstd-handles.md.
+ * contexts are used again and again. See docs/decisions/engine.md.
  */
 export function openZstd(): Zstd {
   const fast = new HandleZstd()
@@ -58,7 +58,7 @@ interface HandleOwner {
   readonly _writeState: Uint32Array
 }
 
-const KEEP_SCRATCH_BYTES = 16 * 1024 * 1024
+const KEEP_SCRATCH_BYTES = 5 * 1024 * 1024
 
 class HandleZstd implements Zstd {
   readonly #compressors = new Map<number, NativeContext>()

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
 import { formatConfig, parseConfig } from './config.ts'
-import { formatIndex, parseIndex } from './index-file.ts'
+import { formatIndex, formatIndexOfEntries, parseIndex } from './index-file.ts'
 import { formatKeyFile, type KeyFile, parseKeyFile } from './key-file.ts'
 import { formatLockFile, parseLockFile } from './lock-file.ts'
 import { formatPackHeader, type PackedBlob, parseHeaderLength, parsePackHeader } from './pack-header.ts'
@@ -96,6 +96,8 @@ test('pack header', () => {
 test('index file', () => {
   const packs = [{ id: 'ef'.repeat(32), blobs }]
   expect(parseIndex(formatIndex(packs), 'index 1')).toEqual(packs)
+  const entries = packs.map(pack => ({ id: pack.id, entries: formatPackHeader(pack.blobs) }))
+  expect(formatIndexOfEntries(entries).equals(formatIndex(packs))).toBe(true)
   expect(JSON.parse(formatIndex(packs).toString()).packs[0].blobs[0]).not.toHaveProperty('uncompressed_length')
   const pack = (blob: object): Buffer =>
     json({ packs: [{ id, blobs: [{ id, type: 'data', offset: 0, length: 40, ...blob }] }] })

@@ -1,7 +1,7 @@
 import type { Id } from '../../model/node.ts'
 import { isId } from './file-keys.ts'
 import { invalid, JsonObject, utf8 } from './json.ts'
-import { MAX_BLOB_BYTES, type PackedBlob, SEAL_BYTES } from './pack-header.ts'
+import { MAX_BLOB_BYTES, type PackedBlob, SEAL_BYTES, walkPackEntries } from './pack-header.ts'
 
 export interface IndexedPack {
   readonly id: Id
@@ -46,9 +46,36 @@ function isUint32(value: unknown): value is number {
 }
 
 export function formatIndex(packs: Iterable<IndexedPack>): Buffer {
-  const parts: string[] = []
-  for (const pack of packs) parts.push(`{"id":"${pack.id}","blobs":[${pack.blobs.map(formatBlob).join(',')}]}`)
-  return Buffer.from(`{"packs":[${parts.join(',')}]}\n`, 'latin1')
+  const parts: Buffer[] = []
+  for (const pack of packs) parts.push(formatPack(pack.id, pack.blobs.map(formatBlob)))
+  return joinPacks(parts)
+}
+
+/** The same from pack headers (plaintext) that this process made itself: an index has very many blobs. */
+export function formatIndexOfEntries(packs: Iterable<{ readonly id: Id; readonly entries: Uint8Array }>): Buffer {
+  const parts: Buffer[] = []
+  for (const { id, entries } of packs) {
+    const bytes = Buffer.from(entries.buffer, entries.byteOffset, entries.byteLength)
+    const blobs: string[] = []
+    walkPackEntries(bytes, (idAt, isTree, offset, length, plainLength) => {
+      const type = isTree ? 'tree' : 'data'
+      const uncompressedLength = plainLength === 0 ? undefined : plainLength
+      blobs.push(formatBlob({ id: bytes.toString('hex', idAt, idAt + 32), type, offset, length, uncompressedLength }))
+    })
+    parts.push(formatPack(id, blobs))
+  }
+  return joinPacks(parts)
+}
+
+// Bytes at once: the strings of a whole index would take several times its size.
+function formatPack(id: Id, blobs: readonly string[]): Buffer {
+  return Buffer.from(`{"id":"${id}","blobs":[${blobs.join(',')}]}`, 'latin1')
+}
+
+function joinPacks(packs: readonly Buffer[]): Buffer {
+  const comma = Buffer.from(',')
+  const list = packs.flatMap((pack, i) => (i === 0 ? [pack] : [comma, pack]))
+  return Buffer.concat([Buffer.from('{"packs":['), ...list, Buffer.from(']}\n')])
 }
 
 function formatBlob({ id, type, offset, length, uncompressedLength }: PackedBlob): string {

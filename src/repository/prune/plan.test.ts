@@ -13,6 +13,7 @@ function pack(id: string, use: Partial<PackUse>): PackUse {
     unusedBlobs: 0,
     unusedBytes: 0,
     uncompressed: false,
+    shared: false,
     ...use,
   }
 }

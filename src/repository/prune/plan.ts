@@ -12,6 +12,8 @@ export interface PackUse {
   readonly unusedBytes: number
   /** Holds blobs that this repository's version would store compressed. */
   readonly uncompressed: boolean
+  /** Holds needed blobs that other packs have too. Only reading tells which copy is whole. */
+  readonly shared: boolean
 }
 
 export interface PrunePlan {
@@ -40,7 +42,7 @@ export function planPrune(packs: readonly PackUse[], options: PrunePlanOptions):
   const smallBytes = smallPackBytes(packs)
   const remove = packs.filter(pack => pack.usedBlobs === 0)
   const needed = packs.filter(pack => pack.usedBlobs > 0)
-  const mustRewrite = (pack: PackUse): boolean => isBadlyPacked(pack, options.version)
+  const mustRewrite = (pack: PackUse): boolean => pack.shared || isBadlyPacked(pack, options.version)
   const isSmall = (pack: PackUse): boolean => sizeOf(pack) < smallBytes
   const whole = needed.filter(pack => pack.unusedBlobs === 0 && !mustRewrite(pack))
   const small = whole.filter(isSmall)

@@ -8,6 +8,7 @@ import { PackTable } from '../check/pack-table.ts'
 import type { RepositoryContext, RepositoryFiles } from '../files/repository-files.ts'
 import { shortId } from '../format/file-keys.ts'
 import { BlobIndex } from '../index-store/blob-index.ts'
+import type { BlobLocation } from '../index-store/segment.ts'
 import type { ReadingWorkers } from '../read/reader.ts'
 import type { PruneOptions, PruneReport } from '../repository.ts'
 import { adoptPacks } from './adopt.ts'
@@ -33,7 +34,7 @@ interface Survey {
   readonly stored: ReadonlyMap<Id, number>
   /** Packs that no index names: the remains of backups that were stopped. */
   readonly orphans: readonly Id[]
-  /** Packs that the index names and that are gone, but that nothing needs. */
+  /** Packs that the index names and that are gone or cut, but that nothing needs. */
   readonly vanished: readonly Id[]
   readonly damagedIndexes: ReadonlySet<Id>
   readonly usage: PackUsage
@@ -62,17 +63,26 @@ async function surveyRepository(context: PruneContext, options: PruneOptions): P
   const stored = await listPacks(context.storage, signal)
   const { used, findings } = await findUsed(context, index, roots, stored, options)
   const table = new PackTable(index)
-  const usage = new PackUsage(used, index)
+  const isWhole = (pack: Id): boolean => stored.get(pack) === table.sizeOf(pack)
+  const usage = new PackUsage(used, { locations: () => readableLocations(index, isWhole) })
   const uses = [...usage.packUses(pack => table.tailBytesOf(pack))]
-  assertPacks(uses, stored)
-  const vanished = uses.filter(use => !stored.has(use.id)).map(use => use.id)
+  assertPacks(uses, stored, pack => table.sizeOf(pack))
+  const vanished = [...table.ids()].filter(id => !isWhole(id))
   const maxUnused = options.maxUnused ?? MAX_UNUSED
   const plan = planPrune(
-    uses.filter(use => stored.has(use.id)),
+    uses.filter(use => isWhole(use.id)),
     { maxUnused, version: context.version },
   )
   const orphans = [...stored.keys()].filter(id => !table.packs.has(id))
   return { index, stored, orphans, vanished, damagedIndexes, usage, plan, findings: [...index.findings, ...findings] }
+}
+
+/** All but those in packs that are gone or cut, where another pack has the blob too. */
+function* readableLocations(index: BlobIndex, isWhole: (pack: Id) => boolean): Generator<BlobLocation> {
+  for (const place of index.locations()) {
+    const elsewhere = (): boolean => index.findAll(place.type, place.id).some(copy => isWhole(copy.packId))
+    if (isWhole(place.packId) || !elsewhere()) yield place
+  }
 }
 
 async function findDamaged(files: RepositoryFiles, index: BlobIndex): Promise<Set<Id>> {
@@ -113,10 +123,10 @@ function assertIndexed({ data }: UsedBlobs, index: BlobIndex): void {
 }
 
 /** Packs that are needed are there, and as long as the index says. */
-function assertPacks(uses: readonly PackUse[], stored: ReadonlyMap<Id, number>): void {
+function assertPacks(uses: readonly PackUse[], stored: ReadonlyMap<Id, number>, sizeOf: (pack: Id) => number): void {
   for (const use of uses) {
     const sizeBytes = stored.get(use.id)
-    const expected = use.usedBytes + use.unusedBytes
+    const expected = sizeOf(use.id)
     if (use.usedBlobs === 0 || sizeBytes === expected) continue
     const problem = sizeBytes === undefined ? 'is missing' : `has ${sizeBytes} bytes instead of ${expected}`
     throw refusal(new AppError('damaged', `pack ${shortId(use.id)}, which snapshots need, ${problem}`))
@@ -148,7 +158,7 @@ async function execute(context: PruneContext, survey: Survey, options: PruneOpti
   // Until the new index is there, the old one is right; once the old one is gone, nothing names the old packs.
   const outdated = await rewriteIndex(context.files, change, signal)
   for (const id of outdated) await context.files.remove('index', id)
-  await removePacks(context, old, 'packs', options)
+  await removePacks(context, [...old, ...vanished], 'packs', options)
   const kept = [...plan.keep, ...plan.repack.filter(pack => damaged.has(pack.id))]
   return {
     packsKept: kept.length,
@@ -163,14 +173,14 @@ async function execute(context: PruneContext, survey: Survey, options: PruneOpti
 
 async function repackAll(
   context: PruneContext,
-  { plan, usage }: Survey,
+  { plan, usage, index }: Survey,
   writer: PackWriter,
   { signal, onProgress }: PruneOptions,
 ): Promise<Map<Id, Finding>> {
   const total = sum(plan.repack.map(sizeOf))
   let done = 0
   try {
-    const damaged = await repack({ ...context, usage, writer, signal }, plan.repack, pack => {
+    const damaged = await repack({ ...context, usage, index, writer, signal }, plan.repack, pack => {
       done += sizeOf(pack)
       onProgress?.({ step: 'repack', done, total, unit: 'bytes' })
     })

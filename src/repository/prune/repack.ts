@@ -1,13 +1,15 @@
 import { forEachLimit } from '../../base/concurrency.ts'
-import { throwIfAborted } from '../../base/errors.ts'
+import { isAppError, throwIfAborted } from '../../base/errors.ts'
 import type { Finding } from '../../model/finding.ts'
 import type { Id } from '../../model/node.ts'
 import type { RepositoryContext } from '../files/repository-files.ts'
 import { shortId } from '../format/file-keys.ts'
 import { invalid } from '../format/json.ts'
 import type { PackedBlob } from '../format/pack-header.ts'
+import type { BlobIndex } from '../index-store/blob-index.ts'
 import { openBlob } from '../pack/blob.ts'
 import { type BlobTable, rowOf, tableSize, toBlobTable } from '../read/blob-table.ts'
+import { loadBlob } from '../read/load-blob.ts'
 import { loadRange } from '../read/load-range.ts'
 import { readPackContents } from '../read/pack-contents.ts'
 import type { ReadingWorkers } from '../read/reader.ts'
@@ -22,6 +24,7 @@ const COMPRESSION_LEVEL = 3
 export interface RepackContext extends RepositoryContext {
   readonly workers: ReadingWorkers
   readonly usage: PackUsage
+  readonly index: BlobIndex
   readonly writer: PackWriter
   readonly signal: AbortSignal
 }
@@ -62,18 +65,18 @@ async function repackOne(context: RepackContext, pack: PackUse): Promise<number>
     if (tableSize(blobs) === 0) continue
     const sifted = await context.workers.sift({ bytes: loaded, blobs })
     loaded = sifted.bytes
-    lost += sifted.damaged.length
     await copyWhole(context, blobs, sifted)
+    for (const at of sifted.damaged) if (!(await takeElsewhere(context, rowOf(blobs, at)))) lost++
   }
   return lost
 }
 
-/** By the pack's own header: what the index says was compared with the pack's size before. */
-function wantedOf({ usage, cipher }: RepackContext, pack: PackUse, bytes: Uint8Array): PackedBlob[] {
+/** By the pack's own header, or where that is damaged by the index: what the index says was compared with the pack's size before. */
+function wantedOf({ usage, index, cipher }: RepackContext, pack: PackUse, bytes: Uint8Array): PackedBlob[] {
   const contents = readPackContents(bytes, bytes.length, `pack ${shortId(pack.id)}`, cipher)
-  if ('reason' in contents) return []
+  const blobs = 'reason' in contents ? [...index.locations()].filter(place => place.packId === pack.id) : contents.blobs
   const seen = new Set<string>()
-  return contents.blobs.filter(({ type, id }) => {
+  return blobs.filter(({ type, id }) => {
     const key = `${type} ${id}`
     if (seen.has(key) || !usage.isChosen(pack.id, type, id)) return false
     seen.add(key)
@@ -90,6 +93,22 @@ async function copyWhole(context: RepackContext, blobs: BlobTable, { bytes, dama
     const sealed = Buffer.from(bytes.subarray(blob.offset, blob.offset + blob.length))
     if (mustCompress(context, blob)) await addCompressed(context, blob, sealed)
     else await context.writer.add(blob, sealed)
+  }
+}
+
+/** A copy in another pack takes the place of a damaged one. */
+async function takeElsewhere(context: RepackContext, { type, id }: PackedBlob): Promise<boolean> {
+  const { cipher, zstd, writer, version, signal } = context
+  try {
+    const plaintext = await loadBlob(context, type, id, signal)
+    const packed = version === 2 ? zstd.compress(plaintext, COMPRESSION_LEVEL) : plaintext
+    const sealed = cipher.seal(packed)
+    const uncompressedLength = version === 2 ? plaintext.length : undefined
+    await writer.add({ type, id, length: sealed.length, uncompressedLength }, sealed)
+    return true
+  } catch (error) {
+    if (!isAppError(error, 'damaged')) throw error
+    return false
   }
 }
 

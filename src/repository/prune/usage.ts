@@ -23,6 +23,7 @@ interface Tally {
   unused: number
   unusedBytes: number
   uncompressed: boolean
+  shared: boolean
 }
 
 /**
@@ -63,6 +64,7 @@ export class PackUsage {
         unusedBlobs: tally.unused + tally.duplicates,
         unusedBytes: tally.unusedBytes + tally.duplicateBytes,
         uncompressed: tally.uncompressed,
+        shared: tally.shared,
       }
     }
   }
@@ -106,6 +108,7 @@ export class PackUsage {
     const left = (this.#copies[number] ?? 1) - 1
     this.#copies[number] = left
     if (left > 0 && tally.used === 0 && tally.unused > 0) return
+    tally.shared = true
     tally.duplicates--
     tally.duplicateBytes -= length
     this.#choose(number, pack, tally, length)
@@ -133,5 +136,6 @@ function emptyTally(type: BlobType): Tally {
     unused: 0,
     unusedBytes: 0,
     uncompressed: false,
+    shared: false,
   }
 }

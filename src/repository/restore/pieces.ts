@@ -57,6 +57,7 @@ function* piecesOf(file: FileToWrite, target: Target, source: PieceSource): Gene
   for (const id of file.content) {
     const length = source.lengthOf(id)
     if (length === undefined) {
+      target.cut = true
       source.onMissing(target, id)
       return
     }

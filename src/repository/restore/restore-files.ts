@@ -156,7 +156,7 @@ class Restoration {
   #closeIfDone(target: Target): void {
     if (target.pending > 0) return
     this.#open.delete(target.descriptor)
-    closeTarget(target, true)
+    closeTarget(target, !target.cut)
   }
 
   #progress(): WrittenBytes {

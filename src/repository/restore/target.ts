@@ -23,6 +23,8 @@ export interface Target {
   pending: number
   /** Bytes of its pieces so far. */
   contentBytes: number
+  /** Its content is not known to the end. */
+  cut: boolean
 }
 
 /** Opens, creates (0600) or resizes the file. Never follows a link. */
@@ -32,7 +34,7 @@ export function openTarget(file: FileToWrite): Target {
     const descriptor = openSync(encodeName(file.path), flags, 0o600)
     try {
       const { path, sizeBytes } = file
-      return { path, descriptor, sizeBytes, ...prepare(file, descriptor), pending: 0, contentBytes: 0 }
+      return { path, descriptor, sizeBytes, ...prepare(file, descriptor), pending: 0, contentBytes: 0, cut: false }
     } catch (error) {
       closeSync(descriptor)
       throw error

@@ -17,6 +17,8 @@ export interface Jobs {
   store: { job: StoreJob; outcome: StoreOutcome }
   /** Ends the packs begun for one writing. */
   finishPacks: { job: { readonly writing: number }; outcome: StoreOutcome['packs'] }
+  /** Gives back the memory of a pack. */
+  recycle: { job: { readonly body: Uint8Array }; outcome: undefined }
   dropPacks: { job: { readonly writing: number }; outcome: undefined }
   index: { job: IndexJob; outcome: IndexOutcome }
   open: { job: OpenJob; outcome: OpenOutcome }
@@ -62,6 +64,7 @@ const handlers: Handlers = {
     const finished = packs.finish(writing)
     return answer(finished, ...finished.flatMap(pack => pack.parts))
   },
+  recycle: ({ body }, { packs }) => answer(packs.recycle(body)),
   dropPacks: ({ writing }, { packs }) => answer(packs.drop(writing)),
   index: (job, { version, cipher, zstd }) => {
     const outcome = runIndexJob(job, version, cipher, zstd)

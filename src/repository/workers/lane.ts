@@ -1,4 +1,4 @@
-import { Worker } from 'node:worker_threads'
+import { threadId, Worker } from 'node:worker_threads'
 import { AppError, messageOf } from '../../base/errors.ts'
 import type { JobName, Jobs, WorkerState } from './jobs.ts'
 import { runJob } from './jobs.ts'
@@ -8,6 +8,7 @@ import { type Reply, type Request, unpackError, type WorkerStart } from './messa
 export interface Lane {
   /** Jobs given and not answered yet. */
   readonly pending: number
+  readonly thread: number
   run<N extends JobName>(
     name: N,
     job: Jobs[N]['job'],
@@ -19,6 +20,7 @@ export interface Lane {
 /** This thread: for work that is done before a worker thread would have started. */
 export class InlineLane implements Lane {
   readonly pending = 0
+  readonly thread = threadId
   readonly #state: WorkerState
 
   constructor(state: WorkerState) {
@@ -56,6 +58,10 @@ export class ThreadLane implements Lane {
     this.#thread.on('message', (reply: Reply) => this.#settle(reply))
     this.#thread.on('error', error => this.#end(error))
     this.#thread.on('exit', code => this.#end(new Error(`exit code ${code}`)))
+  }
+
+  get thread(): number {
+    return this.#thread.threadId
   }
 
   get pending(): number {

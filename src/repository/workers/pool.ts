@@ -65,6 +65,19 @@ export class WorkerPool {
     return this.run('sift', job, job.bytes)
   }
 
+  /** Gives a saved pack's memory back to the thread that made it. */
+  recycle(thread: number, body: Uint8Array): void {
+    const lane = this.#lanes.find(candidate => candidate.thread === thread)
+    // A thread that has ended has its error reported by what waits for it.
+    lane?.run('recycle', { body }, [body.buffer]).catch(() => {})
+  }
+
+  /** Starts the threads now, when it is known that there will be much to do: they are ready when the first job is. */
+  warmUp(): void {
+    this.#inlineBytes = INLINE_BYTES
+    if (this.#threads.length === 0) this.#startThreads()
+  }
+
   async close(): Promise<void> {
     await Promise.all(this.#threads.map(thread => thread.close()))
   }

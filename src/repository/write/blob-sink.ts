@@ -21,7 +21,8 @@ export interface BlobSinkOptions {
 interface Batch {
   readonly slab: Uint8Array
   readonly ranges: number[]
-  readonly ids: Uint8Array[]
+  /** 32 bytes a blob. */
+  readonly ids: IdList
   used: number
 }
 
@@ -38,10 +39,11 @@ export class BlobSink {
     this.#buffers = new BufferPool(BATCH_BYTES, options.workers.size * 2 + 2, options.failure)
   }
 
-  /** One blob. Its bytes are free again when this resolves. */
-  async add(type: BlobType, plaintext: Uint8Array, ids: Buffer, idAt: number): Promise<void> {
-    if (!this.#claim(type, plaintext.length, ids, idAt)) return
-    await this.#copy(type, plaintext, ids.subarray(idAt, idAt + ID_BYTES))
+  /** One blob in memory of its own, which is given away. */
+  async add(type: BlobType, plaintext: Uint8Array, id: Buffer): Promise<void> {
+    if (!this.#claim(type, plaintext.length, id, 0)) return
+    if (plaintext.length > BATCH_BYTES / 2) this.#dispatchOne(type, plaintext, id, 0)
+    else await this.#copy(type, plaintext, id, 0)
   }
 
   /**
@@ -56,20 +58,22 @@ export class BlobSink {
     release: (slab: Uint8Array) => void,
   ): Promise<void> {
     const ranges: number[] = []
-    const ids: Uint8Array[] = []
+    const ids = new IdList(ends.length)
     let from = start
     let newBytes = 0
     for (const [i, end] of ends.entries()) {
       if (this.#claim('data', end - from, digests, i * ID_BYTES)) {
         ranges.push(from, end)
-        ids.push(digests.subarray(i * ID_BYTES, i * ID_BYTES + ID_BYTES))
+        ids.add(digests, i * ID_BYTES)
         newBytes += end - from
       }
       from = end
     }
     // Little that is new is copied away, and the slab is free at once.
     if (newBytes > BATCH_BYTES / 4) return this.#dispatch('data', { slab, ranges, ids, used: 0 }, release)
-    for (const [i, id] of ids.entries()) await this.#copy('data', slab.subarray(ranges[i * 2], ranges[i * 2 + 1]), id)
+    for (let i = 0; i < ids.count; i++) {
+      await this.#copy('data', slab.subarray(ranges[i * 2], ranges[i * 2 + 1]), ids.bytes, i * ID_BYTES)
+    }
     release(slab)
   }
 
@@ -101,16 +105,19 @@ export class BlobSink {
     return isNew
   }
 
-  async #copy(type: BlobType, plaintext: Uint8Array, id: Uint8Array): Promise<void> {
-    if (plaintext.length > BATCH_BYTES / 2) {
-      const slab = Uint8Array.from(plaintext)
-      return this.#dispatch(type, { slab, ranges: [0, slab.length], ids: [id], used: slab.length }, () => {})
-    }
+  async #copy(type: BlobType, plaintext: Uint8Array, ids: Buffer, idAt: number): Promise<void> {
+    if (plaintext.length > BATCH_BYTES / 2) return this.#dispatchOne(type, Uint8Array.from(plaintext), ids, idAt)
     for (;;) {
       const batch = this.#batches[type] ?? (await this.#startBatch(type))
-      if (batch && batch.used + plaintext.length <= batch.slab.length) return addTo(batch, plaintext, id)
+      if (batch && batch.used + plaintext.length <= batch.slab.length) return addTo(batch, plaintext, ids, idAt)
       if (batch) this.#sendBatch(type)
     }
+  }
+
+  #dispatchOne(type: BlobType, slab: Uint8Array, ids: Buffer, idAt: number): void {
+    const own = new IdList(1)
+    own.add(ids, idAt)
+    this.#dispatch(type, { slab, ranges: [0, slab.length], ids: own, used: slab.length }, () => {})
   }
 
   // Undefined when another call was faster: then there is a batch again.
@@ -121,7 +128,7 @@ export class BlobSink {
       this.#buffers.release(slab)
       return undefined
     }
-    const batch = { slab, ranges: [], ids: [], used: 0 }
+    const batch = { slab, ranges: [], ids: new IdList(64), used: 0 }
     this.#batches[type] = batch
     return batch
   }
@@ -138,19 +145,39 @@ export class BlobSink {
 
   async #store(type: BlobType, { slab, ranges, ids }: Batch, release: (slab: Uint8Array) => void): Promise<void> {
     const { writing, workers, saver, failure } = this.#options
+    await saver.ready()
     failure.check()
-    const spare = saver.takeSpare()
-    const job = { writing, type, slab, ranges: Uint32Array.from(ranges), ids: Buffer.concat(ids), spare }
-    const outcome = await workers.run('store', job, slab, ...(spare ? [spare] : []))
+    const job = { writing, type, slab, ranges: Uint32Array.from(ranges), ids: ids.bytes }
+    const outcome = await workers.run('store', job, slab)
     for (const pack of outcome.packs) await saver.save(pack)
     release(outcome.slab)
   }
 }
 
-function addTo(batch: Batch, plaintext: Uint8Array, id: Uint8Array): void {
+function addTo(batch: Batch, plaintext: Uint8Array, ids: Buffer, idAt: number): void {
   batch.slab.set(plaintext, batch.used)
   batch.ranges.push(batch.used, batch.used + plaintext.length)
-  // A copy: the caller's buffer of ids is used again.
-  batch.ids.push(Uint8Array.from(id))
+  batch.ids.add(ids, idAt)
   batch.used += plaintext.length
+}
+
+/** Ids one after the other: a buffer for each would be most of what a backup leaves to the garbage collector. */
+class IdList {
+  count = 0
+  #bytes: Buffer
+
+  constructor(capacity: number) {
+    this.#bytes = Buffer.allocUnsafeSlow(capacity * ID_BYTES)
+  }
+
+  get bytes(): Buffer {
+    return this.#bytes.subarray(0, this.count * ID_BYTES)
+  }
+
+  add(ids: Buffer, at: number): void {
+    const end = this.count * ID_BYTES
+    if (end === this.#bytes.length) this.#bytes = Buffer.concat([this.#bytes], Math.max(end * 2, ID_BYTES))
+    ids.copy(this.#bytes, end, at, at + ID_BYTES)
+    this.count++
+  }
 }

@@ -1,8 +1,7 @@
 import type { Id } from '../../model/node.ts'
 import type { Cipher } from '../crypto/cipher.ts'
 import type { Zstd } from '../crypto/zstd.ts'
-import { formatIndex } from '../format/index-file.ts'
-import { parsePackEntries } from '../format/pack-header.ts'
+import { formatIndexOfEntries } from '../format/index-file.ts'
 import { encodeUnpacked } from '../format/unpacked.ts'
 import { blobId } from '../pack/blob.ts'
 
@@ -17,7 +16,6 @@ export interface IndexOutcome {
 }
 
 export function runIndexJob(job: IndexJob, version: 1 | 2, cipher: Cipher, zstd: Zstd): IndexOutcome {
-  const packs = job.packs.map(({ id, entries }) => ({ id, blobs: parsePackEntries(entries, `pack ${id}`).blobs }))
-  const sealed = cipher.seal(encodeUnpacked(formatIndex(packs), version, zstd))
+  const sealed = cipher.seal(encodeUnpacked(formatIndexOfEntries(job.packs), version, zstd))
   return { id: blobId(sealed), sealed }
 }

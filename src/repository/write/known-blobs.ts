@@ -12,6 +12,9 @@ export class KnownBlobs {
   // Until the index file that names them is stored. Raw bytes as one-byte strings: half of hex, and quick to make.
   readonly #underWay = { data: new Set<string>(), tree: new Set<string>() }
 
+  /** In the index, but nothing can be read from where it says. */
+  #lost = { data: new Set<string>(), tree: new Set<string>() }
+
   // What was found in the index while the lock was not certain yet.
   #reused: Array<{ readonly type: BlobType; readonly id: Buffer }> | undefined = []
 
@@ -24,8 +27,15 @@ export class KnownBlobs {
     if (this.#isIndexed(type, ids, offset)) return false
     const set = this.#underWay[type]
     const before = set.size
-    set.add(ids.toString('latin1', offset, offset + ID_BYTES))
+    const key = ids.toString('latin1', offset, offset + ID_BYTES)
+    set.add(key)
+    this.#lost[type].delete(key)
     return set.size > before
+  }
+
+  /** These are stored anew by the first one to ask. */
+  distrust(lost: Record<BlobType, Set<string>>): void {
+    this.#lost = lost
   }
 
   hasAll(type: BlobType, ids: readonly Id[]): boolean {
@@ -64,6 +74,8 @@ export class KnownBlobs {
   }
 
   #isIndexed(type: BlobType, ids: Buffer, offset: number): boolean {
+    const lost = this.#lost[type]
+    if (lost.size > 0 && lost.has(ids.toString('latin1', offset, offset + ID_BYTES))) return false
     const found = this.#index.hasBytes(type, ids, offset)
     if (found) this.#reused?.push({ type, id: Buffer.from(ids.subarray(offset, offset + ID_BYTES)) })
     return found

@@ -1,12 +1,16 @@
 import { createHash } from 'node:crypto'
+import { threadId } from 'node:worker_threads'
 import type { Id } from '../../model/node.ts'
 import { COMPRESSED_ENTRY_BYTES, HEADER_LENGTH_BYTES, PLAIN_ENTRY_BYTES, SEAL_BYTES } from '../format/pack-header.ts'
 import type { BlobType } from '../repository.ts'
 import { compressionLevel } from './compression.ts'
 import type { PackingTools } from './store-job.ts'
 
-/** Packs are ended when the next blob would make them longer than this, as restic's are. */
-export const PACK_BYTES = 16 * 1024 * 1024
+/**
+ * Packs are ended when the next blob would make them longer than this. restic's are twice as long; several are in memory
+ * at once, and half of it keeps a backup well below its limit.
+ */
+export const PACK_BYTES = 8 * 1024 * 1024
 const BLOBS_A_PACK = 100_000
 
 /** A pack ready to be saved: `parts` one after the other are the file, `id` is its SHA-256. */
@@ -18,6 +22,8 @@ export interface FinishedPack {
   readonly entries: Uint8Array
   readonly blobs: number
   readonly sizeBytes: number
+  /** The thread that made it, and can use its memory again. */
+  readonly thread: number
 }
 
 /** Lays sealed blobs one after the other. */
@@ -58,7 +64,16 @@ export class PackBuilder {
     const header = this.#sealHeader(entries)
     const id = createHash('sha256').update(body).update(header).digest('hex')
     const sizeBytes = body.length + header.length
-    const finished = { id, type: this.#type, parts: [body, header], entries, blobs: this.#blobs, sizeBytes } as const
+    const blobs = this.#blobs
+    const finished = {
+      id,
+      type: this.#type,
+      parts: [body, header],
+      entries,
+      blobs,
+      sizeBytes,
+      thread: threadId,
+    } as const
     this.#body = undefined
     this.#length = 0
     this.#entriesLength = 0

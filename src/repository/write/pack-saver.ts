@@ -7,9 +7,9 @@ import type { WorkerPool } from '../workers/pool.ts'
 import type { Failure } from './failure.ts'
 import type { FinishedPack } from './pack-builder.ts'
 
-/** 16 MiB each: more at once would cost memory and bring nothing. */
-const MAX_SAVES = 3
-const BLOBS_AN_INDEX = 50_000
+/** 8 MiB each: more at once would cost memory and bring nothing. */
+const MAX_SAVES = 2
+const BLOBS_AN_INDEX = 25_000
 
 export interface PackSaverOptions {
   readonly storage: Storage
@@ -31,7 +31,6 @@ interface SavedPack {
 export class PackSaver {
   readonly #options: PackSaverOptions
   readonly #slots: Semaphore
-  readonly #spares: Uint8Array[] = []
   #saved: SavedPack[] = []
   #savedBlobs = 0
   #indexing: Promise<void> = Promise.resolve()
@@ -42,9 +41,10 @@ export class PackSaver {
     this.#slots = new Semaphore(Math.min(MAX_SAVES, Math.max(1, options.storage.traits.concurrency)))
   }
 
-  /** Memory of a saved pack, for the next one. */
-  takeSpare(): Uint8Array | undefined {
-    return this.#spares.pop()
+  /** Waits while more packs are ready than can be stored: making more would only fill the memory. */
+  async ready(): Promise<void> {
+    await this.#slots.acquire()
+    this.#slots.release()
   }
 
   /** Resolves when the save has begun; waits while too many are under way. */
@@ -61,11 +61,11 @@ export class PackSaver {
   }
 
   async #store(pack: FinishedPack): Promise<void> {
-    const { storage, failure } = this.#options
+    const { storage, failure, workers } = this.#options
     failure.check()
     await storage.save(fileKey('pack', pack.id), pack.parts, { signal: failure.signal })
     this.bytesStored += pack.sizeBytes
-    if (this.#spares.length < MAX_SAVES) this.#spares.push(new Uint8Array(pack.parts[0].buffer))
+    workers.recycle(pack.thread, new Uint8Array(pack.parts[0].buffer))
     this.#saved.push({ id: pack.id, entries: pack.entries })
     this.#savedBlobs += pack.blobs
     if (this.#savedBlobs >= BLOBS_AN_INDEX) this.#startIndex()

@@ -73,7 +73,7 @@ export class RunningWriting implements Writing {
     this.#failure.check()
     const plaintext = formatTree(nodes)
     const id = blobId(plaintext)
-    await this.#sink.add('tree', plaintext, Buffer.from(id, 'hex'), 0)
+    await this.#sink.add('tree', plaintext, Buffer.from(id, 'hex'))
     return id
   }
 

@@ -1,4 +1,9 @@
+import type { Finding } from '../../model/finding.ts'
+import type { Id } from '../../model/node.ts'
+import { type BadPlaces, findLostBlobs } from '../check/bad-places.ts'
+import type { DamageRecord } from '../check/damage-record.ts'
 import type { RepositoryContext, RepositoryFiles } from '../files/repository-files.ts'
+import { shortId } from '../format/file-keys.ts'
 import type { BlobIndex } from '../index-store/blob-index.ts'
 import type { LockRequest } from '../lock/acquire.ts'
 import { WritingLock } from '../lock/writing-lock.ts'
@@ -15,6 +20,7 @@ export interface WritingParts {
   readonly snapshots: SnapshotStore
   readonly workers: WorkerPool
   readonly lock: LockRequest
+  readonly record: DamageRecord
   readonly signal: AbortSignal
 }
 
@@ -29,9 +35,29 @@ export async function startWriting(parts: WritingParts): Promise<Writing> {
     await lock.written
     await parts.index.refresh(parts.signal)
     for (const finding of parts.index.findings) parts.lock.onFinding(finding)
+    known.distrust(findLostBlobs(parts.index, await findBadPlaces(parts)))
     return new RunningWriting(parts, lock, known)
   } catch (error) {
     await lock.release()
     throw error
+  }
+}
+
+/** What checks found, and packs that are gone: what the index says of them must not keep a blob from being stored. */
+async function findBadPlaces({ files, index, record, lock }: WritingParts): Promise<BadPlaces> {
+  const known = await record.load()
+  const stored = new Set(await files.listIds('pack'))
+  const missing = [...index.packIds()].filter(id => !stored.has(id))
+  if (missing.length > 0) lock.onFinding(packsMissing(missing))
+  return { packs: new Set([...known.packs, ...missing]), copies: known.copies }
+}
+
+function packsMissing(missing: readonly Id[]): Finding {
+  return {
+    severity: 'warning',
+    code: 'pack-missing',
+    subject: `pack ${missing.map(shortId).join(', ')}`,
+    message: 'the pack is missing; what this backup needs from it is stored anew',
+    hint: 'Run "lifeboat check" to see which snapshots are hurt.',
   }
 }

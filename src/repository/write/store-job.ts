@@ -12,8 +12,6 @@ export interface StoreJob {
   readonly ranges: Uint32Array
   /** 32 bytes a blob. */
   readonly ids: Uint8Array
-  /** Memory of a pack that was saved, to be used again. */
-  readonly spare: Uint8Array | undefined
 }
 
 export interface StoreOutcome {
@@ -28,18 +26,19 @@ export interface PackingTools {
   readonly zstd: Zstd
 }
 
+const MAX_SPARES = 2
+
 /** The packs under way in one worker: by writing, and data apart from trees, as the format demands. */
 export class PackBuilders {
   readonly #tools: PackingTools
   readonly #builders = new Map<string, PackBuilder>()
-  #spare: Uint8Array | undefined
+  readonly #spares: Uint8Array[] = []
 
   constructor(tools: PackingTools) {
     this.#tools = tools
   }
 
-  store({ writing, type, slab, ranges, ids, spare }: StoreJob): StoreOutcome {
-    this.#spare = spare ?? this.#spare
+  store({ writing, type, slab, ranges, ids }: StoreJob): StoreOutcome {
     const builder = this.#builder(writing, type)
     const packs: FinishedPack[] = []
     for (let i = 0; i < ranges.length / 2; i++) {
@@ -65,14 +64,15 @@ export class PackBuilders {
     this.#builders.delete(key(writing, 'tree'))
   }
 
+  /** Takes the memory of a pack that was made here and is stored now, for the next one. */
+  recycle(body: Uint8Array): undefined {
+    if (this.#spares.length < MAX_SPARES) this.#spares.push(body)
+  }
+
   #builder(writing: number, type: BlobType): PackBuilder {
     const known = this.#builders.get(key(writing, type))
     if (known) return known
-    const made = new PackBuilder(type, this.#tools, () => {
-      const spare = this.#spare
-      this.#spare = undefined
-      return spare
-    })
+    const made = new PackBuilder(type, this.#tools, () => this.#spares.pop())
     this.#builders.set(key(writing, type), made)
     return made
   }

@@ -1,6 +1,7 @@
 import { rename, rm } from 'node:fs/promises'
 import { AppError, throwIfAborted } from '../../base/errors.ts'
 import type { Finding } from '../../model/finding.ts'
+import { isPart } from '../../model/manifest.ts'
 import type { TreeNode } from '../../model/node.ts'
 import type { CheckOutcome, RestoredBytes, RestoreOutcome, RestoreRequest, SnapshotEntry } from '../source.ts'
 import { applyMeta, createPrivate, likeExisting, removePartialSidecars } from './restore-file.ts'
@@ -28,7 +29,7 @@ export async function restoreDatabase(request: RestoreRequest): Promise<RestoreO
   throwIfAborted(request.signal)
   const entry = await findEntry(request)
   const type = request.snapshot.manifest?.type
-  if (type === 'schema' || type === 'data') return await restoreSql(request, entry, type)
+  if (isPart(type)) return await restoreSql(request, entry, type)
   const target = await locateTarget(request.target, entry.path)
   const interrupted = await readMarker(target)
   requireLeave(request, target, interrupted)

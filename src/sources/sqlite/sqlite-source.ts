@@ -1,7 +1,7 @@
 import { resolve } from 'node:path'
 import { AppError, isAppError, throwIfAborted } from '../../base/errors.ts'
 import type { Finding } from '../../model/finding.ts'
-import type { BackupType } from '../../model/manifest.ts'
+import { type BackupType, isPart } from '../../model/manifest.ts'
 import type {
   Capture,
   CaptureRequest,
@@ -53,7 +53,7 @@ export class SqliteSource implements Source {
       })
     }
     const file = await openDatabaseFile(this.#path)
-    return request.type === 'schema' || request.type === 'data'
+    return isPart(request.type)
       ? await SqlCapture.start(request, request.type, file)
       : await PageCapture.start(request, file)
   }

@@ -1,0 +1,104 @@
+import { randomBytes } from 'node:crypto'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterEach, beforeEach, expect, test } from 'vitest'
+import { backUp, engineOptions, readBack, SteppedClock, useCheapKey } from '../../test/helpers/engine.ts'
+import type { Finding } from '../model/finding.ts'
+import { MemoryStorage } from '../storage/memory/memory-storage.ts'
+import { createRepository, openRepository, type Repository } from './index.ts'
+
+const FILES = { db: randomBytes(60_000), other: randomBytes(30_000) }
+const signal = new AbortController().signal
+const clock = new SteppedClock()
+
+let storage: MemoryStorage
+let cacheDir: string
+let findings: Finding[]
+let repository: Repository
+
+beforeEach(async () => {
+  cacheDir = await mkdtemp(join(tmpdir(), 'lifeboat-mend-'))
+  storage = new MemoryStorage()
+  findings = []
+  await (await createRepository(storage, engineOptions(clock))).close()
+  await useCheapKey(storage)
+  repository = await open()
+  await backUp(repository, FILES)
+})
+
+afterEach(async () => {
+  await repository.close()
+  await rm(cacheDir, { recursive: true, force: true })
+})
+
+const open = (): Promise<Repository> => openRepository(storage, { ...engineOptions(clock, findings), cacheDir })
+
+async function biggestPack(): Promise<string> {
+  let biggest = { key: '', sizeBytes: 0 }
+  for await (const object of storage.list('data/')) if (object.sizeBytes > biggest.sizeBytes) biggest = object
+  return biggest.key
+}
+
+async function damage(key: string, change: (bytes: Buffer) => Buffer): Promise<void> {
+  await storage.save(key, change(Buffer.from(await storage.load(key))))
+}
+
+const flip = (bytes: Buffer): Buffer => {
+  bytes[20_000] = (bytes[20_000] ?? 0) ^ 1
+  return bytes
+}
+
+const errorsOf = async (readData: number): Promise<Finding[]> =>
+  (await repository.check({ readData, signal })).findings.filter(finding => finding.severity === 'error')
+
+test('a backup stores anew what was in a pack that is gone, without a check before', async () => {
+  const pack = await biggestPack()
+  await storage.remove(pack)
+  const again = await backUp(repository, FILES)
+  expect(findings).toMatchObject([{ code: 'pack-missing', subject: `pack ${pack.slice(-64).slice(0, 8)}` }])
+  expect(await readBack(repository, again)).toEqual(FILES)
+  await repository.prune({ signal, dryRun: false })
+  expect(await errorsOf(1)).toEqual([])
+})
+
+test.each([
+  ['flipped', flip, 1],
+  ['cut', (bytes: Buffer) => bytes.subarray(0, 50_000), 0],
+])(
+  'after a check a backup stores anew what was in a %s pack, also from another process',
+  async (_name, change, read) => {
+    await damage(await biggestPack(), change)
+    expect(await errorsOf(read)).toHaveLength(1)
+    await repository.close()
+    repository = await open()
+    const again = await backUp(repository, FILES)
+    expect(await readBack(repository, again)).toEqual(FILES)
+    const { bytesAfter } = await repository.prune({ signal, dryRun: false })
+    expect(await errorsOf(1)).toEqual([])
+    expect(await readBack(repository, again)).toEqual(FILES)
+    // Stored once; and nothing is stored anew for ever.
+    expect(bytesAfter).toBeLessThan(100_000)
+    await backUp(repository, FILES)
+    expect((await repository.prune({ signal, dryRun: true })).bytesBefore).toBeLessThan(100_000)
+  },
+)
+
+test('of two copies prune keeps the whole one, also where no check was made', async () => {
+  const pack = await biggestPack()
+  const whole = await storage.load(pack)
+  await storage.remove(pack)
+  const again = await backUp(repository, FILES)
+  await storage.save(pack, flip(Buffer.from(whole)))
+  await repository.prune({ signal, dryRun: false })
+  expect(await errorsOf(1)).toEqual([])
+  expect(await readBack(repository, again)).toEqual(FILES)
+})
+
+test('prune refuses to touch anything while what is needed is gone', async () => {
+  await storage.remove(await biggestPack())
+  await expect(repository.prune({ signal, dryRun: false })).rejects.toMatchObject({
+    code: 'damaged',
+    message: expect.stringContaining('is missing'),
+  })
+})
