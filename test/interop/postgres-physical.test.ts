@@ -110,6 +110,30 @@ describeWithPostgres('physical backup of a cluster', () => {
     expect(await onCopy(target, 'SELECT count(*)::int AS n FROM public.u')).toEqual([{ n: 0 }])
   })
 
+  it('is verified by reading it, and by starting a server on it', async () => {
+    const snapshot = await drain(source, dir)
+    const verifying = async (restored: boolean, of = snapshot): ReturnType<NonNullable<typeof source.verify>> =>
+      await source.verify({ ...(await makeContext(dir)), snapshot: of.reader, restore: restored })
+    const read = await verifying(false)
+    expect(read.checks.map(check => [check.name, check.passed])).toEqual([
+      ['files', true],
+      ['pages', true],
+    ])
+    const restored = await verifying(true)
+    expect(restored.checks.map(check => [check.name, check.passed])).toEqual([
+      ['pg_verifybackup', true],
+      ['recovery', true],
+    ])
+    // A page that went wrong after it was captured.
+    const [row] = await test.query<{ path: string }>('postgres', "SELECT pg_relation_filepath('t') AS path")
+    const entry = snapshot.entries.find(each => each.path === row?.path)
+    const file = await open(entry?.file ?? '', 'r+')
+    await file.write(Buffer.from([0xbe, 0xef]), 0, 2, 3 * 8192 + 5000)
+    await file.close()
+    const damaged = await verifying(false)
+    expect(damaged.checks.find(check => !check.passed)?.found).toBe(`wrong in ${row?.path}, block 3`)
+  }, 30_000)
+
   it('tells a server of another cluster in the target, and one that runs', async () => {
     const snapshot = await drain(source, dir)
     const live = test.cluster.dataDir

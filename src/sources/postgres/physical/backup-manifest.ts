@@ -52,13 +52,16 @@ function gmt(time: Date): string {
   return `${time.toISOString().slice(0, 19).replace('T', ' ')} GMT`
 }
 
-/** The SHA-256 of each file by its path, from a manifest's text; empty when it is none or carries none. */
-export function readManifestChecksums(text: string): Map<string, { sizeBytes: number; sha256: string }> {
-  const found = new Map<string, { sizeBytes: number; sha256: string }>()
+/** The files of a manifest's text by path; empty when it is none. */
+export function readManifestFiles(
+  text: string,
+): Map<string, { readonly sizeBytes: number; readonly sha256: string | undefined }> {
+  const found = new Map<string, { sizeBytes: number; sha256: string | undefined }>()
   for (const file of listFiles(text)) {
-    const { Path: path, Size: size, 'Checksum-Algorithm': algorithm, Checksum: sha256 } = file
-    if (typeof path !== 'string' || typeof size !== 'number' || typeof sha256 !== 'string') continue
-    if (algorithm === 'SHA256' && /^[0-9a-f]{64}$/.test(sha256)) found.set(path, { sizeBytes: size, sha256 })
+    const { Path: path, Size: sizeBytes, 'Checksum-Algorithm': algorithm, Checksum: checksum } = file
+    if (typeof path !== 'string' || typeof sizeBytes !== 'number') continue
+    const isSha256 = algorithm === 'SHA256' && typeof checksum === 'string' && /^[0-9a-f]{64}$/.test(checksum)
+    found.set(path, { sizeBytes, sha256: isSha256 ? checksum : undefined })
   }
   return found
 }

@@ -16,6 +16,8 @@ import type {
   Source,
   SourceContext,
   SourceTraits,
+  VerifyOutcome,
+  VerifyRequest,
 } from '../../source.ts'
 import { type ClusterFacts, readClusterFacts } from './cluster-facts.ts'
 import { readSystemIdentifier } from './control-file.ts'
@@ -23,6 +25,7 @@ import { startLocalCapture } from './local-capture.ts'
 import { startNetworkCapture } from './network-capture.ts'
 import { probeCluster } from './probe-cluster.ts'
 import { restoreCluster } from './restore-cluster.ts'
+import { verifyByReading, verifyByRestore } from './verify-cluster.ts'
 
 export interface PhysicalOptions {
   /** Asked for at each use, so that a changed password file is seen. */
@@ -91,6 +94,10 @@ export class PhysicalSource implements Source {
   async restore(request: RestoreRequest): Promise<RestoreOutcome> {
     const tablespaces = request.tablespaces ?? new Map<string, string>()
     return await restoreCluster({ request, tablespaces, binDir: this.#options.binDir })
+  }
+
+  async verify(request: VerifyRequest): Promise<VerifyOutcome> {
+    return request.restore ? await verifyByRestore(request, this.#options.binDir) : await verifyByReading(request)
   }
 
   async close(): Promise<void> {}

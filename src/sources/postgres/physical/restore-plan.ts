@@ -21,6 +21,9 @@ export interface PlannedEntry {
   readonly node: TreeNode
 }
 
+/** In a mapping, for all tablespaces that it does not name: the folder to put them in. */
+export const ALL = '*'
+
 /**
  * @param mapping Where tablespaces shall be, by OID or by the path they had.
  */
@@ -57,7 +60,8 @@ async function placeTablespaces(
   for await (const part of snapshot.read(map.node)) parts.push(part)
   const places = new Map<string, string>()
   for (const [oid, path] of parseTablespaceMap(Buffer.concat(parts).toString('utf8'))) {
-    const place = mapping.get(oid) ?? mapping.get(path) ?? path
+    const all = mapping.get(ALL)
+    const place = mapping.get(oid) ?? mapping.get(path) ?? (all === undefined ? path : join(all, oid))
     if (!isAbsolute(place)) {
       throw new AppError('target-invalid', `the place of tablespace ${oid} is not an absolute path: ${place}`, {
         hint: 'Give an absolute path.',

@@ -32,24 +32,42 @@ const MINIMUMS = [
   'max_worker_processes',
 ] as const
 
+type CopyRequest = Pick<RestoreRequest, 'snapshot' | 'recovery' | 'signal' | 'clock'>
+
 interface Place {
-  readonly request: RestoreRequest
+  readonly request: CopyRequest
   readonly dataDir: string
   readonly tools: PostgresTools
   readonly user: ServerUser | undefined
 }
 
-type Reached = Pick<StartedServer, 'timeline' | 'reachedLsn' | 'lastCommitAt'>
+export type Reached = Pick<StartedServer, 'timeline' | 'reachedLsn' | 'lastCommitAt'>
 
 /**
  * Lets a restored copy recover and promote under settings of our own, where nobody else can connect, then starts it
  * under the copy's settings on a free port. It never archives: it is not the cluster that the archive is of.
  */
 export async function startRestored(
-  request: RestoreRequest,
+  request: CopyRequest,
   dataDir: string,
   binDir: string | undefined,
 ): Promise<{ readonly server: StartedServer; readonly findings: readonly Finding[] }> {
+  const place = await openPlace(request, dataDir, binDir)
+  const reached = await recoverToEnd(place)
+  const findings = await addMissingSettings(dataDir)
+  return { server: { ...(await startForGood(place)), ...reached }, findings }
+}
+
+/** The same without leaving a server behind: does the copy recover, and how far? */
+export async function recoverRestored(
+  request: CopyRequest,
+  dataDir: string,
+  binDir: string | undefined,
+): Promise<Reached> {
+  return await recoverToEnd(await openPlace(request, dataDir, binDir))
+}
+
+async function openPlace(request: CopyRequest, dataDir: string, binDir: string | undefined): Promise<Place> {
   const version = textProperty(request.snapshot.manifest, 'serverVersion') ?? ''
   const major = Number.parseInt(version, 10)
   const tools = await findServerTools(major, binDir)
@@ -58,10 +76,7 @@ export async function startRestored(
       hint: `Install postgresql-${major}, or start a server of that version on ${dataDir} where it is installed.`,
     })
   }
-  const place = { request, dataDir, tools, user: await serverUser(dataDir) }
-  const reached = await recoverToEnd(place)
-  const findings = await addMissingSettings(dataDir)
-  return { server: { ...(await startForGood(place)), ...reached }, findings }
+  return { request, dataDir, tools, user: await serverUser(dataDir) }
 }
 
 /** A time after the last commit is reached when all of the log is replayed; PostgreSQL calls that an error. */
@@ -128,7 +143,7 @@ interface RecoveryRow {
   readonly commit_ms: string | null
 }
 
-async function waitForEnd(server: RunningServer, request: RestoreRequest): Promise<Reached> {
+async function waitForEnd(server: RunningServer, request: CopyRequest): Promise<Reached> {
   return await withSession(server.connection, { signal: request.signal }, async session => {
     for (;;) {
       throwIfAborted(request.signal)

@@ -2,7 +2,7 @@ import type { BigIntStats } from 'node:fs'
 import { AppError } from '../../../base/errors.ts'
 import type { TreeNode } from '../../../model/node.ts'
 import type { ParentSnapshot } from '../../source.ts'
-import { readManifestChecksums } from './backup-manifest.ts'
+import { readManifestFiles } from './backup-manifest.ts'
 import { BACKUP_MANIFEST, numberProperty, textProperty } from './cluster-properties.ts'
 
 /** What the snapshot before knows of the cluster's files. */
@@ -65,10 +65,10 @@ function requireSameCluster(parent: ParentSnapshot, systemIdentifier: string, so
   })
 }
 
-async function readChecksums(parent: ParentSnapshot): Promise<Map<string, { sizeBytes: number; sha256: string }>> {
+async function readChecksums(parent: ParentSnapshot): Promise<ReturnType<typeof readManifestFiles>> {
   const node = await parent.findNode(BACKUP_MANIFEST)
   if (node === undefined) return new Map()
   const parts: Buffer[] = []
   for await (const part of parent.read(node)) parts.push(part)
-  return readManifestChecksums(Buffer.concat(parts).toString('utf8'))
+  return readManifestFiles(Buffer.concat(parts).toString('utf8'))
 }
