@@ -56,6 +56,8 @@ export const restore: Command = {
 
 async function targetOf(call: Call, app: App, name: string): Promise<string> {
   const to = call.values.text('to')
+  // An empty one is a variable that was not set, and must not mean the place of the source.
+  if (to === '') throw new AppError('usage', '--to is empty', { hint: 'Say where to restore to.' })
   if (to !== undefined) return resolve(to)
   const { path } = (app.config.sources.get(name)?.options ?? {}) as { readonly path?: unknown }
   if (typeof path === 'string') return resolve(app.config.baseDir, path)
@@ -72,6 +74,7 @@ async function restoreTo(call: Call, app: App, chosen: ChosenSnapshot, target: s
   const catalog = app.catalog()
   const context = await app.sourceContext()
   const include = call.values.list('include')
+  const reserved = await app.excludedPaths()
   const result = await recordRun(
     { catalog, clock: app.clock },
     { operation: 'restore', source: source.name, repository: name },
@@ -82,6 +85,7 @@ async function restoreTo(call: Call, app: App, chosen: ChosenSnapshot, target: s
         snapshot,
         source,
         target,
+        reserved,
         force: call.values.flag('force'),
         delta: call.values.flag('delta'),
         checks: call.values.flag('checks'),

@@ -5,6 +5,7 @@ import { labelsOf } from '../../model/recovery-point.ts'
 import type { Repository, Snapshot } from '../../repository/index.ts'
 import type { CheckOutcome, RestoredBytes, Source, SourceContext } from '../../sources/source.ts'
 import { getSourceRoot, loadManifest, SnapshotTree, sourceFolder } from '../browse/snapshot-tree.ts'
+import { refuseReserved } from './reserved.ts'
 import { RepositorySnapshotReader } from './snapshot-reader.ts'
 
 export interface RestoreOperationRequest extends SourceContext {
@@ -14,6 +15,8 @@ export interface RestoreOperationRequest extends SourceContext {
   readonly source: Source
   /** Absolute path. */
   readonly target: string
+  /** Absolute paths of folders that are ours: nothing may be restored into a repository. */
+  readonly reserved?: readonly string[]
   /** An existing target may be changed. */
   readonly force: boolean
   /** In an existing target, rewrite only what differs. */
@@ -46,6 +49,7 @@ export async function restore(request: RestoreOperationRequest): Promise<Restore
   const startedMs = request.clock.monotonicMs()
   const { snapshot, repository, source } = request
   requireKind(source, snapshot)
+  await refuseReserved(request.target, request.reserved ?? [])
   const sizeBytes = snapshot.summary?.totalBytesProcessed
   const reader = new RepositorySnapshotReader({
     repository,
