@@ -5,8 +5,11 @@ import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { afterAll, afterEach, beforeAll, beforeEach, expect, it, vi } from 'vitest'
 import { isAppError } from '../../src/base/errors.ts'
-import { runTool, withSession } from '../../src/clients/postgres/index.ts'
+import { runTool, startServer, withSession } from '../../src/clients/postgres/index.ts'
 import type { RecoveryRequest } from '../../src/model/recovery-target.ts'
+import { listGaps, listRecoveryWindows } from '../../src/model/recovery-window.ts'
+import { readArchive } from '../../src/operations/wal/archive.ts'
+import { baseOf } from '../../src/operations/wal/base-backups.ts'
 import type { WalStore } from '../../src/repository/index.ts'
 import { PhysicalSource } from '../../src/sources/postgres/physical/physical-source.ts'
 import type { StartedServer } from '../../src/sources/source.ts'
@@ -31,6 +34,7 @@ describeWithPostgres('recovery of a cluster to a moment', () => {
   let store: WalStore
   let dir = ''
   let snapshot: DrainedSnapshot
+  let settings: string[] = []
   const commits: Commit[] = []
 
   /** One row a transaction, so that the rows of a copy say exactly which transactions it has. */
@@ -67,10 +71,8 @@ describeWithPostgres('recovery of a cluster to a moment', () => {
     archive = await makeTempDir('lb-arc-')
     await writeFile(join(archive, 'wal-key'), randomBytes(64), { mode: 0o644 })
     const command = `${process.execPath} ${COMMAND} push ${archive} %p`
-    test = await startTestCluster({
-      initArgs: ['--auth=trust', '--data-checksums', '--wal-segsize=1'],
-      settings: ['full_page_writes=on', 'archive_mode=on', `archive_command=${command}`],
-    })
+    settings = ['full_page_writes=on', 'archive_mode=on', `archive_command=${command}`, 'max_connections=40']
+    test = await startTestCluster({ initArgs: ['--auth=trust', '--data-checksums', '--wal-segsize=1'], settings })
     const { uid, gid } = await stat(test.cluster.dataDir)
     for (const folder of [archive, join(archive, 'spool'), join(archive, 'archive')]) {
       await mkdir(folder, { recursive: true })
@@ -193,4 +195,43 @@ describeWithPostgres('recovery of a cluster to a moment', () => {
     const error = await recover({ target: { kind: 'xid', xid: '4000000' } }).catch((reason: unknown) => reason)
     expect(isAppError(error, 'verification-failed')).toBe(true)
   }, 30_000)
+
+  it('follows a new timeline, and can go along the old one', async () => {
+    const before = commits.length
+    await archived()
+    await test.cluster.server.stop('fast')
+    const { dataDir, user } = test.cluster
+    await writeFile(join(dataDir, 'recovery.signal'), '')
+    const promoted = await startServer({
+      tools: test.tools,
+      dataDir,
+      user,
+      socketDir: test.admin.host,
+      port: test.admin.port,
+      settings: [...settings, 'restore_command=false'],
+    })
+    try {
+      await vi.waitFor(
+        async () => {
+          const [row] = await test.query<{ done: boolean }>('postgres', 'SELECT NOT pg_is_in_recovery() AS done')
+          if (row?.done !== true) throw new Error('not promoted')
+        },
+        { timeout: 20_000, interval: 100 },
+      )
+      await write(7)
+      await archived()
+      const newest = await recover({ target: { kind: 'end' } })
+      expect(newest.rows).toBe(before + 7)
+      expect(newest.started?.timeline).toBe(3)
+      expect((await recover({ target: { kind: 'end' }, timeline: '1' })).rows).toBe(before)
+      const base = baseOf('a', snapshot.manifest)
+      const log = (await readArchive(store, base?.systemIdentifier ?? '', new AbortController().signal)).log
+      expect(log.histories.get(2)).toHaveLength(1)
+      const windows = listRecoveryWindows(base ? [base] : [], log)
+      expect(windows.map(window => window.timeline)).toContain(2)
+      expect(listGaps(log)).toEqual([])
+    } finally {
+      await promoted.stop('immediate')
+    }
+  }, 120_000)
 })

@@ -104,6 +104,8 @@ function isUrl(target: string): boolean {
 
 async function targetOf(call: Call, app: App, name: string): Promise<string> {
   const to = call.values.text('to')
+  // An empty one is a variable that was not set, and must not mean the place of the source.
+  if (to === '') throw new AppError('usage', '--to is empty', { hint: 'Say where to restore to.' })
   if (to !== undefined) return isUrl(to) ? to : resolve(to)
   const configured = app.config.sources.get(name)
   const { path } = (configured?.options ?? {}) as { readonly path?: unknown }
@@ -129,6 +131,7 @@ async function restoreTo(call: Call, app: App, chosen: ChosenSnapshot, wanted: W
   const context = await app.sourceContext()
   const include = call.values.list('include')
   const selection = selectionOf(call)
+  const reserved = await app.excludedPaths()
   const result = await recordRun(
     { catalog, clock: app.clock },
     { operation: 'restore', source: source.name, repository: name },
@@ -139,6 +142,7 @@ async function restoreTo(call: Call, app: App, chosen: ChosenSnapshot, wanted: W
         snapshot,
         source,
         target,
+        reserved,
         force: call.values.flag('force'),
         delta: call.values.flag('delta'),
         checks: call.values.flag('checks'),

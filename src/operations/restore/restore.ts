@@ -11,6 +11,7 @@ import type {
   SourceContext,
   StartedServer,
 } from '../../sources/source.ts'
+import { refuseReserved } from './reserved.ts'
 import { openSnapshotReader } from './snapshot-reader.ts'
 
 export interface RestoreOperationRequest extends SourceContext {
@@ -20,6 +21,8 @@ export interface RestoreOperationRequest extends SourceContext {
   readonly source: Source
   /** Absolute path, or a URL that the source understands. */
   readonly target: string
+  /** Absolute paths of folders that are ours: nothing may be restored into a repository. */
+  readonly reserved?: readonly string[]
   /** An existing target may be changed. */
   readonly force: boolean
   /** In an existing target, rewrite only what differs. */
@@ -51,6 +54,9 @@ export interface RestoreResult {
   readonly started?: StartedServer
 }
 
+/** A server's, not a place in the file system. */
+const URL_FORM = /^[a-z][a-z0-9+.-]*:\/\//i
+
 /**
  * Brings a snapshot back to a path. Throws `verification-failed` when the restored data does not pass the source's
  * checks; what failed is in the error's context.
@@ -59,6 +65,7 @@ export async function restore(request: RestoreOperationRequest): Promise<Restore
   const startedMs = request.clock.monotonicMs()
   const { snapshot, repository, source } = request
   requireKind(source, snapshot)
+  if (!URL_FORM.test(request.target)) await refuseReserved(request.target, request.reserved ?? [])
   const sizeBytes = snapshot.summary?.totalBytesProcessed
   const reader = await openSnapshotReader({
     repository,

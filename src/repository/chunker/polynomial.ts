@@ -29,7 +29,7 @@ export function isIrreducible(polynomial: bigint): boolean {
 
 // Over GF(2) squaring only moves the bits apart.
 function square(value: bigint): bigint {
-  return BigInt(`0b${[...value.toString(2)].map(bit => `0${bit}`).join('')}`)
+  return BigInt(`0b${value.toString(2).replaceAll(/[01]/g, '0$&')}`)
 }
 
 function remainder(value: bigint, divisor: bigint): bigint {
@@ -45,5 +45,5 @@ function bitLength(value: bigint): number {
 }
 
 function countBits(value: bigint): number {
-  return [...value.toString(2)].filter(bit => bit === '1').length
+  return value.toString(2).replaceAll('0', '').length
 }

@@ -1,5 +1,5 @@
 import { forEachLimit } from '../../base/concurrency.ts'
-import { AppError, isAppError } from '../../base/errors.ts'
+import { type AppError, isAppError } from '../../base/errors.ts'
 import type { Id } from '../../model/node.ts'
 import type { Storage } from '../../storage/storage.ts'
 import type { Cipher } from '../crypto/cipher.ts'

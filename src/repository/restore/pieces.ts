@@ -1,4 +1,6 @@
 import type { Id } from '../../model/node.ts'
+import type { BlobLocation } from '../index-store/segment.ts'
+import { plaintextLength } from '../read/blob-table.ts'
 import type { FileToWrite } from '../repository.ts'
 import { openTarget, type Target } from './target.ts'
 
@@ -8,11 +10,13 @@ export interface Piece {
   readonly id: Id
   readonly offset: number
   readonly length: number
+  /** Where its first copy lies. */
+  readonly place: BlobLocation
 }
 
 export interface PieceSource {
-  /** Plaintext bytes of a data blob, or undefined when no index knows it. */
-  readonly lengthOf: (id: Id) => number | undefined
+  /** A data blob's first copy, or undefined when no index knows it. */
+  readonly find: (id: Id) => BlobLocation | undefined
   readonly onOpened: (target: Target) => void
   /** The file cannot be written whole because this blob is nowhere. What precedes it is. */
   readonly onMissing: (target: Target, id: Id) => void
@@ -55,15 +59,16 @@ export function* planPieces(files: Iterable<FileToWrite>, source: PieceSource): 
 
 function* piecesOf(file: FileToWrite, target: Target, source: PieceSource): Generator<Piece> {
   for (const id of file.content) {
-    const length = source.lengthOf(id)
-    if (length === undefined) {
+    const place = source.find(id)
+    if (place === undefined) {
       target.cut = true
       source.onMissing(target, id)
       return
     }
     const offset = target.contentBytes
+    const length = plaintextLength(place)
     target.contentBytes += length
     target.pending++
-    yield { target, id, offset, length }
+    yield { target, id, offset, length, place }
   }
 }

@@ -2,7 +2,7 @@ import { forEachLimit, Semaphore } from '../../base/concurrency.ts'
 import { throwIfAborted } from '../../base/errors.ts'
 import type { Id } from '../../model/node.ts'
 import type { BlobLocation } from '../index-store/segment.ts'
-import { plaintextLength, toBlobTable } from '../read/blob-table.ts'
+import { toBlobTable } from '../read/blob-table.ts'
 import { loadRange } from '../read/load-range.ts'
 import { type PackRange, planRanges } from '../read/ranges.ts'
 import type { Reader } from '../read/reader.ts'
@@ -58,7 +58,7 @@ class Restoration {
 
   async run(files: Iterable<FileToWrite>): Promise<WrittenBytes> {
     const batches = planPieces(files, {
-      lengthOf: id => this.#lengthOf(id),
+      find: id => this.#reader.index.find('data', id),
       onOpened: target => this.#open.set(target.descriptor, target),
       onMissing: (target, id) => this.#damage.add(target.path, { blob: id, reason: 'it is in no index' }),
       onPlanned: target => this.#closeIfDone(target),
@@ -70,11 +70,6 @@ class Restoration {
     }
     this.#damage.throwIfAny()
     return this.#progress()
-  }
-
-  #lengthOf(id: Id): number | undefined {
-    const place = this.#reader.index.find('data', id)
-    return place && plaintextLength(place)
   }
 
   async #restoreBatch(batch: readonly Piece[]): Promise<void> {
@@ -106,7 +101,7 @@ class Restoration {
     const { index } = this.#reader
     for (const piece of pieces) {
       const known = byId.get(piece.id)
-      const place = known ?? (copy === 0 ? index.find('data', piece.id) : index.findAll('data', piece.id)[copy])
+      const place = known ?? (copy === 0 ? piece.place : index.findAll('data', piece.id)[copy])
       if (known) known.pieces.push(piece)
       else if (place) byId.set(piece.id, { ...place, pieces: [piece] })
       else this.#done([piece])
@@ -130,9 +125,9 @@ class Restoration {
   }
 
   #lost(parts: readonly Wanted[], reason: string): Piece[] {
-    for (const { packId, id, pieces } of parts) {
-      const isLastCopy = this.#reader.index.findAll('data', id).at(-1)?.packId === packId
-      if (!isLastCopy) continue
+    for (const { packId, offset, id, pieces } of parts) {
+      const last = this.#reader.index.findAll('data', id).at(-1)
+      if (last?.packId !== packId || last.offset !== offset) continue
       for (const { target } of pieces) this.#damage.add(target.path, { blob: id, pack: packId, reason })
     }
     return parts.flatMap(part => part.pieces)

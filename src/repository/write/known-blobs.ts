@@ -13,7 +13,7 @@ export class KnownBlobs {
   readonly #underWay = { data: new Set<string>(), tree: new Set<string>() }
 
   /** In the index, but nothing can be read from where it says. */
-  #lost = { data: new Set<string>(), tree: new Set<string>() }
+  readonly #lost = { data: new Set<string>(), tree: new Set<string>() }
 
   // What was found in the index while the lock was not certain yet.
   #reused: Array<{ readonly type: BlobType; readonly id: Buffer }> | undefined = []
@@ -35,7 +35,7 @@ export class KnownBlobs {
 
   /** These are stored anew by the first one to ask. */
   distrust(lost: Record<BlobType, Set<string>>): void {
-    this.#lost = lost
+    for (const type of ['data', 'tree'] as const) for (const key of lost[type]) this.#lost[type].add(key)
   }
 
   hasAll(type: BlobType, ids: readonly Id[]): boolean {

@@ -1,10 +1,11 @@
 import { createHash } from 'node:crypto'
 import { threadId } from 'node:worker_threads'
 import type { Id } from '../../model/node.ts'
+import type { Cipher } from '../crypto/cipher.ts'
+import type { Zstd } from '../crypto/zstd.ts'
 import { COMPRESSED_ENTRY_BYTES, HEADER_LENGTH_BYTES, PLAIN_ENTRY_BYTES, SEAL_BYTES } from '../format/pack-header.ts'
 import type { BlobType } from '../repository.ts'
 import { compressionLevel } from './compression.ts'
-import type { PackingTools } from './store-job.ts'
 
 /**
  * Packs are ended when the next blob would make them longer than this. restic's are twice as long; several are in memory
@@ -12,6 +13,12 @@ import type { PackingTools } from './store-job.ts'
  */
 export const PACK_BYTES = 8 * 1024 * 1024
 const BLOBS_A_PACK = 100_000
+
+export interface PackingTools {
+  readonly version: 1 | 2
+  readonly cipher: Cipher
+  readonly zstd: Zstd
+}
 
 /** A pack ready to be saved: `parts` one after the other are the file, `id` is its SHA-256. */
 export interface FinishedPack {

@@ -1,9 +1,15 @@
 import { AppError } from '../../base/errors.ts'
 import type { Id, TreeNode } from '../../model/node.ts'
+import { findLostBlobs } from '../check/bad-places.ts'
+import type { DamageRecord } from '../check/damage-record.ts'
+import type { RepositoryContext, RepositoryFiles } from '../files/repository-files.ts'
 import { formatTree } from '../format/tree.ts'
+import type { BlobIndex } from '../index-store/blob-index.ts'
+import type { LockRequest } from '../lock/acquire.ts'
 import type { WritingLock } from '../lock/writing-lock.ts'
 import { blobId } from '../pack/blob.ts'
 import type {
+  BlobType,
   NewSnapshot,
   ReadableContent,
   Snapshot,
@@ -12,12 +18,24 @@ import type {
   WritingProgress,
   WrittenContent,
 } from '../repository.ts'
+import type { SnapshotStore } from '../snapshots/snapshot-store.ts'
+import type { WorkerPool } from '../workers/pool.ts'
 import { BlobSink } from './blob-sink.ts'
 import { ContentWriter } from './content-writer.ts'
 import { Failure } from './failure.ts'
 import type { KnownBlobs } from './known-blobs.ts'
 import { PackSaver } from './pack-saver.ts'
-import type { WritingParts } from './start-writing.ts'
+
+export interface WritingParts {
+  readonly context: RepositoryContext
+  readonly files: RepositoryFiles
+  readonly index: BlobIndex
+  readonly snapshots: SnapshotStore
+  readonly workers: WorkerPool
+  readonly lock: LockRequest
+  readonly record: DamageRecord
+  readonly signal: AbortSignal
+}
 
 let writings = 0
 
@@ -31,6 +49,7 @@ export class RunningWriting implements Writing {
   readonly #saver: PackSaver
   readonly #sink: BlobSink
   readonly #contents: ContentWriter
+  readonly #distrusted = new Set<Id>()
   #ended: Promise<void> | undefined
 
   constructor(parts: WritingParts, lock: WritingLock, known: KnownBlobs) {
@@ -69,6 +88,15 @@ export class RunningWriting implements Writing {
     return this.#known.hasAll('data', content)
   }
 
+  distrust(type: BlobType, id: Id): void {
+    const { index } = this.#parts
+    // What broke one blob seldom stopped there: nothing of its packs is relied on.
+    const packs = new Set(index.findAll(type, id).map(place => place.packId)).difference(this.#distrusted)
+    if (packs.size === 0) return
+    for (const pack of packs) this.#distrusted.add(pack)
+    this.#known.distrust(findLostBlobs(index, { packs: this.#distrusted, copies: new Set() }))
+  }
+
   async saveTree(nodes: readonly TreeNode[]): Promise<Id> {
     this.#failure.check()
     const plaintext = formatTree(nodes)
@@ -80,6 +108,7 @@ export class RunningWriting implements Writing {
   async saveSnapshot(snapshot: NewSnapshot | (() => NewSnapshot)): Promise<Snapshot> {
     try {
       this.#failure.check()
+      await this.#locked
       await this.#sink.flush()
       // Packs before index before snapshot: a reader that sees one of them finds what it names.
       await this.#saver.flushIndex()

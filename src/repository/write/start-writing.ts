@@ -1,28 +1,11 @@
 import type { Finding } from '../../model/finding.ts'
 import type { Id } from '../../model/node.ts'
 import { type BadPlaces, findLostBlobs } from '../check/bad-places.ts'
-import type { DamageRecord } from '../check/damage-record.ts'
-import type { RepositoryContext, RepositoryFiles } from '../files/repository-files.ts'
 import { shortId } from '../format/file-keys.ts'
-import type { BlobIndex } from '../index-store/blob-index.ts'
-import type { LockRequest } from '../lock/acquire.ts'
 import { WritingLock } from '../lock/writing-lock.ts'
 import type { Writing } from '../repository.ts'
-import type { SnapshotStore } from '../snapshots/snapshot-store.ts'
-import type { WorkerPool } from '../workers/pool.ts'
 import { KnownBlobs } from './known-blobs.ts'
-import { RunningWriting } from './running-writing.ts'
-
-export interface WritingParts {
-  readonly context: RepositoryContext
-  readonly files: RepositoryFiles
-  readonly index: BlobIndex
-  readonly snapshots: SnapshotStore
-  readonly workers: WorkerPool
-  readonly lock: LockRequest
-  readonly record: DamageRecord
-  readonly signal: AbortSignal
-}
+import { RunningWriting, type WritingParts } from './running-writing.ts'
 
 /** Takes the shared lock, then brings the index up to date: what was known before may have been pruned since. */
 export async function startWriting(parts: WritingParts): Promise<Writing> {

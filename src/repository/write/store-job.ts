@@ -1,7 +1,5 @@
-import type { Cipher } from '../crypto/cipher.ts'
-import type { Zstd } from '../crypto/zstd.ts'
 import type { BlobType } from '../repository.ts'
-import { type FinishedPack, PackBuilder } from './pack-builder.ts'
+import { type FinishedPack, PackBuilder, type PackingTools } from './pack-builder.ts'
 
 /** Runs in a worker: compresses and seals blobs into the packs that this worker has begun for a writing. */
 export interface StoreJob {
@@ -18,12 +16,6 @@ export interface StoreOutcome {
   readonly slab: Uint8Array
   /** Packs that are full now, ready to be saved. */
   readonly packs: readonly FinishedPack[]
-}
-
-export interface PackingTools {
-  readonly version: 1 | 2
-  readonly cipher: Cipher
-  readonly zstd: Zstd
 }
 
 const MAX_SPARES = 2

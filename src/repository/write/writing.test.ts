@@ -1,12 +1,19 @@
 import { createHash, randomBytes } from 'node:crypto'
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { backUp, contentOf, engineOptions, readBack, SteppedClock } from '../../../test/helpers/engine.ts'
+import { backUp, contentOf, engineOptions, PASSWORD, readBack, SteppedClock } from '../../../test/helpers/engine.ts'
 import { FaultyStorage } from '../../../test/helpers/faulty-storage.ts'
 import { systemClock } from '../../base/clock.ts'
+import { Secret } from '../../base/secret.ts'
 import { MemoryStorage } from '../../storage/memory/memory-storage.ts'
 import type { Storage } from '../../storage/storage.ts'
+import { Cipher } from '../crypto/cipher.ts'
+import { openKeyFile } from '../crypto/password.ts'
+import { openZstd } from '../crypto/zstd.ts'
+import { RepositoryFiles } from '../files/repository-files.ts'
+import { formatLockFile } from '../format/lock-file.ts'
 import { createRepository, openRepository } from '../index.ts'
+import { listKeyIds, loadKeyFile } from '../key/key-ring.ts'
 import type { ReadableContent, Repository } from '../repository.ts'
 
 const live = new AbortController().signal
@@ -207,4 +214,80 @@ test('a snapshot written by one process is read by another, with a cache and wit
   const other = await openRepository(storage, engineOptions(new SteppedClock()))
   expect(await readBack(other, snapshot)).toEqual(files)
   expect((await other.listSnapshots()).snapshots.map(({ id }) => id)).toEqual([snapshot.id])
+})
+
+/** Runs something in the moment in which a lock settles, and once more in the next wait. */
+class SettlingClock extends SteppedClock {
+  steps: Array<() => Promise<void>> = []
+
+  override async sleep(ms: number, signal?: AbortSignal): Promise<void> {
+    if (ms < 10_000) await this.steps.shift()?.()
+    return super.sleep(ms, signal)
+  }
+}
+
+/** The repository's sealed files, as another process that has the password sees them. */
+async function openFiles(storage: Storage): Promise<RepositoryFiles> {
+  const [id = ''] = await listKeyIds(storage)
+  const keys = await openKeyFile(await loadKeyFile(storage, id), new Secret(PASSWORD), 'key')
+  if (!keys) throw new Error('the key must open')
+  return new RepositoryFiles({ storage, version: 2, cipher: new Cipher(keys), zstd: openZstd() })
+}
+
+describe('when another process locks it just while a backup begins', () => {
+  const bytes = randomBytes(100_000)
+  const cut = { kind: 'fixed', blockBytes: 4096 } as const
+  const setUp = async (lockWaitMs: number) => {
+    const storage = new MemoryStorage()
+    const clock = new SettlingClock()
+    const repository = await createRepository(storage, { ...engineOptions(clock), lockWaitMs })
+    await backUp(repository, { a: bytes })
+    const files = await openFiles(storage)
+    const owner = { hostname: 'other', username: 'u', pid: 1, uid: 0, gid: 0, processStart: undefined }
+    const lock = formatLockFile({ ...owner, exclusive: true, time: clock.now() })
+    const begin = async () => {
+      const writing = await repository.startWriting({ signal: live })
+      const { content } = await writing.writeContent(contentOf(bytes, cut))
+      const saved = writing.saveSnapshot(snapshotOf(await writing.saveTree([])))
+      return { content, saved }
+    }
+    return { storage, clock, files, lock, begin }
+  }
+
+  test('nothing is stored, not even a snapshot that needs nothing new', async () => {
+    const { storage, clock, files, lock, begin } = await setUp(0)
+    const before = (await keysOf(storage, '')).sort()
+    let planted = ''
+    clock.steps = [async () => void (planted = await files.save('lock', lock))]
+    await expect((await begin()).saved).rejects.toMatchObject({ code: 'repository-locked' })
+    await files.remove('lock', planted)
+    expect((await keysOf(storage, '')).sort()).toEqual(before)
+  })
+
+  test('it waits as long as told, and goes on when what it found is still there', async () => {
+    const { clock, files, lock, begin } = await setUp(60_000)
+    let planted = ''
+    clock.steps = [
+      async () => void (planted = await files.save('lock', lock)),
+      async () => files.remove('lock', planted),
+    ]
+    expect((await (await begin()).saved).tree).toHaveLength(64)
+    expect(await files.listIds('lock')).toEqual([])
+  })
+
+  test('it names nothing that was pruned meanwhile', async () => {
+    const { storage, clock, files, lock, begin } = await setUp(60_000)
+    const prune = async (): Promise<void> => {
+      for (const id of await files.listIds('index')) await files.remove('index', id)
+    }
+    let planted = ''
+    clock.steps = [
+      async () => void (planted = await files.save('lock', lock)),
+      async () => prune().then(() => files.remove('lock', planted)),
+    ]
+    const before = await keysOf(storage, 'snapshots/')
+    await expect((await begin()).saved).rejects.toThrow('was pruned just while this backup began')
+    expect(await keysOf(storage, 'snapshots/')).toEqual(before)
+    expect(await files.listIds('lock')).toEqual([])
+  })
 })

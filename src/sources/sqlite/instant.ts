@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { AppError } from '../../base/errors.ts'
 import { type DatabaseFile, lookAgain } from './database-file.ts'
 import { isHotJournal, sourceError } from './faults.ts'
+import { refuseForeignFiles } from './foreign-files.ts'
 import { FRAME_HEADER_BYTES, readFrames, readPageTable, WAL_HEADER_BYTES, type Wal } from './overlay.ts'
 import { FilePages, MemoryPages, type Pages } from './pages.ts'
 import { closeRaw, openRaw } from './raw-files.ts'
@@ -35,6 +36,7 @@ export interface Held {
 /** Begins the read transaction in `session`, in the best way there is for this database. */
 export async function holdInstant(file: DatabaseFile, session: Session): Promise<Held> {
   if (!file.handle) return { file, hold: { kind: 'none', copy: 'backup' } }
+  await refuseForeignFiles(file)
   try {
     const pinned = await session.call('pin', { path: file.path, waitMs: BUSY_WAIT_MS })
     const hold: Hold = pinned.wal ? { kind: 'wal', pinned, wal: pinned.wal } : { kind: 'locked', pinned }
