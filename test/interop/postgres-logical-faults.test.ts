@@ -2,7 +2,7 @@ import { execFile } from 'node:child_process'
 import { readdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
-import { afterAll, afterEach, beforeAll, beforeEach, expect, it } from 'vitest'
+import { afterAll, afterEach, beforeAll, beforeEach, expect, it, vi } from 'vitest'
 import type { RestoreOutcome } from '../../src/sources/source.ts'
 import { type DrainedSnapshot, drain, makeContext, makeTempDir, removeDir } from '../helpers/drained-snapshot.ts'
 import { describeWithPostgres, startTestCluster, type TestCluster } from '../helpers/postgres-cluster.ts'
@@ -60,6 +60,30 @@ describeWithPostgres('faults of logical backups', () => {
     Object.assign(table ?? {}, { rows: 3504 })
     const outcome = await restore({ ...snapshot, reader: { ...snapshot.reader, manifest: wrong } }, other.url('fewer'))
     expect(outcome.checks).toMatchObject([{ passed: false, found: 'public.track: 3503' }])
+    expect(await databasesOf(other)).toEqual(before)
+  })
+
+  it('takes an interrupted restore back at once', async () => {
+    const snapshot = await drain(sourceOf(test.url('medusa')), dir)
+    const before = await databasesOf(other)
+    const abort = new AbortController()
+    const target = other.url('interrupted')
+    const restoring = failure(
+      sourceOf(target).restore({
+        ...(await makeContext(dir, abort.signal)),
+        snapshot: snapshot.reader,
+        target,
+        include: [],
+        checks: true,
+        delta: false,
+        force: false,
+      }),
+    )
+    await vi.waitFor(async () =>
+      expect((await databasesOf(other)).some(name => name.startsWith('interrupted_'))).toBe(true),
+    )
+    abort.abort()
+    expect((await restoring).code).toBe('interrupted')
     expect(await databasesOf(other)).toEqual(before)
   })
 

@@ -70,9 +70,12 @@ export class StagingDatabase {
     return kept
   }
 
-  /** When the restore failed. */
+  /** When the restore failed or was interrupted: on a connection of its own, for the other one may be gone with it. */
   async drop(): Promise<void> {
-    await this.#admin.query(`DROP DATABASE IF EXISTS ${quoteIdentifier(this.name)}`)
+    const { settings, database } = this.#admin
+    await withSession(settings, { database }, async session => {
+      await session.query(`DROP DATABASE IF EXISTS ${quoteIdentifier(this.name)} WITH (FORCE)`)
+    })
   }
 }
 
@@ -112,7 +115,7 @@ async function removeLeftovers(admin: Session, target: string): Promise<void> {
   for (const { name } of rows.filter(row => isStagingName(row.name, target))) {
     const [row] = await admin.query<{ free: boolean }>(`SELECT pg_try_advisory_lock(${lockKey(name)}) AS free`)
     if (row?.free !== true) continue
-    await admin.query(`DROP DATABASE IF EXISTS ${quoteIdentifier(name)}`)
+    await admin.query(`DROP DATABASE IF EXISTS ${quoteIdentifier(name)} WITH (FORCE)`)
     await admin.query(`SELECT pg_advisory_unlock(${lockKey(name)})`)
   }
 }
