@@ -1,0 +1,94 @@
+import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, beforeAll, expect, it } from 'vitest'
+import { JSON_OUTPUTS } from '../../src/cli/json-outputs.ts'
+import { runTool } from '../../src/clients/postgres/index.ts'
+import { describeWithPostgres, type TestCluster } from '../helpers/postgres-cluster.ts'
+import { SampleServers, stateOf } from '../helpers/postgres-samples.ts'
+import { skipRestic } from '../helpers/restic.ts'
+
+import { Workspace } from '../helpers/workspace.ts'
+
+const SECRET = 'pl4nted-s3cret'
+
+describeWithPostgres('databases, from the command line', { timeout: 120_000 }, () => {
+  let servers: SampleServers
+  let test: TestCluster
+  let workspace: Workspace
+
+  beforeAll(async () => {
+    servers = await SampleServers.start(['sakila'])
+    test = servers.test
+    await test.query('postgres', `CREATE ROLE app LOGIN SUPERUSER PASSWORD '${SECRET}'`)
+    workspace = new Workspace(mkdtempSync(join(tmpdir(), 'lifeboat-pg-')))
+    writeFileSync(join(workspace.dir, 'secret'), `${SECRET}\n`, { mode: 0o600 })
+    const url = test.url('sakila').replace('postgres@', 'app@')
+    writeFileSync(
+      join(workspace.dir, 'lifeboat.yaml'),
+      `repositories:\n  main: { url: ./backups, passwordFile: ./password }\nsources:\n` +
+        `  shop: { kind: postgres, url: "${url}", passwordFile: ./secret }\n` +
+        `  gone: { kind: postgres, url: "${url.replace('/sakila', '/nowhere')}", passwordFile: ./secret }\n`,
+    )
+  })
+  afterAll(async () => {
+    await servers.close()
+    rmSync(workspace.dir, { recursive: true, force: true })
+  })
+
+  const json = async (command: string, ...args: string[]): Promise<unknown> => {
+    const result = await workspace.try(command, ...args, '--json')
+    expect(result.code, result.stderr).toBe(0)
+    expect(result.stdout + result.stderr).not.toContain(SECRET)
+    const value: unknown = JSON.parse(result.stdout)
+    return JSON_OUTPUTS[command]?.parse(value)
+  }
+
+  it('goes from a first look to a proven backup, and back in every way', async () => {
+    await json('init', '--yes')
+    expect(await json('probe', 'shop')).toMatchObject({ ready: true })
+    expect(await json('backup', 'shop')).toMatchObject({ sources: [{ complete: true, findings: [] }] })
+    expect(await json('verify', 'shop')).toMatchObject({ passed: true, proof: 'checked' })
+    expect(await json('verify', 'shop', '--restore')).toMatchObject({ passed: true, proof: 'restored' })
+    expect(await json('snapshots', 'shop')).toMatchObject([{ proof: 'restored' }])
+    const before = await stateOf(test, 'sakila')
+
+    await json('restore', 'shop', '--to', 'postgres:///copy')
+    expect(await stateOf(test, 'copy')).toEqual(before)
+
+    await test.query('sakila', 'DROP TABLE film CASCADE')
+    await json('restore', 'shop', '--table', 'film')
+    expect(await stateOf(test, 'sakila')).toEqual(before)
+
+    await test.query('sakila', 'DROP SCHEMA public CASCADE')
+    const refused = await workspace.try('restore', 'shop', '--json')
+    expect(JSON.parse(refused.stdout)).toMatchObject({ error: { code: 'target-exists' } })
+    expect(await json('restore', 'shop', '--force')).toMatchObject({ findings: [{ code: 'old-database-kept' }] })
+    expect(await stateOf(test, 'sakila')).toEqual(before)
+  })
+
+  it('makes no snapshot of a database that is not there', async () => {
+    const failed = await workspace.try('backup', 'gone', '--json')
+    expect(failed.code).toBe(20)
+    expect(failed.stdout + failed.stderr).toContain('there is no database nowhere')
+    expect(failed.stdout + failed.stderr).not.toContain(SECRET)
+    expect(await json('snapshots', 'gone')).toEqual([])
+  })
+
+  it.skipIf(skipRestic)('is read by restic and pg_restore without us', async () => {
+    await workspace.restic.run('check', '--read-data')
+    const target = join(workspace.dir, 'by-restic')
+    await workspace.restic.run('restore', 'latest', '--target', target)
+    expect(readdirSync(join(target, 'shop')).toSorted()).toEqual([
+      'RESTORE.txt',
+      'globals.sql',
+      'sakila.dump',
+      'sakila.schema.sql',
+    ])
+    await servers.other.query('postgres', 'CREATE DATABASE by_hand TEMPLATE template0')
+    const args = ['--exit-on-error', '--dbname=by_hand', join(target, 'shop', 'sakila.dump')]
+    const settings = servers.other.admin
+    await runTool(test.tools, { tool: 'pg_restore', args, settings }, 'restore by hand')
+    expect(await stateOf(servers.other, 'by_hand')).toEqual(await stateOf(test, 'sakila'))
+  })
+})
