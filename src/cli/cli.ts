@@ -161,12 +161,17 @@ async function printVersion(terminal: Terminal, json: boolean): Promise<number> 
   return 0
 }
 
-/** `lifeboat ls | head` closes our stdout early; that is no failure. A full disk behind it is: the write rejects. */
+/** 128 + SIGPIPE, what a shell says of a program that ended because nobody reads its output. */
+const NOBODY_READS = 141
+
+/**
+ * `lifeboat ls | head` closes our stdout early: what would follow is for nobody. It may be a backup, so that this does not
+ * count as success. A closed stderr stops nothing. A full disk behind stdout is an error: the write rejects.
+ */
 function watchStreams(): void {
-  for (const stream of [process.stdout, process.stderr]) {
-    stream.on('error', (error: NodeJS.ErrnoException) => {
-      // oxlint-disable-next-line no-process-exit -- nobody reads what would follow
-      if (error.code === 'EPIPE') process.exit(process.exitCode ?? 0)
-    })
-  }
+  process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+    // oxlint-disable-next-line no-process-exit -- nobody reads what would follow
+    if (error.code === 'EPIPE') process.exit(process.exitCode ?? NOBODY_READS)
+  })
+  process.stderr.on('error', () => {})
 }

@@ -30,6 +30,9 @@ test('bash completes commands, their options, values and the names of sources', 
   expect(offered(script, 'lifeboat backup --ty')).toEqual(['--type'])
   expect(offered(script, 'lifeboat key add --new')).toEqual(['--new-password-file', '--new-password-env'])
   expect(offered(script, 'lifeboat forget app --keep-w').length).toBeGreaterThan(3)
+  expect(offered(script, 'lifeboat backup app d')).toEqual(['docs'])
+  expect(offered(script, 'lifeboat restore ')).toEqual(['app', 'docs'])
+  expect(offered(script, 'lifeboat --repo main restore app ')).toEqual(['latest'])
   expect(offered(script, 'lifeboat completion z')).toEqual(['zsh'])
 })
 

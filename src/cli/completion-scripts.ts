@@ -43,14 +43,17 @@ function bash(commands: readonly Command[]): string {
   return `# bash completion for lifeboat
 _lifeboat() {
   local cur="\${COMP_WORDS[COMP_CWORD]}" prev="\${COMP_WORDS[COMP_CWORD-1]}"
-  local verb="" sub="" words="" flags="${globals.join(' ')}" i word
+  local verb="" sub="" words="" flags="${globals.join(' ')}" at=-1 i word
   COMPREPLY=()
   for ((i = 1; i < COMP_CWORD; i++)); do
     word="\${COMP_WORDS[i]}"
     case "$word" in
       ${[...valueNames].join('|')}) ((i++)) ;;
       -*) ;;
-      *) if [ -z "$verb" ]; then verb="$word"; elif [ -z "$sub" ]; then sub="$word"; fi ;;
+      *)
+        at=$((at + 1))
+        if [ -z "$verb" ]; then verb="$word"; elif [ -z "$sub" ]; then sub="$word"; fi
+        ;;
     esac
   done
   case "$verb" in
@@ -74,7 +77,7 @@ ${flagCases.join('\n')}
     COMPREPLY=($(compgen -W "$words" -- "$cur"))
     return
   fi
-  case "$verb" in
+  case "$verb|$at" in
 ${bashArguments(commands).join('\n')}
   esac
 }
@@ -88,7 +91,7 @@ function bashGroups(commands: readonly Command[]): string[] {
   const groups = Map.groupBy(members, command => command.name.split(' ')[0] ?? '')
   return [...groups].map(([name, own]) => {
     const words = own.map(command => command.name.split(' ')[1]).join(' ')
-    return `    ${name}) words="${words}"; [ -n "$sub" ] && verb="$verb $sub" ;;`
+    return `    ${name}) words="${words}"; [ -n "$sub" ] && verb="$verb $sub" at=$((at - 1)) ;;`
   })
 }
 
@@ -111,8 +114,10 @@ function bashValueCases(verb: string, flags: readonly Flag[]): string[] {
 
 function bashArguments(commands: readonly Command[]): string[] {
   return commands.flatMap(command => {
-    const [first] = command.arguments ?? []
-    return first?.complete === undefined ? [] : [`    "${command.name}") ${bashOffer(first.complete)}; return ;;`]
+    return (command.arguments ?? []).flatMap(({ complete, variadic }, at) => {
+      const place = variadic ? `"${command.name}|"*` : `"${command.name}|${at}"`
+      return complete === undefined ? [] : [`    ${place}) ${bashOffer(complete)}; return ;;`]
+    })
   })
 }
 

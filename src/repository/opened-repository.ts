@@ -1,5 +1,5 @@
 import { join } from 'node:path'
-import { isAppError } from '../base/errors.ts'
+import { isAppError, throwIfAborted } from '../base/errors.ts'
 import type { Secret } from '../base/secret.ts'
 import type { Finding } from '../model/finding.ts'
 import type { Id, TreeNode } from '../model/node.ts'
@@ -114,8 +114,12 @@ export class OpenedRepository implements Repository {
   }
 
   async removeSnapshots(ids: readonly Id[], options: LockWaitOptions = {}): Promise<void> {
-    await this.#withLock(true, options, async () => {
-      for (const id of ids) await this.#files.remove('snapshot', id)
+    await this.#withLock(true, options, async lock => {
+      for (const id of ids) {
+        throwIfAborted(options.signal)
+        lock.lost.throwIfAborted()
+        await this.#files.remove('snapshot', id)
+      }
     })
   }
 

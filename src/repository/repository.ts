@@ -155,6 +155,8 @@ export interface Writing {
   writeContent(content: ReadableContent, options?: WriteContentOptions): Promise<WrittenContent>
   /** Are all these blobs in the index? Then a node may name them without reading anything. */
   hasContent(content: readonly Id[]): Promise<boolean>
+  /** A blob is damaged: from now on it and all else in its packs counts as missing, and is stored anew when it comes. */
+  distrust(type: BlobType, id: Id): void
   /** Stores a tree; nodes in any order. */
   saveTree(nodes: readonly TreeNode[]): Promise<Id>
   /**

@@ -54,6 +54,18 @@ describe.skipIf(cli.error)('sqlite3 (skipped where it is not installed)', { time
     }
   }
 
+  it('makes virtual tables that can be used of the schema alone', async () => {
+    run(path, EVERYTHING)
+    const empty = join(dir, 'empty.db')
+    run(empty, await text('schema'))
+    run(
+      empty,
+      `INSERT INTO notes VALUES ('new', 'brown'); INSERT INTO old_search VALUES ('four'); INSERT INTO boxes VALUES (1, 0, 1, 0, 1)`,
+    )
+    const found = `SELECT title FROM notes WHERE notes MATCH 'brown'; SELECT body FROM old_search WHERE body MATCH 'four'; SELECT count(*) FROM boxes`
+    expect(run(empty, `${found}; PRAGMA integrity_check`)).toBe('new\nfour\n1\nok\n')
+  })
+
   it('dumps tables of unknown modules and of very many columns', async () => {
     const db = new DatabaseSync(path)
     const columns = Array.from({ length: 1900 }, (_, i) => `c${i}`)

@@ -1,5 +1,6 @@
 import type { AppError } from '../../base/errors.ts'
 import type { Finding, Severity } from '../../model/finding.ts'
+import { SHORT_ID_DIGITS } from '../../model/recovery-point.ts'
 import type { Paint } from '../terminal.ts'
 
 export interface Column<Row> {
@@ -34,9 +35,13 @@ export function formatFinding(finding: Finding, paint: Paint): string {
   const about = message.startsWith(subject) ? '' : `${subject}: `
   const head = `${paint(SEVERITY_STYLE[severity], `${severity}:`)} ${about}${message}\n`
   const names = affects ?? []
-  const suffers = names.length === 0 ? '' : `  affects ${names.slice(0, 5).join(', ')}${more(names.length - 5)}\n`
+  const suffers =
+    names.length === 0 ? '' : `  affects ${names.slice(0, 5).map(shortened).join(', ')}${more(names.length - 5)}\n`
   return `${head}${suffers}${hint === undefined ? '' : `  ${hint}\n`}`
 }
+
+/** Snapshots by as many digits as everywhere else; paths as they are. */
+const shortened = (name: string): string => (/^[0-9a-f]{64}$/.test(name) ? name.slice(0, SHORT_ID_DIGITS) : name)
 
 const more = (count: number): string => (count > 0 ? ` and ${count} more` : '')
 

@@ -36,7 +36,8 @@ class ScriptedSource implements Source {
     this.requests.push(request)
     return Promise.resolve({
       entries: () => this.#entries(),
-      finish: () => Promise.resolve({ capturedAt: new Date(0), findings: [], complete: this.complete }),
+      finish: () =>
+        Promise.resolve({ capturedAt: new Date(this.requests.length * 1000), findings: [], complete: this.complete }),
       close: () => {
         this.closed += 1
         return Promise.resolve()
@@ -60,11 +61,13 @@ class ScriptedSource implements Source {
 }
 
 describe('backup', () => {
+  let storage: MemoryStorage
   let repository: Repository
   let source: ScriptedSource
 
   beforeEach(async () => {
-    repository = await createRepository(new MemoryStorage(), engineOptions(new SteppedClock()))
+    storage = new MemoryStorage()
+    repository = await createRepository(storage, engineOptions(new SteppedClock()))
     source = new ScriptedSource()
     source.files = { 'd/a': 'one', 'd/b': 'two' }
   })
@@ -93,6 +96,26 @@ describe('backup', () => {
     const root = await tree.findNode('')
     if (root !== undefined) for await (const { path } of tree.walk(root)) found.push(path)
     return found
+  }
+
+  /** Breaks the one pack without which the blob can't be read. */
+  const damagePackOf = async (type: 'data' | 'tree', id: string): Promise<void> => {
+    for await (const { key } of storage.list('data/')) {
+      const bytes = await storage.load(key)
+      await storage.save(
+        key,
+        bytes.map(byte => byte ^ 1),
+      )
+      if (
+        await repository.loadBlob(type, id).then(
+          () => false,
+          () => true,
+        )
+      )
+        return
+      await storage.save(key, bytes)
+    }
+    throw new Error('no pack has it')
   }
 
   it('stores the tree under the source and the manifest beside it', async () => {
@@ -142,6 +165,25 @@ describe('backup', () => {
     await backup(request('incremental'))
     const differential = await backup(request('differential'))
     expect(differential.parent).toBe(full.snapshot.id)
+  })
+
+  it.each([
+    ['manifest', 'data'],
+    ['trees', 'tree'],
+  ] as const)('goes through when the %s of the parent are damaged, and stores them anew', async (_what, type) => {
+    const { snapshot } = await backup(request('full'))
+    const root = await repository.loadTree(snapshot.tree)
+    const manifest = await repository.loadTree(root.find(node => node.name === '.lifeboat')?.subtree ?? '')
+    await damagePackOf(type, type === 'tree' ? snapshot.tree : (manifest[0]?.content?.[0] ?? ''))
+
+    const result = await backup(request('incremental'))
+    expect(result).toMatchObject({ type: 'full', complete: true, findings: [{ code: 'parent-damaged' }] })
+    expect(await paths(result.snapshot.id)).toContain('app/d/b')
+    expect(await loadManifest(repository, result.snapshot)).toMatchObject({ findings: [{ code: 'parent-damaged' }] })
+    expect(await backup(request('incremental'))).toMatchObject({ type: 'incremental', findings: [] })
+    const { findings } = await repository.check({ readData: 1, signal: new AbortController().signal })
+    // Its own manifest or root is lost; nothing later relies on what is damaged.
+    expect(findings.flatMap(finding => finding.affects ?? [])).toEqual([snapshot.id])
   })
 
   it('takes no parent of another host', async () => {

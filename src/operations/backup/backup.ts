@@ -58,12 +58,12 @@ export async function backup(asked: BackupRequest): Promise<BackupResult> {
   const writing = await asked.repository.startWriting({ signal: asked.signal })
   try {
     // Under the lock: no prune can take the parent away between here and its use.
-    const parent = await findParent(asked)
+    const { parent, findings } = await findParent({ ...asked, writing })
     const request: BackupRequest = parent === undefined && isRelative(asked.type) ? { ...asked, type: 'full' } : asked
     const { type, excludePaths } = request
     const capture = await request.source.capture({ ...context(request), type, parent, excludePaths })
     try {
-      return await record(request, { writing, capture, parent, startedAt, startedMs })
+      return await record(request, { writing, capture, parent, parentFindings: findings, startedAt, startedMs })
     } finally {
       await capture.close()
     }
@@ -76,6 +76,7 @@ interface Under {
   readonly writing: Writing
   readonly capture: Capture
   readonly parent: ParentSnapshot | undefined
+  readonly parentFindings: readonly Finding[]
   readonly startedAt: Date
   readonly startedMs: number
 }
@@ -91,7 +92,7 @@ async function record(request: BackupRequest, under: Under): Promise<BackupResul
     signal: request.signal,
     now: request.clock.now(),
     onProgress: request.onProgress,
-    manifest: async captured => manifestOf(request, parent, captured, await capture.finish()),
+    manifest: async captured => manifestOf(request, under, captured, await capture.finish()),
   })
   throwIfAborted(request.signal)
   const snapshot = await writing.saveSnapshot(() => newSnapshot(request, under, tree))
@@ -115,7 +116,7 @@ async function record(request: BackupRequest, under: Under): Promise<BackupResul
 
 function manifestOf(
   request: BackupRequest,
-  parent: ParentSnapshot | undefined,
+  { parent, parentFindings }: Under,
   captured: CapturedFiles,
   summary: CaptureSummary,
 ): { manifest: Manifest; summary: CaptureSummary } {
@@ -128,7 +129,7 @@ function manifestOf(
     consistency: request.source.traits.consistency,
     totals: { files: captured.files, sizeBytes: captured.sizeBytes },
     files: captured.manifestFiles,
-    findings: summary.findings,
+    findings: [...summary.findings, ...parentFindings],
     ...(summary.engineVersion === undefined ? {} : { engineVersion: summary.engineVersion }),
     ...(summary.database === undefined ? {} : { database: summary.database }),
     ...(parent === undefined ? {} : { parent: parent.id }),

@@ -1,5 +1,6 @@
 import { forEachLimit } from '../../base/concurrency.ts'
 import { isAppError } from '../../base/errors.ts'
+import { formatSize } from '../../base/sizes.ts'
 import type { Id } from '../../model/node.ts'
 import { shortId } from '../format/file-keys.ts'
 import { type PackedBlob, parsePackHeader } from '../format/pack-header.ts'
@@ -140,7 +141,7 @@ function duplicatesFinding({ duplicates, duplicateBytes }: PackTable): OpenFindi
     severity: 'info',
     code: 'blobs-duplicate',
     subject: 'index',
-    message: `${duplicates} blobs are stored more than once (${duplicateBytes} bytes), as backups that ran at the same time leave behind`,
+    message: `${duplicates} ${duplicates === 1 ? 'blob is' : 'blobs are'} stored more than once (${formatSize(duplicateBytes)}), as after backups at the same time, or after damage`,
     hint: 'Run "lifeboat prune" to free their space.',
   }
 }

@@ -91,8 +91,8 @@ export class RunningWriting implements Writing {
   distrust(type: BlobType, id: Id): void {
     const { index } = this.#parts
     // What broke one blob seldom stopped there: nothing of its packs is relied on.
-    const packs = new Set(index.findAll(type, id).map(place => place.packId)).difference(this.#distrusted)
-    if (packs.size === 0) return
+    const packs = index.findAll(type, id).map(place => place.packId)
+    if (packs.every(pack => this.#distrusted.has(pack))) return
     for (const pack of packs) this.#distrusted.add(pack)
     this.#known.distrust(findLostBlobs(index, { packs: this.#distrusted, copies: new Set() }))
   }

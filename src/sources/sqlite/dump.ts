@@ -1,4 +1,4 @@
-import type { DatabaseSync } from 'node:sqlite'
+import { DatabaseSync } from 'node:sqlite'
 import { pragma, readSchema } from './describe-database.ts'
 import { quoteName, quoteText, type SchemaObject } from './schema-text.ts'
 
@@ -19,6 +19,7 @@ export function* dumpSchema(db: DatabaseSync): Generator<Uint8Array> {
     'PRAGMA foreign_keys = OFF;',
     'BEGIN;',
     ...tables.map(table => (isVirtual(table) ? virtualTable(table) : `${table.sql};`)),
+    ...emptyVirtualTables(tables),
     ...['index', 'view', 'trigger'].flatMap(type => objects.filter(o => o.type === type)).map(o => `${o.sql};`),
     `PRAGMA user_version = ${pragma(db, 'user_version')};`,
     `PRAGMA application_id = ${pragma(db, 'application_id')};`,
@@ -150,6 +151,35 @@ function virtualTable(table: SchemaObject): string {
   return `PRAGMA writable_schema = ON;
 INSERT INTO sqlite_schema(type,name,tbl_name,rootpage,sql) VALUES('table',${name},${name},0,${quoteText(table.sql)});
 PRAGMA writable_schema = OFF;`
+}
+
+/**
+ * Rows that a module puts into the tables behind an empty virtual table: without them fts5 takes the table for damaged.
+ * A module that this SQLite does not have tells nothing.
+ */
+function emptyVirtualTables(tables: readonly SchemaObject[]): string[] {
+  const names = new Set(tables.map(table => table.name))
+  const empty = new DatabaseSync(':memory:')
+  try {
+    for (const table of tables.filter(isVirtual)) tryExec(empty, table.sql)
+    const pieces = new Pieces()
+    const shadows = listDumped(empty).filter(table => table.shadow && names.has(table.name))
+    const rows = shadows.flatMap(table => [...dumpRows(empty, table, pieces)])
+    const text = Buffer.concat([...rows, ...pieces.rest()])
+      .toString()
+      .trimEnd()
+    return text === '' ? [] : [text]
+  } finally {
+    empty.close()
+  }
+}
+
+function tryExec(db: DatabaseSync, sql: string): void {
+  try {
+    db.exec(sql)
+  } catch {
+    // Left as it is written: the schema can be kept without its module.
+  }
 }
 
 /** Collects small texts into pieces worth sending. */
