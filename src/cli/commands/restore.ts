@@ -74,7 +74,8 @@ export const restore: Command = {
       moment !== undefined && explicit === undefined && isPhysical(app, name)
         ? await chooseBackup(call, app, name, moment)
         : await chooseSnapshot(call, app, name === ANY ? undefined : name, wishOf(call, app, name, moment))
-    const recovery = moment && isPhysical(app, name) ? recoveryRequestOf(call, app, name, moment) : undefined
+    const recovery =
+      moment && isPhysical(app, name) ? await recoveryRequestOf(call, app, chosen, name, moment) : undefined
     const result = await restoreTo(call, app, chosen, { target, recovery })
     return { json: toJson(result, chosen), text: describe(result, chosen, call) }
   },

@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto'
+import { readFile } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import type { App } from '../../app.ts'
 import { AppError, isAppError } from '../../base/errors.ts'
@@ -38,11 +38,14 @@ export const walPush: Command = {
     await likeArchiver(async () => {
       const { pushWal } = await import('../../operations/wal/push.ts')
       const { app, source, systemIdentifier } = await openWal(call)
-      const { openStores, place } = storesOf(call, app, source)
+      const { notePlace } = await import('../../operations/wal/note-place.ts')
+      const openStores = storesOf(call, app, source)
+      const configText = await readFile(app.config.file, 'utf8')
+      const asked = { source: call.values.text('source'), repo: call.values.text('repo') }
       const { clock, logger, signal } = call
       const result = await pushWal({
         openStores,
-        place,
+        place: notePlace(app.config.file, configText, asked),
         clock,
         logger,
         signal,
@@ -79,7 +82,7 @@ export const walFetch: Command = {
       const { clock, logger, signal } = call
       const name = call.values.required('file')
       const outcome = await fetchWal({
-        openStores: storesOf(call, app, source).openStores,
+        openStores: storesOf(call, app, source),
         clock,
         logger,
         signal,
@@ -114,7 +117,7 @@ export const walReceive: Command = {
       source: name,
       log: requireLog(source),
       intervalMs,
-      stores: await storesOf(call, app, name).openStores(),
+      stores: await storesOf(call, app, name)(),
       folder: join(await app.stateFolder(), 'wal'),
       onProgress: progress => {
         last = progress
@@ -184,21 +187,12 @@ export function requireLog(source: Source): NonNullable<Source['log']> {
   })
 }
 
-function storesOf(
-  call: Call,
-  app: App,
-  source: string,
-): { readonly openStores: () => Promise<readonly WalStore[]>; readonly place: string } {
+function storesOf(call: Call, app: App, source: string): () => Promise<readonly WalStore[]> {
   const names = repositoriesOf(call, app, source)
-  const urls = names.map(name => app.repositorySettings(name).url)
-  return {
-    openStores: async () => {
-      const stores: WalStore[] = []
-      for (const name of names) stores.push((await app.openRepository(name)).wal)
-      return stores
-    },
-    // Hashed: a URL may tell more than a note should.
-    place: createHash('sha256').update(JSON.stringify(urls)).digest('hex'),
+  return async () => {
+    const stores: WalStore[] = []
+    for (const name of names) stores.push((await app.openRepository(name)).wal)
+    return stores
   }
 }
 
