@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process'
-import { mkdir, stat, writeFile } from 'node:fs/promises'
+import { cp, mkdir, readdir, readFile, rename, stat, writeFile } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import { promisify } from 'node:util'
 import { afterAll, beforeAll, expect, it, vi } from 'vitest'
@@ -26,11 +26,11 @@ describeWithPostgres('a cluster with its log, from the command line', () => {
   const xids: string[] = []
 
   /** As PostgreSQL's user: whose files these are. */
-  const asOwner = async (command: string, args: readonly string[]): Promise<CommandResult> => {
+  const asOwner = async (command: string, args: readonly string[], cwd = dir): Promise<CommandResult> => {
     const env = { HOME: dir, XDG_CACHE_HOME: join(dir, 'cache'), RESTIC_PASSWORD_FILE: join(dir, 'password') }
-    if (process.getuid?.() !== 0) return await runCommand(command, args, { cwd: dir, env })
+    if (process.getuid?.() !== 0) return await runCommand(command, args, { cwd, env })
     const become = [`--reuid=${owner.uid}`, `--regid=${owner.gid}`, '--clear-groups']
-    return await runCommand('setpriv', [...become, command, ...args], { cwd: dir, env })
+    return await runCommand('setpriv', [...become, command, ...args], { cwd, env })
   }
   const lifeboat = async (...args: string[]): Promise<CommandResult> =>
     await asOwner(process.execPath, [BIN, '--config', config, ...args])
@@ -164,6 +164,35 @@ describeWithPostgres('a cluster with its log, from the command line', () => {
     expect(none.code).toBeGreaterThan(0)
     expect(none.code).toBeLessThanOrEqual(125)
   })
+
+  it('stores and fetches ahead, so that the repository is not asked for each file', async () => {
+    const folder = join(dir, 'like-a-cluster')
+    const live = test.cluster.dataDir
+    const [first = '', second = ''] = (await readdir(join(live, 'pg_wal')))
+      .filter(n => /^[0-9A-F]{24}$/.test(n))
+      .toSorted()
+    await mkdir(join(folder, 'pg_wal', 'archive_status'), { recursive: true })
+    await mkdir(join(folder, 'global'))
+    await cp(join(live, 'global', 'pg_control'), join(folder, 'global', 'pg_control'))
+    for (const name of [first, second]) await cp(join(live, 'pg_wal', name), join(folder, 'pg_wal', name))
+    await writeFile(join(folder, 'pg_wal', 'archive_status', `${second}.ready`), '')
+    await run('chown', ['-R', `${owner.uid}:${owner.gid}`, folder])
+    const wal = async (...args: string[]): Promise<number> =>
+      (await asOwner(process.execPath, [BIN, '--config', config, 'wal', ...args], folder)).code
+    expect(await wal('push', `pg_wal/${first}`)).toBe(0)
+    expect(await wal('fetch', first, 'pg_wal/RECOVERYXLOG')).toBe(0)
+    await rename(join(dir, 'repo'), join(dir, 'away'))
+    try {
+      expect(await wal('push', `pg_wal/${second}`)).toBe(0)
+      // The note is used up.
+      expect(await wal('push', `pg_wal/${second}`)).toBeGreaterThan(0)
+      expect(await wal('fetch', second, 'pg_wal/RECOVERYXLOG')).toBe(0)
+      expect(await readFile(join(folder, 'pg_wal/RECOVERYXLOG'))).toEqual(await readFile(join(live, 'pg_wal', second)))
+      expect(await wal('fetch', second, 'pg_wal/RECOVERYXLOG')).toBeGreaterThan(0)
+    } finally {
+      await rename(join(dir, 'away'), join(dir, 'repo'))
+    }
+  }, 30_000)
 
   it('frees log that no backup needs, and none that one needs', async () => {
     await write(5)

@@ -20,7 +20,11 @@ beforeEach(() => {
 })
 
 const content = (name: string, bytes: Buffer): WalContent => ({
-  ...{ name, systemIdentifier: SYSTEM, bytes, writtenAt: new Date('2026-09-04T02:00:00Z'), segmentBytes: 1 << 24 },
+  name,
+  systemIdentifier: SYSTEM,
+  bytes,
+  writtenAt: new Date('2026-09-04T02:00:00Z'),
+  segmentBytes: 1 << 24,
 })
 const collect = async <T>(items: AsyncIterable<T>): Promise<T[]> => {
   const all: T[] = []
