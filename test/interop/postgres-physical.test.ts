@@ -56,11 +56,9 @@ describeWithPostgres('physical backup of a cluster', () => {
       target,
       include: [],
       checks: true,
-      ...{
-        force: options.force ?? false,
-        delta: options.delta ?? false,
-        tablespaces: options.tablespaces,
-      },
+      force: options.force ?? false,
+      delta: options.delta ?? false,
+      tablespaces: options.tablespaces,
     })
 
   /** Runs a server on a copy for as long as `work` takes. */
@@ -346,18 +344,36 @@ describeWithPostgres('physical backup of a cluster', () => {
     expect((await nowhere.probe(await makeContext(dir)))[0]?.severity).toBe('error')
   })
 
-  it('leaves no capture when the server goes away in the middle', async () => {
-    const other = await startTestCluster({ settings: PHYSICAL_SETTINGS })
-    try {
-      const dying = new PhysicalSource('dying', { connection: async () => other.admin })
-      const error = await drain(dying, dir, {
-        onStarted: async () => await other.cluster.server.stop('immediate'),
-      }).catch((reason: unknown) => reason)
-      expect(isAppError(error, 'source-unreachable')).toBe(true)
-    } finally {
-      await other.close()
-    }
-  })
+  it.each(['local', 'network'] as const)(
+    'leaves no capture when the server goes away in the middle (%s)',
+    async copy => {
+      const other = await startTestCluster({ settings: PHYSICAL_SETTINGS })
+      try {
+        await other.query(
+          'postgres',
+          'CREATE TABLE big AS SELECT repeat(md5(n::text), 50) AS v FROM generate_series(1, 20000) n',
+        )
+        const dying = new PhysicalSource('dying', { connection: async () => other.admin, copy })
+        const context = await makeContext(dir)
+        const capture = await dying.capture({ ...context, type: 'full', parent: undefined, excludePaths: [] })
+        const reading = async (): Promise<void> => {
+          let files = 0
+          for await (const entry of capture.entries()) {
+            const content = await entry.open?.()
+            while (content && (await content.read(Buffer.alloc(100_000))) === 100_000);
+            await content?.close()
+            entry.settled?.()
+            if (++files === 100) await other.cluster.server.stop('immediate')
+          }
+        }
+        const error = await reading().catch((reason: unknown) => reason)
+        expect(isAppError(error) && error.code).toBe('source-unreachable')
+        await capture.close()
+      } finally {
+        await other.close()
+      }
+    },
+  )
 
   it('refuses to go on with another cluster, and says when there are no checksums', async () => {
     const other = await startTestCluster({ settings: PHYSICAL_SETTINGS })

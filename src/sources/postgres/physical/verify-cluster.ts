@@ -138,7 +138,7 @@ class SnapshotReading {
   checkPages(known: ReadonlySet<string>): CheckOutcome[] {
     if (this.#verifier === undefined) return []
     const stop = parseLsn(textProperty(this.#request.snapshot.manifest, 'stopLsn') ?? '') ?? 0n
-    const [first] = this.#verifier.listDamage(stop).filter(damage => !known.has(damage.path))
+    const first = this.#verifier.listDamage(stop).find(damage => !known.has(damage.path))
     const expected = 'page checksums that are right'
     const found = first === undefined ? expected : `wrong in ${first.path}, block ${first.blocks.join(', ')}`
     return [{ name: 'pages', passed: first === undefined, expected, found }]
