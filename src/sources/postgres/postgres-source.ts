@@ -1,6 +1,3 @@
-import { mkdtemp, rm } from 'node:fs/promises'
-import { join } from 'node:path'
-import { AppError } from '../../base/errors.ts'
 import type { ConnectionSettings } from '../../clients/postgres/index.ts'
 import type { Finding } from '../../model/finding.ts'
 import type { BackupType } from '../../model/manifest.ts'
@@ -24,6 +21,9 @@ import { PostgresLog } from './physical/postgres-log.ts'
 
 type Mode = PostgresOptions['mode']
 
+/** Both ways know how to prove that their snapshots come back. */
+type VerifiableSource = Source & Required<Pick<Source, 'verify'>>
+
 const TYPES: Readonly<Record<Mode, readonly BackupType[]>> = {
   logical: ['full', 'incremental', 'differential', 'schema', 'data'],
   physical: ['full', 'incremental', 'differential'],
@@ -37,7 +37,7 @@ export class PostgresSource implements Source {
   readonly log: SourceLog | undefined
   readonly #options: PostgresOptions
   readonly #place: SourcePlace
-  readonly #open = new Map<Mode, Source>()
+  readonly #open = new Map<Mode, VerifiableSource>()
 
   constructor(name: string, options: PostgresOptions, place: SourcePlace) {
     this.name = name
@@ -63,50 +63,20 @@ export class PostgresSource implements Source {
 
   async verify(request: VerifyRequest): Promise<VerifyOutcome> {
     const source = await this.#of(modeOf(request.snapshot) ?? this.#options.mode)
-    if (source.verify !== undefined) return await source.verify(request)
-    return await this.#verifyByRestore(source, request)
-  }
-
-  /** The copy is checked by pg_verifybackup and thrown away. */
-  async #verifyByRestore(source: Source, request: VerifyRequest): Promise<VerifyOutcome> {
-    if (!request.restore) {
-      throw new AppError('unsupported', 'a physical snapshot is verified by restoring it', {
-        hint: 'Say --restore (it needs as much room as the cluster), or "lifeboat check --read-data" to read all bytes.',
-      })
-    }
-    const dir = await mkdtemp(join(request.scratchDir, 'verify-'))
-    try {
-      const { signal, clock, logger, scratchDir, snapshot } = request
-      const target = join(dir, 'cluster')
-      const outcome = await source.restore({
-        signal,
-        clock,
-        logger,
-        scratchDir,
-        snapshot,
-        target,
-        force: false,
-        delta: false,
-        checks: true,
-        include: [],
-      })
-      return { checks: outcome.checks, findings: outcome.findings, bytesRead: outcome.totalBytes }
-    } finally {
-      await rm(dir, { recursive: true, force: true })
-    }
+    return await source.verify(request)
   }
 
   async close(): Promise<void> {
     for (const source of this.#open.values()) await source.close()
   }
 
-  async #of(mode: Mode): Promise<Source> {
+  async #of(mode: Mode): Promise<VerifiableSource> {
     const source = this.#open.get(mode) ?? (await this.#make(mode))
     this.#open.set(mode, source)
     return source
   }
 
-  async #make(mode: Mode): Promise<Source> {
+  async #make(mode: Mode): Promise<VerifiableSource> {
     if (mode === 'logical') {
       const { LogicalSource } = await import('./logical/logical-source.ts')
       return new LogicalSource(this.name, this.#options, this.#place)
