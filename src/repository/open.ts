@@ -35,7 +35,7 @@ async function loadConfig(storage: Storage): Promise<Buffer> {
   } catch (cause) {
     if (!isAppError(cause, 'storage-not-found')) throw cause
     throw new AppError('no-repository', `there is no repository at ${storage.location}`, {
-      hint: 'Run "lifeboat init" to create it, or correct its "url" in lifeboat.yaml.',
+      hint: 'If there was one, bring its disk back or correct its "url" in lifeboat.yaml; "lifeboat init" creates a new one.',
       cause,
     })
   }
