@@ -99,12 +99,13 @@ export async function chooseSnapshot(
   source: string | undefined,
   wish: SnapshotWish,
 ): Promise<ChosenSnapshot> {
+  const host = { own: app.host().hostname, named: call.values.text('host') }
   const found: ChosenSnapshot[] = []
   const failures: AppError[] = []
   for (const name of repositoryNames(call, app)) {
     try {
       const repository = await app.openRepository(name)
-      found.push({ name, repository, snapshot: await getWishedSnapshot(repository, source, wish) })
+      found.push({ name, repository, snapshot: await getWishedSnapshot(repository, source, wish, host) })
     } catch (error) {
       if (!(error instanceof AppError) || isAppError(error, 'interrupted')) throw error
       failures.push(error)

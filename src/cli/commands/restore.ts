@@ -35,6 +35,7 @@ export const restore: Command = {
     { flags: '-f, --force', summary: 'an existing target may be changed' },
     { flags: '--no-delta', summary: 'write an existing target anew, not only what differs' },
     { flags: '--no-checks', summary: 'skip the checks of the restored data (not of its bytes)' },
+    { flags: '--host <name>', summary: 'of this host (default: this machine’s snapshots, if it has any)' },
     { flags: '--include <path>', summary: 'only this path of the source, and what is below', repeat: true },
   ],
   examples: [
