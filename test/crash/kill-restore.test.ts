@@ -1,7 +1,7 @@
 import { copyFileSync, existsSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { beforeEach, describe, expect, it } from 'vitest'
-import { killAfter, moments, timeOf } from '../helpers/kill.ts'
+import { Killer, moments } from '../helpers/kill.ts'
 import { digestTree } from '../helpers/tree-digest.ts'
 import { pseudoRandom, readNotes, Workspace } from '../helpers/workspace.ts'
 
@@ -22,17 +22,15 @@ describe('kill -9 of a restore', { timeout: 240_000 }, () => {
     const target = workspace.path('again.db')
     const command = ['restore', 'app', 'latest', '--to', target]
     const notes = readNotes(workspace.database)
-    const usualMs = await timeOf(() => workspace.run(...command))
-    let hits = 0
+    const killer = await Killer.for(() => workspace.run(...command))
     for (const moment of moments(6, 3)) {
       rmSync(target, { force: true })
-      if (!(await killAfter(workspace.start(...command), moment * usualMs))) continue
-      hits++
+      if (!(await killer.kill(workspace.start(...command), moment))) continue
       // Either nothing is there, or all of it.
       if (!existsSync(target)) await workspace.run(...command)
       expect(readNotes(target)).toEqual(notes)
     }
-    expect(hits).toBeGreaterThan(2)
+    expect(killer.hits).toBeGreaterThan(2)
     expect(leftovers(workspace.dir, 'again.db')).toEqual(['again.db'])
   })
 
@@ -43,16 +41,15 @@ describe('kill -9 of a restore', { timeout: 240_000 }, () => {
     workspace.change("UPDATE notes SET text = 'other' WHERE id % 50 = 0")
     const other = readNotes(workspace.database)
     copyFileSync(workspace.database, target)
-    const usualMs = await timeOf(() => workspace.run(...command))
-    let hits = 0
+    const killer = await Killer.for(() => workspace.run(...command))
     for (const moment of moments(6, 4)) {
       copyFileSync(workspace.database, target)
-      if (await killAfter(workspace.start(...command), moment * usualMs)) hits++
+      await killer.kill(workspace.start(...command), moment)
       expect([wanted, other]).toContainEqual(readNotes(target))
       await workspace.run(...command)
       expect(readNotes(target)).toEqual(wanted)
     }
-    expect(hits).toBeGreaterThan(2)
+    expect(killer.hits).toBeGreaterThan(2)
     expect(leftovers(workspace.dir, 'again.db')).toEqual(['again.db'])
   })
 
@@ -60,18 +57,16 @@ describe('kill -9 of a restore', { timeout: 240_000 }, () => {
     const target = workspace.path('docs-again')
     const command = ['restore', 'docs', 'latest', '--to', target]
     const wanted = digestTree(workspace.docs)
-    const usualMs = await timeOf(() => workspace.run(...command))
-    let hits = 0
+    const killer = await Killer.for(() => workspace.run(...command))
     for (const moment of moments(6, 5)) {
       rmSync(target, { recursive: true, force: true })
-      if (!(await killAfter(workspace.start(...command), moment * usualMs))) continue
-      hits++
+      if (!(await killer.kill(workspace.start(...command), moment))) continue
       // The kill may have come after the last step: then the target is simply there.
       const again = await workspace.try(...command)
       expect(again.code === 0 ? 'target-exists' : again.stderr).toMatch(/exists/)
       expect(digestTree(target)).toEqual(wanted)
     }
-    expect(hits).toBeGreaterThan(2)
+    expect(killer.hits).toBeGreaterThan(2)
   })
 })
 
