@@ -1,5 +1,5 @@
-import { collect } from '../../base/collect.ts'
 import type { App } from '../../app.ts'
+import { collect } from '../../base/collect.ts'
 import { AppError, isAppError } from '../../base/errors.ts'
 import { parseTime } from '../../base/times.ts'
 import type { NodeType } from '../../model/node.ts'
