@@ -1,4 +1,5 @@
-import { copyFileSync, existsSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
+import { createHash } from 'node:crypto'
+import { copyFileSync, existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { beforeEach, describe, expect, it } from 'vitest'
 import { Killer, moments } from '../helpers/kill.ts'
@@ -63,12 +64,42 @@ describe('kill -9 of a restore', { timeout: 240_000 }, () => {
       if (!(await killer.kill(workspace.start(...command), moment))) continue
       // The kill may have come after the last step: then the target is simply there.
       const again = await workspace.try(...command)
-      expect(again.code === 0 ? 'target-exists' : again.stderr).toMatch(/exists/)
+      expect(again.code === 0 ? 'not empty' : again.stderr).toMatch(/not empty/)
       expect(digestTree(target)).toEqual(wanted)
     }
     expect(killer.hits).toBeGreaterThan(2)
   })
+
+  it('of a folder over the one in use: half of it is marked, and the next run ends it', async () => {
+    const command = ['restore', 'docs', 'latest', '--force']
+    const wanted = digestTree(workspace.docs)
+    const spoil = (): void => {
+      for (let file = 0; file < 8; file++) {
+        writeFileSync(join(workspace.docs, `big-${file}.bin`), pseudoRandom(3_000_000, 100 + file))
+      }
+    }
+    spoil()
+    const contents = (): string => contentsOf(workspace.docs)
+    const spoiled = contents()
+    const killer = await Killer.for(() => workspace.run(...command))
+    const whole = contents()
+    for (const moment of moments(6, 6)) {
+      spoil()
+      await killer.kill(workspace.start(...command), moment)
+      const isMarked = existsSync(join(workspace.docs, '.lifeboat-restore'))
+      if (!isMarked) expect([spoiled, whole]).toContain(contents())
+      await workspace.run(...command)
+      expect(digestTree(workspace.docs)).toEqual(wanted)
+    }
+    expect(killer.hits).toBeGreaterThan(2)
+  })
 })
+
+function contentsOf(folder: string): string {
+  const hash = createHash('sha256')
+  for (let file = 0; file < 8; file++) hash.update(readFileSync(join(folder, `big-${file}.bin`)))
+  return hash.digest('hex')
+}
 
 /** What stands beside a target and belongs to it. SQLite makes its own two when the test looks in. */
 function leftovers(dir: string, name: string): string[] {
