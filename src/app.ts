@@ -233,8 +233,7 @@ export class App {
   }
 
   host(): Host {
-    const { username, uid, gid } = userInfo()
-    return { hostname: hostname(), username, uid: Math.max(0, uid), gid: Math.max(0, gid) }
+    return { hostname: hostname(), username: userName(), uid: process.getuid?.() ?? 0, gid: process.getgid?.() ?? 0 }
   }
 
   /** Closes everything that was opened, last first. The first failure is thrown after all were tried. */
@@ -285,4 +284,13 @@ function once<T>(map: Map<string, Promise<T>>, name: string, make: () => Promise
   })
   map.set(name, made)
   return made
+}
+
+function userName(): string {
+  try {
+    return userInfo().username
+  } catch {
+    // A user id without an entry in the password database, as in many containers.
+    return ''
+  }
 }

@@ -57,3 +57,16 @@ export async function forEachLimit<T>(
   await Promise.all(running)
   if (failure) throw failure.error
 }
+
+/** Does `work`, then `cleanUp` in any case. Where both fail, what `work` threw is what a person must see. */
+export async function withCleanUp<T>(work: () => Promise<T>, cleanUp: () => Promise<void>): Promise<T> {
+  let result: T
+  try {
+    result = await work()
+  } catch (error) {
+    await cleanUp().catch(() => undefined)
+    throw error
+  }
+  await cleanUp()
+  return result
+}

@@ -69,10 +69,14 @@ export function repositoriesOf(call: Call, app: App, source: string): readonly s
   })
 }
 
+export function isIdPrefix(text: string): boolean {
+  return /^[0-9a-f]{4,64}$/i.test(text)
+}
+
 /** `latest`, a time as people write it, or an id of at least 4 digits. */
 export function parseSnapshotWish(text: string, now: Date): SnapshotWish {
   if (text.toLowerCase() === 'latest') return { kind: 'latest' }
-  if (/^[0-9a-f]{4,64}$/i.test(text)) return { kind: 'id', prefix: text.toLowerCase() }
+  if (isIdPrefix(text)) return { kind: 'id', prefix: text.toLowerCase() }
   const time = parseTime(text, now)
   if (time !== undefined) return { kind: 'at', time: endOfSecond(time) }
   throw new AppError('usage', `cannot tell which snapshot "${text}" means`, {
@@ -99,12 +103,13 @@ export async function chooseSnapshot(
   source: string | undefined,
   wish: SnapshotWish,
 ): Promise<ChosenSnapshot> {
+  const host = { own: app.host().hostname, named: call.values.text('host') }
   const found: ChosenSnapshot[] = []
   const failures: AppError[] = []
   for (const name of repositoryNames(call, app)) {
     try {
       const repository = await app.openRepository(name)
-      found.push({ name, repository, snapshot: await getWishedSnapshot(repository, source, wish) })
+      found.push({ name, repository, snapshot: await getWishedSnapshot(repository, source, wish, host) })
     } catch (error) {
       if (!(error instanceof AppError) || isAppError(error, 'interrupted')) throw error
       failures.push(error)

@@ -42,6 +42,7 @@ export interface ConfigDocument {
 // private-use characters of the same length before YAML reads the text; positions stay right, and what a variable
 // holds is never parsed as YAML.
 const [OPEN, BRACE, CLOSE] = ['\uE000', '\uE001', '\uE002']
+const SEVERAL_DOCUMENTS = 'the file holds several documents (---); one is allowed'
 const REFERENCE = /\$\{([^}\n]*)\}/g
 const MARKED = /\uE000\uE001([^\uE002]*)\uE002/g
 const VARIABLE = /^([A-Za-z_][A-Za-z0-9_]*)(?::-(.*))?$/s
@@ -59,7 +60,7 @@ export function readDocument(text: string, environment: Readonly<Record<string, 
   const problems: Problem[] = document.errors.map(error => ({
     ...place(error.pos[0]),
     key: '',
-    message: lowerFirst(unmark(error.message)),
+    message: error.code === 'MULTIPLE_DOCS' ? SEVERAL_DOCUMENTS : lowerFirst(unmark(error.message)),
   }))
   visit(document, {
     Alias: (_key, node) => {

@@ -128,6 +128,16 @@ test.each(edits)('says where and what: %s', (_name, from, to, expected) => {
   expect(error.message).toContain(expected)
 })
 
+test('shows no more than the beginning of a long value', () => {
+  const { message } = errorOf(`repositories: "${'a'.repeat(100_000)}"`)
+  expect(message.length).toBeLessThan(400)
+  expect(message).toContain('(100002 characters)')
+})
+
+test('several documents in one file are refused in plain words', () => {
+  expect(errorOf(`${GOOD}---\n${GOOD}`).message).toContain('the file holds several documents (---); one is allowed')
+})
+
 test('lists every problem, in the order of the file', () => {
   const error = errorOf(GOOD.replace('daily: 7', 'dayly: 7').replace('url: ./backups', 'url: 7'))
   expect(error.message.split('\n').map(line => line.split(':')[1])).toEqual(['2', '12'])

@@ -56,7 +56,7 @@ function wrongValue(issue: Issue, path: KeyPath, document: ConfigDocument): Prob
     return { ...document.placeOf(path.slice(0, -1), 'key'), key, message: `${key} is missing`, allowed }
   }
   const found = path.some(part => HIDDEN.test(String(part))) && !/^(a mapping|a list|nothing)$/.test(written)
-  const shown = found ? '***' : withoutPassword(written)
+  const shown = found ? '***' : shorten(withoutPassword(written))
   const name = key === '' ? 'the file' : key
   // A rule about a whole mapping is not about one value that was found.
   const ruleOfWhole = issue.code === 'custom' && written === 'a mapping'
@@ -100,6 +100,12 @@ function unionOf(errors: readonly (readonly Issue[])[]): string {
 /** `scheme://user:secret@host` with the secret gone. */
 function withoutPassword(written: string): string {
   return written.replace(/(:\/\/[^/@:"]*):[^@"]*@/g, '$1:***@')
+}
+
+const LONGEST_SHOWN = 200
+
+function shorten(text: string): string {
+  return text.length <= LONGEST_SHOWN ? text : `${text.slice(0, LONGEST_SHOWN)}... (${text.length} characters)`
 }
 
 function isSchema(value: unknown): value is JsonSchema {

@@ -5,7 +5,6 @@ import { Cipher } from './crypto/cipher.ts'
 import { openKeyFile } from './crypto/password.ts'
 import { type Config, parseConfig } from './format/config.ts'
 import { CONFIG_KEY, shortId } from './format/file-keys.ts'
-import { invalid } from './format/json.ts'
 import type { KeyMaterial } from './format/key-file.ts'
 import { damagedKey, listKeyIds, loadKeyFile } from './key/key-ring.ts'
 import { OpenedRepository } from './opened-repository.ts'
@@ -35,7 +34,7 @@ async function loadConfig(storage: Storage): Promise<Buffer> {
   } catch (cause) {
     if (!isAppError(cause, 'storage-not-found')) throw cause
     throw new AppError('no-repository', `there is no repository at ${storage.location}`, {
-      hint: 'Run "lifeboat init" to create it, or correct its "url" in lifeboat.yaml.',
+      hint: 'If there was one, bring its disk back or correct its "url" in lifeboat.yaml; "lifeboat init" creates a new one.',
       cause,
     })
   }
@@ -68,8 +67,16 @@ async function tryKeys(
     // A key that opens but does not fit the config is left over from an "init" that was killed.
     if (config) return { config: parseConfig(config), keys, keyId: id }
   }
-  if (fitting > 0) throw invalid('config', `its seal is broken (${storage.location})`)
+  if (fitting > 0) throw configDamaged(storage)
   throw damaged && ids.length === 1 ? damaged : wrongPassword(storage, ids.length, damaged)
+}
+
+// A check needs the config as well, so it can not help here.
+function configDamaged(storage: Storage): AppError {
+  return new AppError('damaged', `config is damaged: its seal is broken (${storage.location})`, {
+    hint: 'Bring back the file "config" of the repository from a copy: nothing can be read without it.',
+    context: { subject: 'config' },
+  })
 }
 
 async function tryKey(storage: Storage, options: RepositoryOptions, id: Id): Promise<KeyMaterial | undefined> {

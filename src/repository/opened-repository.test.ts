@@ -12,12 +12,14 @@ import { createRepository, openRepository } from './index.ts'
 const signal = new AbortController().signal
 const bytes = Buffer.alloc(50_000, 'what is stored, ')
 
-/** As on a read-only disk, once `readOnly` is set. */
+/** As on a read-only disk, once `readOnly` is set, or on a full one. */
 class ReadOnlyStorage extends MemoryStorage {
   readOnly = false
+  full = false
 
   override async save(...parameters: Parameters<MemoryStorage['save']>): Promise<void> {
     if (this.readOnly) throw new AppError('storage-denied', 'this disk is read-only')
+    if (this.full) throw new AppError('storage-full', 'this disk is full')
     return super.save(...parameters)
   }
 }
@@ -79,14 +81,17 @@ test('while another process prunes, restore and check wait or say so; afterwards
   await locker.close()
 })
 
-test('what cannot be written to can still be restored and checked, with a warning', async () => {
+test.each([
+  ['readOnly', 'storage-denied'],
+  ['full', 'storage-full'],
+] as const)('what cannot be written to (%s) can still be restored and checked, with a warning', async (state, code) => {
   const files = await filesOf(snapshot)
-  storage.readOnly = true
+  storage[state] = true
   await repository.restoreFiles(files, { signal })
   expect(bytes.equals(await readFile(join(folder, 'file')))).toBe(true)
   expect((await repository.check({ readData: 1, signal })).findings).toEqual([])
   expect(findings.map(finding => finding.code)).toEqual(['not-locked', 'not-locked'])
-  await expect(repository.prune({ dryRun: false, signal })).rejects.toMatchObject({ code: 'storage-denied' })
+  await expect(repository.prune({ dryRun: false, signal })).rejects.toMatchObject({ code })
 })
 
 test('a snapshot that another process made since is found, and so is what another one pruned', async () => {

@@ -222,7 +222,7 @@ export class OpenedRepository implements Repository {
 
   /**
    * Runs `work` under a shared lock, so that nothing is pruned meanwhile. It begins while the lock still settles; where
-   * locks cannot be written, as on a read-only disk, it goes on without.
+   * locks cannot be written, as on a read-only or a full disk, it goes on without.
    */
   async #whileShared<T>(outer: AbortSignal, work: (signal: AbortSignal) => Promise<T>): Promise<T> {
     const stop = new AbortController()
@@ -249,7 +249,7 @@ export class OpenedRepository implements Repository {
     try {
       return await acquireLock({ ...this.#lockRequest(false, { signal }), onWritten })
     } catch (error) {
-      if (!isAppError(error, 'storage-denied')) throw error
+      if (!isAppError(error, 'storage-denied') && !isAppError(error, 'storage-full')) throw error
       this.#onFinding(NOT_LOCKED)
       return undefined
     }

@@ -2,7 +2,7 @@ import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { describe, expect, it, vi } from 'vitest'
-import { killAfter, moments, timeOf } from '../helpers/kill.ts'
+import { Killer, moments } from '../helpers/kill.ts'
 import { skipRestic } from '../helpers/restic.ts'
 import { digestTree } from '../helpers/tree-digest.ts'
 import { pseudoRandom, readNotes, Workspace } from '../helpers/workspace.ts'
@@ -14,17 +14,16 @@ describe.skipIf(skipRestic)('kill -9 of a backup', () => {
     workspace.makeDocs()
     await workspace.run('init', '--yes')
     changeAll(workspace, 0)
-    const usualMs = await timeOf(() => workspace.run('backup'))
-    let hits = 0
+    const killer = await Killer.for(() => workspace.run('backup'))
     for (const [round, moment] of moments(12, 1).entries()) {
       changeAll(workspace, round + 1)
-      if (await killAfter(workspace.start('backup'), moment * usualMs)) hits++
+      await killer.kill(workspace.start('backup'), moment)
       await expectWriterIsFree(workspace)
       await workspace.run('backup')
       await workspace.restic.checkAll()
     }
     // Otherwise nothing was tested.
-    expect(hits).toBeGreaterThan(5)
+    expect(killer.hits).toBeGreaterThan(5)
     expect(await workspace.json('check', '--read-data')).toMatchObject({ whole: true })
     await workspace.run('restore', 'docs', 'latest', '--to', workspace.path('docs-again'))
     expect(digestTree(workspace.path('docs-again'))).toEqual(digestTree(workspace.docs))

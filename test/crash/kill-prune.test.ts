@@ -1,6 +1,6 @@
 import { cpSync, rmSync } from 'node:fs'
 import { describe, expect, it } from 'vitest'
-import { killAfter, moments, timeOf } from '../helpers/kill.ts'
+import { Killer, moments } from '../helpers/kill.ts'
 import { skipRestic } from '../helpers/restic.ts'
 import { readNotes, Workspace } from '../helpers/workspace.ts'
 
@@ -17,16 +17,15 @@ describe.skipIf(skipRestic)('kill -9 of what deletes', () => {
       const notes = readNotes(workspace.database)
       const pristine = workspace.path('pristine')
       cpSync(workspace.repository, pristine, { recursive: true })
-      const usualMs = await timeOf(() => workspace.run(...command))
-      let hits = 0
+      const killer = await Killer.for(() => workspace.run(...command))
       for (const moment of moments(count, command.length)) {
         reset(workspace, pristine)
-        if (await killAfter(workspace.start(...command), moment * usualMs)) hits++
+        await killer.kill(workspace.start(...command), moment)
         await workspace.run(...command)
         await workspace.restic.checkAll()
         expect(await workspace.snapshots('app')).toHaveLength(1)
       }
-      expect(hits).toBeGreaterThan(count / 3)
+      expect(killer.hits).toBeGreaterThan(count / 3)
       await workspace.run('restore', 'app', 'latest', '--to', workspace.path('again.db'))
       expect(readNotes(workspace.path('again.db'))).toEqual(notes)
       await workspace.run('backup', 'app')

@@ -1,7 +1,8 @@
-import { copyFileSync, existsSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
+import { createHash } from 'node:crypto'
+import { copyFileSync, existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { beforeEach, describe, expect, it } from 'vitest'
-import { killAfter, moments, timeOf } from '../helpers/kill.ts'
+import { Killer, moments } from '../helpers/kill.ts'
 import { digestTree } from '../helpers/tree-digest.ts'
 import { pseudoRandom, readNotes, Workspace } from '../helpers/workspace.ts'
 
@@ -22,17 +23,15 @@ describe('kill -9 of a restore', { timeout: 240_000 }, () => {
     const target = workspace.path('again.db')
     const command = ['restore', 'app', 'latest', '--to', target]
     const notes = readNotes(workspace.database)
-    const usualMs = await timeOf(() => workspace.run(...command))
-    let hits = 0
+    const killer = await Killer.for(() => workspace.run(...command))
     for (const moment of moments(6, 3)) {
       rmSync(target, { force: true })
-      if (!(await killAfter(workspace.start(...command), moment * usualMs))) continue
-      hits++
+      if (!(await killer.kill(workspace.start(...command), moment))) continue
       // Either nothing is there, or all of it.
       if (!existsSync(target)) await workspace.run(...command)
       expect(readNotes(target)).toEqual(notes)
     }
-    expect(hits).toBeGreaterThan(2)
+    expect(killer.hits).toBeGreaterThan(2)
     expect(leftovers(workspace.dir, 'again.db')).toEqual(['again.db'])
   })
 
@@ -43,16 +42,15 @@ describe('kill -9 of a restore', { timeout: 240_000 }, () => {
     workspace.change("UPDATE notes SET text = 'other' WHERE id % 50 = 0")
     const other = readNotes(workspace.database)
     copyFileSync(workspace.database, target)
-    const usualMs = await timeOf(() => workspace.run(...command))
-    let hits = 0
+    const killer = await Killer.for(() => workspace.run(...command))
     for (const moment of moments(6, 4)) {
       copyFileSync(workspace.database, target)
-      if (await killAfter(workspace.start(...command), moment * usualMs)) hits++
+      await killer.kill(workspace.start(...command), moment)
       expect([wanted, other]).toContainEqual(readNotes(target))
       await workspace.run(...command)
       expect(readNotes(target)).toEqual(wanted)
     }
-    expect(hits).toBeGreaterThan(2)
+    expect(killer.hits).toBeGreaterThan(2)
     expect(leftovers(workspace.dir, 'again.db')).toEqual(['again.db'])
   })
 
@@ -60,20 +58,48 @@ describe('kill -9 of a restore', { timeout: 240_000 }, () => {
     const target = workspace.path('docs-again')
     const command = ['restore', 'docs', 'latest', '--to', target]
     const wanted = digestTree(workspace.docs)
-    const usualMs = await timeOf(() => workspace.run(...command))
-    let hits = 0
+    const killer = await Killer.for(() => workspace.run(...command))
     for (const moment of moments(6, 5)) {
       rmSync(target, { recursive: true, force: true })
-      if (!(await killAfter(workspace.start(...command), moment * usualMs))) continue
-      hits++
+      if (!(await killer.kill(workspace.start(...command), moment))) continue
       // The kill may have come after the last step: then the target is simply there.
       const again = await workspace.try(...command)
-      expect(again.code === 0 ? 'target-exists' : again.stderr).toMatch(/exists/)
+      expect(again.code === 0 ? 'not empty' : again.stderr).toMatch(/not empty/)
       expect(digestTree(target)).toEqual(wanted)
     }
-    expect(hits).toBeGreaterThan(2)
+    expect(killer.hits).toBeGreaterThan(2)
+  })
+
+  it('of a folder over the one in use: half of it is marked, and the next run ends it', async () => {
+    const command = ['restore', 'docs', 'latest', '--force']
+    const wanted = digestTree(workspace.docs)
+    const spoil = (): void => {
+      for (let file = 0; file < 8; file++) {
+        writeFileSync(join(workspace.docs, `big-${file}.bin`), pseudoRandom(3_000_000, 100 + file))
+      }
+    }
+    spoil()
+    const contents = (): string => contentsOf(workspace.docs)
+    const spoiled = contents()
+    const killer = await Killer.for(() => workspace.run(...command))
+    const whole = contents()
+    for (const moment of moments(6, 6)) {
+      spoil()
+      await killer.kill(workspace.start(...command), moment)
+      const isMarked = existsSync(join(workspace.docs, '.lifeboat-restore'))
+      if (!isMarked) expect([spoiled, whole]).toContain(contents())
+      await workspace.run(...command)
+      expect(digestTree(workspace.docs)).toEqual(wanted)
+    }
+    expect(killer.hits).toBeGreaterThan(2)
   })
 })
+
+function contentsOf(folder: string): string {
+  const hash = createHash('sha256')
+  for (let file = 0; file < 8; file++) hash.update(readFileSync(join(folder, `big-${file}.bin`)))
+  return hash.digest('hex')
+}
 
 /** What stands beside a target and belongs to it. SQLite makes its own two when the test looks in. */
 function leftovers(dir: string, name: string): string[] {

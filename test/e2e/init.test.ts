@@ -31,6 +31,14 @@ test('from nothing to a restored database, by the words that init prints', async
   expect((await runLifeboat(['doctor'], { cwd: dir })).code).toBe(0)
 })
 
+test('a place that cannot be used is named, with the file that says it by then', async () => {
+  const dir = application()
+  writeFileSync(join(dir, 'taken'), '')
+  const failed = await runLifeboat(['init', '--yes', '--to', './taken/backups'], { cwd: dir })
+  expect(failed.code).not.toBe(0)
+  expect(failed.stderr).toContain(`${join(dir, 'lifeboat.yaml')} is written: correct the "url" in it`)
+})
+
 test('beside a configuration it creates what is missing, and touches nothing else', async () => {
   const dir = application()
   await lifeboat(['init', '--yes'], { cwd: dir })

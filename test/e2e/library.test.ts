@@ -1,4 +1,5 @@
 import { mkdirSync, writeFileSync } from 'node:fs'
+import { hostname } from 'node:os'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { backup, getWishedSnapshot, listRecoveryPoints, openApp, restore } from '../../src/lib.ts'
@@ -31,7 +32,12 @@ test('the library does what the command line does', async () => {
       proofs: () => new Map(),
     })
     expect(recoveryPoints).toMatchObject([{ id: result.snapshot.id, tags: ['from-library'], proof: 'recorded' }])
-    const snapshot = await getWishedSnapshot(repository, 'docs', { kind: 'latest' })
+    const snapshot = await getWishedSnapshot(
+      repository,
+      'docs',
+      { kind: 'latest' },
+      { own: hostname(), named: undefined },
+    )
     const target = workspace.path('out')
     const restored = await restore({
       ...context,

@@ -102,7 +102,12 @@ export async function backUp(
   repository: Repository,
   files: Readonly<Record<string, Buffer>>,
   signal: AbortSignal = new AbortController().signal,
-  options: { readonly time?: Date; readonly tags?: readonly string[]; readonly cut?: ReadableContent['cut'] } = {},
+  options: {
+    readonly time?: Date
+    readonly tags?: readonly string[]
+    readonly hostname?: string
+    readonly cut?: ReadableContent['cut']
+  } = {},
 ): Promise<Snapshot> {
   const writing = await repository.startWriting({ signal })
   try {
@@ -118,7 +123,7 @@ export async function backUp(
       time: options.time ?? new Date(),
       tree,
       paths: ['/files'],
-      hostname: 'host',
+      hostname: options.hostname ?? 'host',
       username: 'user',
       tags: options.tags ?? [],
     })

@@ -13,13 +13,40 @@ export function moments(count: number, seed: number, from = 0.3): number[] {
   })
 }
 
-/** Kills a running command after a while, as `kill -9` does. True if it was still running. */
-export async function killAfter(running: RunningCommand, delayMs: number): Promise<boolean> {
-  const ended = running.result.then(() => 'ended' as const)
-  const first = await Promise.race([ended, wait(delayMs, 'time' as const)])
-  if (first === 'ended') return false
-  running.child.kill('SIGKILL')
-  return (await running.result).signal === 'SIGKILL'
+/**
+ * Kills runs of one command, each at a part of the time that one takes. How busy the machine is changes meanwhile: a run
+ * that ended before its time tells how long one takes now.
+ */
+export class Killer {
+  #usualMs: number
+  /** Runs that were really killed. */
+  hits = 0
+
+  private constructor(usualMs: number) {
+    this.#usualMs = usualMs
+  }
+
+  /** @param run does the command once, undisturbed */
+  static async for(run: () => Promise<unknown>): Promise<Killer> {
+    const started = performance.now()
+    await run()
+    return new Killer(performance.now() - started)
+  }
+
+  /** As `kill -9` does. True if the command was still running. */
+  async kill(running: RunningCommand, moment: number): Promise<boolean> {
+    const started = performance.now()
+    const ended = running.result.then(() => 'ended' as const)
+    const first = await Promise.race([ended, wait(moment * this.#usualMs, 'time' as const)])
+    if (first === 'ended') {
+      this.#usualMs = performance.now() - started
+      return false
+    }
+    running.child.kill('SIGKILL')
+    const killed = (await running.result).signal === 'SIGKILL'
+    if (killed) this.hits++
+    return killed
+  }
 }
 
 /** How long a command takes when nobody kills it. */

@@ -8,6 +8,7 @@ import { makeTempDir } from './tempdir.ts'
 export const PASSWORD = 'a password of the tests'
 
 export interface SnapshotJson {
+  readonly repository: string
   readonly id: string
   readonly shortId: string
   readonly source: string | null

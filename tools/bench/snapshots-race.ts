@@ -39,7 +39,8 @@ async function makeRepository(): Promise<MemoryStorage> {
   const storage = new MemoryStorage()
   const repository = await createRepository(storage, {
     password: new Secret(PASSWORD),
-    clock: systemClock,
+    // A lock is given time to be seen by others; here there are none.
+    clock: { ...systemClock, sleep: () => Promise.resolve() },
     random: systemRandom,
     logger: silentLogger,
     cacheDir: undefined,

@@ -1,3 +1,4 @@
+import type { App } from '../../app.ts'
 import { collect } from '../../base/collect.ts'
 import { AppError, isAppError } from '../../base/errors.ts'
 import { parseTime } from '../../base/times.ts'
@@ -53,7 +54,7 @@ async function* search(call: Call): AsyncGenerator<FoundIn> {
     const repository = await app.openRepository(name)
     const request = {
       repository,
-      snapshots: await snapshotsOf(call, { name, repository }),
+      snapshots: await snapshotsOf(call, app, { name, repository }),
       patterns: call.values.list('patterns'),
       ignoreCase: call.values.flag('ignoreCase'),
       types: TYPES[call.values.text('type') ?? ''],
@@ -65,7 +66,8 @@ async function* search(call: Call): AsyncGenerator<FoundIn> {
   }
 }
 
-async function snapshotsOf(call: Call, { repository }: OpenedRepository) {
+async function snapshotsOf(call: Call, app: App, { repository }: OpenedRepository) {
+  const host = { own: app.host().hostname, named: undefined }
   const { getWishedSnapshot } = await import('../../operations/snapshots/find-snapshot.ts')
   const source = call.values.text('source')
   const wanted = call.values.list('snapshot')
@@ -75,7 +77,7 @@ async function snapshotsOf(call: Call, { repository }: OpenedRepository) {
   }
   const wishes = wanted.map(text => parseSnapshotWish(text, call.clock.now()))
   // Of several repositories only one may have it.
-  const found = await Promise.all(wishes.map(wish => getWishedSnapshot(repository, source, wish).catch(noneOfIt)))
+  const found = await Promise.all(wishes.map(wish => getWishedSnapshot(repository, source, wish, host).catch(noneOfIt)))
   return found.filter(snapshot => snapshot !== undefined)
 }
 

@@ -8,7 +8,7 @@ import type { ForgetGroup } from '../../operations/forget/forget.ts'
 import type { Snapshot } from '../../repository/index.ts'
 import type { Call, Command, OptionSpec } from '../command.ts'
 import { counted } from '../printers/text.ts'
-import { repositoriesOf, sourceNames } from '../selection.ts'
+import { chooseSnapshot, isIdPrefix, repositoriesOf, sourceNames } from '../selection.ts'
 import { describePrune, MAX_UNUSED, type NamedPruneReport, pruneOne } from './prune.ts'
 
 const COUNTS = ['last', 'hourly', 'daily', 'weekly', 'monthly', 'yearly'] as const
@@ -46,8 +46,11 @@ export const forget: Command = {
   summary: 'drop snapshots that no rule keeps',
   description: [
     'The rules come from the options, or from "keep" in the policies. The newest snapshot of each source always stays, and what other programs wrote is not touched. Space comes free with --prune, or by "lifeboat prune".',
+    'Ids in place of sources drop just these snapshots, whatever the rules say and whoever wrote them.',
   ],
-  arguments: [{ name: 'sources', summary: 'names of sources (default: all)', variadic: true, complete: 'sources' }],
+  arguments: [
+    { name: 'sources', summary: 'names of sources (default: all), or ids', variadic: true, complete: 'sources' },
+  ],
   options: [
     ...KEEP_OPTIONS,
     { flags: '--prune', summary: 'free the space afterwards' },
@@ -58,13 +61,17 @@ export const forget: Command = {
     { command: 'lifeboat forget --dry-run', explains: 'what the policies would drop' },
     { command: 'lifeboat forget app --keep-last 3 --prune', explains: 'all but three, and free the space' },
     { command: 'lifeboat forget app --keep-daily 7 --keep-monthly 12', explains: 'a week of days, a year of months' },
+    { command: 'lifeboat forget 3f2a11c0 --dry-run', explains: 'one snapshot, by its id' },
   ],
   run: async call => {
     const app = await call.openApp()
     const dryRun = call.values.flag('dryRun')
-    const forgotten: Forgotten[] = []
-    for (const task of tasksOf(call, app)) forgotten.push(...(await forgetOne(call, app, task, dryRun)))
-    const prune = call.values.flag('prune') ? await pruneAll(call, app, forgotten, dryRun) : undefined
+    const ids = namedIds(call, app)
+    const tasks = ids.length > 0 ? [] : tasksOf(call, app)
+    const forgotten = ids.length > 0 ? await forgetNamed(call, app, ids, dryRun) : []
+    for (const task of tasks) forgotten.push(...(await forgetOne(call, app, task, dryRun)))
+    const touched = new Set([...tasks, ...forgotten].map(each => each.repository))
+    const prune = call.values.flag('prune') ? await pruneAll(call, app, touched, forgotten, dryRun) : undefined
     return {
       json: { dryRun, groups: forgotten.map(groupToJson), prune: prune ?? null },
       text: `${forgotten.map(each => describe(each, dryRun, call)).join('')}${(prune ?? []).map(report => describePrune(report, dryRun, call)).join('')}`,
@@ -152,13 +159,50 @@ async function forgetOne(call: Call, app: App, task: Task, dryRun: boolean): Pro
   return groups.map(group => ({ ...group, repository: task.repository }))
 }
 
+/** The arguments, when they are ids of snapshots; empty when they are sources. `usage` for a mixture. */
+function namedIds(call: Call, app: App): readonly string[] {
+  const named = call.values.list('sources')
+  const ids = named.filter(name => !app.config.sources.has(name) && isIdPrefix(name))
+  if (ids.length > 0 && (ids.length < named.length || rulesOf(call) !== undefined)) {
+    throw new AppError('usage', 'ids of snapshots go with neither sources nor rules', {
+      hint: 'Give ids alone, or sources and rules.',
+    })
+  }
+  return ids
+}
+
+async function forgetNamed(call: Call, app: App, ids: readonly string[], dryRun: boolean): Promise<Forgotten[]> {
+  const { recordRun } = await import('../../operations/runs/record-run.ts')
+  const chosen = await Promise.all(ids.map(prefix => chooseSnapshot(call, app, undefined, { kind: 'id', prefix })))
+  const lockWaitMs = call.values.durationMs('lockWait', '--lock-wait')
+  const forgotten: Forgotten[] = []
+  for (const [name, members] of Map.groupBy(chosen, each => each.name)) {
+    const repository = await app.openRepository(name)
+    const remove = [...new Map(members.map(({ snapshot }) => [snapshot.id, snapshot])).values()]
+    if (!dryRun) {
+      await recordRun(
+        { catalog: app.catalog(), clock: app.clock },
+        { operation: 'forget', repository: name },
+        () =>
+          repository.removeSnapshots(
+            remove.map(({ id }) => id),
+            { signal: call.signal, lockWaitMs },
+          ),
+        () => ({ outcome: 'done', statistics: { removed: remove.length }, findings: [] }),
+      )
+    }
+    forgotten.push({ repository: name, group: 'named', keep: [], remove })
+  }
+  return forgotten
+}
+
 async function pruneAll(
   call: Call,
   app: App,
+  repositories: ReadonlySet<string>,
   forgotten: readonly Forgotten[],
   dryRun: boolean,
 ): Promise<NamedPruneReport[]> {
-  const repositories = new Set(tasksOf(call, app).map(task => task.repository))
   const reports: NamedPruneReport[] = []
   for (const name of repositories) {
     const gone = forgotten.filter(each => each.repository === name).flatMap(each => each.remove.map(({ id }) => id))

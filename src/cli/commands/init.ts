@@ -1,7 +1,7 @@
 import { access } from 'node:fs/promises'
 import { basename, dirname, join, resolve } from 'node:path'
 import type { App } from '../../app.ts'
-import { AppError } from '../../base/errors.ts'
+import { AppError, isAppError } from '../../base/errors.ts'
 import type { Discovery } from '../../operations/init/discovery.ts'
 import type { InitializedRepository } from '../../operations/init/init.ts'
 import { supportOf } from '../../operations/init/other-find.ts'
@@ -16,7 +16,7 @@ export const init: Command = {
     'Beside an existing lifeboat.yaml it creates only the repositories that are named there and missing. Nothing that exists is overwritten.',
   ],
   options: [
-    { flags: '-y, --yes', summary: 'ask nothing' },
+    { flags: '-y, --yes', summary: 'ask nothing, as when there is no terminal to ask on' },
     { flags: '--to <url>', summary: 'where the repository goes (default: ./backups)', complete: 'files' },
   ],
   examples: [
@@ -29,8 +29,19 @@ export const init: Command = {
     const file = given === undefined ? join(process.cwd(), 'lifeboat.yaml') : resolve(given)
     const discovery = (await operations.configExists(file)) ? undefined : await propose(call, file)
     if (discovery === undefined && call.values.text('to') !== undefined) throw toWithConfig(file)
-    return create(call, file, discovery)
+    try {
+      return await create(call, file, discovery)
+    } catch (error) {
+      throw discovery === undefined ? error : writtenAlready(error, file)
+    }
   },
+}
+
+/** The next init takes the configuration as it is, `--to` included: whoever mistyped that has to know. */
+function writtenAlready(error: unknown, file: string): unknown {
+  if (!isAppError(error) || error.code === 'interrupted') return error
+  const hint = `${error.hint ?? ''}\n${file} is written: correct the "url" in it if need be, then run "lifeboat init" again.`
+  return new AppError(error.code, error.message, { hint: hint.trim(), context: error.context, cause: error })
 }
 
 /** Writes the configuration that a look around suggests. */

@@ -42,6 +42,7 @@ export const restore: Command = {
     { flags: '-f, --force', summary: 'an existing target may be changed' },
     { flags: '--no-delta', summary: 'write an existing target anew, not only what differs' },
     { flags: '--no-checks', summary: 'skip the checks of the restored data (not of its bytes)' },
+    { flags: '--host <name>', summary: 'of this host (default: this machine’s snapshots, if it has any)' },
     { flags: '--include <path>', summary: 'only this path of the source, and what is below', repeat: true },
     { flags: '--database <name>', summary: 'of a snapshot of several databases: this one', repeat: true },
     { flags: '--table <name>', summary: 'only this table, into a database that is there', repeat: true },

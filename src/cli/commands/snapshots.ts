@@ -109,10 +109,12 @@ const size = (bytes: number | undefined): string => (bytes === undefined ? '-' :
 
 function printTable(points: readonly RecoveryPoint[], call: Call): string {
   const repositories = new Set(points.map(point => point.repository))
+  const hosts = new Set(points.map(point => point.hostname))
   const columns: Column<RecoveryPoint>[] = [
     { title: 'ID', value: point => point.shortId },
     { title: 'TIME', value: point => formatTime(point.time) },
     { title: 'SOURCE', value: point => point.source ?? point.paths.join(' ') },
+    ...(hosts.size > 1 ? [{ title: 'HOST', value: (point: RecoveryPoint) => point.hostname }] : []),
     { title: 'KIND', value: point => point.kind ?? '-' },
     { title: 'TYPE', value: point => point.type ?? '-' },
     ...(repositories.size > 1 ? [{ title: 'REPOSITORY', value: (point: RecoveryPoint) => point.repository }] : []),

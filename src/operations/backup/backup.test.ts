@@ -40,7 +40,7 @@ class ScriptedSource implements Source {
         Promise.resolve({ capturedAt: new Date(this.requests.length * 1000), findings: [], complete: this.complete }),
       close: () => {
         this.closed += 1
-        return Promise.resolve()
+        return this.failAfter === undefined ? Promise.resolve() : Promise.reject(new Error('close failed too'))
       },
     })
   }

@@ -1,3 +1,4 @@
+import { withCleanUp } from '../../base/concurrency.ts'
 import { AppError, throwIfAborted } from '../../base/errors.ts'
 import type { Finding } from '../../model/finding.ts'
 import type { Host } from '../../model/host.ts'
@@ -56,20 +57,21 @@ export async function backup(asked: BackupRequest): Promise<BackupResult> {
   const startedMs = asked.clock.monotonicMs()
   const startedAt = asked.clock.now()
   const writing = await asked.repository.startWriting({ signal: asked.signal })
-  try {
-    // Under the lock: no prune can take the parent away between here and its use.
-    const { parent, findings } = await findParent({ ...asked, writing })
-    const request: BackupRequest = parent === undefined && isRelative(asked.type) ? { ...asked, type: 'full' } : asked
-    const { type, excludePaths } = request
-    const capture = await request.source.capture({ ...context(request), type, parent, excludePaths })
-    try {
-      return await record(request, { writing, capture, parent, parentFindings: findings, startedAt, startedMs })
-    } finally {
-      await capture.close()
-    }
-  } finally {
-    await writing.abort()
-  }
+  return withCleanUp(
+    async () => {
+      // Under the lock: no prune can take the parent away between here and its use.
+      const { parent, findings } = await findParent({ ...asked, writing })
+      const request: BackupRequest = parent === undefined && isRelative(asked.type) ? { ...asked, type: 'full' } : asked
+      const { type, excludePaths } = request
+      const capture = await request.source.capture({ ...context(request), type, parent, excludePaths })
+      const under = { writing, capture, parent, parentFindings: findings, startedAt, startedMs }
+      return withCleanUp(
+        () => record(request, under),
+        () => capture.close(),
+      )
+    },
+    () => writing.abort(),
+  )
 }
 
 interface Under {

@@ -29,5 +29,5 @@ test.each(['repo', 'repo/', 'repo/config', 'repo/data/not/yet', 'link/data', 'li
 )
 
 test.each(['', 'repository', 'out', 'out/repo', 'repo/../out'])('"%s" is not', async path => {
-  await refuseReserved(join(folder, path), [join(folder, 'repo')])
+  await expect(refuseReserved(join(folder, path), [join(folder, 'repo')])).resolves.toBeUndefined()
 })

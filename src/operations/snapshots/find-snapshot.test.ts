@@ -7,6 +7,8 @@ import { MemoryStorage } from '../../storage/memory/memory-storage.ts'
 import { getWishedSnapshot } from './find-snapshot.ts'
 import { listRecoveryPoints } from './snapshots.ts'
 
+const HERE = { own: 'host', named: undefined }
+
 let repository: Repository
 let app: Snapshot[]
 let foreign: Snapshot
@@ -22,27 +24,27 @@ beforeAll(async () => {
 afterAll(() => repository.close())
 
 it('finds the newest, the newest at a moment, and by id', async () => {
-  expect((await getWishedSnapshot(repository, 'app', { kind: 'latest' })).id).toBe(app[1]?.id)
+  expect((await getWishedSnapshot(repository, 'app', { kind: 'latest' }, HERE)).id).toBe(app[1]?.id)
   const at = { kind: 'at', time: new Date('2025-01-02T12:00:00Z') } as const
-  expect((await getWishedSnapshot(repository, 'app', at)).id).toBe(app[0]?.id)
-  expect((await getWishedSnapshot(repository, undefined, { kind: 'latest' })).id).toBe(foreign.id)
+  expect((await getWishedSnapshot(repository, 'app', at, HERE)).id).toBe(app[0]?.id)
+  expect((await getWishedSnapshot(repository, undefined, { kind: 'latest' }, HERE)).id).toBe(foreign.id)
   const prefix = app[0]?.id.slice(0, 12) ?? ''
-  expect((await getWishedSnapshot(repository, 'app', { kind: 'id', prefix })).id).toBe(app[0]?.id)
+  expect((await getWishedSnapshot(repository, 'app', { kind: 'id', prefix }, HERE)).id).toBe(app[0]?.id)
 })
 
 it('says what there is when there is no such snapshot', async () => {
   const early = { kind: 'at', time: new Date('2024-12-31T00:00:00Z') } as const
-  await expect(getWishedSnapshot(repository, 'app', early)).rejects.toMatchObject({
+  await expect(getWishedSnapshot(repository, 'app', early, HERE)).rejects.toMatchObject({
     code: 'snapshot-not-found',
     hint: `The oldest one is of ${formatTime(new Date('2025-01-01T00:00:00Z'))}.`,
   })
-  await expect(getWishedSnapshot(repository, 'ap', { kind: 'latest' })).rejects.toMatchObject({
+  await expect(getWishedSnapshot(repository, 'ap', { kind: 'latest' }, HERE)).rejects.toMatchObject({
     hint: 'Did you mean "app"?',
   })
-  await expect(getWishedSnapshot(repository, 'mail', { kind: 'latest' })).rejects.toMatchObject({
+  await expect(getWishedSnapshot(repository, 'mail', { kind: 'latest' }, HERE)).rejects.toMatchObject({
     hint: 'Run "lifeboat backup mail" to take one. There are snapshots of: app.',
   })
-  await expect(getWishedSnapshot(repository, 'app', { kind: 'id', prefix: foreign.id })).rejects.toMatchObject({
+  await expect(getWishedSnapshot(repository, 'app', { kind: 'id', prefix: foreign.id }, HERE)).rejects.toMatchObject({
     message: expect.stringContaining('is not of source app'),
   })
 })
@@ -56,16 +58,16 @@ it('takes a part for the latest in no case', async () => {
         tags: labelsToTags({ source: 'app', kind: 'sqlite', type, run: 'r' }),
       })
     const schema = await add(1, 'schema')
-    await expect(getWishedSnapshot(partial, 'app', { kind: 'latest' })).rejects.toMatchObject({
+    await expect(getWishedSnapshot(partial, 'app', { kind: 'latest' }, HERE)).rejects.toMatchObject({
       message: 'no whole snapshot of source app, only its schema or data',
     })
     const full = await add(2, 'full')
     await add(3, 'data')
     await add(4, 'schema')
-    expect((await getWishedSnapshot(partial, 'app', { kind: 'latest' })).id).toBe(full.id)
+    expect((await getWishedSnapshot(partial, 'app', { kind: 'latest' }, HERE)).id).toBe(full.id)
     const at = { kind: 'at', time: new Date('2025-01-05T00:00:00Z') } as const
-    expect((await getWishedSnapshot(partial, 'app', at)).id).toBe(full.id)
-    expect((await getWishedSnapshot(partial, 'app', { kind: 'id', prefix: schema.id })).id).toBe(schema.id)
+    expect((await getWishedSnapshot(partial, 'app', at, HERE)).id).toBe(full.id)
+    expect((await getWishedSnapshot(partial, 'app', { kind: 'id', prefix: schema.id }, HERE)).id).toBe(schema.id)
   } finally {
     await partial.close()
   }
@@ -81,4 +83,28 @@ it('lists recovery points with what is proven, other programs’ without source'
     [undefined, 'recorded', ['home']],
   ])
   expect((await listRecoveryPoints({ ...request, source: 'app' })).recoveryPoints).toHaveLength(2)
+})
+
+it('means this host’s snapshots, another’s only when there is no doubt or it is named', async () => {
+  const shared = await createRepository(new MemoryStorage(), engineOptions(new SteppedClock()))
+  const tags = labelsToTags({ source: 'app', kind: 'sqlite', type: 'full', run: 'r' })
+  const add = (day: number, hostname: string): Promise<Snapshot> =>
+    backUp(shared, { file: Buffer.from(hostname) }, undefined, {
+      time: new Date(Date.UTC(2025, 0, day)),
+      tags,
+      hostname,
+    })
+  const wished = (own: string, named?: string): Promise<Snapshot> =>
+    getWishedSnapshot(shared, 'app', { kind: 'latest' }, { own, named })
+  try {
+    const a = await add(1, 'a')
+    expect((await wished('new-machine')).id).toBe(a.id)
+    const b = await add(2, 'b')
+    expect((await wished('a')).id).toBe(a.id)
+    expect((await wished('a', 'b')).id).toBe(b.id)
+    await expect(wished('new-machine')).rejects.toMatchObject({ code: 'usage', hint: 'Name one with --host: a, b.' })
+    await expect(wished('a', 'c')).rejects.toMatchObject({ code: 'snapshot-not-found' })
+  } finally {
+    await shared.close()
+  }
 })

@@ -14,23 +14,47 @@ export type SnapshotWish =
   | { readonly kind: 'at'; readonly time: Date }
   | { readonly kind: 'id'; readonly prefix: string }
 
+/** Two machines may share a repository and both have an `app`: whose is meant by `latest`. */
+export interface HostWish {
+  /** This machine: its own snapshots come first. */
+  readonly own: string
+  /** Said by the person: this host's and no other's. */
+  readonly named: string | undefined
+}
+
 /**
- * The snapshot that is meant, of one source or (undefined) of any.
- * Throws `snapshot-not-found`, saying what there is, or `ambiguous-id`.
+ * The snapshot that is meant, of one source or (undefined) of any. Where this host has none of the source, another's
+ * is meant if there is only one (the way back onto a new machine).
+ * Throws `snapshot-not-found`, saying what there is, `ambiguous-id`, or `usage` when several hosts could be meant.
  */
 export async function getWishedSnapshot(
   repository: Repository,
   source: string | undefined,
   wish: SnapshotWish,
+  host: HostWish,
 ): Promise<Snapshot> {
   if (wish.kind === 'id') return getById(repository, source, wish.prefix)
   const { snapshots } = await repository.listSnapshots()
-  const own = snapshots.filter(snapshot => source === undefined || labelsOf(snapshot.tags).source === source)
+  const all = snapshots.filter(snapshot => source === undefined || labelsOf(snapshot.tags).source === source)
+  const own = ofOneHost(all, source, host)
   const whole = own.filter(snapshot => !isPart(labelsOf(snapshot.tags).type))
   const found = wish.kind === 'latest' ? whole.at(-1) : whole.findLast(snapshot => snapshot.time <= wish.time)
   if (found !== undefined) return found
   if (whole.length === 0 && own.length > 0) throw onlyParts(source)
   throw notFound(source, wish, whole, snapshots)
+}
+
+function ofOneHost(snapshots: readonly Snapshot[], source: string | undefined, host: HostWish): readonly Snapshot[] {
+  const of = (name: string): Snapshot[] => snapshots.filter(snapshot => snapshot.hostname === name)
+  if (host.named !== undefined) return of(host.named)
+  const own = of(host.own)
+  if (source === undefined) return snapshots
+  if (own.length > 0) return own
+  const others = [...new Set(snapshots.map(snapshot => snapshot.hostname))]
+  if (others.length <= 1) return snapshots
+  throw new AppError('usage', `source ${source} has snapshots of several hosts, none of them this one (${host.own})`, {
+    hint: `Name one with --host: ${others.join(', ')}.`,
+  })
 }
 
 async function getById(repository: Repository, source: string | undefined, prefix: string): Promise<Snapshot> {

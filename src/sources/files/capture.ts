@@ -9,7 +9,7 @@ import { FileContent, openQuietly } from './file-content.ts'
 import { FindingLog } from './finding-log.ts'
 import { metaOf } from './node-meta.ts'
 import { joinRaw, type RawPath, toName } from './raw-path.ts'
-import { RESTORE_MARKER } from './restore-marker.ts'
+import { NEW_RESTORE_MARKER, RESTORE_MARKER } from './restore-marker.ts'
 import { FolderWalk, isFresh, type WalkedEntry, type WalkRules } from './walk.ts'
 
 export interface FilesCaptureInit {
@@ -41,6 +41,7 @@ export class FilesCapture implements Capture {
         this.#halfRestored()
         continue
       }
+      if (walked.raw === NEW_RESTORE_MARKER) continue
       const meta = this.#meta(walked, metaOf(walked.stat, accounts), attributes)
       const path = toName(walked.raw)
       if (meta.type !== 'file') yield { path, meta }
@@ -134,7 +135,7 @@ export class FilesCapture implements Capture {
       severity: 'warning',
       code: 'restore-unfinished',
       subject: toName(this.#init.root.folder),
-      message: 'a restore into this folder has not finished, so part of its files may be missing',
+      message: 'a restore into this folder has not finished, so part of its files may be missing or not its own',
       hint: `Start the restore again; or remove ${RESTORE_MARKER} from the folder if it is as it should be.`,
     })
   }

@@ -30,7 +30,7 @@ async function look(): Promise<void> {
 }
 
 test('the owner of a database makes its files', async () => {
-  await look()
+  await expect(look()).resolves.toBeUndefined()
 })
 
 describe.skipIf(process.geteuid?.() !== 0)('another user than the owner (needs root to make one)', () => {
@@ -61,6 +61,6 @@ describe.skipIf(process.geteuid?.() !== 0)('another user than the owner (needs r
       },
     ],
   ])('goes on where %s', async (_name, prepare) => {
-    await asAnother(prepare)
+    await expect(asAnother(prepare)).resolves.toBeUndefined()
   })
 })

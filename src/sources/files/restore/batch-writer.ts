@@ -1,7 +1,8 @@
-import { chmodSync, symlinkSync, unlinkSync } from 'node:fs'
+import { type BigIntStats, chmodSync, symlinkSync, unlinkSync } from 'node:fs'
 import { setImmediate as breathe } from 'node:timers/promises'
 import { AppError, messageOf, systemCode, throwIfAborted } from '../../../base/errors.ts'
 import type { Finding } from '../../../model/finding.ts'
+import type { TreeNode } from '../../../model/node.ts'
 import type { FileToRestore, RestoreRequest } from '../../source.ts'
 import { canWriteAttributes, writeAttributes } from '../attributes.ts'
 import type { FindingLog } from '../finding-log.ts'
@@ -10,7 +11,7 @@ import { toBuffer, toName, toRaw } from '../raw-path.ts'
 import type { Batch, Placed } from './batch.ts'
 import { syncFiles, syncFolders } from './durable.ts'
 import { look, makeHardLink } from './hard-links.ts'
-import { mayGiveAway, type Restorer, restoreMode, restoreOwner } from './metadata.ts'
+import { fittingMode, mayGiveAway, type Restorer, restoreMode, restoreOwner } from './metadata.ts'
 import { makeSpecialFiles } from './special-files.ts'
 import { isFatal, type TargetFolder, targetError } from './target.ts'
 import { restoreExactTimes, restoreTimes, sameTime } from './times.ts'
@@ -99,7 +100,8 @@ export class BatchWriter {
       unlinkSync(toBuffer(raw))
       return 'new'
     }
-    chmodSync(toBuffer(raw), 0o600)
+    const mode = modeMeanwhile(there, node, this.#restorer)
+    if (mode !== Number(there.mode & 0o7777n)) chmodSync(toBuffer(raw), mode)
     return this.#request.delta ? 'delta' : 'whole'
   }
 
@@ -207,4 +209,14 @@ export class BatchWriter {
       hint: mayGiveAway(this.#restorer) ? `${where}.` : `${where}, or run as root.`,
     })
   }
+}
+
+/**
+ * While a file is changed in place: writable to us, and open to those who may read it before and after. Killed then, it
+ * has not shut out the program it belongs to, and has shown nobody what is not for them.
+ */
+function modeMeanwhile(there: BigIntStats, node: TreeNode, restorer: Restorer): number {
+  const sameOwner = there.uid === BigInt(node.uid) && there.gid === BigInt(node.gid)
+  const shared = sameOwner ? Number(there.mode) & fittingMode(node, restorer) & 0o777 : 0
+  return shared | 0o600
 }

@@ -371,4 +371,76 @@ describe('an interrupted restore', () => {
     await restore(snapshot)
     expect(await readFile(join(out, 'a'), 'utf8')).toBe('right')
   })
+
+  it('with force is seen by the next backup until it is done', async () => {
+    const snapshot = handmade({ a: { data: 'x' }, b: { data: 'x' } })
+    await mkdir(out)
+    await writeFile(join(out, 'b'), 'y')
+    // Looks finished, and was never written by us.
+    await utimes(join(out, 'b'), 1e9, 1e9)
+    await writeFile(join(out, 'mine'), 'mine')
+    await chmod(out, 0o755)
+    await expect(restore(dying(snapshot, 'interrupted', 0), { force: true })).rejects.toMatchObject({
+      code: 'interrupted',
+    })
+    expect((await stat(out)).mode & 0o777).toBe(0o755)
+    const seen = await drain(createFilesSource('docs', filesOptions.parse({ path: out }), { baseDir: dir }), dir)
+    expect(seen.summary.findings.map(({ code }) => code)).toEqual(['restore-unfinished'])
+    expect(seen.summary.complete).toBe(false)
+    await expect(restore(snapshot)).rejects.toMatchObject({
+      code: 'target-exists',
+      hint: expect.stringContaining('add --force to go on') as string,
+    })
+    expect(await restore(snapshot, { force: true })).toMatchObject({ files: 2 })
+    expect(await readFile(join(out, 'b'), 'utf8')).toBe('x')
+    expect(await readFile(join(out, 'mine'), 'utf8')).toBe('mine')
+    expect(await readdir(out)).not.toContain('.lifeboat-restore')
+  })
+
+  it('leaves a file that it changes in place to those who may read it before and after', async () => {
+    const snapshot = handmade({ a: { data: 'x', mode: 0o644 }, b: { data: 'x', mode: 0o4750 }, c: { data: 'x' } })
+    await mkdir(out)
+    for (const [name, mode] of [
+      ['a', 0o644],
+      ['b', 0o4755],
+      ['c', 0o444],
+    ] as const) {
+      await writeFile(join(out, name), 'y')
+      await chmod(join(out, name), mode)
+    }
+    const modes = async (): Promise<number[]> =>
+      Promise.all(['a', 'b', 'c'].map(async name => (await stat(join(out, name))).mode & 0o7777))
+    await expect(restore(dying(snapshot, 'interrupted', 0), { force: true })).rejects.toThrow()
+    expect(await modes()).toEqual([0o644, 0o750, 0o644])
+    await restore(snapshot, { force: true })
+    expect(await modes()).toEqual([0o644, 0o4750, 0o644])
+  })
+
+  it('is not done by a restore of less', async () => {
+    const snapshot = handmade({ a: { data: 'x' }, b: { data: 'y' }, c: { data: 'z' } })
+    const mark = (): Promise<string> => readFile(join(out, '.lifeboat-restore'), 'utf8').catch(() => 'none')
+    await expect(restore(dying(snapshot, 'interrupted', 0), { include: ['a', 'b'] })).rejects.toThrow()
+    const before = await mark()
+    await restore(snapshot, { include: ['c'] })
+    expect(await mark()).toBe(before)
+    await restore(snapshot, { include: ['b', 'a'] })
+    expect(await mark()).toBe('none')
+    await expect(restore(dying(snapshot, 'interrupted', 0), { force: true })).rejects.toThrow()
+    await restore(snapshot, { force: true, include: ['c'] })
+    expect(await mark()).toMatch(/^snapshot (ab){32}, over what was there\n/)
+    await restore(snapshot, { force: true })
+    expect(await mark()).toBe('none')
+  })
+
+  it.each(['link', 'folder'])('with force minds no %s in the place of its mark', async kind => {
+    await mkdir(out)
+    const outside = join(dir, 'outside')
+    await writeFile(outside, 'outside')
+    if (kind === 'link') await symlink(outside, join(out, '.lifeboat-restore'))
+    else await mkdir(join(out, '.lifeboat-restore'))
+    const done = restore(handmade({ a: { data: 'x' } }), { force: true })
+    if (kind === 'link') await done
+    else await expect(done).rejects.toMatchObject({ code: 'target-invalid' })
+    expect(await readFile(outside, 'utf8')).toBe('outside')
+  })
 })

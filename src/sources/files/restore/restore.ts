@@ -4,7 +4,7 @@ import type { TreeNode } from '../../../model/node.ts'
 import type { CheckOutcome, RestoreOutcome, RestoreRequest, SnapshotEntry } from '../../source.ts'
 import { FindingLog } from '../finding-log.ts'
 import { joinRaw, type RawPath, toBuffer, toName, toRaw } from '../raw-path.ts'
-import { RESTORE_MARKER } from '../restore-marker.ts'
+import { NEW_RESTORE_MARKER, RESTORE_MARKER } from '../restore-marker.ts'
 import { Batch, type Placed } from './batch.ts'
 import { BatchWriter } from './batch-writer.ts'
 import { EntryGuard, parentOf } from './entry-guard.ts'
@@ -99,8 +99,8 @@ class FolderRestore {
         continue
       }
       this.#leave(this.#guard.leave(entry))
-      const rejected =
-        entry.path === RESTORE_MARKER ? 'it is the mark of an unfinished restore' : this.#guard.reject(entry)
+      const isMark = entry.path === RESTORE_MARKER || entry.path === NEW_RESTORE_MARKER
+      const rejected = isMark ? 'it is the mark of an unfinished restore' : this.#guard.reject(entry)
       if (rejected === undefined) this.#take(entry)
       else this.#reject(entry, rejected)
       if (this.#batch.isFull) await this.#flush()
@@ -133,7 +133,7 @@ class FolderRestore {
   async #finishRoot({ raw, state, mode }: TargetFolder): Promise<void> {
     const node = this.#selection.isWhole ? this.#root : undefined
     if (node === undefined) {
-      if (state !== 'existing') chmodSync(toBuffer(raw), mode)
+      if (state !== 'existing' || (mode & 0o700) !== 0o700) chmodSync(toBuffer(raw), mode)
       return
     }
     restoreOwner(raw, node, this.#restorer)

@@ -1,13 +1,11 @@
-import { constants } from 'node:fs'
-import { chmod, lstat, mkdir, open, readdir, realpath, rm, stat } from 'node:fs/promises'
+import { chmod, lstat, mkdir, readdir, realpath, stat } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { AppError, messageOf, systemCode } from '../../../base/errors.ts'
 import type { RestoreRequest } from '../../source.ts'
-import { joinRaw, type RawPath, toBuffer, toRaw } from '../raw-path.ts'
-import { RESTORE_MARKER } from '../restore-marker.ts'
+import { type RawPath, toBuffer, toRaw } from '../raw-path.ts'
+import { NEW_RESTORE_MARKER } from '../restore-marker.ts'
 import { syncFolder } from './durable.ts'
-
-const MARKER_LIMIT_BYTES = 4096
+import { ends, type Mark, markOver, partsOf, readMark, removeMark, writeMark } from './mark.ts'
 
 /** How the target was found. `resumed`: by an interrupted restore of the same snapshot, with nothing else in it. */
 export type TargetState = 'new' | 'empty' | 'resumed' | 'existing'
@@ -17,9 +15,14 @@ export interface TargetFolder {
   readonly state: TargetState
   /** Permissions to leave it with, unless the snapshot says which. */
   readonly mode: number
+  /** Left by another restore, and not made good by this one. */
+  readonly unfinished: Mark | undefined
 }
 
-/** Makes the target ready: a folder that only we can look into, with our marker where we are alone in it. */
+/**
+ * Makes the target ready: with the mark of an unfinished restore, durable before anything is changed, and where we are
+ * alone in it a folder that only we can look into.
+ */
 export async function openTarget(request: RestoreRequest): Promise<TargetFolder> {
   const { target } = request
   try {
@@ -27,29 +30,34 @@ export async function openTarget(request: RestoreRequest): Promise<TargetFolder>
     if (found === 'file') throw notAFolder(target)
     if (found === undefined) await mkdir(toBuffer(toRaw(target)), { recursive: true })
     const raw = await realpath(toBuffer(toRaw(target)), { encoding: 'latin1' })
-    const state = found === undefined ? 'new' : await stateOf(raw, request)
+    const before = found === undefined ? undefined : await readMark(raw)
+    const state = found === undefined ? 'new' : await stateOf(raw, request, before)
     const mode = state === 'resumed' ? 0o777 & ~process.umask() : (await stat(toBuffer(raw))).mode & 0o7777
-    if (state !== 'existing') await closeToOthers(raw, state)
-    if (state === 'existing') await removeMarker(raw)
-    else if (state !== 'resumed') await writeMarker(raw, request.snapshot.id)
+    await makeOurs(raw, state, mode)
+    const mine = { snapshot: request.snapshot.id, over: state === 'existing', parts: partsOf(request.include) }
+    await writeMark(raw, markOver(mine, before))
     if (state === 'new') await syncFolder(dirname(raw))
-    return { raw, state, mode }
+    return { raw, state, mode, unfinished: before !== undefined && !ends(mine, before) ? before : undefined }
   } catch (error) {
     throw targetError(target, error)
   }
 }
 
-/** A folder that somebody else made for us stays as open as they want it. */
-async function closeToOthers(raw: RawPath, state: TargetState): Promise<void> {
-  await chmod(toBuffer(raw), 0o700).catch((error: unknown) => {
+/** Lets us in, and nobody else where nobody has worked with it so far. */
+async function makeOurs(raw: RawPath, state: TargetState, mode: number): Promise<void> {
+  const wanted = state === 'existing' ? mode | 0o700 : 0o700
+  if (wanted === mode && state === 'existing') return
+  await chmod(toBuffer(raw), wanted).catch((error: unknown) => {
+    // A folder that somebody else made for us stays as open as they want it.
     if (state === 'new' || systemCode(error) !== 'EPERM') throw error
   })
 }
 
 /** The last step: all else is durable. */
-export async function closeTarget(target: TargetFolder): Promise<void> {
-  await removeMarker(target.raw)
-  await syncFolder(target.raw)
+export async function closeTarget({ raw, unfinished }: TargetFolder): Promise<void> {
+  await syncFolder(raw)
+  if (unfinished === undefined) await removeMark(raw)
+  else await writeMark(raw, unfinished)
 }
 
 /** Nothing more can be written to the target: going on with the next file makes no sense. */
@@ -85,49 +93,18 @@ async function findTarget(target: string): Promise<'folder' | 'file' | undefined
   return link === undefined ? undefined : 'file'
 }
 
-async function stateOf(raw: RawPath, request: RestoreRequest): Promise<TargetState> {
+async function stateOf(raw: RawPath, request: RestoreRequest, before: Mark | undefined): Promise<TargetState> {
   const names = await readdir(toBuffer(raw), { encoding: 'latin1' })
-  if (names.length === 0) return 'empty'
-  const interrupted = names.includes(RESTORE_MARKER) ? await readMarker(raw) : undefined
-  if (interrupted === request.snapshot.id) return 'resumed'
+  if (names.every(name => name === NEW_RESTORE_MARKER)) return 'empty'
+  if (before?.snapshot === request.snapshot.id && !before.over) return 'resumed'
   if (request.force) return 'existing'
-  throw new AppError('target-exists', `folder is not empty: ${request.target}`, {
-    hint:
-      interrupted === undefined
-        ? 'Choose a new folder, or add --force: what is not in the snapshot stays.'
-        : `It holds an unfinished restore of snapshot ${interrupted.slice(0, 8)}: restore that one, or add --force.`,
-  })
+  throw new AppError('target-exists', `folder is not empty: ${request.target}`, { hint: hintFor(before) })
 }
 
-async function readMarker(folder: RawPath): Promise<string | undefined> {
-  const flags = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK
-  const file = await open(toBuffer(joinRaw(folder, RESTORE_MARKER)), flags).catch(() => undefined)
-  if (file === undefined) return undefined
-  try {
-    const { buffer, bytesRead } = await file.read(Buffer.alloc(MARKER_LIMIT_BYTES), 0, MARKER_LIMIT_BYTES, 0)
-    return /^snapshot ([0-9a-f]{64})\n/.exec(buffer.toString('latin1', 0, bytesRead))?.[1]
-  } catch {
-    return undefined
-  } finally {
-    await file.close()
-  }
-}
-
-async function writeMarker(folder: RawPath, snapshot: string): Promise<void> {
-  const flags = constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW
-  const file = await open(toBuffer(joinRaw(folder, RESTORE_MARKER)), flags, 0o600)
-  try {
-    await file.writeFile(
-      `snapshot ${snapshot}\nA restore into this folder has not finished. Start it again to go on.\n`,
-    )
-    await file.sync()
-  } finally {
-    await file.close()
-  }
-}
-
-async function removeMarker(folder: RawPath): Promise<void> {
-  await rm(toBuffer(joinRaw(folder, RESTORE_MARKER)), { force: true })
+function hintFor(before: Mark | undefined): string {
+  if (before === undefined) return 'Choose a new folder, or add --force: what is not in the snapshot stays.'
+  const what = `It holds an unfinished restore of snapshot ${before.snapshot.slice(0, 8)}`
+  return before.over ? `${what} over other files: add --force to go on.` : `${what}: restore that one, or add --force.`
 }
 
 function notAFolder(target: string): AppError {
