@@ -8,7 +8,7 @@ import { JSON_OUTPUTS } from '../../src/cli/json-outputs.ts'
 import { freePort, runTool, startServer, withSession } from '../../src/clients/postgres/index.ts'
 import { makeTempDir, removeDir } from '../helpers/drained-snapshot.ts'
 import { describeWithPostgres, startTestCluster, type TestCluster } from '../helpers/postgres-cluster.ts'
-import { type CommandResult, runCommand } from '../helpers/spawn.ts'
+import { type CommandResult, runCommand, startCommand } from '../helpers/spawn.ts'
 
 const BIN = resolve(import.meta.dirname, '../../bin/lifeboat.js')
 const run = promisify(execFile)
@@ -179,8 +179,13 @@ describeWithPostgres('a cluster with its log, from the command line', () => {
     await run('chown', ['-R', `${owner.uid}:${owner.gid}`, folder])
     const wal = async (...args: string[]): Promise<number> =>
       (await asOwner(process.execPath, [BIN, '--config', config, 'wal', ...args], folder)).code
-    expect(await wal('push', `pg_wal/${first}`)).toBe(0)
-    expect(await wal('fetch', first, 'pg_wal/RECOVERYXLOG')).toBe(0)
+    const said = async (name: string, ...args: string[]): Promise<unknown> => {
+      const words = [BIN, '--config', config, ...name.split(' '), ...args, '--json']
+      const { stdout } = await asOwner(process.execPath, words, folder)
+      return JSON_OUTPUTS[name]?.parse(JSON.parse(stdout))
+    }
+    expect(await said('wal push', `pg_wal/${first}`)).toMatchObject({ name: first, ahead: 1 })
+    expect(await said('wal fetch', first, 'pg_wal/RECOVERYXLOG')).toMatchObject({ outcome: 'fetched' })
     await rename(join(dir, 'repo'), join(dir, 'away'))
     try {
       expect(await wal('push', `pg_wal/${second}`)).toBe(0)
@@ -193,6 +198,31 @@ describeWithPostgres('a cluster with its log, from the command line', () => {
       await rename(join(dir, 'away'), join(dir, 'repo'))
     }
   }, 30_000)
+
+  it('receives until it is told to stop', async () => {
+    const words = [BIN, '--config', config, 'wal', 'receive', 'shop', '--json']
+    const become =
+      process.getuid?.() === 0 ? ['setpriv', `--reuid=${owner.uid}`, `--regid=${owner.gid}`, '--clear-groups'] : []
+    const [command = '', ...args] = [...become, process.execPath, ...words]
+    const receiving = startCommand(command, args, { cwd: dir, env: { HOME: dir } })
+    try {
+      await vi.waitFor(
+        async () => {
+          const slots = await test.query('postgres', 'SELECT FROM pg_replication_slots WHERE active')
+          if (slots.length === 0) throw new Error('not receiving')
+        },
+        { timeout: 20_000, interval: 200 },
+      )
+      await write(3)
+      await test.query('postgres', 'SELECT pg_switch_wal()')
+    } finally {
+      receiving.child.kill('SIGTERM')
+    }
+    const { code, stdout, stderr } = await receiving.result
+    expect(code, stderr).toBe(0)
+    expect(JSON_OUTPUTS['wal receive']?.parse(JSON.parse(stdout))).toMatchObject({ source: 'shop' })
+    await test.query('postgres', "SELECT pg_drop_replication_slot('lifeboat')")
+  }, 40_000)
 
   it('frees log that no backup needs, and none that one needs', async () => {
     await write(5)
