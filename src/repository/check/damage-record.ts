@@ -32,12 +32,15 @@ export class DamageRecord {
 
   /** @param complete everything was looked at: what was known before is settled */
   async add(found: BadPlaces, complete: boolean): Promise<void> {
-    this.#writing = this.#writing.then(async () => {
-      this.#found = complete ? found : union(this.#found, found)
-      // Another process may have added to it.
-      await this.#write(complete ? found : union(await this.#read(), found))
-    })
+    this.#writing = this.#addAfter(this.#writing, found, complete)
     await this.#writing
+  }
+
+  async #addAfter(earlier: Promise<void>, found: BadPlaces, complete: boolean): Promise<void> {
+    await earlier
+    this.#found = complete ? found : union(this.#found, found)
+    // Another process may have added to it.
+    await this.#write(complete ? found : union(await this.#read(), found))
   }
 
   async #read(): Promise<BadPlaces> {

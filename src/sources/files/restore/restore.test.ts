@@ -410,7 +410,7 @@ describe('an interrupted restore', () => {
     }
     const modes = async (): Promise<number[]> =>
       Promise.all(['a', 'b', 'c'].map(async name => (await stat(join(out, name))).mode & 0o7777))
-    await expect(restore(dying(snapshot, 'interrupted', 0), { force: true })).rejects.toThrow()
+    await expect(restore(dying(snapshot, 'interrupted', 0), { force: true })).rejects.toThrow('stopped by the test')
     expect(await modes()).toEqual([0o644, 0o750, 0o644])
     await restore(snapshot, { force: true })
     expect(await modes()).toEqual([0o644, 0o4750, 0o644])
@@ -419,13 +419,15 @@ describe('an interrupted restore', () => {
   it('is not done by a restore of less', async () => {
     const snapshot = handmade({ a: { data: 'x' }, b: { data: 'y' }, c: { data: 'z' } })
     const mark = (): Promise<string> => readFile(join(out, '.lifeboat-restore'), 'utf8').catch(() => 'none')
-    await expect(restore(dying(snapshot, 'interrupted', 0), { include: ['a', 'b'] })).rejects.toThrow()
+    await expect(restore(dying(snapshot, 'interrupted', 0), { include: ['a', 'b'] })).rejects.toThrow(
+      'stopped by the test',
+    )
     const before = await mark()
     await restore(snapshot, { include: ['c'] })
     expect(await mark()).toBe(before)
     await restore(snapshot, { include: ['b', 'a'] })
     expect(await mark()).toBe('none')
-    await expect(restore(dying(snapshot, 'interrupted', 0), { force: true })).rejects.toThrow()
+    await expect(restore(dying(snapshot, 'interrupted', 0), { force: true })).rejects.toThrow('stopped by the test')
     await restore(snapshot, { force: true, include: ['c'] })
     expect(await mark()).toMatch(/^snapshot (ab){32}, over what was there\n/)
     await restore(snapshot, { force: true })
