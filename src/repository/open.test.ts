@@ -32,7 +32,11 @@ test('opens with the password it was made with, and no other', async () => {
   const made = await createRepository(storage, options())
   expect((await open(storage)).id).toBe(made.id)
   expect(made.version).toBe(2)
-  await expect(open(storage, 'two')).rejects.toMatchObject({ code: 'wrong-password', exitCode: 12 })
+  await expect(open(storage, 'two')).rejects.toMatchObject({
+    code: 'wrong-password',
+    exitCode: 12,
+    message: `the password opens none of the keys of ${storage.location}`,
+  })
   await expect(open(new MemoryStorage())).rejects.toMatchObject({ code: 'no-repository', exitCode: 10 })
 })
 

@@ -68,7 +68,7 @@ async function tryKeys(
     if (config) return { config: parseConfig(config), keys, keyId: id }
   }
   if (fitting > 0) throw configDamaged(storage)
-  throw damaged && ids.length === 1 ? damaged : wrongPassword(storage, ids.length, damaged)
+  throw damaged && ids.length === 1 ? damaged : wrongPassword(storage, damaged)
 }
 
 // A check needs the config as well, so it can not help here.
@@ -89,10 +89,9 @@ async function tryKey(storage: Storage, options: RepositoryOptions, id: Id): Pro
   }
 }
 
-function wrongPassword(storage: Storage, keys: number, damaged: AppError | undefined): AppError {
-  const which = keys === 1 ? 'its key' : `any of its ${keys} keys`
+function wrongPassword(storage: Storage, damaged: AppError | undefined): AppError {
   const also = damaged ? `; besides, ${damaged.message}` : ''
-  return new AppError('wrong-password', `the password does not open ${which} in ${storage.location}${also}`, {
+  return new AppError('wrong-password', `the password opens none of the keys of ${storage.location}${also}`, {
     hint: 'Check "passwordFile", "passwordEnv" or "passwordCommand" of this repository in lifeboat.yaml.',
   })
 }

@@ -102,6 +102,7 @@ export class OpenedRepository implements Repository {
       files: this.#files,
       index: this.#index,
       workers: this.#workers,
+      record: this.#record,
     })
   }
 

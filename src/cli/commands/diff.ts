@@ -3,9 +3,10 @@ import { AppError } from '../../base/errors.ts'
 import { formatSize } from '../../base/sizes.ts'
 import type { ChangeKind } from '../../operations/diff/compare-nodes.ts'
 import type { Change, DiffResult, EntryCounts } from '../../operations/diff/diff.ts'
-import type { Call, Command } from '../command.ts'
+import type { Command } from '../command.ts'
 import { counted } from '../printers/text.ts'
 import { SNAPSHOT_ARGUMENT, SOURCE_OPTION, snapshotOf } from '../snapshot-argument.ts'
+import type { Terminal } from '../terminal.ts'
 
 export const diff: Command = {
   name: 'diff',
@@ -37,7 +38,7 @@ export const diff: Command = {
       signal: call.signal,
       onChange: change => changes.push(change),
     })
-    return { json: { repository: before.name, ...result, changes }, text: lines(changes, result, call) }
+    return { json: { repository: before.name, ...result, changes }, text: diffText(changes, result, call.terminal) }
   },
 }
 
@@ -50,14 +51,21 @@ function differentRepositories(before: string, after: string): AppError {
 const SIGNS: Readonly<Record<ChangeKind, string>> = { added: '+', removed: '-', content: 'M', type: 'T', metadata: 'U' }
 const STYLES = { added: 'green', removed: 'red', content: 'yellow', type: 'yellow', metadata: 'cyan' } as const
 
-function* lines(changes: readonly Change[], result: DiffResult, call: Call): Generator<string> {
+export function* diffText(
+  changes: readonly Change[],
+  result: DiffResult,
+  terminal: Pick<Terminal, 'out'>,
+): Generator<string> {
   for (const { path, change, type, unexplained } of changes) {
     const note = unexplained ? '  (changed though nobody wrote to it: look for a failing disk)' : ''
-    const sign = call.terminal.out(STYLES[change], SIGNS[change])
+    const sign = terminal.out(STYLES[change], SIGNS[change])
     yield `${sign} ${printableName(path)}${type === 'dir' ? '/' : ''}${note}\n`
   }
   const { added, removed, changed, metadataChanged, newBlobs, goneBlobs } = result
-  if (changes.length === 0) yield 'No difference.\n'
+  if (changes.length === 0) {
+    yield 'No difference.\n'
+    return
+  }
   yield `${describe(added)} added, ${describe(removed)} removed, ${changed} changed`
   yield metadataChanged > 0 ? `, ${metadataChanged} with other metadata\n` : '\n'
   yield `${formatSize(newBlobs.storedBytes)} of the repository only for the later one, ${formatSize(goneBlobs.storedBytes)} only for the earlier one\n`

@@ -123,7 +123,7 @@ test('one flipped bit in a blob hurts only who uses the blob', async () => {
   expect(await run(1)).toEqual([
     expect.objectContaining({
       code: 'pack-damaged',
-      message: '1 of 2 blobs in the pack are damaged',
+      message: '1 of 2 blobs in the pack is damaged',
       affects: [made.recent],
     }),
   ])

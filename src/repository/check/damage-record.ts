@@ -8,13 +8,16 @@ const PACK = /^[0-9a-f]{64}$/
 const COPY = /^[0-9a-f]{64} (data|tree) [0-9a-f]{64}$/
 
 /**
- * What checks of this machine found to be bad, so that the next backup does not rely on it. Without it a backup would
- * take a damaged blob for stored, as the index still names it.
+ * What checks and reads of this machine found to be bad, so that the next backup does not rely on it. Without it a
+ * backup would take a damaged blob for stored, as the index still names it.
  */
 export class DamageRecord {
   readonly #cacheDir: string | undefined
   readonly #random: Random
-  #places: BadPlaces | undefined
+  /** Found by this process: the cache may be one that cannot be written. */
+  #found = none()
+  /** Ends when all that was begun is written. */
+  #writing: Promise<void> = Promise.resolve()
 
   /** @param cacheDir the repository's own cache folder; undefined remembers only while this lives */
   constructor(cacheDir: string | undefined, random: Random) {
@@ -23,18 +26,21 @@ export class DamageRecord {
   }
 
   async load(): Promise<BadPlaces> {
-    this.#places ??= await this.#read()
-    return this.#places
+    await this.#writing
+    return union(await this.#read(), this.#found)
   }
 
   /** @param complete everything was looked at: what was known before is settled */
   async add(found: BadPlaces, complete: boolean): Promise<void> {
-    const before = complete ? { packs: [], copies: [] } : await this.load()
-    this.#places = {
-      packs: new Set([...before.packs, ...found.packs]),
-      copies: new Set([...before.copies, ...found.copies]),
-    }
-    await this.#write(this.#places)
+    this.#writing = this.#addAfter(this.#writing, found, complete)
+    await this.#writing
+  }
+
+  async #addAfter(earlier: Promise<void>, found: BadPlaces, complete: boolean): Promise<void> {
+    await earlier
+    this.#found = complete ? found : union(this.#found, found)
+    // Another process may have added to it.
+    await this.#write(complete ? found : union(await this.#read(), found))
   }
 
   async #read(): Promise<BadPlaces> {
@@ -47,7 +53,7 @@ export class DamageRecord {
     }
   }
 
-  // A cache that cannot be written: the next check finds the same again.
+  // A cache that cannot be written: the next check or read finds the same again.
   async #write({ packs, copies }: BadPlaces): Promise<void> {
     if (this.#cacheDir === undefined) return
     const file = join(this.#cacheDir, FILE)
@@ -64,6 +70,13 @@ export class DamageRecord {
 }
 
 const none = (): BadPlaces => ({ packs: new Set(), copies: new Set() })
+
+function union(one: BadPlaces, other: BadPlaces): BadPlaces {
+  return {
+    packs: new Set([...one.packs, ...other.packs]),
+    copies: new Set([...one.copies, ...other.copies]),
+  }
+}
 
 function textsLike(shape: RegExp, value: unknown): string[] {
   return Array.isArray(value) ? value.filter(one => typeof one === 'string' && shape.test(one)) : []

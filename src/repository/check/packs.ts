@@ -98,7 +98,8 @@ async function report(from: PacksToCheck, pack: Id, outcome: VerifyOutcome, dama
   const blobs = parsePackHeader(header, from.table.sizeOf(pack), `pack ${shortId(pack)}`)
   if (!compareWithIndex(from, pack, blobs, damage)) return
   if (damaged.length > 0) {
-    const message = `${damaged.length} of ${blobs.length} blobs in the pack are damaged`
+    const what = `${damaged.length} of ${blobs.length} ${blobs.length === 1 ? 'blob' : 'blobs'} in the pack`
+    const message = `${what} ${damaged.length === 1 ? 'is' : 'are'} damaged`
     damage.addBadCopies(packError('pack-damaged', pack, message), pack, damaged)
   } else if (!isNamed) {
     damage.add(packError('pack-damaged', pack, 'its content does not match its name, although all blobs are whole'), [])

@@ -13,6 +13,7 @@ import { loadBlob } from '../read/load-blob.ts'
 import { loadRange } from '../read/load-range.ts'
 import { readPackContents } from '../read/pack-contents.ts'
 import type { ReadingWorkers } from '../read/reader.ts'
+import { groupsOf, placesFromIndex } from './from-index.ts'
 import type { PackWriter } from './pack-writer.ts'
 import type { PackUse } from './plan.ts'
 import type { SiftOutcome } from './sift-job.ts'
@@ -39,23 +40,46 @@ export async function repack(
   onDone: (pack: PackUse) => void,
 ): Promise<Map<Id, Finding>> {
   const damaged = new Map<Id, Finding>()
-  await forEachLimit(packs, context.workers.size, async pack => {
-    throwIfAborted(context.signal)
-    const lost = await repackOne(context, pack)
+  const repackOne = async (pack: PackUse, bytes: Uint8Array, wanted: readonly PackedBlob[]): Promise<void> => {
+    const lost = await copyWanted(context, pack, bytes, wanted)
     if (lost > 0) damaged.set(pack.id, damagedPack(pack.id, lost))
     onDone(pack)
+  }
+  const broken: PackUse[] = []
+  await forEachLimit(packs, context.workers.size, async pack => {
+    throwIfAborted(context.signal)
+    const bytes = await loadPack(context, pack)
+    const contents = readPackContents(bytes, bytes.length, `pack ${shortId(pack.id)}`, context.cipher)
+    if ('reason' in contents) broken.push(pack)
+    else await repackOne(pack, bytes, wantedOf(context.usage, pack, contents.blobs))
   })
+  // Where the header is damaged the index tells: what it says was compared with the pack's size before.
+  for (const group of groupsOf(broken)) {
+    const places = placesFromIndex(context.index, context.usage, group)
+    await forEachLimit(group, context.workers.size, async pack => {
+      throwIfAborted(context.signal)
+      await repackOne(pack, await loadPack(context, pack), places.get(pack.id) ?? [])
+    })
+  }
   return damaged
 }
 
-/** Returns how many needed blobs are damaged. */
-async function repackOne(context: RepackContext, pack: PackUse): Promise<number> {
+async function loadPack({ storage, signal }: RepackContext, pack: PackUse): Promise<Uint8Array> {
   const length = pack.usedBytes + pack.unusedBytes
-  const bytes = await loadRange(context.storage, { packId: pack.id, offset: 0, length }, context.signal)
+  const bytes = await loadRange(storage, { packId: pack.id, offset: 0, length }, signal)
   if (!(bytes instanceof Uint8Array)) throw refusal(invalid(`pack ${shortId(pack.id)}`, bytes.reason))
-  const wanted = wantedOf(context, pack, bytes)
+  return bytes
+}
+
+/** Returns how many needed blobs are damaged. */
+async function copyWanted(
+  context: RepackContext,
+  pack: PackUse,
+  bytes: Uint8Array,
+  wanted: readonly PackedBlob[],
+): Promise<number> {
   let lost = pack.usedBlobs - wanted.length
-  let loaded: Uint8Array = bytes
+  let loaded = bytes
   for (const type of ['tree', 'data'] as const) {
     const blobs = toBlobTable(
       type,
@@ -71,10 +95,8 @@ async function repackOne(context: RepackContext, pack: PackUse): Promise<number>
   return lost
 }
 
-/** By the pack's own header, or where that is damaged by the index: what the index says was compared with the pack's size before. */
-function wantedOf({ usage, index, cipher }: RepackContext, pack: PackUse, bytes: Uint8Array): PackedBlob[] {
-  const contents = readPackContents(bytes, bytes.length, `pack ${shortId(pack.id)}`, cipher)
-  const blobs = 'reason' in contents ? [...index.locations()].filter(place => place.packId === pack.id) : contents.blobs
+/** What is needed of what the pack's own header names, each once. */
+function wantedOf(usage: PackUsage, pack: PackUse, blobs: readonly PackedBlob[]): PackedBlob[] {
   const seen = new Set<string>()
   return blobs.filter(({ type, id }) => {
     const key = `${type} ${id}`
@@ -129,7 +151,7 @@ function damagedPack(pack: Id, lost: number): Finding {
     severity: 'error',
     code: 'pack-damaged',
     subject: `pack ${shortId(pack)}`,
-    message: `${lost} needed blobs in the pack are damaged; it was kept as it is`,
+    message: `${lost} needed ${lost === 1 ? 'blob' : 'blobs'} in the pack ${lost === 1 ? 'is' : 'are'} damaged; it was kept as it is`,
     hint: 'Run "lifeboat check --read-data" to see which snapshots are hurt.',
   }
 }

@@ -17,9 +17,11 @@ export async function loadBlob(reader: Reader, type: BlobType, id: Id, signal?: 
     try {
       // The codec's buffer is used again: the caller gets bytes of its own.
       if (bytes instanceof Uint8Array) return Buffer.from(openBlob(bytes, place, reader.cipher, reader.zstd))
+      if (bytes.isCut) reader.noted?.addPack(place.packId)
       reasons.push(`pack ${shortId(place.packId)}: ${bytes.reason}`)
     } catch (error) {
       if (!isAppError(error, 'damaged')) throw error
+      reader.noted?.addCopy(place)
       reasons.push(`pack ${shortId(place.packId)}: ${error.message}`)
     }
   }

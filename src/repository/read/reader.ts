@@ -1,3 +1,4 @@
+import type { NotedDamage } from '../check/noted-damage.ts'
 import type { VerifyJob, VerifyOutcome } from '../check/verify-job.ts'
 import type { RepositoryContext } from '../files/repository-files.ts'
 import type { BlobIndex } from '../index-store/blob-index.ts'
@@ -10,6 +11,8 @@ import type { OpenJob, OpenOutcome } from './open-job.ts'
 export interface Reader extends Pick<RepositoryContext, 'storage' | 'cipher' | 'zstd'> {
   readonly index: Pick<BlobIndex, 'find' | 'findAll'>
   readonly workers: ReadingWorkers
+  /** Gets what is found to be bad on the way. */
+  readonly noted?: NotedDamage
 }
 
 /** Jobs for worker threads. A job's `bytes` are handed over: the caller must not use them any more. */

@@ -1,5 +1,7 @@
 import { isAppError } from '../../base/errors.ts'
 import type { Id, TreeNode } from '../../model/node.ts'
+import type { DamageRecord } from '../check/damage-record.ts'
+import { NotedDamage } from '../check/noted-damage.ts'
 import type { RepositoryContext, RepositoryFiles } from '../files/repository-files.ts'
 import { CONFIG_KEY, fileKey } from '../format/file-keys.ts'
 import { invalid } from '../format/json.ts'
@@ -16,6 +18,7 @@ export interface ReadingParts {
   readonly files: RepositoryFiles
   readonly index: BlobIndex
   readonly workers: ReadingWorkers
+  readonly record: DamageRecord
 }
 
 /** So much to restore that it is worth starting threads while the index is brought up to date. */
@@ -23,16 +26,18 @@ const MUCH_BYTES = 32 * 1024 * 1024
 
 /**
  * Reads what snapshots hold. The index is brought up to date before the first read, and again when something is not
- * where it says: another process may have added a snapshot or pruned since.
+ * where it says: another process may have added a snapshot or pruned since. What is damaged is put on record.
  */
 export class Reading {
   readonly #parts: ReadingParts
   readonly #reader: Reader
+  readonly #noted: NotedDamage
   #refreshing: Promise<void> | undefined
 
   constructor(parts: ReadingParts) {
     this.#parts = parts
-    this.#reader = { ...parts.context, index: parts.index, workers: parts.workers }
+    this.#noted = new NotedDamage(parts.record)
+    this.#reader = { ...parts.context, index: parts.index, workers: parts.workers, noted: this.#noted }
   }
 
   loadTree(id: Id): Promise<TreeNode[]> {
@@ -46,7 +51,11 @@ export class Reading {
   async *readContent(content: readonly Id[], signal?: AbortSignal): AsyncGenerator<Buffer> {
     await this.#refresh()
     if (content.some(id => !this.#parts.index.has('data', id))) await this.#refreshAgain()
-    yield* readContent(this.#reader, content, signal)
+    try {
+      yield* readContent(this.#reader, content, signal)
+    } finally {
+      await this.#noted.keep()
+    }
   }
 
   async restoreFiles(files: Iterable<FileToWrite>, options: RestoreOptions): Promise<WrittenBytes> {
@@ -55,7 +64,11 @@ export class Reading {
     if (!first.done && first.value.sizeBytes > MUCH_BYTES) this.#parts.workers.warmUp()
     // Always: a restore begins with a snapshot that may be younger than what is known.
     await this.#refreshAgain()
-    return restoreFiles(this.#reader, continued(first, pending), options)
+    try {
+      return await restoreFiles(this.#reader, continued(first, pending), options)
+    } finally {
+      await this.#noted.keep()
+    }
   }
 
   async findBlobSizes(type: BlobType, ids: readonly Id[]): Promise<Array<BlobSize | undefined>> {
@@ -84,7 +97,9 @@ export class Reading {
     } catch (error) {
       if (!isAppError(error, 'damaged')) throw error
       await this.#refreshAgain()
-      return read()
+      return await read()
+    } finally {
+      await this.#noted.keep()
     }
   }
 

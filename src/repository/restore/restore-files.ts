@@ -114,11 +114,18 @@ class Restoration {
     throwIfAborted(this.#options.signal)
     const into = this.#memory.take(range.length)
     const bytes = await loadRange(this.#reader.storage, range, this.#options.signal, into)
-    if (!(bytes instanceof Uint8Array)) return this.#lost(range.parts, bytes.reason)
+    if (!(bytes instanceof Uint8Array)) {
+      if (bytes.isCut) this.#reader.noted?.addPack(range.packId)
+      return this.#lost(range.parts, bytes.reason)
+    }
     const outcome = await this.#reader.workers.write(toWriteJob(bytes, range))
     this.#memory.give(outcome.bytes)
     this.#writtenBytes += outcome.writtenBytes
     this.#throwIfRefused(outcome)
+    for (const { blob } of outcome.damaged) {
+      const part = range.parts[blob]
+      if (part) this.#reader.noted?.addCopy(part)
+    }
     const damaged = new Map(outcome.damaged.map(({ blob, reason }) => [range.parts[blob], reason]))
     this.#done(range.parts.filter(part => !damaged.has(part)).flatMap(part => part.pieces))
     return [...damaged].flatMap(([part, reason]) => (part ? this.#lost([part], reason) : []))

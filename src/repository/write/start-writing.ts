@@ -26,7 +26,7 @@ export async function startWriting(parts: WritingParts): Promise<Writing> {
   }
 }
 
-/** What checks found, and packs that are gone: what the index says of them must not keep a blob from being stored. */
+/** What checks and reads found, and packs that are gone: what the index says of them must not keep a blob from being stored. */
 async function findBadPlaces({ files, index, record, lock }: WritingParts): Promise<BadPlaces> {
   const known = await record.load()
   const stored = new Set(await files.listIds('pack'))
