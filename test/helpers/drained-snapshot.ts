@@ -192,7 +192,7 @@ function assemble(
       id,
       manifest: stored,
       findNode: path => Promise.resolve(entries.find(e => e.path === path)?.node),
-      read: reader.read,
+      read: node => reader.read(node),
     },
     reader,
   }
