@@ -89,8 +89,11 @@ async function writeBeside({ request, target, node, session }: Restoring): Promi
   await removePartialSidecars(target)
   const bytes = await request.snapshot.restoreFiles([{ node, path: target.partial, delta: goesOn }])
   throwIfAborted(request.signal)
-  await syncFile(target.partial)
-  const verified = await verifyDatabase(request, session, target.partial, target)
+  // The disk and the checks have nothing to wait for in each other; the swap waits for both.
+  const [verified] = await Promise.all([
+    verifyDatabase(request, session, target.partial, target),
+    syncFile(target.partial),
+  ])
   if (verified.checks.some(check => !check.passed)) {
     await rename(target.partial, target.failed)
     throw verificationFailed(target, verified.checks, target.failed)
@@ -118,10 +121,9 @@ async function rewriteInPlace({ request, target, node, session }: Restoring): Pr
   await syncFolder(target)
   const bytes = await request.snapshot.restoreFiles([{ node, path: target.path, delta: true }])
   throwIfAborted(request.signal)
-  await syncFile(target.path)
+  const [verified] = await Promise.all([verifyDatabase(request, session, target.path, target), syncFile(target.path)])
   await removeMarker(target)
   await removeMoved(target)
-  const verified = await verifyDatabase(request, session, target.path, target)
   if (verified.checks.some(check => !check.passed)) throw verificationFailed(target, verified.checks, target.path)
   return { ...bytes, ...verified }
 }
