@@ -35,9 +35,12 @@ describe('kill -9 of a restore', { timeout: 240_000 }, () => {
     expect(leftovers(workspace.dir, 'again.db')).toEqual(['again.db'])
   })
 
-  it('of a database over another one: the old or the new, never a mixture', async () => {
+  it.each([
+    ['in place: the old, the new, or marked as unfinished', '--delta', true],
+    ['by a swap: the old or the new, never a mixture', '--no-delta', false],
+  ])('of a database over another one, %s', async (_name, how, mayBeMarked) => {
     const target = workspace.path('again.db')
-    const command = ['restore', 'app', 'latest', '--to', target, '--force']
+    const command = ['restore', 'app', 'latest', '--to', target, '--force', ...(how === '--delta' ? [] : [how])]
     const wanted = readNotes(workspace.database)
     workspace.change("UPDATE notes SET text = 'other' WHERE id % 50 = 0")
     const other = readNotes(workspace.database)
@@ -46,7 +49,9 @@ describe('kill -9 of a restore', { timeout: 240_000 }, () => {
     for (const moment of moments(6, 4)) {
       copyFileSync(workspace.database, target)
       await killer.kill(workspace.start(...command), moment)
-      expect([wanted, other]).toContainEqual(readNotes(target))
+      const isMarked = existsSync(`${target}.lifeboat-restoring`)
+      if (isMarked) expect(mayBeMarked).toBe(true)
+      else expect([wanted, other]).toContainEqual(readNotes(target))
       await workspace.run(...command)
       expect(readNotes(target)).toEqual(wanted)
     }
