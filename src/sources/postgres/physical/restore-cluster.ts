@@ -91,7 +91,11 @@ async function removeOthers(roots: readonly string[], places: ReadonlySet<string
   const kept = (place: string): boolean => places.has(place) || place.endsWith(`/${RESTORE_MARKER}`)
   const isLink = (place: string): boolean => plan.tablespaces.has(/\/pg_tblspc\/(\d+)$/.exec(place)?.[1] ?? '')
   const sweep = async (folder: string): Promise<void> => {
-    const entries = await readdir(folder, { withFileTypes: true }).catch(() => [])
+    const entries = await readdir(folder, { withFileTypes: true }).catch((error: unknown) => {
+      // What can't be looked into could hold an older cluster's files, which must not be mixed with these.
+      if (!['ENOENT', 'ENOTDIR'].includes(systemCode(error) ?? '')) throw error
+      return []
+    })
     for (const entry of entries) {
       const place = join(folder, entry.name)
       if (isLink(place)) continue

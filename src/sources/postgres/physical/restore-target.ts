@@ -109,7 +109,10 @@ async function readMarker(path: string): Promise<z.infer<typeof marker> | undefi
 
 /** Throws `target-in-use` when the process in `postmaster.pid` lives and works in this directory. */
 export async function requireStopped(dataDir: string): Promise<void> {
-  const text = await readFile(join(dataDir, 'postmaster.pid'), 'utf8').catch(() => undefined)
+  const text = await readFile(join(dataDir, 'postmaster.pid'), 'utf8').catch((error: unknown) => {
+    // One that is there and can't be read may be a running server's.
+    if (systemCode(error) !== 'ENOENT') throw unreadable(dataDir, error)
+  })
   const pid = Math.abs(Number.parseInt(text?.split('\n')[0] ?? '', 10))
   if (!Number.isInteger(pid) || pid === 0 || pid === process.pid || !isAlive(pid)) return
   // A number that was given to another process since: a server's working directory is its data directory.
@@ -117,6 +120,13 @@ export async function requireStopped(dataDir: string): Promise<void> {
   if (cwd !== undefined && !(await isSameFolder(cwd, dataDir))) return
   throw new AppError('target-in-use', `a PostgreSQL server (process ${pid}) runs in ${dataDir}`, {
     hint: `Stop it first: pg_ctl -D ${dataDir} stop.`,
+  })
+}
+
+function unreadable(dataDir: string, cause: unknown): AppError {
+  return new AppError('target-invalid', `cannot tell whether a PostgreSQL server runs in ${dataDir}`, {
+    cause,
+    hint: `Make ${join(dataDir, 'postmaster.pid')} readable for this user, or restore to another folder.`,
   })
 }
 

@@ -21,6 +21,7 @@ import { writeOwned, writeRecovery } from './write-recovery.ts'
 /** Recovery may have days of log to replay; the signal ends it sooner. */
 const RECOVERY_TIMEOUT_MS = 7 * 24 * 3_600_000
 const POLL_MS = 200
+const ENDING_MS = 10_000
 const LOG_FILE = 'lifeboat.log'
 /** A socket's path is at most 107 bytes, its name included. */
 const SOCKET_DIR_LIMIT_BYTES = 85
@@ -144,17 +145,29 @@ interface RecoveryRow {
 }
 
 async function waitForEnd(server: RunningServer, request: CopyRequest): Promise<Reached> {
+  try {
+    return await askUntilEnd(server, request)
+  } catch (error) {
+    if (isAppError(error, 'interrupted')) throw error
+    throw (await endsSoon(server, request)) ? endedError(server, error) : error
+  }
+}
+
+/** A server that gives up closes its connections first: what we see is a lost one, the reason comes a moment later. */
+async function endsSoon(server: RunningServer, { clock, signal }: CopyRequest): Promise<boolean> {
+  const deadline = clock.monotonicMs() + ENDING_MS
+  while (!server.ended && !signal.aborted && clock.monotonicMs() < deadline) await clock.sleep(POLL_MS, signal)
+  return server.ended
+}
+
+async function askUntilEnd(server: RunningServer, request: CopyRequest): Promise<Reached> {
   return await withSession(server.connection, { signal: request.signal }, async session => {
     for (;;) {
       throwIfAborted(request.signal)
-      const [row] = await session
-        .query<RecoveryRow>(
-          `SELECT pg_is_in_recovery() AS recovering, pg_last_wal_replay_lsn()::text AS lsn,
-           (extract(epoch FROM pg_last_xact_replay_timestamp()) * 1000)::bigint::text AS commit_ms`,
-        )
-        .catch((error: unknown) => {
-          throw server.ended ? endedError(server, error) : error
-        })
+      const [row] = await session.query<RecoveryRow>(
+        `SELECT pg_is_in_recovery() AS recovering, pg_last_wal_replay_lsn()::text AS lsn,
+         (extract(epoch FROM pg_last_xact_replay_timestamp()) * 1000)::bigint::text AS commit_ms`,
+      )
       if (row?.recovering === false) {
         const [walfile] = await session.query<{ name: string }>('SELECT pg_walfile_name(pg_current_wal_lsn()) AS name')
         return {
