@@ -73,7 +73,7 @@ const edits: Array<[name: string, from: string, to: string, expected: string]> =
     'a key of a source',
     'exclude',
     'excludes',
-    'lifeboat.yaml:5:39: sources.docs.excludes is not a known key; did you mean "exclude"? (allowed: path, exclude, kind)',
+    'lifeboat.yaml:5:39: sources.docs.excludes is not a known key; did you mean "exclude"? (allowed: path, exclude, kind, restore)',
   ],
   [
     'a key at the top',

@@ -6,6 +6,8 @@ import type { Finding } from '../model/finding.ts'
 import { type ConfigDocument, type Problem, readDocument } from './document.ts'
 import { problemsOf } from './problems.ts'
 import {
+  COMMON_SOURCE_KEYS,
+  type CommonSourceSettings,
   configJsonSchema,
   configSchema,
   type PolicySettings,
@@ -15,9 +17,9 @@ import {
 
 export const CONFIG_NAME = 'lifeboat.yaml'
 
-export interface SourceSettings {
+export interface SourceSettings extends CommonSourceSettings {
   readonly kind: string
-  /** Everything but `kind`, as the adapter's own schema gives it. */
+  /** Everything of the adapter's own, as its schema gives it. */
   readonly options: unknown
 }
 
@@ -97,8 +99,11 @@ async function readText(file: string): Promise<string> {
 }
 
 function sourceSettings(source: unknown): SourceSettings {
-  const { kind, ...options } = source as { readonly kind: string }
-  return { kind, options }
+  const { kind, ...rest } = source as { readonly kind: string }
+  const isCommon = ([key]: [string, unknown]): boolean => COMMON_SOURCE_KEYS.includes(key)
+  const entries = Object.entries(rest)
+  const options = Object.fromEntries(entries.filter(entry => !isCommon(entry)))
+  return { kind, options, ...(Object.fromEntries(entries.filter(isCommon)) as CommonSourceSettings) }
 }
 
 function passwordFindings(

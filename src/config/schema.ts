@@ -2,6 +2,7 @@ import { z } from 'zod'
 import { parseDuration } from '../base/durations.ts'
 import { BACKUP_TYPES } from '../model/manifest.ts'
 import { parseRetentionDuration, type RetentionDuration } from '../model/retention-time.ts'
+import { restoreSettings } from './restore-settings.ts'
 
 /** Names become tags, folders of snapshots and words on a command line. */
 const NAME = /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/
@@ -103,6 +104,11 @@ const policy = z
   })
   .describe('Which sources go to which repositories, when, and how long they are kept.')
 
+/** Keys that sources of every kind have beside those of their adapter. */
+const commonSourceKeys = {
+  restore: restoreSettings.optional(),
+}
+
 /** What the schema needs of a source adapter's definition. */
 export interface SourceKind {
   readonly kind: string
@@ -117,7 +123,7 @@ function sourceSchema(definitions: readonly SourceKind[]): z.ZodType {
       throw new TypeError(`options of ${definition.kind}: not an object`)
     return definition.options
       .strict()
-      .safeExtend({ kind: z.literal(definition.kind).describe(definition.summary) })
+      .safeExtend({ kind: z.literal(definition.kind).describe(definition.summary), ...commonSourceKeys })
       .describe(definition.summary)
   })
   const [first, ...rest] = kinds
@@ -139,6 +145,8 @@ export function configSchema(kinds: readonly SourceKind[]) {
     .describe('Configuration of Lifeboat (`lifeboat.yaml`).')
 }
 
+export type CommonSourceSettings = z.output<z.ZodObject<typeof commonSourceKeys>>
+export const COMMON_SOURCE_KEYS: readonly string[] = Object.keys(commonSourceKeys)
 export type RepositorySettings = z.output<typeof repository>
 export type PolicySettings = z.output<typeof policy>
 

@@ -5,6 +5,9 @@ import type { Finding } from '../model/finding.ts'
 import type { BackupType, Manifest, ManifestDatabase } from '../model/manifest.ts'
 import type { NodeMeta, TreeNode } from '../model/node.ts'
 import type { RecoveryRequest } from '../model/recovery-target.ts'
+import type { CheckOutcome } from '../model/report.ts'
+
+export type { CheckOutcome } from '../model/report.ts'
 
 /**
  * One thing we protect. An adapter turns it into a tree of files (capture) and such a tree back into it (restore).
@@ -192,6 +195,13 @@ export interface RestoreRequest extends SourceContext {
   readonly start?: boolean | undefined
   /** For sources of databases: which part of the snapshot comes back. */
   readonly selection?: DatabaseSelection | undefined
+  /**
+   * Called once, right before the first change to a target that exists: what can be done beside it is done and checked by
+   * then. What it throws ends the restore, and the target is as it was.
+   */
+  readonly beforeChange?: (() => Promise<void>) | undefined
+  /** Keep what a swap takes away, in one piece, beside the target and under a name that ends in this. */
+  readonly keepAs?: string | undefined
 }
 
 export interface VerifyRequest extends SourceContext {
@@ -261,6 +271,8 @@ export interface RestoreOutcome extends RestoredBytes {
   readonly checks: readonly CheckOutcome[]
   readonly findings: readonly Finding[]
   readonly started?: StartedServer | undefined
+  /** What had the target's place before, with `keepAs`: its path, or the name of a database. */
+  readonly kept?: string | undefined
 }
 
 /** A server that was started on a restored copy, and the moment that its recovery reached. */
@@ -274,14 +286,6 @@ export interface StartedServer {
   readonly reachedLsn: string | undefined
   /** Commit time of the last transaction that was replayed. */
   readonly lastCommitAt: Date | undefined
-}
-
-/** One check on restored data: what was expected, what was found. */
-export interface CheckOutcome {
-  readonly name: string
-  readonly passed: boolean
-  readonly expected: string
-  readonly found: string
 }
 
 // ---- how an adapter presents itself

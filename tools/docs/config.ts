@@ -13,6 +13,7 @@ export function configReference(): string {
   const schema = configJsonSchema(SOURCES)
   const repository = childOf(schema, 'repositories')
   const policy = childOf(schema, 'policies')
+  const restore = propertyOf(anyKind(childOf(schema, 'sources')), 'restore')
   const forms = STORAGES.filter(({ kind }) => kind !== 'memory').map(({ summary, forms: urls }) => [
     urls.map(url => `\`${url}\``).join(', '),
     summary,
@@ -52,6 +53,13 @@ ${table(['url', 'Storage'], forms)}
 ## sources.NAME
 
 ${sourceSections(childOf(schema, 'sources'))}
+### sources.NAME.restore
+
+Of sources of every kind. ${description(restore)}
+
+${keys(restore)}
+A hook is \`{ command: [program, argument] }\`, run without a shell, or \`{ http: URL, method: POST }\`; both take a \`timeout\`.
+
 ## policies.NAME
 
 ${keys(policy)}
@@ -65,9 +73,19 @@ ${keys(propertyOf(policy, 'keep'))}
 ${keys(propertyOf(policy, 'objectives'))}`
 }
 
+function kindsOf(schema: JsonSchema): JsonSchema[] {
+  return [...schemaList(schema.oneOf), ...schemaList(schema.anyOf), ...(schema.properties ? [schema] : [])]
+}
+
+/** For the keys that all have. */
+function anyKind(schema: JsonSchema): JsonSchema {
+  const [first] = kindsOf(schema)
+  if (first === undefined) throw new Error('there is no kind of source')
+  return first
+}
+
 function sourceSections(schema: JsonSchema): string {
-  const kinds = [...schemaList(schema.oneOf), ...schemaList(schema.anyOf), ...(schema.properties ? [schema] : [])]
-  return kinds
+  return kindsOf(schema)
     .map(kind => `### kind: ${String(propertyOf(kind, 'kind').const)}\n\n${description(kind)}\n\n${keys(kind)}`)
     .join('\n')
 }
