@@ -10,7 +10,16 @@ const finding = z.object({
   affects: z.array(z.string()).optional(),
 })
 
-const tables = z.array(z.object({ name: z.string(), rows: z.number().int().nonnegative() }))
+const column = z.object({
+  name: z.string(),
+  type: z.string(),
+  notNull: z.boolean().optional(),
+  key: z.boolean().optional(),
+})
+
+const tables = z.array(
+  z.object({ name: z.string(), rows: z.number().int().nonnegative(), columns: z.array(column).optional() }),
+)
 
 const serverDatabase = z.object({
   name: z.string(),

@@ -19,6 +19,20 @@ export interface ManifestFile {
 export interface ManifestTable {
   readonly name: string
   readonly rows: number
+  /** Rows were estimated, not counted: never in a manifest. */
+  readonly estimated?: boolean
+  /** In their order, as the engine writes types. Absent in the manifests of early versions. */
+  readonly columns?: readonly ManifestColumn[]
+}
+
+export interface ManifestColumn {
+  readonly name: string
+  /** `INTEGER`, `character varying(255)`; empty where SQLite was told none. */
+  readonly type: string
+  /** Refuses NULL. */
+  readonly notNull?: boolean
+  /** Part of the primary key. */
+  readonly key?: boolean
 }
 
 export interface ManifestDatabase {

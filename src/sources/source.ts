@@ -1,13 +1,15 @@
 import type { ZodType } from 'zod'
-import type { Clock } from '../base/clock.ts'
-import type { Logger } from '../base/logger.ts'
 import type { Finding } from '../model/finding.ts'
 import type { BackupType, Manifest, ManifestDatabase } from '../model/manifest.ts'
 import type { NodeMeta, TreeNode } from '../model/node.ts'
 import type { RecoveryRequest } from '../model/recovery-target.ts'
 import type { CheckOutcome } from '../model/report.ts'
 
+import type { DatabaseSelection, SourceContext } from './context.ts'
+import type { Kept, TargetAccess } from './target.ts'
+
 export type { CheckOutcome } from '../model/report.ts'
+export type { DatabaseSelection, SourceContext } from './context.ts'
 
 /**
  * One thing we protect. An adapter turns it into a tree of files (capture) and such a tree back into it (restore).
@@ -17,6 +19,8 @@ export interface Source {
   readonly name: string
   readonly kind: string
   readonly traits: SourceTraits
+  /** The places that it restores to. */
+  readonly targets: TargetAccess
   /** The continuous log of a source that has one: with it, every moment between two captures can be recovered. */
   readonly log?: SourceLog | undefined
 
@@ -41,14 +45,6 @@ export interface Source {
 export interface SourceTraits {
   readonly consistency: 'transactional' | 'per-file'
   readonly types: readonly BackupType[]
-}
-
-export interface SourceContext {
-  readonly signal: AbortSignal
-  readonly clock: Clock
-  readonly logger: Logger
-  /** A private, existing folder for temporary files; the caller removes it. */
-  readonly scratchDir: string
 }
 
 // ---- log
@@ -200,7 +196,7 @@ export interface RestoreRequest extends SourceContext {
    * then. What it throws ends the restore, and the target is as it was.
    */
   readonly beforeChange?: (() => Promise<void>) | undefined
-  /** Keep what a swap takes away, in one piece, beside the target and under a name that ends in this. */
+  /** Keep what a swap takes away, in one piece beside the target, under a name made from this: see `TargetAccess`. */
   readonly keepAs?: string | undefined
 }
 
@@ -214,18 +210,6 @@ export interface VerifyOutcome {
   readonly checks: readonly CheckOutcome[]
   readonly findings: readonly Finding[]
   readonly bytesRead: number
-}
-
-/** Which part of a server's snapshot comes back. Where a list is absent or empty, all does. */
-export interface DatabaseSelection {
-  /** Of a snapshot of several databases: these. */
-  readonly databases?: readonly string[] | undefined
-  /** Only these tables (`name` or `schema.name`), into a database that exists: what refers to them stays. */
-  readonly tables?: readonly string[] | undefined
-  /** Only the tables of these schemas, likewise. */
-  readonly schemas?: readonly string[] | undefined
-  /** Create the roles that the snapshot needs and the server lacks. */
-  readonly roles?: boolean | undefined
 }
 
 /** Reading one snapshot's tree of this source. Paths are relative to the source's folder. */
@@ -271,8 +255,8 @@ export interface RestoreOutcome extends RestoredBytes {
   readonly checks: readonly CheckOutcome[]
   readonly findings: readonly Finding[]
   readonly started?: StartedServer | undefined
-  /** What had the target's place before, with `keepAs`: its path, or the name of a database. */
-  readonly kept?: string | undefined
+  /** With `keepAs`: what had the target's place before. */
+  readonly kept?: readonly Kept[] | undefined
 }
 
 /** A server that was started on a restored copy, and the moment that its recovery reached. */

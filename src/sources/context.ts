@@ -1,0 +1,23 @@
+import type { Clock } from '../base/clock.ts'
+import type { Logger } from '../base/logger.ts'
+
+/** What every call of an adapter is given. */
+export interface SourceContext {
+  readonly signal: AbortSignal
+  readonly clock: Clock
+  readonly logger: Logger
+  /** A private, existing folder for temporary files; the caller removes it. */
+  readonly scratchDir: string
+}
+
+/** Which part of a server's snapshot comes back. Where a list is absent or empty, all does. */
+export interface DatabaseSelection {
+  /** Of a snapshot of several databases: these. */
+  readonly databases?: readonly string[] | undefined
+  /** Only these tables (`name` or `schema.name`), into a database that exists: what refers to them stays. */
+  readonly tables?: readonly string[] | undefined
+  /** Only the tables of these schemas, likewise. */
+  readonly schemas?: readonly string[] | undefined
+  /** Create the roles that the snapshot needs and the server lacks. */
+  readonly roles?: boolean | undefined
+}

@@ -1,0 +1,72 @@
+import type { Finding } from '../model/finding.ts'
+import type { ManifestTable } from '../model/manifest.ts'
+import type { DatabaseSelection, SourceContext } from './context.ts'
+
+/**
+ * What an adapter tells of, and does at, a place that a restore replaces. A restore that swaps keeps what was there under
+ * a name made from `keepAs`, until the caller has decided: `dropKept` or `putBack`. A caller that was killed in between
+ * calls `settle` when it is back.
+ */
+export interface TargetAccess {
+  /** Looks at what is there. Changes nothing, waits for nobody. What a restore would stumble on is findings. */
+  survey(request: TargetRequest): Promise<TargetSurvey>
+  /**
+   * Puts what a swap kept into the target's place again, in one step. What is there now is removed, or kept under the name
+   * that `keepNowAs` makes. Throws `not-found` when nothing is kept, `target-in-use`, ...
+   */
+  putBack(request: KeptRequest & { readonly keepNowAs?: string | undefined }): Promise<readonly Kept[]>
+  /** Removes what a swap kept. Nothing there is no error. */
+  dropKept(request: KeptRequest): Promise<void>
+  /** After a restore was killed: the target is made one or the other where that takes no repository. Safe to repeat. */
+  settle(request: KeptRequest): Promise<Settled>
+}
+
+export interface TargetRequest extends SourceContext {
+  /** As in `RestoreRequest`. */
+  readonly target: string
+  readonly selection?: DatabaseSelection | undefined
+  /** What is to come: bytes, for the free space; engine version, for what it can't be restored to. */
+  readonly coming?: { readonly sizeBytes: number | undefined; readonly engineVersion: string | undefined } | undefined
+}
+
+export interface KeptRequest extends TargetRequest {
+  /** The `keepAs` of the restore. */
+  readonly keptAs: string
+}
+
+/** One thing that a swap took away. */
+export interface Kept {
+  /** Absolute path, or the name of a database. */
+  readonly target: string
+  /** What it is called now. */
+  readonly kept: string
+}
+
+/**
+ * `untouched`: the swap never came. `rolled-back`: what was there is there again. `finished`: what was restored is in
+ * place, whole, and what was there may still be kept. `half-written`: it was being rewritten in place, and needs a restore.
+ */
+export type SettledState = 'untouched' | 'rolled-back' | 'finished' | 'half-written'
+
+export interface Settled {
+  readonly state: SettledState
+  readonly kept: readonly Kept[]
+}
+
+export interface TargetSurvey {
+  /** The target as it can be named again, and written down: without a password. */
+  readonly place: string
+  readonly exists: boolean
+  /** Undefined where it does not exist or can't be read. */
+  readonly sizeBytes?: number | undefined
+  readonly files?: number | undefined
+  readonly modifiedAt?: Date | undefined
+  readonly engineVersion?: string | undefined
+  /** Of databases: with their columns. Undefined where they can't be read. */
+  readonly tables?: readonly ManifestTable[] | undefined
+  /**
+   * Severity `error`: a restore into it would fail: `target-in-use`, `target-not-writable`, `target-no-space`,
+   * `target-other-engine`, `target-older-engine`, `target-privilege-missing`.
+   */
+  readonly findings: readonly Finding[]
+}
