@@ -177,11 +177,13 @@ export class App {
     })
   }
 
-  /** A source that stands in no configuration, such as one of another machine: it can only be restored to `path`. */
-  async openSourceAt(name: string, kind: string, path: string): Promise<Source> {
+  /** A source of what is at `place`; with the connection of the configured one of that name, if it is of that kind. */
+  async openSourceAt(name: string, kind: string, place: string): Promise<Source> {
     const definition = sourceDefinition(kind)
     const make = await definition.load()
-    return this.#closeLater(make(name, definition.options.parse({ path }), { baseDir: this.config.baseDir }))
+    const own = this.config.sources.get(name)
+    const options = definition.optionsAt(place, own?.kind === kind ? own.options : undefined)
+    return this.#closeLater(make(name, options, { baseDir: this.config.baseDir }))
   }
 
   async sourceContext(): Promise<SourceContext> {

@@ -28,6 +28,13 @@ export function labelsOf(tags: readonly string[]): Partial<SnapshotLabels> {
   return labels
 }
 
+/** On what a restore took of its target before it changed it. No `latest` means it, and no other snapshot makes room for it. */
+export const SAFETY_TAG = 'safety'
+
+export function isSafetyPoint(tags: readonly string[]): boolean {
+  return tags.includes('lifeboat') && tags.includes(SAFETY_TAG)
+}
+
 /** The tags a person gave, without ours. */
 export function userTags(tags: readonly string[]): string[] {
   if (!tags.includes('lifeboat')) return [...tags]

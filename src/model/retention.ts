@@ -1,6 +1,6 @@
 import { AppError } from '../base/errors.ts'
 import { isPart } from './manifest.ts'
-import { labelsOf } from './recovery-point.ts'
+import { isSafetyPoint, labelsOf } from './recovery-point.ts'
 import { Calendar, type CivilTime, formatRetentionDuration, isoWeek, type RetentionDuration } from './retention-time.ts'
 
 /**
@@ -228,5 +228,6 @@ function groupKey(
 ): string {
   const { source, type } = labelsOf(snapshot.tags)
   if (source === undefined) return `${snapshot.hostname}:${snapshot.paths.toSorted().join(',')}`
-  return `${source}@${snapshot.hostname}${isPart(type) ? ` (${type})` : ''}`
+  const apart = isSafetyPoint(snapshot.tags) ? 'safety' : isPart(type) ? type : undefined
+  return `${source}@${snapshot.hostname}${apart === undefined ? '' : ` (${apart})`}`
 }

@@ -15,6 +15,7 @@ export function findSourceDefinition(kind: string): SourceDefinition | undefined
 function register<Options>(definition: SourceDefinition<Options>): SourceDefinition {
   return {
     ...definition,
+    optionsAt: (place, own) => definition.optionsAt(place, own as Options | undefined),
     load: async () => {
       const make = await definition.load()
       return (name, options, place) => make(name, options as Options, place)

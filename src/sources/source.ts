@@ -45,6 +45,11 @@ export interface Source {
 export interface SourceTraits {
   readonly consistency: 'transactional' | 'per-file'
   readonly types: readonly BackupType[]
+  /**
+   * How what a swap took away is put back later. `snapshot`: from a safety recovery point, which is cheap and keeps no
+   * second copy beside. `kept`: what was there stays beside, under another name, for it costs nothing to keep it.
+   */
+  readonly wayBack: 'snapshot' | 'kept'
 }
 
 // ---- log
@@ -192,8 +197,8 @@ export interface RestoreRequest extends SourceContext {
   /** For sources of databases: which part of the snapshot comes back. */
   readonly selection?: DatabaseSelection | undefined
   /**
-   * Called once, right before the first change to a target that exists: what can be done beside it is done and checked by
-   * then. What it throws ends the restore, and the target is as it was.
+   * Called once, right before the target changes or comes to be: what can be done beside it is done and checked by then.
+   * What it throws ends the restore, and the target is as it was.
    */
   readonly beforeChange?: (() => Promise<void>) | undefined
   /** Keep what a swap takes away, in one piece beside the target, under a name made from this: see `TargetAccess`. */
@@ -281,6 +286,8 @@ export interface SourceDefinition<Options = unknown> {
   readonly summary: string
   /** The keys of a source of this kind in `lifeboat.yaml`, `kind` left out. Each field has a `.describe()`. */
   readonly options: ZodType<Options>
+  /** Of a source of what is at `place`, a restore's target: with the connection of `own`, a configured source of this kind. */
+  readonly optionsAt: (place: string, own: Options | undefined) => Options
   readonly load: () => Promise<SourceFactory<Options>>
 }
 

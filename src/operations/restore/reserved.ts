@@ -26,3 +26,14 @@ async function realPathOf(path: string): Promise<string> {
     return parent === path ? path : join(await realPathOf(parent), basename(path))
   }
 }
+
+/** Throws `target-invalid` where one of our folders lies in the target: a swap would take it away with the rest. */
+export async function refuseToSwapReserved(target: string, reserved: readonly string[]): Promise<void> {
+  const real = await realPathOf(target)
+  for (const folder of reserved) {
+    if (!(await realPathOf(folder)).startsWith(real.endsWith(sep) ? real : real + sep)) continue
+    throw new AppError('target-invalid', `${folder}, which is Lifeboat's own, lies in ${target}`, {
+      hint: 'Say --force to write into the folder that is there instead of replacing it, or choose another with --to.',
+    })
+  }
+}

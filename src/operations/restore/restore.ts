@@ -11,6 +11,7 @@ import type {
   SourceContext,
   StartedServer,
 } from '../../sources/source.ts'
+import type { Kept } from '../../sources/target.ts'
 import { refuseReserved } from './reserved.ts'
 import { openSnapshotReader } from './snapshot-reader.ts'
 
@@ -36,6 +37,9 @@ export interface RestoreOperationRequest extends SourceContext {
   readonly recovery?: RecoveryRequest | undefined
   readonly tablespaces?: ReadonlyMap<string, string> | undefined
   readonly start?: boolean | undefined
+  /** As in `RestoreRequest`. */
+  readonly beforeChange?: (() => Promise<void>) | undefined
+  readonly keepAs?: string | undefined
   readonly onProgress?: ((progress: RestoredBytes & { readonly sizeBytes: number | undefined }) => void) | undefined
 }
 
@@ -52,6 +56,8 @@ export interface RestoreResult {
   readonly findings: readonly Finding[]
   /** With `start`. */
   readonly started?: StartedServer
+  /** With `keepAs`. */
+  readonly kept?: readonly Kept[]
 }
 
 /** A server's, not a place in the file system. */
@@ -74,7 +80,7 @@ export async function restore(request: RestoreOperationRequest): Promise<Restore
     onProgress: progress => request.onProgress?.({ ...progress, sizeBytes }),
   })
   const { clock, logger, scratchDir, signal, target, force, delta, checks, include } = request
-  const { selection, recovery, tablespaces, start } = request
+  const { selection, recovery, tablespaces, start, beforeChange, keepAs } = request
   const outcome = await source.restore({
     snapshot: reader,
     clock,
@@ -90,6 +96,8 @@ export async function restore(request: RestoreOperationRequest): Promise<Restore
     recovery,
     tablespaces,
     start,
+    beforeChange,
+    keepAs,
   })
   const failed = outcome.checks.filter(check => !check.passed)
   if (failed.length > 0) throw verificationFailed(snapshot, outcome.target, failed)
@@ -105,6 +113,7 @@ export async function restore(request: RestoreOperationRequest): Promise<Restore
     checks: outcome.checks,
     findings: outcome.findings,
     ...(outcome.started === undefined ? {} : { started: outcome.started }),
+    ...(outcome.kept === undefined ? {} : { kept: outcome.kept }),
   }
 }
 

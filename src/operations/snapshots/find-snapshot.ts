@@ -2,12 +2,13 @@ import { AppError } from '../../base/errors.ts'
 import { suggest } from '../../base/suggest.ts'
 import { formatTime } from '../../base/times.ts'
 import { isPart } from '../../model/manifest.ts'
-import { labelsOf } from '../../model/recovery-point.ts'
+import { isSafetyPoint, labelsOf } from '../../model/recovery-point.ts'
 import type { Repository, Snapshot } from '../../repository/index.ts'
 
 /**
  * How a person names a snapshot: the newest, the newest at or before a moment, or an id (prefix). Only an id reaches a
- * part (`schema`, `data`): restored over the original as the latest, it would empty the database.
+ * part (`schema`, `data`): restored over the original as the latest, it would empty the database. Nor does anything but an
+ * id reach a safety point: it is of what somebody wanted to be rid of.
  */
 export type SnapshotWish =
   | { readonly kind: 'latest' }
@@ -37,7 +38,7 @@ export async function getWishedSnapshot(
   const { snapshots } = await repository.listSnapshots()
   const all = snapshots.filter(snapshot => source === undefined || labelsOf(snapshot.tags).source === source)
   const own = ofOneHost(all, source, host)
-  const whole = own.filter(snapshot => !isPart(labelsOf(snapshot.tags).type))
+  const whole = own.filter(({ tags }) => !isPart(labelsOf(tags).type) && !isSafetyPoint(tags))
   const found = wish.kind === 'latest' ? whole.at(-1) : whole.findLast(snapshot => snapshot.time <= wish.time)
   if (found !== undefined) return found
   if (whole.length === 0 && own.length > 0) throw onlyParts(source)

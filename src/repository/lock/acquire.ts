@@ -1,11 +1,12 @@
 import { AppError, throwIfAborted } from '../../base/errors.ts'
+import { processStart } from '../../base/process-life.ts'
 import type { Random } from '../../base/random.ts'
 import type { Id } from '../../model/node.ts'
 import { shortId } from '../format/file-keys.ts'
 import { formatLockFile } from '../format/lock-file.ts'
 import { HeldLock } from './held-lock.ts'
 import { describeOwner, type FoundLock, findLocks, type LocksContext, removeStale } from './locks.ts'
-import { currentHost, processStart } from './owner.ts'
+import { currentHost } from './owner.ts'
 
 export interface LockRequest extends LocksContext {
   readonly exclusive: boolean

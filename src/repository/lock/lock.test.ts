@@ -3,6 +3,7 @@ import { hostname } from 'node:os'
 import { beforeEach, describe, expect, test } from 'vitest'
 import { SteppedClock } from '../../../test/helpers/engine.ts'
 import { FaultyStorage } from '../../../test/helpers/faulty-storage.ts'
+import { processStart } from '../../base/process-life.ts'
 import { systemRandom } from '../../base/random.ts'
 import type { Finding } from '../../model/finding.ts'
 import { MemoryStorage } from '../../storage/memory/memory-storage.ts'
@@ -14,7 +15,6 @@ import { formatLockFile, type LockFile } from '../format/lock-file.ts'
 import { acquireLock } from './acquire.ts'
 import type { HeldLock } from './held-lock.ts'
 import { listLocks, unlock } from './maintain.ts'
-import { processStart } from './owner.ts'
 
 const MINUTE = 60_000
 

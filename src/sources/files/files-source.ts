@@ -19,6 +19,7 @@ import { OwnPaths, openRoot } from './capture-root.ts'
 import { ExcludePatterns } from './exclusion.ts'
 import type { FilesOptions } from './options.ts'
 import { toRaw } from './raw-path.ts'
+import { folderTargets } from './restore/folder-targets.ts'
 import { restoreFolder } from './restore/restore.ts'
 import { CACHEDIR_TAG, type WalkRules } from './walk.ts'
 
@@ -30,7 +31,8 @@ const TYPES: readonly BackupType[] = ['full', 'incremental', 'differential']
 class FilesSource implements Source {
   readonly name: string
   readonly kind = 'files'
-  readonly traits: SourceTraits = { consistency: 'per-file', types: TYPES }
+  readonly traits: SourceTraits = { consistency: 'per-file', types: TYPES, wayBack: 'kept' }
+  readonly targets = folderTargets
   readonly #options: FilesOptions
   readonly #path: string
 

@@ -1,10 +1,11 @@
 import { defineSource } from '../source.ts'
-import { postgresOptions } from './options.ts'
+import { postgresOptions, postgresOptionsAt } from './options.ts'
 
 export const postgres = defineSource({
   kind: 'postgres',
   summary: 'PostgreSQL: databases by pg_dump (logical), or a whole cluster with its log (physical).',
   options: postgresOptions,
+  optionsAt: postgresOptionsAt,
   load: async () => {
     const { PostgresSource } = await import('./postgres-source.ts')
     return (name, options, place) => new PostgresSource(name, options, place)

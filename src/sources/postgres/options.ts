@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { SSL_MODES } from '../../clients/postgres/index.ts'
+import { databaseInUrl, hostInUrl, isPostgresUrl, SSL_MODES } from '../../clients/postgres/index.ts'
 
 const text = z.string().min(1, 'a text that is not empty')
 const patterns = z.array(text).default([])
@@ -79,3 +79,23 @@ export const postgresOptions = z.object({
 })
 
 export type PostgresOptions = z.infer<typeof postgresOptions>
+
+/**
+ * Of one database or data directory that a restore changes. `place` is a directory, or a URL, which without a host
+ * means a database on the own server; the own password serves where it names the same user of the same server.
+ */
+export function postgresOptionsAt(place: string, own: PostgresOptions | undefined): PostgresOptions {
+  if (!isPostgresUrl(place)) return own ?? postgresOptions.parse({ mode: 'physical' })
+  const base = { ...(own ?? postgresOptions.parse({})), mode: 'logical' as const, databases: undefined }
+  const database = databaseInUrl(place)
+  if (own !== undefined && (hostInUrl(place) === undefined || isSameServer(place, own.url)))
+    return { ...base, database }
+  return { ...base, url: place, host: undefined, port: undefined, user: undefined, password: undefined, database }
+}
+
+function isSameServer(url: string, own: string | undefined): boolean {
+  // A form that only libpq reads is nobody's same server.
+  const [one, other] = [URL.parse(url), URL.parse(own ?? '')]
+  if (one === null || other === null || one.password !== '') return false
+  return one.hostname === other.hostname && one.port === other.port && one.username === other.username
+}

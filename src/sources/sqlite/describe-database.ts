@@ -1,5 +1,5 @@
 import type { DatabaseSync } from 'node:sqlite'
-import type { ManifestTable } from '../../model/manifest.ts'
+import type { ManifestColumn, ManifestTable } from '../../model/manifest.ts'
 import { fingerprintSchema, quoteName, quoteText, type SchemaObject } from './schema-text.ts'
 import type { Description } from './session-protocol.ts'
 
@@ -15,7 +15,7 @@ export function describeDatabase(db: DatabaseSync, options: DescribeOptions): De
   const unreadable: Array<{ name: string; message: string }> = []
   for (const name of options.countRows ? listTables(db) : []) {
     try {
-      tables.push({ name, rows: countRows(db, name) })
+      tables.push({ name, rows: countRows(db, name), columns: readColumns(db, name) })
     } catch (error) {
       unreadable.push({ name, message: error instanceof Error ? error.message : String(error) })
     }
@@ -45,6 +45,19 @@ export function listTables(db: DatabaseSync): string[] {
     )
     .all()
     .map(row => String(row['name']))
+}
+
+/** Generated and hidden columns too: they are part of what an application relies on. */
+export function readColumns(db: DatabaseSync, table: string): ManifestColumn[] {
+  const rows = db
+    .prepare('SELECT name, type, "notnull" AS required, pk FROM pragma_table_xinfo(?) WHERE hidden <> 1 ORDER BY cid')
+    .all(table)
+  return rows.map(row => ({
+    name: String(row['name']),
+    type: String(row['type']),
+    ...(Number(row['required']) === 0 ? {} : { notNull: true }),
+    ...(Number(row['pk']) === 0 ? {} : { key: true }),
+  }))
 }
 
 export function readSchema(db: DatabaseSync): SchemaObject[] {

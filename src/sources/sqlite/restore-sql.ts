@@ -5,12 +5,12 @@ import type { CheckOutcome, RestoredBytes, RestoreOutcome, RestoreRequest, Snaps
 import { applyMeta, createPrivate, likeExisting, removePartialSidecars } from './restore-file.ts'
 import {
   locateTarget,
-  moveSidecars,
-  removeMoved,
+  prepareChange,
+  putInPlace,
   requireFree,
   requireLeave,
+  requirePartialFree,
   syncFile,
-  syncFolder,
   type Target,
   targetError,
 } from './restore-target.ts'
@@ -36,18 +36,17 @@ export async function restoreSql(
   requireLeave(request, target, undefined)
   const session = new Session(request.signal)
   try {
-    await requireFree(target, session)
+    if (request.beforeChange === undefined) await requireFree(target, session)
+    else await requirePartialFree(target)
     await rm(target.partial, { force: true })
     await createPrivate(target.partial)
     const done = asText ? await writeText(request, target, entry) : await buildDatabase(request, target, entry, session)
     throwIfAborted(request.signal)
     await applyMeta(target.partial, target.existing ? likeExisting(target.existing, entry.node) : entry.node)
     await syncFile(target.partial)
-    await moveSidecars(target)
-    await rename(target.partial, target.path)
-    await syncFolder(target)
-    await removeMoved(target)
-    return { ...done, target: target.path, files: 1, findings: [] }
+    await prepareChange(request, target, session)
+    const kept = await putInPlace(target, request.keepAs)
+    return { ...done, target: target.path, files: 1, findings: [], kept }
   } catch (error) {
     throw targetError(error, target.path)
   } finally {

@@ -3,13 +3,16 @@ import { mkdir, open, readFile, realpath, rename, rm, stat } from 'node:fs/promi
 import { basename, dirname, join } from 'node:path'
 import { setTimeout } from 'node:timers/promises'
 import { AppError, messageOf, systemCode } from '../../base/errors.ts'
+import { keptPathOf, swapIn } from '../kept-path.ts'
+import type { RestoreRequest } from '../source.ts'
+import type { Kept } from '../target.ts'
 import { restoringMarker } from './database-file.ts'
 import { isFault } from './faults.ts'
 import { findHolders, type Holder } from './holders.ts'
 import { type Session, SessionFault } from './session.ts'
 
 /** Files that SQLite keeps beside a database, and that would be applied to whatever lies at its path. */
-const SIDECARS = ['-wal', '-shm', '-journal'] as const
+export const SIDECARS = ['-wal', '-shm', '-journal'] as const
 
 const ORPHAN_TRIES = 20
 const ORPHAN_PAUSE_MS = 50
@@ -27,8 +30,12 @@ export interface Target {
   readonly marker: string
 }
 
-/** Where to write: `to`, or in it under `name` when it is a folder. Makes missing folders. */
-export async function locateTarget(to: string, name: string): Promise<Target> {
+/** Where to write: `to`, or in it under `name` when it is a folder. Makes missing folders, unless told not to. */
+export async function locateTarget(
+  to: string,
+  name: string,
+  { create }: { readonly create: boolean } = { create: true },
+): Promise<Target> {
   try {
     let path = to
     let existing = await statOrNothing(path)
@@ -37,7 +44,7 @@ export async function locateTarget(to: string, name: string): Promise<Target> {
       existing = await statOrNothing(path)
     }
     if (existing) path = await realpath(path)
-    else await mkdir(dirname(path), { recursive: true, mode: 0o700 })
+    else if (create) await mkdir(dirname(path), { recursive: true, mode: 0o700 })
     if (existing && !existing.isFile()) throw notAFile(path)
     return {
       path,
@@ -79,6 +86,23 @@ export async function requireFree(target: Target, session: Session): Promise<voi
     // What SQLite can't open is damaged or no database, and so in nobody's use.
     if (!(error instanceof SessionFault)) throw error
   }
+}
+
+/** The last word before the target changes, and the last look whether anybody uses it. */
+export async function prepareChange(
+  request: Pick<RestoreRequest, 'beforeChange'>,
+  target: Target,
+  session: Session,
+): Promise<void> {
+  if (request.beforeChange === undefined) return
+  await request.beforeChange()
+  await requireFree(target, session)
+}
+
+/** As `requireFree`, of what a restore writes before it touches the target. */
+export async function requirePartialFree(target: Target): Promise<void> {
+  const [holder] = await endOrphans([target.partial])
+  if (holder) throw inUse(target.partial, `by ${holder.program} (process ${holder.pid})`)
 }
 
 /** A killed restore may have left its session at work on the files that the next one needs. Returns other holders. */
@@ -123,6 +147,25 @@ export async function removeMoved(target: Target): Promise<void> {
 
 function movedPath(target: Target, end: string): string {
   return `${target.path}${end}.lifeboat-old`
+}
+
+/**
+ * The partial file, checked and durable, becomes the target. With `keepAs`, what was there stays beside it, with its log;
+ * without, its log is moved away first, for SQLite would apply it to the new file.
+ */
+export async function putInPlace(target: Target, keepAs: string | undefined): Promise<Kept[]> {
+  if (keepAs !== undefined && target.existing) {
+    const place = keptPathOf(target.path, keepAs, SIDECARS)
+    await swapIn(target.partial, place)
+    await removeMarker(target)
+    return [{ target: target.path, kept: place.kept }]
+  }
+  await moveSidecars(target)
+  await syncFolder(target)
+  await rename(target.partial, target.path)
+  await removeMarker(target)
+  await removeMoved(target)
+  return []
 }
 
 /** Makes names in the target's folder durable. */

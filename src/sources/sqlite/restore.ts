@@ -1,19 +1,23 @@
-import { rename, rm } from 'node:fs/promises'
+import { rename } from 'node:fs/promises'
 import { AppError, throwIfAborted } from '../../base/errors.ts'
 import type { Finding } from '../../model/finding.ts'
 import { isPart } from '../../model/manifest.ts'
 import type { TreeNode } from '../../model/node.ts'
 import type { CheckOutcome, RestoredBytes, RestoreOutcome, RestoreRequest, SnapshotEntry } from '../source.ts'
+import type { Kept } from '../target.ts'
 import { applyMeta, createPrivate, likeExisting, removePartialSidecars } from './restore-file.ts'
 import { restoreSql } from './restore-sql.ts'
 import {
   locateTarget,
   moveSidecars,
+  prepareChange,
+  putInPlace,
   readMarker,
   removeMarker,
   removeMoved,
   requireFree,
   requireLeave,
+  requirePartialFree,
   statOrNothing,
   syncFile,
   syncFolder,
@@ -36,7 +40,9 @@ export async function restoreDatabase(request: RestoreRequest): Promise<RestoreO
   // Started now, so that it is up when the checks need it.
   const session = new Session(request.signal)
   try {
-    await requireFree(target, session)
+    // With a last word before the change, whoever uses the target may be sent away by then.
+    if (request.beforeChange === undefined) await requireFree(target, session)
+    else await requirePartialFree(target)
     const restoring = { request, target, node: entry.node, session }
     const inPlace = target.existing !== undefined && request.delta
     const done = inPlace ? await rewriteInPlace(restoring) : await writeBeside(restoring)
@@ -77,6 +83,7 @@ async function findEntry(request: RestoreRequest): Promise<SnapshotEntry> {
 interface Done extends RestoredBytes {
   readonly checks: readonly CheckOutcome[]
   readonly findings: readonly Finding[]
+  readonly kept?: readonly Kept[]
 }
 
 /**
@@ -101,14 +108,9 @@ async function writeBeside({ request, target, node, session }: Restoring): Promi
   throwIfAborted(request.signal)
   await applyMeta(target.partial, target.existing ? likeExisting(target.existing, node) : node)
   await syncFile(target.partial)
-  // Away before the swap: SQLite would apply them to the new file.
-  await moveSidecars(target)
-  await syncFolder(target)
-  await rename(target.partial, target.path)
-  await rm(target.marker, { force: true })
-  await syncFolder(target)
-  await removeMoved(target)
-  return { ...bytes, ...verified }
+  await prepareChange(request, target, session)
+  const kept = await putInPlace(target, request.keepAs)
+  return { ...bytes, ...verified, kept }
 }
 
 /**
@@ -116,6 +118,7 @@ async function writeBeside({ request, target, node, session }: Restoring): Promi
  * is there we refuse to back the file up, and the next restore into it with `force` completes it.
  */
 async function rewriteInPlace({ request, target, node, session }: Restoring): Promise<Done> {
+  await prepareChange(request, target, session)
   await writeMarker(target, request.snapshot.id)
   await moveSidecars(target)
   await syncFolder(target)

@@ -1,4 +1,4 @@
-import { resolve } from 'node:path'
+import { basename, resolve } from 'node:path'
 import { AppError, isAppError, throwIfAborted } from '../../base/errors.ts'
 import type { Finding } from '../../model/finding.ts'
 import { type BackupType, isPart } from '../../model/manifest.ts'
@@ -12,6 +12,7 @@ import type {
   SourcePlace,
   SourceTraits,
 } from '../source.ts'
+import type { TargetAccess } from '../target.ts'
 import { closeDatabaseFile, openDatabaseFile } from './database-file.ts'
 import { findingsOf } from './findings.ts'
 import { holdInstant, tidyUp } from './instant.ts'
@@ -20,19 +21,22 @@ import { PageCapture } from './page-capture.ts'
 import { restoreDatabase } from './restore.ts'
 import { Session } from './session.ts'
 import { SqlCapture } from './sql-capture.ts'
+import { sqliteTargets } from './targets.ts'
 
 const TYPES: readonly BackupType[] = ['full', 'incremental', 'differential', 'schema', 'data']
 
 /** One SQLite database file. How and why its captures are consistent: README.md beside this file. */
 export class SqliteSource implements Source {
   readonly kind = 'sqlite'
-  readonly traits: SourceTraits = { consistency: 'transactional', types: TYPES }
+  readonly traits: SourceTraits = { consistency: 'transactional', types: TYPES, wayBack: 'snapshot' }
   readonly name: string
+  readonly targets: TargetAccess
   readonly #path: string
 
   constructor(name: string, options: SqliteOptions, place: SourcePlace) {
     this.name = name
     this.#path = resolve(place.baseDir, options.path)
+    this.targets = sqliteTargets(basename(this.#path))
   }
 
   async probe(context: SourceContext): Promise<Finding[]> {

@@ -1,6 +1,8 @@
 import { chmodSync, lstatSync, mkdirSync, rmdirSync, unlinkSync } from 'node:fs'
+import { realpath, rm } from 'node:fs/promises'
 import { AppError, messageOf, systemCode, throwIfAborted } from '../../../base/errors.ts'
 import type { TreeNode } from '../../../model/node.ts'
+import { dropKeptPath, keptPathOf, swapIn } from '../../kept-path.ts'
 import type { CheckOutcome, RestoreOutcome, RestoreRequest, SnapshotEntry } from '../../source.ts'
 import { FindingLog } from '../finding-log.ts'
 import { joinRaw, type RawPath, toBuffer, toName, toRaw } from '../raw-path.ts'
@@ -9,14 +11,44 @@ import { Batch, type Placed } from './batch.ts'
 import { BatchWriter } from './batch-writer.ts'
 import { EntryGuard, parentOf } from './entry-guard.ts'
 import { HardLinks } from './hard-links.ts'
+import { readMark } from './mark.ts'
 import { currentRestorer, mayGiveAway, type Restorer, restoreMode, restoreOwner } from './metadata.ts'
 import { Selection } from './selection.ts'
-import { closeTarget, isFatal, openTarget, type TargetFolder, targetError } from './target.ts'
+import { closeTarget, isFatal, isFilledFolder, openTarget, type TargetFolder, targetError } from './target.ts'
 import { restoreExactTimes, restoreTimes } from './times.ts'
 
-/** Writes a captured folder back. What is in an existing target and not in the snapshot stays. */
+/**
+ * Writes a captured folder back. With `force` and `delta` into what is there: what is not in the snapshot stays. With
+ * `force` alone all of it beside, and the folders are then swapped: what comes is what was captured and nothing else.
+ */
 export async function restoreFolder(request: RestoreRequest): Promise<RestoreOutcome> {
   throwIfAborted(request.signal)
+  const swaps = request.force && !request.delta && request.include.length === 0
+  if (swaps && (await isFilledFolder(request.target))) return await restoreBySwap(request)
+  return await writeFolder(request)
+}
+
+async function restoreBySwap(request: RestoreRequest): Promise<RestoreOutcome> {
+  const path = await realpath(request.target)
+  const partial = `${path}.lifeboat-partial`
+  const left = await readMark(toRaw(partial))
+  // Only an unfinished restore of this very snapshot can be gone on with.
+  if (left?.snapshot !== request.snapshot.id || left.over) await rm(partial, { recursive: true, force: true })
+  const outcome = await writeFolder({ ...request, target: partial, force: false, beforeChange: undefined })
+  if (outcome.checks.some(check => !check.passed)) return { ...outcome, target: request.target }
+  await request.beforeChange?.()
+  const place = keptPathOf(path, request.keepAs ?? 'lifeboat-replaced')
+  try {
+    await swapIn(partial, place)
+  } catch (error) {
+    throw targetError(path, error)
+  }
+  if (request.keepAs === undefined) await dropKeptPath(place)
+  const kept = request.keepAs === undefined ? [] : [{ target: path, kept: place.kept }]
+  return { ...outcome, target: request.target, kept }
+}
+
+async function writeFolder(request: RestoreRequest): Promise<RestoreOutcome> {
   const selection = new Selection(request.include)
   const target = await openTarget(request)
   const restore = new FolderRestore(request, target, selection)

@@ -28,16 +28,27 @@ export async function openTarget(request: RestoreRequest): Promise<TargetFolder>
   try {
     const found = await findTarget(target)
     if (found === 'file') throw notAFolder(target)
+    const before = found === undefined ? undefined : await readMark(toRaw(target))
+    const state = found === undefined ? 'new' : await stateOf(request, before)
+    await request.beforeChange?.()
     if (found === undefined) await mkdir(toBuffer(toRaw(target)), { recursive: true })
     const raw = await realpath(toBuffer(toRaw(target)), { encoding: 'latin1' })
-    const before = found === undefined ? undefined : await readMark(raw)
-    const state = found === undefined ? 'new' : await stateOf(raw, request, before)
     const mode = state === 'resumed' ? 0o777 & ~process.umask() : (await stat(toBuffer(raw))).mode & 0o7777
     await makeOurs(raw, state, mode)
     const mine = { snapshot: request.snapshot.id, over: state === 'existing', parts: partsOf(request.include) }
     await writeMark(raw, markOver(mine, before))
     if (state === 'new') await syncFolder(dirname(raw))
     return { raw, state, mode, unfinished: before !== undefined && !ends(mine, before) ? before : undefined }
+  } catch (error) {
+    throw targetError(target, error)
+  }
+}
+
+/** Is there a folder with something in it? */
+export async function isFilledFolder(target: string): Promise<boolean> {
+  try {
+    if ((await findTarget(target)) !== 'folder') return false
+    return (await readdir(toBuffer(toRaw(target)))).length > 0
   } catch (error) {
     throw targetError(target, error)
   }
@@ -93,8 +104,8 @@ async function findTarget(target: string): Promise<'folder' | 'file' | undefined
   return link === undefined ? undefined : 'file'
 }
 
-async function stateOf(raw: RawPath, request: RestoreRequest, before: Mark | undefined): Promise<TargetState> {
-  const names = await readdir(toBuffer(raw), { encoding: 'latin1' })
+async function stateOf(request: RestoreRequest, before: Mark | undefined): Promise<TargetState> {
+  const names = await readdir(toBuffer(toRaw(request.target)), { encoding: 'latin1' })
   if (names.every(name => name === NEW_RESTORE_MARKER)) return 'empty'
   if (before?.snapshot === request.snapshot.id && !before.over) return 'resumed'
   if (request.force) return 'existing'

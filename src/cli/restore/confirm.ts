@@ -1,0 +1,72 @@
+import { formatDuration } from '../../base/durations.ts'
+import { AppError } from '../../base/errors.ts'
+import { formatTime } from '../../base/times.ts'
+import type { ReportTable } from '../../model/report.ts'
+import type { RestorePlan } from '../../operations/restore/plan.ts'
+import type { Call } from '../command.ts'
+import { formatFindings, formatTable } from '../printers/text.ts'
+import type { ChosenSnapshot } from '../selection.ts'
+import type { Paint } from '../terminal.ts'
+
+/** What is asked before something is changed. */
+export interface Question {
+  /** `replaces`, `merges into`, `rewrites tables of` */
+  readonly verb: string
+  readonly plan: RestorePlan
+  readonly chosen: ChosenSnapshot
+}
+
+/**
+ * Asks on a terminal, showing what will be replaced; elsewhere it takes `--yes` (or `--force`). Throws `target-exists`
+ * without either, `interrupted` for any other answer: then nothing was done.
+ */
+export async function confirmChange(call: Call, question: Question): Promise<void> {
+  if (call.values.flag('yes') || call.values.flag('force')) return
+  const { survey } = question.plan
+  const asks = call.terminal.stdin.isTTY === true && call.terminal.stderr.isTTY === true && !call.json
+  if (!asks) {
+    throw new AppError('target-exists', `${survey.place} exists`, {
+      hint: 'Add --yes to replace it (lifeboat undo takes that back), --dry-run to see what that would do, or choose another place with --to.',
+      context: { target: survey.place },
+    })
+  }
+  call.progress.clear()
+  call.terminal.stderr.write(describeChange(question, call.clock.now(), call.terminal.err))
+  const { Prompts } = await import('../prompts.ts')
+  const prompts = new Prompts(call.terminal, call.signal)
+  try {
+    const answer = await prompts.ask('Type yes to go on', 'no')
+    if (answer.toLowerCase() === 'yes') return
+  } finally {
+    prompts.close()
+  }
+  throw new AppError('interrupted', 'nothing was changed')
+}
+
+function describeChange({ verb, plan, chosen }: Question, now: Date, paint: Paint): string {
+  const { survey, account, findings } = plan
+  const { snapshot } = chosen
+  const age = formatDuration(Math.max(0, now.getTime() - snapshot.time.getTime()))
+  const id = snapshot.id.slice(0, 8)
+  const lost =
+    account.rowsLost === 0
+      ? `What was written in the ${age} since then will be gone from it.`
+      : `What was written in the ${age} since then will be gone from it: at least ${account.rowsLost} rows.`
+  return (
+    `This ${verb} ${paint('bold', survey.place)}\n` +
+    `with the recovery point of ${formatTime(snapshot.time)} (snapshot ${id} in ${chosen.name}), ${age} old.\n\n` +
+    account.tables.map(table => formatReportTable(table, paint)).join('\n') +
+    `\n${verb === 'merges into' ? '' : `${lost}\n`}` +
+    formatFindings(findings, paint) +
+    'What is there now is made safe first; "lifeboat undo" puts it back.\n'
+  )
+}
+
+export function formatReportTable({ columns, rows }: ReportTable, paint: Paint): string {
+  const shown = columns.map(({ name, align }, at) => ({
+    title: name.toUpperCase(),
+    right: align === 'right',
+    value: (row: readonly string[]) => row[at] ?? '',
+  }))
+  return formatTable(shown, rows, paint)
+}

@@ -1,0 +1,53 @@
+import { resolve } from 'node:path'
+import type { App } from '../../app.ts'
+import { RestoreJournal } from '../../operations/restore/journal.ts'
+import type { RestorePlaces } from '../../operations/restore/places.ts'
+
+/** The configuration as restores need it. */
+export async function restorePlaces(app: App): Promise<RestorePlaces> {
+  return {
+    journal: new RestoreJournal(await app.stateFolder(), app.clock),
+    openRepository: name => app.openRepository(name),
+    openSourceAt: (name, kind, place) => app.openSourceAt(name, kind, place),
+    // Elsewhere than at the application's own data, it has nothing to be stopped for.
+    hooksOf: (source, target) =>
+      isOwnPlace(app, source, target) ? (app.config.sources.get(source)?.restore ?? {}) : {},
+    context: () => app.sourceContext(),
+    excludedPaths: () => app.excludedPaths(),
+    host: app.host(),
+    programVersion: app.programVersion,
+  }
+}
+
+/** Is this where the source itself lives? */
+export function isOwnPlace(app: App, source: string, target: string): boolean {
+  const own = ownPlaceOf(app, source)
+  if (own === undefined) return false
+  return own === target || (own.startsWith(OWN_SERVER) && isOnOwnServer(app, source, target))
+}
+
+/** The server that a source is configured with. */
+export const OWN_SERVER = 'postgres:///'
+
+/** Undefined for what is in no configuration, and for clusters, whose data directory only the server knows. */
+export function ownPlaceOf(app: App, source: string): string | undefined {
+  const configured = app.config.sources.get(source)
+  const { path, mode, dataDirectory } = (configured?.options ?? {}) as Readonly<Record<string, unknown>>
+  if (typeof path === 'string') return resolve(app.config.baseDir, path)
+  if (configured?.kind !== 'postgres') return undefined
+  if (mode !== 'physical') return OWN_SERVER
+  return typeof dataDirectory === 'string' ? resolve(app.config.baseDir, dataDirectory) : undefined
+}
+
+/** A database that the source captures, named with or without its server. */
+function isOnOwnServer(app: App, source: string, target: string): boolean {
+  const { url, database, databases } = (app.config.sources.get(source)?.options ?? {}) as Readonly<
+    Record<string, unknown>
+  >
+  const [own, place] = [URL.parse(typeof url === 'string' ? url : OWN_SERVER), URL.parse(target)]
+  if (place === null) return false
+  const sameServer = place.host === '' || (own !== null && own.host === place.host)
+  const name = decodeURIComponent(place.pathname.slice(1))
+  const names = Array.isArray(databases) ? databases : [database ?? decodeURIComponent(own?.pathname.slice(1) ?? '')]
+  return sameServer && (databases === 'all' || name === '' || names.includes(name))
+}

@@ -1,0 +1,32 @@
+import type { App } from '../../app.ts'
+import type { Finding } from '../../model/finding.ts'
+import { type SettledRestore, settleInterrupted } from '../../operations/restore/settle.ts'
+import { restorePlaces } from './places.ts'
+
+/** Brings to an end what killed restores left, and says so. Quick where there is nothing. */
+export async function finishInterrupted(app: App, onFinding: (finding: Finding) => void): Promise<void> {
+  for (const settled of await settleInterrupted(await restorePlaces(app))) {
+    onFinding(describe(settled))
+    for (const finding of settled.findings) onFinding(finding)
+  }
+}
+
+const SAID: Readonly<Record<SettledRestore['outcome'], string>> = {
+  finished: 'it was finished: what was restored is in place',
+  'rolled-back': 'it was taken back: what was there is there again',
+  untouched: 'it had changed nothing',
+  unclear: 'it ended at its very commit: the database is whole, with what was restored or without',
+  failed: 'it is not brought to an end yet',
+}
+
+function describe({ entry, outcome }: SettledRestore): Finding {
+  const run = entry.run.slice(0, 8)
+  const undo = outcome === 'finished' || outcome === 'unclear'
+  return {
+    severity: outcome === 'failed' ? 'error' : 'warning',
+    code: 'restore-settled',
+    subject: entry.target,
+    message: `an ${entry.operation === 'undo' ? 'undo' : 'restore'} (run ${run}) was interrupted; ${SAID[outcome]}`,
+    ...(undo ? { hint: `Take it back with: lifeboat undo ${run}` } : {}),
+  }
+}

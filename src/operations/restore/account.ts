@@ -1,0 +1,126 @@
+import { formatSize } from '../../base/sizes.ts'
+import type { Finding } from '../../model/finding.ts'
+import type { Manifest, ManifestColumn, ManifestTable } from '../../model/manifest.ts'
+import type { ReportTable } from '../../model/report.ts'
+import type { TargetSurvey } from '../../sources/target.ts'
+
+/** What a restore would replace, and by what. */
+export interface Account {
+  /** Rows and sizes now and then; empty where there is nothing to compare. */
+  readonly tables: readonly ReportTable[]
+  /** Where the two schemas differ: `schema-differs`, and rows that will be gone: `rows-lost`. */
+  readonly findings: readonly Finding[]
+  /** Rows of tables that have more of them now. */
+  readonly rowsLost: number
+}
+
+/** Pure: `now` is what lies at the target, `then` what the recovery point holds. */
+export function accountOf(now: TargetSurvey, then: Manifest | undefined): Account {
+  const tablesThen = tablesOf(then)
+  const rows = compareRows(now.tables ?? [], tablesThen)
+  const lost = rows.filter(each => each.lost > 0)
+  const rowsLost = lost.reduce((sum, each) => sum + each.lost, 0)
+  const canCompare = now.tables !== undefined && tablesThen.length > 0
+  return {
+    tables: now.exists ? [comparison(now, then, rows)] : [],
+    findings: canCompare ? compareSchemas(now.tables ?? [], tablesThen) : [],
+    rowsLost,
+  }
+}
+
+/** Of several databases, with the database's name in front. */
+export function tablesOf(manifest: Manifest | undefined): readonly ManifestTable[] {
+  const databases = manifest?.database?.databases ?? []
+  const [only] = databases
+  if (databases.length === 1 && only) return only.tables
+  if (databases.length > 1) {
+    return databases.flatMap(({ name, tables }) => tables.map(table => ({ ...table, name: `${name}.${table.name}` })))
+  }
+  return manifest?.database?.tables ?? []
+}
+
+interface Compared {
+  readonly name: string
+  readonly now: ManifestTable | undefined
+  readonly then: ManifestTable | undefined
+  readonly lost: number
+}
+
+function compareRows(now: readonly ManifestTable[], then: readonly ManifestTable[]): Compared[] {
+  const before = new Map(then.map(table => [table.name, table]))
+  const today = new Map(now.map(table => [table.name, table]))
+  const names = [...new Set([...today.keys(), ...before.keys()])].toSorted()
+  return names.map(name => {
+    const [here, there] = [today.get(name), before.get(name)]
+    return { name, now: here, then: there, lost: Math.max(0, (here?.rows ?? 0) - (there?.rows ?? 0)) }
+  })
+}
+
+function comparison(now: TargetSurvey, then: Manifest | undefined, rows: readonly Compared[]): ReportTable {
+  const size = (bytes: number | undefined): string => (bytes === undefined ? '-' : formatSize(bytes))
+  const files = (count: number | undefined): string => (count === undefined ? '-' : String(count))
+  const sizes = ['size', size(now.sizeBytes), size(then?.totals.sizeBytes), '']
+  const counts = ['files', files(now.files), files(then?.totals.files), '']
+  const body = rows.map(({ name, now: here, then: there }) => [
+    `rows of ${name}`,
+    here === undefined ? 'no such table' : `${here.estimated === true ? '~' : ''}${here.rows}`,
+    there === undefined ? 'no such table' : String(there.rows),
+    difference(here, there),
+  ])
+  return {
+    title: 'what is there, and what comes',
+    columns: [
+      { name: '', align: 'left' },
+      { name: 'now', align: 'right' },
+      { name: 'then', align: 'right' },
+      { name: 'difference', align: 'right' },
+    ],
+    rows: [sizes, ...(rows.length === 0 ? [counts] : body)],
+  }
+}
+
+function difference(now: ManifestTable | undefined, then: ManifestTable | undefined): string {
+  const more = (then?.rows ?? 0) - (now?.rows ?? 0)
+  return more === 0 ? '' : more > 0 ? `+${more}` : String(more)
+}
+
+/** Tables and columns that only one side has, and types that differ. */
+export function compareSchemas(now: readonly ManifestTable[], then: readonly ManifestTable[]): Finding[] {
+  const before = new Map(then.map(table => [table.name, table]))
+  const today = new Map(now.map(table => [table.name, table]))
+  const findings: Finding[] = []
+  const say = (subject: string, message: string): void => {
+    findings.push({ severity: 'warning', code: 'schema-differs', subject, message })
+  }
+  for (const table of now) {
+    const other = before.get(table.name)
+    if (other === undefined) say(table.name, 'is not in the recovery point')
+    else if (table.columns && other.columns) compareColumns(table.name, table.columns, other.columns, say)
+  }
+  for (const table of then) if (!today.has(table.name)) say(table.name, 'is only in the recovery point')
+  return findings
+}
+
+function compareColumns(
+  table: string,
+  now: readonly ManifestColumn[],
+  then: readonly ManifestColumn[],
+  say: (subject: string, message: string) => void,
+): void {
+  const before = new Map(then.map(column => [column.name, column]))
+  const today = new Set(now.map(column => column.name))
+  for (const column of now) {
+    const other = before.get(column.name)
+    const subject = `${table}.${column.name}`
+    if (other === undefined) say(subject, `is not in the recovery point (${describe(column)})`)
+    else if (describe(other) !== describe(column)) say(subject, `was ${describe(other)} and is ${describe(column)}`)
+  }
+  for (const column of then) {
+    if (!today.has(column.name)) say(`${table}.${column.name}`, `is only in the recovery point (${describe(column)})`)
+  }
+}
+
+function describe({ type, notNull, key }: ManifestColumn): string {
+  const words = [type === '' ? 'of no type' : type, notNull === true ? 'not null' : '', key === true ? 'key' : '']
+  return words.filter(Boolean).join(' ')
+}

@@ -1,0 +1,194 @@
+import { AppError, isAppError, messageOf } from '../../base/errors.ts'
+import type { Finding } from '../../model/finding.ts'
+import type { ReportStep } from '../../model/report.ts'
+import type { Source, SourceContext } from '../../sources/source.ts'
+import type { Kept } from '../../sources/target.ts'
+import type { BackupResult } from '../backup/backup.ts'
+import { type HookContext, type Hooks, runHook } from './hooks.ts'
+import type { JournalEntry, NewEntry, RestoreJournal } from './journal.ts'
+import { StepLog } from './step-log.ts'
+import { takeBack } from './take-back.ts'
+
+/** Everything that keeps a change of a target from making things worse. */
+export interface GuardRequest extends SourceContext {
+  readonly journal: RestoreJournal
+  readonly entry: Omit<NewEntry, 'keepAs'>
+  /** Restores to the target. */
+  readonly source: Source
+  /** As the source understands it; may hold a password that the journal must not. */
+  readonly target: string
+  readonly hooks: Hooks
+  /** Takes a recovery point of what is there. */
+  readonly takeSafety: () => Promise<BackupResult>
+  /** Restores one over what is there now, in one step. */
+  readonly restoreSafety: (safety: NonNullable<JournalEntry['safety']>) => Promise<void>
+  readonly onStep?: ((name: string) => void) | undefined
+}
+
+/** What the change itself is given. It calls `beforeChange` once, when all that can fail beside the target is done. */
+export interface Guarded {
+  readonly beforeChange: () => Promise<void>
+  readonly keepAs: string
+  readonly log: StepLog
+}
+
+export interface GuardResult<T> {
+  readonly result: T
+  readonly entry: JournalEntry
+  readonly steps: readonly ReportStep[]
+  readonly findings: readonly Finding[]
+}
+
+export function keepAsOf(run: string): string {
+  return `before-${run.slice(0, 8)}`
+}
+
+/**
+ * Carries out one change of a target so that at each moment, killed there, either the old or the new is whole and one
+ * command away: the journal is written first, what is there is captured or kept before it is touched, and whatever
+ * fails (the change, a check after it, a hook) is taken back. `check` runs when the new one is in place and the
+ * application may have been started on it.
+ */
+export async function guard<T extends { readonly kept?: readonly Kept[] | undefined }>(
+  request: GuardRequest,
+  change: (guarded: Guarded) => Promise<T>,
+): Promise<GuardResult<T>> {
+  const { journal, clock } = request
+  await requireAlone(request)
+  const log = new StepLog(clock, request.onStep)
+  const keepAs = keepAsOf(request.entry.run)
+  const state = new GuardState(request, log, await journal.begin({ ...request.entry, keepAs }))
+  try {
+    const result = await change({ beforeChange: () => state.prepare(), keepAs, log })
+    await state.advance({ phase: 'changed', kept: [...(result.kept ?? [])] })
+    await state.start()
+    await state.finish()
+    return { result, entry: state.entry, steps: log.steps, findings: state.findings }
+  } catch (error) {
+    throw await state.giveUp(error)
+  }
+}
+
+/** Two restores into one target would each put back what the other did. */
+async function requireAlone({ journal, entry }: GuardRequest): Promise<void> {
+  const other = (await journal.listRunning()).find(each => each.target === entry.target)
+  if (other === undefined) return
+  throw new AppError('target-in-use', `another restore into ${entry.target} is running (process ${other.owner.pid})`, {
+    hint: 'Wait until it has ended.',
+  })
+}
+
+class GuardState {
+  entry: JournalEntry
+  readonly findings: Finding[] = []
+  readonly #request: GuardRequest
+  readonly #log: StepLog
+  readonly #hookContext: HookContext
+
+  constructor(request: GuardRequest, log: StepLog, entry: JournalEntry) {
+    this.#request = request
+    this.#log = log
+    this.entry = entry
+    this.#hookContext = hookContextOf(request, entry)
+  }
+
+  async advance(change: Partial<JournalEntry>): Promise<void> {
+    this.entry = await this.#request.journal.update(this.entry, change)
+  }
+
+  /** The application is sent away, then what it left is made safe: whatever it still wrote is in there. */
+  async prepare(): Promise<void> {
+    const { hooks, source, entry } = this.#request
+    if (hooks.before) {
+      const { before } = hooks
+      // Noted first: a hook that was killed in the middle may have stopped the application.
+      await this.advance({ hookRan: true })
+      await this.#log.step('ran the hook "before"', () => runHook('before', before, this.#hookContext))
+    }
+    const keeps = entry.strategy === 'replace'
+    if (!entry.existed) this.#log.skip('safety recovery point', 'there was nothing at the target')
+    else if (keeps && source.traits.wayBack === 'kept') this.#log.skip('safety recovery point', 'what is there is kept')
+    else await this.#makeSafe(keeps)
+    await this.advance({ phase: 'changing' })
+  }
+
+  async #makeSafe(keeps: boolean): Promise<void> {
+    try {
+      const safety = await this.#log.step('took a safety recovery point', this.#request.takeSafety, result => ({
+        bytes: result.sizeBytes,
+        note: `snapshot ${result.snapshot.id.slice(0, 8)}`,
+      }))
+      await this.advance({ safety: { repository: this.#request.entry.repository, snapshot: safety.snapshot.id } })
+    } catch (error) {
+      if (!keeps || isAppError(error, 'interrupted')) throw error
+      // A damaged database can't be captured; that is often why it is restored.
+      this.findings.push({
+        severity: 'warning',
+        code: 'safety-point-not-taken',
+        subject: this.entry.target,
+        message: `what was there could not be captured: ${messageOf(error)}`,
+        hint: 'It is kept beside instead, as it was.',
+      })
+    }
+  }
+
+  async start(): Promise<void> {
+    const { after } = this.#request.hooks
+    if (after) await this.#log.step('ran the hook "after"', () => runHook('after', after, this.#hookContext))
+  }
+
+  /** With a safety recovery point, what was kept beside is in the way. */
+  async finish(): Promise<void> {
+    const { source, target } = this.#request
+    const drops = this.entry.safety !== undefined && this.entry.kept.length > 0
+    if (drops) await source.targets.dropKept({ ...this.#request, target, keptAs: this.entry.keepAs })
+    await this.advance({ phase: 'done', ...(drops ? { kept: [] } : {}) })
+  }
+
+  /** Takes everything back, and gives the error that says so. */
+  async giveUp(error: unknown): Promise<unknown> {
+    const { source, target, restoreSafety, hooks } = this.#request
+    try {
+      // An interrupted run may still put back what it took.
+      const calm = new AbortController().signal
+      const context = { ...this.#request, signal: calm }
+      const hookContext = { ...this.#hookContext, signal: calm }
+      const took = await takeBack({ context, entry: this.entry, source, target, restoreSafety, hooks, hookContext })
+      await this.advance({ phase: took.changed ? 'rolled-back' : 'failed', kept: [] })
+      return withNote(error, this.entry, noteOn(this.entry, took.changed), took.findings)
+    } catch (failure) {
+      return withNote(
+        error,
+        this.entry,
+        `Putting back what was there failed too: ${messageOf(failure)}. Run any command of lifeboat again: it goes on with that.`,
+        [],
+      )
+    }
+  }
+}
+
+export function hookContextOf(context: SourceContext, entry: JournalEntry): HookContext {
+  return {
+    signal: context.signal,
+    logger: context.logger,
+    environment: {
+      LIFEBOAT_SOURCE: entry.source,
+      LIFEBOAT_TARGET: entry.target,
+      LIFEBOAT_RUN: entry.run,
+      LIFEBOAT_SNAPSHOT: entry.snapshot,
+    },
+  }
+}
+
+function noteOn({ existed, target }: JournalEntry, changed: boolean): string {
+  if (!existed) return `There was nothing at ${target} before.`
+  return changed ? 'What was there is there again.' : 'Nothing was changed.'
+}
+
+/** The same error, with what became of the target. */
+function withNote(error: unknown, entry: JournalEntry, note: string, findings: readonly Finding[]): unknown {
+  if (!isAppError(error)) return error
+  const hint = [error.hint, note].filter(Boolean).join(' ')
+  const context = { ...error.context, run: entry.run, outcome: entry.phase, findings }
+  return new AppError(error.code, error.message, { hint, context, cause: error.cause ?? error })
+}

@@ -1,0 +1,63 @@
+import type { Host } from '../../model/host.ts'
+import type { Repository } from '../../repository/index.ts'
+import type { Source, SourceContext } from '../../sources/source.ts'
+import type { BackupResult } from '../backup/backup.ts'
+import type { Hooks } from './hooks.ts'
+import type { JournalEntry, RestoreJournal } from './journal.ts'
+import { restore } from './restore.ts'
+import { takeSafetyPoint } from './safety.ts'
+
+/** What restores need of the configuration; after a kill, all they have beside it is their journal. */
+export interface RestorePlaces {
+  readonly journal: RestoreJournal
+  /** By its name in the configuration. */
+  openRepository(name: string): Promise<Repository>
+  /** A source that captures and restores what is at `place`, with the name and connection of a configured one. */
+  openSourceAt(name: string, kind: string, place: string): Promise<Source>
+  hooksOf(source: string, target: string): Hooks
+  context(): Promise<SourceContext>
+  /** Never captured, never replaced: repositories and our own state. Absolute. */
+  excludedPaths(): Promise<string[]>
+  readonly host: Host
+  readonly programVersion: string
+}
+
+type Subject = Pick<JournalEntry, 'run' | 'source' | 'kind' | 'target' | 'repository'>
+
+/** A recovery point of what is at the target now. */
+export async function takeSafetyAt(places: RestorePlaces, subject: Subject): Promise<BackupResult> {
+  return await takeSafetyPoint({
+    ...(await places.context()),
+    run: subject.run,
+    repository: await places.openRepository(subject.repository),
+    source: await places.openSourceAt(subject.source, subject.kind, subject.target),
+    host: places.host,
+    programVersion: places.programVersion,
+    excludePaths: await places.excludedPaths(),
+  })
+}
+
+/** Puts a safety recovery point in the place of what is there, which is not kept: it failed, or is wanted no more. */
+export async function restoreSafetyAt(
+  places: RestorePlaces,
+  { run, source: name, kind, target }: Subject,
+  safety: NonNullable<JournalEntry['safety']>,
+): Promise<void> {
+  const context = { ...(await places.context()), signal: new AbortController().signal }
+  const repository = await places.openRepository(safety.repository)
+  const source = await places.openSourceAt(name, kind, target)
+  const keepAs = `replaced-${run.slice(0, 8)}`
+  await restore({
+    ...context,
+    repository,
+    snapshot: await repository.getSnapshot(safety.snapshot),
+    source,
+    target,
+    force: true,
+    delta: false,
+    checks: true,
+    include: [],
+    keepAs,
+  })
+  await source.targets.dropKept({ ...context, target, keptAs: keepAs })
+}

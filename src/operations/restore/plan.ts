@@ -1,0 +1,63 @@
+import { AppError } from '../../base/errors.ts'
+import type { Finding } from '../../model/finding.ts'
+import type { Manifest } from '../../model/manifest.ts'
+import type { Repository, Snapshot } from '../../repository/index.ts'
+import type { DatabaseSelection, Source, SourceContext } from '../../sources/source.ts'
+import type { TargetSurvey } from '../../sources/target.ts'
+import { loadManifest } from '../browse/snapshot-tree.ts'
+import { type Account, accountOf } from './account.ts'
+import type { Strategy } from './journal.ts'
+import { refuseReserved, refuseToSwapReserved } from './reserved.ts'
+
+export interface PlanRequest extends SourceContext {
+  readonly repository: Repository
+  readonly snapshot: Snapshot
+  readonly source: Source
+  readonly target: string
+  readonly strategy: Strategy
+  readonly selection?: DatabaseSelection | undefined
+  readonly reserved: readonly string[]
+  /** The application is stopped before the change: that it uses the target now is no obstacle. */
+  readonly stopsApplication: boolean
+}
+
+export interface RestorePlan {
+  readonly survey: TargetSurvey
+  readonly manifest: Manifest | undefined
+  readonly account: Account
+  /** Everything worth knowing before; those of severity `error` forbid it. */
+  readonly findings: readonly Finding[]
+}
+
+/** A server's, not a place in the file system. */
+const URL_FORM = /^[a-z][a-z0-9+.-]*:\/\//i
+
+/** Looks at the target and at what would come, and changes nothing. Throws `target-invalid` for a place that is ours. */
+export async function planRestore(request: PlanRequest): Promise<RestorePlan> {
+  const { repository, snapshot, source, target, selection, strategy, reserved } = request
+  if (!URL_FORM.test(target)) {
+    await refuseReserved(target, reserved)
+    if (strategy === 'replace') await refuseToSwapReserved(target, reserved)
+  }
+  const manifest = await loadManifest(repository, snapshot)
+  const sizeBytes = strategy === 'replace' ? manifest?.totals.sizeBytes : undefined
+  const coming = { sizeBytes, engineVersion: manifest?.engineVersion }
+  const survey = await source.targets.survey({ ...request, target, selection, coming })
+  const account = accountOf(survey, manifest)
+  const inUse = ({ code }: Finding): boolean => code === 'target-in-use' && request.stopsApplication
+  const findings = survey.findings.map(each => (inUse(each) ? { ...each, severity: 'info' as const } : each))
+  return { survey, manifest, account, findings: [...findings, ...account.findings] }
+}
+
+/** Throws for the first finding that forbids the restore; the others are in its context. */
+export function requirePossible({ findings, survey }: RestorePlan): void {
+  const errors = findings.filter(finding => finding.severity === 'error')
+  const [first] = errors
+  if (first === undefined) return
+  const codes = { 'target-in-use': 'target-in-use', 'target-no-space': 'target-full' } as const
+  const code = first.code in codes ? codes[first.code as keyof typeof codes] : 'target-invalid'
+  throw new AppError(code, `${first.subject}: ${first.message}`, {
+    ...(first.hint === undefined ? {} : { hint: first.hint }),
+    context: { target: survey.place, findings: errors },
+  })
+}

@@ -1,0 +1,68 @@
+import type { Finding } from '../../model/finding.ts'
+import type { ReportStep } from '../../model/report.ts'
+import { guard } from './guard.ts'
+import type { JournalEntry, Strategy } from './journal.ts'
+import { type RestorePlaces, restoreSafetyAt, takeSafetyAt } from './places.ts'
+import { type RestoreOperationRequest, type RestoreResult, restore } from './restore.ts'
+
+export interface SafeRestoreRequest
+  extends Omit<RestoreOperationRequest, 'force' | 'delta' | 'beforeChange' | 'keepAs'> {
+  readonly places: RestorePlaces
+  readonly run: string
+  /** Name of the repository in the configuration. */
+  readonly repositoryName: string
+  readonly strategy: Exclude<Strategy, 'merge'>
+  /** The target as it may be written down, and whether there is something: as the survey of the plan says. */
+  readonly place: string
+  readonly existed: boolean
+  /** In place: compare block by block. */
+  readonly delta: boolean
+  readonly onStep?: ((name: string) => void) | undefined
+}
+
+export interface SafeRestoreResult extends RestoreResult {
+  readonly run: string
+  readonly strategy: Strategy
+  /** How it can be taken back, and what lies beside. */
+  readonly entry: JournalEntry
+  readonly steps: readonly ReportStep[]
+}
+
+/** Restores so that it can be undone, and undoes it itself when it fails. Throws as `restore` does, and says what is there. */
+export async function restoreSafely(request: SafeRestoreRequest): Promise<SafeRestoreResult> {
+  const { places, run, source, snapshot, strategy, place, existed } = request
+  const subject = {
+    run,
+    source: source.name,
+    kind: source.kind,
+    target: place,
+    repository: request.repositoryName,
+    snapshot: snapshot.id,
+  }
+  const guarded = await guard(
+    {
+      ...request,
+      journal: places.journal,
+      entry: { ...subject, operation: 'restore', strategy, existed, undoOf: undefined, tookKeptAs: undefined },
+      hooks: places.hooksOf(source.name, place),
+      takeSafety: () => takeSafetyAt(places, subject),
+      restoreSafety: safety => restoreSafetyAt(places, subject, safety),
+    },
+    ({ beforeChange, keepAs, log }) =>
+      log.step(
+        'restored and checked',
+        () =>
+          restore({
+            ...request,
+            force: true,
+            delta: strategy === 'in-place' && request.delta,
+            beforeChange,
+            keepAs: strategy === 'replace' ? keepAs : undefined,
+          }),
+        result => ({ bytes: result.totalBytes }),
+      ),
+  )
+  const { result, entry, steps } = guarded
+  const findings: Finding[] = [...guarded.findings, ...result.findings]
+  return { ...result, findings, run, strategy, entry, steps }
+}

@@ -1,0 +1,121 @@
+import { messageOf } from '../../base/errors.ts'
+import type { Finding } from '../../model/finding.ts'
+import type { Source, SourceContext } from '../../sources/source.ts'
+import { hookContextOf } from './guard.ts'
+import { runHook } from './hooks.ts'
+import type { JournalEntry } from './journal.ts'
+import { type RestorePlaces, restoreSafetyAt } from './places.ts'
+import { takeBack } from './take-back.ts'
+
+export interface SettledRestore {
+  readonly entry: JournalEntry
+  /**
+   * `untouched`: it had changed nothing. `unclear`: it ended at the very commit of its transaction; the target is whole,
+   * with or without it. `failed`: what to do is in the findings, and the next command tries again.
+   */
+  readonly outcome: 'finished' | 'rolled-back' | 'untouched' | 'unclear' | 'failed'
+  readonly findings: readonly Finding[]
+}
+
+/** Brings to an end what killed restores left: finishes those whose new data is in place, takes the others back. */
+export async function settleInterrupted(places: RestorePlaces): Promise<SettledRestore[]> {
+  const settled: SettledRestore[] = []
+  for (const interrupted of await places.journal.listInterrupted()) {
+    const claim = await places.journal.claim(interrupted)
+    if (claim === undefined) continue
+    try {
+      settled.push(await settleOne(places, claim.entry))
+    } catch (error) {
+      settled.push({ entry: claim.entry, outcome: 'failed', findings: [notSettled(claim.entry, error)] })
+    } finally {
+      await claim.release()
+    }
+  }
+  return settled
+}
+
+async function settleOne(places: RestorePlaces, entry: JournalEntry): Promise<SettledRestore> {
+  const { journal } = places
+  const source = await places.openSourceAt(entry.source, entry.kind, entry.target)
+  const context = await places.context()
+  if (await isInPlace(context, source, entry)) {
+    const failure = await startApplication(places, context, entry)
+    if (failure === undefined) return await finish(places, context, source, entry)
+    const { findings } = await takeBackAll(places, context, source, { ...entry, phase: 'changed' })
+    const rolledBack = await journal.update(entry, { phase: 'rolled-back', kept: [] })
+    return { entry: rolledBack, outcome: 'rolled-back', findings: [failure, ...findings] }
+  }
+  const isUnclear = entry.phase === 'changing' && (entry.strategy === 'tables' || entry.strategy === 'merge')
+  const { changed, findings } = await takeBackAll(places, context, source, entry)
+  // Undone by the person, if at all: what the application wrote since is worth more than a guess.
+  const phase = isUnclear ? 'done' : changed ? 'rolled-back' : 'failed'
+  const outcome = isUnclear ? 'unclear' : changed ? 'rolled-back' : 'untouched'
+  return { entry: await journal.update(entry, { phase }), outcome, findings }
+}
+
+async function isInPlace(context: SourceContext, source: Source, entry: JournalEntry): Promise<boolean> {
+  if (entry.phase === 'preparing') return false
+  if (entry.strategy !== 'replace') return entry.phase === 'changed'
+  const { target, keepAs: keptAs } = entry
+  const { state } = await source.targets.settle({ ...context, target, keptAs })
+  return state === 'finished' || (entry.phase === 'changed' && state === 'untouched')
+}
+
+async function startApplication(
+  places: RestorePlaces,
+  context: SourceContext,
+  entry: JournalEntry,
+): Promise<Finding | undefined> {
+  const { after } = places.hooksOf(entry.source, entry.target)
+  if (after === undefined) return undefined
+  try {
+    await runHook('after', after, hookContextOf(context, entry))
+    return undefined
+  } catch (error) {
+    const message = `${messageOf(error)}; so what was there was put back`
+    return { severity: 'error', code: 'hook-failed', subject: `source ${entry.source}`, message }
+  }
+}
+
+async function finish(
+  places: RestorePlaces,
+  context: SourceContext,
+  source: Source,
+  entry: JournalEntry,
+): Promise<SettledRestore> {
+  const { target, keepAs: keptAs } = entry
+  const at = { ...context, target, keptAs }
+  const { kept } = entry.strategy === 'replace' ? await source.targets.settle(at) : { kept: [] }
+  const drops = entry.safety !== undefined && kept.length > 0
+  if (drops) await source.targets.dropKept(at)
+  const done = await places.journal.update(entry, { phase: 'done', kept: drops ? [] : [...kept] })
+  if (done.undoOf !== undefined) await markUndone(places, done.undoOf, done.run)
+  return { entry: done, outcome: 'finished', findings: [] }
+}
+
+export async function markUndone({ journal }: RestorePlaces, run: string, by: string): Promise<void> {
+  const undone = (await journal.list()).find(each => each.run === run)
+  if (undone !== undefined) await journal.update(undone, { undoneBy: by, kept: [] })
+}
+
+async function takeBackAll(places: RestorePlaces, context: SourceContext, source: Source, entry: JournalEntry) {
+  return await takeBack({
+    context,
+    entry,
+    source,
+    target: entry.target,
+    hooks: places.hooksOf(entry.source, entry.target),
+    hookContext: hookContextOf(context, entry),
+    restoreSafety: safety => restoreSafetyAt(places, entry, safety),
+  })
+}
+
+function notSettled(entry: JournalEntry, error: unknown): Finding {
+  return {
+    severity: 'error',
+    code: 'restore-not-settled',
+    subject: entry.target,
+    message: `an interrupted restore could not be brought to an end: ${messageOf(error)}`,
+    hint: `Mend that, then run any command again, such as: lifeboat undo --list`,
+  }
+}

@@ -1,0 +1,136 @@
+import { AppError } from '../../base/errors.ts'
+import type { Finding } from '../../model/finding.ts'
+import type { ReportStep } from '../../model/report.ts'
+import type { Source } from '../../sources/source.ts'
+import type { Kept } from '../../sources/target.ts'
+import { type Guarded, guard } from '../restore/guard.ts'
+import type { JournalEntry } from '../restore/journal.ts'
+import { type RestorePlaces, restoreSafetyAt, takeSafetyAt } from '../restore/places.ts'
+import { restore } from '../restore/restore.ts'
+import { markUndone } from '../restore/settle.ts'
+
+export interface UndoRequest {
+  readonly places: RestorePlaces
+  /** Id of the undo itself. */
+  readonly run: string
+  /** The restore to take back, from `findUndoable`. */
+  readonly entry: JournalEntry
+  readonly onStep?: ((name: string) => void) | undefined
+}
+
+export interface UndoResult {
+  readonly run: string
+  readonly undone: JournalEntry
+  readonly target: string
+  /** Where what was there came from: kept beside, or a safety recovery point (its id). */
+  readonly from: 'kept' | 'safety-point'
+  readonly safety: string | undefined
+  readonly entry: JournalEntry
+  readonly steps: readonly ReportStep[]
+  readonly findings: readonly Finding[]
+}
+
+/**
+ * The restore that is meant: by the beginning of its run's id, else the last one that was not taken back yet. Throws
+ * `not-found`, `ambiguous-id`, or `unsupported` with what to do where there is nothing to put back.
+ */
+export function findUndoable(entries: readonly JournalEntry[], run: string | undefined): JournalEntry {
+  const done = entries.filter(each => each.phase === 'done')
+  const found = run === undefined ? lastOf(done) : byRun(done, run)
+  if (found.undoneBy !== undefined) {
+    throw new AppError('not-found', `restore ${shortRun(found)} was undone already, by ${found.undoneBy.slice(0, 8)}`, {
+      hint: `Take that one back with: lifeboat undo ${found.undoneBy.slice(0, 8)}`,
+    })
+  }
+  if (found.kept.length === 0 && found.safety === undefined) throw nothingToPutBack(found)
+  return found
+}
+
+function lastOf(done: readonly JournalEntry[]): JournalEntry {
+  const last = done.findLast(each => each.undoneBy === undefined && each.operation === 'restore')
+  if (last !== undefined) return last
+  throw new AppError('not-found', 'there is no restore to undo', {
+    hint: 'Run "lifeboat undo --list" to see what was restored from here.',
+  })
+}
+
+function byRun(done: readonly JournalEntry[], run: string): JournalEntry {
+  const found = done.filter(each => each.run.startsWith(run.toLowerCase()))
+  const [only] = found
+  if (only !== undefined && found.length === 1) return only
+  const hint = 'Run "lifeboat undo --list" to see what can be undone.'
+  if (found.length > 1) throw new AppError('ambiguous-id', `${found.length} runs begin with ${run}`, { hint })
+  throw new AppError('not-found', `there is no finished restore ${run}`, { hint })
+}
+
+function nothingToPutBack(entry: JournalEntry): AppError {
+  return new AppError('unsupported', `there was nothing at ${entry.target} before restore ${shortRun(entry)}`, {
+    hint: 'To be rid of what was restored, remove it yourself.',
+  })
+}
+
+export function shortRun({ run }: JournalEntry): string {
+  return run.slice(0, 8)
+}
+
+/** Puts back what was there. What is there now is made safe first, so that the undoing can be undone. */
+export async function undo({ places, run, entry: undone, onStep }: UndoRequest): Promise<UndoResult> {
+  const { source: name, kind, target } = undone
+  const source = await places.openSourceAt(name, kind, target)
+  const from = undone.kept.length > 0 ? 'kept' : 'safety-point'
+  const subject = { run, source: name, kind, target, repository: undone.safety?.repository ?? undone.repository }
+  const guarded = await guard(
+    {
+      ...(await places.context()),
+      journal: places.journal,
+      entry: {
+        ...subject,
+        operation: 'undo',
+        strategy: 'replace',
+        existed: true,
+        snapshot: undone.safety?.snapshot ?? undone.snapshot,
+        undoOf: undone.run,
+        tookKeptAs: from === 'kept' ? undone.keepAs : undefined,
+      },
+      source,
+      target,
+      hooks: places.hooksOf(name, target),
+      takeSafety: () => takeSafetyAt(places, subject),
+      restoreSafety: safety => restoreSafetyAt(places, subject, safety),
+      onStep,
+    },
+    guarding => guarding.log.step('put back what was there', () => putBack(places, undone, source, guarding)),
+  )
+  await markUndone(places, undone.run, run)
+  const { entry, steps, findings } = guarded
+  return { run, undone, target, from, safety: undone.safety?.snapshot, entry, steps, findings }
+}
+
+async function putBack(
+  places: RestorePlaces,
+  undone: JournalEntry,
+  source: Source,
+  { beforeChange, keepAs }: Guarded,
+): Promise<{ readonly kept?: readonly Kept[] | undefined }> {
+  const context = await places.context()
+  const { target, safety } = undone
+  if (undone.kept.length > 0) {
+    await beforeChange()
+    return { kept: await source.targets.putBack({ ...context, target, keptAs: undone.keepAs, keepNowAs: keepAs }) }
+  }
+  if (safety === undefined) throw nothingToPutBack(undone)
+  const repository = await places.openRepository(safety.repository)
+  const snapshot = await repository.getSnapshot(safety.snapshot)
+  const wanted = {
+    ...context,
+    repository,
+    snapshot,
+    source,
+    target,
+    force: true,
+    delta: false,
+    checks: true,
+    include: [],
+  }
+  return await restore({ ...wanted, beforeChange, keepAs })
+}

@@ -1,0 +1,155 @@
+import { access, constants, statfs } from 'node:fs/promises'
+import { dirname } from 'node:path'
+import { isAppError } from '../../base/errors.ts'
+import { formatSize } from '../../base/sizes.ts'
+import type { Finding } from '../../model/finding.ts'
+import { dropKeptPath, type KeptPath, keptPathOf, putKeptBack, settleKeptPath } from '../kept-path.ts'
+import type { Kept, KeptRequest, Settled, TargetAccess, TargetRequest, TargetSurvey } from '../target.ts'
+import { closeDatabaseFile, openDatabaseFile } from './database-file.ts'
+import { findHolders } from './holders.ts'
+import { holdInstant, tidyUp } from './instant.ts'
+import { locateTarget, readMarker, requireFree, SIDECARS, type Target, targetError } from './restore-target.ts'
+import { Session } from './session.ts'
+import type { Description } from './session-protocol.ts'
+
+/** Files that a restore of a SQLite database replaces. `name`: the file's, for a target that is a folder. */
+export function sqliteTargets(name: string): TargetAccess {
+  return {
+    survey: request => survey(request, name),
+    putBack: request => putBack(request, name),
+    dropKept: async request => await dropKeptPath(await keptOf(request, name)),
+    settle: request => settle(request, name),
+  }
+}
+
+async function keptOf(request: KeptRequest, name: string): Promise<KeptPath> {
+  const { path } = await locateTarget(request.target, name)
+  return keptPathOf(path, request.keptAs, SIDECARS)
+}
+
+async function putBack(
+  request: KeptRequest & { readonly keepNowAs?: string | undefined },
+  name: string,
+): Promise<readonly Kept[]> {
+  const target = await locateTarget(request.target, name)
+  const session = new Session(request.signal)
+  try {
+    await requireFree(target, session)
+    const place = keptPathOf(target.path, request.keptAs, SIDECARS)
+    const now = request.keepNowAs === undefined ? undefined : keptPathOf(target.path, request.keepNowAs).kept
+    await putKeptBack(place, now)
+    return now === undefined ? [] : [{ target: target.path, kept: now }]
+  } catch (error) {
+    throw targetError(error, target.path)
+  } finally {
+    await session.close()
+  }
+}
+
+async function settle(request: KeptRequest, name: string): Promise<Settled> {
+  const target = await locateTarget(request.target, name)
+  if ((await readMarker(target)) !== undefined) return { state: 'half-written', kept: [] }
+  const place = await keptOf(request, name)
+  const state = await settleKeptPath(place)
+  return { state, kept: state === 'finished' ? [{ target: target.path, kept: place.kept }] : [] }
+}
+
+async function survey(request: TargetRequest, name: string): Promise<TargetSurvey> {
+  const target = await locateTarget(request.target, name, { create: false })
+  const findings = await obstacles(request, target)
+  const { existing, path } = target
+  if (!existing) return { place: path, exists: false, findings }
+  const facts = { place: path, exists: true, sizeBytes: existing.size, files: 1, modifiedAt: existing.mtime }
+  try {
+    const { description, engineVersion } = await describe(request, path)
+    return { ...facts, tables: description.tables, engineVersion, findings: [...findings, ...(await usage(path))] }
+  } catch (error) {
+    if (!isAppError(error) || error.code === 'interrupted') throw error
+    // It may be what the restore is to mend; what it holds can't be told, that is all.
+    const unreadable: Finding = {
+      severity: 'warning',
+      code: 'target-unreadable',
+      subject: path,
+      message: `what is in it cannot be told: ${error.message}`,
+    }
+    return { ...facts, findings: [...findings, ...(await usage(path)), unreadable] }
+  }
+}
+
+async function describe(
+  request: TargetRequest,
+  path: string,
+): Promise<{ description: Description; engineVersion: string | undefined }> {
+  const file = await openDatabaseFile(path)
+  const session = new Session(request.signal)
+  try {
+    const held = await holdInstant(file, session)
+    const description = await session.call('describe', { countRows: true, countViolations: false })
+    await tidyUp(held, session)
+    return { description, engineVersion: versionText(held.file.header?.sqliteVersion) }
+  } finally {
+    await session.close()
+    await closeDatabaseFile(file)
+  }
+}
+
+function versionText(number: number | undefined): string | undefined {
+  if (number === undefined || number === 0) return undefined
+  return [Math.floor(number / 1e6), Math.floor(number / 1000) % 1000, number % 1000].join('.')
+}
+
+async function obstacles(request: TargetRequest, { path }: Target): Promise<Finding[]> {
+  const folder = await nearestFolder(dirname(path))
+  const findings: Finding[] = []
+  if (!(await isWritable(folder))) {
+    findings.push({
+      severity: 'error',
+      code: 'target-not-writable',
+      subject: folder,
+      message: 'this user may not write there',
+      hint: 'Run as the user of the application, or choose another path with --to.',
+    })
+  }
+  const { bavail, bsize } = await statfs(folder)
+  const needed = request.coming?.sizeBytes ?? 0
+  if (needed > bavail * bsize) {
+    findings.push({
+      severity: 'error',
+      code: 'target-no-space',
+      subject: folder,
+      message: `${formatSize(needed)} are to be written beside what is there, ${formatSize(bavail * bsize)} are free`,
+      hint: 'Free some space, choose another disk with --to, or rewrite it in place with --force.',
+    })
+  }
+  return findings
+}
+
+async function usage(path: string): Promise<Finding[]> {
+  const holders = await findHolders(['', ...SIDECARS].map(end => path + end))
+  return holders
+    .filter(holder => !holder.orphan)
+    .map(({ program, pid }) => ({
+      severity: 'error',
+      code: 'target-in-use',
+      subject: path,
+      message: `${program} (process ${pid}) has it open`,
+      hint: 'Stop the application first, or let "restore: { before: ..., after: ... }" of the source stop and start it.',
+    }))
+}
+
+async function nearestFolder(path: string): Promise<string> {
+  try {
+    await access(path)
+    return path
+  } catch {
+    const parent = dirname(path)
+    return parent === path ? path : await nearestFolder(parent)
+  }
+}
+
+async function isWritable(folder: string): Promise<boolean> {
+  return await access(folder, constants.W_OK | constants.X_OK).then(
+    () => true,
+    () => false,
+  )
+}
