@@ -16,13 +16,17 @@ export function encodeName(name: string): Buffer {
   return Buffer.concat(parts)
 }
 
-/** The name made fit for a terminal: escaped bytes as `\xff`, control characters too. */
+/** Characters that turn the direction of writing: with one, a name can be shown as another. */
+const TURNS_WRITING = /^[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]$/
+
+/** The name made fit for people's eyes: escaped bytes as `\xff`, control characters too, turned writing as `\u202e`. */
 export function printableName(name: string): string {
   let out = ''
   for (const char of name) {
     const code = char.codePointAt(0) ?? 0
     if (code >= 0xdc80 && code <= 0xdcff) out += `\\x${(code - 0xdc00).toString(16)}`
-    else if (code < 0x20 || code === 0x7f) out += `\\x${code.toString(16).padStart(2, '0')}`
+    else if (code < 0x20 || (code >= 0x7f && code < 0xa0)) out += `\\x${code.toString(16).padStart(2, '0')}`
+    else if (TURNS_WRITING.test(char)) out += `\\u${code.toString(16).padStart(4, '0')}`
     else out += char
   }
   return out

@@ -60,3 +60,11 @@ function dayOf(time: Date): string {
 export function formatTime(time: Date): string {
   return `${dayOf(time)} ${two(time.getHours())}:${two(time.getMinutes())}:${two(time.getSeconds())}`
 }
+
+/** `2026-09-04 02:00:07 +08:00`: for what is read elsewhere. */
+export function formatTimeWithZone(time: Date): string {
+  const offsetMinutes = -time.getTimezoneOffset()
+  if (offsetMinutes === 0) return `${formatTime(time)} UTC`
+  const size = Math.abs(offsetMinutes)
+  return `${formatTime(time)} ${offsetMinutes < 0 ? '-' : '+'}${two(Math.floor(size / 60))}:${two(size % 60)}`
+}

@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { findingSchema } from '../model/finding-schema.ts'
 
 /** The parts that many outputs share. */
 
@@ -16,14 +17,4 @@ export const count = z.int().min(0)
 export const repositoryName = z.string().describe('name of the repository in the configuration')
 export const absolutePath = z.string().describe('absolute path')
 
-const finding = z
-  .strictObject({
-    severity: z.enum(['info', 'warning', 'error']),
-    code: z.string().describe('stable, for machines: `pack-missing`'),
-    subject: z.string().describe('what it is about'),
-    message: z.string(),
-    hint: z.string().optional().describe('what to do'),
-    affects: z.array(z.string()).optional().describe('what suffers from it: snapshot ids, paths'),
-  })
-  .describe('one stated problem')
-export const findings = z.array(finding)
+export const findings = z.array(findingSchema)

@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import { BACKUP_TYPES } from '../model/manifest.ts'
 import { PROOFS } from '../model/recovery-point.ts'
+import { checksSchema, reportSchema } from '../model/report-schema.ts'
 import { absolutePath, bytes, count, findings, id, repositoryName, shortId, time } from './json-fields.ts'
 import { recoveryWindow, WAL_OUTPUTS } from './json-outputs-wal.ts'
 
@@ -61,10 +62,6 @@ const snapshot = z.strictObject({
   window: recoveryWindow.optional().describe('of a PostgreSQL cluster, when its source is named'),
 })
 
-const checks = z.array(
-  z.strictObject({ name: z.string(), passed: z.boolean(), expected: z.string(), found: z.string() }),
-)
-
 const restored = z.strictObject({
   source: z.string(),
   kind: z.string(),
@@ -77,7 +74,7 @@ const restored = z.strictObject({
   totalBytes: bytes.describe('size of what was restored'),
   writtenBytes: bytes.describe('what had to be written'),
   durationMs: count,
-  checks,
+  checks: checksSchema,
   findings,
   started: z
     .strictObject({
@@ -101,7 +98,7 @@ const verified = z.strictObject({
   time,
   passed: z.boolean().describe('what comes out is what was captured'),
   proof: z.enum(['checked', 'restored']).nullable().describe('what is now proven; null: a check failed'),
-  checks,
+  checks: checksSchema,
   bytesRead: bytes.describe('size of what was read'),
   durationMs: count,
   findings,
@@ -222,6 +219,7 @@ export const JSON_OUTPUTS: Readonly<Record<string, z.ZodType>> = {
   snapshots: z.array(snapshot).describe('Oldest first.'),
   restore: restored,
   verify: verified,
+  report: z.union([reportSchema, z.array(reportSchema).describe('with --list: newest first')]),
   ls: z.strictObject({ ...snapshotPlace, entries: z.array(listedEntry) }),
   cat: z.union([
     z.strictObject({

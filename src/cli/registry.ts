@@ -49,6 +49,12 @@ export const COMMANDS: readonly CommandEntry[] = [
     load: async () => (await import('./commands/verify.ts')).verify,
   },
   {
+    name: 'report',
+    summary: 'show what a restore or a verification did',
+    group: 'Every day',
+    load: async () => (await import('./commands/report.ts')).report,
+  },
+  {
     name: 'ls',
     summary: 'list what is in a snapshot',
     group: 'Looking into snapshots',

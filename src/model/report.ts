@@ -8,11 +8,14 @@ export interface CheckOutcome {
   readonly found: string
 }
 
+export const STEP_OUTCOMES = ['done', 'skipped', 'failed'] as const
+export type StepOutcome = (typeof STEP_OUTCOMES)[number]
+
 /** One thing that an operation did, in the order it was done. */
 export interface ReportStep {
   /** `restored beside the target`, `ran the hook before`, lower case. */
   readonly name: string
-  readonly outcome: 'done' | 'skipped' | 'failed'
+  readonly outcome: StepOutcome
   readonly durationMs: number
   readonly rows?: number
   readonly bytes?: number
@@ -27,16 +30,21 @@ export interface ReportTable {
   readonly rows: ReadonlyArray<readonly string[]>
 }
 
+export const REPORT_OUTCOMES = ['planned', 'done', 'incomplete', 'failed', 'rolled-back'] as const
+export type ReportOutcome = (typeof REPORT_OUTCOMES)[number]
+
 /** What one run did, or (`planned`) would do: printed as text, written as JSON or as one HTML file. */
 export interface Report {
   /** `restore of app` */
   readonly title: string
-  readonly outcome: 'planned' | 'done' | 'incomplete' | 'failed' | 'rolled-back'
+  readonly outcome: ReportOutcome
+  /** What it comes to, as a sentence without full stop: `app is as it was at 02:00`. Default: what the outcome says. */
+  readonly verdict?: string
   /** Id of the run. */
   readonly run: string
   readonly startedAt: Date
   readonly durationMs: number
-  /** Source, recovery point, target, strategy: in the order to show them. */
+  /** Source, recovery point, target, strategy: in the order to show them. Names are unique, lower case. */
   readonly facts: ReadonlyArray<{ readonly name: string; readonly value: string }>
   readonly steps: readonly ReportStep[]
   readonly checks: readonly CheckOutcome[]

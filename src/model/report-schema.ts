@@ -1,0 +1,59 @@
+import { z } from 'zod'
+import { findingSchema } from './finding-schema.ts'
+import { REPORT_OUTCOMES, type Report, STEP_OUTCOMES } from './report.ts'
+
+const count = z.int().min(0)
+const time = z.iso.datetime().describe('UTC, ISO 8601')
+
+export const checksSchema = z.array(
+  z.strictObject({ name: z.string(), passed: z.boolean(), expected: z.string(), found: z.string() }),
+)
+
+/** A report as JSON: what `--report FILE.json` writes and `lifeboat report --json` prints. */
+export const reportSchema = z.strictObject({
+  title: z.string(),
+  outcome: z.enum(REPORT_OUTCOMES),
+  verdict: z.string().optional(),
+  run: z.string().describe('id of the run'),
+  startedAt: time,
+  durationMs: count,
+  facts: z.array(z.strictObject({ name: z.string(), value: z.string() })),
+  steps: z.array(
+    z.strictObject({
+      name: z.string(),
+      outcome: z.enum(STEP_OUTCOMES),
+      durationMs: count,
+      rows: count.optional(),
+      bytes: count.optional(),
+      note: z.string().optional(),
+    }),
+  ),
+  checks: checksSchema,
+  tables: z.array(
+    z.strictObject({
+      title: z.string(),
+      columns: z.array(z.strictObject({ name: z.string(), align: z.enum(['left', 'right']) })),
+      rows: z.array(z.array(z.string())),
+    }),
+  ),
+  findings: z.array(findingSchema),
+  next: z
+    .array(z.strictObject({ command: z.string(), explains: z.string() }))
+    .describe('what to type next: above all, how to take it back'),
+})
+
+/** Undefined for what is no report. */
+export function parseReport(text: string): Report | undefined {
+  const parsed = reportSchema.safeParse(parseJson(text))
+  if (!parsed.success) return undefined
+  // Optional keys are absent, not undefined: they come from JSON.
+  return { ...parsed.data, startedAt: new Date(parsed.data.startedAt) } as Report
+}
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text)
+  } catch {
+    return undefined
+  }
+}
