@@ -107,6 +107,8 @@ function makeCall(values: Values, surroundings: Surroundings, onOpen: (app: App)
         ...options,
       })
       onOpen(app)
+      const { finishInterrupted } = await import('./restore/unfinished.ts')
+      await finishInterrupted(app, onFinding)
       return app
     },
   }

@@ -43,6 +43,12 @@ export const COMMANDS: readonly CommandEntry[] = [
     load: async () => (await import('./commands/restore.ts')).restore,
   },
   {
+    name: 'undo',
+    summary: 'put back what was there before a restore',
+    group: 'Every day',
+    load: async () => (await import('./commands/undo.ts')).undo,
+  },
+  {
     name: 'verify',
     summary: 'prove that a recovery point comes back',
     group: 'Every day',

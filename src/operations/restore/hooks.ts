@@ -34,7 +34,7 @@ export async function runHook(name: 'before' | 'after', hook: Hook, context: Hoo
     if (context.signal.aborted) throw new AppError('interrupted', 'interrupted', { cause: error })
     const why = limit.aborted ? `it took longer than ${Math.round(timeoutMs / 1000)} s` : messageOf(error)
     throw new AppError('failed', `the hook "${name}" failed: ${why}`, {
-      hint: `Run it by hand: ${'command' in hook ? hook.command.join(' ') : hook.http}`,
+      hint: `Run by hand what it runs: ${'command' in hook ? hook.command.join(' ') : hook.http}.`,
       cause: error,
     })
   }

@@ -1,0 +1,124 @@
+import { formatDuration } from '../../base/durations.ts'
+import { formatSize } from '../../base/sizes.ts'
+import { formatTime } from '../../base/times.ts'
+import { SHORT_ID_DIGITS } from '../../model/recovery-point.ts'
+import type { Report } from '../../model/report.ts'
+import type { RestorePlan } from '../../operations/restore/plan.ts'
+import type { SafeRestoreResult } from '../../operations/restore/safely.ts'
+import type { Call } from '../command.ts'
+import { counted, formatFindings } from '../printers/text.ts'
+import type { ChosenSnapshot } from '../selection.ts'
+
+export function restoreToJson(result: SafeRestoreResult, { name, snapshot }: ChosenSnapshot): unknown {
+  const { entry, kept: _, ...rest } = result
+  const shortId = snapshot.id.slice(0, SHORT_ID_DIGITS)
+  return {
+    ...rest,
+    repository: name,
+    snapshot: snapshot.id,
+    shortId,
+    time: snapshot.time,
+    safetySnapshot: entry.safety?.snapshot ?? null,
+    kept: entry.kept,
+  }
+}
+
+export function describeRestore(result: SafeRestoreResult, { name, snapshot }: ChosenSnapshot, call: Call): string {
+  const paint = call.terminal.out
+  const id = snapshot.id.slice(0, SHORT_ID_DIGITS)
+  const passed = result.checks.length === 0 ? '' : `  checks passed: ${checkNames(result).join(', ')}\n`
+  return (
+    `Restored ${result.source} of ${formatTime(snapshot.time)} (snapshot ${id} in ${name}) to ${paint('bold', result.target)}\n` +
+    `  ${counted(result.files, 'file')}, ${formatSize(result.totalBytes)}, ${formatSize(result.writtenBytes)} of it written, ${formatDuration(result.durationMs)}\n` +
+    `${passed}${describeServer(result)}${describeWayBack(result)}${formatFindings(result.findings, paint)}`
+  )
+}
+
+function describeWayBack({ entry }: SafeRestoreResult): string {
+  const undo = `lifeboat undo ${entry.run.slice(0, 8)}`
+  if (entry.safety)
+    return `  what was there is snapshot ${entry.safety.snapshot.slice(0, 8)}; put it back with: ${undo}\n`
+  const kept = entry.kept.map(each => each.kept)
+  return kept.length === 0 ? '' : `  what was there is kept as ${kept.join(', ')}; put it back with: ${undo}\n`
+}
+
+function describeServer({ started }: SafeRestoreResult): string {
+  if (started === undefined) return ''
+  const upTo = started.lastCommitAt === undefined ? '' : `, last commit ${formatTime(started.lastCommitAt)}`
+  const reached = started.reachedLsn === undefined ? '' : `  reached ${started.reachedLsn}${upTo}\n`
+  return `${reached}  a server runs on it: port ${started.port}, socket in ${started.socketDir}, timeline ${started.timeline}, log ${started.logFile}\n`
+}
+
+/** One word for the row counts of all tables: a database may have hundreds. */
+function checkNames({ checks }: SafeRestoreResult): string[] {
+  const others = checks.filter(check => !check.name.startsWith(ROWS)).map(check => check.name)
+  const tables = checks.length - others.length
+  return tables === 0 ? others : [...others, `rows of ${counted(tables, 'table')}`]
+}
+
+const ROWS = 'rows of '
+
+interface Subject {
+  readonly run: string
+  readonly strategy: string
+  readonly source: string
+  readonly startedAt: Date
+}
+
+function factsOf({ strategy, source }: Subject, plan: RestorePlan, { name, snapshot }: ChosenSnapshot) {
+  return [
+    { name: 'source', value: source },
+    { name: 'recovery point', value: `${formatTime(snapshot.time)} (snapshot ${snapshot.id.slice(0, 8)} in ${name})` },
+    { name: 'target', value: plan.survey.place },
+    { name: 'strategy', value: strategy },
+  ]
+}
+
+/** What a dry run found. */
+export function planReport(subject: Subject, plan: RestorePlan, chosen: ChosenSnapshot): Report {
+  const forbidden = plan.findings.some(finding => finding.severity === 'error')
+  const change = plan.survey.exists ? 'would replace what is there' : 'would restore to a new place'
+  return {
+    title: `restore of ${subject.source}`,
+    outcome: forbidden ? 'failed' : 'planned',
+    verdict: forbidden ? 'it cannot be restored like this' : `it ${change}; nothing was changed`,
+    run: subject.run,
+    startedAt: subject.startedAt,
+    durationMs: 0,
+    facts: factsOf(subject, plan, chosen),
+    steps: [],
+    checks: [],
+    tables: plan.account.tables,
+    findings: plan.findings,
+    next: [],
+  }
+}
+
+/** What a restore did. */
+export function restoreReport(
+  subject: Subject,
+  plan: RestorePlan,
+  chosen: ChosenSnapshot,
+  result: SafeRestoreResult,
+): Report {
+  const run = result.run.slice(0, 8)
+  const canUndo = result.entry.safety !== undefined || result.entry.kept.length > 0
+  return {
+    title: `restore of ${subject.source}`,
+    outcome: 'done',
+    verdict: `${plan.survey.place} is as ${subject.source} was at ${formatTime(chosen.snapshot.time)}`,
+    run: result.run,
+    startedAt: subject.startedAt,
+    durationMs: result.durationMs,
+    facts: [
+      ...factsOf(subject, plan, chosen),
+      { name: 'restored', value: `${counted(result.files, 'file')}, ${formatSize(result.totalBytes)}` },
+      { name: 'written', value: formatSize(result.writtenBytes) },
+    ],
+    steps: result.steps,
+    checks: result.checks,
+    tables: plan.account.tables,
+    findings: [...plan.account.findings, ...result.findings],
+    next: canUndo ? [{ command: `lifeboat undo ${run}`, explains: 'puts back what was there' }] : [],
+  }
+}

@@ -1,0 +1,35 @@
+import type { OptionSpec } from '../command.ts'
+import { RECOVERY_OPTIONS } from '../recovery.ts'
+import { REPORT_OPTION } from '../reports.ts'
+
+export const RESTORE_OPTIONS: readonly OptionSpec[] = [
+  {
+    flags: '--to <path>',
+    summary: 'where to: a path, or postgres:///NAME for a database (default: the place of the source)',
+    complete: 'files',
+  },
+  {
+    flags: '--target <which>',
+    summary: 'db: the place of the source (default); test: its test place, or a temporary one that is removed after',
+    choices: ['db', 'test'],
+  },
+  { flags: '--keep', summary: 'leave the temporary copy of --target test where it is' },
+  { flags: '-n, --dry-run', summary: 'say what would be done, and what stands in the way; change nothing' },
+  { flags: '-y, --yes', summary: 'do not ask before what is there is replaced' },
+  {
+    flags: '-f, --force',
+    summary:
+      'write into what is there, only what differs: needs no second space, is not done in one step; does not ask',
+  },
+  { flags: '--no-delta', summary: 'with --force: write all of it anew' },
+  { flags: '--no-checks', summary: 'skip the checks of the restored data (not of its bytes)' },
+  { flags: '--verify', summary: 'hold it to the assertions of the source too; if one fails, put back what was there' },
+  { flags: '--host <name>', summary: 'of this host (default: this machine’s snapshots, if it has any)' },
+  { flags: '--include <path>', summary: 'only this path of the source, and what is below', repeat: true },
+  { flags: '--database <name>', summary: 'of a snapshot of several databases: this one', repeat: true },
+  { flags: '--table <name>', summary: 'only this table, into a database that is there', repeat: true },
+  { flags: '--schema <name>', summary: 'only the tables of this schema, likewise', repeat: true },
+  { flags: '--roles', summary: 'create the database roles that are missing, as they were' },
+  REPORT_OPTION,
+  ...RECOVERY_OPTIONS,
+]
