@@ -3,6 +3,7 @@ import { BACKUP_TYPES } from '../model/manifest.ts'
 import { PROOFS } from '../model/recovery-point.ts'
 import { checksSchema, reportSchema } from '../model/report-schema.ts'
 import { absolutePath, bytes, count, findings, id, repositoryName, shortId, time } from './json-fields.ts'
+import { RESTORE_OUTPUTS } from './json-outputs-restore.ts'
 import { recoveryWindow, WAL_OUTPUTS } from './json-outputs-wal.ts'
 
 /**
@@ -60,33 +61,6 @@ const snapshot = z.strictObject({
   addedBytes: bytes.nullable().describe('what it added to the repository, compressed and encrypted'),
   proof: z.enum(PROOFS).describe('how far it is proven that it comes back'),
   window: recoveryWindow.optional().describe('of a PostgreSQL cluster, when its source is named'),
-})
-
-const restored = z.strictObject({
-  source: z.string(),
-  kind: z.string(),
-  repository: repositoryName,
-  snapshot: id,
-  shortId,
-  time,
-  target: z.string().describe('absolute path, or the URL of a database without its password'),
-  files: count,
-  totalBytes: bytes.describe('size of what was restored'),
-  writtenBytes: bytes.describe('what had to be written'),
-  durationMs: count,
-  checks: checksSchema,
-  findings,
-  started: z
-    .strictObject({
-      port: count,
-      socketDir: absolutePath,
-      logFile: absolutePath,
-      timeline: count,
-      reachedLsn: z.string().optional(),
-      lastCommitAt: time.optional().describe('of the last transaction that was replayed'),
-    })
-    .optional()
-    .describe('with --start: the server that runs on it now, and the moment that it reached'),
 })
 
 const verified = z.strictObject({
@@ -217,7 +191,7 @@ export const JSON_OUTPUTS: Readonly<Record<string, z.ZodType>> = {
     sources: z.array(z.union([backedUp, notBackedUp])).describe('one entry for each source and repository'),
   }),
   snapshots: z.array(snapshot).describe('Oldest first.'),
-  restore: restored,
+  ...RESTORE_OUTPUTS,
   verify: verified,
   report: z.union([reportSchema, z.array(reportSchema).describe('with --list: newest first')]),
   ls: z.strictObject({ ...snapshotPlace, entries: z.array(listedEntry) }),

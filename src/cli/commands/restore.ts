@@ -12,7 +12,7 @@ import type { Call, Command, Output } from '../command.ts'
 import { chooseBackup, recoveryRequestOf, recoveryTargetOf, tablespacesOf } from '../recovery.ts'
 import { checkReportOption, saveReport } from '../reports.ts'
 import { confirmChange } from '../restore/confirm.ts'
-import { describeRestore, planReport, restoreReport, restoreToJson } from '../restore/describe.ts'
+import { describeRestore, failureReport, planReport, restoreReport, restoreToJson } from '../restore/describe.ts'
 import { RESTORE_OPTIONS } from '../restore/options.ts'
 import { isOwnPlace, restorePlaces } from '../restore/places.ts'
 import { ANY, isPhysical, strategyOf, targetOf } from '../restore/target.ts'
@@ -80,6 +80,8 @@ function wishOf(call: Call, app: App, name: string, moment: RecoveryTarget | und
   })
 }
 
+const VERBS = { replace: 'replaces', 'in-place': 'writes into', tables: 'replaces rows of tables in' } as const
+
 interface Wanted {
   readonly target: string
   readonly recovery: RecoveryRequest | undefined
@@ -94,8 +96,12 @@ async function restoreTo(call: Call, app: App, chosen: ChosenSnapshot, wanted: W
   if (call.values.flag('dryRun')) return await showPlan(call, app, planReport(subject, plan, chosen))
   const { requirePossible } = await import('../../operations/restore/plan.ts')
   requirePossible(plan)
-  if (plan.survey.exists) await confirmChange(call, { verb: 'replaces', plan, chosen })
-  const result = await carryOut(call, app, chosen, { ...wanted, source, strategy, plan, run: subject.run })
+  if (plan.survey.exists) await confirmChange(call, { verb: VERBS[strategy], plan, chosen })
+  const decided = { ...wanted, source, strategy, plan, run: subject.run }
+  const result = await carryOut(call, app, chosen, decided).catch(async (error: unknown) => {
+    await saveReport(call, app, failureReport(subject, plan, chosen, error, app.clock.now()))
+    throw error
+  })
   await saveReport(call, app, restoreReport(subject, plan, chosen, result))
   return { json: restoreToJson(result, chosen), text: describeRestore(result, chosen, call) }
 }
@@ -197,11 +203,12 @@ function progressOf(call: Call, source: string, whole: boolean) {
 
 function selectionOf({ values }: Call): DatabaseSelection {
   const [databases, tables, schemas] = [values.list('database'), values.list('table'), values.list('schema')]
-  return { databases, tables, schemas, roles: values.flag('roles') }
+  const part = values.flag('schemaOnly') ? 'schema' : values.flag('dataOnly') ? 'data' : undefined
+  return { databases, tables, schemas, part, roles: values.flag('roles') }
 }
 
-function isPartial({ databases = [], tables = [], schemas = [] }: DatabaseSelection): boolean {
-  return databases.length + tables.length + schemas.length > 0
+function isPartial({ databases = [], tables = [], schemas = [], part }: DatabaseSelection): boolean {
+  return part !== undefined || databases.length + tables.length + schemas.length > 0
 }
 
 /** The configured source where it fits the snapshot, else one of the snapshot's kind that knows only the target. */

@@ -1,8 +1,11 @@
 import { formatDuration } from '../../base/durations.ts'
+import { isAppError, messageOf } from '../../base/errors.ts'
 import { formatSize } from '../../base/sizes.ts'
 import { formatTime } from '../../base/times.ts'
+import type { Finding } from '../../model/finding.ts'
 import { SHORT_ID_DIGITS } from '../../model/recovery-point.ts'
 import type { Report } from '../../model/report.ts'
+import type { Phase } from '../../operations/restore/journal.ts'
 import type { RestorePlan } from '../../operations/restore/plan.ts'
 import type { SafeRestoreResult } from '../../operations/restore/safely.ts'
 import type { Call } from '../command.ts'
@@ -90,6 +93,42 @@ export function planReport(subject: Subject, plan: RestorePlan, chosen: ChosenSn
     checks: [],
     tables: plan.account.tables,
     findings: plan.findings,
+    next: [],
+  }
+}
+
+/** Of one that failed: how far it came, and what is at the target now. */
+export function failureReport(
+  subject: Subject,
+  plan: RestorePlan,
+  chosen: ChosenSnapshot,
+  error: unknown,
+  now: Date,
+): Report {
+  const context = isAppError(error) ? error.context : {}
+  const {
+    phase,
+    steps = [],
+    findings = [],
+  } = context as Partial<Pick<Report, 'steps' | 'findings'>> & { phase?: Phase }
+  const failure: Finding = {
+    severity: 'error',
+    code: isAppError(error) ? error.code : 'bug',
+    subject: plan.survey.place,
+    message: messageOf(error),
+    ...(isAppError(error) && error.hint !== undefined ? { hint: error.hint } : {}),
+  }
+  return {
+    title: `restore of ${subject.source}`,
+    outcome: phase === 'rolled-back' ? 'rolled-back' : 'failed',
+    run: subject.run,
+    startedAt: subject.startedAt,
+    durationMs: now.getTime() - subject.startedAt.getTime(),
+    facts: factsOf(subject, plan, chosen),
+    steps,
+    checks: [],
+    tables: plan.account.tables,
+    findings: [failure, ...findings],
     next: [],
   }
 }

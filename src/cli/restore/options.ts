@@ -29,6 +29,8 @@ export const RESTORE_OPTIONS: readonly OptionSpec[] = [
   { flags: '--database <name>', summary: 'of a snapshot of several databases: this one', repeat: true },
   { flags: '--table <name>', summary: 'only this table, into a database that is there', repeat: true },
   { flags: '--schema <name>', summary: 'only the tables of this schema, likewise', repeat: true },
+  { flags: '--schema-only', summary: 'of a database: tables, indexes, views and all, without rows' },
+  { flags: '--data-only', summary: 'of a database: the rows, into tables that are there' },
   { flags: '--roles', summary: 'create the database roles that are missing, as they were' },
   REPORT_OPTION,
   ...RECOVERY_OPTIONS,

@@ -36,7 +36,11 @@ export function targetOf(call: Call, app: App, name: string): string {
 /** How the target is changed: in one step, unless only a part comes back or the person wants it rewritten in place. */
 export function strategyOf(call: Call, kind: string, target: string): Exclude<Strategy, 'merge'> {
   const { values } = call
-  if (values.list('table').length + values.list('schema').length > 0) return 'tables'
+  if (values.flag('schemaOnly') && values.flag('dataOnly')) {
+    throw new AppError('usage', '--schema-only and --data-only exclude each other', { hint: 'Leave both out for all.' })
+  }
+  const rowsInto = values.flag('dataOnly') && !target.toLowerCase().endsWith('.sql')
+  if (rowsInto || values.list('table').length + values.list('schema').length > 0) return 'tables'
   if (values.list('include').length > 0) return 'in-place'
   // Databases of a server are always made beside.
   const canRewrite = kind !== 'postgres' || !isUrl(target)

@@ -2,6 +2,7 @@ import { formatSize } from '../../base/sizes.ts'
 import type { Finding } from '../../model/finding.ts'
 import type { Manifest, ManifestColumn, ManifestTable } from '../../model/manifest.ts'
 import type { ReportTable } from '../../model/report.ts'
+import type { DatabaseSelection } from '../../sources/source.ts'
 import type { TargetSurvey } from '../../sources/target.ts'
 
 /** What a restore would replace, and by what. */
@@ -14,17 +15,22 @@ export interface Account {
   readonly rowsLost: number
 }
 
-/** Pure: `now` is what lies at the target, `then` what the recovery point holds. */
-export function accountOf(now: TargetSurvey, then: Manifest | undefined): Account {
-  const tablesThen = tablesOf(then)
-  const rows = compareRows(now.tables ?? [], tablesThen)
-  const lost = rows.filter(each => each.lost > 0)
-  const rowsLost = lost.reduce((sum, each) => sum + each.lost, 0)
-  const canCompare = now.tables !== undefined && tablesThen.length > 0
+/** Pure: `now` is what lies at the target, `then` what the recovery point holds. Of the selected tables only. */
+export function accountOf(
+  now: TargetSurvey,
+  then: Manifest | undefined,
+  { tables = [], schemas = [] }: DatabaseSelection = {},
+): Account {
+  const selects = ({ name }: ManifestTable): boolean =>
+    tables.length + schemas.length === 0 ||
+    tables.some(wanted => name === wanted || name.endsWith(`.${wanted}`)) ||
+    schemas.some(wanted => name.startsWith(`${wanted}.`))
+  const [tablesNow, tablesThen] = [now.tables?.filter(selects), tablesOf(then).filter(selects)]
+  const rows = compareRows(tablesNow ?? [], tablesThen)
   return {
     tables: now.exists ? [comparison(now, then, rows)] : [],
-    findings: canCompare ? compareSchemas(now.tables ?? [], tablesThen) : [],
-    rowsLost,
+    findings: tablesNow !== undefined && tablesThen.length > 0 ? compareSchemas(tablesNow, tablesThen) : [],
+    rowsLost: rows.reduce((sum, each) => sum + each.lost, 0),
   }
 }
 

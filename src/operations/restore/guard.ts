@@ -155,15 +155,20 @@ class GuardState {
       const hookContext = { ...this.#hookContext, signal: calm }
       const took = await takeBack({ context, entry: this.entry, source, target, restoreSafety, hooks, hookContext })
       await this.advance({ phase: took.changed ? 'rolled-back' : 'failed', kept: [] })
-      return withNote(error, this.entry, noteOn(this.entry, took.changed), took.findings)
+      return this.#explain(error, noteOn(this.entry, took.changed), took.findings)
     } catch (failure) {
-      return withNote(
-        error,
-        this.entry,
-        `Putting back what was there failed too: ${messageOf(failure)}. Run any command of lifeboat again: it goes on with that.`,
-        [],
-      )
+      const again = 'Run any command of lifeboat again: it goes on with that.'
+      return this.#explain(error, `Putting back what was there failed too: ${messageOf(failure)}. ${again}`, [])
     }
+  }
+
+  /** The same error, with what became of the target. */
+  #explain(error: unknown, note: string, findings: readonly Finding[]): unknown {
+    if (!isAppError(error)) return error
+    const { run, phase } = this.entry
+    const hint = [error.hint, note].filter(Boolean).join(' ')
+    const context = { ...error.context, run, phase, steps: this.#log.steps, findings }
+    return new AppError(error.code, error.message, { hint, context, cause: error.cause ?? error })
   }
 }
 
@@ -183,12 +188,4 @@ export function hookContextOf(context: SourceContext, entry: JournalEntry): Hook
 function noteOn({ existed, target }: JournalEntry, changed: boolean): string {
   if (!existed) return `There was nothing at ${target} before.`
   return changed ? 'What was there is there again.' : 'Nothing was changed.'
-}
-
-/** The same error, with what became of the target. */
-function withNote(error: unknown, entry: JournalEntry, note: string, findings: readonly Finding[]): unknown {
-  if (!isAppError(error)) return error
-  const hint = [error.hint, note].filter(Boolean).join(' ')
-  const context = { ...error.context, run: entry.run, outcome: entry.phase, findings }
-  return new AppError(error.code, error.message, { hint, context, cause: error.cause ?? error })
 }

@@ -43,7 +43,7 @@ export async function planRestore(request: PlanRequest): Promise<RestorePlan> {
   const sizeBytes = strategy === 'replace' ? manifest?.totals.sizeBytes : undefined
   const coming = { sizeBytes, engineVersion: manifest?.engineVersion }
   const survey = await source.targets.survey({ ...request, target, selection, coming })
-  const account = accountOf(survey, manifest)
+  const account = accountOf(survey, manifest, selection)
   const inUse = ({ code }: Finding): boolean => code === 'target-in-use' && request.stopsApplication
   const findings = survey.findings.map(each => (inUse(each) ? { ...each, severity: 'info' as const } : each))
   return { survey, manifest, account, findings: [...findings, ...account.findings] }

@@ -1,7 +1,7 @@
 import { rename, rm } from 'node:fs/promises'
 import { extname } from 'node:path'
 import { AppError, throwIfAborted } from '../../base/errors.ts'
-import type { CheckOutcome, RestoredBytes, RestoreOutcome, RestoreRequest, SnapshotEntry } from '../source.ts'
+import type { CheckOutcome, RestoredBytes, RestoreOutcome, RestoreRequest } from '../source.ts'
 import { applyMeta, createPrivate, likeExisting, removePartialSidecars } from './restore-file.ts'
 import {
   locateTarget,
@@ -17,6 +17,7 @@ import {
 import { expectedOf, verificationFailed } from './restore-verify.ts'
 import { Session } from './session.ts'
 import type { SqlPart } from './sql-capture.ts'
+import type { SqlText } from './sql-text.ts'
 
 /** More of a schema than any application has. */
 const SCHEMA_LIMIT_BYTES = 256 << 20
@@ -25,12 +26,8 @@ const SCHEMA_LIMIT_BYTES = 256 << 20
  * Types `schema` and `data`. To a folder or a path that ends in `.sql`: the SQL file. To any other path: a schema becomes
  * an empty database with it; data alone makes none, and is refused.
  */
-export async function restoreSql(
-  request: RestoreRequest,
-  entry: SnapshotEntry,
-  part: SqlPart,
-): Promise<RestoreOutcome> {
-  const target = await locateTarget(request.target, entry.path)
+export async function restoreSql(request: RestoreRequest, text: SqlText, part: SqlPart): Promise<RestoreOutcome> {
+  const target = await locateTarget(request.target, text.name)
   const asText = extname(target.path).toLowerCase() === '.sql'
   if (!asText && part === 'data') throw needsSchema(target)
   requireLeave(request, target, undefined)
@@ -40,9 +37,11 @@ export async function restoreSql(
     else await requirePartialFree(target)
     await rm(target.partial, { force: true })
     await createPrivate(target.partial)
-    const done = asText ? await writeText(request, target, entry) : await buildDatabase(request, target, entry, session)
+    const done: Done = asText
+      ? { ...(await text.writeTo(target.partial)), checks: [] }
+      : await buildDatabase(request, target, text, session)
     throwIfAborted(request.signal)
-    await applyMeta(target.partial, target.existing ? likeExisting(target.existing, entry.node) : entry.node)
+    await applyMeta(target.partial, target.existing ? likeExisting(target.existing, text.meta) : text.meta)
     await syncFile(target.partial)
     await prepareChange(request, target, session)
     const kept = await putInPlace(target, request.keepAs)
@@ -56,22 +55,13 @@ export async function restoreSql(
 
 type Done = RestoredBytes & { readonly checks: readonly CheckOutcome[] }
 
-async function writeText(request: RestoreRequest, target: Target, entry: SnapshotEntry): Promise<Done> {
-  const bytes = await request.snapshot.restoreFiles([{ node: entry.node, path: target.partial, delta: false }])
-  return { ...bytes, checks: [] }
-}
-
-async function buildDatabase(
-  request: RestoreRequest,
-  target: Target,
-  entry: SnapshotEntry,
-  session: Session,
-): Promise<Done> {
-  const sql = await readText(request, entry)
+async function buildDatabase(request: RestoreRequest, target: Target, text: SqlText, session: Session): Promise<Done> {
+  const sql = await readText(request, text)
   await removePartialSidecars(target)
   await session.call('openPrivate', { path: target.partial })
   await session.call('run', { sql })
-  const expected = expectedOf(request.snapshot.manifest)
+  const whole = expectedOf(request.snapshot.manifest)
+  const expected = whole && { ...whole, tables: [], foreignKeyViolations: 0 }
   const { checks } = request.checks ? await session.call('check', { expected }) : { checks: [] }
   await session.call('settle', {})
   if (checks.some(check => !check.passed)) {
@@ -82,10 +72,10 @@ async function buildDatabase(
   return { totalBytes: sizeBytes, writtenBytes: sizeBytes, checks }
 }
 
-async function readText(request: RestoreRequest, entry: SnapshotEntry): Promise<string> {
+async function readText(request: RestoreRequest, text: SqlText): Promise<string> {
   const parts: Buffer[] = []
   let size = 0
-  for await (const part of request.snapshot.read(entry.node)) {
+  for await (const part of text.read()) {
     throwIfAborted(request.signal)
     size += part.length
     if (size > SCHEMA_LIMIT_BYTES) throw tooLong(request.target)

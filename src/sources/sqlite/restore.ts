@@ -1,4 +1,5 @@
 import { rename } from 'node:fs/promises'
+import { extname } from 'node:path'
 import { AppError, throwIfAborted } from '../../base/errors.ts'
 import type { Finding } from '../../model/finding.ts'
 import { isPart } from '../../model/manifest.ts'
@@ -7,6 +8,7 @@ import type { CheckOutcome, RestoredBytes, RestoreOutcome, RestoreRequest, Snaps
 import type { Kept } from '../target.ts'
 import { applyMeta, createPrivate, likeExisting, removePartialSidecars } from './restore-file.ts'
 import { restoreSql } from './restore-sql.ts'
+import { restoreTables } from './restore-tables.ts'
 import {
   locateTarget,
   moveSidecars,
@@ -27,13 +29,19 @@ import {
 } from './restore-target.ts'
 import { verificationFailed, verifyDatabase } from './restore-verify.ts'
 import { Session } from './session.ts'
+import { storedText, textOfWhole } from './sql-text.ts'
 
 /** Brings one snapshot of a SQLite database back: the file, or for types `schema` and `data` what `restore-sql.ts` says. */
 export async function restoreDatabase(request: RestoreRequest): Promise<RestoreOutcome> {
   throwIfAborted(request.signal)
   const entry = await findEntry(request)
   const type = request.snapshot.manifest?.type
-  if (isPart(type)) return await restoreSql(request, entry, type)
+  if (isPart(type)) return await restoreSql(request, storedText(request, entry), type)
+  const { tables = [], part } = request.selection ?? {}
+  if (tables.length > 0) return await restoreTables(request, entry, tables)
+  if (part === 'data' && extname(request.target).toLowerCase() !== '.sql')
+    return await restoreTables(request, entry, [])
+  if (part !== undefined) return await restoreSql(request, await textOfWhole(request, entry, part), part)
   const target = await locateTarget(request.target, entry.path)
   const interrupted = await readMarker(target)
   requireLeave(request, target, interrupted)

@@ -4,6 +4,7 @@ import { copyDatabase } from './copy-database.ts'
 import { describeDatabase } from './describe-database.ts'
 import { dumpData, dumpSchema } from './dump.ts'
 import { isFree, openPrivate, pinDatabase, removeEmptyWal } from './pin.ts'
+import { replaceTables } from './replace-tables.ts'
 import type { CallName, Fault, SessionCalls, SessionRequest } from './session-protocol.ts'
 
 /** The other end of `session.ts`: one process, one database, calls in order. */
@@ -50,6 +51,7 @@ class SessionProcess {
       return null
     },
     check: ({ expected }) => checkDatabase(this.#database, expected),
+    replaceTables: ask => replaceTables(ask),
     isFree: ({ path }) => isFree(path),
     settle: () => {
       this.#database.close()

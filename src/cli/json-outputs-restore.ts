@@ -1,0 +1,72 @@
+import { z } from 'zod'
+import { checksSchema, reportSchema } from '../model/report-schema.ts'
+import { PHASES, STRATEGIES } from '../operations/restore/journal.ts'
+import { absolutePath, bytes, count, findings, id, repositoryName, shortId, time } from './json-fields.ts'
+
+const kept = z
+  .array(z.strictObject({ target: z.string(), kept: z.string().describe('its name now') }))
+  .describe('what was there and lies beside, under another name')
+
+const restored = z.strictObject({
+  source: z.string(),
+  kind: z.string(),
+  repository: repositoryName,
+  snapshot: id,
+  shortId,
+  time,
+  target: z.string().describe('absolute path, or the URL of a database without its password'),
+  files: count,
+  totalBytes: bytes.describe('size of what was restored'),
+  writtenBytes: bytes.describe('what had to be written'),
+  durationMs: count,
+  run: z.string().describe('id of the run: what `lifeboat undo` takes'),
+  strategy: z.enum(STRATEGIES).describe('how the target was changed'),
+  steps: reportSchema.shape.steps.describe('what was done, in order'),
+  safetySnapshot: id.nullable().describe('the recovery point of what was there'),
+  kept,
+  checks: checksSchema,
+  findings,
+  started: z
+    .strictObject({
+      port: count,
+      socketDir: absolutePath,
+      logFile: absolutePath,
+      timeline: count,
+      reachedLsn: z.string().optional(),
+      lastCommitAt: time.optional().describe('of the last transaction that was replayed'),
+    })
+    .optional()
+    .describe('with --start: the server that runs on it now, and the moment that it reached'),
+})
+
+const undone = z.strictObject({
+  run: z.string().describe('id of this run: an undo can be undone'),
+  undone: z.string().describe('run of the restore that was taken back'),
+  source: z.string(),
+  target: z.string(),
+  from: z.enum(['kept', 'safety-point']).describe('where what was there came from'),
+  safety: id.nullable().describe('the safety recovery point that was restored'),
+  safetySnapshot: id.nullable().describe('the recovery point of what was there until now'),
+  kept,
+  steps: reportSchema.shape.steps,
+  durationMs: count,
+  findings,
+})
+
+const undoable = z.strictObject({
+  run: z.string(),
+  startedAt: time,
+  operation: z.enum(['restore', 'undo']),
+  strategy: z.enum(STRATEGIES),
+  source: z.string(),
+  target: z.string(),
+  phase: z.enum(PHASES),
+  canUndo: z.boolean(),
+  undoneBy: z.string().nullable(),
+})
+
+/** What restores print with `--json`. */
+export const RESTORE_OUTPUTS = {
+  restore: z.union([restored, reportSchema.describe('with --dry-run: what would be done')]),
+  undo: z.union([undone, z.array(undoable).describe('with --list, oldest first')]),
+}

@@ -1,0 +1,95 @@
+import { rm } from 'node:fs/promises'
+import { join } from 'node:path'
+import { AppError } from '../../base/errors.ts'
+import { suggest } from '../../base/suggest.ts'
+import type { Finding } from '../../model/finding.ts'
+import type { RestoreOutcome, RestoreRequest, SnapshotEntry } from '../source.ts'
+import type { ReplacedTable, TablesRefused } from './replace-tables.ts'
+import { createPrivate } from './restore-file.ts'
+import { locateTarget, targetError } from './restore-target.ts'
+import { Session, SessionFault } from './session.ts'
+
+const BUSY_WAIT_MS = 10_000
+
+/**
+ * Rows of some tables (all: `tables` empty) into a living database; the application may go on using it. The snapshot is
+ * brought back whole to a private place first. Throws `target-invalid`, `not-found`, `target-exists`, `target-in-use`.
+ */
+export async function restoreTables(
+  request: RestoreRequest,
+  entry: SnapshotEntry,
+  tables: readonly string[],
+): Promise<RestoreOutcome> {
+  const target = await locateTarget(request.target, entry.path, { create: false })
+  if (!target.existing) {
+    throw new AppError('target-invalid', `there is no database ${target.path} to restore tables into`, {
+      hint: 'Restore the whole database to it, or name another one with --to.',
+    })
+  }
+  if (!request.force) throw tablesExist(target.path)
+  const staged = join(request.scratchDir, 'staged.db')
+  const session = new Session(request.signal)
+  try {
+    await createPrivate(staged)
+    const bytes = await request.snapshot.restoreFiles([{ node: entry.node, path: staged, delta: false }])
+    await request.beforeChange?.()
+    const ask = { path: target.path, from: staged, tables, waitMs: BUSY_WAIT_MS }
+    const replaced = await session.call('replaceTables', ask)
+    if (!Array.isArray(replaced)) throw refusal(replaced as TablesRefused, target.path)
+    const checks = (replaced as ReplacedTable[]).map(table => ({
+      name: `rows of ${table.name}`,
+      passed: table.rows === table.rowsWanted,
+      expected: String(table.rowsWanted),
+      found: String(table.rows),
+    }))
+    const findings = (replaced as ReplacedTable[]).flatMap(differences)
+    return { ...bytes, target: target.path, files: 1, checks, findings }
+  } catch (error) {
+    throw isBusy(error) ? inUse(target.path) : targetError(error, target.path)
+  } finally {
+    await session.close()
+    for (const end of ['', '-wal', '-shm', '-journal']) await rm(staged + end, { force: true })
+  }
+}
+
+function tablesExist(path: string): AppError {
+  return new AppError('target-exists', `${path} exists`, {
+    hint: 'Say --yes to replace the rows of its tables by those of the snapshot.',
+  })
+}
+
+function refusal({ refused, subject, known }: TablesRefused, path: string): AppError {
+  if (refused === 'not-found') {
+    const meant = suggest(subject, known)
+    return new AppError('not-found', `the snapshot has no table ${subject}`, {
+      hint: meant === undefined ? `It has: ${known.join(', ')}.` : `Did you mean "${meant}"?`,
+      context: { known },
+    })
+  }
+  return new AppError('target-invalid', `cannot restore tables into ${path}: foreign key ${subject} would be broken`, {
+    hint: 'Rows elsewhere need rows that the snapshot does not have, or the other way round. Restore those tables together (--table A --table B). Nothing was changed.',
+  })
+}
+
+function differences({ name, created, defaulted, leftOut }: ReplacedTable): Finding[] {
+  const say = (subject: string, message: string): Finding => ({
+    severity: 'warning',
+    code: 'schema-differs',
+    subject,
+    message,
+  })
+  const findings: Finding[] = []
+  if (created) findings.push({ ...say(name, 'was not there and was created'), severity: 'info', code: 'table-created' })
+  for (const column of defaulted) findings.push(say(`${name}.${column}`, 'is not in the snapshot: it has its default'))
+  for (const column of leftOut) findings.push(say(`${name}.${column}`, 'is only in the snapshot: left out'))
+  return findings
+}
+
+const isBusy = (error: unknown): boolean =>
+  error instanceof SessionFault && [5, 6].includes((error.fault.sqliteCode ?? 0) & 0xff)
+
+function inUse(path: string): AppError {
+  return new AppError('target-in-use', `${path} is locked by another program`, {
+    hint: 'A long transaction is under way there: wait for it to end, or stop the application, then try again.',
+  })
+}

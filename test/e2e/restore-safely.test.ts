@@ -1,0 +1,187 @@
+import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { DatabaseSync } from 'node:sqlite'
+import { beforeEach, describe, expect, it } from 'vitest'
+import { z } from 'zod'
+import { JSON_OUTPUTS } from '../../src/cli/json-outputs.ts'
+import type { CommandResult } from '../helpers/spawn.ts'
+import { readNotes, Workspace } from '../helpers/workspace.ts'
+
+/** Restores that never make things worse, through the real commands. Hooks run in the command's own process group. */
+describe('a restore over what is there', { timeout: 60_000 }, () => {
+  let workspace: Workspace
+  let before: unknown[]
+  let after: unknown[]
+
+  beforeEach(async () => {
+    workspace = new Workspace()
+    workspace.makeDatabase(50)
+    await workspace.run('init', '--yes')
+    before = readNotes(workspace.database)
+    await workspace.backup('app')
+    workspace.addNotes(7)
+    after = readNotes(workspace.database)
+  })
+
+  /** `stop` and `start` are shell scripts; `$PPID` is the command that is restoring. */
+  function hooks(stop: string, start: string): void {
+    const hook = (script: string): string => `{ command: [sh, -c, ${JSON.stringify(script)}] }`
+    writeFileSync(
+      workspace.path('lifeboat.yaml'),
+      'repositories:\n  main: { url: ./backups, passwordFile: ./password }\nsources:\n' +
+        `  app: { kind: sqlite, path: ./app.db, restore: { before: ${hook(stop)}, after: ${hook(start)} } }\n` +
+        '  docs: { kind: files, path: ./docs }\n',
+    )
+  }
+
+  const log = (): string[] => readFileSync(workspace.path('hooks'), 'utf8').trim().split('\n')
+  const mark = (word: string): string => `echo ${word} >> '${workspace.path('hooks')}'`
+  const now = (): unknown[] => readNotes(workspace.database)
+  const besides = (): string[] => readdirSync(workspace.dir).filter(name => name.startsWith('app.db.'))
+
+  async function undo(...args: string[]): Promise<CommandResult> {
+    return workspace.try('undo', '--yes', ...args)
+  }
+
+  it('asks first, and says what would be gone', async () => {
+    const refused = await workspace.try('restore', 'app')
+    expect([refused.code, refused.stderr]).toEqual([1, expect.stringContaining('--yes')])
+    const plan = await workspace.json<z.output<(typeof JSON_OUTPUTS)['restore'] & z.ZodType>>('restore', 'app', '-n')
+    expect(plan).toMatchObject({
+      outcome: 'planned',
+      tables: [{ rows: expect.arrayContaining([['rows of notes', '57', '50', '-7']]) }],
+    })
+    expect(now()).toEqual(after)
+    expect(await workspace.json('undo', '--list')).toEqual([])
+  })
+
+  it('is taken back by undo, and the undo by another one', async () => {
+    const done = await workspace.json<{ run: string; safetySnapshot: string }>('restore', 'app', '--yes')
+    expect(JSON_OUTPUTS.restore?.safeParse(done).success).toBe(true)
+    expect(now()).toEqual(before)
+    const safety = (await workspace.snapshots('app')).find(each => each.id === done.safetySnapshot)
+    expect(safety).toMatchObject({ tags: ['safety'] })
+    const undone = await workspace.json<{ run: string; undone: string }>('undo', '--yes')
+    expect([undone.undone, now()]).toEqual([done.run, after])
+    const again = await undo(done.run.slice(0, 8))
+    expect([again.code, again.stderr]).toEqual([1, expect.stringContaining('was undone already')])
+    expect((await undo(undone.run.slice(0, 8))).code).toBe(0)
+    expect([now(), besides()]).toEqual([before, []])
+  })
+
+  it('never takes a safety point for the latest', async () => {
+    await workspace.run('restore', 'app', '--yes')
+    await workspace.run('restore', 'app', '--yes')
+    expect(now()).toEqual(before)
+  })
+
+  it('keeps a database that cannot be captured, and gives it back as it was', async () => {
+    writeFileSync(workspace.database, 'no database any more')
+    for (const end of ['-wal', '-shm']) expect(existsSync(workspace.database + end)).toBe(false)
+    const { stdout } = await workspace.try('restore', 'app', '--yes')
+    expect(stdout).toContain('could not be captured')
+    expect([now(), besides()]).toEqual([before, [expect.stringMatching(/^app\.db\.before-[0-9a-f]{8}$/)]])
+    expect((await undo()).code).toBe(0)
+    expect(readFileSync(workspace.database, 'utf8')).toBe('no database any more')
+  })
+
+  it('leaves a report', async () => {
+    await workspace.run('restore', 'app', '--yes', '--report', workspace.path('report.html'))
+    expect(readFileSync(workspace.path('report.html'), 'utf8')).toContain('lifeboat undo')
+    expect(await workspace.run('report')).toContain('took a safety recovery point')
+  })
+
+  describe('with hooks', () => {
+    it('stops the application, changes the data, starts it again', async () => {
+      hooks(mark('stop'), `${mark('start')}; test -e '${workspace.database}'`)
+      await workspace.run('restore', 'app', '--yes')
+      expect([log(), now()]).toEqual([['stop', 'start'], before])
+    })
+
+    it('runs none for a copy elsewhere', async () => {
+      hooks(mark('stop'), mark('start'))
+      await workspace.run('restore', 'app', '--to', workspace.path('copy.db'))
+      expect(existsSync(workspace.path('hooks'))).toBe(false)
+    })
+
+    it('changes nothing when the first one fails', async () => {
+      hooks(`${mark('stop')}; echo it will not stop >&2; exit 3`, mark('start'))
+      const failed = await workspace.try('restore', 'app', '--yes')
+      expect([failed.code, failed.stderr]).toEqual([
+        1,
+        expect.stringMatching(/it will not stop[\s\S]*Nothing was changed/),
+      ])
+      expect([log(), now()]).toEqual([['stop', 'start'], after])
+      expect(await workspace.json('undo', '--list')).toMatchObject([{ phase: 'failed', canUndo: false }])
+    })
+
+    it('puts everything back when the application does not start on the restored data', async () => {
+      hooks(mark('stop'), `${mark('start')}; test $(grep -c start '${workspace.path('hooks')}') -gt 1`)
+      const failed = await workspace.try('restore', 'app', '--yes')
+      expect([failed.code, failed.stderr]).toEqual([1, expect.stringContaining('What was there is there again.')])
+      expect([log(), now(), besides()]).toEqual([['stop', 'start', 'start'], after, []])
+      expect(await workspace.json('undo', '--list')).toMatchObject([{ phase: 'rolled-back' }])
+      expect(await workspace.run('report')).toContain('taken back')
+    })
+
+    it.each(['--yes', '--force'])(
+      'killed before the change (%s): the next command starts the application',
+      async how => {
+        hooks(`${mark('stop')}; kill -9 $PPID`, mark('start'))
+        expect((await workspace.try('restore', 'app', how)).signal).toBe('SIGKILL')
+        expect([log(), now()]).toEqual([['stop'], after])
+        const next = await workspace.try('snapshots')
+        expect([next.code, next.stderr]).toEqual([0, expect.stringContaining('it had changed nothing')])
+        expect([log(), now()]).toEqual([['stop', 'start'], after])
+        expect((await workspace.try('snapshots')).stderr).toBe('')
+      },
+    )
+
+    it.each(['--yes', '--force'])('killed after the change (%s): the next command finishes it', async how => {
+      const once = `test -e '${workspace.path('killed')}' || { touch '${workspace.path('killed')}'; kill -9 $PPID; }`
+      hooks(mark('stop'), `${mark('start')}; ${once}`)
+      expect((await workspace.try('restore', 'app', how)).signal).toBe('SIGKILL')
+      expect([log(), now()]).toEqual([['stop', 'start'], before])
+      const next = await workspace.try('snapshots')
+      expect([next.code, next.stderr]).toEqual([0, expect.stringContaining('it was finished')])
+      expect([log(), now(), besides()]).toEqual([['stop', 'start', 'start'], before, []])
+      expect((await undo()).code).toBe(0)
+      expect(now()).toEqual(after)
+    })
+
+    it('killed after the change, with an application that does not start: the next command puts all back', async () => {
+      const starts = `test $(grep -c start '${workspace.path('hooks')}') -gt 2`
+      const once = `test -e '${workspace.path('killed')}' || { touch '${workspace.path('killed')}'; kill -9 $PPID; }`
+      hooks(mark('stop'), `${mark('start')}; ${once}; ${starts}`)
+      await workspace.try('restore', 'app', '--yes')
+      const next = await workspace.try('snapshots')
+      expect(next.stderr).toContain('it was taken back')
+      expect([log(), now(), besides()]).toEqual([['stop', 'start', 'start', 'start'], after, []])
+    })
+  })
+
+  describe('of tables', () => {
+    it('replaces their rows and leaves the others', async () => {
+      workspace.change('CREATE TABLE other (id INTEGER PRIMARY KEY); INSERT INTO other VALUES (1), (2)')
+      const done = await workspace.json<{ strategy: string; checks: unknown[] }>(
+        'restore',
+        'app',
+        '--table',
+        'NOTES',
+        '-y',
+      )
+      expect(done).toMatchObject({ strategy: 'tables', checks: [{ name: 'rows of notes', passed: true, found: '50' }] })
+      expect(now()).toEqual(before)
+      const db = new DatabaseSync(workspace.database, { readOnly: true })
+      expect(db.prepare('SELECT count(*) AS n FROM other').get()).toEqual({ n: 2 })
+      db.close()
+      await undo()
+      expect(now()).toEqual(after)
+    })
+
+    it('names what there is when there is no such table', async () => {
+      const failed = await workspace.try('restore', 'app', '--table', 'note', '--yes')
+      expect([failed.code, failed.stderr]).toEqual([1, expect.stringContaining('Did you mean "notes"?')])
+      expect(now()).toEqual(after)
+    })
+  })
+})
