@@ -45,7 +45,7 @@ export async function restoreTables(
     const findings = (replaced as ReplacedTable[]).flatMap(differences)
     return { ...bytes, target: target.path, files: 1, checks, findings }
   } catch (error) {
-    throw isBusy(error) ? inUse(target.path) : targetError(error, target.path)
+    throw refusedBySqlite(error, target.path) ?? targetError(error, target.path)
   } finally {
     await session.close()
     for (const end of ['', '-wal', '-shm', '-journal']) await rm(staged + end, { force: true })
@@ -85,11 +85,21 @@ function differences({ name, created, defaulted, leftOut }: ReplacedTable): Find
   return findings
 }
 
-const isBusy = (error: unknown): boolean =>
-  error instanceof SessionFault && [5, 6].includes((error.fault.sqliteCode ?? 0) & 0xff)
+// Primary result codes: https://www.sqlite.org/rescode.html
+const [BUSY, LOCKED, CONSTRAINT] = [5, 6, 19]
 
-function inUse(path: string): AppError {
-  return new AppError('target-in-use', `${path} is locked by another program`, {
-    hint: 'A long transaction is under way there: wait for it to end, or stop the application, then try again.',
+function refusedBySqlite(error: unknown, path: string): AppError | undefined {
+  if (!(error instanceof SessionFault)) return undefined
+  const code = (error.fault.sqliteCode ?? 0) & 0xff
+  if (code === BUSY || code === LOCKED) {
+    return new AppError('target-in-use', `${path} is locked by another program`, {
+      hint: 'A long transaction is under way there: wait for it to end, or stop the application, then try again.',
+      cause: error,
+    })
+  }
+  if (code !== CONSTRAINT) return undefined
+  return new AppError('target-invalid', `cannot restore tables into ${path}: ${error.message}`, {
+    hint: 'A rule of the table is newer than the snapshot, and its rows break it. Nothing was changed. Restore the whole database with --to PATH to look at it.',
+    cause: error,
   })
 }
