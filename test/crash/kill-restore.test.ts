@@ -69,7 +69,7 @@ describe('kill -9 of a restore', { timeout: 240_000 }, () => {
       if (!(await killer.kill(workspace.start(...command), moment))) continue
       // The kill may have come after the last step: then the target is simply there.
       const again = await workspace.try(...command)
-      expect(again.code === 0 ? 'not empty' : again.stderr).toMatch(/not empty/)
+      expect(again.code === 0 ? 'docs-again exists' : again.stderr).toMatch(/docs-again exists/)
       expect(digestTree(target)).toEqual(wanted)
     }
     expect(killer.hits).toBeGreaterThan(2)

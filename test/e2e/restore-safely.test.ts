@@ -184,4 +184,19 @@ describe('a restore over what is there', { timeout: 60_000 }, () => {
       expect(now()).toEqual(after)
     })
   })
+
+  it('never swaps a folder that holds the repository', async () => {
+    writeFileSync(
+      workspace.path('lifeboat.yaml'),
+      readFileSync(workspace.path('lifeboat.yaml'), 'utf8').replace('./docs', '.'),
+    )
+    await workspace.backup('docs')
+    writeFileSync(workspace.path('page.txt'), 'later')
+    const refused = await workspace.try('restore', 'docs', '--yes')
+    expect([refused.code, refused.stderr]).toEqual([1, expect.stringContaining('--force')])
+    await workspace.run('restore', 'docs', '--force')
+    expect((await undo()).code).toBe(0)
+    expect(readFileSync(workspace.path('page.txt'), 'utf8')).toBe('later')
+    expect((await workspace.try('check')).code).toBe(0)
+  })
 })

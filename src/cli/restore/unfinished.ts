@@ -21,12 +21,18 @@ const SAID: Readonly<Record<SettledRestore['outcome'], string>> = {
 
 function describe({ entry, outcome }: SettledRestore): Finding {
   const run = entry.run.slice(0, 8)
-  const undo = outcome === 'finished' || outcome === 'unclear'
   return {
     severity: outcome === 'failed' ? 'error' : 'warning',
     code: 'restore-settled',
     subject: entry.target,
-    message: `an ${entry.operation === 'undo' ? 'undo' : 'restore'} (run ${run}) was interrupted; ${SAID[outcome]}`,
-    ...(undo ? { hint: `Take it back with: lifeboat undo ${run}` } : {}),
+    message: `${entry.operation === 'undo' ? 'an undo' : 'a restore'} (run ${run}) was interrupted; ${SAID[outcome]}`,
+    ...hintFor(entry, outcome),
   }
+}
+
+function hintFor({ run, existed }: SettledRestore['entry'], outcome: SettledRestore['outcome']): { hint?: string } {
+  if (outcome === 'untouched') return existed ? {} : { hint: 'The same restore again goes on where it was.' }
+  if (outcome === 'finished' || outcome === 'unclear')
+    return { hint: `Take it back with: lifeboat undo ${run.slice(0, 8)}` }
+  return {}
 }

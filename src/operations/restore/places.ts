@@ -4,6 +4,7 @@ import type { Source, SourceContext } from '../../sources/source.ts'
 import type { BackupResult } from '../backup/backup.ts'
 import type { Hooks } from './hooks.ts'
 import type { JournalEntry, RestoreJournal } from './journal.ts'
+import { findReservedIn } from './reserved.ts'
 import { restore } from './restore.ts'
 import { takeSafetyPoint } from './safety.ts'
 
@@ -37,6 +38,14 @@ export async function takeSafetyAt(places: RestorePlaces, subject: Subject): Pro
   })
 }
 
+/**
+ * How a safety recovery point goes back: in one step, but for a folder that holds a repository or our own state. There
+ * only what differs is written, and files that came with the restore stay.
+ */
+export async function canSwap(places: RestorePlaces, target: string): Promise<boolean> {
+  return (await findReservedIn(target, await places.excludedPaths())) === undefined
+}
+
 /** Puts a safety recovery point in the place of what is there, which is not kept: it failed, or is wanted no more. */
 export async function restoreSafetyAt(
   places: RestorePlaces,
@@ -47,6 +56,7 @@ export async function restoreSafetyAt(
   const repository = await places.openRepository(safety.repository)
   const source = await places.openSourceAt(name, kind, target)
   const keepAs = `replaced-${run.slice(0, 8)}`
+  const swaps = await canSwap(places, target)
   await restore({
     ...context,
     repository,
@@ -54,10 +64,10 @@ export async function restoreSafetyAt(
     source,
     target,
     force: true,
-    delta: false,
+    delta: !swaps,
     checks: true,
     include: [],
-    keepAs,
+    keepAs: swaps ? keepAs : undefined,
   })
-  await source.targets.dropKept({ ...context, target, keptAs: keepAs })
+  if (swaps) await source.targets.dropKept({ ...context, target, keptAs: keepAs })
 }

@@ -7,7 +7,7 @@ import type { TargetSurvey } from '../../sources/target.ts'
 import { loadManifest } from '../browse/snapshot-tree.ts'
 import { type Account, accountOf } from './account.ts'
 import type { Strategy } from './journal.ts'
-import { refuseReserved, refuseToSwapReserved } from './reserved.ts'
+import { refuseReserved, refuseToSwapReserved, URL_FORM } from './reserved.ts'
 
 export interface PlanRequest extends SourceContext {
   readonly repository: Repository
@@ -28,9 +28,6 @@ export interface RestorePlan {
   /** Everything worth knowing before; those of severity `error` forbid it. */
   readonly findings: readonly Finding[]
 }
-
-/** A server's, not a place in the file system. */
-const URL_FORM = /^[a-z][a-z0-9+.-]*:\/\//i
 
 /** Looks at the target and at what would come, and changes nothing. Throws `target-invalid` for a place that is ours. */
 export async function planRestore(request: PlanRequest): Promise<RestorePlan> {

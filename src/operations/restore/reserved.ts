@@ -17,6 +17,9 @@ export async function refuseReserved(target: string, reserved: readonly string[]
   }
 }
 
+/** A server's, not a place in the file system. */
+export const URL_FORM = /^[a-z][a-z0-9+.-]*:\/\//i
+
 /** Without symbolic links, as far as the path exists. */
 async function realPathOf(path: string): Promise<string> {
   try {
@@ -27,13 +30,21 @@ async function realPathOf(path: string): Promise<string> {
   }
 }
 
-/** Throws `target-invalid` where one of our folders lies in the target: a swap would take it away with the rest. */
-export async function refuseToSwapReserved(target: string, reserved: readonly string[]): Promise<void> {
+/** Does one of our folders lie in the target? A swap would take it away with the rest. Gives the first. */
+export async function findReservedIn(target: string, reserved: readonly string[]): Promise<string | undefined> {
+  if (URL_FORM.test(target)) return undefined
   const real = await realPathOf(target)
   for (const folder of reserved) {
-    if (!(await realPathOf(folder)).startsWith(real.endsWith(sep) ? real : real + sep)) continue
-    throw new AppError('target-invalid', `${folder}, which is Lifeboat's own, lies in ${target}`, {
-      hint: 'Say --force to write into the folder that is there instead of replacing it, or choose another with --to.',
-    })
+    if ((await realPathOf(folder)).startsWith(real.endsWith(sep) ? real : real + sep)) return folder
   }
+  return undefined
+}
+
+/** Throws `target-invalid` for a target that can't be swapped for that reason. */
+export async function refuseToSwapReserved(target: string, reserved: readonly string[]): Promise<void> {
+  const folder = await findReservedIn(target, reserved)
+  if (folder === undefined) return
+  throw new AppError('target-invalid', `${folder}, which is Lifeboat's own, lies in ${target}`, {
+    hint: 'Say --force to write into the folder that is there instead of replacing it, or choose another with --to.',
+  })
 }

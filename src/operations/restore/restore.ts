@@ -12,7 +12,7 @@ import type {
   StartedServer,
 } from '../../sources/source.ts'
 import type { Kept } from '../../sources/target.ts'
-import { refuseReserved } from './reserved.ts'
+import { refuseReserved, URL_FORM } from './reserved.ts'
 import { openSnapshotReader } from './snapshot-reader.ts'
 
 export interface RestoreOperationRequest extends SourceContext {
@@ -59,9 +59,6 @@ export interface RestoreResult {
   /** With `keepAs`. */
   readonly kept?: readonly Kept[]
 }
-
-/** A server's, not a place in the file system. */
-const URL_FORM = /^[a-z][a-z0-9+.-]*:\/\//i
 
 /**
  * Brings a snapshot back to a path. Throws `verification-failed` when the restored data does not pass the source's

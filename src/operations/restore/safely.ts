@@ -54,7 +54,8 @@ export async function restoreSafely(request: SafeRestoreRequest): Promise<SafeRe
         () =>
           restore({
             ...request,
-            force: true,
+            // What came there since the survey is nobody's to replace.
+            force: existed,
             delta: strategy === 'in-place' && request.delta,
             beforeChange,
             keepAs: strategy === 'replace' ? keepAs : undefined,

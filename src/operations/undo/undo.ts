@@ -5,7 +5,7 @@ import type { Source } from '../../sources/source.ts'
 import type { Kept } from '../../sources/target.ts'
 import { type Guarded, guard } from '../restore/guard.ts'
 import type { JournalEntry } from '../restore/journal.ts'
-import { type RestorePlaces, restoreSafetyAt, takeSafetyAt } from '../restore/places.ts'
+import { canSwap, type RestorePlaces, restoreSafetyAt, takeSafetyAt } from '../restore/places.ts'
 import { restore } from '../restore/restore.ts'
 import { markUndone } from '../restore/settle.ts'
 
@@ -77,6 +77,7 @@ export function shortRun({ run }: JournalEntry): string {
 export async function undo({ places, run, entry: undone, onStep }: UndoRequest): Promise<UndoResult> {
   const { source: name, kind, target } = undone
   const source = await places.openSourceAt(name, kind, target)
+  const swaps = await canSwap(places, target)
   const from = undone.kept.length > 0 ? 'kept' : 'safety-point'
   const subject = { run, source: name, kind, target, repository: undone.safety?.repository ?? undone.repository }
   const guarded = await guard(
@@ -86,7 +87,7 @@ export async function undo({ places, run, entry: undone, onStep }: UndoRequest):
       entry: {
         ...subject,
         operation: 'undo',
-        strategy: 'replace',
+        strategy: swaps ? 'replace' : 'in-place',
         existed: true,
         snapshot: undone.safety?.snapshot ?? undone.snapshot,
         undoOf: undone.run,
@@ -99,7 +100,7 @@ export async function undo({ places, run, entry: undone, onStep }: UndoRequest):
       restoreSafety: safety => restoreSafetyAt(places, subject, safety),
       onStep,
     },
-    guarding => guarding.log.step('put back what was there', () => putBack(places, undone, source, guarding)),
+    guarding => guarding.log.step('put back what was there', () => putBack(places, undone, source, swaps, guarding)),
   )
   await markUndone(places, undone.run, run)
   const { entry, steps, findings } = guarded
@@ -110,6 +111,7 @@ async function putBack(
   places: RestorePlaces,
   undone: JournalEntry,
   source: Source,
+  swaps: boolean,
   { beforeChange, keepAs }: Guarded,
 ): Promise<{ readonly kept?: readonly Kept[] | undefined }> {
   const context = await places.context()
@@ -128,9 +130,9 @@ async function putBack(
     source,
     target,
     force: true,
-    delta: false,
+    delta: !swaps,
     checks: true,
     include: [],
   }
-  return await restore({ ...wanted, beforeChange, keepAs })
+  return await restore({ ...wanted, beforeChange, keepAs: swaps ? keepAs : undefined })
 }

@@ -106,13 +106,30 @@ describe('capture of pages', { timeout: 30_000 }, () => {
   it('tells tables, versions and modes', async () => {
     await open().exec(`PRAGMA user_version = 7; PRAGMA application_id = 42; CREATE TABLE b (x); CREATE TABLE a (x);
       INSERT INTO a VALUES (1), (2); CREATE VIEW v AS SELECT 1; CREATE VIRTUAL TABLE f USING fts5(t);
+      CREATE TABLE c (id INTEGER PRIMARY KEY, name TEXT NOT NULL, twice TEXT AS (name || name));
       CREATE TABLE _prisma_migrations (migration_name TEXT, finished_at INTEGER);
       INSERT INTO _prisma_migrations VALUES ('2_users', 2), ('1_init', 1)`)
     const { manifest } = await drain(source(), dir)
     expect(manifest.database?.tables).toEqual([
-      { name: '_prisma_migrations', rows: 2 },
-      { name: 'a', rows: 2 },
-      { name: 'b', rows: 0 },
+      {
+        name: '_prisma_migrations',
+        rows: 2,
+        columns: [
+          { name: 'migration_name', type: 'TEXT' },
+          { name: 'finished_at', type: 'INTEGER' },
+        ],
+      },
+      { name: 'a', rows: 2, columns: [{ name: 'x', type: '' }] },
+      { name: 'b', rows: 0, columns: [{ name: 'x', type: '' }] },
+      {
+        name: 'c',
+        rows: 0,
+        columns: [
+          { name: 'id', type: 'INTEGER', key: true },
+          { name: 'name', type: 'TEXT', notNull: true },
+          { name: 'twice', type: 'TEXT' },
+        ],
+      },
     ])
     expect(manifest.database?.schemaVersion).toBe('_prisma_migrations: 2_users')
     expect(manifest.database?.properties).toMatchObject({
@@ -247,7 +264,7 @@ describe('what can not be captured', { timeout: 30_000 }, () => {
     symlinkSync('real.db', path)
     const snapshot = await drain(source(), dir)
     expect(snapshot.entries.map(entry => entry.path)).toEqual(['app.db'])
-    expect(snapshot.manifest.database?.tables).toEqual([{ name: 't', rows: 1 }])
+    expect(snapshot.manifest.database?.tables).toEqual([{ name: 't', rows: 1, columns: [{ name: 'x', type: '' }] }])
   })
 
   it('rolls an interrupted transaction back in the capture, not in the database', async () => {

@@ -57,7 +57,9 @@ async function survey(request: TargetRequest): Promise<TargetSurvey> {
     return { place, exists: true, sizeBytes: found.size, modifiedAt: found.mtime, findings: [...findings, wrong] }
   }
   const { files, sizeBytes } = await measure(toRaw(place), request.signal)
-  return { place, exists: files > 0 || sizeBytes > 0, sizeBytes, files, modifiedAt: found.mtime, findings }
+  // What an unfinished restore has made so far is nothing that could be lost.
+  const isOurs = (await readMark(toRaw(place)))?.over === false
+  return { place, exists: files > 0 && !isOurs, sizeBytes, files, modifiedAt: found.mtime, findings }
 }
 
 async function lackOfSpace({ coming }: TargetRequest, place: string): Promise<Finding[]> {
