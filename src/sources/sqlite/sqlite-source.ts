@@ -5,6 +5,7 @@ import { type BackupType, isPart } from '../../model/manifest.ts'
 import type {
   Capture,
   CaptureRequest,
+  Merging,
   RestoreOutcome,
   RestoreRequest,
   Source,
@@ -15,6 +16,7 @@ import type {
 import { closeDatabaseFile, openDatabaseFile } from './database-file.ts'
 import { findingsOf } from './findings.ts'
 import { holdInstant, tidyUp } from './instant.ts'
+import { openSqliteMerging } from './merging/sqlite-merging.ts'
 import type { SqliteOptions } from './options.ts'
 import { PageCapture } from './page-capture.ts'
 import { restoreDatabase } from './restore.ts'
@@ -28,11 +30,13 @@ export class SqliteSource implements Source {
   readonly kind = 'sqlite'
   readonly traits: SourceTraits = { consistency: 'transactional', types: TYPES }
   readonly name: string
+  readonly merging: Merging
   readonly #path: string
 
   constructor(name: string, options: SqliteOptions, place: SourcePlace) {
     this.name = name
     this.#path = resolve(place.baseDir, options.path)
+    this.merging = { open: request => openSqliteMerging(request, this.#path) }
   }
 
   async probe(context: SourceContext): Promise<Finding[]> {
