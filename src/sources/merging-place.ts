@@ -22,6 +22,8 @@ export interface MergingPlace {
   deferReferences(tables: readonly TableDescription[]): Promise<void>
   /** The greatest number that the database gave to a row of this table, though the row may be gone. */
   highestNumber(table: TableDescription, column: string): Promise<bigint>
+  /** Finds what a commit would: references that were deferred lead somewhere. Throws `target-invalid`. */
+  checkReferences(): Promise<void>
   /** Numbers that are given from now on must be free. `commit` has this done; nothing to do for engines that look. */
   advanceNumbers(tables: readonly TableDescription[]): Promise<void>
   /** What `begin` and the calls after it changed for the time of the transaction is put back first. */

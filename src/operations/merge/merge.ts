@@ -145,6 +145,7 @@ async function silenceTriggers(run: MergeRun, group: Group): Promise<void> {
 }
 
 async function finish(run: MergeRun, request: MergeRequest, tables: readonly MergedTable[]): Promise<void> {
+  await run.place.checkReferences()
   if (request.dryRun) return await run.place.rollback()
   const added = run.tables.filter(({ plan }) => tables.some(table => table.table === plan.name && table.added > 0))
   await run.place.advanceNumbers(added.map(table => table.plan.target))

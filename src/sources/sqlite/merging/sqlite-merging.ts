@@ -92,6 +92,7 @@ class SqliteMergingPlace implements MergingPlace {
   readonly #session: Session
   /** Statements that make the triggers again that were dropped, in the order in which they were made first. */
   readonly #triggers: Array<{ readonly order: number; readonly sql: string }> = []
+  #violations = 0
   #begun = false
   #closed = false
 
@@ -129,6 +130,7 @@ class SqliteMergingPlace implements MergingPlace {
     await this.change('BEGIN IMMEDIATE')
     this.#begun = true
     await this.change('PRAGMA defer_foreign_keys = ON')
+    this.#violations = await this.#countViolations()
   }
 
   /** SQLite has no switch for them. Nobody sees them gone: the transaction makes them again before it ends. */
@@ -152,6 +154,23 @@ class SqliteMergingPlace implements MergingPlace {
     if (there.length === 0) return 0n
     const [row] = await this.rows(`SELECT seq FROM main.sqlite_sequence WHERE name = ${quoteText(table.name)}`)
     return BigInt(row?.[0] ?? 0)
+  }
+
+  /** Those that were broken before may be so still. */
+  async checkReferences(): Promise<void> {
+    const found = await this.#countViolations()
+    if (found <= this.#violations) return
+    throw new AppError('target-invalid', `${found - this.#violations} references of merged rows lead nowhere`, {
+      hint: 'Nothing was changed. This is a mistake of Lifeboat’s: please report it, with the schema and the merge rules.',
+      context: { before: this.#violations, after: found },
+    })
+  }
+
+  /** None where SQLite can't tell, because a foreign key names no table or no key. */
+  async #countViolations(): Promise<number> {
+    if (!this.tables.foreignKeysSound) return 0
+    const [row] = await this.rows(`SELECT count(*) FROM pragma_foreign_key_check WHERE schema = 'main'`)
+    return Number(row?.[0] ?? 0)
   }
 
   /** SQLite looks for itself. */
