@@ -4,12 +4,13 @@ import type { BackupType, Manifest, ManifestDatabase } from '../model/manifest.t
 import type { NodeMeta, TreeNode } from '../model/node.ts'
 import type { RecoveryRequest } from '../model/recovery-target.ts'
 import type { CheckOutcome } from '../model/report.ts'
-
 import type { DatabaseSelection, SourceContext } from './context.ts'
+import type { MergingPlace } from './merging-place.ts'
 import type { Kept, TargetAccess } from './target.ts'
 
 export type { CheckOutcome } from '../model/report.ts'
 export type { DatabaseSelection, SourceContext } from './context.ts'
+export type { Dialect, MergingPlace, Staging } from './merging-place.ts'
 
 /**
  * One thing we protect. An adapter turns it into a tree of files (capture) and such a tree back into it (restore).
@@ -23,6 +24,8 @@ export interface Source {
   readonly targets: TargetAccess
   /** The continuous log of a source that has one: with it, every moment between two captures can be recovered. */
   readonly log?: SourceLog | undefined
+  /** For sources of tables: how their snapshots are merged into what is there. */
+  readonly merging?: Merging | undefined
 
   /** Is it reachable and fit to be captured? Problems are findings; throws only when it could not look. */
   probe(context: SourceContext): Promise<Finding[]>
@@ -275,6 +278,29 @@ export interface StartedServer {
   readonly reachedLsn: string | undefined
   /** Commit time of the last transaction that was replayed. */
   readonly lastCommitAt: Date | undefined
+}
+
+// ---- merge
+
+/**
+ * A source whose snapshots can be merged into a living database. The backup is brought back into a place of its own; its
+ * rows are copied into work tables on the target's connection; from there on all is SQL on that one connection, so values
+ * never leave the engine, memory does not grow with the data, and every engine follows the same statements.
+ */
+export interface Merging {
+  /**
+   * Brings the snapshot back beside the target and connects. Nothing of the target is changed or locked. Throws
+   * `target-invalid`, `source-unreachable`, `unsupported` for snapshots that hold no rows to merge, ... The caller closes.
+   */
+  open(request: MergingRequest): Promise<MergingPlace>
+}
+
+export interface MergingRequest extends SourceContext {
+  readonly snapshot: SnapshotReader
+  /** Absolute path or URL; undefined: the source itself. */
+  readonly target?: string | undefined
+  /** Of a snapshot of several databases: the one to merge. Default: the one that is called as the target. */
+  readonly database?: string | undefined
 }
 
 // ---- how an adapter presents itself

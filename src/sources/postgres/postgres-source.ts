@@ -4,6 +4,9 @@ import type { BackupType } from '../../model/manifest.ts'
 import type {
   Capture,
   CaptureRequest,
+  Merging,
+  MergingPlace,
+  MergingRequest,
   RestoreOutcome,
   RestoreRequest,
   SnapshotReader,
@@ -35,6 +38,7 @@ export class PostgresSource implements Source {
   readonly name: string
   readonly traits: SourceTraits
   readonly log: SourceLog | undefined
+  readonly merging: Merging | undefined
   readonly #options: PostgresOptions
   readonly #place: SourcePlace
   readonly #open = new Map<Mode, VerifiableSource>()
@@ -46,6 +50,7 @@ export class PostgresSource implements Source {
     this.#place = place
     const { binDir, slot } = options
     const connection = (): Promise<ConnectionSettings> => connectionOf(options, place)
+    this.merging = options.mode === 'logical' ? { open: request => this.#openMerging(request) } : undefined
     this.log = options.mode === 'physical' ? new PostgresLog({ connection, binDir, slot }) : undefined
   }
 
@@ -59,6 +64,11 @@ export class PostgresSource implements Source {
 
   async restore(request: RestoreRequest): Promise<RestoreOutcome> {
     return await (await this.#of(modeOf(request.snapshot) ?? this.#options.mode)).restore(request)
+  }
+
+  async #openMerging(request: MergingRequest): Promise<MergingPlace> {
+    const { openPostgresMerging } = await import('./logical/merging/postgres-merging.ts')
+    return await openPostgresMerging(request, this.#options, this.#place)
   }
 
   async verify(request: VerifyRequest): Promise<VerifyOutcome> {

@@ -3,6 +3,7 @@ import { checkDatabase } from './check-database.ts'
 import { copyDatabase } from './copy-database.ts'
 import { describeDatabase } from './describe-database.ts'
 import { dumpData, dumpSchema } from './dump.ts'
+import { openMerge, readAsText } from './merging/open-merge.ts'
 import { isFree, openPrivate, pinDatabase, removeEmptyWal } from './pin.ts'
 import { replaceTables } from './replace-tables.ts'
 import type { CallName, Fault, SessionCalls, SessionRequest } from './session-protocol.ts'
@@ -53,6 +54,13 @@ class SessionProcess {
     check: ({ expected }) => checkDatabase(this.#database, expected),
     replaceTables: ask => replaceTables(ask),
     isFree: ({ path }) => isFree(path),
+    openMerge: files => {
+      const { db, tables } = openMerge(files)
+      this.#db = db
+      return tables
+    },
+    change: ({ sql }) => Number(this.#database.prepare(sql).run().changes),
+    rows: ({ sql }) => readAsText(this.#database, sql),
     settle: () => {
       this.#database.close()
       this.#db = undefined

@@ -1,4 +1,5 @@
 import type { ManifestTable } from '../../model/manifest.ts'
+import type { TableDescription } from '../../model/table-description.ts'
 import type { CheckOutcome } from '../source.ts'
 import type { ReplacedTable, ReplaceTablesAsk, TablesRefused } from './replace-tables.ts'
 import type { WalIndexHeader } from './wal-index.ts'
@@ -25,8 +26,28 @@ export interface SessionCalls {
   replaceTables: { ask: ReplaceTablesAsk; answer: ReplacedTable[] | TablesRefused }
   /** Is anyone using the database? Locks it for an instant. */
   isFree: { ask: { path: string }; answer: boolean }
+  /** Opens a target to be written, with a work file and a copy of a backup attached. Describes the tables of both. */
+  openMerge: { ask: MergeFiles; answer: MergeTables }
+  /** Runs one statement; the number of rows that it changed. */
+  change: { ask: { sql: string }; answer: number }
+  /** Runs one query; its values as text. */
+  rows: { ask: { sql: string }; answer: ReadonlyArray<ReadonlyArray<string | null>> }
   /** Ends the write-ahead log of a private file, leaving one file. */
   settle: { ask: Readonly<Record<string, never>>; answer: null }
+}
+
+export interface MergeFiles {
+  readonly target: string
+  readonly work: string
+  readonly backup: string
+  readonly waitMs: number
+}
+
+export interface MergeTables {
+  readonly target: readonly TableDescription[]
+  readonly backup: readonly TableDescription[]
+  /** SQLite can check the foreign keys: each refers to a table and a unique key that exist. */
+  readonly foreignKeysSound: boolean
 }
 
 /** The message of the fault when no exact mark was found in the time for it. */

@@ -5,6 +5,7 @@ import { type BackupType, isPart } from '../../model/manifest.ts'
 import type {
   Capture,
   CaptureRequest,
+  Merging,
   RestoreOutcome,
   RestoreRequest,
   Source,
@@ -16,6 +17,7 @@ import type { TargetAccess } from '../target.ts'
 import { closeDatabaseFile, openDatabaseFile } from './database-file.ts'
 import { findingsOf } from './findings.ts'
 import { holdInstant, tidyUp } from './instant.ts'
+import { openSqliteMerging } from './merging/sqlite-merging.ts'
 import type { SqliteOptions } from './options.ts'
 import { PageCapture } from './page-capture.ts'
 import { restoreDatabase } from './restore.ts'
@@ -31,12 +33,14 @@ export class SqliteSource implements Source {
   readonly traits: SourceTraits = { consistency: 'transactional', types: TYPES, wayBack: 'snapshot' }
   readonly name: string
   readonly targets: TargetAccess
+  readonly merging: Merging
   readonly #path: string
 
   constructor(name: string, options: SqliteOptions, place: SourcePlace) {
     this.name = name
     this.#path = resolve(place.baseDir, options.path)
     this.targets = sqliteTargets(basename(this.#path))
+    this.merging = { open: request => openSqliteMerging(request, this.#path) }
   }
 
   async probe(context: SourceContext): Promise<Finding[]> {

@@ -189,7 +189,7 @@ export async function prepareRoles(
   return { arguments: ['--no-owner', '--no-privileges'], ownersLeftOut: true }
 }
 
-export async function requireExtensions(restore: DatabaseRestore): Promise<void> {
+export async function requireExtensions(restore: Pick<DatabaseRestore, 'admin' | 'database'>): Promise<void> {
   const wanted = restore.database.extensions.map(extension => extension.name)
   if (wanted.length === 0) return
   const rows = await restore.admin.query<{ name: string }>('SELECT name FROM pg_available_extensions')

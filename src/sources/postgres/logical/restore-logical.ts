@@ -107,7 +107,7 @@ function chooseTargets(request: RestoreRequest, manifest: Manifest): Chosen[] {
 }
 
 /** New enough for the server, and for the archives: an older pg_restore can't read what a newer pg_dump wrote. */
-async function toolsFor(admin: Session, manifest: Manifest, binDir: string | undefined): Promise<PostgresTools> {
+export async function toolsFor(admin: Session, manifest: Manifest, binDir: string | undefined): Promise<PostgresTools> {
   const dumped = Number.parseInt(String(manifest.database?.properties['pgDumpVersion'] ?? '0'), 10)
   const versionNumber = Math.max(admin.versionNumber, dumped * 10_000)
   const version = versionNumber === admin.versionNumber ? admin.version : `archives of ${dumped}`

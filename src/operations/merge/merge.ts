@@ -1,0 +1,153 @@
+import { AppError, throwIfAborted } from '../../base/errors.ts'
+import { type MergePlan, planMerge } from '../../model/merge-plan.ts'
+import type { MergedTable, MergeReport } from '../../model/merge-report.ts'
+import type { MergeRules } from '../../model/merge-rules.ts'
+import type { MergingPlace, SnapshotReader, Source, SourceContext } from '../../sources/source.ts'
+import { followLinks, identify, rewriteLinks } from './identities.ts'
+import { insertRows } from './inserts.ts'
+import { checkKeys, checkTargetKeys } from './key-checks.ts'
+import { type Group, MergeRun } from './merge-run.ts'
+import { checkParents } from './parents.ts'
+import { tally } from './tally.ts'
+import { acceptNewRows } from './uniqueness.ts'
+import { decideUpdates, writeLaterUpdates, writeUpdates } from './updates.ts'
+import { STATE, UPDATE } from './work-table.ts'
+
+export interface MergeRequest extends SourceContext {
+  /** What is merged; of the source's kind. */
+  readonly snapshot: SnapshotReader
+  readonly source: Source
+  /** Absolute path or URL of an existing database; undefined: the source itself. */
+  readonly target?: string | undefined
+  /** Of a snapshot of several databases: the one to merge. */
+  readonly database?: string | undefined
+  readonly rules: MergeRules
+  /** Do all of it in a transaction that is rolled back. */
+  readonly dryRun: boolean
+  /**
+   * Called once, when all that can be checked beforehand has been, and before the target is locked or changed: time to stop
+   * the application and to save what is there. What it throws ends the merge. Not called by a dry run.
+   */
+  readonly beforeChange?: (() => Promise<void>) | undefined
+  readonly onProgress?: ((progress: MergeProgress) => void) | undefined
+}
+
+export interface MergeProgress {
+  readonly phase: 'reading' | 'merging'
+  /** The table that is being worked on. */
+  readonly table: string
+  /** How many tables are done, of how many. */
+  readonly done: number
+  readonly tables: number
+}
+
+export interface MergeResult extends MergeReport {
+  readonly durationMs: number
+}
+
+/**
+ * Adds to a living database what only the backup has, by rules; all of it or, when anything fails, nothing. Throws
+ * `config-invalid` for rules that can't be meant, `target-invalid` for keys that are not unique or rows that the target
+ * refuses, and what `Merging.open` throws.
+ */
+export async function merge(request: MergeRequest): Promise<MergeResult> {
+  const startedMs = request.clock.monotonicMs()
+  const { merging } = request.source
+  if (!merging) {
+    throw new AppError('unsupported', `a source of kind ${request.source.kind} can not be merged`, {
+      hint: 'Only rows of databases can: of SQLite, and of PostgreSQL with mode: logical. Use --strategy replace.',
+    })
+  }
+  const { snapshot, target, database, clock, logger, signal, scratchDir } = request
+  const place = await merging.open({ snapshot, target, database, clock, logger, signal, scratchDir })
+  try {
+    const plan = planMerge(request.rules, place.tables.target, place.tables.backup)
+    const report = await mergeInto(place, plan, request)
+    return { ...report, durationMs: Math.round(clock.monotonicMs() - startedMs) }
+  } finally {
+    await place.close()
+  }
+}
+
+async function mergeInto(place: MergingPlace, plan: MergePlan, request: MergeRequest): Promise<MergeReport> {
+  const run = new MergeRun(place, plan)
+  await readBackup(run, request)
+  await checkKeys(run)
+  await followLinks(run)
+  const left = await countLeft(place, plan)
+  throwIfAborted(request.signal)
+  if (!request.dryRun) await request.beforeChange?.()
+  await place.begin(run.tables.map(table => table.plan.target))
+  try {
+    await checkTargetKeys(run)
+    const tables = await mergeGroups(run, request)
+    const changed = tables.some(table => table.added + table.updated > 0)
+    throwIfAborted(request.signal)
+    await finish(run, request, tables)
+    return { target: place.target, dryRun: request.dryRun, changed, tables, left, differences: plan.differences }
+  } catch (error) {
+    await place.rollback().catch(() => {})
+    throw error
+  }
+}
+
+async function readBackup(run: MergeRun, request: MergeRequest): Promise<void> {
+  for (const [done, table] of run.tables.entries()) {
+    throwIfAborted(request.signal)
+    request.onProgress?.({ phase: 'reading', table: table.plan.name, done, tables: run.tables.length })
+    await table.fill(run.place)
+  }
+}
+
+async function countLeft(place: MergingPlace, plan: MergePlan): Promise<MergeReport['left']> {
+  const left: Array<MergeReport['left'][number]> = []
+  for (const each of plan.left) {
+    const backup = place.tables.backup.find(table => table.name === each.table)
+    left.push({ ...each, rows: backup === undefined ? undefined : await place.countBackupRows(backup) })
+  }
+  return left
+}
+
+async function mergeGroups(run: MergeRun, request: MergeRequest): Promise<MergedTable[]> {
+  const tables: MergedTable[] = []
+  for (const group of run.groups) {
+    throwIfAborted(request.signal)
+    const [first] = group
+    const [done, all] = [tables.length, run.tables.length]
+    request.onProgress?.({ phase: 'merging', table: first?.plan.name ?? '', done, tables: all })
+    const different = await mergeGroup(run, group)
+    for (const table of group) tables.push(await tally(run, table, different.get(table.plan.name) ?? 0))
+  }
+  return tables
+}
+
+/** Tables that refer to one another; their parents outside of the group are done. */
+async function mergeGroup(run: MergeRun, group: Group): Promise<Map<string, number>> {
+  await identify(run, group)
+  await rewriteLinks(run, group)
+  await checkParents(run, group)
+  const different = await decideUpdates(run, group)
+  await silenceTriggers(run, group)
+  await writeUpdates(run, group)
+  await acceptNewRows(run, group)
+  await insertRows(run, group)
+  await writeLaterUpdates(run, group)
+  return different
+}
+
+/** Only where something will be written: even this is a change of the target. */
+async function silenceTriggers(run: MergeRun, group: Group): Promise<void> {
+  if (run.plan.triggers) return
+  for (const table of group.filter(each => each.plan.target.triggers.length > 0)) {
+    const writes = await run.any(table, `b.s = ${STATE.new} OR b.u = ${UPDATE.wanted}`)
+    if (writes) await run.place.silenceTriggers(table.plan.target)
+  }
+}
+
+async function finish(run: MergeRun, request: MergeRequest, tables: readonly MergedTable[]): Promise<void> {
+  await run.place.checkReferences()
+  if (request.dryRun) return await run.place.rollback()
+  const added = run.tables.filter(({ plan }) => tables.some(table => table.table === plan.name && table.added > 0))
+  await run.place.advanceNumbers(added.map(table => table.plan.target))
+  await run.place.commit()
+}

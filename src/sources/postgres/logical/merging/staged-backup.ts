@@ -1,0 +1,117 @@
+import { rm } from 'node:fs/promises'
+import { join } from 'node:path'
+import { AppError, throwIfAborted } from '../../../../base/errors.ts'
+import { systemRandom } from '../../../../base/random.ts'
+import {
+  type ConnectionSettings,
+  type PostgresTools,
+  runTool,
+  type Session,
+} from '../../../../clients/postgres/index.ts'
+import type { ManifestServerDatabase } from '../../../../model/manifest.ts'
+import type { MergingRequest } from '../../../source.ts'
+import { Archives, runOverArchive } from '../archives.ts'
+import { stagingName } from '../database-names.ts'
+import { requireExtensions } from '../restore-database.ts'
+import { toolsFor } from '../restore-logical.ts'
+import { StagingDatabase } from '../staging-database.ts'
+
+export interface StagingRequest {
+  readonly request: MergingRequest
+  readonly settings: ConnectionSettings
+  readonly admin: Session
+  readonly binDir: string | undefined
+  readonly jobs: number
+}
+
+/** Brings one database of the snapshot back beside the target: tables and rows, without keys and indexes. */
+export async function stageBackup(staging: StagingRequest): Promise<StagingDatabase> {
+  const { request, settings, admin } = staging
+  const database = chooseDatabase(request, settings.database)
+  const manifest = request.snapshot.manifest
+  if (!manifest) throw notMergeable(request, 'has no manifest')
+  await requireExtensions({ admin, database })
+  const tools = await toolsFor(admin, manifest, staging.binDir)
+  const archives = await Archives.of(request.snapshot)
+  const name = stagingName(settings.database, systemRandom.bytes(4))
+  const options = { owner: undefined, create: undefined }
+  const place = await StagingDatabase.create(admin, settings.database, name, database, options)
+  try {
+    await load({ ...staging, tools, archives, database, name })
+    return place
+  } catch (error) {
+    await place.drop().catch(() => {})
+    throw error
+  }
+}
+
+/** The one that is named; else the one that is called as the target, or the only one. */
+function chooseDatabase(request: MergingRequest, target: string): ManifestServerDatabase {
+  const { manifest } = request.snapshot
+  const all = manifest?.database?.databases
+  if (all === undefined) throw notMergeable(request, 'is not of databases taken one by one')
+  if (manifest?.type === 'schema' || manifest?.type === 'data') {
+    throw notMergeable(request, `holds ${manifest.type === 'schema' ? 'no rows' : 'rows without their tables'}`)
+  }
+  const wanted = request.database ?? target
+  const found = all.find(database => database.name === wanted)
+  const [only] = all
+  if (found) return found
+  if (only && all.length === 1 && request.database === undefined) return only
+  throw new AppError('not-found', `the snapshot holds no database ${wanted}`, {
+    hint: `It holds: ${all.map(database => database.name).join(', ')}. Name one of them with --database.`,
+  })
+}
+
+function notMergeable(request: MergingRequest, why: string): AppError {
+  return new AppError('unsupported', `snapshot ${request.snapshot.id.slice(0, 8)} ${why}, and can not be merged`, {
+    hint: 'Choose a snapshot of type full, incremental or differential of a source with mode: logical; see: lifeboat snapshots',
+  })
+}
+
+interface Loading extends StagingRequest {
+  readonly tools: PostgresTools
+  readonly archives: Archives
+  readonly database: ManifestServerDatabase
+  readonly name: string
+}
+
+async function load(loading: Loading): Promise<void> {
+  const [main = '', ...parts] = loading.database.archives
+  if (loading.jobs === 1) {
+    await stream(loading, main, ['--section=pre-data', '--section=data'])
+    for (const part of parts) await stream(loading, part, ['--data-only'])
+    return
+  }
+  const dir = join(loading.request.scratchDir, 'merge-archives')
+  try {
+    const [mainFile = '', ...partFiles] = await loading.archives.spool([main, ...parts], dir)
+    await loadFile(loading, mainFile, ['--section=pre-data', '--section=data', `--jobs=${loading.jobs}`])
+    for (const part of partFiles) await loadFile(loading, part, ['--data-only'])
+  } finally {
+    await rm(dir, { recursive: true, force: true })
+  }
+}
+
+async function stream(loading: Loading, path: string, args: readonly string[]): Promise<void> {
+  throwIfAborted(loading.request.signal)
+  await runOverArchive(loading.tools, toolRequest(loading, args), loading.archives.read(path), `read ${path}`)
+}
+
+async function loadFile(loading: Loading, file: string, args: readonly string[]): Promise<void> {
+  throwIfAborted(loading.request.signal)
+  const request = { ...toolRequest(loading, [...args, file]), tool: 'pg_restore' }
+  await runTool(loading.tools, request, `read ${loading.database.name}`)
+}
+
+/** Owners, rights and comments mean nothing here, and only a superuser may set all of them. */
+function toolRequest({ settings, name, request }: Loading, args: readonly string[]) {
+  const options = [settings.options, '-c synchronous_commit=off'].filter(Boolean).join(' ')
+  const without = ['--no-owner', '--no-privileges', '--no-comments', '--no-security-labels', '--no-tablespaces']
+  return {
+    args: ['--exit-on-error', '--no-password', '--dbname', name, ...without, ...args],
+    settings: { ...settings, database: name, options },
+    database: name,
+    signal: request.signal,
+  }
+}
