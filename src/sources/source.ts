@@ -1,6 +1,7 @@
 import type { ZodType } from 'zod'
 import type { Clock } from '../base/clock.ts'
 import type { Logger } from '../base/logger.ts'
+import type { Secret } from '../base/secret.ts'
 import type { Finding } from '../model/finding.ts'
 import type { BackupType, Manifest, ManifestDatabase } from '../model/manifest.ts'
 import type { NodeMeta, TreeNode } from '../model/node.ts'
@@ -200,6 +201,12 @@ export interface RestoreRequest extends SourceContext {
    * then. What it throws ends the restore, and the target is as it was.
    */
   readonly beforeChange?: (() => Promise<void>) | undefined
+  /**
+   * With `checks`: called for each whole copy that passed them, before it takes anybody's place. The outcomes join those
+   * of the source's own checks: one that failed keeps the copy from its place. A folder is written where it belongs, and
+   * asked there; a cluster is asked only by `verify`, which starts a server on it.
+   */
+  readonly onRestored?: OnRestored | undefined
   /** Keep what a swap takes away, in one piece, beside the target and under a name that ends in this. */
   readonly keepAs?: string | undefined
 }
@@ -208,7 +215,42 @@ export interface VerifyRequest extends SourceContext {
   readonly snapshot: SnapshotReader
   /** Not only read it: really restore it, into something that is thrown away. */
   readonly restore: boolean
+  /** With `restore`: as in `RestoreRequest`. */
+  readonly onRestored?: OnRestored | undefined
 }
+
+export type OnRestored = (copy: RestoredCopy) => Promise<readonly CheckOutcome[]>
+
+/** Restored data that nobody uses yet, as long as it can be looked at. */
+export interface RestoredCopy {
+  /** Absolute path of the file or folder; undefined for databases of a server. */
+  readonly path?: string | undefined
+  /** Of a server's database, for programs that look at it. */
+  readonly server?: RestoredServer | undefined
+  /** Asks it by SQL; undefined where there is none to ask. */
+  readonly query?: ((question: CopyQuestion) => Promise<CopyAnswer>) | undefined
+}
+
+export interface RestoredServer {
+  /** Of the database that is meant where none is named; without a password. */
+  readonly url: string
+  readonly password: Secret | undefined
+  /** Names as they were captured: what can be asked in this copy. */
+  readonly databases: readonly string[]
+  /** The one that is meant where none is named; need not be in this copy. */
+  readonly defaultDatabase: string
+}
+
+/** One statement, run so that it can change nothing. */
+export interface CopyQuestion {
+  readonly sql: string
+  /** Of a server; default its `defaultDatabase`. */
+  readonly database?: string | undefined
+  readonly timeoutMs: number
+}
+
+/** The one value that a statement gave, as text (null: SQL's NULL), or why there is none, in words. */
+export type CopyAnswer = { readonly value: string | null } | { readonly problem: string }
 
 export interface VerifyOutcome {
   readonly checks: readonly CheckOutcome[]
@@ -297,6 +339,8 @@ export interface SourceDefinition<Options = unknown> {
   readonly summary: string
   /** The keys of a source of this kind in `lifeboat.yaml`, `kind` left out. Each field has a `.describe()`. */
   readonly options: ZodType<Options>
+  /** What a restored copy of this kind can be held to, beside commands and HTTP calls: `sql`, or that `files` exist. */
+  readonly answers: 'sql' | 'files'
   readonly load: () => Promise<SourceFactory<Options>>
 }
 

@@ -5,5 +5,6 @@ export const files = defineSource({
   kind: 'files',
   summary: 'A folder (or a single file) with all its metadata.',
   options: filesOptions,
+  answers: 'files',
   load: async () => (await import('./files-source.ts')).createFilesSource,
 })

@@ -5,6 +5,7 @@ export const sqlite = defineSource({
   kind: 'sqlite',
   summary: 'A SQLite database file, captured as of one instant while the application goes on writing.',
   options: sqliteOptions,
+  answers: 'sql',
   load: async () => {
     const { SqliteSource } = await import('./sqlite-source.ts')
     return (name, options, place) => new SqliteSource(name, options, place)

@@ -1,4 +1,5 @@
 import type { DatabaseSync } from 'node:sqlite'
+import { askDatabase } from './ask-database.ts'
 import { checkDatabase } from './check-database.ts'
 import { copyDatabase } from './copy-database.ts'
 import { describeDatabase } from './describe-database.ts'
@@ -50,6 +51,7 @@ class SessionProcess {
       return null
     },
     check: ({ expected }) => checkDatabase(this.#database, expected),
+    ask: ({ path, sql }) => askDatabase(path, sql),
     isFree: ({ path }) => isFree(path),
     settle: () => {
       this.#database.close()

@@ -1,5 +1,5 @@
 import type { ManifestTable } from '../../model/manifest.ts'
-import type { CheckOutcome } from '../source.ts'
+import type { CheckOutcome, CopyAnswer } from '../source.ts'
 import type { WalIndexHeader } from './wal-index.ts'
 
 /** What a session can be asked, with what it answers. One at a time, in order. */
@@ -20,6 +20,8 @@ export interface SessionCalls {
   /** Runs SQL text against the private file. */
   run: { ask: { sql: string }; answer: null }
   check: { ask: { expected: ExpectedContent | undefined }; answer: CheckReport }
+  /** Runs one statement on a file, on a connection that can't write. */
+  ask: { ask: { path: string; sql: string }; answer: CopyAnswer }
   /** Is anyone using the database? Locks it for an instant. */
   isFree: { ask: { path: string }; answer: boolean }
   /** Ends the write-ahead log of a private file, leaving one file. */
