@@ -21,6 +21,29 @@ export const errorOutput = z
   })
   .describe('Every failed command prints this instead of its own output, and ends with the exit code of the error.')
 
+const verified = z.strictObject({
+  source: z.string(),
+  kind: z.string(),
+  repository: repositoryName,
+  snapshot: id,
+  shortId,
+  time,
+  run: z.string().describe('id of the run: `lifeboat report` shows its report'),
+  level: z.enum(PROOF_LEVELS).describe('what was asked for'),
+  passed: z.boolean().describe('what comes out is what was captured'),
+  damaged: z.boolean().describe('bytes of it are lost or changed'),
+  proof: z.enum(PROOF_LEVELS).nullable().describe('what is now proven; null: it did not pass'),
+  checks: checksSchema,
+  steps: reportSchema.shape.steps,
+  bytesRead: bytes.describe('size of what was read'),
+  durationMs: count,
+  findings,
+})
+
+const notVerified = z
+  .strictObject({ source: z.string(), error: errorOutput.shape.error })
+  .describe('a source that could not be verified while others could')
+
 const backedUp = z.strictObject({
   source: z.string(),
   kind: z.string(),
@@ -39,6 +62,10 @@ const backedUp = z.strictObject({
   durationMs: count,
   complete: z.boolean().describe('false: something is missing or changed while it was read, see findings'),
   findings,
+  verification: z
+    .union([verified, notVerified])
+    .optional()
+    .describe('where a policy says `verify` and it was due; with `error` where it could not be tried'),
 })
 
 const notBackedUp = z
@@ -89,29 +116,6 @@ const restored = z.strictObject({
     .optional()
     .describe('with --start: the server that runs on it now, and the moment that it reached'),
 })
-
-const verified = z.strictObject({
-  source: z.string(),
-  kind: z.string(),
-  repository: repositoryName,
-  snapshot: id,
-  shortId,
-  time,
-  run: z.string().describe('id of the run: `lifeboat report` shows its report'),
-  level: z.enum(PROOF_LEVELS).describe('what was asked for'),
-  passed: z.boolean().describe('what comes out is what was captured'),
-  damaged: z.boolean().describe('bytes of it are lost or changed'),
-  proof: z.enum(PROOF_LEVELS).nullable().describe('what is now proven; null: it did not pass'),
-  checks: checksSchema,
-  steps: reportSchema.shape.steps,
-  bytesRead: bytes.describe('size of what was read'),
-  durationMs: count,
-  findings,
-})
-
-const notVerified = z
-  .strictObject({ source: z.string(), error: errorOutput.shape.error })
-  .describe('a source that could not be verified while others could')
 
 const checked = z.strictObject({
   repository: repositoryName,

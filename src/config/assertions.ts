@@ -112,7 +112,8 @@ function toAssertion(written: Written): Assertion {
 
 function isPattern(text: string): boolean {
   try {
-    return new RegExp(text) !== undefined
+    RegExp(text)
+    return true
   } catch {
     return false
   }

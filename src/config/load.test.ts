@@ -79,7 +79,7 @@ const edits: Array<[name: string, from: string, to: string, expected: string]> =
     'a key of a source',
     'exclude',
     'excludes',
-    'lifeboat.yaml:5:39: sources.docs.excludes is not a known key; did you mean "exclude"? (allowed: path, exclude, kind, restore)',
+    'lifeboat.yaml:5:39: sources.docs.excludes is not a known key; did you mean "exclude"? (allowed: path, exclude, kind, restore, assertions)',
   ],
   [
     'a key at the top',
@@ -295,11 +295,11 @@ describe('assertions and verification', () => {
 
   test.each([
     ['{ sql: SELECT 1 }', 'at least one of equals, atLeast, atMost, matches'],
-    ['{ sql: SELECT 1, matches: "(" }', 'matches: a regular expression'],
-    ['{ command: echo hi }', 'command: a program and its arguments, as a list'],
-    ['{ http: "ftp://x" }', 'http: an http or https URL'],
+    ['{ sql: SELECT 1, matches: "(" }', 'assertions.0.matches cannot be "(" (allowed: a regular expression)'],
+    ['{ command: echo hi }', 'a program and its arguments, as a list'],
+    ['{ http: "ftp://x" }', 'allowed: an http or https URL'],
     ['{ exists: a }', 'a mapping with one of sql, command, http'],
-    ['{ sql: SELECT 1, equals: 1, timeout: soon }', 'timeout: a duration like "30s" or "5m"'],
+    ['{ sql: SELECT 1, equals: 1, timeout: soon }', 'allowed: a duration like "30s" or "5m"'],
     ['{ sql: SELECT 1, equal: 1 }', 'at least one of equals'],
   ])('%s is refused, saying what would do', (list, allowed) => {
     expect(() => parse(withAssertions(list))).toThrow(/lifeboat\.yaml:4:/)

@@ -2,7 +2,7 @@ import { Child } from '../../base/child.ts'
 import { formatDuration } from '../../base/durations.ts'
 import type { CommandAssertion } from '../../model/assertion.ts'
 import type { RestoredCopy } from '../../sources/source.ts'
-import type { Asserted, AssertionContext } from './run-assertions.ts'
+import type { Asserted, AssertionContext } from './asserted.ts'
 
 const EXPECTED = 'exit code 0'
 

@@ -5,7 +5,7 @@ import { join, sep } from 'node:path'
 import { systemCode } from '../../base/errors.ts'
 import type { FileAssertion } from '../../model/assertion.ts'
 import type { RestoredCopy } from '../../sources/source.ts'
-import type { Asserted } from './run-assertions.ts'
+import type { Asserted } from './asserted.ts'
 
 export async function assertFile(assertion: FileAssertion, copy: RestoredCopy): Promise<Asserted> {
   const { exists, sha256, minBytes } = assertion

@@ -1,7 +1,7 @@
 import { formatDuration } from '../../base/durations.ts'
 import { messageOf } from '../../base/errors.ts'
 import type { HttpAssertion } from '../../model/assertion.ts'
-import type { Asserted } from './run-assertions.ts'
+import type { Asserted } from './asserted.ts'
 
 /** Of an answer, this much is searched. */
 const LIMIT_BYTES = 4 * 1024 * 1024

@@ -1,6 +1,6 @@
 import type { SqlAssertion } from '../../model/assertion.ts'
 import type { RestoredCopy } from '../../sources/source.ts'
-import type { Asserted } from './run-assertions.ts'
+import type { Asserted } from './asserted.ts'
 
 export async function assertSql(assertion: SqlAssertion, copy: RestoredCopy): Promise<Asserted> {
   const rules = rulesOf(assertion)

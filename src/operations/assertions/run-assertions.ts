@@ -6,19 +6,7 @@ import { assertCommand } from './assert-command.ts'
 import { assertFile } from './assert-file.ts'
 import { assertHttp } from './assert-http.ts'
 import { assertSql } from './assert-sql.ts'
-
-export interface AssertionContext {
-  readonly signal: AbortSignal
-  /** For commands; ours without what is meant for us alone. */
-  readonly environment: Readonly<Record<string, string | undefined>>
-}
-
-/** What looking found; `passed` says whether it is what was expected. */
-export interface Asserted {
-  readonly passed: boolean
-  readonly expected: string
-  readonly found: string
-}
+import type { Asserted, AssertionContext } from './asserted.ts'
 
 /**
  * Holds a restored copy to what the user says of it, in the order it is said. What can't be found out has failed: a

@@ -87,7 +87,9 @@ class Proving {
       return await this.#prove(reader)
     } catch (error) {
       const failed = failedChecks(error)
-      if (failed !== undefined) return { checks: failed, findings: [], bytesRead: 0 }
+      if (failed !== undefined) {
+        return { checks: failed, findings: [], bytesRead: reader?.manifest?.totals.sizeBytes ?? 0 }
+      }
       if (!isAppError(error, 'damaged')) throw error
       const outcome = reader && (await readEverything({ repository, snapshot: reader, signal, onProgress }))
       if (outcome !== undefined && outcome.findings.length > 0) return outcome
