@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { formatDuration, parseDuration } from './durations.ts'
+import { formatAgo, formatDuration, parseDuration } from './durations.ts'
 
 const HOUR = 3_600_000
 
@@ -24,3 +24,13 @@ test.each([
   [2 * HOUR + 5 * 60_000, '2 h 5 min'],
   [99 * HOUR, '4 d 3 h'],
 ])('writes %d as %s', (ms, text) => expect(formatDuration(ms)).toBe(text))
+
+test.each([
+  [-HOUR, 'just now'],
+  [59_000, 'just now'],
+  [90_000, '1 minute ago'],
+  [3.9 * HOUR, '3 hours ago'],
+  [13 * 24 * HOUR, '13 days ago'],
+  [14 * 24 * HOUR, '2 weeks ago'],
+  [400 * 24 * HOUR, '13 months ago'],
+])('tells %d from now as %s', (ms, text) => expect(formatAgo(new Date(1e12 - ms), new Date(1e12))).toBe(text))

@@ -44,6 +44,22 @@ export function formatDuration(durationMs: number): string {
   return pair(Math.round(ms / HOUR), 24, 'd', 'h')
 }
 
+/** `just now`, `5 minutes ago`, `3 hours ago`, `13 days ago`, `2 weeks ago`, `14 months ago`: for a glance. */
+export function formatAgo(time: Date, now: Date): string {
+  const passedMs = now.getTime() - time.getTime()
+  if (passedMs < MINUTE) return 'just now'
+  const { unitMs, name } = AGO.find(({ fromMs }) => passedMs >= fromMs) ?? { unitMs: MINUTE, name: 'minute' }
+  const count = Math.floor(passedMs / unitMs)
+  return `${count} ${name}${count === 1 ? '' : 's'} ago`
+}
+
+const AGO = [
+  { fromMs: 60 * DAY, unitMs: 30 * DAY, name: 'month' },
+  { fromMs: 14 * DAY, unitMs: 7 * DAY, name: 'week' },
+  { fromMs: DAY, unitMs: DAY, name: 'day' },
+  { fromMs: HOUR, unitMs: HOUR, name: 'hour' },
+]
+
 function pair(value: number, per: number, major: string, minor: string): string {
   const rest = value % per
   return rest === 0 ? `${Math.floor(value / per)} ${major}` : `${Math.floor(value / per)} ${major} ${rest} ${minor}`

@@ -1,6 +1,6 @@
 import type { Finding } from '../model/finding.ts'
 import type { Id } from '../model/node.ts'
-import type { Proof } from '../model/recovery-point.ts'
+import type { ProofLevel, ProofRecord } from '../model/recovery-point.ts'
 
 /**
  * The local record of what was done and what is proven. A convenience: it can be lost without losing a backup. Several
@@ -10,10 +10,12 @@ export interface Catalog {
   saveRun(run: Run): Promise<void>
   /** Newest first. */
   listRuns(query: RunQuery): Promise<Run[]>
-  /** Keeps the strongest proof of a snapshot: `restored` over `checked`. */
-  saveProofs(repositoryId: Id, snapshotIds: readonly Id[], proof: Exclude<Proof, 'recorded'>, at: Date): Promise<void>
-  /** Snapshots of a repository of which more is proven than that they were recorded. */
-  listProofs(repositoryId: Id): Promise<ReadonlyMap<Id, Proof>>
+  /** Keeps the strongest proof of a snapshot, `restored` over `checked`. It makes good a failure of its level or a lesser. */
+  saveProofs(repositoryId: Id, snapshotIds: readonly Id[], level: ProofLevel, at: Date): Promise<void>
+  /** Snapshots that did not pass: whatever was proven of them before no longer holds. */
+  saveFailedProofs(repositoryId: Id, snapshotIds: readonly Id[], level: ProofLevel, at: Date): Promise<void>
+  /** Snapshots of a repository of which more is known than that they were recorded. */
+  listProofs(repositoryId: Id): Promise<ReadonlyMap<Id, ProofRecord>>
   close(): Promise<void>
 }
 

@@ -36,4 +36,11 @@ test('a bug is not hidden', async () => {
 })
 
 const fail = () => Promise.reject(new AppError('failed', 'the disk is full'))
-const failing: Catalog = { saveRun: fail, listRuns: fail, saveProofs: fail, listProofs: fail, close: async () => {} }
+const failing: Catalog = {
+  saveRun: fail,
+  listRuns: fail,
+  saveProofs: fail,
+  saveFailedProofs: fail,
+  listProofs: fail,
+  close: async () => {},
+}

@@ -1,7 +1,7 @@
 import { AppError } from '../base/errors.ts'
 import type { Finding } from '../model/finding.ts'
 import type { Id } from '../model/node.ts'
-import type { Proof } from '../model/recovery-point.ts'
+import type { ProofLevel, ProofRecord } from '../model/recovery-point.ts'
 import type { Catalog, Run, RunQuery } from './catalog.ts'
 
 /**
@@ -29,17 +29,16 @@ export class UnfailingCatalog implements Catalog {
     return this.#try<Run[]>(catalog => catalog.listRuns(query), [])
   }
 
-  async saveProofs(
-    repositoryId: Id,
-    snapshotIds: readonly Id[],
-    proof: Exclude<Proof, 'recorded'>,
-    at: Date,
-  ): Promise<void> {
-    await this.#try(catalog => catalog.saveProofs(repositoryId, snapshotIds, proof, at), undefined)
+  async saveProofs(repositoryId: Id, snapshotIds: readonly Id[], level: ProofLevel, at: Date): Promise<void> {
+    await this.#try(catalog => catalog.saveProofs(repositoryId, snapshotIds, level, at), undefined)
   }
 
-  async listProofs(repositoryId: Id): Promise<ReadonlyMap<Id, Proof>> {
-    return this.#try<ReadonlyMap<Id, Proof>>(catalog => catalog.listProofs(repositoryId), new Map())
+  async saveFailedProofs(repositoryId: Id, snapshotIds: readonly Id[], level: ProofLevel, at: Date): Promise<void> {
+    await this.#try(catalog => catalog.saveFailedProofs(repositoryId, snapshotIds, level, at), undefined)
+  }
+
+  async listProofs(repositoryId: Id): Promise<ReadonlyMap<Id, ProofRecord>> {
+    return this.#try<ReadonlyMap<Id, ProofRecord>>(catalog => catalog.listProofs(repositoryId), new Map())
   }
 
   async close(): Promise<void> {

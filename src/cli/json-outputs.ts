@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import { BACKUP_TYPES } from '../model/manifest.ts'
-import { PROOFS } from '../model/recovery-point.ts'
+import { PROOF_LEVELS, PROOFS } from '../model/recovery-point.ts'
 import { checksSchema, reportSchema } from '../model/report-schema.ts'
 import { absolutePath, bytes, count, findings, id, repositoryName, shortId, time } from './json-fields.ts'
 import { RESTORE_OUTPUTS } from './json-outputs-restore.ts'
@@ -22,6 +22,29 @@ export const errorOutput = z
   })
   .describe('Every failed command prints this instead of its own output, and ends with the exit code of the error.')
 
+const verified = z.strictObject({
+  source: z.string(),
+  kind: z.string(),
+  repository: repositoryName,
+  snapshot: id,
+  shortId,
+  time,
+  run: z.string().describe('id of the run: `lifeboat report` shows its report'),
+  level: z.enum(PROOF_LEVELS).describe('what was asked for'),
+  passed: z.boolean().describe('what comes out is what was captured'),
+  damaged: z.boolean().describe('bytes of it are lost or changed'),
+  proof: z.enum(PROOF_LEVELS).nullable().describe('what is now proven; null: it did not pass'),
+  checks: checksSchema,
+  steps: reportSchema.shape.steps,
+  bytesRead: bytes.describe('size of what was read'),
+  durationMs: count,
+  findings,
+})
+
+const notVerified = z
+  .strictObject({ source: z.string(), error: errorOutput.shape.error })
+  .describe('a source that could not be verified while others could')
+
 const backedUp = z.strictObject({
   source: z.string(),
   kind: z.string(),
@@ -40,6 +63,10 @@ const backedUp = z.strictObject({
   durationMs: count,
   complete: z.boolean().describe('false: something is missing or changed while it was read, see findings'),
   findings,
+  verification: z
+    .union([verified, notVerified])
+    .optional()
+    .describe('where a policy says `verify` and it was due; with `error` where it could not be tried'),
 })
 
 const notBackedUp = z
@@ -59,23 +86,9 @@ const snapshot = z.strictObject({
   tags: z.array(z.string()).describe('those that a person gave'),
   sizeBytes: bytes.nullable().describe('what a restore would write; null where the snapshot does not say'),
   addedBytes: bytes.nullable().describe('what it added to the repository, compressed and encrypted'),
-  proof: z.enum(PROOFS).describe('how far it is proven that it comes back'),
+  proof: z.enum(PROOFS).describe('how far it is proven that it comes back; `failed`: it did not pass'),
+  provenAt: time.nullable().describe('when that was; null for `recorded`'),
   window: recoveryWindow.optional().describe('of a PostgreSQL cluster, when its source is named'),
-})
-
-const verified = z.strictObject({
-  source: z.string(),
-  kind: z.string(),
-  repository: repositoryName,
-  snapshot: id,
-  shortId,
-  time,
-  passed: z.boolean().describe('what comes out is what was captured'),
-  proof: z.enum(['checked', 'restored']).nullable().describe('what is now proven; null: a check failed'),
-  checks: checksSchema,
-  bytesRead: bytes.describe('size of what was read'),
-  durationMs: count,
-  findings,
 })
 
 const checked = z.strictObject({
@@ -192,7 +205,10 @@ export const JSON_OUTPUTS: Readonly<Record<string, z.ZodType>> = {
   }),
   snapshots: z.array(snapshot).describe('Oldest first.'),
   ...RESTORE_OUTPUTS,
-  verify: verified,
+  verify: z.strictObject({
+    passed: z.boolean().describe('all of them'),
+    verified: z.array(z.union([verified, notVerified])).describe('one for each recovery point'),
+  }),
   report: z.union([reportSchema, z.array(reportSchema).describe('with --list: newest first')]),
   ls: z.strictObject({ ...snapshotPlace, entries: z.array(listedEntry) }),
   cat: z.union([

@@ -45,15 +45,24 @@ export async function checkReportOption(call: Call): Promise<void> {
  * written: what the report tells of has happened all the same, and the kept one has it.
  */
 export async function saveReport(call: Call, app: App, report: Report): Promise<void> {
-  const { keepReport } = await import('../operations/report/report-store.ts')
+  await keepReport(call, app, report)
+  await writeReportOption(call, report)
+}
+
+/** In the state folder alone. As with the catalog: what is done has not failed because no record could be written. */
+export async function keepReport(call: Call, app: App, report: Report): Promise<void> {
+  const store = await import('../operations/report/report-store.ts')
   try {
-    await keepReport(await reportFolder(app), report)
+    await store.keepReport(await reportFolder(app), report)
   } catch (error) {
-    // As with the catalog: a restore that is done has not failed because no record of it could be written.
     call.logger.warn(`the report of this run could not be kept: ${messageOf(error)}`)
   }
+}
+
+/** To the file of `--report` alone, if there is one and something to write. */
+export async function writeReportOption(call: Call, report: Report | undefined): Promise<void> {
   const file = call.values.text('report')
-  if (file !== undefined) await writeReport(resolve(file), report)
+  if (file !== undefined && report !== undefined) await writeReport(resolve(file), report)
 }
 
 /** Writes one file, whole or not at all, for its owner only. Throws `usage` or `incomplete`. */

@@ -8,9 +8,15 @@ import { AppError } from '../base/errors.ts'
 import { type Config, findConfigFile, loadConfig, parseConfig } from './load.ts'
 
 const kinds = [
-  { kind: 'sqlite', summary: 'a database file', options: z.object({ path: z.string().describe('The file.') }) },
+  {
+    kind: 'sqlite',
+    answers: 'sql' as const,
+    summary: 'a database file',
+    options: z.object({ path: z.string().describe('The file.') }),
+  },
   {
     kind: 'files',
+    answers: 'files' as const,
     summary: 'a folder',
     options: z.object({ path: z.string(), exclude: z.array(z.string()).default([]) }),
   },
@@ -73,7 +79,7 @@ const edits: Array<[name: string, from: string, to: string, expected: string]> =
     'a key of a source',
     'exclude',
     'excludes',
-    'lifeboat.yaml:5:39: sources.docs.excludes is not a known key; did you mean "exclude"? (allowed: path, exclude, kind, restore)',
+    'lifeboat.yaml:5:39: sources.docs.excludes is not a known key; did you mean "exclude"? (allowed: path, exclude, kind, restore, assertions)',
   ],
   [
     'a key at the top',
@@ -263,5 +269,56 @@ describe('files', () => {
     await chmod(join(folder, 'lifeboat.yaml'), 0o644)
     const config = await loadConfig(join(folder, 'lifeboat.yaml'), { environment: { DOCS: 'd' }, kinds })
     expect([...config.sources.keys()]).toEqual(['app', 'docs'])
+  })
+})
+
+describe('assertions and verification', () => {
+  const withAssertions = (list: string, policy = ''): string =>
+    `repositories:\n  main: { url: ./b, passwordFile: ./p }\nsources:\n  app: { kind: sqlite, path: a, assertions: [${list}] }\n  docs: { kind: files, path: d }\n${policy}`
+
+  test('become what the operations work with', () => {
+    const config = parse(
+      withAssertions(
+        '{ sql: SELECT 1, equals: null }, { command: [./check, a] , timeout: 5s, name: c }, { http: "http://h/x" }',
+      ),
+    )
+    expect(config.sources.get('app')?.assertions).toEqual([
+      { sql: 'SELECT 1', equals: null, timeoutMs: 60_000 },
+      { command: ['./check', 'a'], name: 'c', timeoutMs: 5_000 },
+      { http: 'http://h/x', status: 200, timeoutMs: 60_000 },
+    ])
+    const files = withAssertions('').replace('path: d', 'path: d, assertions: [{ exists: ./a/b, minBytes: 10K }]')
+    expect(parse(files).sources.get('docs')?.assertions).toEqual([
+      { exists: 'a/b', sha256: undefined, minBytes: 10_240 },
+    ])
+  })
+
+  test.each([
+    ['{ sql: SELECT 1 }', 'at least one of equals, atLeast, atMost, matches'],
+    ['{ sql: SELECT 1, matches: "(" }', 'assertions.0.matches cannot be "(" (allowed: a regular expression)'],
+    ['{ command: echo hi }', 'a program and its arguments, as a list'],
+    ['{ http: "ftp://x" }', 'allowed: an http or https URL'],
+    ['{ exists: a }', 'a mapping with one of sql, command, http'],
+    ['{ sql: SELECT 1, equals: 1, timeout: soon }', 'allowed: a duration like "30s" or "5m"'],
+    ['{ sql: SELECT 1, equal: 1 }', 'at least one of equals'],
+  ])('%s is refused, saying what would do', (list, allowed) => {
+    expect(() => parse(withAssertions(list))).toThrow(/lifeboat\.yaml:4:/)
+    expect(() => parse(withAssertions(list))).toThrow(allowed)
+  })
+
+  test('a file assertion stays in its folder', () => {
+    for (const path of ['../x', '/etc/passwd', 'a/../../x']) {
+      const text = withAssertions('').replace('path: d', `path: d, assertions: [{ exists: ${path} }]`)
+      expect(() => parse(text)).toThrow('a path in the folder, relative to it')
+    }
+  })
+
+  test.each([
+    ['restored', { level: 'restored', every: 1 }],
+    ['{ level: checked, every: 7 }', { level: 'checked', every: 7 }],
+  ])('policies verify %s', (verify, expected) => {
+    const policy = `policies:\n  p: { sources: [app], repositories: [main], verify: ${verify} }\n`
+    expect(parse(withAssertions('', policy)).policies.get('p')?.verify).toEqual(expected)
+    expect(() => parse(withAssertions('', policy.replace(verify, 'often')))).toThrow('"checked", "restored"')
   })
 })

@@ -1,7 +1,9 @@
 import { z } from 'zod'
 import { parseDuration } from '../base/durations.ts'
 import { BACKUP_TYPES } from '../model/manifest.ts'
+import { PROOF_LEVELS } from '../model/recovery-point.ts'
 import { parseRetentionDuration, type RetentionDuration } from '../model/retention-time.ts'
+import { assertionsSchema } from './assertions.ts'
 import { restoreSettings } from './restore-settings.ts'
 
 /** Names become tags, folders of snapshots and words on a command line. */
@@ -82,6 +84,21 @@ const objectives = z
   })
   .describe('What the policy promises.')
 
+const level = z.enum(PROOF_LEVELS)
+
+const verification = z
+  .union(
+    [
+      level.transform(wanted => ({ level: wanted, every: 1 })),
+      z.strictObject({
+        level: level.describe('`checked`: every byte is read. `restored`: it is brought back, then thrown away.'),
+        every: count.default(1).describe('One in so many backups.'),
+      }),
+    ],
+    { error: '"checked", "restored", or a mapping like { level: restored, every: 7 }' },
+  )
+  .describe('Prove after a backup that it comes back: `checked`, `restored`, or one in so many.')
+
 const CRON = /^(@(hourly|daily|weekly|monthly)|(\S+\s+){4}\S+)$/
 
 const policy = z
@@ -101,19 +118,23 @@ const policy = z
     type: z.enum(BACKUP_TYPES).optional().describe('Type of the backups; default `incremental`.'),
     keep: keep.optional(),
     objectives: objectives.optional(),
+    verify: verification.optional(),
   })
   .describe('Which sources go to which repositories, when, and how long they are kept.')
 
 /** Keys that sources of every kind have beside those of their adapter. */
-const commonSourceKeys = {
+const commonSourceKeys = (answers: SourceKind['answers']) => ({
   restore: restoreSettings.optional(),
-}
+  assertions: assertionsSchema(answers).optional(),
+})
 
 /** What the schema needs of a source adapter's definition. */
 export interface SourceKind {
   readonly kind: string
   readonly summary: string
   readonly options: z.ZodType
+  /** What a restored copy can be asked. */
+  readonly answers: 'sql' | 'files'
 }
 
 /** One source: `kind` and that kind's own keys, as its adapter defines them. */
@@ -123,7 +144,10 @@ function sourceSchema(definitions: readonly SourceKind[]): z.ZodType {
       throw new TypeError(`options of ${definition.kind}: not an object`)
     return definition.options
       .strict()
-      .safeExtend({ kind: z.literal(definition.kind).describe(definition.summary), ...commonSourceKeys })
+      .safeExtend({
+        kind: z.literal(definition.kind).describe(definition.summary),
+        ...commonSourceKeys(definition.answers),
+      })
       .describe(definition.summary)
   })
   const [first, ...rest] = kinds
@@ -145,8 +169,8 @@ export function configSchema(kinds: readonly SourceKind[]) {
     .describe('Configuration of Lifeboat (`lifeboat.yaml`).')
 }
 
-export type CommonSourceSettings = z.output<z.ZodObject<typeof commonSourceKeys>>
-export const COMMON_SOURCE_KEYS: readonly string[] = Object.keys(commonSourceKeys)
+export type CommonSourceSettings = z.output<z.ZodObject<ReturnType<typeof commonSourceKeys>>>
+export const COMMON_SOURCE_KEYS: readonly string[] = Object.keys(commonSourceKeys('sql'))
 export type RepositorySettings = z.output<typeof repository>
 export type PolicySettings = z.output<typeof policy>
 

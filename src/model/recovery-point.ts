@@ -1,9 +1,19 @@
 import type { BackupType } from './manifest.ts'
 import type { Id } from './node.ts'
 
-export const PROOFS = ['recorded', 'checked', 'restored'] as const
-/** How far it is proven that a recovery point comes back: stored; every byte read and hashed; really restored. */
+export const PROOF_LEVELS = ['checked', 'restored'] as const
+/** How far it can be proven that a recovery point comes back: every byte read and hashed; really restored. */
+export type ProofLevel = (typeof PROOF_LEVELS)[number]
+
+export const PROOFS = ['recorded', ...PROOF_LEVELS, 'failed'] as const
+/** What is known of a recovery point: only that it was stored; what it proved; that it failed to. */
 export type Proof = (typeof PROOFS)[number]
+
+/** The strongest proof, or the failure that no later proof of its level has made good. */
+export interface ProofRecord {
+  readonly proof: Exclude<Proof, 'recorded'>
+  readonly at: Date
+}
 
 /** The tags that make a snapshot ours. restic shows and filters them as any others. */
 export interface SnapshotLabels {
@@ -59,6 +69,8 @@ export interface RecoveryPoint {
   /** What it added to the repository, compressed and sealed. */
   readonly addedBytes: number | undefined
   readonly proof: Proof
+  /** When it was proven, or failed to be; undefined for `recorded`. */
+  readonly provenAt: Date | undefined
 }
 
 export const SHORT_ID_DIGITS = 8

@@ -1,4 +1,5 @@
 import type { ZodType } from 'zod'
+import type { Secret } from '../base/secret.ts'
 import type { Finding } from '../model/finding.ts'
 import type { BackupType, Manifest, ManifestDatabase } from '../model/manifest.ts'
 import type { NodeMeta, TreeNode } from '../model/node.ts'
@@ -204,6 +205,12 @@ export interface RestoreRequest extends SourceContext {
    * What it throws ends the restore, and the target is as it was.
    */
   readonly beforeChange?: (() => Promise<void>) | undefined
+  /**
+   * With `checks`: called for each whole copy that passed them, before it takes anybody's place. The outcomes join those
+   * of the source's own checks: one that failed keeps the copy from its place. A folder is written where it belongs, and
+   * asked there; a cluster is asked only by `verify`, which starts a server on it.
+   */
+  readonly onRestored?: OnRestored | undefined
   /** Keep what a swap takes away, in one piece beside the target, under a name made from this: see `TargetAccess`. */
   readonly keepAs?: string | undefined
 }
@@ -212,7 +219,42 @@ export interface VerifyRequest extends SourceContext {
   readonly snapshot: SnapshotReader
   /** Not only read it: really restore it, into something that is thrown away. */
   readonly restore: boolean
+  /** With `restore`: as in `RestoreRequest`. */
+  readonly onRestored?: OnRestored | undefined
 }
+
+export type OnRestored = (copy: RestoredCopy) => Promise<readonly CheckOutcome[]>
+
+/** Restored data that nobody uses yet, as long as it can be looked at. */
+export interface RestoredCopy {
+  /** Absolute path of the file or folder; undefined for databases of a server. */
+  readonly path?: string | undefined
+  /** Of a server's database, for programs that look at it. */
+  readonly server?: RestoredServer | undefined
+  /** Asks it by SQL; undefined where there is none to ask. */
+  readonly query?: ((question: CopyQuestion) => Promise<CopyAnswer>) | undefined
+}
+
+export interface RestoredServer {
+  /** Of the database that is meant where none is named; without a password. */
+  readonly url: string
+  readonly password: Secret | undefined
+  /** Names as they were captured: what can be asked in this copy. */
+  readonly databases: readonly string[]
+  /** The one that is meant where none is named; need not be in this copy. */
+  readonly defaultDatabase: string
+}
+
+/** One statement, run so that it can change nothing. */
+export interface CopyQuestion {
+  readonly sql: string
+  /** Of a server; default its `defaultDatabase`. */
+  readonly database?: string | undefined
+  readonly timeoutMs: number
+}
+
+/** The one value that a statement gave, as text (null: SQL's NULL), or why there is none, in words. */
+export type CopyAnswer = { readonly value: string | null } | { readonly problem: string }
 
 export interface VerifyOutcome {
   readonly checks: readonly CheckOutcome[]
@@ -314,6 +356,8 @@ export interface SourceDefinition<Options = unknown> {
   readonly options: ZodType<Options>
   /** Of a source of what is at `place`, a restore's target: with the connection of `own`, a configured source of this kind. */
   readonly optionsAt: (place: string, own: Options | undefined) => Options
+  /** What a restored copy of this kind can be held to, beside commands and HTTP calls: `sql`, or that `files` exist. */
+  readonly answers: 'sql' | 'files'
   readonly load: () => Promise<SourceFactory<Options>>
 }
 

@@ -60,16 +60,33 @@ export function testCatalog(definition: CatalogDefinition): void {
 
     test('keeps the strongest proof, repositories apart', async () => {
       const catalog = await open()
-      const at = new Date()
+      const [at, later] = [new Date(1_000), new Date(2_000)]
       await catalog.saveProofs('r1', ['s1', 's2'], 'restored', at)
-      await catalog.saveProofs('r1', ['s2', 's3'], 'checked', at)
+      await catalog.saveProofs('r1', ['s2', 's3'], 'checked', later)
+      await catalog.saveProofs('r1', ['s1'], 'restored', later)
       await catalog.saveProofs('r2', [], 'checked', at)
       expect(Object.fromEntries(await catalog.listProofs('r1'))).toEqual({
-        s1: 'restored',
-        s2: 'restored',
-        s3: 'checked',
+        s1: { proof: 'restored', at: later },
+        s2: { proof: 'restored', at },
+        s3: { proof: 'checked', at: later },
       })
       expect((await catalog.listProofs('r2')).size).toBe(0)
+    })
+
+    test('lets a failure undo what was proven, until as much is proven again', async () => {
+      const catalog = await open()
+      const times = [1, 2, 3, 4].map(second => new Date(second * 1_000))
+      const [first = new Date(0), second = first, third = first, fourth = first] = times
+      await catalog.saveProofs('r', ['s', 't'], 'restored', first)
+      await catalog.saveFailedProofs('r', ['s'], 'restored', second)
+      await catalog.saveFailedProofs('r', ['t'], 'checked', second)
+      await catalog.saveProofs('r', ['s', 't'], 'checked', third)
+      expect(Object.fromEntries(await catalog.listProofs('r'))).toEqual({
+        s: { proof: 'failed', at: second },
+        t: { proof: 'checked', at: third },
+      })
+      await catalog.saveProofs('r', ['s'], 'restored', fourth)
+      expect((await catalog.listProofs('r')).get('s')).toEqual({ proof: 'restored', at: fourth })
     })
 
     test('serves several at once', async () => {

@@ -4,7 +4,7 @@ import { DatabaseSync, type SQLInputValue } from 'node:sqlite'
 import { AppError, messageOf, systemCode } from '../../base/errors.ts'
 import type { Finding } from '../../model/finding.ts'
 import type { Id } from '../../model/node.ts'
-import { PROOFS, type Proof } from '../../model/recovery-point.ts'
+import { PROOF_LEVELS, type ProofLevel, type ProofRecord } from '../../model/recovery-point.ts'
 import { type Catalog, type OpenCatalog, RUN_OUTCOMES, type Run, type RunQuery } from '../catalog.ts'
 
 const FILE_NAME = 'catalog.sqlite'
@@ -128,20 +128,25 @@ class SqliteCatalog implements Catalog {
     return this.#use(database => database.prepare(select).all(...values, query.limit)).map(toRun)
   }
 
-  async saveProofs(
-    repositoryId: Id,
-    snapshotIds: readonly Id[],
-    proof: Exclude<Proof, 'recorded'>,
-    at: Date,
-  ): Promise<void> {
+  async saveProofs(repositoryId: Id, snapshotIds: readonly Id[], level: ProofLevel, at: Date): Promise<void> {
+    this.#saveStrengths(repositoryId, snapshotIds, strengthOf(level), at)
+  }
+
+  async saveFailedProofs(repositoryId: Id, snapshotIds: readonly Id[], level: ProofLevel, at: Date): Promise<void> {
+    this.#saveStrengths(repositoryId, snapshotIds, -strengthOf(level), at)
+  }
+
+  #saveStrengths(repositoryId: Id, snapshotIds: readonly Id[], strength: number, at: Date): void {
     this.#use(database => {
-      const statement = database.prepare(
-        `INSERT INTO proof VALUES (?, ?, ?, ?) ON CONFLICT DO UPDATE
-         SET strength = max(strength, excluded.strength), at = excluded.at`,
-      )
+      const known = database.prepare('SELECT strength FROM proof WHERE repository_id = ? AND snapshot = ?')
+      const save = database.prepare('INSERT OR REPLACE INTO proof VALUES (?, ?, ?, ?)')
       database.exec('BEGIN IMMEDIATE')
       try {
-        for (const id of snapshotIds) statement.run(repositoryId, id, PROOFS.indexOf(proof), at.toISOString())
+        for (const id of snapshotIds) {
+          const before = Number(known.get(repositoryId, id)?.strength ?? 0)
+          // A failure is news; a proof counts when it is as strong as what is known, be that a proof or a failure.
+          if (strength < 0 || strength >= Math.abs(before)) save.run(repositoryId, id, strength, at.toISOString())
+        }
         database.exec('COMMIT')
       } catch (error) {
         // A failed COMMIT may have ended the transaction already.
@@ -151,11 +156,11 @@ class SqliteCatalog implements Catalog {
     })
   }
 
-  async listProofs(repositoryId: Id): Promise<ReadonlyMap<Id, Proof>> {
-    const rows = this.#database
-      .prepare('SELECT snapshot, strength FROM proof WHERE repository_id = ?')
-      .all(repositoryId)
-    return new Map(rows.map(row => [String(row.snapshot), PROOFS[Number(row.strength)] ?? 'recorded']))
+  async listProofs(repositoryId: Id): Promise<ReadonlyMap<Id, ProofRecord>> {
+    const rows = this.#use(database =>
+      database.prepare('SELECT snapshot, strength, at FROM proof WHERE repository_id = ?').all(repositoryId),
+    )
+    return new Map(rows.map(row => [String(row.snapshot), toProof(row)]))
   }
 
   async close(): Promise<void> {
@@ -177,6 +182,14 @@ class SqliteCatalog implements Catalog {
 }
 
 type Row = Readonly<Record<string, unknown>>
+
+/** As in the column: 1 `checked`, 2 `restored`; negative where that failed. */
+const strengthOf = (level: ProofLevel): number => PROOF_LEVELS.indexOf(level) + 1
+
+function toProof(row: Row): ProofRecord {
+  const level = PROOF_LEVELS[Number(row.strength) - 1]
+  return { proof: level ?? 'failed', at: new Date(String(row.at)) }
+}
 
 function toRun(row: Row): Run {
   return {

@@ -1,5 +1,6 @@
 import type { App } from '../../app.ts'
 import { formatDuration } from '../../base/durations.ts'
+import { ERROR_CODES } from '../../base/error-codes.ts'
 import { AppError, isAppError, throwIfAborted } from '../../base/errors.ts'
 import { formatSize } from '../../base/sizes.ts'
 import { BACKUP_TYPES, type BackupType } from '../../model/manifest.ts'
@@ -9,13 +10,15 @@ import type { Call, Command, Output } from '../command.ts'
 import { errorToJson } from '../printers/json.ts'
 import { counted, formatError, formatFindings } from '../printers/text.ts'
 import { repositoriesOf, sourceNames } from '../selection.ts'
+import type { Paint } from '../terminal.ts'
+import { describeVerified, exitCodeOf as exitCodeOfVerified, type Verified, verifiedToJson } from '../verification.ts'
 
 export const backup: Command = {
   name: 'backup',
   summary: 'take a recovery point of one, several or all sources',
   description: [
     'Each source goes to the repositories of its policies, or to the one of --repo. Unchanged data is neither read nor stored again. The application may go on writing.',
-    'Ends with 3 when something could not be captured as it was, such as a file that changed while it was read: the snapshot is there, its findings say what is wrong with it.',
+    'Ends with 3 when something could not be captured as it was, such as a file that changed while it was read: the snapshot is there, its findings say what is wrong with it. With 21 when a policy says `verify` and the snapshot, which stays, did not pass; with 22 when bytes of it were lost.',
   ],
   arguments: [{ name: 'sources', summary: 'names of sources (default: all)', variadic: true, complete: 'sources' }],
   options: [
@@ -53,17 +56,55 @@ interface Pair {
   readonly repository: string
 }
 
-type Attempt = Pair & ({ readonly result: BackupResult } | { readonly error: AppError })
+type Attempt = Pair & (Saved | { readonly error: AppError })
+
+interface Saved {
+  readonly result: BackupResult
+  /** Where a policy asked for it: what came of it, or why it could not be tried. */
+  readonly verification: Verified | AppError | undefined
+}
 
 /** One source that fails must not keep the others from being saved. */
 async function attempt(call: Call, app: App, pair: Pair): Promise<Attempt> {
   try {
-    return { ...pair, result: await backUp(call, app, pair) }
+    const result = await backUp(call, app, pair)
+    return { ...pair, result, verification: await verifyIfDue(call, app, pair, result) }
   } catch (error) {
-    throwIfAborted(call.signal)
-    if (!(error instanceof AppError) || isAppError(error, 'interrupted')) throw error
-    return { ...pair, error }
+    return { ...pair, error: ordinary(call, error) }
   }
+}
+
+/** What may happen to one and must not stop the others; anything else is thrown. */
+function ordinary(call: Call, error: unknown): AppError {
+  throwIfAborted(call.signal)
+  if (!(error instanceof AppError) || isAppError(error, 'interrupted')) throw error
+  return error
+}
+
+/** The backup is there, whatever comes of this. */
+async function verifyIfDue(
+  call: Call,
+  app: App,
+  pair: Pair,
+  { snapshot }: BackupResult,
+): Promise<Saved['verification']> {
+  const rule = policiesOf(app, pair).find(policy => policy.verify !== undefined)?.verify
+  if (rule === undefined) return undefined
+  try {
+    const { isVerificationDue } = await import('../../operations/verify/due.ts')
+    if (!(await isVerificationDue(app.catalog(), pair, rule))) return undefined
+    const { verifySnapshot } = await import('../verification.ts')
+    const repository = await app.openRepository(pair.repository)
+    return await verifySnapshot(call, app, { name: pair.repository, repository, snapshot }, rule.level)
+  } catch (error) {
+    return ordinary(call, error)
+  }
+}
+
+function policiesOf(app: App, { source, repository }: Pair) {
+  return [...app.config.policies.values()].filter(
+    policy => policy.sources.includes(source) && policy.repositories.includes(repository),
+  )
 }
 
 async function backUp(call: Call, app: App, pair: Pair): Promise<BackupResult> {
@@ -104,12 +145,9 @@ async function backUp(call: Call, app: App, pair: Pair): Promise<BackupResult> {
   )
 }
 
-function typeOf(call: Call, app: App, { source, repository }: Pair): BackupType {
+function typeOf(call: Call, app: App, pair: Pair): BackupType {
   const wanted = BACKUP_TYPES.find(type => type === call.values.text('type'))
-  const policy = [...app.config.policies.values()].find(
-    each => each.sources.includes(source) && each.repositories.includes(repository) && each.type !== undefined,
-  )
-  return wanted ?? policy?.type ?? 'incremental'
+  return wanted ?? policiesOf(app, pair).find(policy => policy.type !== undefined)?.type ?? 'incremental'
 }
 
 function show(call: Call, pair: Pair, progress: BackupProgress): void {
@@ -126,6 +164,11 @@ function exitCodeOf(attempts: readonly Attempt[]): number {
   const errors = attempts.flatMap(each => ('error' in each ? [each.error] : []))
   const [first] = errors
   if (first !== undefined && errors.length === attempts.length) return first.exitCode
+  const proofs = attempts.flatMap(each => ('result' in each && each.verification ? [each.verification] : []))
+  const verified = exitCodeOfVerified(proofs.flatMap(each => (each instanceof AppError ? [] : [each.result])))
+  if (verified !== 0) return verified
+  // A proof that was promised and not given: as if it had failed.
+  if (proofs.some(each => each instanceof AppError)) return ERROR_CODES['verification-failed'].exit
   const incomplete = errors.length > 0 || attempts.some(each => 'result' in each && !each.result.complete)
   return incomplete ? 3 : 0
 }
@@ -135,7 +178,22 @@ function toJson(attempt: Attempt): unknown {
   if ('error' in attempt) return { source, repository, ...(errorToJson(attempt.error) as object) }
   const { snapshot, parent, ...figures } = attempt.result
   const shortId = snapshot.id.slice(0, SHORT_ID_DIGITS)
-  return { ...figures, repository, snapshot: snapshot.id, shortId, time: snapshot.time, parent: parent ?? null }
+  const verification = verificationToJson(attempt)
+  return {
+    ...figures,
+    repository,
+    snapshot: snapshot.id,
+    shortId,
+    time: snapshot.time,
+    parent: parent ?? null,
+    ...(verification === undefined ? {} : { verification }),
+  }
+}
+
+function verificationToJson({ source, verification }: Pair & Saved): unknown {
+  if (verification === undefined) return undefined
+  if (verification instanceof AppError) return { source, ...(errorToJson(verification) as object) }
+  return verifiedToJson(verification)
 }
 
 function describe(attempt: Attempt, call: Call): Output['text'] & string {
@@ -147,5 +205,12 @@ function describe(attempt: Attempt, call: Call): Output['text'] & string {
   const size = `${formatSize(result.sizeBytes)} in ${counted(result.files, 'file')}`
   const cost = `read ${formatSize(result.bytesRead)}, ${formatSize(result.bytesNew)} new, stored ${formatSize(result.bytesStored)}`
   const warning = result.complete ? '' : `  ${paint('yellow', 'incomplete')}, see below\n`
-  return `${head}: snapshot ${id}, ${size}\n  ${cost}, ${formatDuration(result.durationMs)}\n${warning}${formatFindings(result.findings, paint)}`
+  return `${head}: snapshot ${id}, ${size}\n  ${cost}, ${formatDuration(result.durationMs)}\n${warning}${formatFindings(result.findings, paint)}${describeVerification(attempt, paint)}`
+}
+
+function describeVerification({ verification }: Pair & Saved, paint: Paint): string {
+  if (verification === undefined) return ''
+  if (verification instanceof AppError) return `  not verified: ${formatError(verification, paint)}`
+  const text = describeVerified(verification, paint)
+  return `  verified: ${text.trimEnd().replaceAll('\n', '\n  ')}\n`
 }

@@ -1,4 +1,5 @@
 import type { App } from '../../app.ts'
+import { formatAgo } from '../../base/durations.ts'
 import { AppError, isAppError } from '../../base/errors.ts'
 import { formatSize } from '../../base/sizes.ts'
 import { formatTime } from '../../base/times.ts'
@@ -14,7 +15,7 @@ export const snapshots: Command = {
   name: 'snapshots',
   summary: 'list the recovery points, oldest first',
   description: [
-    'Over all repositories, or that of --repo. PROOF says how far it is proven that one comes back: recorded (stored), checked (every byte was read and is right), restored (it was brought back).',
+    'Over all repositories, or that of --repo. PROOF says how far it is proven that one comes back, and when it was: recorded (only stored), checked (every byte was read and is right), restored (it was brought back), failed (it did not pass: see "lifeboat report --list").',
   ],
   arguments: [{ name: 'source', summary: 'only this source’s', complete: 'sources' }],
   options: [{ flags: '-n, --last <count>', summary: 'only the newest so many' }],
@@ -102,7 +103,12 @@ function toJson(point: RecoveryPoint, windows: readonly NamedWindow[]): unknown 
     type: point.type ?? null,
     sizeBytes: point.sizeBytes ?? null,
     addedBytes: point.addedBytes ?? null,
+    provenAt: point.provenAt ?? null,
   }
+}
+
+function describeProof({ proof, provenAt }: RecoveryPoint, call: Call): string {
+  return provenAt === undefined ? proof : `${proof} ${formatAgo(provenAt, call.clock.now())}`
 }
 
 const size = (bytes: number | undefined): string => (bytes === undefined ? '-' : formatSize(bytes))
@@ -120,7 +126,7 @@ function printTable(points: readonly RecoveryPoint[], call: Call): string {
     ...(repositories.size > 1 ? [{ title: 'REPOSITORY', value: (point: RecoveryPoint) => point.repository }] : []),
     { title: 'SIZE', value: point => size(point.sizeBytes), right: true },
     { title: 'ADDED', value: point => size(point.addedBytes), right: true },
-    { title: 'PROOF', value: point => point.proof },
+    { title: 'PROOF', value: point => describeProof(point, call) },
     ...(points.some(point => point.tags.length > 0)
       ? [{ title: 'TAGS', value: (point: RecoveryPoint) => point.tags.join(',') }]
       : []),

@@ -1,77 +1,140 @@
-import { formatDuration } from '../../base/durations.ts'
-import { formatSize } from '../../base/sizes.ts'
-import { formatTime } from '../../base/times.ts'
-import { labelsOf, SHORT_ID_DIGITS } from '../../model/recovery-point.ts'
-import type { VerifyResult } from '../../operations/verify/verify.ts'
+import type { App } from '../../app.ts'
+import { AppError, isAppError, throwIfAborted } from '../../base/errors.ts'
+import { PROOF_LEVELS, type ProofLevel } from '../../model/recovery-point.ts'
+import type { Report } from '../../model/report.ts'
 import type { Call, Command } from '../command.ts'
-import { formatFindings } from '../printers/text.ts'
-import { type ChosenSnapshot, chooseSnapshot, parseSnapshotWish, requireSource } from '../selection.ts'
+import { errorToJson } from '../printers/json.ts'
+import { formatError } from '../printers/text.ts'
+import { checkReportOption, REPORT_OPTION, writeReportOption } from '../reports.ts'
+import { type ChosenSnapshot, chooseSnapshot, isIdPrefix, parseSnapshotWish, requireSource } from '../selection.ts'
+import { describeVerified, exitCodeOf, type Verified, verifiedToJson, verifySnapshot } from '../verification.ts'
 
 export const verify: Command = {
   name: 'verify',
   summary: 'prove that a recovery point comes back',
   description: [
-    'Reads all of a snapshot as a restore would and compares what comes out with what was captured; the snapshot is then "checked". With --restore it is really restored, into a database, cluster or folder that is thrown away, and compared there; it is then "restored". Kinds of sources that can only be verified by a restore are always restored.',
-    'Ends with 21 when what comes out is not what was captured.',
+    'checked: every byte is read, and is what was stored and what the manifest tells. restored: it is really brought back, into a file, folder or PostgreSQL server that is thrown away; there integrity, foreign keys and row counts are compared with what was captured, and your own assertions (`assertions:` of the source) have to hold.',
+    'Without a word: the newest recovery point of every source. What was proven, and when, stands in "lifeboat snapshots".',
+    'Ends with 21 when something does not pass, and with 22 when bytes of it are lost.',
   ],
   arguments: [
-    { name: 'source', summary: 'name of the source', required: true, complete: 'sources' },
+    { name: 'source', summary: 'a source (default: all), or the id of a snapshot', complete: 'sources' },
     { name: 'snapshot', summary: 'latest (default), an id, or a time like "3h ago"', complete: ['latest'] },
   ],
-  options: [{ flags: '--restore', summary: 'restore it into something that is thrown away' }],
+  options: [
+    { flags: '--level <level>', summary: 'how far (default: checked)', choices: PROOF_LEVELS },
+    { flags: '--host <name>', summary: 'of this host (default: this machine’s snapshots, if it has any)' },
+    REPORT_OPTION,
+  ],
   examples: [
-    { command: 'lifeboat verify shop', explains: 'read all of the newest snapshot' },
-    { command: 'lifeboat verify shop latest --restore', explains: 'bring it back in a temporary server' },
+    { command: 'lifeboat verify', explains: 'read all of the newest of every source' },
+    { command: 'lifeboat verify shop --level restored', explains: 'bring the newest of one back, aside' },
+    { command: 'lifeboat verify 6b9710af --report proof.html', explains: 'one by its id, with a report to hand on' },
   ],
   run: async call => {
-    const operation = await import('../../operations/verify/verify.ts')
-    const { recordRun } = await import('../../operations/runs/record-run.ts')
+    await checkReportOption(call)
     const app = await call.openApp()
-    const name = call.values.required('source')
-    requireSource(app, name)
-    const wish = parseSnapshotWish(call.values.text('snapshot') ?? 'latest', call.clock.now())
-    const chosen = await chooseSnapshot(call, app, name, wish)
-    const { repository, snapshot } = chosen
-    const source = await app.openSource(labelsOf(snapshot.tags).source ?? name)
-    const catalog = app.catalog()
-    const context = await app.sourceContext()
-    call.progress.update({ label: `verify ${name}`, done: 0, total: undefined, unit: 'bytes' })
-    const result = await recordRun(
-      { catalog, clock: app.clock },
-      { operation: 'verify', source: name, repository: chosen.name },
-      () => operation.verify({ ...context, repository, snapshot, source, restore: call.values.flag('restore') }),
-      ({ passed, bytesRead, findings }) => ({
-        outcome: passed ? 'done' : 'incomplete',
-        snapshot: snapshot.id,
-        statistics: { bytesRead },
-        findings,
-      }),
-    )
-    if (result.proof !== undefined) {
-      await catalog.saveProofs(repository.id, [snapshot.id], result.proof, app.clock.now())
+    const level = PROOF_LEVELS.find(each => each === call.values.text('level')) ?? 'checked'
+    const attempts: Attempt[] = []
+    const wishes = wishesOf(call, app)
+    for (const wish of wishes) attempts.push(await attempt(call, app, wish, level))
+    const [only] = attempts
+    if (attempts.length === 1 && only !== undefined && 'error' in only) throw only.error
+    const verified = attempts.flatMap(each => ('error' in each ? [] : [each]))
+    await writeReportOption(call, joinReports(verified.map(({ report }) => report)))
+    return {
+      json: { passed: exitOf(attempts) === 0, verified: attempts.map(toJson) },
+      text: attempts.map(each => describe(each, call)).join(''),
+      exitCode: exitOf(attempts),
     }
-    return { json: toJson(result, chosen), text: describe(result, chosen, call), exitCode: result.passed ? 0 : 21 }
   },
 }
 
-function toJson({ proof, ...result }: VerifyResult, { name, snapshot }: ChosenSnapshot): unknown {
-  const shortId = snapshot.id.slice(0, SHORT_ID_DIGITS)
-  return { ...result, proof: proof ?? null, repository: name, snapshot: snapshot.id, shortId, time: snapshot.time }
+interface Wish {
+  /** Undefined: a snapshot of any source. */
+  readonly source: string | undefined
+  readonly snapshot: string
 }
 
-function describe(result: VerifyResult, { name, snapshot }: ChosenSnapshot, call: Call): string {
-  const paint = call.terminal.out
-  const id = snapshot.id.slice(0, SHORT_ID_DIGITS)
-  const verdict = result.passed ? paint('green', result.proof ?? '') : paint('red', 'not sound')
-  const checks = result.checks
-    .map(({ name: what, passed, expected, found }) =>
-      passed ? `  ${what}: ${found}\n` : `  ${paint('red', what)}: expected ${expected}, found ${found}\n`,
+type Attempt = Verified | { readonly source: string; readonly error: AppError }
+
+/** Nothing, a source, a source and a point, or an id alone. */
+function wishesOf(call: Call, app: App): Wish[] {
+  const first = call.values.text('source')
+  const snapshot = call.values.text('snapshot')
+  if (first === undefined) {
+    const names = [...app.config.sources.keys()]
+    if (names.length > 0) return names.map(source => ({ source, snapshot: 'latest' }))
+    throw new AppError('usage', `no source is named in ${app.config.file}`, {
+      hint: 'Name a snapshot by its id: "lifeboat snapshots" lists them.',
+    })
+  }
+  const isId = snapshot === undefined && !app.config.sources.has(first) && isIdPrefix(first)
+  if (isId) return [{ source: undefined, snapshot: first }]
+  // A source of another machine is in no configuration, but then its snapshot must be named.
+  if (snapshot === undefined) requireSource(app, first)
+  return [{ source: first, snapshot: snapshot ?? 'latest' }]
+}
+
+/** One source that can't be verified must not keep the others from it. */
+async function attempt(call: Call, app: App, wish: Wish, level: ProofLevel): Promise<Attempt> {
+  try {
+    const chosen: ChosenSnapshot = await chooseSnapshot(
+      call,
+      app,
+      wish.source,
+      parseSnapshotWish(wish.snapshot, call.clock.now()),
     )
-    .join('')
-  return (
-    `${result.source} of ${formatTime(snapshot.time)} (snapshot ${id} in ${name}): ${verdict}\n` +
-    `  read ${formatSize(result.bytesRead)} in ${formatDuration(result.durationMs)}\n` +
-    checks +
-    formatFindings(result.findings, paint)
-  )
+    return await verifySnapshot(call, app, chosen, level)
+  } catch (error) {
+    throwIfAborted(call.signal)
+    if (!(error instanceof AppError) || isAppError(error, 'interrupted')) throw error
+    return { source: wish.source ?? wish.snapshot, error }
+  }
+}
+
+/** Of several: damage says most, then what did not pass, then what could not be tried. */
+function exitOf(attempts: readonly Attempt[]): number {
+  const code = exitCodeOf(attempts.flatMap(each => ('error' in each ? [] : [each.result])))
+  const [first] = attempts.flatMap(each => ('error' in each ? [each.error] : []))
+  return code === 0 && first !== undefined ? first.exitCode : code
+}
+
+/** One report of them all. */
+function joinReports(reports: readonly Report[]): Report | undefined {
+  const [first] = reports
+  if (first === undefined || reports.length === 1) return first
+  const failed = reports.filter(({ outcome }) => outcome !== 'done')
+  const named = reports.map(report => ({ report, name: report.facts[0]?.value ?? report.title }))
+  return {
+    title: `verification of ${reports.length} sources`,
+    outcome: failed.length === 0 ? 'done' : 'failed',
+    verdict:
+      failed.length === 0
+        ? 'All of these recovery points passed'
+        : `${failed.length} of ${reports.length} recovery points did not pass`,
+    run: first.run,
+    startedAt: first.startedAt,
+    durationMs: reports.reduce((sum, { durationMs }) => sum + durationMs, 0),
+    facts: named.map(({ report, name }) => ({
+      name,
+      value: [report.facts[1]?.value, report.verdict].filter(Boolean).join(' – '),
+    })),
+    steps: named.flatMap(({ report, name }) => report.steps.map(step => ({ ...step, name: `${name}: ${step.name}` }))),
+    checks: named.flatMap(({ report, name }) =>
+      report.checks.map(check => ({ ...check, name: `${name}: ${check.name}` })),
+    ),
+    tables: [],
+    findings: reports.flatMap(({ findings }) => findings),
+    next: reports.flatMap(({ next }) => next),
+  }
+}
+
+function toJson(each: Attempt): unknown {
+  return 'error' in each ? { source: each.source, ...(errorToJson(each.error) as object) } : verifiedToJson(each)
+}
+
+function describe(each: Attempt, call: Call): string {
+  if ('error' in each) return `${each.source}: ${formatError(each.error, call.terminal.out)}`
+  return describeVerified(each, call.terminal.out)
 }

@@ -27,7 +27,9 @@ it('proves every snapshot when all was read and is right', async () => {
   const snapshot = await backUp(repository, { a: Buffer.from('one') })
   const result = await check({ repository, catalog, clock, readData: 1, signal })
   expect(result).toMatchObject({ whole: true, proven: 1 })
-  expect(await catalog.listProofs(repository.id)).toEqual(new Map([[snapshot.id, 'checked']]))
+  expect(await catalog.listProofs(repository.id)).toEqual(
+    new Map([[snapshot.id, { proof: 'checked', at: expect.any(Date) }]]),
+  )
 })
 
 it('proves nothing when only a part was read', async () => {
@@ -54,5 +56,6 @@ it('proves only the snapshots that the damage does not touch', async () => {
   await reopened.close()
   expect(result.whole).toBe(false)
   expect(result.findings.flatMap(finding => finding.affects ?? [])).toContain(hurt.id)
-  expect([...(await catalog.listProofs(repository.id)).keys()]).toEqual([sound.id])
+  const proofs = [...(await catalog.listProofs(repository.id))].map(([id, { proof }]) => [id, proof])
+  expect(Object.fromEntries(proofs)).toEqual({ [sound.id]: 'checked', [hurt.id]: 'failed' })
 })

@@ -17,7 +17,7 @@ export interface CheckResult extends CheckReport {
 
 /**
  * Is the repository whole? Damage is findings. When everything was read, each snapshot that no damage affects is
- * recorded as `checked`.
+ * recorded as `checked`, and one that damage affects as failed.
  */
 export async function check(request: CheckRequest): Promise<CheckResult> {
   const { repository, readData, signal, onProgress } = request
@@ -26,7 +26,10 @@ export async function check(request: CheckRequest): Promise<CheckResult> {
   const report = await repository.check({ readData, signal, onProgress })
   const errors = report.findings.filter(finding => finding.severity === 'error')
   const proven = readData >= 1 ? soundSnapshots(snapshots, errors) : []
-  if (proven.length > 0) await request.catalog.saveProofs(repository.id, proven, 'checked', request.clock.now())
+  const hurt = snapshots.map(({ id }) => id).filter(id => errors.some(error => error.affects?.includes(id)))
+  const now = request.clock.now()
+  if (proven.length > 0) await request.catalog.saveProofs(repository.id, proven, 'checked', now)
+  if (hurt.length > 0) await request.catalog.saveFailedProofs(repository.id, hurt, 'checked', now)
   return { ...report, whole: errors.length === 0, proven: proven.length }
 }
 

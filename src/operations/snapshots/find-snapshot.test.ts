@@ -74,13 +74,14 @@ it('takes a part for the latest in no case', async () => {
 })
 
 it('lists recovery points with what is proven, other programs’ without source', async () => {
-  const proofs = new Map([[app[0]?.id ?? '', 'checked' as const]])
+  const at = new Date('2025-02-01T00:00:00Z')
+  const proofs = new Map([[app[0]?.id ?? '', { proof: 'checked' as const, at }]])
   const request = { repositories: [{ name: 'main', repository }], source: undefined, proofs: () => proofs }
   const { recoveryPoints } = await listRecoveryPoints(request)
-  expect(recoveryPoints.map(point => [point.source, point.proof, point.tags])).toEqual([
-    ['app', 'checked', []],
-    ['app', 'recorded', ['before-migration']],
-    [undefined, 'recorded', ['home']],
+  expect(recoveryPoints.map(point => [point.source, point.proof, point.provenAt, point.tags])).toEqual([
+    ['app', 'checked', at, []],
+    ['app', 'recorded', undefined, ['before-migration']],
+    [undefined, 'recorded', undefined, ['home']],
   ])
   expect((await listRecoveryPoints({ ...request, source: 'app' })).recoveryPoints).toHaveLength(2)
 })

@@ -1,6 +1,12 @@
 import type { Finding } from '../../model/finding.ts'
 import type { Id } from '../../model/node.ts'
-import { labelsOf, type Proof, type RecoveryPoint, SHORT_ID_DIGITS, userTags } from '../../model/recovery-point.ts'
+import {
+  labelsOf,
+  type ProofRecord,
+  type RecoveryPoint,
+  SHORT_ID_DIGITS,
+  userTags,
+} from '../../model/recovery-point.ts'
 import type { Repository, Snapshot } from '../../repository/index.ts'
 
 export interface NamedRepository {
@@ -14,7 +20,7 @@ export interface SnapshotsRequest {
   /** Only this source's; undefined: all, other programs' too. */
   readonly source: string | undefined
   /** What is proven of the snapshots of a repository (by its id). */
-  readonly proofs: (repositoryId: Id) => ReadonlyMap<Id, Proof>
+  readonly proofs: (repositoryId: Id) => ReadonlyMap<Id, ProofRecord>
 }
 
 export interface SnapshotsResult {
@@ -32,7 +38,7 @@ export async function listRecoveryPoints(request: SnapshotsRequest): Promise<Sna
     const list = await repository.listSnapshots()
     findings.push(...list.findings)
     for (const snapshot of list.snapshots) {
-      const point = toRecoveryPoint(snapshot, name, proofs.get(snapshot.id) ?? 'recorded')
+      const point = toRecoveryPoint(snapshot, name, proofs.get(snapshot.id))
       if (request.source === undefined || point.source === request.source) recoveryPoints.push(point)
     }
   }
@@ -40,7 +46,11 @@ export async function listRecoveryPoints(request: SnapshotsRequest): Promise<Sna
   return { recoveryPoints, findings }
 }
 
-export function toRecoveryPoint(snapshot: Snapshot, repository: string, proof: Proof): RecoveryPoint {
+export function toRecoveryPoint(
+  snapshot: Snapshot,
+  repository: string,
+  proven: ProofRecord | undefined,
+): RecoveryPoint {
   const { source, kind, type } = labelsOf(snapshot.tags)
   return {
     id: snapshot.id,
@@ -55,6 +65,7 @@ export function toRecoveryPoint(snapshot: Snapshot, repository: string, proof: P
     tags: userTags(snapshot.tags),
     sizeBytes: snapshot.summary?.totalBytesProcessed,
     addedBytes: snapshot.summary?.dataAddedPacked,
-    proof,
+    proof: proven?.proof ?? 'recorded',
+    provenAt: proven?.at,
   }
 }

@@ -6,5 +6,6 @@ export const files = defineSource({
   summary: 'A folder (or a single file) with all its metadata.',
   options: filesOptions,
   optionsAt: path => filesOptions.parse({ path }),
+  answers: 'files',
   load: async () => (await import('./files-source.ts')).createFilesSource,
 })

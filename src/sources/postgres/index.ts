@@ -6,6 +6,7 @@ export const postgres = defineSource({
   summary: 'PostgreSQL: databases by pg_dump (logical), or a whole cluster with its log (physical).',
   options: postgresOptions,
   optionsAt: postgresOptionsAt,
+  answers: 'sql',
   load: async () => {
     const { PostgresSource } = await import('./postgres-source.ts')
     return (name, options, place) => new PostgresSource(name, options, place)

@@ -6,6 +6,7 @@ export const sqlite = defineSource({
   summary: 'A SQLite database file, captured as of one instant while the application goes on writing.',
   options: sqliteOptions,
   optionsAt: path => sqliteOptions.parse({ path }),
+  answers: 'sql',
   load: async () => {
     const { SqliteSource } = await import('./sqlite-source.ts')
     return (name, options, place) => new SqliteSource(name, options, place)

@@ -3,6 +3,7 @@ import type { Finding } from '../../model/finding.ts'
 import type { Manifest } from '../../model/manifest.ts'
 import type { CheckOutcome, RestoreRequest } from '../source.ts'
 import type { Target } from './restore-target.ts'
+import { copyOf } from './restored-copy.ts'
 import { type Session, SessionFault } from './session.ts'
 import type { CheckReport, ExpectedContent } from './session-protocol.ts'
 
@@ -23,8 +24,10 @@ export async function verifyDatabase(
     await session.call('openPrivate', { path })
     const expected = expectedOf(request.snapshot.manifest)
     const report = await session.call('check', { expected })
+    const sound = report.checks.every(check => check.passed)
+    const asserted = sound ? await request.onRestored?.(copyOf(path, request.signal)) : undefined
     await session.call('settle', {})
-    return { checks: report.checks, findings: findingsOf(report, target.path) }
+    return { checks: [...report.checks, ...(asserted ?? [])], findings: findingsOf(report, target.path) }
   } catch (error) {
     if (!(error instanceof SessionFault) || error.fault.sqliteCode === undefined) throw error
     const check = { name: 'open', passed: false, expected: 'a SQLite database', found: error.message }

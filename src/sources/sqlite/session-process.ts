@@ -1,4 +1,5 @@
 import type { DatabaseSync } from 'node:sqlite'
+import { askDatabase } from './ask-database.ts'
 import { checkDatabase } from './check-database.ts'
 import { copyDatabase } from './copy-database.ts'
 import { describeDatabase } from './describe-database.ts'
@@ -53,6 +54,7 @@ class SessionProcess {
     },
     check: ({ expected }) => checkDatabase(this.#database, expected),
     replaceTables: ask => replaceTables(ask),
+    ask: ({ path, sql }) => askDatabase(path, sql),
     isFree: ({ path }) => isFree(path),
     openMerge: files => {
       const { db, tables } = openMerge(files)

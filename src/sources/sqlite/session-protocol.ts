@@ -1,6 +1,6 @@
 import type { ManifestTable } from '../../model/manifest.ts'
 import type { TableDescription } from '../../model/table-description.ts'
-import type { CheckOutcome } from '../source.ts'
+import type { CheckOutcome, CopyAnswer } from '../source.ts'
 import type { ReplacedTable, ReplaceTablesAsk, TablesRefused } from './replace-tables.ts'
 import type { WalIndexHeader } from './wal-index.ts'
 
@@ -24,6 +24,8 @@ export interface SessionCalls {
   check: { ask: { expected: ExpectedContent | undefined }; answer: CheckReport }
   /** Rows of one database into another, living one. */
   replaceTables: { ask: ReplaceTablesAsk; answer: ReplacedTable[] | TablesRefused }
+  /** Runs one statement on a file, on a connection that can't write. */
+  ask: { ask: { path: string; sql: string }; answer: CopyAnswer }
   /** Is anyone using the database? Locks it for an instant. */
   isFree: { ask: { path: string }; answer: boolean }
   /** Opens a target to be written, with a work file and a copy of a backup attached. Describes the tables of both. */

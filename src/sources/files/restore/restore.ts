@@ -57,10 +57,11 @@ async function writeFolder(request: RestoreRequest): Promise<RestoreOutcome> {
   const missing = selection.missing()
   if (missing.length > 0) reportMissing(missing, request, target, restore)
   const { written, expected } = restore
+  const checks = request.checks ? checksOf(request, selection, expected, written) : []
   return {
     target: request.target,
     ...written,
-    checks: request.checks ? checksOf(request, selection, expected, written) : [],
+    checks: [...checks, ...(await askCopy(request, selection, checks))],
     findings: restore.findings.list(),
   }
 }
@@ -314,6 +315,16 @@ function checksOf(request: RestoreRequest, selection: Selection, expected: Total
   const totals = selection.isWhole ? request.snapshot.manifest?.totals : undefined
   if (totals !== undefined) checks.push(outcome('files in the manifest', totals.files, found.files))
   return checks
+}
+
+/** A folder of which only a part was asked for can't be held to what is said of the whole. */
+async function askCopy(
+  { checks: wanted, onRestored, target }: RestoreRequest,
+  selection: Selection,
+  checks: readonly CheckOutcome[],
+): Promise<readonly CheckOutcome[]> {
+  if (!wanted || onRestored === undefined || !selection.isWhole || checks.some(check => !check.passed)) return []
+  return await onRestored({ path: target })
 }
 
 function outcome(name: string, expected: number, found: number): CheckOutcome {

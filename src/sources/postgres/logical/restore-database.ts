@@ -15,6 +15,7 @@ import {
 import type { Finding } from '../../../model/finding.ts'
 import type { BackupType, ManifestServerDatabase } from '../../../model/manifest.ts'
 import type { CheckOutcome, RestoreRequest } from '../../source.ts'
+import { copyOfDatabases } from '../restored-copy.ts'
 import { type Archives, runOverArchive } from './archives.ts'
 import { stagingName } from './database-names.ts'
 import {
@@ -74,6 +75,7 @@ export async function restoreDatabase(restore: DatabaseRestore): Promise<Databas
     const own = roles.ownersLeftOut ? statements.settings : [...statements.settings, ...statements.grants]
     findings.push(...(await applyStatements(admin, own, target)))
     const checks = request.checks ? await check(restore, staging.name, findings) : []
+    if (request.checks && checks.every(each => each.passed)) checks.push(...(await askCopy(restore, staging.name)))
     if (checks.every(each => each.passed)) {
       const kept = await staging.takePlaceOf(target, request.clock.now())
       if (kept !== undefined) findings.push(keptFinding(restore, kept))
@@ -171,6 +173,15 @@ async function check(restore: DatabaseRestore, staging: string, findings: Findin
   }
   if (type === 'schema') return []
   return [await withSession(settings, { database: staging, signal }, session => checkRows(session, database))]
+}
+
+async function askCopy(restore: DatabaseRestore, staging: string): Promise<readonly CheckOutcome[]> {
+  const { request, settings, database } = restore
+  const { onRestored, snapshot, signal } = request
+  if (onRestored === undefined || restore.type === 'schema') return []
+  const defaultDatabase = snapshot.manifest?.database?.databases?.[0]?.name ?? database.name
+  const names = new Map([[database.name, staging]])
+  return await onRestored(copyOfDatabases({ settings, names, defaultDatabase, signal }))
 }
 
 export async function prepareRoles(

@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { AppError, isAppError, throwIfAborted } from '../../../base/errors.ts'
 import {
+  type ConnectionSettings,
   findPostgresTools,
   findServerTools,
   type PostgresTools,
@@ -13,6 +14,7 @@ import type { Finding } from '../../../model/finding.ts'
 import type { Manifest, ManifestServerDatabase } from '../../../model/manifest.ts'
 import type { CheckOutcome, VerifyOutcome, VerifyRequest } from '../../source.ts'
 import type { PostgresOptions } from '../options.ts'
+import { copyOfDatabases } from '../restored-copy.ts'
 import { Archives, runOverArchive } from './archives.ts'
 import { CopyCounter } from './copy-counter.ts'
 import { compareRows } from './restore-checks.ts'
@@ -133,6 +135,8 @@ async function rehearse(rehearsal: Rehearsal): Promise<CheckOutcome[]> {
           checks: true,
           include: [],
           selection: { roles: true },
+          // Asked when all of them are there.
+          onRestored: undefined,
         }
         const outcome = await restoreDatabase({
           request: into,
@@ -150,10 +154,24 @@ async function rehearse(rehearsal: Rehearsal): Promise<CheckOutcome[]> {
         // What was in the empty cluster (its own `postgres`) is nobody's.
         findings.push(...outcome.findings.filter(finding => finding.code !== 'old-database-kept'))
       }
-      return checks
+      return [...checks, ...(await askCopy(rehearsal, settings, checks))]
     })
   } finally {
     await cluster.remove()
     await rm(dir, { recursive: true, force: true })
   }
+}
+
+async function askCopy(
+  { request, manifest }: Rehearsal,
+  settings: ConnectionSettings,
+  checks: readonly CheckOutcome[],
+): Promise<readonly CheckOutcome[]> {
+  const databases = manifest.database?.databases ?? []
+  const [first] = databases
+  const { onRestored, signal } = request
+  if (onRestored === undefined || first === undefined || manifest.type === 'schema') return []
+  if (checks.some(check => !check.passed)) return []
+  const names = new Map(databases.map(({ name }) => [name, name]))
+  return await onRestored(copyOfDatabases({ settings, names, defaultDatabase: first.name, signal }))
 }

@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { AppError, isAppError, messageOf, throwIfAborted } from '../../../base/errors.ts'
 import {
+  type ConnectionSettings,
   findServerTools,
   freePort,
   type PostgresTools,
@@ -40,6 +41,8 @@ interface Place {
   readonly dataDir: string
   readonly tools: PostgresTools
   readonly user: ServerUser | undefined
+  /** Called when the server is recovered and still there. */
+  readonly whileUp?: (connection: ConnectionSettings) => Promise<void>
 }
 
 export type Reached = Pick<StartedServer, 'timeline' | 'reachedLsn' | 'lastCommitAt'>
@@ -59,13 +62,14 @@ export async function startRestored(
   return { server: { ...(await startForGood(place)), ...reached }, findings }
 }
 
-/** The same without leaving a server behind: does the copy recover, and how far? */
+/** The same without leaving a server behind: does the copy recover, and how far? `whileUp` can ask it then. */
 export async function recoverRestored(
   request: CopyRequest,
   dataDir: string,
   binDir: string | undefined,
+  whileUp: (connection: ConnectionSettings) => Promise<void>,
 ): Promise<Reached> {
-  return await recoverToEnd(await openPlace(request, dataDir, binDir))
+  return await recoverToEnd({ ...(await openPlace(request, dataDir, binDir)), whileUp })
 }
 
 async function openPlace(request: CopyRequest, dataDir: string, binDir: string | undefined): Promise<Place> {
@@ -112,7 +116,9 @@ async function recover(place: Place): Promise<Reached> {
       startTimeoutMs: RECOVERY_TIMEOUT_MS,
       superuser: textProperty(request.snapshot.manifest, 'role'),
     })
-    return await waitForEnd(server, request)
+    const reached = await waitForEnd(server, request)
+    await place.whileUp?.(server.connection)
+    return reached
   } finally {
     await server?.stop('fast')
     await rm(folder, { recursive: true, force: true })

@@ -3,8 +3,10 @@ import { chown, mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { isAppError, throwIfAborted } from '../../../base/errors.ts'
+import { type ConnectionSettings, withSession } from '../../../clients/postgres/index.ts'
 import { parseLsn } from '../../../model/wal.ts'
 import type { CheckOutcome, SnapshotEntry, VerifyOutcome, VerifyRequest } from '../../source.ts'
+import { copyOfDatabases } from '../restored-copy.ts'
 import { readManifestFiles } from './backup-manifest.ts'
 import { relationOf } from './cluster-files.ts'
 import { BACKUP_MANIFEST, textProperty } from './cluster-properties.ts'
@@ -46,11 +48,11 @@ export async function verifyByRestore(request: VerifyRequest, binDir: string | u
   const dir = await openScratch(request)
   try {
     const target = join(dir, 'cluster')
-    const restore = { ...request, target, include: [], force: false, delta: false, checks: true }
+    const restore = { ...request, onRestored: undefined, target, include: [], force: false, delta: false, checks: true }
     const tablespaces = new Map([[ALL, join(dir, 'tablespaces')]])
     const { checks, findings, totalBytes } = await restoreCluster({ request: restore, tablespaces, binDir })
     const isSound = checks.every(check => check.passed)
-    const recovered = isSound ? [await checkRecovery(request, target, binDir)] : []
+    const recovered = isSound ? await checkRecovery(request, target, binDir) : []
     return { checks: [...checks, ...recovered], findings, bytesRead: totalBytes }
   } finally {
     await rm(dir, { recursive: true, force: true })
@@ -61,15 +63,35 @@ async function checkRecovery(
   request: VerifyRequest,
   target: string,
   binDir: string | undefined,
-): Promise<CheckOutcome> {
+): Promise<CheckOutcome[]> {
   const check = { name: 'recovery', expected: 'a server that starts' }
+  const asserted: CheckOutcome[] = []
+  const whileUp = async (connection: ConnectionSettings): Promise<void> => {
+    asserted.push(...(await askCopy(request, connection)))
+  }
   try {
-    const { timeline } = await recoverRestored({ ...request, recovery: undefined }, target, binDir)
-    return { ...check, passed: true, found: `started on timeline ${timeline}` }
+    const { timeline } = await recoverRestored({ ...request, recovery: undefined }, target, binDir, whileUp)
+    return [{ ...check, passed: true, found: `started on timeline ${timeline}` }, ...asserted]
   } catch (error) {
     if (!isAppError(error, 'tool-failed')) throw error
-    return { ...check, passed: false, found: error.message }
+    return [{ ...check, passed: false, found: error.message }, ...asserted]
   }
+}
+
+/** PostgreSQL's own maintenance database; in many clusters it is empty. */
+const MAINTENANCE_DATABASE = 'postgres'
+
+/** Where the application's database is the only one beside PostgreSQL's own, it is the one that is meant. */
+async function askCopy(request: VerifyRequest, settings: ConnectionSettings): Promise<readonly CheckOutcome[]> {
+  const { onRestored, signal } = request
+  if (onRestored === undefined) return []
+  const rows = await withSession(settings, { database: 'template1', signal }, session =>
+    session.query<{ name: string }>('SELECT datname AS name FROM pg_database WHERE datallowconn AND NOT datistemplate'),
+  )
+  const names = new Map(rows.map(({ name }) => [name, name]))
+  const own = [...names.keys()].filter(name => name !== MAINTENANCE_DATABASE)
+  const defaultDatabase = own.length === 1 && own[0] !== undefined ? own[0] : MAINTENANCE_DATABASE
+  return await onRestored(copyOfDatabases({ settings, names, defaultDatabase, signal }))
 }
 
 /** Root's folders are closed to the user that a server runs as, so root gives it one of its own. */

@@ -1,0 +1,45 @@
+import { afterEach, beforeEach, expect, it } from 'vitest'
+import { makeTempDir } from '../../../test/helpers/tempdir.ts'
+import type { Catalog, Run } from '../../catalog/catalog.ts'
+import { openSqliteCatalog } from '../../catalog/sqlite/sqlite-catalog.ts'
+import { isVerificationDue } from './due.ts'
+
+const COPY = { source: 'app', repository: 'main' }
+let catalog: Catalog
+let minute = 0
+
+beforeEach(async () => {
+  catalog = await openSqliteCatalog(makeTempDir(), () => {})
+  minute = 0
+})
+afterEach(() => catalog.close())
+
+const record = (operation: string, more: Partial<Run> = {}): Promise<void> => {
+  const startedAt = new Date(60_000 * ++minute)
+  const run = { operation, startedAt, finishedAt: startedAt, outcome: 'done', statistics: {}, findings: [] } as const
+  return catalog.saveRun({ id: `${minute}`, ...run, ...COPY, ...more })
+}
+const isDue = (level: 'checked' | 'restored' = 'restored', every = 3): Promise<boolean> =>
+  isVerificationDue(catalog, COPY, { level, every })
+
+it('is due for the first, then for one in so many', async () => {
+  const due: boolean[] = []
+  for (let backup = 0; backup < 7; backup++) {
+    await record('backup')
+    due.push(await isDue())
+    if (due.at(-1) === true) await record('verify', { statistics: { restored: 1 }, outcome: 'incomplete' })
+  }
+  expect(due).toEqual([true, false, false, true, false, false, true])
+})
+
+it('counts only what is of the same copy, went as far and came to an end', async () => {
+  await record('verify', { statistics: { restored: 1 } })
+  for (const more of [{ repository: 'other' }, { source: 'docs' }, { outcome: 'failed' as const }]) {
+    for (let backup = 0; backup < 3; backup++) await record('backup', more)
+  }
+  expect(await isDue()).toBe(false)
+  for (let backup = 0; backup < 3; backup++) await record('backup')
+  await record('verify', { statistics: { restored: 0 } })
+  await record('verify', { statistics: { restored: 1 }, outcome: 'failed' })
+  expect([await isDue(), await isDue('checked')]).toEqual([true, false])
+})
