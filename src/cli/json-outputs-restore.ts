@@ -24,6 +24,7 @@ const restored = z.strictObject({
   steps: reportSchema.shape.steps.describe('what was done, in order'),
   safetySnapshot: id.nullable().describe('the recovery point of what was there'),
   kept,
+  removed: z.boolean().describe('it was a temporary copy (--target test) and is gone again'),
   checks: checksSchema,
   findings,
   started: z

@@ -17,6 +17,8 @@ export interface TargetAccess {
   putBack(request: KeptRequest & { readonly keepNowAs?: string | undefined }): Promise<readonly Kept[]>
   /** Removes what a swap kept. Nothing there is no error. */
   dropKept(request: KeptRequest): Promise<void>
+  /** Removes what is at a target that was only there for a while. Nothing there is no error. */
+  remove(request: TargetRequest): Promise<void>
   /** After a restore was killed: the target is made one or the other where that takes no repository. Safe to repeat. */
   settle(request: KeptRequest): Promise<Settled>
 }

@@ -1,21 +1,12 @@
-import { randomUUID } from 'node:crypto'
 import type { App } from '../../app.ts'
 import { AppError } from '../../base/errors.ts'
-import { formatSize } from '../../base/sizes.ts'
-import { labelsOf } from '../../model/recovery-point.ts'
-import type { RecoveryRequest, RecoveryTarget } from '../../model/recovery-target.ts'
-import type { RestorePlan } from '../../operations/restore/plan.ts'
-import type { SafeRestoreResult } from '../../operations/restore/safely.ts'
+import type { RecoveryTarget } from '../../model/recovery-target.ts'
 import type { SnapshotWish } from '../../operations/snapshots/find-snapshot.ts'
-import type { DatabaseSelection, Source } from '../../sources/source.ts'
-import type { Call, Command, Output } from '../command.ts'
-import { chooseBackup, recoveryRequestOf, recoveryTargetOf, tablespacesOf } from '../recovery.ts'
-import { checkReportOption, saveReport } from '../reports.ts'
-import { confirmChange } from '../restore/confirm.ts'
-import { describeRestore, failureReport, planReport, restoreReport, restoreToJson } from '../restore/describe.ts'
+import type { Call, Command } from '../command.ts'
+import { chooseBackup, recoveryRequestOf, recoveryTargetOf } from '../recovery.ts'
+import { checkReportOption } from '../reports.ts'
 import { RESTORE_OPTIONS } from '../restore/options.ts'
-import { isOwnPlace, restorePlaces } from '../restore/places.ts'
-import { ANY, isPhysical, strategyOf, targetOf } from '../restore/target.ts'
+import { ANY, isPhysical, placeOf } from '../restore/target.ts'
 import { type ChosenSnapshot, chooseSnapshot, parseSnapshotWish } from '../selection.ts'
 
 export const restore: Command = {
@@ -54,12 +45,12 @@ export const restore: Command = {
     await checkReportOption(call)
     const app = await call.openApp()
     const name = call.values.required('source')
-    const target = targetOf(call, app, name)
     const moment = recoveryTargetOf(call)
     const chosen = await choose(call, app, name, moment)
     const recovery =
       moment && isPhysical(app, name) ? await recoveryRequestOf(call, app, chosen, name, moment) : undefined
-    return await restoreTo(call, app, chosen, { target, recovery })
+    const { bringBack } = await import('../restore/bring-back.ts')
+    return await bringBack(call, app, chosen, { place: await placeOf(call, app, name), recovery })
   },
 }
 
@@ -78,143 +69,4 @@ function wishOf(call: Call, app: App, name: string, moment: RecoveryTarget | und
   throw new AppError('usage', `source ${name} has no log to recover from`, {
     hint: 'Name a snapshot, or --at TIME for the newest before that time. Only physical postgres sources go further.',
   })
-}
-
-const VERBS = { replace: 'replaces', 'in-place': 'writes into', tables: 'replaces rows of tables in' } as const
-
-interface Wanted {
-  readonly target: string
-  readonly recovery: RecoveryRequest | undefined
-}
-
-async function restoreTo(call: Call, app: App, chosen: ChosenSnapshot, wanted: Wanted): Promise<Output> {
-  const startedAt = app.clock.now()
-  const source = await sourceFor(app, chosen, wanted.target)
-  const strategy = strategyOf(call, source.kind, wanted.target)
-  const plan = await planOf(call, app, chosen, source, wanted.target)
-  const subject = { run: randomUUID(), strategy, source: source.name, startedAt }
-  if (call.values.flag('dryRun')) return await showPlan(call, app, planReport(subject, plan, chosen))
-  const { requirePossible } = await import('../../operations/restore/plan.ts')
-  requirePossible(plan)
-  if (plan.survey.exists) await confirmChange(call, { verb: VERBS[strategy], plan, chosen })
-  const decided = { ...wanted, source, strategy, plan, run: subject.run }
-  const result = await carryOut(call, app, chosen, decided).catch(async (error: unknown) => {
-    await saveReport(call, app, failureReport(subject, plan, chosen, error, app.clock.now()))
-    throw error
-  })
-  await saveReport(call, app, restoreReport(subject, plan, chosen, result))
-  return { json: restoreToJson(result, chosen), text: describeRestore(result, chosen, call) }
-}
-
-async function showPlan(call: Call, app: App, report: ReturnType<typeof planReport>): Promise<Output> {
-  const { reportToText } = await import('../../operations/report/report-text.ts')
-  await saveReport(call, app, report)
-  return { json: report, text: reportToText(report, call.terminal.out), exitCode: report.outcome === 'failed' ? 1 : 0 }
-}
-
-async function planOf(
-  call: Call,
-  app: App,
-  { repository, snapshot }: ChosenSnapshot,
-  source: Source,
-  target: string,
-): Promise<RestorePlan> {
-  const { planRestore } = await import('../../operations/restore/plan.ts')
-  const hooks = app.config.sources.get(source.name)?.restore
-  return await planRestore({
-    ...(await app.sourceContext()),
-    repository,
-    snapshot,
-    source,
-    target,
-    strategy: strategyOf(call, source.kind, target),
-    selection: selectionOf(call),
-    reserved: await app.excludedPaths(),
-    stopsApplication: hooks?.before !== undefined && isOwnPlace(app, source.name, target),
-  })
-}
-
-interface Decided extends Wanted {
-  readonly source: Source
-  readonly strategy: ReturnType<typeof strategyOf>
-  readonly plan: RestorePlan
-  readonly run: string
-}
-
-async function carryOut(call: Call, app: App, chosen: ChosenSnapshot, decided: Decided): Promise<SafeRestoreResult> {
-  const { restoreSafely } = await import('../../operations/restore/safely.ts')
-  const { recordRun } = await import('../../operations/runs/record-run.ts')
-  const { name, repository, snapshot } = chosen
-  const { target, recovery, source, strategy, plan, run } = decided
-  const include = call.values.list('include')
-  const selection = selectionOf(call)
-  const checks = call.values.flag('checks')
-  const catalog = app.catalog()
-  const request = {
-    ...(await app.sourceContext()),
-    places: await restorePlaces(app),
-    run,
-    repositoryName: name,
-    repository,
-    snapshot,
-    source,
-    target,
-    strategy,
-    place: plan.survey.place,
-    existed: plan.survey.exists,
-    reserved: await app.excludedPaths(),
-    delta: call.values.flag('delta'),
-    checks,
-    include,
-    selection,
-    recovery,
-    tablespaces: tablespacesOf(call),
-    start: call.values.flag('start'),
-    onProgress: progressOf(call, source.name, include.length === 0),
-  }
-  const result = await recordRun(
-    { catalog, clock: app.clock },
-    { operation: 'restore', source: source.name, repository: name },
-    () => restoreSafely(request),
-    ({ files, totalBytes, writtenBytes, findings }) => ({
-      outcome: 'done',
-      snapshot: snapshot.id,
-      statistics: { files, totalBytes, writtenBytes },
-      findings,
-    }),
-  )
-  // A part that came back proves nothing of the rest, and unchecked data nothing at all.
-  if (include.length === 0 && !isPartial(selection) && checks) {
-    await catalog.saveProofs(repository.id, [snapshot.id], 'restored', app.clock.now())
-  }
-  return result
-}
-
-function progressOf(call: Call, source: string, whole: boolean) {
-  return (now: { totalBytes: number; writtenBytes: number; sizeBytes: number | undefined }): void =>
-    call.progress.update({
-      label: `restore ${source}`,
-      done: now.totalBytes,
-      total: whole ? now.sizeBytes : undefined,
-      unit: 'bytes',
-      details: [`${formatSize(now.writtenBytes)} written`],
-    })
-}
-
-function selectionOf({ values }: Call): DatabaseSelection {
-  const [databases, tables, schemas] = [values.list('database'), values.list('table'), values.list('schema')]
-  const part = values.flag('schemaOnly') ? 'schema' : values.flag('dataOnly') ? 'data' : undefined
-  return { databases, tables, schemas, part, roles: values.flag('roles') }
-}
-
-function isPartial({ databases = [], tables = [], schemas = [], part }: DatabaseSelection): boolean {
-  return part !== undefined || databases.length + tables.length + schemas.length > 0
-}
-
-/** The configured source where it fits the snapshot, else one of the snapshot's kind that knows only the target. */
-async function sourceFor(app: App, { snapshot }: ChosenSnapshot, target: string): Promise<Source> {
-  const { source, kind } = labelsOf(snapshot.tags)
-  const configured = source === undefined ? undefined : app.config.sources.get(source)
-  if (source !== undefined && configured?.kind === kind) return app.openSource(source)
-  return app.openSourceAt(source ?? 'snapshot', kind ?? 'files', target)
 }

@@ -11,8 +11,13 @@ import type { SafeRestoreResult } from '../../operations/restore/safely.ts'
 import type { Call } from '../command.ts'
 import { counted, formatFindings } from '../printers/text.ts'
 import type { ChosenSnapshot } from '../selection.ts'
+import type { Place } from './target.ts'
 
-export function restoreToJson(result: SafeRestoreResult, { name, snapshot }: ChosenSnapshot): unknown {
+export function restoreToJson(
+  result: SafeRestoreResult,
+  { name, snapshot }: ChosenSnapshot,
+  removed: boolean,
+): unknown {
   const { entry, kept: _, ...rest } = result
   const shortId = snapshot.id.slice(0, SHORT_ID_DIGITS)
   return {
@@ -23,19 +28,27 @@ export function restoreToJson(result: SafeRestoreResult, { name, snapshot }: Cho
     time: snapshot.time,
     safetySnapshot: entry.safety?.snapshot ?? null,
     kept: entry.kept,
+    removed,
   }
 }
 
-export function describeRestore(result: SafeRestoreResult, { name, snapshot }: ChosenSnapshot, call: Call): string {
+export function describeRestore(
+  result: SafeRestoreResult,
+  { name, snapshot }: ChosenSnapshot,
+  call: Call,
+  removed: boolean,
+): string {
   const paint = call.terminal.out
   const id = snapshot.id.slice(0, SHORT_ID_DIGITS)
   const passed = result.checks.length === 0 ? '' : `  checks passed: ${checkNames(result).join(', ')}\n`
   return (
     `Restored ${result.source} of ${formatTime(snapshot.time)} (snapshot ${id} in ${name}) to ${paint('bold', result.target)}\n` +
     `  ${counted(result.files, 'file')}, ${formatSize(result.totalBytes)}, ${formatSize(result.writtenBytes)} of it written, ${formatDuration(result.durationMs)}\n` +
-    `${passed}${describeServer(result)}${describeWayBack(result)}${formatFindings(result.findings, paint)}`
+    `${passed}${describeServer(result)}${removed ? REMOVED : describeWayBack(result)}${formatFindings(result.findings, paint)}`
   )
 }
+
+const REMOVED = '  it was a temporary copy and is removed; --keep leaves it\n'
 
 function describeWayBack({ entry }: SafeRestoreResult): string {
   const undo = `lifeboat undo ${entry.run.slice(0, 8)}`
@@ -61,18 +74,24 @@ function checkNames({ checks }: SafeRestoreResult): string[] {
 
 const ROWS = 'rows of '
 
-interface Subject {
+/** What a report is about. */
+export interface Subject {
   readonly run: string
   readonly strategy: string
+  readonly purpose: Place['purpose']
+  /** The copy was temporary, and is gone. */
+  readonly removed?: boolean | undefined
   readonly source: string
   readonly startedAt: Date
 }
 
-function factsOf({ strategy, source }: Subject, plan: RestorePlan, { name, snapshot }: ChosenSnapshot) {
+const PURPOSES = { own: '', test: ' (for tests)', temporary: ' (temporary)' } as const
+
+function factsOf({ strategy, source, purpose }: Subject, plan: RestorePlan, { name, snapshot }: ChosenSnapshot) {
   return [
     { name: 'source', value: source },
     { name: 'recovery point', value: `${formatTime(snapshot.time)} (snapshot ${snapshot.id.slice(0, 8)} in ${name})` },
-    { name: 'target', value: plan.survey.place },
+    { name: 'target', value: `${plan.survey.place}${PURPOSES[purpose]}` },
     { name: 'strategy', value: strategy },
   ]
 }
@@ -145,7 +164,9 @@ export function restoreReport(
   return {
     title: `restore of ${subject.source}`,
     outcome: 'done',
-    verdict: `${plan.survey.place} is as ${subject.source} was at ${formatTime(chosen.snapshot.time)}`,
+    verdict: subject.removed
+      ? `${subject.source} comes back as it was at ${formatTime(chosen.snapshot.time)}; the copy is removed`
+      : `${plan.survey.place} is as ${subject.source} was at ${formatTime(chosen.snapshot.time)}`,
     run: result.run,
     startedAt: subject.startedAt,
     durationMs: result.durationMs,
@@ -158,6 +179,7 @@ export function restoreReport(
     checks: result.checks,
     tables: plan.account.tables,
     findings: [...plan.account.findings, ...result.findings],
-    next: canUndo ? [{ command: `lifeboat undo ${run}`, explains: 'puts back what was there' }] : [],
+    next:
+      canUndo && !subject.removed ? [{ command: `lifeboat undo ${run}`, explains: 'puts back what was there' }] : [],
   }
 }

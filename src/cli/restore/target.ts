@@ -1,12 +1,21 @@
-import { resolve } from 'node:path'
+import { randomUUID } from 'node:crypto'
+import { basename, join, resolve } from 'node:path'
 import type { App } from '../../app.ts'
 import { AppError } from '../../base/errors.ts'
 import type { Strategy } from '../../operations/restore/journal.ts'
 import type { Call } from '../command.ts'
-import { ownPlaceOf } from './places.ts'
+import { OWN_SERVER, ownPlaceOf } from './places.ts'
 
 /** Stands for "of any source" on the command line. */
 export const ANY = '-'
+
+/** Where a recovery point goes. */
+export interface Place {
+  /** Absolute, or a URL. */
+  readonly target: string
+  /** `test`: nobody's but the tests': it is replaced without a question. `temporary`: made for this run. */
+  readonly purpose: 'own' | 'test' | 'temporary'
+}
 
 export function isPhysical(app: App, name: string): boolean {
   const options = app.config.sources.get(name)?.options as { readonly mode?: unknown } | undefined
@@ -17,20 +26,39 @@ export function isUrl(target: string): boolean {
   return /^[a-z][a-z0-9+.-]*:\/\//i.test(target)
 }
 
-/** Where the words of the command line and the configuration say that it goes. Absolute, or a URL. */
-export function targetOf(call: Call, app: App, name: string): string {
-  const to = call.values.text('to')
+/** Where the words of the command line and the configuration say that it goes. */
+export async function placeOf(call: Call, app: App, name: string): Promise<Place> {
+  const { values } = call
+  const to = values.text('to')
   // An empty one is a variable that was not set, and must not mean the place of the source.
   if (to === '') throw new AppError('usage', '--to is empty', { hint: 'Say where to restore to.' })
-  if (to !== undefined && call.values.text('target') !== undefined) {
+  if (to !== undefined && values.text('target') !== undefined) {
     throw new AppError('usage', '--to and --target both say where to', { hint: 'Give one of them.' })
   }
-  if (to !== undefined) return isUrl(to) ? to : resolve(to)
+  if (to !== undefined) return { target: isUrl(to) ? to : resolve(to), purpose: 'own' }
   const own = ownPlaceOf(app, name)
-  if (own !== undefined) return own
+  if (values.text('target') === 'test') return await testPlaceOf(call, app, name, own)
+  if (own !== undefined) return { target: own, purpose: 'own' }
   throw new AppError('usage', `where should ${name === ANY ? 'the snapshot' : name} be restored to?`, {
     hint: 'Say it with --to PATH.',
   })
+}
+
+async function testPlaceOf(call: Call, app: App, name: string, own: string | undefined): Promise<Place> {
+  const configured = app.config.sources.get(name)?.restore?.test
+  if (configured === undefined) return { target: await temporaryPlace(call, app, name, own), purpose: 'temporary' }
+  const target = isUrl(configured) ? configured : resolve(app.config.baseDir, configured)
+  if (target !== own) return { target, purpose: 'test' }
+  throw new AppError('config-invalid', `the test place of ${name} is the place of the source itself: ${target}`, {
+    hint: 'Change "restore: { test: ... }" of the source, or leave it out for a temporary copy.',
+  })
+}
+
+async function temporaryPlace(call: Call, app: App, name: string, own: string | undefined): Promise<string> {
+  const run = randomUUID().slice(0, 8)
+  if (own !== undefined && isUrl(own)) return `${OWN_SERVER}${encodeURIComponent(`${name}_test_${run}`)}`
+  const folder = call.values.flag('keep') ? join(await app.stateFolder(), 'test-copies') : await app.scratchFolder()
+  return join(folder, `${name}-${run}`, own === undefined ? name : basename(own))
 }
 
 /** How the target is changed: in one step, unless only a part comes back or the person wants it rewritten in place. */

@@ -22,6 +22,7 @@ export interface PlanRequest extends SourceContext {
 }
 
 export interface RestorePlan {
+  readonly strategy: Strategy
   readonly survey: TargetSurvey
   readonly manifest: Manifest | undefined
   readonly account: Account
@@ -43,7 +44,7 @@ export async function planRestore(request: PlanRequest): Promise<RestorePlan> {
   const account = accountOf(survey, manifest, selection)
   const inUse = ({ code }: Finding): boolean => code === 'target-in-use' && request.stopsApplication
   const findings = survey.findings.map(each => (inUse(each) ? { ...each, severity: 'info' as const } : each))
-  return { survey, manifest, account, findings: [...findings, ...account.findings] }
+  return { strategy, survey, manifest, account, findings: [...findings, ...account.findings] }
 }
 
 /** Throws for the first finding that forbids the restore; the others are in its context. */

@@ -6,6 +6,7 @@ import type { Repository, Snapshot } from '../../repository/index.ts'
 import type {
   CheckOutcome,
   DatabaseSelection,
+  OnRestored,
   RestoredBytes,
   Source,
   SourceContext,
@@ -40,6 +41,7 @@ export interface RestoreOperationRequest extends SourceContext {
   /** As in `RestoreRequest`. */
   readonly beforeChange?: (() => Promise<void>) | undefined
   readonly keepAs?: string | undefined
+  readonly onRestored?: OnRestored | undefined
   readonly onProgress?: ((progress: RestoredBytes & { readonly sizeBytes: number | undefined }) => void) | undefined
 }
 
@@ -77,7 +79,7 @@ export async function restore(request: RestoreOperationRequest): Promise<Restore
     onProgress: progress => request.onProgress?.({ ...progress, sizeBytes }),
   })
   const { clock, logger, scratchDir, signal, target, force, delta, checks, include } = request
-  const { selection, recovery, tablespaces, start, beforeChange, keepAs } = request
+  const { selection, recovery, tablespaces, start, beforeChange, keepAs, onRestored } = request
   const outcome = await source.restore({
     snapshot: reader,
     clock,
@@ -95,6 +97,7 @@ export async function restore(request: RestoreOperationRequest): Promise<Restore
     start,
     beforeChange,
     keepAs,
+    onRestored,
   })
   const failed = outcome.checks.filter(check => !check.passed)
   if (failed.length > 0) throw verificationFailed(snapshot, outcome.target, failed)

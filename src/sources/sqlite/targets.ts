@@ -1,4 +1,4 @@
-import { access, constants, statfs } from 'node:fs/promises'
+import { access, constants, rm, statfs } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { isAppError } from '../../base/errors.ts'
 import { formatSize } from '../../base/sizes.ts'
@@ -18,6 +18,10 @@ export function sqliteTargets(name: string): TargetAccess {
     survey: request => survey(request, name),
     putBack: request => putBack(request, name),
     dropKept: async request => await dropKeptPath(await keptOf(request, name)),
+    remove: async ({ target }) => {
+      const { path } = await locateTarget(target, name, { create: false })
+      for (const end of [...SIDECARS, '']) await rm(path + end, { force: true })
+    },
     settle: request => settle(request, name),
   }
 }

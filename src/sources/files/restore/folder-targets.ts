@@ -1,4 +1,4 @@
-import { lstat, readdir, realpath, stat, statfs } from 'node:fs/promises'
+import { lstat, readdir, realpath, rm, stat, statfs } from 'node:fs/promises'
 import { dirname, resolve } from 'node:path'
 import { systemCode, throwIfAborted } from '../../../base/errors.ts'
 import { formatSize } from '../../../base/sizes.ts'
@@ -10,7 +10,7 @@ import { readMark } from './mark.ts'
 import { targetError } from './target.ts'
 
 /** Folders that a restore replaces. */
-export const folderTargets: TargetAccess = { survey, putBack, dropKept, settle }
+export const folderTargets: TargetAccess = { survey, putBack, dropKept, remove, settle }
 
 async function putBack(request: KeptRequest & { readonly keepNowAs?: string | undefined }): Promise<readonly Kept[]> {
   const path = await placeOf(request.target)
@@ -25,6 +25,10 @@ async function putBack(request: KeptRequest & { readonly keepNowAs?: string | un
 
 async function dropKept(request: KeptRequest): Promise<void> {
   await dropKeptPath(keptPathOf(await placeOf(request.target), request.keptAs))
+}
+
+async function remove({ target }: TargetRequest): Promise<void> {
+  await rm(await placeOf(target), { recursive: true, force: true })
 }
 
 async function settle(request: KeptRequest): Promise<Settled> {

@@ -1,0 +1,176 @@
+import { randomUUID } from 'node:crypto'
+import type { App } from '../../app.ts'
+import { formatSize } from '../../base/sizes.ts'
+import { labelsOf } from '../../model/recovery-point.ts'
+import type { RecoveryRequest } from '../../model/recovery-target.ts'
+import type { RestorePlan } from '../../operations/restore/plan.ts'
+import type { RestoreOperationRequest } from '../../operations/restore/restore.ts'
+import type { SafeRestoreResult } from '../../operations/restore/safely.ts'
+import type { OnRestored, Source } from '../../sources/source.ts'
+import type { Call, Output } from '../command.ts'
+import { tablespacesOf } from '../recovery.ts'
+import { saveReport } from '../reports.ts'
+import type { ChosenSnapshot } from '../selection.ts'
+import { confirmChange } from './confirm.ts'
+import { describeRestore, failureReport, planReport, restoreReport, restoreToJson, type Subject } from './describe.ts'
+import { isOwnPlace, restorePlaces } from './places.ts'
+import { isWhole, selectionOf } from './selection.ts'
+import { type Place, strategyOf } from './target.ts'
+
+const VERBS = { replace: 'replaces', 'in-place': 'writes into', tables: 'replaces rows of tables in' } as const
+
+export interface Wanted {
+  readonly place: Place
+  readonly recovery: RecoveryRequest | undefined
+}
+
+/** Replaces, or makes, what is at a place: plan, question, change, report. */
+export async function bringBack(call: Call, app: App, chosen: ChosenSnapshot, wanted: Wanted): Promise<Output> {
+  const startedAt = app.clock.now()
+  const { target, purpose } = wanted.place
+  const source = await sourceFor(app, chosen, target)
+  const strategy = strategyOf(call, source.kind, target)
+  const plan = await planOf(call, app, chosen, source, wanted.place, strategy)
+  const subject: Subject = { run: randomUUID(), strategy, source: source.name, purpose, startedAt }
+  if (call.values.flag('dryRun')) return await showPlan(call, app, planReport(subject, plan, chosen))
+  const { requirePossible } = await import('../../operations/restore/plan.ts')
+  requirePossible(plan)
+  if (plan.survey.exists && purpose === 'own') await confirmChange(call, { verb: VERBS[strategy], plan, chosen })
+  const decided: Decided = { ...wanted, source, strategy, plan, run: subject.run }
+  const result = await carryOut(call, app, chosen, decided).catch(async (error: unknown) => {
+    await saveReport(call, app, failureReport(subject, plan, chosen, error, app.clock.now()))
+    throw error
+  })
+  const removed = purpose === 'temporary' && !call.values.flag('keep')
+  if (removed) await source.targets.remove({ ...(await app.sourceContext()), target })
+  await saveReport(call, app, restoreReport({ ...subject, removed }, plan, chosen, result))
+  return { json: restoreToJson(result, chosen, removed), text: describeRestore(result, chosen, call, removed) }
+}
+
+export async function showPlan(call: Call, app: App, report: ReturnType<typeof planReport>): Promise<Output> {
+  const { reportToText } = await import('../../operations/report/report-text.ts')
+  await saveReport(call, app, report)
+  return { json: report, text: reportToText(report, call.terminal.out), exitCode: report.outcome === 'failed' ? 1 : 0 }
+}
+
+export async function planOf(
+  call: Call,
+  app: App,
+  { repository, snapshot }: ChosenSnapshot,
+  source: Source,
+  place: Place,
+  strategy: RestorePlan['strategy'],
+): Promise<RestorePlan> {
+  const { planRestore } = await import('../../operations/restore/plan.ts')
+  const hooks = app.config.sources.get(source.name)?.restore
+  return await planRestore({
+    ...(await app.sourceContext()),
+    repository,
+    snapshot,
+    source,
+    target: place.target,
+    strategy,
+    selection: selectionOf(call),
+    reserved: await reservedFor(app, place),
+    stopsApplication: hooks?.before !== undefined && isOwnPlace(app, source.name, place.target),
+  })
+}
+
+/** Our own folders are nobody's to restore into, but our own temporary copies are there. */
+async function reservedFor(app: App, { purpose }: Place): Promise<string[]> {
+  return purpose === 'temporary' ? [] : await app.excludedPaths()
+}
+
+interface Decided extends Wanted {
+  readonly source: Source
+  readonly strategy: ReturnType<typeof strategyOf>
+  readonly plan: RestorePlan
+  readonly run: string
+}
+
+async function carryOut(call: Call, app: App, chosen: ChosenSnapshot, decided: Decided): Promise<SafeRestoreResult> {
+  const { restoreSafely } = await import('../../operations/restore/safely.ts')
+  const { recordRun } = await import('../../operations/runs/record-run.ts')
+  const { name, repository, snapshot } = chosen
+  const { source, strategy, plan, run } = decided
+  const catalog = app.catalog()
+  const request = {
+    ...(await writeRequest(call, app, chosen, decided)),
+    places: await restorePlaces(app),
+    run,
+    repositoryName: name,
+    strategy,
+    place: plan.survey.place,
+    existed: plan.survey.exists,
+    delta: call.values.flag('delta'),
+  }
+  const result = await recordRun(
+    { catalog, clock: app.clock },
+    { operation: 'restore', source: source.name, repository: name },
+    () => restoreSafely(request),
+    ({ files, totalBytes, writtenBytes, findings }) => ({
+      outcome: 'done',
+      snapshot: snapshot.id,
+      statistics: { files, totalBytes, writtenBytes },
+      findings,
+    }),
+  )
+  // A part that came back proves nothing of the rest, and unchecked data nothing at all.
+  if (isWhole(call) && request.checks) {
+    await catalog.saveProofs(repository.id, [snapshot.id], 'restored', app.clock.now())
+  }
+  return result
+}
+
+async function writeRequest(
+  call: Call,
+  app: App,
+  { repository, snapshot }: ChosenSnapshot,
+  { source, place, recovery }: Decided,
+): Promise<Omit<RestoreOperationRequest, 'force' | 'delta' | 'beforeChange' | 'keepAs'>> {
+  return {
+    ...(await app.sourceContext()),
+    repository,
+    snapshot,
+    source,
+    target: place.target,
+    reserved: await reservedFor(app, place),
+    checks: call.values.flag('checks'),
+    include: call.values.list('include'),
+    selection: selectionOf(call),
+    recovery,
+    tablespaces: tablespacesOf(call),
+    start: call.values.flag('start'),
+    onRestored: await assertionsFor(call, app, source.name, place),
+    onProgress: progressOf(call, source.name),
+  }
+}
+
+/** What the user says must hold is asked of test copies always, of others with `--verify`. */
+async function assertionsFor(call: Call, app: App, source: string, place: Place): Promise<OnRestored | undefined> {
+  const assertions = app.config.sources.get(source)?.assertions ?? []
+  const asks = (call.values.flag('verify') || place.purpose !== 'own') && isWhole(call)
+  if (!asks || assertions.length === 0) return undefined
+  const { runAssertions } = await import('../../operations/assertions/run-assertions.ts')
+  return copy => runAssertions(assertions, copy, { signal: app.signal, environment: call.environment })
+}
+
+function progressOf(call: Call, source: string) {
+  const whole = call.values.list('include').length === 0
+  return (now: { totalBytes: number; writtenBytes: number; sizeBytes: number | undefined }): void =>
+    call.progress.update({
+      label: `restore ${source}`,
+      done: now.totalBytes,
+      total: whole ? now.sizeBytes : undefined,
+      unit: 'bytes',
+      details: [`${formatSize(now.writtenBytes)} written`],
+    })
+}
+
+/** The configured source where it fits the snapshot, else one of the snapshot's kind that knows only the target. */
+export async function sourceFor(app: App, { snapshot }: ChosenSnapshot, target: string): Promise<Source> {
+  const { source, kind } = labelsOf(snapshot.tags)
+  const configured = source === undefined ? undefined : app.config.sources.get(source)
+  if (source !== undefined && configured?.kind === kind) return app.openSource(source)
+  return app.openSourceAt(source ?? 'snapshot', kind ?? 'files', target)
+}
