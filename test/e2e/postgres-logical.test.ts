@@ -16,7 +16,7 @@ const SECRET = 'pl4nted-s3cret'
 const ASSERTIONS = [
   '{ sql: "SELECT count(*) FROM film;", equals: 1000 }',
   '{ sql: "SELECT current_setting(\'transaction_read_only\')::bool", equals: true }',
-  `{ command: [sh, -c, 'psql -X -v ON_ERROR_STOP=1 -c "SELECT 1 / count(*) FROM film" "$$LIFEBOAT_RESTORED_URL"'] }`,
+  `{ command: [sh, -c, 'psql -X -v ON_ERROR_STOP=1 -c "SELECT 1 / count(*) FROM film" "$LIFEBOAT_RESTORED_URL"'] }`,
 ].join(', ')
 
 describeWithPostgres('databases, from the command line', { timeout: 120_000 }, () => {
