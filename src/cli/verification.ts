@@ -108,15 +108,18 @@ export function verifiedToJson({ chosen, result, report }: Verified) {
   return { ...rest, proof: proof ?? null, run: report.run, ...place }
 }
 
-export function describeVerified({ chosen, result }: Verified, paint: Paint): string {
+export function describeVerified({ chosen, result, report }: Verified, paint: Paint): string {
   const { snapshot, name } = chosen
   const id = snapshot.id.slice(0, SHORT_ID_DIGITS)
-  const verdict = result.passed ? paint('green', result.level) : paint('red', result.damaged ? 'damaged' : 'not sound')
+  const verdict = result.passed
+    ? paint('green', result.level)
+    : paint('red', result.damaged ? 'damaged' : 'did not pass')
   return (
     `${result.source} of ${formatTime(snapshot.time)} (snapshot ${id} in ${name}): ${verdict}\n` +
     `  read ${formatSize(result.bytesRead)} in ${formatDuration(result.durationMs)}\n` +
     describeChecks(result, paint) +
-    formatFindings(result.findings, paint)
+    formatFindings(result.findings, paint) +
+    (result.passed ? '' : `  What to do now: lifeboat report ${report.run.slice(0, SHORT_ID_DIGITS)}\n`)
   )
 }
 

@@ -12,6 +12,13 @@ import { Workspace } from '../helpers/workspace.ts'
 
 const SECRET = 'pl4nted-s3cret'
 
+/** Held by the sample; the command asks the restored copy by its URL alone. */
+const ASSERTIONS = [
+  '{ sql: "SELECT count(*) FROM film;", equals: 1000 }',
+  '{ sql: "SELECT current_setting(\'transaction_read_only\')::bool", equals: true }',
+  `{ command: [sh, -c, 'psql -X -v ON_ERROR_STOP=1 -c "SELECT 1 / count(*) FROM film" "$LIFEBOAT_RESTORED_URL"'] }`,
+].join(', ')
+
 describeWithPostgres('databases, from the command line', { timeout: 120_000 }, () => {
   let servers: SampleServers
   let test: TestCluster
@@ -27,7 +34,7 @@ describeWithPostgres('databases, from the command line', { timeout: 120_000 }, (
     writeFileSync(
       join(workspace.dir, 'lifeboat.yaml'),
       `repositories:\n  main: { url: ./backups, passwordFile: ./password }\nsources:\n` +
-        `  shop: { kind: postgres, url: "${url}", passwordFile: ./secret }\n` +
+        `  shop: { kind: postgres, url: "${url}", passwordFile: ./secret, assertions: [${ASSERTIONS}] }\n` +
         `  gone: { kind: postgres, url: "${url.replace('/sakila', '/nowhere')}", passwordFile: ./secret }\n`,
     )
   })
@@ -48,8 +55,12 @@ describeWithPostgres('databases, from the command line', { timeout: 120_000 }, (
     await json('init', '--yes')
     expect(await json('probe', 'shop')).toMatchObject({ ready: true })
     expect(await json('backup', 'shop')).toMatchObject({ sources: [{ complete: true, findings: [] }] })
-    expect(await json('verify', 'shop')).toMatchObject({ passed: true, proof: 'checked' })
-    expect(await json('verify', 'shop', '--restore')).toMatchObject({ passed: true, proof: 'restored' })
+    expect(await json('verify', 'shop')).toMatchObject({ passed: true, verified: [{ proof: 'checked' }] })
+    const proven = await json('verify', 'shop', '--level', 'restored')
+    expect(proven).toMatchObject({ passed: true, verified: [{ proof: 'restored' }] })
+    const { checks } = (proven as { verified: [{ checks: { name: string; found: string }[] }] }).verified[0]
+    const asserted = checks.filter(({ name }) => name.startsWith('assertion')).map(({ found }) => found)
+    expect(asserted).toEqual(['1000', 'true', 'exit code 0'])
     expect(await json('snapshots', 'shop')).toMatchObject([{ proof: 'restored' }])
     const before = await stateOf(test, 'sakila')
 

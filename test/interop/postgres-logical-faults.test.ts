@@ -3,7 +3,7 @@ import { readdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { afterAll, afterEach, beforeAll, beforeEach, expect, it, vi } from 'vitest'
-import type { RestoreOutcome } from '../../src/sources/source.ts'
+import type { CopyQuestion, OnRestored, RestoreOutcome, Source } from '../../src/sources/source.ts'
 import { type DrainedSnapshot, drain, makeContext, makeTempDir, removeDir } from '../helpers/drained-snapshot.ts'
 import { describeWithPostgres, startTestCluster, type TestCluster } from '../helpers/postgres-cluster.ts'
 import {
@@ -116,6 +116,19 @@ describeWithPostgres('faults of logical backups', () => {
     }
     expect(await verify()).toEqual([true, true])
     expect(await verify(snapshot.reader, true)).toEqual([true, true, true, true])
+    const copies = await askRestored(source, snapshot, dir)
+    expect(copies).toEqual([
+      { value: '1000' },
+      { value: '1000' },
+      { value: null },
+      { problem: 'there is no database nowhere' },
+      { problem: 'relation "nothing_there" does not exist' },
+      { problem: 'cannot insert multiple commands into a prepared statement' },
+      { problem: 'more than one row in place of one value' },
+      { problem: 'no answer within 0.2 s' },
+      { problem: 'cannot execute nextval() in a read-only transaction' },
+      { value: '1000' },
+    ])
 
     const dump = snapshot.entries.find(entry => entry.path === 'sakila.dump')?.file ?? ''
     const bytes = await readFile(dump)
@@ -209,3 +222,27 @@ describeWithPostgres('faults of logical backups', () => {
     }
   })
 })
+
+/** What a restored copy of `sakila` and `strapi` answers to a person's statements, sensible and not. */
+async function askRestored(source: Source, snapshot: DrainedSnapshot, dir: string): Promise<unknown[]> {
+  const questions: ReadonlyArray<Omit<CopyQuestion, 'timeoutMs'> & { readonly timeoutMs?: number }> = [
+    { sql: 'SELECT count(*) FROM film -- of the default database' },
+    { sql: 'SELECT count(*) FROM public.film;', database: 'sakila' },
+    { sql: 'SELECT NULL', database: 'strapi' },
+    { sql: 'SELECT 1', database: 'nowhere' },
+    { sql: 'SELECT count(*) FROM nothing_there' },
+    { sql: 'SELECT 1; DROP TABLE film CASCADE' },
+    { sql: 'SELECT title FROM film' },
+    { sql: 'SELECT pg_sleep(60)', timeoutMs: 200 },
+    { sql: "SELECT nextval('film_film_id_seq')" },
+    { sql: 'SELECT count(*) FROM film' },
+  ]
+  const answers: unknown[] = []
+  const onRestored: OnRestored = async ({ query }) => {
+    for (const question of questions) answers.push(await query?.({ timeoutMs: 10_000, ...question }))
+    return []
+  }
+  const context = await makeContext(dir)
+  await source.verify?.({ ...context, snapshot: snapshot.reader, restore: true, onRestored })
+  return answers
+}

@@ -4,6 +4,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, expect, it } from 'vitest'
 import { isAppError } from '../../src/base/errors.ts'
 import { withSession } from '../../src/clients/postgres/index.ts'
 import type { PhysicalSource } from '../../src/sources/postgres/physical/physical-source.ts'
+import type { OnRestored } from '../../src/sources/source.ts'
 import { drain, makeContext, removeDir } from '../helpers/drained-snapshot.ts'
 import { PhysicalBackups, run } from '../helpers/physical-backups.ts'
 import { describeWithPostgres } from '../helpers/postgres-cluster.ts'
@@ -41,8 +42,19 @@ describeWithPostgres('physical backup of a cluster', () => {
 
   it('is verified by reading it, and by starting a server on it', async () => {
     const snapshot = await drain(bench.source, dir)
+    // What the user asserts is asked while the server is up.
+    const ask: OnRestored = async ({ query }) => {
+      const answer = await query?.({ sql: 'SELECT count(*) FROM public.t', timeoutMs: 10_000 })
+      return [{ name: 'asked', passed: true, expected: '', found: JSON.stringify(answer) }]
+    }
+    const [counted] = await bench.test.query<{ n: string }>('postgres', 'SELECT count(*)::text AS n FROM public.t')
     const verifying = async (restored: boolean, of = snapshot): ReturnType<PhysicalSource['verify']> =>
-      await bench.source.verify({ ...(await makeContext(dir)), snapshot: of.reader, restore: restored })
+      await bench.source.verify({
+        ...(await makeContext(dir)),
+        snapshot: of.reader,
+        restore: restored,
+        onRestored: ask,
+      })
     const read = await verifying(false)
     expect(read.checks.map(check => [check.name, check.passed])).toEqual([
       ['files', true],
@@ -52,7 +64,9 @@ describeWithPostgres('physical backup of a cluster', () => {
     expect(restored.checks.map(check => [check.name, check.passed])).toEqual([
       ['pg_verifybackup', true],
       ['recovery', true],
+      ['asked', true],
     ])
+    expect(restored.checks.at(-1)?.found).toBe(JSON.stringify({ value: counted?.n }))
     // A page that went wrong after it was captured.
     const [row] = await bench.test.query<{ path: string }>('postgres', "SELECT pg_relation_filepath('t') AS path")
     const entry = snapshot.entries.find(each => each.path === row?.path)

@@ -66,6 +66,7 @@ th, td { text-align: left; vertical-align: top; padding: .38rem 1rem .38rem 0; b
 th:last-child, td:last-child { padding-right: 0; }
 thead th { white-space: nowrap; border-top: 0; color: var(--faint); font-weight: 600; padding-top: 0; }
 tbody th { font-weight: 400; }
+.checks tbody th { min-width: 9rem; padding-left: 1.55rem; text-indent: -1.55rem; }
 .right { text-align: right; white-space: nowrap; }
 .checks .icon { width: 1.05rem; height: 1.05rem; margin-right: .5rem; vertical-align: -.18em; }
 .checks .bad th, .checks .bad td { font-weight: 600; }

@@ -83,7 +83,8 @@ ${icon(tone)}
 
 function problems(report: Report): Html | '' {
   const failed = report.checks.filter(check => !check.passed)
-  const steps = report.steps.filter(step => step.outcome === 'failed')
+  // A failed check is why its step failed, and says more.
+  const steps = failed.length > 0 ? [] : report.steps.filter(step => step.outcome === 'failed')
   const found = report.findings.filter(finding => finding.severity !== 'info')
   if (failed.length + steps.length + found.length === 0) return ''
   const items = [
@@ -159,5 +160,9 @@ function checks(outcomes: readonly CheckOutcome[]): Html | '' {
 function checkRow({ name, passed, expected, found }: CheckOutcome): Html {
   const tone = passed ? 'good' : 'bad'
   const word = passed ? 'passed' : 'failed'
-  return html`<tr class="${tone}"><th scope="row">${icon(tone)}<span class="unseen">${word}: </span>${name}</th><td>${expected}</td><td>${found}</td></tr>`
+  const short = (text: string): string => (passed ? shortHash(text) : text)
+  return html`<tr class="${tone}"><th scope="row">${icon(tone)}<span class="unseen">${word}: </span>${name}</th><td>${short(expected)}</td><td>${short(found)}</td></tr>`
 }
+
+/** Of a hash that is as expected, the first digits say enough; they would make the column wide. */
+const shortHash = (text: string): string => (/^[0-9a-f]{64}$/.test(text) ? `${text.slice(0, 12)}…` : text)

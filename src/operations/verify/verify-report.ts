@@ -25,7 +25,7 @@ export function reportOfVerify({ result, repository, run, startedAt }: VerifyRep
       { name: 'source', value: `${source} (${kind})` },
       { name: 'recovery point', value: `${id} of ${formatTimeWithZone(snapshot.time)}, in ${repository}` },
       { name: 'taken on', value: snapshot.hostname },
-      { name: 'proof', value: passed ? `${level}: ${PROVES[level]}` : `none: it was to be ${level}` },
+      { name: 'proof', value: passed ? `${level}: ${PROVES[level]}` : `none; asked for was: ${level}` },
       { name: 'read', value: formatSize(result.bytesRead) },
     ],
     steps: result.steps,

@@ -79,7 +79,8 @@ async function readDatabase(
       })
     }
   } catch (error) {
-    if (isAppError(error, 'interrupted') || !isAppError(error)) throw error
+    // Damage of the repository is for the caller to tell; anything else is what is wrong with the archive.
+    if (isAppError(error, 'interrupted') || isAppError(error, 'damaged') || !isAppError(error)) throw error
     return { name, passed: false, expected: 'readable to the end', found: error.message }
   }
   if (!counter.whole) return { name, passed: false, expected: 'readable to the end', found: 'ends inside of a table' }
