@@ -124,12 +124,17 @@ class Model {
       )
       if (mates[0] === table) groups.push(mates)
     }
-    const size = (group: ModelTable[]): number => reached.get(group[0]?.name ?? '')?.size ?? 0
-    return groups.toSorted((a, b) => {
-      const below = reached.get(a[0]?.name ?? '')?.has(b[0]?.name ?? '')
-      const above = reached.get(b[0]?.name ?? '')?.has(a[0]?.name ?? '')
-      return below ? 1 : above ? -1 : size(a) - size(b)
-    })
+    const ordered: ModelTable[][] = []
+    while (ordered.length < groups.length) {
+      const ready = groups.find(
+        group =>
+          !ordered.includes(group) &&
+          group.every(table => [...(reached.get(table.name) ?? [])].every(name => isDone(name, [...ordered, group]))),
+      )
+      if (!ready) throw new Error('groups refer to one another')
+      ordered.push(ready)
+    }
+    return ordered
   }
 
   #reach(name: string, seen = new Set<string>()): Set<string> {
@@ -355,6 +360,10 @@ class Model {
       for (const item of circle) item.state = 'accepted'
     }
   }
+}
+
+function isDone(name: string, groups: ReadonlyArray<readonly ModelTable[]>): boolean {
+  return groups.flat().some(table => table.name === name)
 }
 
 function compareKeys(a: ModelRow, b: ModelRow, key: readonly string[]): number {

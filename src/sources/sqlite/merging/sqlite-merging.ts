@@ -176,7 +176,7 @@ class SqliteMergingPlace implements MergingPlace {
   /** None where SQLite can't tell, because a foreign key names no table or no key. */
   async #countViolations(): Promise<number> {
     if (!this.tables.foreignKeysSound) return 0
-    const [row] = await this.rows(`SELECT count(*) FROM pragma_foreign_key_check WHERE schema = 'main'`)
+    const [row] = await this.rows(`SELECT count(*) FROM pragma_foreign_key_check(NULL, 'main')`)
     return Number(row?.[0] ?? 0)
   }
 
