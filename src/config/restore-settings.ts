@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { parseDuration } from '../base/durations.ts'
+import { mergeSettings } from './merge-settings.ts'
 
 const text = z.string().min(1, 'a text that is not empty')
 const timeout = z
@@ -34,6 +35,7 @@ export const restoreSettings = z
     test: text
       .optional()
       .describe('Where `lifeboat restore --target test` restores to: a path, or a `postgres://` URL.'),
+    merge: mergeSettings.optional(),
   })
   .describe('How this source is restored.')
 

@@ -112,7 +112,7 @@ export function planMerge(
     if (target.every(each => each.name !== table.name)) left.push({ table: table.name, why: 'only-in-backup' })
   }
   const keyed = requireKeys(pairs)
-  const drafts = keyed.map(each => ({ ...each, links: linksOf(each, keyed, resolved) }))
+  const drafts = keyed.map(each => ({ ...each, links: linksOf(each, keyed, resolved, target) }))
   const order = groupByReference(
     drafts.map(draft => ({ name: draft.target.name, parents: draft.links.map(link => link.parent) })),
   )
@@ -206,7 +206,12 @@ function isCarried({ target, backup }: Pair, name: string): boolean {
   return column !== undefined && !column.generated && findColumn(backup, name) !== undefined
 }
 
-function linksOf(from: Keyed, all: readonly Keyed[], rules: ResolvedRules): DraftLink[] {
+function linksOf(
+  from: Keyed,
+  all: readonly Keyed[],
+  rules: ResolvedRules,
+  target: readonly TableDescription[],
+): DraftLink[] {
   const ruled = rules.references
     .filter(reference => reference.from.table === from.target)
     .map(({ from: { column }, to }) => ({
@@ -215,7 +220,7 @@ function linksOf(from: Keyed, all: readonly Keyed[], rules: ResolvedRules): Draf
       parent: to.table.name,
       parentColumns: [to.column],
     }))
-  const declared = from.target.foreignKeys
+  const declared = from.target.foreignKeys.filter(key => leadsSomewhere(key, target))
   const more = ruled.filter(rule => declared.every(key => !sameReference(key, rule)))
   return [...declared, ...more]
     .filter(key => key.columns.every(column => isCarried(from, column)))
@@ -224,6 +229,12 @@ function linksOf(from: Keyed, all: readonly Keyed[], rules: ResolvedRules): Draf
       const followed = parent !== undefined && key.parentColumns.every(column => isCarried(parent, column))
       return { ...key, followed, byValue: !followed || sameColumns(parent.key, key.parentColumns) }
     })
+}
+
+/** SQLite lets a schema declare references to tables and columns that do not exist. */
+function leadsSomewhere(key: ForeignKey, tables: readonly TableDescription[]): boolean {
+  const parent = tables.find(table => table.name === key.parent)
+  return parent !== undefined && key.parentColumns.every(column => findColumn(parent, column) !== undefined)
 }
 
 function sameReference(a: ForeignKey, b: ForeignKey): boolean {

@@ -118,13 +118,15 @@ class SqliteFixture extends Fixture {
     const tables = schema.filter(row => row['type'] === 'table').map(row => String(row['name']))
     const rows: Record<string, Row[]> = {}
     for (const table of tables) {
-      const columns = (await this.rows(`SELECT name FROM pragma_table_xinfo('${table}') ORDER BY cid`)).map(column => {
-        const name = `"${String(column['name'])}"`
+      const listed = await this.rows(
+        `SELECT name FROM pragma_table_xinfo('${table.replaceAll("'", "''")}') ORDER BY cid`,
+      )
+      const columns = listed.map(column => {
+        const name = quoted(String(column['name']))
         return `typeof(${name}) || ' ' || quote(${name}) AS ${name}`
       })
-      rows[table] = await this.rows(
-        `SELECT ${columns.join(', ')} FROM "${table}" ORDER BY ${columns.map((_, i) => i + 1)}`,
-      )
+      const order = columns.map((_, i) => i + 1).join(', ')
+      rows[table] = await this.rows(`SELECT ${columns.join(', ')} FROM ${quoted(table)} ORDER BY ${order}`)
     }
     return { schema, rows }
   }
@@ -132,6 +134,10 @@ class SqliteFixture extends Fixture {
   close(): Promise<void> {
     return Promise.resolve(this.#db.close())
   }
+}
+
+function quoted(name: string): string {
+  return `"${name.replaceAll('"', '""')}"`
 }
 
 /** As PostgreSQL's driver gives wide integers. */

@@ -1,5 +1,6 @@
-import { afterAll, beforeAll } from 'vitest'
+import { afterAll, beforeAll, it } from 'vitest'
 import { describeMergeContract } from '../contracts/merge-contract.ts'
+import { checkMergeProperties } from '../contracts/merge-property.ts'
 import { postgresEngine } from '../helpers/merge-engines.ts'
 import { describeWithPostgres, startTestCluster, type TestCluster } from '../helpers/postgres-cluster.ts'
 
@@ -14,4 +15,12 @@ describeWithPostgres('merging into PostgreSQL', () => {
   })
 
   describeMergeContract(postgresEngine(() => cluster))
+
+  it('does with random databases what the model says', { timeout: 300_000 }, async () => {
+    await checkMergeProperties(
+      postgresEngine(() => cluster),
+      false,
+      3,
+    )
+  })
 })

@@ -1,0 +1,118 @@
+import type { Finding } from '../../model/finding.ts'
+import type { LeftTable, SchemaDifference } from '../../model/merge-plan.ts'
+import type { MergedReason, MergeReason, MergeReport } from '../../model/merge-report.ts'
+import type { ReportTable } from '../../model/report.ts'
+
+/** In words for people, each after "5 rows of table: ". */
+const WHY: Readonly<Record<MergeReason, string>> = {
+  'parent-nowhere': 'left out: what they refer to is nowhere',
+  'parent-skipped': 'left out: what they refer to was left out',
+  'parents-disagree': 'left out: what they refer to is under ids that exclude each other',
+  'parents-in-a-circle': 'left out: they are known only by one another, in a circle',
+  'must-not-be-null': 'left out: they lack a value that must not be null',
+  'unique-value-taken': 'left out: a value that must be unique is another row’s',
+  'kept-parent-nowhere': 'not updated: what the backup’s refer to is not here',
+  'kept-unique-value-taken': 'not updated: a value that must be unique is another row’s',
+}
+
+const LEFT: Readonly<Record<LeftTable['why'], string>> = {
+  rule: 'left as it is, by a rule',
+  'only-in-backup': 'not in the database: its rows were not merged',
+  'only-in-target': 'not in the backup: left as it is',
+  migrations: 'left as it is: it says which migrations ran here',
+}
+
+const COUNTS = ['rows', 'added', 'matched', 'different', 'updated', 'remapped', 'skipped'] as const
+
+/** What became of each table's rows; why rows were left out; and where the two schemas differ. Empty ones are left away. */
+export function mergeReportTables(report: MergeReport): ReportTable[] {
+  const merged: ReportTable = {
+    title: report.dryRun ? 'what a merge would do' : 'merged',
+    columns: [
+      { name: 'table', align: 'left' },
+      { name: 'same by', align: 'left' },
+      ...COUNTS.map(name => ({ name: name === 'rows' ? 'in backup' : name, align: 'right' as const })),
+    ],
+    rows: report.tables.map(table => [table.table, table.key.join(', '), ...COUNTS.map(name => String(table[name]))]),
+  }
+  return [merged, reasonsTable(report), differencesTable(report)].filter(table => table.rows.length > 0)
+}
+
+function reasonsTable({ tables, left }: MergeReport): ReportTable {
+  const reasons = tables.flatMap(({ table, reasons: all }) =>
+    all.map(reason => [table, String(reason.rows), WHY[reason.why], examplesOf(reason)]),
+  )
+  const whole = left.map(({ table, rows, why }) => [table, rows === undefined ? '' : String(rows), LEFT[why], ''])
+  return {
+    title: 'left out',
+    columns: [
+      { name: 'table', align: 'left' },
+      { name: 'rows', align: 'right' },
+      { name: 'why', align: 'left' },
+      { name: 'for example', align: 'left' },
+    ],
+    rows: [...reasons, ...whole],
+  }
+}
+
+function examplesOf({ rows, examples }: MergedReason): string {
+  return `${examples.join('; ')}${rows > examples.length ? '; ...' : ''}`
+}
+
+function differencesTable({ differences }: MergeReport): ReportTable {
+  return {
+    title: 'columns that differ',
+    columns: [
+      { name: 'column', align: 'left' },
+      { name: 'in the backup', align: 'left' },
+      { name: 'here', align: 'left' },
+      { name: 'so', align: 'left' },
+    ],
+    rows: differences.map(difference => [
+      `${difference.table}.${difference.column}`,
+      difference.backup ?? '-',
+      difference.target ?? '-',
+      consequence(difference),
+    ]),
+  }
+}
+
+function consequence({ kind }: SchemaDifference): string {
+  if (kind === 'type') return 'values are converted'
+  return kind === 'only-in-backup' ? 'its values are not merged' : 'new rows get its default'
+}
+
+/** What a person should look at. */
+export function mergeFindings(report: MergeReport): Finding[] {
+  const skipped = report.tables.flatMap(({ table, reasons }) =>
+    reasons.map(
+      (reason): Finding => ({
+        severity: 'warning',
+        code: `merge-${reason.why}`,
+        subject: `table ${table}`,
+        message: `${reason.rows} ${reason.rows === 1 ? 'row' : 'rows'} ${WHY[reason.why]}: ${examplesOf(reason)}`,
+      }),
+    ),
+  )
+  const missing = report.left
+    .filter(each => each.why === 'only-in-backup' && each.rows !== 0)
+    .map(
+      (each): Finding => ({
+        severity: 'warning',
+        code: 'merge-table-missing',
+        subject: `table ${each.table}`,
+        message: `${LEFT[each.why]} (${each.rows ?? 0})`,
+        hint: 'Create the table as the backup has it, then merge again.',
+      }),
+    )
+  return [...skipped, ...missing]
+}
+
+/** One line: `added 12 rows, updated 3, left out 1, in 4 tables`. */
+export function mergeSummary(report: MergeReport): string {
+  const sum = (name: (typeof COUNTS)[number]): number => report.tables.reduce((total, table) => total + table[name], 0)
+  if (!report.changed && sum('skipped') === 0) return 'nothing to merge: the database has all that the backup has'
+  const parts = [`${sum('added')} rows added`, `${sum('updated')} updated`, `${sum('matched')} were there already`]
+  const out = sum('skipped')
+  return `${parts.join(', ')}${out > 0 ? `, ${out} left out` : ''}, in ${report.tables.length} tables`
+}
