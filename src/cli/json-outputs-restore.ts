@@ -2,6 +2,7 @@ import { z } from 'zod'
 import { checksSchema, reportSchema } from '../model/report-schema.ts'
 import { PHASES, STRATEGIES } from '../operations/restore/journal.ts'
 import { absolutePath, bytes, count, findings, id, repositoryName, shortId, time } from './json-fields.ts'
+import { mergeOutput } from './json-outputs-merge.ts'
 
 const kept = z
   .array(z.strictObject({ target: z.string(), kept: z.string().describe('its name now') }))
@@ -40,6 +41,22 @@ const restored = z.strictObject({
     .describe('with --start: the server that runs on it now, and the moment that it reached'),
 })
 
+const merged = mergeOutput
+  .extend({
+    run: z.string().describe('id of the run: what `lifeboat undo` takes'),
+    strategy: z.literal('merge'),
+    repository: repositoryName,
+    snapshot: id,
+    shortId,
+    time,
+    target: z.string(),
+    safetySnapshot: id.nullable().describe('the recovery point of what was there'),
+    steps: reportSchema.shape.steps,
+    durationMs: count,
+    findings,
+  })
+  .describe('with --strategy merge')
+
 const undone = z.strictObject({
   run: z.string().describe('id of this run: an undo can be undone'),
   undone: z.string().describe('run of the restore that was taken back'),
@@ -68,6 +85,11 @@ const undoable = z.strictObject({
 
 /** What restores print with `--json`. */
 export const RESTORE_OUTPUTS = {
-  restore: z.union([restored, reportSchema.describe('with --dry-run: what would be done')]),
+  restore: z.union([
+    restored,
+    reportSchema.describe('with --dry-run: what would be done'),
+    merged,
+    mergeOutput.extend({ report: reportSchema }).describe('with --strategy merge --dry-run: what would be done'),
+  ]),
   undo: z.union([undone, z.array(undoable).describe('with --list, oldest first')]),
 }

@@ -30,6 +30,10 @@ export const restore: Command = {
     { command: 'lifeboat restore app latest --to ./restored.db', explains: 'the newest, beside the original' },
     { command: 'lifeboat restore app --dry-run', explains: 'what replacing the database would change' },
     { command: 'lifeboat restore app "2026-09-04 02:00" --yes', explains: 'as it was then, in its place' },
+    {
+      command: 'lifeboat restore app --strategy merge --dry-run',
+      explains: 'what it would add to what is there',
+    },
     { command: 'lifeboat restore docs 3f2a --to ./out --include reports', explains: 'one folder of one snapshot' },
     {
       command: 'lifeboat restore shop --to postgres:///shop_test',
@@ -49,8 +53,13 @@ export const restore: Command = {
     const chosen = await choose(call, app, name, moment)
     const recovery =
       moment && isPhysical(app, name) ? await recoveryRequestOf(call, app, chosen, name, moment) : undefined
+    const place = await placeOf(call, app, name)
+    if (call.values.text('strategy') === 'merge') {
+      const { mergeInto } = await import('../restore/merge.ts')
+      return await mergeInto(call, app, chosen, place)
+    }
     const { bringBack } = await import('../restore/bring-back.ts')
-    return await bringBack(call, app, chosen, { place: await placeOf(call, app, name), recovery })
+    return await bringBack(call, app, chosen, { place, recovery })
   },
 }
 

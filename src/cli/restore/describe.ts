@@ -87,7 +87,7 @@ export interface Subject {
 
 const PURPOSES = { own: '', test: ' (for tests)', temporary: ' (temporary)' } as const
 
-function factsOf({ strategy, source, purpose }: Subject, plan: RestorePlan, { name, snapshot }: ChosenSnapshot) {
+export function factsOf({ strategy, source, purpose }: Subject, plan: RestorePlan, { name, snapshot }: ChosenSnapshot) {
   return [
     { name: 'source', value: source },
     { name: 'recovery point', value: `${formatTime(snapshot.time)} (snapshot ${snapshot.id.slice(0, 8)} in ${name})` },

@@ -14,6 +14,11 @@ export const RESTORE_OPTIONS: readonly OptionSpec[] = [
     choices: ['db', 'test'],
   },
   { flags: '--keep', summary: 'leave the temporary copy of --target test where it is' },
+  {
+    flags: '--strategy <how>',
+    summary: 'replace what is there (default), or merge: keep it, and add what only the recovery point has',
+    choices: ['replace', 'merge'],
+  },
   { flags: '-n, --dry-run', summary: 'say what would be done, and what stands in the way; change nothing' },
   { flags: '-y, --yes', summary: 'do not ask before what is there is replaced' },
   {

@@ -49,9 +49,9 @@ export function keepAsOf(run: string): string {
  * fails (the change, a check after it, a hook) is taken back. `check` runs when the new one is in place and the
  * application may have been started on it.
  */
-export async function guard<T extends { readonly kept?: readonly Kept[] | undefined }>(
+export async function guard<T extends object>(
   request: GuardRequest,
-  change: (guarded: Guarded) => Promise<T>,
+  change: (guarded: Guarded) => Promise<T & { readonly kept?: readonly Kept[] | undefined }>,
 ): Promise<GuardResult<T>> {
   const { journal, clock } = request
   await requireAlone(request)
