@@ -193,9 +193,10 @@ export interface RestoreRequest extends SourceContext {
   readonly selection?: DatabaseSelection | undefined
   /**
    * Called once, right before the first change to a target that exists: what can be done beside it is done and checked by
-   * then. What it throws ends the restore, and the target is as it was.
+   * then. What it throws ends the restore, and the target is as it was. Where the change leaves nothing behind that shows
+   * whether it was made (rows replaced in one transaction), it is given a `token` to write down: `settle` needs it.
    */
-  readonly beforeChange?: (() => Promise<void>) | undefined
+  readonly beforeChange?: ((token?: string) => Promise<void>) | undefined
   /** Keep what a swap takes away, in one piece beside the target, under a name made from this: see `TargetAccess`. */
   readonly keepAs?: string | undefined
 }

@@ -1,0 +1,11 @@
+import { open } from 'node:fs/promises'
+
+/** Makes the names in a folder durable. @see https://man7.org/linux/man-pages/man2/fsync.2.html */
+export async function syncFolder(folder: string): Promise<void> {
+  const handle = await open(folder, 'r')
+  try {
+    await handle.sync()
+  } finally {
+    await handle.close()
+  }
+}

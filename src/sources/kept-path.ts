@@ -1,0 +1,110 @@
+import { link, lstat, rename, rm } from 'node:fs/promises'
+import { dirname } from 'node:path'
+import { syncFolder } from '../base/durable.ts'
+import { AppError, systemCode } from '../base/errors.ts'
+import type { SettledState } from './target.ts'
+
+/** A file or folder that a swap takes away, and where it is kept: beside it, so that a rename is enough. */
+export interface KeptPath {
+  readonly path: string
+  readonly kept: string
+  /** Endings of files that belong to the one at the path and go where it goes: `-wal`. */
+  readonly sidecars: readonly string[]
+}
+
+export function keptPathOf(path: string, keptAs: string, sidecars: readonly string[] = []): KeptPath {
+  return { path, kept: `${path}.${keptAs}`, sidecars }
+}
+
+/**
+ * Gives `fresh` the place of what is there, which is kept. One file is replaced in one step. A folder, or a file with
+ * sidecars, goes away first: in between nothing is there, which says so, where half of the old one would not.
+ */
+export async function swapIn(fresh: string, place: KeptPath): Promise<void> {
+  await moveAway(place, place.kept)
+  await rename(fresh, place.path)
+  await syncFolder(dirname(place.path))
+}
+
+/** The way back. What is there now is removed in the end, or kept as `keepNow` (a path). */
+export async function putKeptBack(place: KeptPath, keepNow: string | undefined): Promise<void> {
+  if (!(await exists(place.kept))) throw nothingKept(place)
+  const aside = keepNow ?? `${place.path}.lifeboat-replaced`
+  if (await exists(place.path)) await moveAway(place, aside)
+  await moveIn(place)
+  if (keepNow === undefined) await removeAll(aside, place.sidecars)
+}
+
+export async function dropKeptPath({ kept, sidecars, path }: KeptPath): Promise<void> {
+  await removeAll(kept, sidecars)
+  await syncFolder(dirname(path))
+}
+
+/** After a kill in the middle of `swapIn` or `putKeptBack`. Safe to repeat. */
+export async function settleKeptPath(place: KeptPath): Promise<SettledState> {
+  const [now, kept] = await Promise.all([statOf(place.path), statOf(place.kept)])
+  if (kept === undefined) return 'untouched'
+  if (now === undefined) {
+    await moveIn(place)
+    return 'rolled-back'
+  }
+  if (now.ino !== kept.ino || now.dev !== kept.dev) return 'finished'
+  await rm(place.kept, { force: true })
+  await syncFolder(dirname(place.path))
+  return 'untouched'
+}
+
+async function moveAway({ path, sidecars }: KeptPath, to: string): Promise<void> {
+  if (!(await hasSidecars(path, sidecars)) && (await linkFile(path, to))) {
+    await syncFolder(dirname(path))
+    return
+  }
+  await rename(path, to)
+  for (const end of sidecars) await rename(path + end, to + end).catch(ignoreMissing)
+  await syncFolder(dirname(path))
+}
+
+/** What belongs to it first: a database must not be seen without its log. */
+async function moveIn({ path, kept, sidecars }: KeptPath): Promise<void> {
+  for (const end of sidecars) await rename(kept + end, path + end).catch(ignoreMissing)
+  await rename(kept, path)
+  await syncFolder(dirname(path))
+}
+
+/** A second name, so that the first never is without a file. False for a folder, and where there are no hard links. */
+async function linkFile(path: string, to: string): Promise<boolean> {
+  if (!(await lstat(path)).isFile()) return false
+  try {
+    await link(path, to)
+    return true
+  } catch (error) {
+    if (['EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS', 'EMLINK'].includes(systemCode(error) ?? '')) return false
+    throw error
+  }
+}
+
+async function hasSidecars(path: string, sidecars: readonly string[]): Promise<boolean> {
+  const found = await Promise.all(sidecars.map(end => exists(path + end)))
+  return found.includes(true)
+}
+
+async function removeAll(path: string, sidecars: readonly string[]): Promise<void> {
+  for (const end of sidecars) await rm(path + end, { force: true })
+  await rm(path, { recursive: true, force: true })
+}
+
+const exists = async (path: string): Promise<boolean> => (await statOf(path)) !== undefined
+
+async function statOf(path: string) {
+  return await lstat(path).catch(ignoreMissing)
+}
+
+function ignoreMissing(error: unknown): undefined {
+  if (systemCode(error) !== 'ENOENT') throw error
+}
+
+function nothingKept({ path, kept }: KeptPath): AppError {
+  return new AppError('not-found', `what ${path} was before is not there any more: ${kept}`, {
+    hint: 'Run "lifeboat snapshots" and restore a recovery point instead.',
+  })
+}
