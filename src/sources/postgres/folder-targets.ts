@@ -28,7 +28,12 @@ async function surveyFolder(request: TargetRequest): Promise<TargetSurvey> {
   const found = await stat(place).catch(ignoreMissing)
   if (found === undefined) return { place, exists: false, findings }
   if (!found.isDirectory()) {
-    const finding = { severity: 'error', code: 'target-invalid', subject: place, message: 'it is not a folder' } as const
+    const finding = {
+      severity: 'error',
+      code: 'target-invalid',
+      subject: place,
+      message: 'it is not a folder',
+    } as const
     return { place, exists: true, findings: [...findings, finding] }
   }
   const { files, sizeBytes } = await measureFolder(place, signal)

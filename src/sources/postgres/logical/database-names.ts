@@ -3,6 +3,7 @@ import { createHash } from 'node:crypto'
 /** PostgreSQL cuts names after this many bytes. */
 const MAX_NAME_BYTES = 63
 const MARK_CHARS = 6
+const SHORTENED = /_[0-9a-f]{6}$/
 
 /**
  * `shop` + `_before_...`. A name that is too long for that is shortened and marked with its hash, so that two long names
@@ -12,7 +13,8 @@ export function suffixedName(name: string, suffix: string): string {
   if (Buffer.byteLength(name) + Buffer.byteLength(suffix) <= MAX_NAME_BYTES) return name + suffix
   const end = `_${digest(name).slice(0, MARK_CHARS)}${suffix}`
   let stem = name
-  while (Buffer.byteLength(stem) + Buffer.byteLength(end) > MAX_NAME_BYTES) stem = Array.from(stem).slice(0, -1).join('')
+  while (Buffer.byteLength(stem) + Buffer.byteLength(end) > MAX_NAME_BYTES)
+    stem = Array.from(stem).slice(0, -1).join('')
   return `${stem}${end}`
 }
 
@@ -56,7 +58,7 @@ export function originalName(kept: string, keptAs: string, there: Iterable<strin
   if (!kept.endsWith(suffix)) return undefined
   for (const name of there) if (keptNameOf(name, keptAs) === kept) return name
   const stem = kept.slice(0, -suffix.length)
-  return keptNameOf(stem, keptAs) === kept && stem !== '' ? stem : undefined
+  return stem === '' || (SHORTENED.test(stem) && Buffer.byteLength(kept) > MAX_NAME_BYTES - 4) ? undefined : stem
 }
 
 function keptSuffix(keptAs: string): string {

@@ -7,10 +7,10 @@ import { folderTargets } from '../folder-targets.ts'
 import type { PostgresOptions } from '../options.ts'
 import { chooseTargets } from './choose-targets.ts'
 import { isStagingOf, keptNameOf, originalName, stagingNameOf } from './database-names.ts'
+import { settleRows } from './settle-rows.ts'
 import { endMaker, listDatabases, openAdminSession, removeLeftovers } from './staging-database.ts'
 import { surveyServer } from './survey-server.ts'
 import { renameDatabases } from './swap-databases.ts'
-import { settleRows } from './settle-rows.ts'
 
 /** Databases of a server that a url names, and folders of archives. */
 export class LogicalTargets implements TargetAccess {

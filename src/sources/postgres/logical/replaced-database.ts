@@ -4,14 +4,15 @@ import type { DatabaseStatements } from './database-settings.ts'
 /** What belongs to a database that is about to be replaced, and not to what is in it: its replacement shall have it too. */
 export interface ReplacedDatabase {
   readonly owner: string
-  readonly tablespace: string
+  /** Undefined for that of the template: to name that one needs a right of its own. */
+  readonly tablespace: string | undefined
   /** For a database called as told to `readReplaced`. */
   readonly statements: Pick<DatabaseStatements, 'settings' | 'grants'>
 }
 
 interface Row {
   readonly owner: string
-  readonly tablespace: string
+  readonly tablespace: string | null
   readonly limit: number
   readonly note: string | null
   readonly acl: readonly Grant[] | null
@@ -33,7 +34,7 @@ interface RoleSettings {
 
 /** Asked without a connection to the database itself, which may be beyond that. */
 const QUERY = `
-SELECT r.rolname AS owner, t.spcname AS tablespace, d.datconnlimit AS limit, shobj_description(d.oid, 'pg_database') AS note,
+SELECT r.rolname AS owner, CASE WHEN d.dattablespace <> m.dattablespace THEN t.spcname END AS tablespace, d.datconnlimit AS limit, shobj_description(d.oid, 'pg_database') AS note,
   (SELECT json_agg(json_build_object('grantee', g.rolname, 'privilege', a.privilege_type, 'grantable', a.is_grantable)
       ORDER BY g.rolname NULLS FIRST, a.privilege_type)
     FROM aclexplode(d.datacl) a LEFT JOIN pg_roles g ON g.oid = a.grantee WHERE a.grantee = 0 OR g.oid IS NOT NULL) AS acl,
@@ -41,6 +42,7 @@ SELECT r.rolname AS owner, t.spcname AS tablespace, d.datconnlimit AS limit, sho
     FROM pg_db_role_setting s LEFT JOIN pg_roles g ON g.oid = s.setrole
     WHERE s.setdatabase = d.oid AND (s.setrole = 0 OR g.oid IS NOT NULL)) AS set
 FROM pg_database d JOIN pg_roles r ON r.oid = d.datdba JOIN pg_tablespace t ON t.oid = d.dattablespace
+  JOIN pg_database m ON m.datname = 'template0'
 WHERE d.datname = $1`
 
 /** Undefined where there is no database `target`. The statements give the same to the database `name`. */
@@ -64,7 +66,7 @@ export async function readReplaced(
     ...(row.limit === -1 ? [] : [`ALTER DATABASE ${own} CONNECTION LIMIT ${row.limit};`]),
   ]
   const grants = [...grantStatements(own, row.owner, row.acl), ...forRoles]
-  return { owner: row.owner, tablespace: row.tablespace, statements: { settings, grants } }
+  return { owner: row.owner, tablespace: row.tablespace ?? undefined, statements: { settings, grants } }
 }
 
 /** From nothing: what a new database grants by itself goes first. Nothing where it still is what it was by itself. */

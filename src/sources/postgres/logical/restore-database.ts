@@ -72,7 +72,8 @@ export async function restoreDatabase(restore: DatabaseRestore): Promise<PlacedD
 /** All that can be done while what is there is in use. The caller places what comes of it, or drops it. */
 export async function stageDatabase(restore: DatabaseRestore): Promise<StagedDatabase> {
   const { admin, target, request, database } = restore
-  const name = request.keepAs === undefined ? stagingName(target, systemRandom.bytes(4)) : stagingNameOf(target, request.keepAs)
+  const name =
+    request.keepAs === undefined ? stagingName(target, systemRandom.bytes(4)) : stagingNameOf(target, request.keepAs)
   const replaced = await readReplaced(admin, target, name)
   if (replaced && !request.force) throw targetExists(restore)
   await requireFreeName(restore, replaced !== undefined)

@@ -117,7 +117,8 @@ async function runScript(
     await say(psql, mendScript(there))
     await pump(restore, psql, main, selection.after, more)
     await say(psql, mendScript([]))
-    if (request.checks && restore.type !== 'schema') await say(psql, countScript(expectedRows(restore, selection.tables)))
+    if (request.checks && restore.type !== 'schema')
+      await say(psql, countScript(expectedRows(restore, selection.tables)))
     await say(psql, COMMIT_SCRIPT)
   } catch (error) {
     // Without COMMIT the server rolls back when psql is gone. What psql said comes first: pg_restore only lost its reader.

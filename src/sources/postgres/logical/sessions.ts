@@ -31,8 +31,7 @@ export async function listSessions(session: Session, databases: readonly string[
 
 /** Ends those that we may end. */
 export async function endSessions(session: Session, databases: readonly string[]): Promise<void> {
-  await session.query(
-    `SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE ${IN_DATABASES} AND ${MAY_END}`,
-    [databases],
-  )
+  await session.query(`SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE ${IN_DATABASES} AND ${MAY_END}`, [
+    databases,
+  ])
 }

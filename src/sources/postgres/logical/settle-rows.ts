@@ -13,7 +13,9 @@ const PATIENCE_MS = 30_000
 export async function settleRows(admin: Session, { token = '' }: KeptRequest): Promise<Settled> {
   const until = systemClock.monotonicMs() + PATIENCE_MS
   for (;;) {
-    const [row] = await admin.query<{ status: string | null }>('SELECT pg_xact_status($1::text::xid8) AS status', [token])
+    const [row] = await admin.query<{ status: string | null }>('SELECT pg_xact_status($1::text::xid8) AS status', [
+      token,
+    ])
     if (row?.status === 'committed') return { state: 'finished', kept: [] }
     if (row?.status === 'aborted') return { state: 'untouched', kept: [] }
     // Too long ago for the server to say.

@@ -132,9 +132,13 @@ export async function endMaker(admin: Session, name: string): Promise<void> {
   const until = systemClock.monotonicMs() + PATIENCE_MS
   for (let pids = await holdersOf(admin, name); pids.length > 0; pids = await holdersOf(admin, name)) {
     if (systemClock.monotonicMs() > until) {
-      throw new AppError('target-in-use', `the session of an earlier restore (process ${pids[0]} of the server) does not end`, {
-        hint: `As a superuser run: SELECT pg_terminate_backend(${pids[0]});`,
-      })
+      throw new AppError(
+        'target-in-use',
+        `the session of an earlier restore (process ${pids[0]} of the server) does not end`,
+        {
+          hint: `As a superuser run: SELECT pg_terminate_backend(${pids[0]});`,
+        },
+      )
     }
     await admin.query('SELECT pg_terminate_backend(pid) FROM unnest($1::int[]) pid', [pids])
     await systemClock.sleep(ROUND_MS)

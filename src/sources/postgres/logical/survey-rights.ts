@@ -105,7 +105,7 @@ async function lackingExtensions(admin: Session, request: TargetRequest): Promis
 
 const TARGETS = `
 SELECT d.datname AS name, pg_has_role(d.datdba, 'USAGE') AS owned, pg_get_userbyid(d.datdba) AS owner,
-  t.spcname AS tablespace, d.dattablespace = (SELECT oid FROM pg_tablespace WHERE spcname = 'pg_default')
+  t.spcname AS tablespace, d.dattablespace = (SELECT dattablespace FROM pg_database WHERE datname = 'template0')
     OR has_tablespace_privilege(t.oid, 'CREATE') AS "mayPlace",
   (SELECT count(*)::int FROM pg_prepared_xacts p WHERE p.database = d.datname) AS prepared
 FROM pg_database d JOIN pg_tablespace t ON t.oid = d.dattablespace WHERE d.datname = ANY($1)`
@@ -141,7 +141,9 @@ async function replaceRefusals(admin: Session, rights: Rights, { names, sessions
     }
     if (!row.mayPlace) {
       const message = `user ${admin.settings.user} may not create a database in its tablespace ${row.tablespace}`
-      findings.push(lacks(subject, message, `GRANT CREATE ON TABLESPACE ${quoteIdentifier(row.tablespace)} TO ${user};`))
+      findings.push(
+        lacks(subject, message, `GRANT CREATE ON TABLESPACE ${quoteIdentifier(row.tablespace)} TO ${user};`),
+      )
     }
     if (row.prepared > 0) {
       findings.push({

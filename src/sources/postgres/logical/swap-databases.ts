@@ -1,11 +1,6 @@
 import { systemClock } from '../../../base/clock.ts'
 import { AppError, isAppError } from '../../../base/errors.ts'
-import {
-  describeConnection,
-  quoteIdentifier,
-  type Session,
-  withSession,
-} from '../../../clients/postgres/index.ts'
+import { describeConnection, quoteIdentifier, type Session, withSession } from '../../../clients/postgres/index.ts'
 import { endSessions, listSessions } from './sessions.ts'
 
 export interface Renaming {

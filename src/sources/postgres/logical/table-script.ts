@@ -23,10 +23,7 @@ export const BEGIN_SCRIPT = lines([
  * be replaced without touching any other table.
  */
 export function openScript(existing: readonly TableName[]): string {
-  const begin = [
-    `SET LOCAL lock_timeout = '${LOCK_TIMEOUT}';`,
-    'SET LOCAL client_min_messages = warning;',
-  ]
+  const begin = [`SET LOCAL lock_timeout = '${LOCK_TIMEOUT}';`, 'SET LOCAL client_min_messages = warning;']
   if (existing.length === 0) return lines(begin)
   const names = existing.map(table => quoteName(table.schema, table.name))
   const oids = `ARRAY[${names.map(name => `${quoteLiteral(name)}::regclass`).join(', ')}]::oid[]`
