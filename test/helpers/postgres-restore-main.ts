@@ -13,16 +13,20 @@ const order = JSON.parse(await readFile(process.argv[2] ?? '', 'utf8')) as Resto
   readonly manifest: Manifest
   readonly entries: ReadonlyArray<DrainedEntry & { readonly node: { readonly mtimeNs: string } }>
 }
-const entries = order.entries.map(entry => ({
-  ...entry,
-  node: { ...entry.node, mtimeNs: BigInt(entry.node.mtimeNs), ctimeNs: undefined, inode: undefined },
-}))
+const entries = order.entries.map(entry => {
+  const { name, type, mode, uid, gid, sizeBytes, content } = entry.node
+  const node = { name, type, mode, uid, gid, mtimeNs: BigInt(entry.node.mtimeNs) }
+  return {
+    ...entry,
+    node: { ...node, ...(sizeBytes === undefined ? {} : { sizeBytes }), ...(content ? { content } : {}) },
+  }
+})
 const forEver = new Promise<never>(() => {})
 // Alone a promise does not keep a process alive.
 const alive = setInterval(() => {}, 60_000)
 
 const source = new PostgresSource('shop', postgresOptions.parse(order.options), { baseDir: '/' })
-await source.restore({
+const outcome = await source.restore({
   ...(await makeContext(dirname(process.argv[2] ?? ''))),
   snapshot: makeReader(order.id, order.manifest, entries),
   target: order.target,
@@ -32,12 +36,13 @@ await source.restore({
   delta: order.delta ?? false,
   selection: order.selection,
   keepAs: order.keepAs,
+  tablespaces: new Map(Object.entries(order.tablespaces ?? {})),
   beforeChange: async token => {
     process.send?.({ at: 'before', token })
     if (order.holdAt === 'before') await forEver
   },
 })
-process.send?.({ at: 'after' })
+process.send?.({ at: 'after', writtenBytes: outcome.writtenBytes })
 if (order.holdAt === 'after') await forEver
 clearInterval(alive)
 process.disconnect()

@@ -12,6 +12,7 @@ export interface RestoreOrder {
   readonly keepAs: string
   readonly selection?: DatabaseSelection
   readonly delta?: boolean
+  readonly tablespaces?: Readonly<Record<string, string>>
   /** Where it waits to be killed; `never`: it runs to its end. */
   readonly holdAt: 'before' | 'after' | 'never'
 }
@@ -19,6 +20,7 @@ export interface RestoreOrder {
 interface Place {
   readonly at: 'before' | 'after'
   readonly token?: string
+  readonly writtenBytes?: number
 }
 
 let serial = 0

@@ -5,9 +5,9 @@ const MAY_END = `CASE WHEN (SELECT rolsuper FROM pg_roles WHERE rolname = curren
   WHEN usesysid IS NULL OR (SELECT rolsuper FROM pg_roles WHERE oid = usesysid) THEN false
   ELSE pg_has_role(usesysid, 'USAGE') OR pg_has_role('pg_signal_backend', 'USAGE') END`
 
-/** Not the server's own helpers, which step aside by themselves. */
-const IN_DATABASES = `datname = ANY($1) AND pid <> pg_backend_pid()
-  AND backend_type IN ('client backend', 'walsender', 'background worker', 'logical replication worker')`
+/** Not the server's own helpers (vacuum), which step aside by themselves. What others' sessions are, not all may know. */
+const IN_DATABASES = `datname = ANY($1) AND pid <> pg_backend_pid() AND (backend_type IS NULL AND usesysid IS NOT NULL
+  OR backend_type IN ('client backend', 'walsender', 'background worker', 'logical replication worker'))`
 
 export interface SessionGroup {
   readonly database: string

@@ -45,12 +45,13 @@ export async function planBeside(
 
 async function freePlace(oid: string, place: string, link: string | undefined, id: string): Promise<string> {
   const base = place.replace(MOVED, '')
-  const isFree = async (path: string): Promise<boolean> => link === path || (await isVacant(path))
-  for (const path of new Set([place, base])) if (await isFree(path)) return path
+  // An interrupted restore, of whatever snapshot, is gone on with where it was.
+  if (link?.replace(MOVED, '') === base) return link
+  for (const path of new Set([place, base])) if (await isVacant(path)) return path
   await requireRoomBeside(oid, base, place)
   for (let serial = 1; ; serial++) {
     const path = `${base}.lifeboat-${id}${serial === 1 ? '' : `-${serial}`}`
-    if (await isFree(path)) return path
+    if (await isVacant(path)) return path
   }
 }
 

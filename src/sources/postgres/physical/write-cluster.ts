@@ -2,6 +2,7 @@ import { chmod, chown, lstat, mkdir, readdir, readlink, rename, rm, symlink } fr
 import { dirname, join } from 'node:path'
 import { forEachLimit } from '../../../base/concurrency.ts'
 import { systemCode, throwIfAborted } from '../../../base/errors.ts'
+import type { TreeNode } from '../../../model/node.ts'
 import type { RestoredBytes, RestoreRequest } from '../../source.ts'
 import { CONTROL_FILE } from './control-file.ts'
 import { syncFile, syncTrees } from './durable.ts'
@@ -19,7 +20,7 @@ export async function writeCluster(
 ): Promise<RestoredBytes> {
   const places = new Set([...plan.folders, ...plan.files].map(entry => entry.place))
   if (target.existing) await removeOthers([target.path, ...plan.tablespaces.values()], places, plan)
-  await makeFolders(target, plan)
+  await makeFolders(target, plan, request.snapshot.root)
   const control = join(target.path, `${CONTROL_FILE}.lifeboat`)
   const isControl = (file: PlannedEntry): boolean => file.path === CONTROL_FILE
   const files = plan.files.map(file => (isControl(file) ? { ...file, place: control } : file))
@@ -59,9 +60,9 @@ async function removeOthers(roots: readonly string[], places: ReadonlySet<string
   for (const root of roots) await sweep(root)
 }
 
-async function makeFolders(target: RestoreTarget, plan: RestorePlan): Promise<void> {
+async function makeFolders(target: RestoreTarget, plan: RestorePlan, owner: TreeNode | undefined): Promise<void> {
   await chmod(target.path, 0o700)
-  for (const place of plan.tablespaces.values()) await mkdir(place, { recursive: true, mode: 0o700 })
+  for (const place of plan.tablespaces.values()) await makeOwned(place, owner)
   for (const folder of plan.folders) {
     // What a copy has as a symlink stays one for pg_wal only; all else is made a folder of its own.
     const found = await lstat(folder.place).catch(() => undefined)
@@ -75,6 +76,13 @@ async function makeFolders(target: RestoreTarget, plan: RestorePlan): Promise<vo
     await rm(link, { recursive: true, force: true })
     await symlink(place, link)
   }
+}
+
+/** Folders on the way to a tablespace must let the server's user pass, too. */
+async function makeOwned(place: string, owner: TreeNode | undefined): Promise<void> {
+  const first = await mkdir(place, { recursive: true, mode: 0o700 })
+  if (first === undefined || owner === undefined || process.getuid?.() !== 0) return
+  for (let made = place; made.length >= first.length; made = dirname(made)) await chown(made, owner.uid, owner.gid)
 }
 
 /** PostgreSQL wants its files for itself, or readable for its group. Root gives them to whom they belonged. */
