@@ -18,10 +18,7 @@ export interface DatabaseSelection {
   readonly tables?: readonly string[] | undefined
   /** Only the tables of these schemas, likewise. */
   readonly schemas?: readonly string[] | undefined
-  /**
-   * Of a full snapshot: `schema`, the tables and all that hangs on them without their rows; `data`, the rows alone, into
-   * tables that exist.
-   */
+  /** Of a whole snapshot, the schema alone, or the rows alone into tables that are there. */
   readonly part?: 'schema' | 'data' | undefined
   /** Create the roles that the snapshot needs and the server lacks. */
   readonly roles?: boolean | undefined

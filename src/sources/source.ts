@@ -45,6 +45,11 @@ export interface Source {
 export interface SourceTraits {
   readonly consistency: 'transactional' | 'per-file'
   readonly types: readonly BackupType[]
+  /**
+   * How what a swap took away is put back later. `snapshot`: from a safety recovery point, which is cheap and keeps no
+   * second copy beside. `kept`: what was there stays beside, under another name, for it costs nothing to keep it.
+   */
+  readonly wayBack: 'snapshot' | 'kept'
 }
 
 // ---- log
@@ -192,9 +197,9 @@ export interface RestoreRequest extends SourceContext {
   /** For sources of databases: which part of the snapshot comes back. */
   readonly selection?: DatabaseSelection | undefined
   /**
-   * Called once, right before the first change to a target that exists: what can be done beside it is done and checked by
-   * then. What it throws ends the restore, and the target is as it was. Where the change leaves nothing behind that shows
-   * whether it was made (rows replaced in one transaction), it is given a `token` to write down: `settle` needs it.
+   * Called once, right before the target changes or comes to be: what can be done beside it is done and checked by then.
+   * What it throws ends the restore, and the target is as it was. Where the change leaves nothing behind that shows whether
+   * it was made (rows replaced in one transaction), it is given a `token` to write down: `settle` can tell by it.
    */
   readonly beforeChange?: ((token?: string) => Promise<void>) | undefined
   /** Keep what a swap takes away, in one piece beside the target, under a name made from this: see `TargetAccess`. */

@@ -42,7 +42,7 @@ export class PostgresSource implements Source {
 
   constructor(name: string, options: PostgresOptions, place: SourcePlace) {
     this.name = name
-    this.traits = { consistency: 'transactional', types: TYPES[options.mode] }
+    this.traits = { consistency: 'transactional', types: TYPES[options.mode], wayBack: 'kept' }
     this.#options = options
     this.#place = place
     this.targets = this.#reachTargets()

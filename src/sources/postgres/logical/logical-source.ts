@@ -31,7 +31,7 @@ const TYPES: readonly BackupType[] = ['full', 'incremental', 'differential', 'sc
 export class LogicalSource implements Source {
   readonly kind = 'postgres'
   readonly name: string
-  readonly traits: SourceTraits = { consistency: 'transactional', types: TYPES }
+  readonly traits: SourceTraits = { consistency: 'transactional', types: TYPES, wayBack: 'kept' }
   readonly targets: TargetAccess
   readonly #options: PostgresOptions
   readonly #place: SourcePlace

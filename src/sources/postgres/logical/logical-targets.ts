@@ -8,7 +8,7 @@ import type { PostgresOptions } from '../options.ts'
 import { chooseTargets } from './choose-targets.ts'
 import { isStagingOf, keptNameOf, originalName, stagingNameOf } from './database-names.ts'
 import { settleRows } from './settle-rows.ts'
-import { endMaker, listDatabases, openAdminSession, removeLeftovers } from './staging-database.ts'
+import { endMaker, holdName, listDatabases, openAdminSession, removeLeftovers } from './staging-database.ts'
 import { surveyServer } from './survey-server.ts'
 import { renameDatabases } from './swap-databases.ts'
 
@@ -96,6 +96,10 @@ async function putBack(
       kept:
         request.keepNowAs === undefined ? stagingNameOf(target, request.keptAs) : keptNameOf(target, request.keepNowAs),
     }))
+  // By these `settle` finds us when we are killed, and the server alone would go on.
+  for (const keptAs of [request.keptAs, request.keepNowAs]) {
+    if (keptAs !== undefined) for (const { target } of kept) await holdName(admin, stagingNameOf(target, keptAs))
+  }
   await renameDatabases(admin, [
     ...away.map(each => ({ from: each.target, to: each.kept })),
     ...kept.map(each => ({ from: each.kept, to: each.target })),

@@ -4,7 +4,7 @@ import type { Finding } from '../../../model/finding.ts'
 import type { RestoreRequest } from '../../source.ts'
 import type { Kept } from '../../target.ts'
 import { keptName, keptNameOf } from './database-names.ts'
-import type { DatabaseOutcome, DatabaseRestore, StagedDatabase } from './restore-database.ts'
+import type { DatabaseOutcome, DatabaseRestore, StagedDatabase } from './database-restore.ts'
 import { databaseExists } from './staging-database.ts'
 import { renameDatabases } from './swap-databases.ts'
 
@@ -28,7 +28,8 @@ export async function placeDatabases(
       await dropStaged(staged)
       return { checks, findings, kept: [] }
     }
-    if ((await listReplaced(staged)).length > 0) await request.beforeChange?.()
+    await listReplaced(staged)
+    await request.beforeChange?.()
     // Again: whatever was done in between may have taken a while.
     const kept = (await listReplaced(staged)).map(({ target }) => ({
       target,

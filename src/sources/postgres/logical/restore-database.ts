@@ -3,19 +3,12 @@ import { join } from 'node:path'
 import { forEachLimit } from '../../../base/concurrency.ts'
 import { AppError } from '../../../base/errors.ts'
 import { systemRandom } from '../../../base/random.ts'
-import {
-  type ConnectionSettings,
-  type PostgresTools,
-  quoteIdentifier,
-  runTool,
-  type Session,
-  withSession,
-} from '../../../clients/postgres/index.ts'
+import { quoteIdentifier, runTool, withSession } from '../../../clients/postgres/index.ts'
 import type { Finding } from '../../../model/finding.ts'
-import type { BackupType, ManifestServerDatabase } from '../../../model/manifest.ts'
-import type { CheckOutcome, RestoreRequest } from '../../source.ts'
-import { type Archives, runOverArchive } from './archives.ts'
+import type { CheckOutcome } from '../../source.ts'
+import { runOverArchive } from './archives.ts'
 import { keptNameOf, stagingName, stagingNameOf } from './database-names.ts'
+import type { DatabaseRestore, StagedDatabase } from './database-restore.ts'
 import {
   applyStatements,
   type DatabaseStatements,
@@ -31,35 +24,6 @@ import { checkRows } from './restore-checks.ts'
 import { createRoles, missingRoles, rolesFinding, ungrantableOwners } from './roles.ts'
 import { rolesIn, schemaFingerprint } from './sql-text.ts'
 import { databaseExists, StagingDatabase } from './staging-database.ts'
-
-/** One database of a snapshot on its way back. */
-export interface DatabaseRestore {
-  readonly request: RestoreRequest
-  readonly archives: Archives
-  /** What comes back of it: `full`, or a part. */
-  readonly type: BackupType
-  /** As it was. */
-  readonly database: ManifestServerDatabase
-  /** What it shall be called. */
-  readonly target: string
-  readonly settings: ConnectionSettings
-  readonly admin: Session
-  readonly tools: PostgresTools
-  readonly jobs: number
-  /** Only a part of the database was captured. */
-  readonly partial: boolean
-}
-
-export interface DatabaseOutcome {
-  readonly checks: CheckOutcome[]
-  readonly findings: Finding[]
-}
-
-/** A database that is filled and checked, beside the target. */
-export interface StagedDatabase extends DatabaseOutcome {
-  readonly restore: DatabaseRestore
-  readonly staging: StagingDatabase
-}
 
 /**
  * Restores into a new database, checks it there, and then gives it the target's name. What had that name is kept under

@@ -45,7 +45,7 @@ export class StagingDatabase {
     options: StagingOptions,
   ): Promise<StagingDatabase> {
     await removeLeftovers(admin, left => isStagingName(left, target))
-    await admin.query(`SELECT pg_advisory_lock(${lockKey(name)})`)
+    await holdName(admin, name)
     const owned = options.owner === undefined ? '' : ` OWNER = ${quoteIdentifier(options.owner)}`
     const placed = options.tablespace === undefined ? '' : ` TABLESPACE = ${quoteIdentifier(options.tablespace)}`
     const create = `CREATE DATABASE ${quoteIdentifier(name)} WITH${owned}${placed}`
@@ -107,6 +107,11 @@ const LOCK_CLASS = 0x4c_42_64_62
 
 function lockKey(name: string): string {
   return `${LOCK_CLASS}, hashtext(${quoteLiteral(`lifeboat ${name}`)})`
+}
+
+/** Shows, until the session ends, that its maker lives: whoever finds it free may drop the database of that name. */
+export async function holdName(admin: Session, name: string): Promise<void> {
+  await admin.query(`SELECT pg_advisory_lock(${lockKey(name)})`)
 }
 
 /** Drops staging databases whose makers are gone. */

@@ -1,11 +1,10 @@
 import { quoteIdentifier, type Session, withSession } from '../../../clients/postgres/index.ts'
 import type { Finding } from '../../../model/finding.ts'
-import type { ManifestServerDatabase } from '../../../model/manifest.ts'
+import type { ManifestServerDatabase, ManifestTable } from '../../../model/manifest.ts'
 import type { TargetRequest } from '../../target.ts'
 import { chooseTargets } from './choose-targets.ts'
 import { missingExtensions } from './extensions.ts'
 import type { SessionGroup } from './sessions.ts'
-import type { SurveyedDatabase } from './survey-server.ts'
 import { matchesName, matchesTable } from './table-pattern.ts'
 
 export interface Rights {
@@ -13,6 +12,16 @@ export interface Rights {
   readonly createDatabases: boolean
   /** A standby, or a role that is set to read only. */
   readonly readOnly: boolean
+}
+
+/** One database that a restore would make or replace. */
+export interface SurveyedDatabase {
+  readonly name: string
+  readonly exists: boolean
+  readonly sizeBytes: number | undefined
+  /** Undefined where we may not connect to it. */
+  readonly tables: readonly ManifestTable[] | undefined
+  readonly findings: readonly Finding[]
 }
 
 export interface Surveyed {
@@ -158,9 +167,13 @@ async function replaceRefusals(admin: Session, rights: Rights, { names, sessions
   const fixed = sessions.filter(each => !each.mayEnd)
   if (fixed.length > 0) {
     const who = [...new Set(fixed.map(each => each.role))].join(', ')
-    const message = `user ${admin.settings.user} may not end the sessions of ${who}`
-    const hint = `GRANT pg_signal_backend TO ${user}; (a superuser's sessions only a superuser can end: stop those)`
-    findings.push(lacks(`database ${fixed[0]?.database ?? ''}`, message, hint))
+    findings.push({
+      severity: 'error',
+      code: 'target-in-use',
+      subject: `database ${fixed[0]?.database ?? ''}`,
+      message: `user ${admin.settings.user} may not end the sessions of ${who}`,
+      hint: `Stop what is connected, or as a superuser run: GRANT pg_signal_backend TO ${user}; (a superuser's sessions only a superuser can end).`,
+    })
   }
   return findings
 }

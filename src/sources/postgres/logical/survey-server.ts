@@ -7,24 +7,13 @@ import {
   withSession,
 } from '../../../clients/postgres/index.ts'
 import type { Finding } from '../../../model/finding.ts'
-import type { ManifestTable } from '../../../model/manifest.ts'
 import type { TargetRequest, TargetSurvey } from '../../target.ts'
 import { chooseTargets } from './choose-targets.ts'
 import { listSessions } from './sessions.ts'
 import { openAdminSession } from './staging-database.ts'
-import { connectedFinding, readRights, refusals } from './survey-rights.ts'
+import { connectedFinding, readRights, refusals, type SurveyedDatabase } from './survey-rights.ts'
 import { surveySpace } from './survey-space.ts'
 import { surveyTables } from './survey-tables.ts'
-
-/** One database that a restore would make or replace. */
-export interface SurveyedDatabase {
-  readonly name: string
-  readonly exists: boolean
-  readonly sizeBytes: number | undefined
-  /** Undefined where we may not connect to it. */
-  readonly tables: readonly ManifestTable[] | undefined
-  readonly findings: readonly Finding[]
-}
 
 export async function surveyServer(request: TargetRequest, settings: ConnectionSettings): Promise<TargetSurvey> {
   const names = namesOf(request, settings)

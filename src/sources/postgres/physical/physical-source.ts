@@ -47,7 +47,11 @@ const OLDEST_SERVER = 130_000
 export class PhysicalSource implements Source {
   readonly name: string
   readonly kind = 'postgres'
-  readonly traits: SourceTraits = { consistency: 'transactional', types: ['full', 'incremental', 'differential'] }
+  readonly traits: SourceTraits = {
+    consistency: 'transactional',
+    types: ['full', 'incremental', 'differential'],
+    wayBack: 'kept',
+  }
   readonly targets: TargetAccess = clusterTargets
   readonly #options: PhysicalOptions
 

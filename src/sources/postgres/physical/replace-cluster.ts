@@ -3,12 +3,18 @@ import { dirname, join } from 'node:path'
 import { AppError } from '../../../base/errors.ts'
 import type { Finding } from '../../../model/finding.ts'
 import { type KeptPath, keptPathOf, settleKeptPath, swapIn } from '../../kept-path.ts'
-import type { RestoreOutcome } from '../../source.ts'
-import type { ClusterRestore } from './restore-cluster.ts'
+import type { RestoreOutcome, RestoreRequest } from '../../source.ts'
 import { openTarget, requireStopped, type TargetRequest } from './restore-target.ts'
 import { planBeside, removeCluster, requireFreePlaces } from './tablespace-places.ts'
 import { verifyBackup } from './verify-backup.ts'
 import { writeCluster } from './write-cluster.ts'
+
+export interface ClusterRestore {
+  readonly request: RestoreRequest
+  /** Where tablespaces shall be, by OID or by the path they had. */
+  readonly tablespaces: ReadonlyMap<string, string>
+  readonly binDir: string | undefined
+}
 
 /** Where a cluster is restored before it takes the place of another one: `DIR.lifeboat-partial`. */
 export function partialOf(dataDir: string): string {
@@ -25,6 +31,8 @@ export async function replaceCluster(restore: ClusterRestore, wanted: TargetRequ
   const { path } = wanted
   const place = keptPathOf(path, request.keepAs ?? `before-${stampOf(request.clock.now())}`)
   await requireRenames(place)
+  // What comes before the change may be what stops the server.
+  if (request.beforeChange === undefined) await requireStopped(path)
   const partial = partialOf(path)
   const { plan, moved } = await planBeside(request.snapshot, partial, restore.tablespaces)
   await requireFreePlaces(plan, partial)
@@ -38,7 +46,6 @@ export async function replaceCluster(restore: ClusterRestore, wanted: TargetRequ
     return { ...outcome, ...verified }
   }
   const findings = [...verified.findings, ...movedFindings(path, moved), ...(await logFindings(path))]
-  await requireStopped(path)
   await request.beforeChange?.()
   await requireStopped(path)
   await swap(partial, place)

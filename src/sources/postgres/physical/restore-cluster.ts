@@ -2,20 +2,13 @@ import { realpath } from 'node:fs/promises'
 import { AppError, isAppError, systemCode, throwIfAborted } from '../../../base/errors.ts'
 import type { RestoreOutcome, RestoreRequest } from '../../source.ts'
 import { textProperty } from './cluster-properties.ts'
-import { replaceCluster } from './replace-cluster.ts'
+import { type ClusterRestore, replaceCluster } from './replace-cluster.ts'
 import { planRestore } from './restore-plan.ts'
 import { inspectTarget, openTarget, type TargetRequest, targetError } from './restore-target.ts'
 import { startRestored } from './start-restored.ts'
 import { requireFreePlaces } from './tablespace-places.ts'
 import { verifyBackup } from './verify-backup.ts'
 import { writeCluster } from './write-cluster.ts'
-
-export interface ClusterRestore {
-  readonly request: RestoreRequest
-  /** Where tablespaces shall be, by OID or by the path they had. */
-  readonly tablespaces: ReadonlyMap<string, string>
-  readonly binDir: string | undefined
-}
 
 /**
  * Writes a physical snapshot to a data directory. A server can start in it only when all of it is there: the control

@@ -26,14 +26,15 @@ export interface TargetRequest {
 
 /**
  * Makes a data directory ready to be written: from here on, until `closeTarget`, no server can start in it. Refuses one
- * in which a server runs, and one that holds anything but a copy of the same cluster. `beforeChange`: called when there is
- * something in it, and all that can be refused was.
+ * in which a server runs, and one that holds anything but a copy of the same cluster. `beforeChange`: called when all else
+ * that can be refused was; it may be what stops the server.
  */
 export async function openTarget(request: TargetRequest, beforeChange?: () => Promise<void>): Promise<RestoreTarget> {
   try {
     const state = await inspectTarget(request)
     const existing = state === 'older' || state === 'unfinished'
-    if (existing) await beforeChange?.()
+    await beforeChange?.()
+    if (existing) await requireStopped(request.path)
     if (state === 'missing') await mkdir(request.path, { recursive: true, mode: 0o700 })
     const { snapshot, systemIdentifier } = request
     const path = join(request.path, RESTORE_MARKER)
@@ -72,7 +73,7 @@ export function targetError(target: string, error: unknown): AppError {
 /** `older`: a copy of this cluster that may be replaced. `unfinished`: an interrupted restore of the same snapshot. */
 export type TargetState = 'missing' | 'empty' | 'unfinished' | 'older'
 
-/** Changes nothing. Throws what stands in the way: `target-in-use`, `target-exists`, `target-invalid`. */
+/** Changes nothing. Throws what stands in the way: `target-exists`, `target-invalid`. Does not ask for a running server. */
 export async function inspectTarget(request: TargetRequest): Promise<TargetState> {
   const { path } = request
   const found = await stat(path).catch((error: unknown) => {
@@ -84,7 +85,6 @@ export async function inspectTarget(request: TargetRequest): Promise<TargetState
     throw new AppError('target-invalid', `not a folder: ${path}`, { hint: 'Choose a folder with --to.' })
   }
   if ((await readdir(path)).length === 0) return 'empty'
-  await requireStopped(path)
   const unfinished = await readMarker(path)
   if (unfinished?.snapshot === request.snapshot) return 'unfinished'
   if (!request.force) {
