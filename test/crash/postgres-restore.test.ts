@@ -5,7 +5,7 @@ import type { KeptRequest, Settled } from '../../src/sources/target.ts'
 import { type DrainedSnapshot, drain, makeContext, makeTempDir, removeDir } from '../helpers/drained-snapshot.ts'
 import { describeWithPostgres, startTestCluster, type TestCluster } from '../helpers/postgres-cluster.ts'
 import { type RestoreOrder, RestoreProcess } from '../helpers/postgres-restore-process.ts'
-import { databasesOf, sourceOf, stateOf } from '../helpers/postgres-samples.ts'
+import { databasesOf, failure, sourceOf, stateOf } from '../helpers/postgres-samples.ts'
 
 const KEEP_AS = 'before-1a2b3c4d'
 
@@ -65,7 +65,7 @@ describeWithPostgres('kill -9 of a restore that replaces databases', () => {
     expect(await stateOf(test, 'shop')).toEqual(now)
     // Its own end may be told of, and a second time too.
     expect(await settle()).toEqual({ state: 'untouched', kept: [] })
-  })
+  }, 30_000)
 
   it('after the change leaves the new one, and the old one a call away', async () => {
     const restore = await start('after')
@@ -79,7 +79,7 @@ describeWithPostgres('kill -9 of a restore that replaces databases', () => {
     expect(await shops()).toEqual(['shop'])
     expect(await stateOf(test, 'shop')).toEqual(now)
     expect(await settle()).toEqual({ state: 'untouched', kept: [] })
-  })
+  }, 30_000)
 
   it('in the middle of it, when the server alone would go on, leaves one or the other for good', async () => {
     // A superuser's session, which `keeper` can't end: the server waits for it with the renaming.
@@ -97,6 +97,23 @@ describeWithPostgres('kill -9 of a restore that replaces databases', () => {
     expect(await stateOf(test, 'shop')).toEqual(now)
   }, 30_000)
 
+  it('of what puts back, too, leaves one or the other for good', async () => {
+    const restore = await start('after')
+    await restore.reach('after')
+    await restore.kill()
+    const held = await openSession(test.admin, { database: 'shop' })
+    const { targets } = sourceOf(url)
+    const putting = failure(targets.putBack({ ...(await makeContext(dir)), target: url, keptAs: KEEP_AS }))
+    const renaming = `SELECT FROM pg_stat_activity WHERE usename = 'keeper' AND state = 'active' AND query LIKE 'BEGIN;%RENAME TO%'`
+    await vi.waitFor(async () => expect(await test.query('postgres', renaming)).toHaveLength(1), 10_000)
+    const kept = [{ target: 'shop', kept: 'shop_before_1a2b3c4d' }]
+    expect(await settle()).toEqual({ state: 'finished', kept })
+    expect((await putting).code).toBe('source-unreachable')
+    await held.close()
+    expect(await stateOf(test, 'shop')).toEqual(then)
+    expect(await shops()).toEqual(['shop', 'shop_before_1a2b3c4d'])
+  }, 30_000)
+
   it('of rows leaves them as they were, and the server says so', async () => {
     const restore = await start('before', { tables: ['app.era'] })
     const { token } = await restore.reach('before')
@@ -111,5 +128,5 @@ describeWithPostgres('kill -9 of a restore that replaces databases', () => {
     expect(await settle({ token: second.token })).toEqual({ state: 'finished', kept: [] })
     expect(await settle({ token })).toEqual({ state: 'untouched', kept: [] })
     expect(await stateOf(test, 'shop')).toEqual(then)
-  })
+  }, 30_000)
 })

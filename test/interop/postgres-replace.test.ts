@@ -93,7 +93,7 @@ describeWithPostgres('replacing databases', () => {
     await source.targets.dropKept(await kept(url))
     await source.targets.dropKept(await kept(url))
     expect((await databasesOf(test)).filter(each => each.startsWith(name))).toEqual([name])
-  })
+  }, 30_000)
 
   it('changes nothing when what comes before the change fails, or a check', async () => {
     const { name, snapshot } = await makeShop()
@@ -280,7 +280,7 @@ describeWithPostgres('replacing databases', () => {
     const schema = await drain(sourceOf(test.url(name)), dir, { type: 'schema' })
     const none = await failure(restore(source, schema, empty, { selection: { part: 'data' } }))
     expect(none.message).toContain('it holds no data')
-  })
+  }, 30_000)
 
   it('tells of rows that were not replaced, whose transaction was given up', async () => {
     const { name, snapshot } = await makeShop()
