@@ -1,6 +1,7 @@
 import { AppError } from '../../../base/errors.ts'
 import type { Session } from '../../../clients/postgres/index.ts'
 import type { ManifestServerDatabase } from '../../../model/manifest.ts'
+import type { DatabaseRestore } from './database-restore.ts'
 
 /** Why the server can't take a database: extensions that it has not. Undefined when it has all. */
 export async function missingExtensions(
@@ -21,7 +22,10 @@ export async function missingExtensions(
   }
 }
 
-export async function requireExtensions(admin: Session, database: ManifestServerDatabase): Promise<void> {
+export async function requireExtensions({
+  admin,
+  database,
+}: Pick<DatabaseRestore, 'admin' | 'database'>): Promise<void> {
   const lacking = await missingExtensions(admin, database)
   if (lacking === undefined) return
   throw new AppError('target-invalid', lacking.message, { hint: lacking.hint, context: { missing: lacking.names } })

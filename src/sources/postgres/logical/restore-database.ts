@@ -41,7 +41,7 @@ export async function stageDatabase(restore: DatabaseRestore): Promise<StagedDat
   const replaced = await readReplaced(admin, target, name)
   if (replaced && !request.force) throw targetExists(restore)
   await requireFreeName(restore, replaced !== undefined)
-  await requireExtensions(admin, database)
+  await requireExtensions(restore)
   const findings: Finding[] = []
   const roles = await prepareRoles(restore, findings)
   const captured = await readStatements(restore, name)
