@@ -1,10 +1,11 @@
 import { mkdir, readdir, readFile, readlink, rename, stat, symlink } from 'node:fs/promises'
 import { basename, join } from 'node:path'
 import { afterAll, afterEach, beforeAll, beforeEach, expect, it } from 'vitest'
+import { freePort, startServer } from '../../src/clients/postgres/index.ts'
 import type { RestoreOutcome, RestoreRequest } from '../../src/sources/source.ts'
 import type { KeptRequest, TargetRequest } from '../../src/sources/target.ts'
 import { type DrainedSnapshot, drain, makeContext, removeDir } from '../helpers/drained-snapshot.ts'
-import { PhysicalBackups, run } from '../helpers/physical-backups.ts'
+import { ownerOf, PhysicalBackups, run } from '../helpers/physical-backups.ts'
 import { describeWithPostgres } from '../helpers/postgres-cluster.ts'
 import { RestoreProcess } from '../helpers/postgres-restore-process.ts'
 import { failure } from '../helpers/postgres-samples.ts'
@@ -182,6 +183,28 @@ describeWithPostgres('replacing a cluster', () => {
       'the hook failed',
     )
     expect(await eraOf()).toBe('now')
+  }, 60_000)
+
+  it('takes the place of a running server only when what comes before has stopped it', async () => {
+    await makeTarget()
+    const server = await startServer({
+      tools: bench.test.tools,
+      dataDir: path,
+      socketDir: bench.test.cluster.server.socketDir,
+      port: await freePort(),
+      user: await ownerOf(path),
+    })
+    try {
+      const tablespaces = new Map([['*', join(dir, 'new')]])
+      expect((await failure(restore(first, { tablespaces }))).code).toBe('target-in-use')
+      const refused = await failure(restore(first, { tablespaces, beforeChange: () => Promise.resolve() }))
+      expect(refused.code).toBe('target-in-use')
+      expect(server.ended).toBe(false)
+      await restore(first, { tablespaces, beforeChange: () => server.stop('fast') })
+      expect(await eraOf()).toBe('then')
+    } finally {
+      if (!server.ended) await server.stop('immediate')
+    }
   }, 60_000)
 
   it('follows a link to the folder, and leaves a log folder of its own to a person', async () => {
