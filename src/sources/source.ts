@@ -202,9 +202,10 @@ export interface RestoreRequest extends SourceContext {
   readonly selection?: DatabaseSelection | undefined
   /**
    * Called once, right before the target changes or comes to be: what can be done beside it is done and checked by then.
-   * What it throws ends the restore, and the target is as it was.
+   * What it throws ends the restore, and the target is as it was. Where the change leaves nothing behind that shows whether
+   * it was made (rows replaced in one transaction), it is given a `token` to write down: `settle` can tell by it.
    */
-  readonly beforeChange?: (() => Promise<void>) | undefined
+  readonly beforeChange?: ((token?: string) => Promise<void>) | undefined
   /**
    * With `checks`: called for each whole copy that passed them, before it takes anybody's place. The outcomes join those
    * of the source's own checks: one that failed keeps the copy from its place. A folder is written where it belongs, and

@@ -1,5 +1,5 @@
 import type { Finding } from '../model/finding.ts'
-import type { ManifestTable } from '../model/manifest.ts'
+import type { Manifest, ManifestTable } from '../model/manifest.ts'
 import type { DatabaseSelection, SourceContext } from './context.ts'
 
 /**
@@ -19,7 +19,11 @@ export interface TargetAccess {
   dropKept(request: KeptRequest): Promise<void>
   /** Removes what is at a target that was only there for a while. Nothing there is no error. */
   remove(request: TargetRequest): Promise<void>
-  /** After a restore was killed: the target is made one or the other where that takes no repository. Safe to repeat. */
+  /**
+   * After a restore was killed: the target is made one or the other where that takes no repository. Whatever of it is
+   * still at work (a server's session outlives its client) is ended first. Safe to repeat. Of a target that did not exist
+   * before the restore nothing is kept, so it is `untouched` whether it was made or not: whether it exists says it.
+   */
   settle(request: KeptRequest): Promise<Settled>
 }
 
@@ -27,13 +31,26 @@ export interface TargetRequest extends SourceContext {
   /** As in `RestoreRequest`. */
   readonly target: string
   readonly selection?: DatabaseSelection | undefined
-  /** What is to come: bytes, for the free space; engine version, for what it can't be restored to. */
-  readonly coming?: { readonly sizeBytes: number | undefined; readonly engineVersion: string | undefined } | undefined
+  /** As in `RestoreRequest`: rewritten in place, so that no second copy needs room beside it. */
+  readonly delta?: boolean | undefined
+  readonly coming?: ComingSnapshot | undefined
+}
+
+/** What is to be restored. */
+export interface ComingSnapshot {
+  /** For the free space. */
+  readonly sizeBytes: number | undefined
+  /** For what it can't be restored to. */
+  readonly engineVersion: string | undefined
+  /** For what it needs of the target: databases, extensions, the cluster that it is of. */
+  readonly manifest?: Manifest | undefined
 }
 
 export interface KeptRequest extends TargetRequest {
   /** The `keepAs` of the restore. */
   readonly keptAs: string
+  /** What `beforeChange` was given, if anything. */
+  readonly token?: string | undefined
 }
 
 /** One thing that a swap took away. */
@@ -67,8 +84,9 @@ export interface TargetSurvey {
   /** Of databases: with their columns. Undefined where they can't be read. */
   readonly tables?: readonly ManifestTable[] | undefined
   /**
-   * Severity `error`: a restore into it would fail: `target-in-use`, `target-not-writable`, `target-no-space`,
-   * `target-other-engine`, `target-older-engine`, `target-privilege-missing`.
+   * Severity `error`: a restore into it would fail: `target-unreachable`, `target-in-use`, `target-not-writable`,
+   * `target-no-space`, `target-other-engine`, `target-older-engine`, `target-other-cluster`, `target-invalid`,
+   * `target-extension-missing`, `target-privilege-missing`. Of what is there and no obstacle: `info`.
    */
   readonly findings: readonly Finding[]
 }

@@ -198,7 +198,7 @@ function assemble(
   }
 }
 
-function makeReader(id: string, manifest: Manifest, entries: readonly DrainedEntry[]): SnapshotReader {
+export function makeReader(id: string, manifest: Manifest, entries: readonly DrainedEntry[]): SnapshotReader {
   const fileOf = (node: TreeNode): string => {
     const entry = entries.find(e => e.node === node)
     if (!entry?.file) throw new Error(`no content for ${node.name}`)

@@ -14,11 +14,20 @@ import { type BackupRequest, backup } from './backup.ts'
 const host = { hostname: 'h', username: 'u', uid: 1000, gid: 1000 }
 const meta: NodeMeta = { type: 'file', mode: 0o644, mtimeNs: 5n, uid: 1, gid: 1 }
 
+/** Nothing is restored here. */
+const notHere = () => Promise.reject(new Error('not here'))
+const nowhere = { survey: notHere, putBack: notHere, dropKept: notHere, remove: notHere, settle: notHere }
+
 /** A source whose files are given; remembers what it was asked and which files were really read. */
 class ScriptedSource implements Source {
   readonly name = 'app'
   readonly kind = 'scripted'
-  readonly traits = { consistency: 'transactional', types: ['full', 'incremental', 'differential'] } as const
+  readonly traits = {
+    consistency: 'transactional',
+    types: ['full', 'incremental', 'differential'],
+    wayBack: 'snapshot',
+  } as const
+  readonly targets = nowhere
   /** Text by path; `LOST` vanishes when it is opened. */
   files: Record<string, string> = {}
   unchanged = false
@@ -29,7 +38,7 @@ class ScriptedSource implements Source {
   closed = 0
 
   probe = () => Promise.resolve([])
-  restore = () => Promise.reject(new Error('not here'))
+  restore = notHere
   close = () => Promise.resolve()
 
   capture(request: CaptureRequest): Promise<Capture> {

@@ -27,7 +27,7 @@ export interface GuardRequest extends SourceContext {
 
 /** What the change itself is given. It calls `beforeChange` once, when all that can fail beside the target is done. */
 export interface Guarded {
-  readonly beforeChange: () => Promise<void>
+  readonly beforeChange: (token?: string) => Promise<void>
   readonly keepAs: string
   readonly log: StepLog
 }
@@ -59,7 +59,7 @@ export async function guard<T extends object>(
   const keepAs = keepAsOf(request.entry.run)
   const state = new GuardState(request, log, await journal.begin({ ...request.entry, keepAs }))
   try {
-    const result = await change({ beforeChange: () => state.prepare(), keepAs, log })
+    const result = await change({ beforeChange: token => state.prepare(token), keepAs, log })
     await state.advance({ phase: 'changed', kept: [...(result.kept ?? [])] })
     await state.start()
     await state.finish()
@@ -97,7 +97,7 @@ class GuardState {
   }
 
   /** The application is sent away, then what it left is made safe: whatever it still wrote is in there. */
-  async prepare(): Promise<void> {
+  async prepare(token: string | undefined): Promise<void> {
     const { hooks, source, entry } = this.#request
     if (hooks.before) {
       const { before } = hooks
@@ -109,7 +109,7 @@ class GuardState {
     if (!entry.existed) this.#log.skip('safety recovery point', 'there was nothing at the target')
     else if (keeps && source.traits.wayBack === 'kept') this.#log.skip('safety recovery point', 'what is there is kept')
     else await this.#makeSafe(keeps)
-    await this.advance({ phase: 'changing' })
+    await this.advance({ phase: 'changing', ...(token === undefined ? {} : { token }) })
   }
 
   async #makeSafe(keeps: boolean): Promise<void> {

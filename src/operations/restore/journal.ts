@@ -39,12 +39,14 @@ const entry = z.object({
   hookRan: z.boolean(),
   undoOf: z.string().optional(),
   tookKeptAs: z.string().optional(),
+  token: z.string().optional(),
   undoneBy: z.string().optional(),
 })
 
 /**
  * What one restore did to a target, written before it does it. Never holds a secret: `target` is named without its
  * password. `existed`: there was something at the target. `kept`: what the swap took away and still lies beside. `safety`: the recovery point of what was there.
+ * `token`: of the transaction that makes the change, for the adapter to tell whether it was committed.
  * `tookKeptAs`: an undo put what was kept under this name into the target's place.
  */
 export type JournalEntry = Readonly<z.output<typeof entry>>

@@ -39,12 +39,23 @@ export async function planRestore(request: PlanRequest): Promise<RestorePlan> {
   }
   const manifest = await loadManifest(repository, snapshot)
   const sizeBytes = strategy === 'replace' ? manifest?.totals.sizeBytes : undefined
-  const coming = { sizeBytes, engineVersion: manifest?.engineVersion }
-  const survey = await source.targets.survey({ ...request, target, selection, coming })
+  requireOneDatabase(request, manifest)
+  const coming = { sizeBytes, engineVersion: manifest?.engineVersion, manifest }
+  const survey = await source.targets.survey({ ...request, target, selection, coming, delta: strategy === 'in-place' })
   const account = accountOf(survey, manifest, selection)
   const inUse = ({ code }: Finding): boolean => code === 'target-in-use' && request.stopsApplication
   const findings = survey.findings.map(each => (inUse(each) ? { ...each, severity: 'info' as const } : each))
   return { strategy, survey, manifest, account, findings: [...findings, ...account.findings] }
+}
+
+/** Of several databases changed row by row, some could be changed and others not: each is a restore of its own. */
+function requireOneDatabase({ strategy, selection }: PlanRequest, manifest: Manifest | undefined): void {
+  const all = manifest?.database?.databases ?? []
+  const chosen = selection?.databases?.length ? selection.databases.length : all.length
+  if (strategy === 'replace' || strategy === 'in-place' || chosen < 2) return
+  throw new AppError('usage', `the recovery point holds ${all.length} databases`, {
+    hint: `Name one with --database: ${all.map(({ name }) => name).join(', ')}.`,
+  })
 }
 
 /** Throws for the first finding that forbids the restore; the others are in its context. */

@@ -39,7 +39,7 @@ export interface RestoreOperationRequest extends SourceContext {
   readonly tablespaces?: ReadonlyMap<string, string> | undefined
   readonly start?: boolean | undefined
   /** As in `RestoreRequest`. */
-  readonly beforeChange?: (() => Promise<void>) | undefined
+  readonly beforeChange?: ((token?: string) => Promise<void>) | undefined
   readonly keepAs?: string | undefined
   readonly onRestored?: OnRestored | undefined
   readonly onProgress?: ((progress: RestoredBytes & { readonly sizeBytes: number | undefined }) => void) | undefined

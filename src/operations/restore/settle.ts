@@ -38,14 +38,15 @@ async function settleOne(places: RestorePlaces, entry: JournalEntry): Promise<Se
   const { journal } = places
   const source = await places.openSourceAt(entry.source, entry.kind, entry.target)
   const context = await places.context()
-  if (await isInPlace(context, source, entry)) {
+  const inPlace = await isInPlace(context, source, entry)
+  if (inPlace === 'yes') {
     const failure = await startApplication(places, context, entry)
     if (failure === undefined) return await finish(places, context, source, entry)
     const { findings } = await takeBackAll(places, context, source, { ...entry, phase: 'changed' })
     const rolledBack = await journal.update(entry, { phase: 'rolled-back', kept: [] })
     return { entry: rolledBack, outcome: 'rolled-back', findings: [failure, ...findings] }
   }
-  const isUnclear = entry.phase === 'changing' && (entry.strategy === 'tables' || entry.strategy === 'merge')
+  const isUnclear = inPlace === 'unclear'
   const { changed, findings } = await takeBackAll(places, context, source, entry)
   // Undone by the person, if at all: what the application wrote since is worth more than a guess.
   const phase = isUnclear ? 'done' : changed ? 'rolled-back' : 'failed'
@@ -53,12 +54,21 @@ async function settleOne(places: RestorePlaces, entry: JournalEntry): Promise<Se
   return { entry: await journal.update(entry, { phase }), outcome, findings }
 }
 
-async function isInPlace(context: SourceContext, source: Source, entry: JournalEntry): Promise<boolean> {
-  if (entry.phase === 'preparing') return false
-  if (entry.strategy !== 'replace') return entry.phase === 'changed'
-  const { target, keepAs: keptAs } = entry
-  const { state } = await source.targets.settle({ ...context, target, keptAs })
-  return state === 'finished' || (entry.phase === 'changed' && state === 'untouched')
+/** Is what was restored what is there now, whole? */
+async function isInPlace(
+  context: SourceContext,
+  source: Source,
+  entry: JournalEntry,
+): Promise<'yes' | 'no' | 'unclear'> {
+  const { target, keepAs: keptAs, token, strategy, phase } = entry
+  if (phase === 'preparing') return 'no'
+  if (phase === 'changed' && strategy !== 'replace') return 'yes'
+  if (strategy === 'in-place') return 'no'
+  // A transaction that leaves no trace was committed or was not.
+  if (strategy !== 'replace' && token === undefined) return 'unclear'
+  const { state } = await source.targets.settle({ ...context, target, keptAs, token })
+  if (state === 'finished' || (phase === 'changed' && state === 'untouched')) return 'yes'
+  return strategy !== 'replace' && state === 'half-written' ? 'unclear' : 'no'
 }
 
 async function startApplication(

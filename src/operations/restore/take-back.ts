@@ -34,14 +34,22 @@ async function putBack(request: TakeBackRequest): Promise<boolean> {
   if (entry.strategy === 'replace') {
     const place = { ...context, target, keptAs: entry.keepAs }
     const { state } = await source.targets.settle(place)
+    // Nothing was there before: the same restore again goes on with what there is.
+    if (state === 'half-written' && !entry.existed) return false
     // An undo takes what an earlier restore kept; taken back itself, it must not be the end of that.
     if (state === 'finished') await source.targets.putBack({ ...place, keepNowAs: entry.tookKeptAs })
     return state !== 'untouched'
   }
-  // One transaction, which ended without its commit.
-  if (entry.strategy !== 'in-place' && entry.phase !== 'changed') return false
+  if (entry.strategy !== 'in-place' && entry.phase !== 'changed' && !(await wasCommitted(request))) return false
   await restoreFromSafety(request)
   return true
+}
+
+/** One transaction, which mostly ended without its commit; a connection that is lost in it leaves that open. */
+async function wasCommitted({ context, entry, source, target }: TakeBackRequest): Promise<boolean> {
+  if (entry.token === undefined) return false
+  const place = { ...context, target, keptAs: entry.keepAs, token: entry.token }
+  return (await source.targets.settle(place)).state === 'finished'
 }
 
 async function restoreFromSafety({ entry, restoreSafety }: TakeBackRequest): Promise<void> {

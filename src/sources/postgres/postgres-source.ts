@@ -1,6 +1,6 @@
-import type { ConnectionSettings } from '../../clients/postgres/index.ts'
+import { type ConnectionSettings, isPostgresUrl } from '../../clients/postgres/index.ts'
 import type { Finding } from '../../model/finding.ts'
-import type { BackupType } from '../../model/manifest.ts'
+import type { BackupType, Manifest } from '../../model/manifest.ts'
 import type {
   Capture,
   CaptureRequest,
@@ -9,7 +9,6 @@ import type {
   MergingRequest,
   RestoreOutcome,
   RestoreRequest,
-  SnapshotReader,
   Source,
   SourceContext,
   SourceLog,
@@ -18,6 +17,7 @@ import type {
   VerifyOutcome,
   VerifyRequest,
 } from '../source.ts'
+import type { TargetAccess, TargetRequest } from '../target.ts'
 import { connectionOf } from './connection.ts'
 import type { PostgresOptions } from './options.ts'
 import { PostgresLog } from './physical/postgres-log.ts'
@@ -39,15 +39,17 @@ export class PostgresSource implements Source {
   readonly traits: SourceTraits
   readonly log: SourceLog | undefined
   readonly merging: Merging | undefined
+  readonly targets: TargetAccess
   readonly #options: PostgresOptions
   readonly #place: SourcePlace
   readonly #open = new Map<Mode, VerifiableSource>()
 
   constructor(name: string, options: PostgresOptions, place: SourcePlace) {
     this.name = name
-    this.traits = { consistency: 'transactional', types: TYPES[options.mode] }
+    this.traits = { consistency: 'transactional', types: TYPES[options.mode], wayBack: 'kept' }
     this.#options = options
     this.#place = place
+    this.targets = this.#reachTargets()
     const { binDir, slot } = options
     const connection = (): Promise<ConnectionSettings> => connectionOf(options, place)
     this.merging = options.mode === 'logical' ? { open: request => this.#openMerging(request) } : undefined
@@ -63,7 +65,7 @@ export class PostgresSource implements Source {
   }
 
   async restore(request: RestoreRequest): Promise<RestoreOutcome> {
-    return await (await this.#of(modeOf(request.snapshot) ?? this.#options.mode)).restore(request)
+    return await (await this.#of(modeOf(request.snapshot.manifest) ?? this.#options.mode)).restore(request)
   }
 
   async #openMerging(request: MergingRequest): Promise<MergingPlace> {
@@ -72,12 +74,27 @@ export class PostgresSource implements Source {
   }
 
   async verify(request: VerifyRequest): Promise<VerifyOutcome> {
-    const source = await this.#of(modeOf(request.snapshot) ?? this.#options.mode)
+    const source = await this.#of(modeOf(request.snapshot.manifest) ?? this.#options.mode)
     return await source.verify(request)
   }
 
   async close(): Promise<void> {
     for (const source of this.#open.values()) await source.close()
+  }
+
+  /** A place is looked at, and put back, by the way that the snapshot was taken. */
+  #reachTargets(): TargetAccess {
+    const of = async (request: TargetRequest): Promise<TargetAccess> => {
+      const mode = modeOf(request.coming?.manifest) ?? (isPostgresUrl(request.target) ? 'logical' : this.#options.mode)
+      return (await this.#of(mode)).targets
+    }
+    return {
+      survey: async request => await (await of(request)).survey(request),
+      putBack: async request => await (await of(request)).putBack(request),
+      dropKept: async request => await (await of(request)).dropKept(request),
+      remove: async request => await (await of(request)).remove(request),
+      settle: async request => await (await of(request)).settle(request),
+    }
   }
 
   async #of(mode: Mode): Promise<VerifiableSource> {
@@ -99,7 +116,7 @@ export class PostgresSource implements Source {
   }
 }
 
-function modeOf(snapshot: SnapshotReader): Mode | undefined {
-  const mode = snapshot.manifest?.database?.properties['mode']
+function modeOf(manifest: Manifest | undefined): Mode | undefined {
+  const mode = manifest?.database?.properties['mode']
   return mode === 'physical' || mode === 'logical' ? mode : undefined
 }

@@ -8,6 +8,7 @@ import {
   type Session,
 } from '../../../clients/postgres/index.ts'
 import type { ManifestTable } from '../../../model/manifest.ts'
+import { type ColumnsByTable, listColumns } from './table-columns.ts'
 import { selects, type TableFilter, type TableName } from './table-pattern.ts'
 
 export interface DatabaseTable extends TableName {
@@ -53,16 +54,19 @@ export class DatabaseSnapshot {
   readonly capturedAt: Date
   readonly facts: DatabaseFacts
   readonly tables: readonly DatabaseTable[]
+  readonly #columns: ColumnsByTable
 
   private constructor(
     session: Session,
     taken: { id: string; capturedAt: Date; facts: DatabaseFacts; tables: DatabaseTable[] },
+    columns: ColumnsByTable,
   ) {
     this.session = session
     this.id = taken.id
     this.capturedAt = taken.capturedAt
     this.facts = taken.facts
     this.tables = taken.tables
+    this.#columns = columns
   }
 
   static async take(request: SnapshotRequest): Promise<DatabaseSnapshot> {
@@ -76,20 +80,22 @@ export class DatabaseSnapshot {
       const capturedAt = request.clock.now()
       const facts = await readFacts(session)
       const tables = await listTables(session, request.filter)
-      return new DatabaseSnapshot(session, { id: row?.id ?? '', capturedAt, facts, tables })
+      const columns = await listColumns(session)
+      return new DatabaseSnapshot(session, { id: row?.id ?? '', capturedAt, facts, tables }, columns)
     } catch (error) {
       await session.close()
       throw error
     }
   }
 
-  /** Exact, as of the snapshot. */
+  /** Exact, as of the snapshot, each with its columns. */
   async countRows(): Promise<ManifestTable[]> {
     const counted: ManifestTable[] = []
     for (const table of this.tables) {
       if (table.partitioned) continue
       const rows = await countTable(this.session, table)
-      counted.push({ name: `${table.schema}.${table.name}`, rows })
+      const name = `${table.schema}.${table.name}`
+      counted.push({ name, rows, columns: this.#columns.get(name) ?? [] })
     }
     return counted
   }

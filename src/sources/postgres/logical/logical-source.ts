@@ -14,10 +14,12 @@ import type {
   VerifyOutcome,
   VerifyRequest,
 } from '../../source.ts'
+import type { TargetAccess } from '../../target.ts'
 import { connectionOf } from '../connection.ts'
 import type { PostgresOptions } from '../options.ts'
 import { DatabaseSnapshot } from './database-snapshot.ts'
 import { LogicalCapture } from './logical-capture.ts'
+import { LogicalTargets } from './logical-targets.ts'
 import { probeLogical } from './probe-logical.ts'
 import { restoreLogical } from './restore-logical.ts'
 import { chooseDatabases, fittingTools, isSuperuser } from './server-facts.ts'
@@ -29,7 +31,8 @@ const TYPES: readonly BackupType[] = ['full', 'incremental', 'differential', 'sc
 export class LogicalSource implements Source {
   readonly kind = 'postgres'
   readonly name: string
-  readonly traits: SourceTraits = { consistency: 'transactional', types: TYPES }
+  readonly traits: SourceTraits = { consistency: 'transactional', types: TYPES, wayBack: 'kept' }
+  readonly targets: TargetAccess
   readonly #options: PostgresOptions
   readonly #place: SourcePlace
 
@@ -37,6 +40,7 @@ export class LogicalSource implements Source {
     this.name = name
     this.#options = options
     this.#place = place
+    this.targets = new LogicalTargets(options, place)
   }
 
   async probe(context: SourceContext): Promise<Finding[]> {

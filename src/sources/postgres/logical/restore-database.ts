@@ -3,88 +3,76 @@ import { join } from 'node:path'
 import { forEachLimit } from '../../../base/concurrency.ts'
 import { AppError } from '../../../base/errors.ts'
 import { systemRandom } from '../../../base/random.ts'
-import {
-  type ConnectionSettings,
-  describeConnection,
-  type PostgresTools,
-  quoteIdentifier,
-  runTool,
-  type Session,
-  withSession,
-} from '../../../clients/postgres/index.ts'
+import { quoteIdentifier, runTool, withSession } from '../../../clients/postgres/index.ts'
 import type { Finding } from '../../../model/finding.ts'
-import type { BackupType, ManifestServerDatabase } from '../../../model/manifest.ts'
-import type { CheckOutcome, RestoreRequest } from '../../source.ts'
+import type { CheckOutcome } from '../../source.ts'
 import { copyOfDatabases } from '../restored-copy.ts'
-import { type Archives, runOverArchive } from './archives.ts'
-import { stagingName } from './database-names.ts'
+import { runOverArchive } from './archives.ts'
+import { keptNameOf, stagingName, stagingNameOf } from './database-names.ts'
+import type { DatabaseRestore, StagedDatabase } from './database-restore.ts'
 import {
   applyStatements,
   type DatabaseStatements,
   databaseLines,
   parseDatabaseStatements,
 } from './database-settings.ts'
+import { requireExtensions } from './extensions.ts'
 import { readSchemaText } from './logical-capture.ts'
+import { type PlacedDatabases, placeDatabases, targetExists } from './place-databases.ts'
 import { fileName, GLOBALS_FILE } from './plan.ts'
+import { readReplaced } from './replaced-database.ts'
 import { checkRows } from './restore-checks.ts'
 import { createRoles, missingRoles, rolesFinding, ungrantableOwners } from './roles.ts'
 import { rolesIn, schemaFingerprint } from './sql-text.ts'
 import { databaseExists, StagingDatabase } from './staging-database.ts'
 
-/** One database of a snapshot on its way back. */
-export interface DatabaseRestore {
-  readonly request: RestoreRequest
-  readonly archives: Archives
-  readonly type: BackupType
-  /** As it was. */
-  readonly database: ManifestServerDatabase
-  /** What it shall be called. */
-  readonly target: string
-  readonly settings: ConnectionSettings
-  readonly admin: Session
-  readonly tools: PostgresTools
-  readonly jobs: number
-  /** Only a part of the database was captured. */
-  readonly partial: boolean
-}
-
-export interface DatabaseOutcome {
-  readonly checks: CheckOutcome[]
-  readonly findings: Finding[]
-}
-
 /**
  * Restores into a new database, checks it there, and then gives it the target's name. What had that name is kept under
  * another one. Until that instant nothing that anybody uses has changed.
  */
-export async function restoreDatabase(restore: DatabaseRestore): Promise<DatabaseOutcome> {
+export async function restoreDatabase(restore: DatabaseRestore): Promise<PlacedDatabases> {
+  return await placeDatabases(restore.admin, restore.request, [await stageDatabase(restore)])
+}
+
+/** All that can be done while what is there is in use. The caller places what comes of it, or drops it. */
+export async function stageDatabase(restore: DatabaseRestore): Promise<StagedDatabase> {
   const { admin, target, request, database } = restore
-  const replaces = await databaseExists(admin, target)
-  if (replaces && !request.force) throw targetExists(restore)
+  const name =
+    request.keepAs === undefined ? stagingName(target, systemRandom.bytes(4)) : stagingNameOf(target, request.keepAs)
+  const replaced = await readReplaced(admin, target, name)
+  if (replaced && !request.force) throw targetExists(restore)
+  await requireFreeName(restore, replaced !== undefined)
   await requireExtensions(restore)
   const findings: Finding[] = []
   const roles = await prepareRoles(restore, findings)
-  const owner = roles.ownersLeftOut ? undefined : database.owner
-  const name = stagingName(target, systemRandom.bytes(4))
-  const statements = await readStatements(restore, name)
-  const options = { owner, create: statements.createOptions }
+  const captured = await readStatements(restore, name)
+  const owner = replaced?.owner ?? (roles.ownersLeftOut ? undefined : database.owner)
+  const options = { owner, tablespace: replaced?.tablespace, create: captured.createOptions }
   const staging = await StagingDatabase.create(admin, target, name, database, options)
   try {
     if (staging.otherCollation) findings.push(collationFinding(restore))
+    const own = replaced?.statements ?? (roles.ownersLeftOut ? { ...captured, grants: [] } : captured)
+    // Whom it is closed to must not read it while it has another name.
+    findings.push(...(await applyStatements(admin, own.grants, target)))
     await loadArchives(restore, staging.name, roles.arguments)
-    const own = roles.ownersLeftOut ? statements.settings : [...statements.settings, ...statements.grants]
-    findings.push(...(await applyStatements(admin, own, target)))
     const checks = request.checks ? await check(restore, staging.name, findings) : []
     if (request.checks && checks.every(each => each.passed)) checks.push(...(await askCopy(restore, staging.name)))
-    if (checks.every(each => each.passed)) {
-      const kept = await staging.takePlaceOf(target, request.clock.now())
-      if (kept !== undefined) findings.push(keptFinding(restore, kept))
-    } else await staging.drop()
-    return { checks, findings }
+    // Settings may keep ourselves out: a connection limit.
+    findings.push(...(await applyStatements(admin, own.settings, target)))
+    return { restore, staging, checks, findings }
   } catch (error) {
     await staging.drop().catch(() => {})
     throw error
   }
+}
+
+async function requireFreeName({ admin, target, request }: DatabaseRestore, replaces: boolean): Promise<void> {
+  if (!replaces || request.keepAs === undefined) return
+  const kept = keptNameOf(target, request.keepAs)
+  if (!(await databaseExists(admin, kept))) return
+  throw new AppError('target-exists', `there is a database ${kept} already, the name for what is replaced`, {
+    hint: `Rename or drop it: DROP DATABASE ${quoteIdentifier(kept)};`,
+  })
 }
 
 /** What the archive says of the database itself. Only its table of contents is read. */
@@ -109,6 +97,7 @@ async function loadArchives(restore: DatabaseRestore, into: string, more: readon
   const { archives, jobs, request } = restore
   const [main = '', ...parts] = restore.database.archives
   const run = { ...restore, into, more }
+  if (restore.type === 'schema') return await streamArchive(run, main, ['--schema-only'])
   if (jobs === 1) {
     if (parts.length === 0) return await streamArchive(run, main, [])
     await streamArchive(run, main, ['--section=pre-data', '--section=data'])
@@ -198,51 +187,6 @@ export async function prepareRoles(
   if (beyond.length === 0) return { arguments: [], ownersLeftOut: false }
   findings.push(rolesFinding(`database ${target}`, beyond, globals !== ''))
   return { arguments: ['--no-owner', '--no-privileges'], ownersLeftOut: true }
-}
-
-export async function requireExtensions(restore: Pick<DatabaseRestore, 'admin' | 'database'>): Promise<void> {
-  const wanted = restore.database.extensions.map(extension => extension.name)
-  if (wanted.length === 0) return
-  const rows = await restore.admin.query<{ name: string }>('SELECT name FROM pg_available_extensions')
-  const there = new Set(rows.map(row => row.name))
-  const missing = wanted.filter(name => !there.has(name))
-  if (missing.length === 0) return
-  const major = Math.floor(restore.admin.versionNumber / 10_000)
-  throw new AppError(
-    'target-invalid',
-    `the server lacks the extension ${missing.join(', ')} of database ${restore.database.name}`,
-    {
-      hint: `Install it on the server: ${missing.map(name => packageOf(name, major)).join('; ')}.`,
-      context: { missing },
-    },
-  )
-}
-
-function packageOf(extension: string, major: number): string {
-  const names: Record<string, string> = {
-    vector: 'pgvector',
-    postgis: 'postgis-3',
-    pg_cron: 'cron',
-    pg_repack: 'repack',
-  }
-  return `apt-get install postgresql-${major}-${names[extension] ?? extension}`
-}
-
-function targetExists(restore: DatabaseRestore): AppError {
-  const place = describeConnection(restore.settings, restore.target)
-  return new AppError('target-exists', `database ${restore.target} is there already at ${place}`, {
-    hint: 'Name a new database in the url, or say --force: the old one is then kept under another name.',
-  })
-}
-
-function keptFinding(restore: DatabaseRestore, kept: string): Finding {
-  return {
-    severity: 'info',
-    code: 'old-database-kept',
-    subject: `database ${restore.target}`,
-    message: `the database that was there is now called ${kept}`,
-    hint: `When all is well, drop it: DROP DATABASE ${quoteIdentifier(kept)};`,
-  }
 }
 
 function collationFinding(restore: DatabaseRestore): Finding {

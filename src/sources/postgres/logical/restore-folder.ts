@@ -1,11 +1,13 @@
 import { chmod, lstat, mkdir, open, rename, rm } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
+import { syncFolder } from '../../../base/durable.ts'
 import { AppError, messageOf, systemCode, throwIfAborted } from '../../../base/errors.ts'
+import { keptPathOf, swapIn } from '../../kept-path.ts'
 import type { RestoreOutcome, RestoreRequest, SnapshotEntry } from '../../source.ts'
 
 /**
- * Writes the archives out for a person with pg_restore. All is written beside the target first: an older copy there is
- * replaced file by file when the new one is whole.
+ * Writes the archives out for a person with pg_restore. All is written beside the target first. An older copy there is kept
+ * in one piece where that is asked for, else replaced file by file.
  */
 export async function restoreFolder(request: RestoreRequest): Promise<RestoreOutcome> {
   const { target, snapshot, signal } = request
@@ -20,10 +22,16 @@ export async function restoreFolder(request: RestoreRequest): Promise<RestoreOut
     const bytes = await snapshot.restoreFiles(files)
     throwIfAborted(signal)
     for (const file of files) await makeDurable(file.path)
-    if (exists) await replaceFiles(staging, target, entries)
+    for (const { path } of entries.folders) await syncFolder(join(staging, path))
+    await syncFolder(staging)
+    await request.beforeChange?.()
+    const kept = exists && request.keepAs !== undefined ? keptPathOf(target, request.keepAs) : undefined
+    if (kept) await swapIn(staging, kept)
+    else if (exists) await replaceFiles(staging, target, entries)
     else await rename(staging, target)
     await syncFolder(dirname(target))
-    return { target, files: files.length, ...bytes, checks: [], findings: [] }
+    const outcome = { target, files: files.length, ...bytes, checks: [], findings: [] }
+    return request.keepAs === undefined ? outcome : { ...outcome, kept: kept ? [{ target, kept: kept.kept }] : [] }
   } catch (error) {
     throw targetError(error, target)
   }
@@ -77,15 +85,6 @@ async function makeDurable(path: string): Promise<void> {
     await file.sync()
   } finally {
     await file.close()
-  }
-}
-
-async function syncFolder(path: string): Promise<void> {
-  const folder = await open(path, 'r')
-  try {
-    await folder.sync()
-  } finally {
-    await folder.close()
   }
 }
 

@@ -1,7 +1,6 @@
 import { AppError, throwIfAborted } from '../../../base/errors.ts'
 import {
   type ConnectionSettings,
-  databaseInUrl,
   describeConnection,
   findPostgresTools,
   isPostgresUrl,
@@ -9,12 +8,15 @@ import {
   type Session,
 } from '../../../clients/postgres/index.ts'
 import type { Finding } from '../../../model/finding.ts'
-import type { Manifest, ManifestServerDatabase } from '../../../model/manifest.ts'
+import { type BackupType, isPart, type Manifest } from '../../../model/manifest.ts'
 import type { CheckOutcome, RestoreOutcome, RestoreRequest, SourcePlace } from '../../source.ts'
 import { targetConnection } from '../connection.ts'
 import type { PostgresOptions } from '../options.ts'
 import { Archives } from './archives.ts'
-import { type DatabaseOutcome, type DatabaseRestore, restoreDatabase } from './restore-database.ts'
+import { type ChosenDatabase, chooseTargets } from './choose-targets.ts'
+import type { DatabaseRestore, StagedDatabase } from './database-restore.ts'
+import { dropStaged, type PlacedDatabases, placeDatabases } from './place-databases.ts'
+import { stageDatabase } from './restore-database.ts'
 import { restoreFolder } from './restore-folder.ts'
 import { restoreTables } from './restore-tables.ts'
 import { openAdminSession } from './staging-database.ts'
@@ -29,7 +31,7 @@ export async function restoreLogical(
   if (!isPostgresUrl(request.target)) return await restoreFolder(request)
   const manifest = requireManifest(request)
   const settings = await targetConnection(request.target, options, place)
-  const chosen = chooseTargets(request, manifest)
+  const chosen = chooseTargets(request, manifest.database?.databases ?? [])
   const admin = await openAdminSession(
     settings,
     chosen.map(each => each.target),
@@ -42,43 +44,82 @@ export async function restoreLogical(
   }
 }
 
-interface Chosen {
-  readonly database: ManifestServerDatabase
-  readonly target: string
-}
-
 async function restoreAll(
   request: RestoreRequest,
   options: PostgresOptions,
   manifest: Manifest,
   settings: ConnectionSettings,
   admin: Session,
-  chosen: readonly Chosen[],
+  chosen: readonly ChosenDatabase[],
 ): Promise<RestoreOutcome> {
   const archives = await Archives.of(request.snapshot)
   const tools = await toolsFor(admin, manifest, options.binDir)
   const partial = manifest.database?.properties['filtered'] === true
-  const checks: CheckOutcome[] = []
-  const findings: Finding[] = []
-  for (const { database, target } of chosen) {
-    throwIfAborted(request.signal)
-    const common = { request, archives, type: manifest.type, database, target, settings, admin, tools, partial }
-    const outcome = await restoreOne({ ...common, jobs: options.jobs })
-    checks.push(...outcome.checks)
-    findings.push(...outcome.findings)
-  }
+  const type = partOf(manifest.type, request)
+  const common = { request, archives, type, settings, admin, tools, partial, jobs: options.jobs }
+  const restores = chosen.map(each => ({ ...common, ...each }))
+  const outcome = isIntoTables(request, type) ? await restoreInto(restores) : await replaceAll(admin, request, restores)
   const files = chosen.flatMap(each => each.database.archives)
   const totalBytes = files.reduce((sum, path) => sum + archives.sizeBytes(path), 0)
   const [only] = chosen
   const place = describeConnection(settings, chosen.length === 1 && only ? only.target : settings.database)
-  return { target: place, files: files.length, totalBytes, writtenBytes: totalBytes, checks, findings }
+  const kept = request.keepAs === undefined ? undefined : outcome.kept
+  const { checks, findings } = outcome
+  return { target: place, files: files.length, totalBytes, writtenBytes: totalBytes, checks, findings, kept }
 }
 
-function restoreOne(restore: DatabaseRestore): Promise<DatabaseOutcome> {
-  const { tables = [], schemas = [] } = restore.request.selection ?? {}
-  // Rows alone go into tables that are there.
-  if (tables.length > 0 || schemas.length > 0 || restore.type === 'data') return restoreTables(restore)
-  return restoreDatabase(restore)
+/** What comes back of a snapshot of this type. Throws `target-invalid` for a part that it does not hold. */
+function partOf(type: BackupType, { selection, snapshot }: RestoreRequest): BackupType {
+  const part = selection?.part
+  if (part === undefined || part === type) return type
+  if (!isPart(type)) return part
+  throw new AppError('target-invalid', `snapshot ${snapshot.id.slice(0, 8)} is of type ${type}: it holds no ${part}`, {
+    hint: 'Choose a full recovery point; "lifeboat snapshots" says the type of each.',
+  })
+}
+
+/** Rows alone go into tables that are there. */
+function isIntoTables({ selection }: RestoreRequest, type: BackupType): boolean {
+  return (selection?.tables ?? []).length > 0 || (selection?.schemas ?? []).length > 0 || type === 'data'
+}
+
+/** Each database is a transaction of its own. */
+async function restoreInto(restores: readonly DatabaseRestore[]): Promise<PlacedDatabases> {
+  const checks: CheckOutcome[] = []
+  const findings: Finding[] = []
+  let told = false
+  for (const restore of restores) {
+    throwIfAborted(restore.request.signal)
+    const beforeChange = async (token: string): Promise<void> => {
+      if (told) return
+      told = true
+      // One transaction can be asked for afterwards; of several the first says nothing about the others.
+      await restore.request.beforeChange?.(restores.length === 1 ? token : undefined)
+    }
+    const outcome = await restoreTables(restore, beforeChange)
+    checks.push(...outcome.checks)
+    findings.push(...outcome.findings)
+  }
+  return { checks, findings, kept: [] }
+}
+
+/** All are filled and checked before the first one takes its place. */
+async function replaceAll(
+  admin: Session,
+  request: RestoreRequest,
+  restores: readonly DatabaseRestore[],
+): Promise<PlacedDatabases> {
+  const staged: StagedDatabase[] = []
+  try {
+    for (const restore of restores) {
+      throwIfAborted(request.signal)
+      staged.push(await stageDatabase(restore))
+    }
+  } catch (error) {
+    await dropStaged(staged).catch(() => {})
+    throw error
+  }
+  return await placeDatabases(admin, request, staged)
 }
 
 function requireManifest(request: RestoreRequest): Manifest {
@@ -87,23 +128,6 @@ function requireManifest(request: RestoreRequest): Manifest {
   throw new AppError('target-invalid', `snapshot ${id.slice(0, 8)} does not say which databases it holds`, {
     hint: 'Restore it to a folder with --to DIR, then use pg_restore by hand.',
   })
-}
-
-/** A single database takes the name that the url gives; several keep theirs. */
-function chooseTargets(request: RestoreRequest, manifest: Manifest): Chosen[] {
-  const all = manifest.database?.databases ?? []
-  const wanted = request.selection?.databases ?? []
-  const missing = wanted.filter(name => all.every(database => database.name !== name))
-  if (missing.length > 0) {
-    throw new AppError('not-found', `the snapshot holds no database ${missing.join(', ')}`, {
-      hint: `It holds: ${all.map(database => database.name).join(', ')}.`,
-    })
-  }
-  const chosen = wanted.length === 0 ? all : all.filter(database => wanted.includes(database.name))
-  const named = databaseInUrl(request.target)
-  const [only] = chosen
-  if (chosen.length === 1 && only && named !== undefined) return [{ database: only, target: named }]
-  return chosen.map(database => ({ database, target: database.name }))
 }
 
 /** New enough for the server, and for the archives: an older pg_restore can't read what a newer pg_dump wrote. */

@@ -4,22 +4,32 @@ import type { Child } from '../../../base/child.ts'
 import { AppError } from '../../../base/errors.ts'
 import { requireSuccess, startTool, withSession } from '../../../clients/postgres/index.ts'
 import type { Finding } from '../../../model/finding.ts'
-import type { ManifestTable } from '../../../model/manifest.ts'
+import type { BackupType, ManifestTable } from '../../../model/manifest.ts'
 import { runOverArchive } from './archives.ts'
+import type { DatabaseOutcome, DatabaseRestore } from './database-restore.ts'
 import { listExisting } from './existing-objects.ts'
 import { fileName } from './plan.ts'
-import { type DatabaseOutcome, type DatabaseRestore, prepareRoles } from './restore-database.ts'
+import { prepareRoles } from './restore-database.ts'
 import { databaseExists } from './staging-database.ts'
 import type { TableName } from './table-pattern.ts'
-import { COMMIT_SCRIPT, countScript, mendScript, openScript } from './table-script.ts'
+import { BEGIN_SCRIPT, COMMIT_SCRIPT, countScript, mendScript, openScript, TOKEN_LINE_BYTES } from './table-script.ts'
 import { chooseTables, selectEntries, type TableSelection } from './table-selection.ts'
 import { parseToc, type TocEntry } from './toc.ts'
+
+/**
+ * Called with the transaction open and nothing done in it, not even a lock taken: what is there can still be read, and
+ * written. `token` is the transaction's id, by which can be asked later whether it was committed.
+ */
+export type BeforeRows = (token: string) => Promise<void>
 
 /**
  * Gives tables of a living database the rows (and what hangs on them and is gone: indexes, keys, triggers, foreign keys
  * of other tables) of the snapshot, in one transaction: all of it happens, or nothing.
  */
-export async function restoreTables(restore: DatabaseRestore): Promise<DatabaseOutcome> {
+export async function restoreTables(
+  restore: DatabaseRestore,
+  beforeChange: BeforeRows = () => Promise.resolve(),
+): Promise<DatabaseOutcome> {
   const { admin, target, request } = restore
   if (!(await databaseExists(admin, target))) {
     throw new AppError('target-invalid', `there is no database ${target} to restore tables into`, {
@@ -31,11 +41,13 @@ export async function restoreTables(restore: DatabaseRestore): Promise<DatabaseO
   const tables = chooseTables(toc, request.selection ?? {})
   const existing = await withSession(restore.settings, { database: target, signal: request.signal }, listExisting)
   const { tables: named = [], schemas = [] } = request.selection ?? {}
-  const selection = selectEntries(toc, tables, existing, named.length + schemas.length === 0)
+  const whole = named.length + schemas.length === 0
+  const selection = onlyPart(selectEntries(toc, tables, existing, whole), restore.type)
   requireForce(restore, selection)
   const findings: Finding[] = []
   const roles = await prepareRoles(restore, findings)
-  await runScript(restore, selection, roles.arguments)
+  await runScript(restore, selection, roles.arguments, beforeChange)
+  if (restore.type === 'schema') return { checks: [], findings }
   const rows = expectedRows(restore, tables)
   const say = `${rows.reduce((sum, table) => sum + table.rows, 0)} rows in ${rows.length} tables`
   return { checks: [{ name: `row counts of ${target}`, passed: true, expected: say, found: say }], findings }
@@ -55,10 +67,11 @@ function requireForce(restore: DatabaseRestore, selection: TableSelection): void
   const there = existingTables(selection)
   if (restore.type === 'data' && selection.created.length > 0) {
     throw new AppError('target-invalid', `database ${restore.target} lacks the table ${nameOf(selection.created[0])}`, {
-      hint: 'A snapshot of type "data" holds rows only: bring the schema back first.',
+      hint: 'Rows alone go into tables that are there: bring the schema back first.',
     })
   }
-  if (there.length === 0 || restore.request.force) return
+  // Without rows nothing of a table that is there changes.
+  if (there.length === 0 || restore.request.force || restore.type === 'schema') return
   throw new AppError('target-exists', `table ${nameOf(there[0])} is there already in database ${restore.target}`, {
     hint: 'Say --force to replace its rows by those of the snapshot.',
     context: { tables: there.map(nameOf) },
@@ -75,10 +88,15 @@ function nameOf(table: TableName | undefined): string {
 }
 
 /** psql runs our script and, between its parts, what pg_restore writes. COMMIT is sent only when all went well. */
-async function runScript(restore: DatabaseRestore, selection: TableSelection, more: readonly string[]): Promise<void> {
+async function runScript(
+  restore: DatabaseRestore,
+  selection: TableSelection,
+  more: readonly string[],
+  beforeChange: BeforeRows,
+): Promise<void> {
   const { tools, settings, target, request, database } = restore
   const [main = '', ...parts] = database.archives
-  const there = existingTables(selection)
+  const there = restore.type === 'schema' ? [] : existingTables(selection)
   const connection = { ...settings, database: target }
   const tool = {
     tool: 'psql',
@@ -89,15 +107,19 @@ async function runScript(restore: DatabaseRestore, selection: TableSelection, mo
   }
   const psql = await startTool(tools, tool)
   try {
+    await say(psql, BEGIN_SCRIPT)
+    await beforeChange(await hearToken(psql))
     await say(psql, openScript(there))
     await pump(restore, psql, main, selection.before, more)
-    for (const part of parts.filter(path => holdsOneOf(path, selection.tables))) {
+    const rows = restore.type === 'schema' ? [] : parts.filter(path => holdsOneOf(path, selection.tables))
+    for (const part of rows) {
       await pumpArchive(restore, psql, part, ['--data-only', ...more])
     }
     await say(psql, mendScript(there))
     await pump(restore, psql, main, selection.after, more)
     await say(psql, mendScript([]))
-    if (request.checks) await say(psql, countScript(expectedRows(restore, selection.tables)))
+    if (request.checks && restore.type !== 'schema')
+      await say(psql, countScript(expectedRows(restore, selection.tables)))
     await say(psql, COMMIT_SCRIPT)
   } catch (error) {
     // Without COMMIT the server rolls back when psql is gone. What psql said comes first: pg_restore only lost its reader.
@@ -109,6 +131,22 @@ async function runScript(restore: DatabaseRestore, selection: TableSelection, mo
   const exit = await psql.wait()
   if (exit.code !== 0) throw scriptError(psql, restore)
   requireSuccess(psql, exit, { settings: connection, tool: 'psql' }, `restore tables of ${target}`)
+}
+
+async function hearToken(psql: Child): Promise<string> {
+  const line = Buffer.alloc(TOKEN_LINE_BYTES)
+  if ((await psql.read(line)) < line.length) throw new ScriptStopped()
+  return BigInt(line.toString('latin1').trim()).toString()
+}
+
+const ROWS: ReadonlySet<string> = new Set(['TABLE DATA', 'SEQUENCE SET'])
+
+function onlyPart(selection: TableSelection, type: BackupType): TableSelection {
+  const { before, after } = selection
+  if (type === 'data') return { ...selection, before: before.filter(entry => ROWS.has(entry.kind)), after: [] }
+  if (type !== 'schema') return selection
+  const keeps = ({ kind }: TocEntry): boolean => !ROWS.has(kind) && kind !== 'MATERIALIZED VIEW DATA'
+  return { ...selection, before: before.filter(keeps), after: after.filter(keeps) }
 }
 
 /** psql ended before we had said all. */

@@ -1,3 +1,4 @@
+import { systemClock } from '../../../base/clock.ts'
 import { AppError, isAppError } from '../../../base/errors.ts'
 import {
   type ConnectionSettings,
@@ -8,10 +9,17 @@ import {
   withSession,
 } from '../../../clients/postgres/index.ts'
 import type { ManifestServerDatabase } from '../../../model/manifest.ts'
-import { isStagingName, keptName } from './database-names.ts'
+import { isStagingName } from './database-names.ts'
 
 const INVALID_LOCALE =
   /invalid (?:LC_COLLATE |LC_CTYPE )?locale name|new (?:collation|LC_CTYPE)|encoding .* does not match locale/i
+
+export interface StagingOptions {
+  readonly owner: string | undefined
+  readonly tablespace: string | undefined
+  /** What follows `CREATE DATABASE name WITH`; undefined for an archive that does not say. */
+  readonly create: string | undefined
+}
 
 /**
  * A database beside the target, in which a restore is made and checked before it takes the target's name. Whoever dies
@@ -34,12 +42,13 @@ export class StagingDatabase {
     target: string,
     name: string,
     like: ManifestServerDatabase,
-    options: { readonly owner: string | undefined; readonly create: string | undefined },
+    options: StagingOptions,
   ): Promise<StagingDatabase> {
-    await removeLeftovers(admin, target)
-    await admin.query(`SELECT pg_advisory_lock(${lockKey(name)})`)
+    await removeLeftovers(admin, left => isStagingName(left, target))
+    await holdName(admin, name)
     const owned = options.owner === undefined ? '' : ` OWNER = ${quoteIdentifier(options.owner)}`
-    const create = `CREATE DATABASE ${quoteIdentifier(name)} WITH${owned}`
+    const placed = options.tablespace === undefined ? '' : ` TABLESPACE = ${quoteIdentifier(options.tablespace)}`
+    const create = `CREATE DATABASE ${quoteIdentifier(name)} WITH${owned}${placed}`
     const encoding = `TEMPLATE = template0 ENCODING = ${quoteLiteral(like.encoding)}`
     const locale = `LC_COLLATE = ${quoteLiteral(like.collation)} LC_CTYPE = ${quoteLiteral(like.characterType)}`
     try {
@@ -52,24 +61,6 @@ export class StagingDatabase {
     }
   }
 
-  /** Gives it the target's name; a database that has it is renamed first, in the same transaction, and its sessions end. */
-  async takePlaceOf(target: string, now: Date): Promise<string | undefined> {
-    const kept = (await databaseExists(this.#admin, target)) ? keptName(target, now) : undefined
-    const rename = (from: string, to: string): string =>
-      `ALTER DATABASE ${quoteIdentifier(from)} RENAME TO ${quoteIdentifier(to)};`
-    const swap = kept === undefined ? rename(this.name, target) : rename(target, kept) + rename(this.name, target)
-    const ending = kept === undefined ? undefined : endSessions(this.#admin.settings, this.#admin.database, target)
-    try {
-      await this.#admin.query(`BEGIN; ${swap} COMMIT`)
-    } catch (error) {
-      await this.#admin.query('ROLLBACK')
-      throw error
-    } finally {
-      await ending?.stop()
-    }
-    return kept
-  }
-
   /** When the restore failed or was interrupted: on a connection of its own, for the other one may be gone with it. */
   async drop(): Promise<void> {
     const { settings, database } = this.#admin
@@ -77,6 +68,11 @@ export class StagingDatabase {
       await session.query(`DROP DATABASE IF EXISTS ${quoteIdentifier(this.name)} WITH (FORCE)`)
     })
   }
+}
+
+export async function listDatabases(session: Session): Promise<string[]> {
+  const rows = await session.query<{ name: string }>('SELECT datname AS name FROM pg_database ORDER BY 1')
+  return rows.map(row => row.name)
 }
 
 export async function databaseExists(session: Session, name: string): Promise<boolean> {
@@ -106,13 +102,23 @@ export async function openAdminSession(
   )
 }
 
+/** Two keys, so that all of ours can be told from an application's own. */
+const LOCK_CLASS = 0x4c_42_64_62
+
 function lockKey(name: string): string {
-  return `hashtext(${quoteLiteral(`lifeboat ${name}`)})`
+  return `${LOCK_CLASS}, hashtext(${quoteLiteral(`lifeboat ${name}`)})`
 }
 
-async function removeLeftovers(admin: Session, target: string): Promise<void> {
-  const rows = await admin.query<{ name: string }>('SELECT datname AS name FROM pg_database')
-  for (const { name } of rows.filter(row => isStagingName(row.name, target))) {
+/** Shows, until the session ends, that its maker lives: whoever finds it free may drop the database of that name. */
+export async function holdName(admin: Session, name: string): Promise<void> {
+  await admin.query(`SELECT pg_advisory_lock(${lockKey(name)})`)
+}
+
+/** Drops staging databases whose makers are gone. */
+export async function removeLeftovers(admin: Session, isLeft: (name: string) => boolean): Promise<void> {
+  for (const name of (await listDatabases(admin)).filter(isLeft)) {
+    // A lock is of one database; its holder may work from another one than we do.
+    if ((await holdersOf(admin, name)).length > 0) continue
     const [row] = await admin.query<{ free: boolean }>(`SELECT pg_try_advisory_lock(${lockKey(name)}) AS free`)
     if (row?.free !== true) continue
     await admin.query(`DROP DATABASE IF EXISTS ${quoteIdentifier(name)} WITH (FORCE)`)
@@ -120,29 +126,36 @@ async function removeLeftovers(admin: Session, target: string): Promise<void> {
   }
 }
 
-const ROUND_MS = 100
+const ROUND_MS = 50
+const PATIENCE_MS = 30_000
 
 /**
- * Ends the sessions in a database until told to stop. ALTER DATABASE ... RENAME lets nobody new in while it waits, but
- * sends nobody away.
+ * Ends the server's session of a restore whose process is gone: what it was doing may go on for a while, up to the
+ * renaming itself. Afterwards it has done so, or never will.
  */
-function endSessions(settings: ConnectionSettings, from: string, database: string): { stop(): Promise<void> } {
-  const done = new AbortController()
-  const work = withSession(settings, { database: from }, async session => {
-    while (!done.signal.aborted) {
-      await session.query(
-        'SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = $1 AND pid <> pg_backend_pid()',
-        [database],
+export async function endMaker(admin: Session, name: string): Promise<void> {
+  const until = systemClock.monotonicMs() + PATIENCE_MS
+  for (let pids = await holdersOf(admin, name); pids.length > 0; pids = await holdersOf(admin, name)) {
+    if (systemClock.monotonicMs() > until) {
+      throw new AppError(
+        'target-in-use',
+        `the session of an earlier restore (process ${pids[0]} of the server) does not end`,
+        {
+          hint: `As a superuser run: SELECT pg_terminate_backend(${pids[0]});`,
+        },
       )
-      await new Promise(resolve => setTimeout(resolve, ROUND_MS))
     }
-  })
-  // Without the right to end sessions the renaming itself says that the database is in use.
-  work.catch(() => {})
-  return {
-    stop: async () => {
-      done.abort()
-      await work.catch(() => {})
-    },
+    await admin.query('SELECT pg_terminate_backend(pid) FROM unnest($1::int[]) pid', [pids])
+    await systemClock.sleep(ROUND_MS)
   }
+}
+
+/** Processes of the server that hold the lock of a staging database, whatever database they are in. */
+async function holdersOf(admin: Session, name: string): Promise<number[]> {
+  const rows = await admin.query<{ pid: number }>(
+    `SELECT pid FROM pg_locks WHERE locktype = 'advisory' AND classid = $1::oid AND objid = hashtext($2)::oid
+     AND objsubid = 2 AND granted AND pid <> pg_backend_pid()`,
+    [LOCK_CLASS, `lifeboat ${name}`],
+  )
+  return rows.map(row => row.pid)
 }

@@ -4,18 +4,26 @@ import type { TableName } from './table-pattern.ts'
 
 const LOCK_TIMEOUT = '60s'
 
+/** The line that says the transaction's id, padded so that it can be read without reading on. */
+export const TOKEN_LINE_BYTES = 32
+
+/** Opens the transaction in which tables get their rows back, and says its id. It may then wait as long as it must. */
+export const BEGIN_SCRIPT = lines([
+  "SET client_encoding = 'UTF8';",
+  'SET search_path = pg_catalog;',
+  'SET statement_timeout = 0;',
+  'SET idle_in_transaction_session_timeout = 0;',
+  'BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE;',
+  `SELECT lpad(pg_current_xact_id()::text, ${TOKEN_LINE_BYTES - 1}, '0') AS lifeboat_token \\gset`,
+  '\\echo :lifeboat_token',
+])
+
 /**
- * Opens the transaction in which tables get their rows back. Foreign keys to and from them, and their triggers, are
- * remembered and put aside: rows can then be replaced without touching any other table.
+ * Takes hold of the tables. Foreign keys to and from them, and their triggers, are remembered and put aside: rows can then
+ * be replaced without touching any other table.
  */
 export function openScript(existing: readonly TableName[]): string {
-  const begin = [
-    "SET client_encoding = 'UTF8';",
-    'SET search_path = pg_catalog;',
-    'BEGIN;',
-    `SET LOCAL lock_timeout = '${LOCK_TIMEOUT}';`,
-    'SET LOCAL client_min_messages = warning;',
-  ]
+  const begin = [`SET LOCAL lock_timeout = '${LOCK_TIMEOUT}';`, 'SET LOCAL client_min_messages = warning;']
   if (existing.length === 0) return lines(begin)
   const names = existing.map(table => quoteName(table.schema, table.name))
   const oids = `ARRAY[${names.map(name => `${quoteLiteral(name)}::regclass`).join(', ')}]::oid[]`

@@ -19,7 +19,9 @@ import type {
   VerifyOutcome,
   VerifyRequest,
 } from '../../source.ts'
+import type { TargetAccess } from '../../target.ts'
 import { type ClusterFacts, readClusterFacts } from './cluster-facts.ts'
+import { clusterTargets } from './cluster-targets.ts'
 import { readSystemIdentifier } from './control-file.ts'
 import { startLocalCapture } from './local-capture.ts'
 import { startNetworkCapture } from './network-capture.ts'
@@ -45,7 +47,12 @@ const OLDEST_SERVER = 130_000
 export class PhysicalSource implements Source {
   readonly name: string
   readonly kind = 'postgres'
-  readonly traits: SourceTraits = { consistency: 'transactional', types: ['full', 'incremental', 'differential'] }
+  readonly traits: SourceTraits = {
+    consistency: 'transactional',
+    types: ['full', 'incremental', 'differential'],
+    wayBack: 'kept',
+  }
+  readonly targets: TargetAccess = clusterTargets
   readonly #options: PhysicalOptions
 
   constructor(name: string, options: PhysicalOptions) {

@@ -26,12 +26,16 @@ export interface TargetRequest {
 
 /**
  * Makes a data directory ready to be written: from here on, until `closeTarget`, no server can start in it. Refuses one
- * in which a server runs, and one that holds anything but a copy of the same cluster.
+ * in which a server runs, and one that holds anything but a copy of the same cluster. `beforeChange`: called when all else
+ * that can be refused was; it may be what stops the server.
  */
-export async function openTarget(request: TargetRequest): Promise<RestoreTarget> {
+export async function openTarget(request: TargetRequest, beforeChange?: () => Promise<void>): Promise<RestoreTarget> {
   try {
-    const existing = await inspect(request)
-    if (existing === undefined) await mkdir(request.path, { recursive: true, mode: 0o700 })
+    const state = await inspectTarget(request)
+    const existing = state === 'older' || state === 'unfinished'
+    await beforeChange?.()
+    if (existing) await requireStopped(request.path)
+    if (state === 'missing') await mkdir(request.path, { recursive: true, mode: 0o700 })
     const { snapshot, systemIdentifier } = request
     const path = join(request.path, RESTORE_MARKER)
     await writeFile(path, `${JSON.stringify({ snapshot, systemIdentifier })}\n`, { mode: 0o600 })
@@ -39,7 +43,7 @@ export async function openTarget(request: TargetRequest): Promise<RestoreTarget>
     await syncFile(request.path)
     // After the marker, which says from now on whose directory this is.
     await rm(join(request.path, CONTROL_FILE), { force: true })
-    return { path: request.path, existing: existing === true }
+    return { path: request.path, existing }
   } catch (error) {
     throw isAppError(error) ? error : targetError(request.path, error)
   }
@@ -66,28 +70,30 @@ export function targetError(target: string, error: unknown): AppError {
   })
 }
 
-/** Undefined: not there; false: empty; true: a copy of this cluster that may be overwritten. */
-async function inspect(request: TargetRequest): Promise<boolean | undefined> {
+/** `older`: a copy of this cluster that may be replaced. `unfinished`: an interrupted restore of the same snapshot. */
+export type TargetState = 'missing' | 'empty' | 'unfinished' | 'older'
+
+/** Changes nothing. Throws what stands in the way: `target-exists`, `target-invalid`. Does not ask for a running server. */
+export async function inspectTarget(request: TargetRequest): Promise<TargetState> {
   const { path } = request
   const found = await stat(path).catch((error: unknown) => {
     if (systemCode(error) === 'ENOENT') return undefined
     throw error
   })
-  if (found === undefined) return undefined
+  if (found === undefined) return 'missing'
   if (!found.isDirectory()) {
     throw new AppError('target-invalid', `not a folder: ${path}`, { hint: 'Choose a folder with --to.' })
   }
-  if ((await readdir(path)).length === 0) return false
-  await requireStopped(path)
+  if ((await readdir(path)).length === 0) return 'empty'
   const unfinished = await readMarker(path)
-  if (unfinished?.snapshot === request.snapshot) return true
+  if (unfinished?.snapshot === request.snapshot) return 'unfinished'
   if (!request.force) {
     throw new AppError('target-exists', `folder is not empty: ${path}`, {
       hint: 'Choose a new folder, or add --force: an older copy of the same cluster there is brought up to this one.',
     })
   }
   requireSameCluster(path, unfinished?.systemIdentifier ?? (await readSystemIdentifier(path)), request)
-  return true
+  return 'older'
 }
 
 function requireSameCluster(path: string, there: string | undefined, request: TargetRequest): void {
@@ -99,7 +105,8 @@ function requireSameCluster(path: string, there: string | undefined, request: Ta
   })
 }
 
-async function readMarker(path: string): Promise<z.infer<typeof marker> | undefined> {
+/** Undefined where there is none: the directory is whole, or never was ours. */
+export async function readMarker(path: string): Promise<z.infer<typeof marker> | undefined> {
   try {
     return marker.parse(JSON.parse(await readFile(join(path, RESTORE_MARKER), 'utf8')))
   } catch {

@@ -12,7 +12,7 @@ import type { ManifestServerDatabase } from '../../../../model/manifest.ts'
 import type { MergingRequest } from '../../../source.ts'
 import { Archives, runOverArchive } from '../archives.ts'
 import { stagingName } from '../database-names.ts'
-import { requireExtensions } from '../restore-database.ts'
+import { requireExtensions } from '../extensions.ts'
 import { toolsFor } from '../restore-logical.ts'
 import { StagingDatabase } from '../staging-database.ts'
 
@@ -34,7 +34,7 @@ export async function stageBackup(staging: StagingRequest): Promise<StagingDatab
   const tools = await toolsFor(admin, manifest, staging.binDir)
   const archives = await Archives.of(request.snapshot)
   const name = stagingName(settings.database, systemRandom.bytes(4))
-  const options = { owner: undefined, create: undefined }
+  const options = { owner: undefined, create: undefined, tablespace: undefined }
   const place = await StagingDatabase.create(admin, settings.database, name, database, options)
   try {
     await load({ ...staging, tools, archives, database, name })

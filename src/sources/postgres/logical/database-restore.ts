@@ -1,0 +1,35 @@
+import type { ConnectionSettings, PostgresTools, Session } from '../../../clients/postgres/index.ts'
+import type { Finding } from '../../../model/finding.ts'
+import type { BackupType, ManifestServerDatabase } from '../../../model/manifest.ts'
+import type { CheckOutcome, RestoreRequest } from '../../source.ts'
+import type { Archives } from './archives.ts'
+import type { StagingDatabase } from './staging-database.ts'
+
+/** One database of a snapshot on its way back. */
+export interface DatabaseRestore {
+  readonly request: RestoreRequest
+  readonly archives: Archives
+  /** What comes back of it: `full`, or a part. */
+  readonly type: BackupType
+  /** As it was. */
+  readonly database: ManifestServerDatabase
+  /** What it shall be called. */
+  readonly target: string
+  readonly settings: ConnectionSettings
+  readonly admin: Session
+  readonly tools: PostgresTools
+  readonly jobs: number
+  /** Only a part of the database was captured. */
+  readonly partial: boolean
+}
+
+export interface DatabaseOutcome {
+  readonly checks: CheckOutcome[]
+  readonly findings: Finding[]
+}
+
+/** A database that is filled and checked, beside the target. */
+export interface StagedDatabase extends DatabaseOutcome {
+  readonly restore: DatabaseRestore
+  readonly staging: StagingDatabase
+}

@@ -1,0 +1,81 @@
+import { AppError } from '../../../base/errors.ts'
+import { describeConnection, quoteIdentifier, type Session } from '../../../clients/postgres/index.ts'
+import type { Finding } from '../../../model/finding.ts'
+import type { RestoreRequest } from '../../source.ts'
+import type { Kept } from '../../target.ts'
+import { keptName, keptNameOf } from './database-names.ts'
+import type { DatabaseOutcome, DatabaseRestore, StagedDatabase } from './database-restore.ts'
+import { databaseExists } from './staging-database.ts'
+import { renameDatabases } from './swap-databases.ts'
+
+export interface PlacedDatabases extends DatabaseOutcome {
+  readonly kept: readonly Kept[]
+}
+
+/**
+ * Gives staged databases the names of their targets, all in one step; what had the names is kept under others. When one
+ * of them failed its checks, none is placed. They are dropped when anything fails.
+ */
+export async function placeDatabases(
+  admin: Session,
+  request: RestoreRequest,
+  staged: readonly StagedDatabase[],
+): Promise<PlacedDatabases> {
+  const checks = staged.flatMap(each => each.checks)
+  const findings = staged.flatMap(each => each.findings)
+  try {
+    if (checks.some(check => !check.passed)) {
+      await dropStaged(staged)
+      return { checks, findings, kept: [] }
+    }
+    await listReplaced(staged)
+    await request.beforeChange?.()
+    // Again: whatever was done in between may have taken a while.
+    const kept = (await listReplaced(staged)).map(({ target }) => ({
+      target,
+      kept: request.keepAs === undefined ? keptName(target, request.clock.now()) : keptNameOf(target, request.keepAs),
+    }))
+    await renameDatabases(admin, [
+      ...kept.map(each => ({ from: each.target, to: each.kept })),
+      ...staged.map(({ restore, staging }) => ({ from: staging.name, to: restore.target })),
+    ])
+    // Who asked for it by name decides on it, too.
+    const told = request.keepAs === undefined ? kept.map(keptFinding) : []
+    return { checks, findings: [...findings, ...told], kept }
+  } catch (error) {
+    await dropStaged(staged).catch(() => {})
+    throw error
+  }
+}
+
+export async function dropStaged(staged: readonly StagedDatabase[]): Promise<void> {
+  for (const { staging } of staged) await staging.drop()
+}
+
+async function listReplaced(staged: readonly StagedDatabase[]): Promise<DatabaseRestore[]> {
+  const replaced: DatabaseRestore[] = []
+  for (const { restore } of staged) {
+    if (!(await databaseExists(restore.admin, restore.target))) continue
+    // Somebody made it while ours was being filled.
+    if (!restore.request.force) throw targetExists(restore)
+    replaced.push(restore)
+  }
+  return replaced
+}
+
+export function targetExists(restore: DatabaseRestore): AppError {
+  const place = describeConnection(restore.settings, restore.target)
+  return new AppError('target-exists', `database ${restore.target} is there already at ${place}`, {
+    hint: 'Name a new database in the url, or say --force: the old one is then kept under another name.',
+  })
+}
+
+function keptFinding({ target, kept }: Kept): Finding {
+  return {
+    severity: 'info',
+    code: 'old-database-kept',
+    subject: `database ${target}`,
+    message: `the database that was there is now called ${kept}`,
+    hint: `When all is well, drop it: DROP DATABASE ${quoteIdentifier(kept)};`,
+  }
+}
