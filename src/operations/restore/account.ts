@@ -65,7 +65,7 @@ function compareRows(now: readonly ManifestTable[], then: readonly ManifestTable
 function comparison(now: TargetSurvey, then: Manifest | undefined, rows: readonly Compared[]): ReportTable {
   const size = (bytes: number | undefined): string => (bytes === undefined ? '-' : formatSize(bytes))
   const files = (count: number | undefined): string => (count === undefined ? '-' : String(count))
-  const sizes = ['size', size(now.sizeBytes), size(then?.totals.sizeBytes), '']
+  const sizes = ['size', size(now.sizeBytes), size(sizeOf(then)), '']
   const counts = ['files', files(now.files), files(then?.totals.files), '']
   const body = rows.map(({ name, now: here, then: there }) => [
     `rows of ${name}`,
@@ -83,6 +83,13 @@ function comparison(now: TargetSurvey, then: Manifest | undefined, rows: readonl
     ],
     rows: [sizes, ...(rows.length === 0 ? [counts] : body)],
   }
+}
+
+/** As the server counts it, where it does: a dump is smaller than its database. */
+function sizeOf(manifest: Manifest | undefined): number | undefined {
+  const databases = manifest?.database?.databases
+  if (databases === undefined) return manifest?.totals.sizeBytes
+  return databases.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0)
 }
 
 function difference(now: ManifestTable | undefined, then: ManifestTable | undefined): string {
