@@ -34,6 +34,9 @@ export const restoreSettings = z
     test: text
       .optional()
       .describe('Where `lifeboat restore --target test` restores to: a path, or a `postgres://` URL.'),
+    mask: text
+      .optional()
+      .describe('A mask file: how `--target test` masks what it restores. Relative to this file. See mask.yaml below.'),
   })
   .describe('How this source is restored.')
 

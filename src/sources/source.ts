@@ -3,6 +3,8 @@ import type { Clock } from '../base/clock.ts'
 import type { Logger } from '../base/logger.ts'
 import type { Finding } from '../model/finding.ts'
 import type { BackupType, Manifest, ManifestDatabase } from '../model/manifest.ts'
+import type { MaskedColumn } from '../model/masking/outcome.ts'
+import type { Mask } from '../model/masking/rules.ts'
 import type { NodeMeta, TreeNode } from '../model/node.ts'
 import type { RecoveryRequest } from '../model/recovery-target.ts'
 import type { CheckOutcome } from '../model/report.ts'
@@ -200,6 +202,11 @@ export interface RestoreRequest extends SourceContext {
    * then. What it throws ends the restore, and the target is as it was.
    */
   readonly beforeChange?: (() => Promise<void>) | undefined
+  /**
+   * Replace values on the way, so that what the mask covers is never written to the target. A source that can't, or not
+   * together with the rest of the request, throws `unsupported`.
+   */
+  readonly mask?: Mask | undefined
   /** Keep what a swap takes away, in one piece, beside the target and under a name that ends in this. */
   readonly keepAs?: string | undefined
 }
@@ -271,6 +278,8 @@ export interface RestoreOutcome extends RestoredBytes {
   readonly checks: readonly CheckOutcome[]
   readonly findings: readonly Finding[]
   readonly started?: StartedServer | undefined
+  /** With `mask`: each column that has a rule. */
+  readonly masked?: readonly MaskedColumn[] | undefined
   /** What had the target's place before, with `keepAs`: its path, or the name of a database. */
   readonly kept?: string | undefined
 }

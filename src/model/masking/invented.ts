@@ -7,6 +7,8 @@ export interface Extent {
   readonly unique: boolean
   /** The shortest column of the domain; undefined where none is limited. */
   readonly maxChars?: number | undefined
+  /** A column of the domain takes upper and lower case for equal, so both must mask equally. */
+  readonly caseInsensitive: boolean
 }
 
 const HASH_CHARS = 32

@@ -2,7 +2,7 @@ import { createCipheriv, hash } from 'node:crypto'
 
 const BLOCK_BYTES = 64
 const DIGEST_BYTES = 32
-const DIGEST_WORDS = DIGEST_BYTES / 4
+const WORD_BYTES = 2
 const ZERO_IV = Buffer.alloc(16)
 const ROOM_BYTES = 4096
 
@@ -32,11 +32,11 @@ export class MaskKey {
     return hash('sha256', this.#outer, 'buffer')
   }
 
-  /** As many 32-bit numbers as are asked for. */
+  /** As many 16-bit numbers as are asked for. */
   stream(domain: string, value: string, count: number): (at: number) => number {
     const digest = this.digest(domain, value)
-    const bytes = count <= DIGEST_WORDS ? digest : expand(digest, count * 4)
-    return at => bytes.readUInt32LE(at * 4)
+    const bytes = count * WORD_BYTES <= DIGEST_BYTES ? digest : expand(digest, count * WORD_BYTES)
+    return at => bytes.readUInt16LE(at * WORD_BYTES)
   }
 
   #message(domain: string, value: string | Uint8Array): Uint8Array {

@@ -9,8 +9,6 @@ export interface Derivation {
   readonly kind: DerivedKind
   readonly domain: string
   readonly extent: Extent
-  /** The column takes upper and lower case for equal, so both must mask equally. */
-  readonly caseInsensitive: boolean
 }
 
 /** Masks single values, NULL apart. The same value always becomes the same one. */
@@ -44,7 +42,8 @@ export function createMasker(seed: string, derivation: Derivation): Masker {
 }
 
 function textMasker(key: MaskKey, derivation: Derivation): (value: string) => string {
-  const { kind, domain, extent, caseInsensitive } = derivation
+  const { kind, domain, extent } = derivation
+  const { caseInsensitive } = extent
   // Letters of either case are permuted alike, so that what differs in case alone does so afterwards too.
   if (kind === 'format') return value => (value === '' ? '' : formatText(key, domain, value))
   const folded = (value: string): string => (caseInsensitive ? value.toLowerCase() : value)

@@ -2,12 +2,13 @@ import { createHmac } from 'node:crypto'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { isIban, passesLuhn } from './checksums.ts'
+import type { Extent } from './invented.ts'
 import { MaskKey } from './mask-key.ts'
-import { createMasker, type Derivation, type Masker } from './maskers.ts'
+import { createMasker, type Masker } from './maskers.ts'
 import { DERIVED_KINDS, type DerivedKind } from './rules.ts'
 
-const masker = (kind: DerivedKind, more: Partial<Derivation> = {}, seed = 'seed'): Masker =>
-  createMasker(seed, { kind, domain: kind, extent: { unique: false }, caseInsensitive: false, ...more })
+const masker = (kind: DerivedKind, extent: Partial<Extent> = {}, seed = 'seed'): Masker =>
+  createMasker(seed, { kind, domain: kind, extent: { unique: false, caseInsensitive: false, ...extent } })
 
 const unicode = fc.string({
   unit: fc.oneof(fc.constantFrom(...'abXY019 .-@é大한Жñ'), fc.string({ unit: 'grapheme', maxLength: 1, minLength: 1 })),
@@ -65,13 +66,13 @@ describe('a masker', () => {
       expect(new Set(all.map(text)).size).toBe(1000)
     }
     const { integer } = masker('hash')
-    const numbers = Array.from({ length: 40_000 }, (_, i) => BigInt(i - 20_000))
-    expect(new Set(numbers.map(integer)).size).toBe(40_000)
+    const numbers = Array.from({ length: 8000 }, (_, i) => BigInt(i - 4000))
+    expect(new Set(numbers.map(integer)).size).toBe(8000)
   })
 
   it('invents what does not collide among many, where a column is unique', () => {
     for (const kind of ['hash', 'email', 'name'] as const) {
-      const { text } = masker(kind, { extent: { unique: true } })
+      const { text } = masker(kind, { unique: true })
       const values = Array.from({ length: 30_000 }, (_, i) => `person ${i}`)
       expect(new Set(values.map(text)).size).toBe(30_000)
     }
@@ -144,12 +145,10 @@ describe('a masker', () => {
 
   it('writes no longer than the column takes', () => {
     for (const kind of ['hash', 'email', 'name'] as const) {
-      const { text } = masker(kind, { extent: { unique: true, maxChars: 20 } })
+      const { text } = masker(kind, { unique: true, maxChars: 20 })
       expect(text('somebody else entirely').length).toBeLessThanOrEqual(20)
     }
-    expect(masker('phone', { extent: { unique: false, maxChars: 16 } }).text('+49 30 123 456-78')).toMatch(
-      /^\+999\d{12}$/,
-    )
+    expect(masker('phone', { maxChars: 16 }).text('+49 30 123 456-78')).toMatch(/^\+999\d{12}$/)
   })
 
   it('gives addresses and numbers that nobody has', () => {

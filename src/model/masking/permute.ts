@@ -1,13 +1,27 @@
 import type { MaskKey } from './mask-key.ts'
 
 const ROUNDS = 6
+/** Half of it takes one hash a round. */
+const HEAD = 32
 
 /**
- * Permutes a list of numbers, each below its radix, among all such lists: two lists never become the same one. A Feistel
- * network whose halves are the even and the odd places, added to modulo their radixes, so any mixture of radixes and any
- * length will do. One number alone is only rotated.
+ * Permutes a list of numbers, each below its radix (at most 65536), among all such lists: two lists never become the same
+ * one. Any mixture of radixes and any length will do; one number alone is only rotated.
+ *
+ * What is longer than a head is shifted by a stream that the masked head gives, and the head is permuted by what follows
+ * it: each depends on all, and both can be told from the result.
  */
 export function permute(key: MaskKey, domain: string, values: readonly number[], radixes: readonly number[]): number[] {
+  if (values.length <= HEAD) return permuteShort(key, domain, values, radixes)
+  const rest = values.slice(HEAD)
+  const tweak = key.digest(`${domain} ${radixes.join(',')}`, rest.join(',')).toString('base64')
+  const head = permuteShort(key, `${domain} ${tweak}`, values.slice(0, HEAD), radixes)
+  const shift = key.stream(`${domain} rest`, head.join(','), rest.length)
+  return [...head, ...rest.map((value, at) => (value + shift(at)) % (radixes[HEAD + at] ?? 1))]
+}
+
+/** A Feistel network whose halves are the even and the odd places, added to modulo their radixes. */
+function permuteShort(key: MaskKey, domain: string, values: readonly number[], radixes: readonly number[]): number[] {
   const out = [...values]
   const shape = radixes.join(',')
   for (let round = 0; round < ROUNDS; round++) {

@@ -140,9 +140,9 @@ describe('the plan of a mask', () => {
   it('gives the columns of a domain one length, and partitions the rules of their table', () => {
     const planned = plan({ events: { who: { kind: 'name' } }, users: { code: { kind: 'name' } } })
     expect(planned.map(each => [each.table, each.derivation?.extent])).toEqual([
-      ['public.events', { unique: false, maxChars: 5 }],
-      ['public.users', { unique: false, maxChars: 5 }],
-      ['public.events_2026', { unique: false, maxChars: 5 }],
+      ['public.events', { unique: false, maxChars: 5, caseInsensitive: false }],
+      ['public.users', { unique: false, maxChars: 5, caseInsensitive: false }],
+      ['public.events_2026', { unique: false, maxChars: 5, caseInsensitive: false }],
     ])
   })
 })

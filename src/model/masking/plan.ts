@@ -3,7 +3,7 @@ import { AppError } from '../../base/errors.ts'
 import { fitProblem } from './fit.ts'
 import { followForeignKeys } from './follow.ts'
 import type { Extent } from './invented.ts'
-import type { MaskableColumn, MaskableTable, PlanProblem, RuledColumn } from './maskable.ts'
+import type { MaskableTable, PlanProblem, RuledColumn } from './maskable.ts'
 import type { Derivation } from './maskers.ts'
 import { resolveRules } from './resolve.ts'
 import { domainOf, isDerived, type Mask, type MaskRule } from './rules.ts'
@@ -43,7 +43,7 @@ export function planMask(
     table: table.key,
     column: column.name,
     rule,
-    derivation: isDerived(rule) ? derivationOf(rule, column, extents) : undefined,
+    derivation: isDerived(rule) ? derivationOf(rule, extents) : undefined,
     at,
     follows,
   }))
@@ -70,13 +70,14 @@ function extentsOf(ruled: readonly RuledColumn[]): Map<string, Extent> {
     extents.set(id, {
       unique: unique || before?.unique === true,
       maxChars: limits.length === 0 ? undefined : Math.min(...limits),
+      caseInsensitive: column.caseInsensitive || before?.caseInsensitive === true,
     })
   }
   return extents
 }
 
-function derivationOf(rule: DerivedRule, column: MaskableColumn, extents: ReadonlyMap<string, Extent>): Derivation {
+function derivationOf(rule: DerivedRule, extents: ReadonlyMap<string, Extent>): Derivation {
   const domain = domainOf(rule)
-  const extent = extents.get(domain) ?? { unique: false }
-  return { kind: rule.kind, domain, extent, caseInsensitive: column.caseInsensitive }
+  const extent = extents.get(domain) ?? { unique: false, caseInsensitive: false }
+  return { kind: rule.kind, domain, extent }
 }

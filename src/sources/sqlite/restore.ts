@@ -2,8 +2,10 @@ import { rename, rm } from 'node:fs/promises'
 import { AppError, throwIfAborted } from '../../base/errors.ts'
 import type { Finding } from '../../model/finding.ts'
 import { isPart } from '../../model/manifest.ts'
+import type { MaskedColumn } from '../../model/masking/outcome.ts'
 import type { TreeNode } from '../../model/node.ts'
 import type { CheckOutcome, RestoredBytes, RestoreOutcome, RestoreRequest, SnapshotEntry } from '../source.ts'
+import { writeMasked } from './masking/write-masked.ts'
 import { applyMeta, createPrivate, likeExisting, removePartialSidecars } from './restore-file.ts'
 import { restoreSql } from './restore-sql.ts'
 import {
@@ -29,7 +31,10 @@ export async function restoreDatabase(request: RestoreRequest): Promise<RestoreO
   throwIfAborted(request.signal)
   const entry = await findEntry(request)
   const type = request.snapshot.manifest?.type
-  if (isPart(type)) return await restoreSql(request, entry, type)
+  if (isPart(type)) {
+    if (request.mask && type === 'data') throw rowsAreText()
+    return await restoreSql(request, entry, type)
+  }
   const target = await locateTarget(request.target, entry.path)
   const interrupted = await readMarker(target)
   requireLeave(request, target, interrupted)
@@ -38,7 +43,7 @@ export async function restoreDatabase(request: RestoreRequest): Promise<RestoreO
   try {
     await requireFree(target, session)
     const restoring = { request, target, node: entry.node, session }
-    const inPlace = target.existing !== undefined && request.delta
+    const inPlace = target.existing !== undefined && request.delta && !request.mask
     const done = inPlace ? await rewriteInPlace(restoring) : await writeBeside(restoring)
     const findings = interrupted === undefined ? [] : [resumed(target, interrupted)]
     return { ...done, target: target.path, files: 1, findings: [...findings, ...done.findings] }
@@ -77,6 +82,7 @@ async function findEntry(request: RestoreRequest): Promise<SnapshotEntry> {
 interface Done extends RestoredBytes {
   readonly checks: readonly CheckOutcome[]
   readonly findings: readonly Finding[]
+  readonly masked?: readonly MaskedColumn[] | undefined
 }
 
 /**
@@ -84,10 +90,9 @@ interface Done extends RestoredBytes {
  * new one; the partial file stays, and the next restore goes on with it.
  */
 async function writeBeside({ request, target, node, session }: Restoring): Promise<Done> {
-  const goesOn = (await statOrNothing(target.partial)) !== undefined
-  if (!goesOn) await createPrivate(target.partial)
-  await removePartialSidecars(target)
-  const bytes = await request.snapshot.restoreFiles([{ node, path: target.partial, delta: goesOn }])
+  const written = request.mask
+    ? await writeMasked({ request, mask: request.mask, target, node, session })
+    : await writePartial(request, target, node)
   throwIfAborted(request.signal)
   // The disk and the checks have nothing to wait for in each other; the swap waits for both.
   const [verified] = await Promise.all([
@@ -108,7 +113,15 @@ async function writeBeside({ request, target, node, session }: Restoring): Promi
   await rm(target.marker, { force: true })
   await syncFolder(target)
   await removeMoved(target)
-  return { ...bytes, ...verified }
+  return { ...written, ...verified, findings: [...written.findings, ...verified.findings] }
+}
+
+async function writePartial(request: RestoreRequest, target: Target, node: TreeNode): Promise<Done> {
+  const goesOn = (await statOrNothing(target.partial)) !== undefined
+  if (!goesOn) await createPrivate(target.partial)
+  await removePartialSidecars(target)
+  const bytes = await request.snapshot.restoreFiles([{ node, path: target.partial, delta: goesOn }])
+  return { ...bytes, checks: [], findings: [] }
 }
 
 /**
@@ -135,4 +148,10 @@ function resumed(target: Target, snapshot: string): Finding {
     subject: target.path,
     message: `an interrupted restore of snapshot ${snapshot.slice(0, 8)} had left it half-written`,
   }
+}
+
+function rowsAreText(): AppError {
+  return new AppError('unsupported', 'a backup of type data holds rows as text, which can not be masked', {
+    hint: 'Mask a backup of the whole database: see "lifeboat snapshots" for one of type full or incremental.',
+  })
 }

@@ -3,6 +3,7 @@ import { checkDatabase } from './check-database.ts'
 import { copyDatabase } from './copy-database.ts'
 import { describeDatabase } from './describe-database.ts'
 import { dumpData, dumpSchema } from './dump.ts'
+import { MaskedCopy } from './masking/copy-masked.ts'
 import { isFree, openPrivate, pinDatabase, removeEmptyWal } from './pin.ts'
 import type { CallName, Fault, SessionCalls, SessionRequest } from './session-protocol.ts'
 
@@ -10,6 +11,7 @@ import type { CallName, Fault, SessionCalls, SessionRequest } from './session-pr
 class SessionProcess {
   #db: DatabaseSync | undefined
   #pieces: Iterator<Uint8Array> | undefined
+  #copy: MaskedCopy | undefined
 
   readonly calls: {
     [Name in CallName]: (
@@ -50,6 +52,14 @@ class SessionProcess {
       return null
     },
     check: ({ expected }) => checkDatabase(this.#database, expected),
+    openStaged: ({ staged, into }) => {
+      this.#copy = new MaskedCopy(staged, into)
+      return this.#copy.tables
+    },
+    copyMasked: ask => {
+      if (!this.#copy) throw new Error('nothing is staged')
+      return this.#copy.run(ask)
+    },
     isFree: ({ path }) => isFree(path),
     settle: () => {
       this.#database.close()

@@ -1,5 +1,7 @@
 import type { ManifestTable } from '../../model/manifest.ts'
+import type { MaskableTable } from '../../model/masking/maskable.ts'
 import type { CheckOutcome } from '../source.ts'
+import type { CopyOutcome, CopyRequest } from './masking/copy-masked.ts'
 import type { WalIndexHeader } from './wal-index.ts'
 
 /** What a session can be asked, with what it answers. One at a time, in order. */
@@ -22,6 +24,10 @@ export interface SessionCalls {
   check: { ask: { expected: ExpectedContent | undefined }; answer: CheckReport }
   /** Is anyone using the database? Locks it for an instant. */
   isFree: { ask: { path: string }; answer: boolean }
+  /** Opens a staged database and an empty file for its masked copy. Then the staged one can be unlinked. */
+  openStaged: { ask: { staged: string; into: string }; answer: MaskableTable[] }
+  /** Makes that copy and closes both. */
+  copyMasked: { ask: CopyRequest; answer: CopyOutcome }
   /** Ends the write-ahead log of a private file, leaving one file. */
   settle: { ask: Readonly<Record<string, never>>; answer: null }
 }
