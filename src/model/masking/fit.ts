@@ -4,7 +4,7 @@ import { type DerivedKind, describeRule, isDerived } from './rules.ts'
 /** Which types a kind knows to write. SQLite's `any` takes whatever it is given. */
 const TYPES: Readonly<Record<DerivedKind, readonly ValueType[]>> = {
   hash: ['any', 'text', 'integer', 'decimal', 'uuid', 'bytes'],
-  format: ['any', 'text', 'integer', 'decimal', 'uuid', 'bytes', 'date'],
+  format: ['any', 'text', 'integer', 'decimal', 'uuid', 'bytes', 'date', 'network'],
   text: ['any', 'text'],
   email: ['any', 'text'],
   name: ['any', 'text'],

@@ -14,9 +14,11 @@ import {
 } from '../../../clients/postgres/index.ts'
 import type { Finding } from '../../../model/finding.ts'
 import type { BackupType, ManifestServerDatabase } from '../../../model/manifest.ts'
+import type { MaskedColumn } from '../../../model/masking/outcome.ts'
 import type { CheckOutcome, RestoreRequest } from '../../source.ts'
 import { type Archives, runOverArchive } from './archives.ts'
 import { stagingName } from './database-names.ts'
+import type { DatabaseRestore, LoadRun } from './database-restore.ts'
 import {
   applyStatements,
   type DatabaseStatements,
@@ -24,32 +26,17 @@ import {
   parseDatabaseStatements,
 } from './database-settings.ts'
 import { readSchemaText } from './logical-capture.ts'
+import { loadMasked } from './masking/load-masked.ts'
 import { fileName, GLOBALS_FILE } from './plan.ts'
 import { checkRows } from './restore-checks.ts'
 import { createRoles, missingRoles, rolesFinding, ungrantableOwners } from './roles.ts'
 import { rolesIn, schemaFingerprint } from './sql-text.ts'
 import { databaseExists, StagingDatabase } from './staging-database.ts'
 
-/** One database of a snapshot on its way back. */
-export interface DatabaseRestore {
-  readonly request: RestoreRequest
-  readonly archives: Archives
-  readonly type: BackupType
-  /** As it was. */
-  readonly database: ManifestServerDatabase
-  /** What it shall be called. */
-  readonly target: string
-  readonly settings: ConnectionSettings
-  readonly admin: Session
-  readonly tools: PostgresTools
-  readonly jobs: number
-  /** Only a part of the database was captured. */
-  readonly partial: boolean
-}
-
 export interface DatabaseOutcome {
   readonly checks: CheckOutcome[]
   readonly findings: Finding[]
+  readonly masked?: readonly MaskedColumn[] | undefined
 }
 
 /**
@@ -70,7 +57,10 @@ export async function restoreDatabase(restore: DatabaseRestore): Promise<Databas
   const staging = await StagingDatabase.create(admin, target, name, database, options)
   try {
     if (staging.otherCollation) findings.push(collationFinding(restore))
-    await loadArchives(restore, staging.name, roles.arguments)
+    const run = { ...restore, into: staging.name, more: roles.arguments, options: loadOptions(restore) }
+    const masking = request.mask && (await loadMasked(run, request.mask, streamArchive))
+    if (masking) findings.push(...masking.findings)
+    else await loadArchives(run)
     const own = roles.ownersLeftOut ? statements.settings : [...statements.settings, ...statements.grants]
     findings.push(...(await applyStatements(admin, own, target)))
     const checks = request.checks ? await check(restore, staging.name, findings) : []
@@ -78,7 +68,7 @@ export async function restoreDatabase(restore: DatabaseRestore): Promise<Databas
       const kept = await staging.takePlaceOf(target, request.clock.now())
       if (kept !== undefined) findings.push(keptFinding(restore, kept))
     } else await staging.drop()
-    return { checks, findings }
+    return { checks, findings, masked: masking?.masked }
   } catch (error) {
     await staging.drop().catch(() => {})
     throw error
@@ -103,17 +93,16 @@ async function readStatements(restore: DatabaseRestore, name: string): Promise<D
 }
 
 /** Archives into a database that is there: all sections, in the order that lets indexes and keys come last. */
-async function loadArchives(restore: DatabaseRestore, into: string, more: readonly string[]): Promise<void> {
-  const { archives, jobs, request } = restore
-  const [main = '', ...parts] = restore.database.archives
-  const run = { ...restore, into, more }
+async function loadArchives(run: LoadRun): Promise<void> {
+  const { archives, jobs, request } = run
+  const [main = '', ...parts] = run.database.archives
   if (jobs === 1) {
     if (parts.length === 0) return await streamArchive(run, main, [])
     await streamArchive(run, main, ['--section=pre-data', '--section=data'])
     for (const part of parts) await streamArchive(run, part, ['--data-only'])
     return await streamArchive(run, main, ['--section=post-data'])
   }
-  const dir = join(request.scratchDir, `restore-${fileName(restore.target)}`)
+  const dir = join(request.scratchDir, `restore-${fileName(run.target)}`)
   try {
     const [mainFile = '', ...partFiles] = await archives.spool([main, ...parts], dir)
     if (parts.length === 0) return await loadFile(run, mainFile, [`--jobs=${jobs}`])
@@ -125,9 +114,9 @@ async function loadArchives(restore: DatabaseRestore, into: string, more: readon
   }
 }
 
-interface LoadRun extends DatabaseRestore {
-  readonly into: string
-  readonly more: readonly string[]
+/** Nobody reads the database before the renaming commits, which makes durable all that was written before it. */
+function loadOptions({ settings }: DatabaseRestore): string {
+  return [settings.options, '-c synchronous_commit=off -c maintenance_work_mem=256MB'].filter(Boolean).join(' ')
 }
 
 async function streamArchive(run: LoadRun, path: string, args: readonly string[]): Promise<void> {
@@ -139,12 +128,7 @@ async function loadFile(run: LoadRun, file: string, args: readonly string[]): Pr
   await runTool(run.tools, { ...request, tool: 'pg_restore' }, `restore ${run.target}`)
 }
 
-function loadRequest(run: LoadRun, args: readonly string[]) {
-  const { settings, into, request, more } = run
-  // Nobody reads the database before the renaming commits, which makes durable all that was written before it.
-  const options = [settings.options, '-c synchronous_commit=off -c maintenance_work_mem=256MB']
-    .filter(Boolean)
-    .join(' ')
+function loadRequest({ settings, into, request, more, options }: LoadRun, args: readonly string[]) {
   return {
     args: ['--exit-on-error', '--no-password', '--dbname', into, ...more, ...args],
     settings: { ...settings, database: into, options },

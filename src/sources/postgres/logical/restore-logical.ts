@@ -10,11 +10,13 @@ import {
 } from '../../../clients/postgres/index.ts'
 import type { Finding } from '../../../model/finding.ts'
 import type { Manifest, ManifestServerDatabase } from '../../../model/manifest.ts'
+import type { MaskedColumn } from '../../../model/masking/outcome.ts'
 import type { CheckOutcome, RestoreOutcome, RestoreRequest, SourcePlace } from '../../source.ts'
 import { targetConnection } from '../connection.ts'
 import type { PostgresOptions } from '../options.ts'
 import { Archives } from './archives.ts'
-import { type DatabaseOutcome, type DatabaseRestore, restoreDatabase } from './restore-database.ts'
+import type { DatabaseRestore } from './database-restore.ts'
+import { type DatabaseOutcome, restoreDatabase } from './restore-database.ts'
 import { restoreFolder } from './restore-folder.ts'
 import { restoreTables } from './restore-tables.ts'
 import { openAdminSession } from './staging-database.ts'
@@ -26,10 +28,14 @@ export async function restoreLogical(
   place: SourcePlace,
 ): Promise<RestoreOutcome> {
   throwIfAborted(request.signal)
-  if (!isPostgresUrl(request.target)) return await restoreFolder(request)
+  if (!isPostgresUrl(request.target)) {
+    if (request.mask) throw maskNeedsServer()
+    return await restoreFolder(request)
+  }
   const manifest = requireManifest(request)
   const settings = await targetConnection(request.target, options, place)
   const chosen = chooseTargets(request, manifest)
+  if (request.mask) requireMaskable(request, manifest, chosen)
   const admin = await openAdminSession(
     settings,
     chosen.map(each => each.target),
@@ -60,18 +66,41 @@ async function restoreAll(
   const partial = manifest.database?.properties['filtered'] === true
   const checks: CheckOutcome[] = []
   const findings: Finding[] = []
+  const masked: MaskedColumn[] = []
   for (const { database, target } of chosen) {
     throwIfAborted(request.signal)
     const common = { request, archives, type: manifest.type, database, target, settings, admin, tools, partial }
     const outcome = await restoreOne({ ...common, jobs: options.jobs })
     checks.push(...outcome.checks)
     findings.push(...outcome.findings)
+    masked.push(...(outcome.masked ?? []))
   }
   const files = chosen.flatMap(each => each.database.archives)
   const totalBytes = files.reduce((sum, path) => sum + archives.sizeBytes(path), 0)
   const [only] = chosen
   const place = describeConnection(settings, chosen.length === 1 && only ? only.target : settings.database)
-  return { target: place, files: files.length, totalBytes, writtenBytes: totalBytes, checks, findings }
+  const done = { target: place, files: files.length, totalBytes, writtenBytes: totalBytes, checks, findings }
+  return request.mask ? { ...done, masked } : done
+}
+
+function maskNeedsServer(): AppError {
+  return new AppError('unsupported', 'archives in a folder can not be masked', {
+    hint: 'Restore to a server: --to postgres://HOST/DATABASE.',
+  })
+}
+
+/** Only a database that is made anew is masked, for one at a time the rules can be meant. */
+function requireMaskable(request: RestoreRequest, manifest: Manifest, chosen: readonly Chosen[]): void {
+  const { tables = [], schemas = [] } = request.selection ?? {}
+  if (tables.length + schemas.length > 0 || manifest.type === 'data') {
+    throw new AppError('unsupported', 'only a whole database can be masked, not rows for one that is there', {
+      hint: 'Restore the whole snapshot with the mask to a new database, and take the tables from there.',
+    })
+  }
+  if (chosen.length < 2) return
+  throw new AppError('unsupported', `a mask is for one database, and the snapshot holds ${chosen.length}`, {
+    hint: `Name one: ${chosen.map(each => each.database.name).join(', ')}.`,
+  })
 }
 
 function restoreOne(restore: DatabaseRestore): Promise<DatabaseOutcome> {

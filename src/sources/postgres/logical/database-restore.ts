@@ -1,0 +1,31 @@
+import type { ConnectionSettings, PostgresTools, Session } from '../../../clients/postgres/index.ts'
+import type { BackupType, ManifestServerDatabase } from '../../../model/manifest.ts'
+import type { RestoreRequest } from '../../source.ts'
+import type { Archives } from './archives.ts'
+
+/** One database of a snapshot on its way back. */
+export interface DatabaseRestore {
+  readonly request: RestoreRequest
+  readonly archives: Archives
+  readonly type: BackupType
+  /** As it was. */
+  readonly database: ManifestServerDatabase
+  /** What it shall be called. */
+  readonly target: string
+  readonly settings: ConnectionSettings
+  readonly admin: Session
+  readonly tools: PostgresTools
+  readonly jobs: number
+  /** Only a part of the database was captured. */
+  readonly partial: boolean
+}
+
+/** A database that is being filled. */
+export interface LoadRun extends DatabaseRestore {
+  /** Its name until it is whole. */
+  readonly into: string
+  /** More arguments of pg_restore. */
+  readonly more: readonly string[]
+  /** Options of every connection that fills it. */
+  readonly options: string
+}
