@@ -12,6 +12,19 @@ import { loadSecret } from './secrets.ts'
 const text = z.string().min(1, 'a text that is not empty')
 const words = ['keep', 'null', ...DERIVED_KINDS] as const
 
+/** What each word for a rule means, for the reference. */
+export const RULE_WORDS: Readonly<Record<(typeof words)[number], string>> = {
+  keep: 'Stays as it is: it is not personal.',
+  null: 'Becomes NULL.',
+  hash: '32 hexadecimal digits; a UUID becomes a UUID, a whole number one of as many digits, bytes 32 bytes.',
+  email: '`u3f2a9c81d0e4b7a6@example.com`: nobody gets mail there.',
+  name: 'A name of syllables, `Belora Tamikuna`: one word where there was one, else two.',
+  phone: 'The number in its form after the country code 999, which nobody has: `+49 30 1234` becomes `+99917 82 3190`.',
+  text: 'Letters and digits become any others; length, blanks and punctuation stay.',
+  format:
+    'Letters become letters of their case and script, digits digits. Cards and IBANs stay valid, dates stay in their year, UUIDs and IP addresses stay such.',
+}
+
 const derived = z
   .strictObject({
     kind: z.enum(DERIVED_KINDS).describe('One of the words above that derive a value.'),

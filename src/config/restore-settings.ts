@@ -36,7 +36,9 @@ export const restoreSettings = z
       .describe('Where `lifeboat restore --target test` restores to: a path, or a `postgres://` URL.'),
     mask: text
       .optional()
-      .describe('A mask file: how `--target test` masks what it restores. Relative to this file. See mask.yaml below.'),
+      .describe(
+        'A mask file: how `--target test` masks what it restores. Relative to this file; see [mask.yaml](mask.md).',
+      ),
   })
   .describe('How this source is restored.')
 

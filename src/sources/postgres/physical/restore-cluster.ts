@@ -32,6 +32,11 @@ export async function restoreCluster({ request, tablespaces, binDir }: ClusterRe
       hint: 'Leave --include out; a table or a database alone comes from a logical backup.',
     })
   }
+  if (request.mask) {
+    throw new AppError('unsupported', 'a physical backup of a cluster can not be masked: it is pages, not rows', {
+      hint: 'Mask a logical backup of the database (mode: logical).',
+    })
+  }
   const systemIdentifier = textProperty(snapshot.manifest, 'systemIdentifier')
   if (systemIdentifier === undefined || textProperty(snapshot.manifest, 'mode') !== 'physical') {
     throw new AppError('target-invalid', `snapshot ${snapshot.id.slice(0, 8)} is no physical backup of a cluster`)

@@ -183,7 +183,11 @@ async function pipe(
   }
   const psql = await startTool(tools, tool)
   try {
-    const restore = { args: ['--file=-', ...args, ...run.more], settings: undefined, signal: request.signal }
+    const restore = {
+      args: ['--file=-', ...args, ...run.more, ...withoutStatistics(run)],
+      settings: undefined,
+      signal: request.signal,
+    }
     await runOverArchive(tools, restore, archives.read(path), `restore ${run.target}`, child =>
       pump(child, psql, masker),
     )
@@ -201,6 +205,11 @@ async function pipe(
   const failure = loadFailure(psql.stderr, context.mask, context.plan, context.catalog)
   if (failure) throw failure
   requireSuccess(psql, exit, { settings, tool: 'psql' }, `restore ${run.target}`)
+}
+
+/** Statistics hold values of columns; archives from version 18 on may have them. */
+function withoutStatistics({ tools }: LoadRun): string[] {
+  return tools.major >= 18 ? ['--no-statistics'] : []
 }
 
 async function pump(from: Child, psql: Child, masker: CopyMasker | undefined): Promise<void> {

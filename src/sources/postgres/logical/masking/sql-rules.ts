@@ -34,6 +34,8 @@ const DISCREET = [
 export class SqlRules {
   readonly #session: Session
   readonly #file: string
+  /** Several streams ask; what is set for one must not be changed by another in between. */
+  #turn: Promise<unknown> = Promise.resolve()
 
   private constructor(session: Session, file: string) {
     this.#session = session
@@ -82,12 +84,14 @@ export class SqlRules {
     await this.#session.close()
   }
 
-  async #run(
-    query: ExpressionQuery,
-    table: MaskableTable,
-    rules: readonly PlannedColumn[],
-    values: ReadonlyArray<ReadonlyArray<string | null>>,
-    withData: boolean,
+  async #run(...ask: RunArguments): Promise<Array<Record<string, string | null>>> {
+    const answer = this.#turn.then(() => this.#runAlone(...ask))
+    this.#turn = answer.catch(() => {})
+    return await answer
+  }
+
+  async #runAlone(
+    ...[query, table, rules, values, withData]: RunArguments
   ): Promise<Array<Record<string, string | null>>> {
     const schema = quoteIdentifier(table.schema ?? 'public')
     await this.#session.query(`SET search_path = ${schema}, public`)
@@ -108,6 +112,14 @@ export class SqlRules {
     }
   }
 }
+
+type RunArguments = [
+  query: ExpressionQuery,
+  table: MaskableTable,
+  rules: readonly PlannedColumn[],
+  values: ReadonlyArray<ReadonlyArray<string | null>>,
+  withData: boolean,
+]
 
 interface ExpressionQuery {
   readonly text: string
