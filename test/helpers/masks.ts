@@ -17,7 +17,7 @@ export function maskOf(tables: Record<string, Record<string, Written>>, more: Pa
       at: at(),
       columns: Object.entries(columns).map(([column, rule]) => ({
         column,
-        rule: typeof rule === 'string' ? ({ kind: rule } as MaskRule) : rule,
+        rule: typeof rule === 'string' ? { kind: rule } : rule,
         at: at(),
       })),
     })),

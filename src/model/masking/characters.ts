@@ -67,7 +67,7 @@ function range(first: number, radix: number): CharacterClass {
 }
 
 function list(members: string): CharacterClass {
-  const codePoints = [...members].map(char => char.codePointAt(0) ?? 0)
+  const codePoints = Array.from(members, char => char.codePointAt(0) ?? 0)
   const indexes = new Map(codePoints.map((codePoint, index) => [codePoint, index]))
   return {
     radix: codePoints.length,

@@ -108,11 +108,13 @@ function wordsOf(name: string): string {
     .replace(/[^\p{L}\d]+/gu, '_')
 }
 
+/** Keys, times, counts and flags that something personal has, and are not it. */
+const ABOUT = /_(?:id|uuid|at|count|type|status|verified|enabled|confirmed)$/
+const IDENTITY = /(?:^|_)(?:national|tax|vat|steuer)_?id$/
+
 export function suspectName(table: string, column: MaskableColumn): Suspicion | undefined {
   const words = wordsOf(column.name)
-  if (/_(?:id|uuid|at|count|type|status|verified|enabled|confirmed)$/.test(words) && !/_card_id$/.test(words)) {
-    if (!/^(?:national|tax|vat|steuer)_?id$/.test(words)) return undefined
-  }
+  if (ABOUT.test(words) && !IDENTITY.test(words)) return undefined
   const flag = column.type === 'boolean'
   const number =
     column.type === 'integer' || column.type === 'decimal' || /^(?:int|integer|bigint)/i.test(column.typeName)

@@ -34,7 +34,7 @@ function fixedProblem({ table, column, rule }: RuledColumn, name: string): strin
   const numeric = column.type === 'integer' || column.type === 'decimal'
   const number = typeof value === 'number' || (typeof value === 'string' && /^-?\d+(\.\d+)?$/.test(value))
   if (numeric && !number) return `${name} is of type ${column.typeName}, and ${describeRule(rule)} is not a number`
-  if (column.maxChars !== undefined && [...String(value)].length > column.maxChars) {
+  if (column.maxChars !== undefined && Array.from(String(value)).length > column.maxChars) {
     return `${name} takes ${column.maxChars} characters at most, and ${describeRule(rule)} is longer`
   }
   return undefined

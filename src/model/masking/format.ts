@@ -74,19 +74,19 @@ function iban(key: MaskKey, domain: string, value: string): string | undefined {
   if (!isIban(plain)) return undefined
   const country = plain.slice(0, 2)
   const account = permuteCharacters(key, `${domain} iban`, plain.slice(4), formatClass)
-  const masked = [...`${country}${ibanCheck(country, account)}${account}`]
+  const masked = `${country}${ibanCheck(country, account)}${account}`.split('')
   return Array.from(value, char => (char === ' ' ? char : (masked.shift() ?? ''))).join('')
 }
 
 const UUID = /^(?:[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}|[0-9A-F]{8}-(?:[0-9A-F]{4}-){3}[0-9A-F]{12})$/
 /** Where a UUID says its version and variant. */
-const UUID_SIGNS: readonly number[] = [14, 19]
+const UUID_SIGNS: ReadonlySet<number> = new Set([14, 19])
 
 function uuid(key: MaskKey, domain: string, value: string): string | undefined {
   if (!UUID.test(value)) return undefined
   const upper = /[A-F]/.test(value)
   const classOf = (codePoint: number, at: number): CharacterClass | undefined =>
-    UUID_SIGNS.includes(at) ? undefined : hexClass(codePoint, upper)
+    UUID_SIGNS.has(at) ? undefined : hexClass(codePoint, upper)
   return permuteCharacters(key, `${domain} uuid`, value, classOf)
 }
 

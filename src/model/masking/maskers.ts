@@ -13,11 +13,11 @@ export interface Derivation {
 
 /** Masks single values, NULL apart. The same value always becomes the same one. */
 export interface Masker {
-  text(value: string): string
-  integer(value: bigint): bigint
+  readonly text: (value: string) => string
+  readonly integer: (value: bigint) => bigint
   /** A number with a point or an exponent, as text. */
-  decimal(value: string): string
-  bytes(value: Uint8Array): Uint8Array
+  readonly decimal: (value: string) => string
+  readonly bytes: (value: Uint8Array) => Uint8Array
 }
 
 type Invent = (key: MaskKey, domain: string, value: string, extent: Extent) => string

@@ -11,7 +11,10 @@ const masker = (kind: DerivedKind, extent: Partial<Extent> = {}, seed = 'seed'):
   createMasker(seed, { kind, domain: kind, extent: { unique: false, caseInsensitive: false, ...extent } })
 
 const unicode = fc.string({
-  unit: fc.oneof(fc.constantFrom(...'abXY019 .-@é大한Жñ'), fc.string({ unit: 'grapheme', maxLength: 1, minLength: 1 })),
+  unit: fc.oneof(
+    fc.constantFrom(...Array.from('abXY019 .-@é大한Жñ')),
+    fc.string({ unit: 'grapheme', maxLength: 1, minLength: 1 }),
+  ),
 })
 
 /** Letters of one kind as `a` or `A`, digits as `9`. */
@@ -83,7 +86,7 @@ describe('a masker', () => {
     fc.assert(
       fc.property(unicode, value => {
         expect(shape(text(value))).toBe(shape(value))
-        expect([...text(value)]).toHaveLength([...value].length)
+        expect(Array.from(text(value))).toHaveLength(Array.from(value).length)
       }),
     )
     expect(text('AB-12 cd')).toMatch(/^[A-Z]{2}-\d{2} [a-z]{2}$/)

@@ -14,14 +14,14 @@ export function maskInteger(key: MaskKey, domain: string, value: bigint): bigint
   const low = 10n ** BigInt(text.length - 1)
   const absolute = BigInt(text)
   const bands = [low, ...TYPE_ENDS.map(end => end + 1n).filter(end => end > low)]
-  const from = bands.filter(start => start <= absolute).at(-1) ?? low
+  const from = bands.findLast(start => start <= absolute) ?? low
   const to = bands.find(start => start > absolute) ?? 10n ** BigInt(text.length)
   const fits = (digits: readonly number[]): boolean => {
     const number = BigInt(digits.join(''))
     return number >= from && number < to && number < low * 10n
   }
   const radixes = Array.from(text, () => 10)
-  const masked = BigInt(permuteWithin(key, `${domain} integer`, [...text].map(Number), radixes, fits).join(''))
+  const masked = BigInt(permuteWithin(key, `${domain} integer`, Array.from(text, Number), radixes, fits).join(''))
   return value < 0n ? -masked : masked
 }
 
@@ -33,7 +33,7 @@ export function maskDecimal(key: MaskKey, domain: string, value: string): string
   // NaN and infinity say nothing of anybody.
   if (whole === undefined) return value
   if (fraction === '' && exponent === '') return String(maskInteger(key, domain, BigInt(value)))
-  const digits = [...integer, ...fraction].map(Number)
+  const digits = Array.from(integer + fraction, Number)
   const held = (at: number): boolean => at === 0 || at === digits.length - 1
   const base = digits.map((digit, at) => (held(at) && digit !== 0 ? 1 : 0))
   const radixes = digits.map((digit, at) => (held(at) ? (digit === 0 ? 1 : 9) : 10))

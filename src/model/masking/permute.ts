@@ -53,6 +53,6 @@ export function permuteBelow(key: MaskKey, domain: string, value: number, size: 
   const digits = String(size - 1).length
   const radixes = Array.from({ length: digits }, () => 10)
   const number = (list: readonly number[]): number => Number(list.join(''))
-  const start = [...String(value).padStart(digits, '0')].map(Number)
+  const start = Array.from(String(value).padStart(digits, '0'), Number)
   return number(permuteWithin(key, `${domain} below ${size}`, start, radixes, list => number(list) < size))
 }

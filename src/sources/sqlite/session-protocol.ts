@@ -1,7 +1,7 @@
 import type { ManifestTable } from '../../model/manifest.ts'
 import type { MaskableTable } from '../../model/masking/maskable.ts'
 import type { CheckOutcome } from '../source.ts'
-import type { CopyOutcome, CopyRequest } from './masking/copy-masked.ts'
+import type { CopyOutcome, CopyRequest } from './masking/copy-protocol.ts'
 import type { WalIndexHeader } from './wal-index.ts'
 
 /** What a session can be asked, with what it answers. One at a time, in order. */

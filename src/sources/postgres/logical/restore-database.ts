@@ -3,20 +3,11 @@ import { join } from 'node:path'
 import { forEachLimit } from '../../../base/concurrency.ts'
 import { AppError } from '../../../base/errors.ts'
 import { systemRandom } from '../../../base/random.ts'
-import {
-  type ConnectionSettings,
-  describeConnection,
-  type PostgresTools,
-  quoteIdentifier,
-  runTool,
-  type Session,
-  withSession,
-} from '../../../clients/postgres/index.ts'
+import { describeConnection, quoteIdentifier, runTool, withSession } from '../../../clients/postgres/index.ts'
 import type { Finding } from '../../../model/finding.ts'
-import type { BackupType, ManifestServerDatabase } from '../../../model/manifest.ts'
 import type { MaskedColumn } from '../../../model/masking/outcome.ts'
-import type { CheckOutcome, RestoreRequest } from '../../source.ts'
-import { type Archives, runOverArchive } from './archives.ts'
+import type { CheckOutcome } from '../../source.ts'
+import { runOverArchive } from './archives.ts'
 import { stagingName } from './database-names.ts'
 import type { DatabaseRestore, LoadRun } from './database-restore.ts'
 import {

@@ -9,32 +9,9 @@ import { pragma, readSchema } from '../describe-database.ts'
 import { listColumns } from '../dump.ts'
 import { parseHeader } from '../header.ts'
 import { quoteName, quoteText, type SchemaObject } from '../schema-text.ts'
+import type { CopyOutcome, CopyRequest, MaskFailure } from './copy-protocol.ts'
 import { MaskFunction } from './mask-function.ts'
 import { listStored, readMaskable, type StoredTable } from './maskable-schema.ts'
-
-/** Where a statement of the copy failed. */
-export interface MaskFailure {
-  /** The table that was filled, or whose index was made. */
-  readonly table: string
-  /** The index, where it was one. */
-  readonly index: string | undefined
-  /** The column whose SQL can't be run. */
-  readonly column: string | undefined
-  /** SQLite's word. */
-  readonly message: string
-  readonly sqliteCode: number | undefined
-}
-
-export type CopyOutcome =
-  | { readonly counts: readonly number[]; readonly findings: readonly Finding[] }
-  | { readonly failure: MaskFailure }
-
-export interface CopyRequest {
-  readonly plan: readonly PlannedColumn[]
-  readonly seed: string
-  /** Name of the mask file, for hints. */
-  readonly file: string
-}
 
 /**
  * Fills a new database with what another holds, masked on the way. The new file never holds anything else: not in free
@@ -264,7 +241,8 @@ function sampleRows(db: DatabaseSync, table: string, columns: readonly string[],
     const statement = db.prepare(`${select}${order} LIMIT ${SAMPLE_VALUES}`)
     statement.setReturnArrays(true)
     statement.setReadBigInts(true)
-    return statement.all() as unknown as unknown[][]
+    const rows: unknown[] = statement.all()
+    return rows.filter(row => Array.isArray(row))
   })
 }
 

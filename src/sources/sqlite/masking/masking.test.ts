@@ -270,7 +270,7 @@ describe('a mask that does not fit', { timeout: 30_000 }, () => {
     ],
   ] as const)('breaks %s: a clear error, and nothing is left', async (_what, tables, message) => {
     writeFileSync(target, 'old')
-    const error = await failure(maskOf(tables as Parameters<typeof maskOf>[0]), { force: true })
+    const error = await failure(maskOf(tables), { force: true })
     expect(error).toMatchObject({ code: 'config-invalid', message: expect.stringContaining(message) })
     expect(left()).toEqual(['copy.db'])
     expect(filesHolding(join(dir, 'out'), ['old'])).toEqual(['copy.db: old'])

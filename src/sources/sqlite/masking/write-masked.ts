@@ -11,7 +11,7 @@ import type { RestoredBytes, RestoreRequest } from '../../source.ts'
 import { createPrivate, removePartialSidecars } from '../restore-file.ts'
 import type { Target } from '../restore-target.ts'
 import type { Session } from '../session.ts'
-import type { MaskFailure } from './copy-masked.ts'
+import type { MaskFailure } from './copy-protocol.ts'
 import { stageUnmasked } from './staging.ts'
 
 export interface MaskedWriting {

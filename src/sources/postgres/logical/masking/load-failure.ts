@@ -1,4 +1,4 @@
-import { AppError } from '../../../../base/errors.ts'
+import type { AppError } from '../../../../base/errors.ts'
 import { brokenByMask } from '../../../../model/masking/broken.ts'
 import type { PlannedColumn } from '../../../../model/masking/plan.ts'
 import type { Mask } from '../../../../model/masking/rules.ts'

@@ -174,8 +174,13 @@ async function pipe(
   const tool = {
     tool: 'psql',
     args: [
-      ...['--no-psqlrc', '--quiet', '--no-password', '--set=ON_ERROR_STOP=1', '--set=VERBOSITY=verbose'],
-      ...['--output=/dev/null', '--file=-'],
+      '--no-psqlrc',
+      '--quiet',
+      '--no-password',
+      '--set=ON_ERROR_STOP=1',
+      '--set=VERBOSITY=verbose',
+      '--output=/dev/null',
+      '--file=-',
     ],
     settings,
     stdin: 'pipe' as const,

@@ -15,25 +15,22 @@ export function valueMask(planned: PlannedColumn, type: ValueType, seed: string)
   }
   if (derivation === undefined) return value => value
   const masker = createMasker(seed, derivation)
-  return byType(type, masker)
+  return (BY_TYPE[type] ?? asText)(masker)
 }
 
-function byType(type: ValueType, masker: Masker): ValueMask {
-  switch (type) {
-    case 'integer':
-      return value => String(masker.integer(BigInt(value)))
-    case 'decimal':
-      return value => masker.decimal(value)
-    case 'bytes':
-      return value => `\\x${Buffer.from(masker.bytes(Buffer.from(value.slice(2), 'hex'))).toString('hex')}`
-    case 'date':
-      // Infinity, and years before ours, are nobody's.
-      return value => (/^\d{4}-[^B]*$/.test(value) ? masker.text(value) : value)
-    case 'network':
-      return value => (value.includes(':') ? maskIpv6(value, masker) : masker.text(value))
-    default:
-      return value => masker.text(value)
-  }
+const asText = (masker: Masker): ValueMask => masker.text
+
+/** How types other than text are written. */
+const BY_TYPE: Readonly<Partial<Record<ValueType, (masker: Masker) => ValueMask>>> = {
+  integer: masker => value => String(masker.integer(BigInt(value))),
+  decimal: masker => masker.decimal,
+  bytes: masker => value => {
+    const bytes = masker.bytes(Buffer.from(value.slice(2), 'hex'))
+    return `\\x${Buffer.from(bytes).toString('hex')}`
+  },
+  // Infinity, and years before ours, are nobody's.
+  date: masker => value => (/^\d{4}-[^B]*$/.test(value) ? masker.text(value) : value),
+  network: masker => value => (value.includes(':') ? maskIpv6(value, masker) : masker.text(value)),
 }
 
 /** An address of the range that is for private use: https://www.rfc-editor.org/rfc/rfc4193 */
