@@ -8,6 +8,7 @@ import { cliReference } from './docs/cli.ts'
 import { configReference, configSchemaText } from './docs/config.ts'
 import { errorReference } from './docs/errors.ts'
 import { jsonReference } from './docs/json.ts'
+import { maskReference, maskSchemaText } from './docs/mask.ts'
 
 const root = dirname(import.meta.dirname)
 
@@ -17,6 +18,8 @@ const pages: Readonly<Record<string, string>> = {
   'config.schema.json': configSchemaText(),
   'errors.md': errorReference(),
   'json.md': jsonReference(),
+  'mask.md': maskReference(),
+  'mask.schema.json': maskSchemaText(),
 }
 
 const stale: string[] = []

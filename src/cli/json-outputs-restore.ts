@@ -25,6 +25,18 @@ const restored = z.strictObject({
   steps: reportSchema.shape.steps.describe('what was done, in order'),
   safetySnapshot: id.nullable().describe('the recovery point of what was there'),
   kept,
+  masked: z
+    .array(
+      z.strictObject({
+        table: z.string(),
+        column: z.string(),
+        rule: z.string(),
+        follows: z.string().nullable().describe('the column that it refers to, and is masked as'),
+        values: count.describe('how many were replaced'),
+      }),
+    )
+    .optional()
+    .describe('with a mask: each column that has a rule'),
   removed: z.boolean().describe('it was a temporary copy (--target test) and is gone again'),
   checks: checksSchema,
   findings,

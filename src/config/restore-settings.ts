@@ -36,6 +36,11 @@ export const restoreSettings = z
       .optional()
       .describe('Where `lifeboat restore --target test` restores to: a path, or a `postgres://` URL.'),
     merge: mergeSettings.optional(),
+    mask: text
+      .optional()
+      .describe(
+        'A mask file: how `--target test` masks what it restores. Relative to this file; see [mask.yaml](mask.md).',
+      ),
   })
   .describe('How this source is restored.')
 

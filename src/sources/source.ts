@@ -2,6 +2,8 @@ import type { ZodType } from 'zod'
 import type { Secret } from '../base/secret.ts'
 import type { Finding } from '../model/finding.ts'
 import type { BackupType, Manifest, ManifestDatabase } from '../model/manifest.ts'
+import type { MaskedColumn } from '../model/masking/outcome.ts'
+import type { Mask } from '../model/masking/rules.ts'
 import type { NodeMeta, TreeNode } from '../model/node.ts'
 import type { RecoveryRequest } from '../model/recovery-target.ts'
 import type { CheckOutcome } from '../model/report.ts'
@@ -212,6 +214,11 @@ export interface RestoreRequest extends SourceContext {
    * asked there; a cluster is asked only by `verify`, which starts a server on it.
    */
   readonly onRestored?: OnRestored | undefined
+  /**
+   * Replace values on the way, so that what the mask covers is never written to the target. A source that can't, or not
+   * together with the rest of the request, throws `unsupported`.
+   */
+  readonly mask?: Mask | undefined
   /** Keep what a swap takes away, in one piece beside the target, under a name made from this: see `TargetAccess`. */
   readonly keepAs?: string | undefined
 }
@@ -306,6 +313,8 @@ export interface RestoreOutcome extends RestoredBytes {
   readonly checks: readonly CheckOutcome[]
   readonly findings: readonly Finding[]
   readonly started?: StartedServer | undefined
+  /** With `mask`: each column that has a rule. */
+  readonly masked?: readonly MaskedColumn[] | undefined
   /** With `keepAs`: what had the target's place before. */
   readonly kept?: readonly Kept[] | undefined
 }

@@ -3,6 +3,7 @@ import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { type AppError, isAppError } from '../../src/base/errors.ts'
 import { runTool } from '../../src/clients/postgres/index.ts'
+import type { Mask } from '../../src/model/masking/rules.ts'
 import { LogicalSource } from '../../src/sources/postgres/logical/logical-source.ts'
 import { type PostgresOptions, postgresOptions } from '../../src/sources/postgres/options.ts'
 import type { DatabaseSelection, RestoreOutcome } from '../../src/sources/source.ts'
@@ -25,6 +26,8 @@ export interface RestoreOptions {
   readonly force?: boolean
   readonly selection?: DatabaseSelection
   readonly jobs?: number
+  readonly mask?: Mask
+  readonly signal?: AbortSignal
 }
 
 /** Two servers, samples in the first, and what a person would do with them by hand. */
@@ -76,9 +79,10 @@ export async function restoreTo(
   more: RestoreOptions = {},
 ): Promise<RestoreOutcome> {
   return await sourceOf(target, { jobs: more.jobs ?? 1 }).restore({
-    ...(await makeContext(dir)),
+    ...(await makeContext(dir, more.signal)),
     snapshot: snapshot.reader,
     target,
+    mask: more.mask,
     include: [],
     checks: true,
     delta: false,

@@ -4,10 +4,11 @@ import type { Manifest } from '../../src/model/manifest.ts'
 import type { TreeNode } from '../../src/model/node.ts'
 import { SqliteSource } from '../../src/sources/sqlite/sqlite-source.ts'
 import { makeContext } from './drained-snapshot.ts'
+import { maskOf } from './masks.ts'
 
-// Restores one stored database file in a process that can be killed: `restore-main.ts DIR STORED TARGET FORCE`. Writes
-// slowly, block by block, so that there is time for it.
-const [dir = '', stored = '', target = '', force = ''] = process.argv.slice(2)
+// Restores one stored database file in a process that can be killed: `restore-main.ts DIR STORED TARGET FORCE [MASK]`, the
+// mask as JSON of `maskOf`. Writes slowly, block by block, so that there is time for it.
+const [dir = '', stored = '', target = '', force = '', mask] = process.argv.slice(2)
 const manifest = JSON.parse(await readFile(join(dir, 'manifest.json'), 'utf8')) as Manifest
 const bytes = await readFile(stored)
 const node: TreeNode = {
@@ -47,5 +48,6 @@ await new SqliteSource('app', { path: 'app.db' }, { baseDir: dir }).restore({
   delta: true,
   checks: true,
   include: [],
+  ...(mask === undefined ? {} : { mask: maskOf(JSON.parse(mask) as Parameters<typeof maskOf>[0]) }),
 })
 process.disconnect()

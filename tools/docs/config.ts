@@ -105,7 +105,7 @@ function propertyOf(schema: JsonSchema, key: string): JsonSchema {
 
 const description = (schema: JsonSchema): string => (typeof schema.description === 'string' ? schema.description : '')
 
-function keys(schema: JsonSchema): string {
+export function keys(schema: JsonSchema): string {
   const required = Array.isArray(schema.required) ? schema.required : []
   const rows = Object.entries(isSchema(schema.properties) ? schema.properties : {}).flatMap(([name, field]) => {
     if (!isSchema(field)) return []

@@ -1,6 +1,8 @@
 import { randomUUID } from 'node:crypto'
+import { resolve } from 'node:path'
 import type { App } from '../../app.ts'
 import { formatSize } from '../../base/sizes.ts'
+import type { Mask } from '../../model/masking/rules.ts'
 import { labelsOf } from '../../model/recovery-point.ts'
 import type { RecoveryRequest } from '../../model/recovery-target.ts'
 import type { RestorePlan } from '../../operations/restore/plan.ts'
@@ -30,13 +32,14 @@ export async function bringBack(call: Call, app: App, chosen: ChosenSnapshot, wa
   const { target, purpose } = wanted.place
   const source = await sourceFor(app, chosen, target)
   const strategy = strategyOf(call, source.kind, target)
+  const mask = await maskFor(call, app, source.name, purpose)
   const plan = await planOf(call, app, chosen, source, wanted.place, strategy)
   const subject: Subject = { run: randomUUID(), strategy, source: source.name, purpose, startedAt }
   if (call.values.flag('dryRun')) return await showPlan(call, app, planReport(subject, plan, chosen))
   const { requirePossible } = await import('../../operations/restore/plan.ts')
   requirePossible(plan)
   if (plan.survey.exists && purpose === 'own') await confirmChange(call, { verb: VERBS[strategy], plan, chosen })
-  const decided: Decided = { ...wanted, source, strategy, plan, run: subject.run }
+  const decided: Decided = { ...wanted, mask, source, strategy, plan, run: subject.run }
   const result = await carryOut(call, app, chosen, decided).catch(async (error: unknown) => {
     await saveReport(call, app, failureReport(subject, plan, chosen, error, app.clock.now()))
     throw error
@@ -83,6 +86,7 @@ async function reservedFor(app: App, { purpose }: Place): Promise<string[]> {
 
 interface Decided extends Wanted {
   readonly source: Source
+  readonly mask: Mask | undefined
   readonly strategy: ReturnType<typeof strategyOf>
   readonly plan: RestorePlan
   readonly run: string
@@ -116,7 +120,7 @@ async function carryOut(call: Call, app: App, chosen: ChosenSnapshot, decided: D
     }),
   )
   // A part that came back proves nothing of the rest, and unchecked data nothing at all.
-  if (isWhole(call) && request.checks) {
+  if (isWhole(call) && request.checks && request.mask === undefined) {
     await catalog.saveProofs(repository.id, [snapshot.id], 'restored', app.clock.now())
   }
   return result
@@ -126,7 +130,7 @@ async function writeRequest(
   call: Call,
   app: App,
   { repository, snapshot }: ChosenSnapshot,
-  { source, place, recovery }: Decided,
+  { source, place, recovery, mask }: Decided,
 ): Promise<Omit<RestoreOperationRequest, 'force' | 'delta' | 'beforeChange' | 'keepAs'>> {
   return {
     ...(await app.sourceContext()),
@@ -139,11 +143,21 @@ async function writeRequest(
     include: call.values.list('include'),
     selection: selectionOf(call),
     recovery,
+    mask,
     tablespaces: tablespacesOf(call),
     start: call.values.flag('start'),
     onRestored: await assertionsFor(call, app, source.name, place),
     onProgress: progressOf(call, source.name),
   }
+}
+
+/** Test copies are masked as the source says; others as the command line does. */
+async function maskFor(call: Call, app: App, source: string, purpose: Place['purpose']): Promise<Mask | undefined> {
+  const named = call.values.text('mask')
+  const configured = purpose === 'own' ? undefined : app.config.sources.get(source)?.restore?.mask
+  if (named === undefined && configured === undefined) return undefined
+  const { loadMask } = await import('../../config/mask.ts')
+  return await loadMask(named ?? resolve(app.config.baseDir, configured ?? ''), call.environment)
 }
 
 /** What the user says must hold is asked of test copies always, of others with `--verify`. */

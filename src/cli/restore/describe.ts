@@ -3,6 +3,8 @@ import { isAppError, messageOf } from '../../base/errors.ts'
 import { formatSize } from '../../base/sizes.ts'
 import { formatTime } from '../../base/times.ts'
 import type { Finding } from '../../model/finding.ts'
+import { type MaskedColumn, maskReportTables } from '../../model/masking/outcome.ts'
+import { describeRule } from '../../model/masking/rules.ts'
 import { SHORT_ID_DIGITS } from '../../model/recovery-point.ts'
 import type { Report } from '../../model/report.ts'
 import type { Phase } from '../../operations/restore/journal.ts'
@@ -18,7 +20,7 @@ export function restoreToJson(
   { name, snapshot }: ChosenSnapshot,
   removed: boolean,
 ): unknown {
-  const { entry, kept: _, ...rest } = result
+  const { entry, kept: _, masked, ...rest } = result
   const shortId = snapshot.id.slice(0, SHORT_ID_DIGITS)
   return {
     ...rest,
@@ -29,7 +31,12 @@ export function restoreToJson(
     safetySnapshot: entry.safety?.snapshot ?? null,
     kept: entry.kept,
     removed,
+    ...(masked === undefined ? {} : { masked: masked.map(maskedToJson) }),
   }
+}
+
+function maskedToJson({ table, column, rule, follows, values }: MaskedColumn) {
+  return { table, column, rule: describeRule(rule), follows: follows ?? null, values }
 }
 
 export function describeRestore(
@@ -44,7 +51,7 @@ export function describeRestore(
   return (
     `Restored ${result.source} of ${formatTime(snapshot.time)} (snapshot ${id} in ${name}) to ${paint('bold', result.target)}\n` +
     `  ${counted(result.files, 'file')}, ${formatSize(result.totalBytes)}, ${formatSize(result.writtenBytes)} of it written, ${formatDuration(result.durationMs)}\n` +
-    `${passed}${describeServer(result)}${removed ? REMOVED : describeWayBack(result)}${formatFindings(result.findings, paint)}`
+    `${passed}${describeMasked(result)}${describeServer(result)}${removed ? REMOVED : describeWayBack(result)}${formatFindings(result.findings, paint)}`
   )
 }
 
@@ -56,6 +63,12 @@ function describeWayBack({ entry }: SafeRestoreResult): string {
     return `  what was there is snapshot ${entry.safety.snapshot.slice(0, 8)}; put it back with: ${undo}\n`
   const kept = entry.kept.map(each => each.kept)
   return kept.length === 0 ? '' : `  what was there is kept as ${kept.join(', ')}; put it back with: ${undo}\n`
+}
+
+function describeMasked({ masked }: SafeRestoreResult): string {
+  if (masked === undefined) return ''
+  const values = masked.reduce((sum, column) => sum + column.values, 0)
+  return `  masked: ${counted(values, 'value')} in ${counted(masked.length, 'column')}\n`
 }
 
 function describeServer({ started }: SafeRestoreResult): string {
@@ -177,7 +190,7 @@ export function restoreReport(
     ],
     steps: result.steps,
     checks: result.checks,
-    tables: plan.account.tables,
+    tables: [...plan.account.tables, ...maskReportTables(result.masked ?? [])],
     findings: [...plan.account.findings, ...result.findings],
     next:
       canUndo && !subject.removed ? [{ command: `lifeboat undo ${run}`, explains: 'puts back what was there' }] : [],

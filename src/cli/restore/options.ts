@@ -13,6 +13,11 @@ export const RESTORE_OPTIONS: readonly OptionSpec[] = [
     summary: 'db: the place of the source (default); test: its test place, or a temporary one that is removed after',
     choices: ['db', 'test'],
   },
+  {
+    flags: '--mask <file>',
+    summary: 'replace personal data on the way, as this file says (with --target test: the one of the source)',
+    complete: 'files',
+  },
   { flags: '--keep', summary: 'leave the temporary copy of --target test where it is' },
   {
     flags: '--strategy <how>',

@@ -1,5 +1,7 @@
 import { AppError } from '../../base/errors.ts'
 import type { Finding } from '../../model/finding.ts'
+import type { MaskedColumn } from '../../model/masking/outcome.ts'
+import type { Mask } from '../../model/masking/rules.ts'
 import { labelsOf } from '../../model/recovery-point.ts'
 import type { RecoveryRequest } from '../../model/recovery-target.ts'
 import type { Repository, Snapshot } from '../../repository/index.ts'
@@ -42,6 +44,7 @@ export interface RestoreOperationRequest extends SourceContext {
   readonly beforeChange?: ((token?: string) => Promise<void>) | undefined
   readonly keepAs?: string | undefined
   readonly onRestored?: OnRestored | undefined
+  readonly mask?: Mask | undefined
   readonly onProgress?: ((progress: RestoredBytes & { readonly sizeBytes: number | undefined }) => void) | undefined
 }
 
@@ -58,6 +61,8 @@ export interface RestoreResult {
   readonly findings: readonly Finding[]
   /** With `start`. */
   readonly started?: StartedServer
+  /** With `mask`. */
+  readonly masked?: readonly MaskedColumn[]
   /** With `keepAs`. */
   readonly kept?: readonly Kept[]
 }
@@ -79,7 +84,7 @@ export async function restore(request: RestoreOperationRequest): Promise<Restore
     onProgress: progress => request.onProgress?.({ ...progress, sizeBytes }),
   })
   const { clock, logger, scratchDir, signal, target, force, delta, checks, include } = request
-  const { selection, recovery, tablespaces, start, beforeChange, keepAs, onRestored } = request
+  const { selection, recovery, tablespaces, start, beforeChange, keepAs, onRestored, mask } = request
   const outcome = await source.restore({
     snapshot: reader,
     clock,
@@ -98,6 +103,7 @@ export async function restore(request: RestoreOperationRequest): Promise<Restore
     beforeChange,
     keepAs,
     onRestored,
+    mask,
   })
   const failed = outcome.checks.filter(check => !check.passed)
   if (failed.length > 0) throw verificationFailed(snapshot, outcome.target, failed)
@@ -113,6 +119,7 @@ export async function restore(request: RestoreOperationRequest): Promise<Restore
     checks: outcome.checks,
     findings: outcome.findings,
     ...(outcome.started === undefined ? {} : { started: outcome.started }),
+    ...(outcome.masked === undefined ? {} : { masked: outcome.masked }),
     ...(outcome.kept === undefined ? {} : { kept: outcome.kept }),
   }
 }

@@ -81,8 +81,13 @@ class FilesSource implements Source {
     )
   }
 
-  restore(request: RestoreRequest): Promise<RestoreOutcome> {
-    return restoreFolder(request)
+  async restore(request: RestoreRequest): Promise<RestoreOutcome> {
+    if (request.mask) {
+      throw new AppError('unsupported', 'files can not be masked', {
+        hint: 'Masks are for databases: restore the folder without --mask, or leave it out of the test copy.',
+      })
+    }
+    return await restoreFolder(request)
   }
 
   close(): Promise<void> {

@@ -70,7 +70,7 @@ function listDumped(db: DatabaseSync): DumpedTable[] {
 }
 
 /** What an INSERT names: all columns but generated ones, and the rowid where no column stands for it. */
-function listColumns(db: DatabaseSync, table: string, withoutRowid: boolean): string[] {
+export function listColumns(db: DatabaseSync, table: string, withoutRowid: boolean): string[] {
   const rows = db.prepare(`SELECT name, type, pk, hidden FROM pragma_table_xinfo(${quoteText(table)})`).all()
   const columns = rows.filter(row => row['hidden'] === 0).map(row => String(row['name']))
   const keys = rows.filter(row => Number(row['pk']) > 0)

@@ -3,9 +3,11 @@ import { extname } from 'node:path'
 import { AppError, throwIfAborted } from '../../base/errors.ts'
 import type { Finding } from '../../model/finding.ts'
 import { isPart } from '../../model/manifest.ts'
+import type { MaskedColumn } from '../../model/masking/outcome.ts'
 import type { TreeNode } from '../../model/node.ts'
 import type { CheckOutcome, RestoredBytes, RestoreOutcome, RestoreRequest, SnapshotEntry } from '../source.ts'
 import type { Kept } from '../target.ts'
+import { writeMasked } from './masking/write-masked.ts'
 import { applyMeta, createPrivate, likeExisting, removePartialSidecars } from './restore-file.ts'
 import { restoreSql } from './restore-sql.ts'
 import { restoreTables } from './restore-tables.ts'
@@ -36,8 +38,12 @@ export async function restoreDatabase(request: RestoreRequest): Promise<RestoreO
   throwIfAborted(request.signal)
   const entry = await findEntry(request)
   const type = request.snapshot.manifest?.type
-  if (isPart(type)) return await restoreSql(request, storedText(request, entry), type)
+  if (isPart(type)) {
+    if (request.mask && type === 'data') throw rowsAreText()
+    return await restoreSql(request, storedText(request, entry), type)
+  }
   const { tables = [], part } = request.selection ?? {}
+  if (request.mask && (tables.length > 0 || part === 'data')) throw onlyWholeIsMasked()
   if (tables.length > 0) return await restoreTables(request, entry, tables)
   if (part === 'data' && extname(request.target).toLowerCase() !== '.sql')
     return await restoreTables(request, entry, [])
@@ -52,7 +58,7 @@ export async function restoreDatabase(request: RestoreRequest): Promise<RestoreO
     if (request.beforeChange === undefined) await requireFree(target, session)
     else await requirePartialFree(target)
     const restoring = { request, target, node: entry.node, session }
-    const inPlace = target.existing !== undefined && request.delta
+    const inPlace = target.existing !== undefined && request.delta && !request.mask
     const done = inPlace ? await rewriteInPlace(restoring) : await writeBeside(restoring)
     const findings = interrupted === undefined ? [] : [resumed(target, interrupted)]
     return { ...done, target: target.path, files: 1, findings: [...findings, ...done.findings] }
@@ -92,6 +98,7 @@ interface Done extends RestoredBytes {
   readonly checks: readonly CheckOutcome[]
   readonly findings: readonly Finding[]
   readonly kept?: readonly Kept[]
+  readonly masked?: readonly MaskedColumn[] | undefined
 }
 
 /**
@@ -99,10 +106,9 @@ interface Done extends RestoredBytes {
  * new one; the partial file stays, and the next restore goes on with it.
  */
 async function writeBeside({ request, target, node, session }: Restoring): Promise<Done> {
-  const goesOn = (await statOrNothing(target.partial)) !== undefined
-  if (!goesOn) await createPrivate(target.partial)
-  await removePartialSidecars(target)
-  const bytes = await request.snapshot.restoreFiles([{ node, path: target.partial, delta: goesOn }])
+  const written = request.mask
+    ? await writeMasked({ request, mask: request.mask, target, node, session })
+    : await writePartial(request, target, node)
   throwIfAborted(request.signal)
   // The disk and the checks have nothing to wait for in each other; the swap waits for both.
   const [verified] = await Promise.all([
@@ -118,7 +124,15 @@ async function writeBeside({ request, target, node, session }: Restoring): Promi
   await syncFile(target.partial)
   await prepareChange(request, target, session)
   const kept = await putInPlace(target, request.keepAs)
-  return { ...bytes, ...verified, kept }
+  return { ...written, ...verified, findings: [...written.findings, ...verified.findings], kept }
+}
+
+async function writePartial(request: RestoreRequest, target: Target, node: TreeNode): Promise<Done> {
+  const goesOn = (await statOrNothing(target.partial)) !== undefined
+  if (!goesOn) await createPrivate(target.partial)
+  await removePartialSidecars(target)
+  const bytes = await request.snapshot.restoreFiles([{ node, path: target.partial, delta: goesOn }])
+  return { ...bytes, checks: [], findings: [] }
 }
 
 /**
@@ -146,4 +160,16 @@ function resumed(target: Target, snapshot: string): Finding {
     subject: target.path,
     message: `an interrupted restore of snapshot ${snapshot.slice(0, 8)} had left it half-written`,
   }
+}
+
+function onlyWholeIsMasked(): AppError {
+  return new AppError('unsupported', 'only a whole database can be masked, not rows for one that is there', {
+    hint: 'Restore the whole recovery point with the mask to a new file, and take the tables from there.',
+  })
+}
+
+function rowsAreText(): AppError {
+  return new AppError('unsupported', 'a backup of type data holds rows as text, which can not be masked', {
+    hint: 'Mask a backup of the whole database: see "lifeboat snapshots" for one of type full or incremental.',
+  })
 }

@@ -4,6 +4,7 @@ import { checkDatabase } from './check-database.ts'
 import { copyDatabase } from './copy-database.ts'
 import { describeDatabase } from './describe-database.ts'
 import { dumpData, dumpSchema } from './dump.ts'
+import { MaskedCopy } from './masking/copy-masked.ts'
 import { openMerge, readAsText } from './merging/open-merge.ts'
 import { isFree, openPrivate, pinDatabase, removeEmptyWal } from './pin.ts'
 import { replaceTables } from './replace-tables.ts'
@@ -13,6 +14,7 @@ import type { CallName, Fault, SessionCalls, SessionRequest } from './session-pr
 class SessionProcess {
   #db: DatabaseSync | undefined
   #pieces: Iterator<Uint8Array> | undefined
+  #copy: MaskedCopy | undefined
 
   readonly calls: {
     [Name in CallName]: (
@@ -55,6 +57,14 @@ class SessionProcess {
     check: ({ expected }) => checkDatabase(this.#database, expected),
     replaceTables: ask => replaceTables(ask),
     ask: ({ path, sql }) => askDatabase(path, sql),
+    openStaged: ({ staged, into }) => {
+      this.#copy = new MaskedCopy(staged, into)
+      return this.#copy.tables
+    },
+    copyMasked: ask => {
+      if (!this.#copy) throw new Error('nothing is staged')
+      return this.#copy.run(ask)
+    },
     isFree: ({ path }) => isFree(path),
     openMerge: files => {
       const { db, tables } = openMerge(files)

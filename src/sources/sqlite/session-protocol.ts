@@ -1,6 +1,8 @@
 import type { ManifestTable } from '../../model/manifest.ts'
+import type { MaskableTable } from '../../model/masking/maskable.ts'
 import type { TableDescription } from '../../model/table-description.ts'
 import type { CheckOutcome, CopyAnswer } from '../source.ts'
+import type { CopyOutcome, CopyRequest } from './masking/copy-protocol.ts'
 import type { ReplacedTable, ReplaceTablesAsk, TablesRefused } from './replace-tables.ts'
 import type { WalIndexHeader } from './wal-index.ts'
 
@@ -34,6 +36,10 @@ export interface SessionCalls {
   change: { ask: { sql: string }; answer: number }
   /** Runs one query; its values as text. */
   rows: { ask: { sql: string }; answer: ReadonlyArray<ReadonlyArray<string | null>> }
+  /** Opens a staged database and an empty file for its masked copy. Then the staged one can be unlinked. */
+  openStaged: { ask: { staged: string; into: string }; answer: MaskableTable[] }
+  /** Makes that copy and closes both. */
+  copyMasked: { ask: CopyRequest; answer: CopyOutcome }
   /** Ends the write-ahead log of a private file, leaving one file. */
   settle: { ask: Readonly<Record<string, never>>; answer: null }
 }

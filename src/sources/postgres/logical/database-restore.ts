@@ -1,6 +1,7 @@
 import type { ConnectionSettings, PostgresTools, Session } from '../../../clients/postgres/index.ts'
 import type { Finding } from '../../../model/finding.ts'
 import type { BackupType, ManifestServerDatabase } from '../../../model/manifest.ts'
+import type { MaskedColumn } from '../../../model/masking/outcome.ts'
 import type { CheckOutcome, RestoreRequest } from '../../source.ts'
 import type { Archives } from './archives.ts'
 import type { StagingDatabase } from './staging-database.ts'
@@ -26,10 +27,21 @@ export interface DatabaseRestore {
 export interface DatabaseOutcome {
   readonly checks: CheckOutcome[]
   readonly findings: Finding[]
+  readonly masked?: readonly MaskedColumn[] | undefined
 }
 
 /** A database that is filled and checked, beside the target. */
 export interface StagedDatabase extends DatabaseOutcome {
   readonly restore: DatabaseRestore
   readonly staging: StagingDatabase
+}
+
+/** A database that is being filled. */
+export interface LoadRun extends DatabaseRestore {
+  /** Its name until it is whole. */
+  readonly into: string
+  /** More arguments of pg_restore. */
+  readonly more: readonly string[]
+  /** Options of every connection that fills it. */
+  readonly options: string
 }

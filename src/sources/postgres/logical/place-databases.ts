@@ -41,7 +41,8 @@ export async function placeDatabases(
     ])
     // Who asked for it by name decides on it, too.
     const told = request.keepAs === undefined ? kept.map(keptFinding) : []
-    return { checks, findings: [...findings, ...told], kept }
+    const masked = staged.flatMap(each => each.masked ?? [])
+    return { checks, findings: [...findings, ...told], kept, masked }
   } catch (error) {
     await dropStaged(staged).catch(() => {})
     throw error

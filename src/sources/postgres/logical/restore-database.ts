@@ -9,7 +9,7 @@ import type { CheckOutcome } from '../../source.ts'
 import { copyOfDatabases } from '../restored-copy.ts'
 import { runOverArchive } from './archives.ts'
 import { keptNameOf, stagingName, stagingNameOf } from './database-names.ts'
-import type { DatabaseRestore, StagedDatabase } from './database-restore.ts'
+import type { DatabaseRestore, LoadRun, StagedDatabase } from './database-restore.ts'
 import {
   applyStatements,
   type DatabaseStatements,
@@ -18,6 +18,7 @@ import {
 } from './database-settings.ts'
 import { requireExtensions } from './extensions.ts'
 import { readSchemaText } from './logical-capture.ts'
+import { loadMasked } from './masking/load-masked.ts'
 import { type PlacedDatabases, placeDatabases, targetExists } from './place-databases.ts'
 import { fileName, GLOBALS_FILE } from './plan.ts'
 import { readReplaced } from './replaced-database.ts'
@@ -54,12 +55,15 @@ export async function stageDatabase(restore: DatabaseRestore): Promise<StagedDat
     const own = replaced?.statements ?? (roles.ownersLeftOut ? { ...captured, grants: [] } : captured)
     // Whom it is closed to must not read it while it has another name.
     findings.push(...(await applyStatements(admin, own.grants, target)))
-    await loadArchives(restore, staging.name, roles.arguments)
+    const run = { ...restore, into: staging.name, more: roles.arguments, options: loadOptions(restore) }
+    const masking = request.mask && (await loadMasked(run, request.mask, streamArchive))
+    if (masking) findings.push(...masking.findings)
+    else await loadArchives(run)
     const checks = request.checks ? await check(restore, staging.name, findings) : []
     if (request.checks && checks.every(each => each.passed)) checks.push(...(await askCopy(restore, staging.name)))
     // Settings may keep ourselves out: a connection limit.
     findings.push(...(await applyStatements(admin, own.settings, target)))
-    return { restore, staging, checks, findings }
+    return { restore, staging, checks, findings, masked: masking?.masked }
   } catch (error) {
     await staging.drop().catch(() => {})
     throw error
@@ -93,18 +97,17 @@ async function readStatements(restore: DatabaseRestore, name: string): Promise<D
 }
 
 /** Archives into a database that is there: all sections, in the order that lets indexes and keys come last. */
-async function loadArchives(restore: DatabaseRestore, into: string, more: readonly string[]): Promise<void> {
-  const { archives, jobs, request } = restore
-  const [main = '', ...parts] = restore.database.archives
-  const run = { ...restore, into, more }
-  if (restore.type === 'schema') return await streamArchive(run, main, ['--schema-only'])
+async function loadArchives(run: LoadRun): Promise<void> {
+  const { archives, jobs, request } = run
+  const [main = '', ...parts] = run.database.archives
+  if (run.type === 'schema') return await streamArchive(run, main, ['--schema-only'])
   if (jobs === 1) {
     if (parts.length === 0) return await streamArchive(run, main, [])
     await streamArchive(run, main, ['--section=pre-data', '--section=data'])
     for (const part of parts) await streamArchive(run, part, ['--data-only'])
     return await streamArchive(run, main, ['--section=post-data'])
   }
-  const dir = join(request.scratchDir, `restore-${fileName(restore.target)}`)
+  const dir = join(request.scratchDir, `restore-${fileName(run.target)}`)
   try {
     const [mainFile = '', ...partFiles] = await archives.spool([main, ...parts], dir)
     if (parts.length === 0) return await loadFile(run, mainFile, [`--jobs=${jobs}`])
@@ -116,9 +119,9 @@ async function loadArchives(restore: DatabaseRestore, into: string, more: readon
   }
 }
 
-interface LoadRun extends DatabaseRestore {
-  readonly into: string
-  readonly more: readonly string[]
+/** Nobody reads the database before the renaming commits, which makes durable all that was written before it. */
+function loadOptions({ settings }: DatabaseRestore): string {
+  return [settings.options, '-c synchronous_commit=off -c maintenance_work_mem=256MB'].filter(Boolean).join(' ')
 }
 
 async function streamArchive(run: LoadRun, path: string, args: readonly string[]): Promise<void> {
@@ -130,12 +133,7 @@ async function loadFile(run: LoadRun, file: string, args: readonly string[]): Pr
   await runTool(run.tools, { ...request, tool: 'pg_restore' }, `restore ${run.target}`)
 }
 
-function loadRequest(run: LoadRun, args: readonly string[]) {
-  const { settings, into, request, more } = run
-  // Nobody reads the database before the renaming commits, which makes durable all that was written before it.
-  const options = [settings.options, '-c synchronous_commit=off -c maintenance_work_mem=256MB']
-    .filter(Boolean)
-    .join(' ')
+function loadRequest({ settings, into, request, more, options }: LoadRun, args: readonly string[]) {
   return {
     args: ['--exit-on-error', '--no-password', '--dbname', into, ...more, ...args],
     settings: { ...settings, database: into, options },

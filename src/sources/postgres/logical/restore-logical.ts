@@ -9,6 +9,7 @@ import {
 } from '../../../clients/postgres/index.ts'
 import type { Finding } from '../../../model/finding.ts'
 import { type BackupType, isPart, type Manifest } from '../../../model/manifest.ts'
+import type { MaskedColumn } from '../../../model/masking/outcome.ts'
 import type { CheckOutcome, RestoreOutcome, RestoreRequest, SourcePlace } from '../../source.ts'
 import { targetConnection } from '../connection.ts'
 import type { PostgresOptions } from '../options.ts'
@@ -28,10 +29,14 @@ export async function restoreLogical(
   place: SourcePlace,
 ): Promise<RestoreOutcome> {
   throwIfAborted(request.signal)
-  if (!isPostgresUrl(request.target)) return await restoreFolder(request)
+  if (!isPostgresUrl(request.target)) {
+    if (request.mask) throw maskNeedsServer()
+    return await restoreFolder(request)
+  }
   const manifest = requireManifest(request)
   const settings = await targetConnection(request.target, options, place)
   const chosen = chooseTargets(request, manifest.database?.databases ?? [])
+  if (request.mask) requireMaskable(request, manifest, chosen)
   const admin = await openAdminSession(
     settings,
     chosen.map(each => each.target),
@@ -65,7 +70,28 @@ async function restoreAll(
   const place = describeConnection(settings, chosen.length === 1 && only ? only.target : settings.database)
   const kept = request.keepAs === undefined ? undefined : outcome.kept
   const { checks, findings } = outcome
-  return { target: place, files: files.length, totalBytes, writtenBytes: totalBytes, checks, findings, kept }
+  const done = { target: place, files: files.length, totalBytes, writtenBytes: totalBytes, checks, findings, kept }
+  return request.mask ? { ...done, masked: outcome.masked ?? [] } : done
+}
+
+function maskNeedsServer(): AppError {
+  return new AppError('unsupported', 'archives in a folder can not be masked', {
+    hint: 'Restore to a server: --to postgres://HOST/DATABASE.',
+  })
+}
+
+/** Only a database that is made anew is masked, for one at a time the rules can be meant. */
+function requireMaskable(request: RestoreRequest, manifest: Manifest, chosen: readonly ChosenDatabase[]): void {
+  const { tables = [], schemas = [] } = request.selection ?? {}
+  if (tables.length + schemas.length > 0 || manifest.type === 'data') {
+    throw new AppError('unsupported', 'only a whole database can be masked, not rows for one that is there', {
+      hint: 'Restore the whole snapshot with the mask to a new database, and take the tables from there.',
+    })
+  }
+  if (chosen.length < 2) return
+  throw new AppError('unsupported', `a mask is for one database, and the snapshot holds ${chosen.length}`, {
+    hint: `Name one: ${chosen.map(each => each.database.name).join(', ')}.`,
+  })
 }
 
 /** What comes back of a snapshot of this type. Throws `target-invalid` for a part that it does not hold. */

@@ -21,6 +21,11 @@ export async function restoreCluster(restore: ClusterRestore): Promise<RestoreOu
       hint: 'Leave --include out; a table or a database alone comes from a logical backup.',
     })
   }
+  if (request.mask) {
+    throw new AppError('unsupported', 'a physical backup of a cluster can not be masked: it is pages, not rows', {
+      hint: 'Mask a logical backup of the database (mode: logical).',
+    })
+  }
   throwIfAborted(request.signal)
   const path = await realpath(request.target).catch(() => request.target)
   try {

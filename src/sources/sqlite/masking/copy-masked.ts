@@ -1,0 +1,280 @@
+import { readFileSync } from 'node:fs'
+import { DatabaseSync } from 'node:sqlite'
+import { pathToFileURL } from 'node:url'
+import type { Finding } from '../../../model/finding.ts'
+import { SAMPLE_VALUES, unmaskedFinding } from '../../../model/masking/detection.ts'
+import type { MaskableTable } from '../../../model/masking/maskable.ts'
+import type { PlannedColumn } from '../../../model/masking/plan.ts'
+import { pragma, readSchema } from '../describe-database.ts'
+import { listColumns } from '../dump.ts'
+import { parseHeader } from '../header.ts'
+import { quoteName, quoteText, type SchemaObject } from '../schema-text.ts'
+import type { CopyOutcome, CopyRequest, MaskFailure } from './copy-protocol.ts'
+import { MaskFunction } from './mask-function.ts'
+import { listStored, readMaskable, type StoredTable } from './maskable-schema.ts'
+
+/**
+ * Fills a new database with what another holds, masked on the way. The new file never holds anything else: not in free
+ * pages, not in a journal. That also keeps rows, rowids and the schema as they are, whatever the constraints: an UPDATE
+ * in place would meet values that are masked already.
+ */
+export class MaskedCopy {
+  readonly #original: DatabaseSync
+  readonly #db: DatabaseSync
+  readonly #wal: boolean
+  readonly #stored: readonly StoredTable[]
+  readonly #objects: readonly SchemaObject[]
+  #doing: Omit<MaskFailure, 'message' | 'sqliteCode'> = { table: '', index: undefined, column: undefined }
+
+  /** Once this returns, the staged file can be unlinked: both connections have it open. */
+  constructor(staged: string, into: string) {
+    this.#wal = parseHeader(readFileSync(staged).subarray(0, 100))?.wal === true
+    const url = pathToFileURL(staged)
+    // Nobody else knows of it, so no lock, no journal and no index of a log is needed, nor made beside it.
+    url.search = '?immutable=1'
+    const lax = { enableDoubleQuotedStringLiterals: true, defensive: false }
+    this.#original = new DatabaseSync(url, { ...lax, readOnly: true })
+    this.#db = new DatabaseSync(into, { ...lax, enableForeignKeyConstraints: false })
+    this.#db.exec(`PRAGMA encoding = ${quoteText(String(pragma(this.#original, 'encoding')))};
+      PRAGMA page_size = ${pragma(this.#original, 'page_size')};
+      PRAGMA auto_vacuum = ${pragma(this.#original, 'auto_vacuum')};
+      PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF; PRAGMA temp_store = MEMORY; PRAGMA cache_size = -32768;`)
+    this.#db.exec(`ATTACH ${quoteText(url.href)} AS original`)
+    this.#original.exec('PRAGMA temp_store = MEMORY')
+    this.#stored = listStored(this.#original)
+    this.#objects = readSchema(this.#original)
+  }
+
+  get tables(): MaskableTable[] {
+    return readMaskable(this.#original)
+  }
+
+  /** Data that the schema does not take is told in the outcome; anything else is thrown. */
+  run(request: CopyRequest): CopyOutcome {
+    const masks = new MaskFunction(request.plan, request.seed)
+    masks.register(this.#db)
+    const findings = this.#findUnmasked(request)
+    try {
+      this.#tryExpressions(request.plan)
+      this.#db.exec('BEGIN')
+      this.#createTables()
+      for (const table of this.#stored) if (table.type === 'table') this.#fill(table.name, masks, request.plan)
+      this.#copyOwnTables()
+      for (const type of ['index', 'view']) this.#create(type)
+      for (const table of this.#stored) if (table.virtual) findings.push(...this.#fillVirtual(table, masks, request))
+      this.#create('trigger')
+      this.#db.exec(`PRAGMA user_version = ${pragma(this.#original, 'user_version')};
+        PRAGMA application_id = ${pragma(this.#original, 'application_id')}; COMMIT`)
+      this.#close()
+    } catch (error) {
+      const failure = this.#failureOf(error)
+      this.#db.close()
+      if (failure === undefined) throw error
+      return { failure }
+    }
+    return { counts: masks.counts, findings }
+  }
+
+  /** What can't be run at all is known before anything is written. */
+  #tryExpressions(plan: readonly PlannedColumn[]): void {
+    for (const { table, column, rule } of plan) {
+      if (rule.kind !== 'sql') continue
+      this.#doing = { table, index: undefined, column }
+      const name = quoteName(table)
+      this.#original.prepare(`SELECT (${rule.expression}\n) FROM main.${name} AS ${name}`)
+    }
+  }
+
+  #close(): void {
+    this.#original.close()
+    this.#db.exec('DETACH original')
+    if (this.#wal) this.#db.exec('PRAGMA journal_mode = WAL')
+    this.#db.close()
+  }
+
+  /** Undefined for what is not about the data: a full disk. */
+  #failureOf(error: unknown): MaskFailure | undefined {
+    const code = error instanceof Error && 'errcode' in error ? Number(error.errcode) : undefined
+    const primary = code === undefined ? undefined : code & 0xff
+    // SQLITE_ERROR, SQLITE_CONSTRAINT, SQLITE_MISMATCH
+    if (!(error instanceof Error) || primary === undefined || ![1, 19, 20].includes(primary)) return undefined
+    return { ...this.#doing, message: error.message, sqliteCode: code }
+  }
+
+  /** Modules make the tables behind their virtual tables themselves, where they are here. */
+  #createTables(): void {
+    const byName = new Map(this.#stored.map(table => [table.name, table]))
+    const unknown: SchemaObject[] = []
+    const virtual: SchemaObject[] = []
+    for (const object of this.#objects) {
+      if (object.type !== 'table') continue
+      const table = byName.get(object.name)
+      if (table?.virtual) (table.virtual.kind === 'unknown' ? unknown : virtual).push(object)
+      else if (table?.type !== 'shadow') this.#exec(object.name, undefined, object.sql)
+    }
+    for (const object of virtual) this.#exec(object.name, undefined, object.sql)
+    if (unknown.length === 0) return
+    this.#db.exec('PRAGMA writable_schema = ON')
+    const insert = this.#db.prepare("INSERT INTO main.sqlite_schema VALUES ('table', ?, ?, 0, ?)")
+    for (const { name, sql } of unknown) insert.run(name, name, sql)
+    this.#db.exec('PRAGMA writable_schema = OFF')
+  }
+
+  #create(type: string): void {
+    const shadows = new Set(this.#stored.filter(table => table.type === 'shadow').map(table => table.name))
+    for (const object of this.#objects) {
+      if (object.type !== type || shadows.has(object.table)) continue
+      this.#exec(object.table, type === 'index' ? object.name : undefined, object.sql)
+    }
+  }
+
+  #fill(name: string, masks: MaskFunction, plan: readonly PlannedColumn[]): void {
+    const { withoutRowid = false } = this.#stored.find(table => table.name === name) ?? {}
+    const columns = listColumns(this.#original, name, withoutRowid)
+    if (columns.length === 0) return
+    const masked = plan.some(each => each.table === name && each.rule.kind !== 'keep')
+    // What nobody changes was taken once, and is taken again.
+    this.#db.exec(`PRAGMA ignore_check_constraints = ${masked ? 'OFF' : 'ON'}`)
+    this.#insert(name, columns, masks)
+    this.#db.exec('PRAGMA ignore_check_constraints = OFF')
+  }
+
+  #insert(name: string, columns: readonly string[], masks: MaskFunction): void {
+    const table = quoteName(name)
+    const names = columns.map(quoteName).join(', ')
+    const values = columns.map(column => masks.expression(name, column)).join(', ')
+    this.#exec(
+      name,
+      undefined,
+      `INSERT INTO main.${table} (${names}) SELECT ${values} FROM original.${table} AS ${table}`,
+    )
+  }
+
+  /** Counters of AUTOINCREMENT, and statistics for the planner: those of `sqlite_stat1` alone, which hold no values. */
+  #copyOwnTables(): void {
+    const has = (name: string): boolean =>
+      this.#original.prepare('SELECT 1 FROM main.sqlite_schema WHERE name = ?').get(name) !== undefined
+    if (has('sqlite_sequence')) {
+      this.#db.exec(`INSERT INTO main.sqlite_sequence (name, seq) SELECT name, 0 FROM original.sqlite_sequence
+          WHERE name NOT IN (SELECT name FROM main.sqlite_sequence);
+        UPDATE main.sqlite_sequence AS own SET seq = max(seq, (SELECT seq FROM original.sqlite_sequence AS o WHERE o.name = own.name))
+          WHERE EXISTS (SELECT 1 FROM original.sqlite_sequence AS o WHERE o.name = own.name)`)
+    }
+    if (!has('sqlite_stat1')) return
+    this.#db.exec(`ANALYZE main.sqlite_schema; DELETE FROM main.sqlite_stat1;
+      INSERT INTO main.sqlite_stat1 SELECT * FROM original.sqlite_stat1`)
+  }
+
+  #fillVirtual(table: StoredTable, masks: MaskFunction, { plan, file }: CopyRequest): Finding[] {
+    const { name, virtual } = table
+    const rules = plan.filter(each => each.table === name)
+    const keeps = rules.length > 0 && rules.every(each => each.rule.kind === 'keep')
+    const quoted = quoteName(name)
+    const columns = virtual?.kind === 'unknown' ? [] : listVirtualColumns(this.#original, name)
+    if (virtual?.kind === 'external') {
+      this.#exec(name, undefined, `INSERT INTO main.${quoted} (${quoted}) VALUES ('rebuild')`)
+    } else if (virtual?.kind === 'search' && rules.length > 0) {
+      this.#insert(name, ['rowid', ...columns], masks)
+    } else if (virtual?.kind === 'tables' && rules.length > 0 && !keeps) {
+      this.#insert(name, columns, masks)
+    } else if (virtual?.kind === 'tables' || (virtual?.kind === 'contentless' && keeps)) {
+      this.#copyShadows(table)
+    } else if (virtual?.kind === 'unknown') {
+      return [moduleMissing(name, virtual.module)]
+    } else return [leftEmpty(name, columns, file)]
+    return []
+  }
+
+  /** The tables behind a virtual table, as they are. */
+  #copyShadows({ name }: StoredTable): void {
+    const shadows = this.#stored.filter(each => each.type === 'shadow' && each.name.startsWith(`${name}_`))
+    for (const shadow of shadows) {
+      const columns = listColumns(this.#original, shadow.name, shadow.withoutRowid).map(quoteName).join(', ')
+      const quoted = quoteName(shadow.name)
+      this.#exec(name, undefined, `DELETE FROM main.${quoted}`)
+      this.#exec(name, undefined, `INSERT INTO main.${quoted} (${columns}) SELECT ${columns} FROM original.${quoted}`)
+    }
+  }
+
+  #findUnmasked({ plan, file }: CopyRequest): Finding[] {
+    const ruled = new Set(plan.map(each => `${each.table}\0${each.column}`))
+    const rowids = new Set(this.#stored.filter(t => t.type === 'table' && !t.withoutRowid).map(t => t.name))
+    const sources = new Set(
+      this.#stored
+        .filter(t => t.type === 'table' || (t.virtual?.kind === 'search' && plan.some(p => p.table === t.name)))
+        .map(t => t.name),
+    )
+    const findings: Finding[] = []
+    for (const table of this.tables) {
+      const open = table.columns.filter(column => !ruled.has(`${table.key}\0${column.name}`) && !column.generated)
+      if (!sources.has(table.key) || open.length === 0) continue
+      const rows = sampleRows(
+        this.#original,
+        table.key,
+        open.map(column => column.name),
+        rowids.has(table.key),
+      )
+      for (const [i, column] of open.entries()) {
+        const finding = unmaskedFinding(
+          file,
+          table,
+          column,
+          rows.flatMap(row => asSample(row[i])),
+        )
+        if (finding) findings.push(finding)
+      }
+    }
+    return findings
+  }
+
+  #exec(table: string, index: string | undefined, sql: string): void {
+    this.#doing = { table, index, column: undefined }
+    this.#db.exec(sql)
+  }
+}
+
+/** The first rows and the last ones: what was written early and what was written of late. */
+function sampleRows(db: DatabaseSync, table: string, columns: readonly string[], hasRowid: boolean): unknown[][] {
+  const select = `SELECT ${columns.map(quoteName).join(', ')} FROM main.${quoteName(table)}`
+  const orders = hasRowid ? ['', ' ORDER BY rowid DESC'] : ['']
+  return orders.flatMap(order => {
+    const statement = db.prepare(`${select}${order} LIMIT ${SAMPLE_VALUES}`)
+    statement.setReturnArrays(true)
+    statement.setReadBigInts(true)
+    const rows: unknown[] = statement.all()
+    return rows.filter(row => Array.isArray(row))
+  })
+}
+
+function asSample(value: unknown): string[] {
+  if (typeof value === 'string') return [value]
+  return typeof value === 'number' || typeof value === 'bigint' ? [String(value)] : []
+}
+
+function listVirtualColumns(db: DatabaseSync, table: string): string[] {
+  return db
+    .prepare(`SELECT name FROM pragma_table_xinfo(${quoteText(table)}) WHERE hidden = 0`)
+    .all()
+    .map(row => String(row['name']))
+}
+
+function leftEmpty(table: string, columns: readonly string[], file: string): Finding {
+  const rules = columns.map(column => `${column}: text`).join(', ')
+  return {
+    severity: 'warning',
+    code: 'search-index-empty',
+    subject: table,
+    message: 'this search index was left empty: it holds words of the texts that it was made from, and has no rule',
+    hint: `Add to ${file}, under tables: "${table}: { ${rules} }" (or keep for each column, if nothing in it is personal), or let the application fill it.`,
+  }
+}
+
+function moduleMissing(table: string, module: string): Finding {
+  return {
+    severity: 'warning',
+    code: 'virtual-table-unmasked',
+    subject: table,
+    message: `the tables behind it are masked by their own rules only: the module ${module} is not here`,
+    hint: `Give rules to the tables whose names begin with ${table}_, if they hold anything personal.`,
+  }
+}
