@@ -4,6 +4,7 @@ import type { Finding } from '../../model/finding.ts'
 import { isPart } from '../../model/manifest.ts'
 import type { MaskedColumn } from '../../model/masking/outcome.ts'
 import type { TreeNode } from '../../model/node.ts'
+import { requireWhole } from '../require-whole.ts'
 import type { CheckOutcome, RestoredBytes, RestoreOutcome, RestoreRequest, SnapshotEntry } from '../source.ts'
 import { writeMasked } from './masking/write-masked.ts'
 import { applyMeta, createPrivate, likeExisting, removePartialSidecars } from './restore-file.ts'
@@ -29,12 +30,10 @@ import { Session } from './session.ts'
 /** Brings one snapshot of a SQLite database back: the file, or for types `schema` and `data` what `restore-sql.ts` says. */
 export async function restoreDatabase(request: RestoreRequest): Promise<RestoreOutcome> {
   throwIfAborted(request.signal)
+  requireWhole(request)
   const entry = await findEntry(request)
   const type = request.snapshot.manifest?.type
-  if (isPart(type)) {
-    if (request.mask && type === 'data') throw rowsAreText()
-    return await restoreSql(request, entry, type)
-  }
+  if (isPart(type)) return await restoreSql(request, entry, type)
   const target = await locateTarget(request.target, entry.path)
   const interrupted = await readMarker(target)
   requireLeave(request, target, interrupted)
@@ -148,10 +147,4 @@ function resumed(target: Target, snapshot: string): Finding {
     subject: target.path,
     message: `an interrupted restore of snapshot ${snapshot.slice(0, 8)} had left it half-written`,
   }
-}
-
-function rowsAreText(): AppError {
-  return new AppError('unsupported', 'a backup of type data holds rows as text, which can not be masked', {
-    hint: 'Mask a backup of the whole database: see "lifeboat snapshots" for one of type full or incremental.',
-  })
 }
