@@ -66,6 +66,7 @@ tables:
   it('takes its seed from a file, or a new one each time', async () => {
     writeFileSync(join(dir, 'seed'), 'in a file\n', { mode: 0o600 })
     expect((await load('seedFile: seed\ntables: {}\n')).seed.reveal()).toBe('in a file')
+    expect((await failure('seedFile: none\ntables: {}\n')).message).toContain('cannot read the seed file')
     const seeds = [await load('tables: {}\n'), await load('tables: {}\n')].map(mask => mask.seed.reveal())
     expect(seeds[0]).not.toBe(seeds[1])
     expect(seeds[0]).toHaveLength(64)

@@ -7,7 +7,6 @@ import { Secret } from '../base/secret.ts'
 import { DERIVED_KINDS, type Mask, type MaskRule } from '../model/masking/rules.ts'
 import { type ConfigDocument, type Problem, readDocument } from './document.ts'
 import { problemsOf } from './problems.ts'
-import { loadSecret } from './secrets.ts'
 
 const text = z.string().min(1, 'a text that is not empty')
 const words = ['keep', 'null', ...DERIVED_KINDS] as const
@@ -90,7 +89,7 @@ export async function loadMask(file: string, environment: Readonly<Record<string
   const { staging } = parsed.data
   return {
     file: absolute,
-    seed: await seedOf(parsed.data, absolute, environment),
+    seed: await seedOf(parsed.data, absolute),
     tables: rulesOf(parsed.data, document, basename(absolute)),
     ...(staging === undefined ? {} : { staging: resolve(dirname(absolute), staging) }),
   }
@@ -118,15 +117,25 @@ function ruleOf(written: Rule): MaskRule {
 
 const RANDOM_SEED_BYTES = 32
 
-async function seedOf(
-  settings: Settings,
-  file: string,
-  environment: Readonly<Record<string, string | undefined>>,
-): Promise<Secret> {
+async function seedOf(settings: Settings, file: string): Promise<Secret> {
   if (settings.seed !== undefined) return new Secret(settings.seed)
   if (settings.seedFile === undefined) return new Secret(systemRandom.bytes(RANDOM_SEED_BYTES).toString('hex'))
-  const context = { subject: `the seed of ${basename(file)}`, baseDir: dirname(file), environment }
-  return (await loadSecret({ passwordFile: settings.seedFile }, context)).secret
+  return await seedFromFile(resolve(dirname(file), settings.seedFile), file)
+}
+
+/** One trailing line break is not part of it. */
+async function seedFromFile(seedFile: string, file: string): Promise<Secret> {
+  const text = await readFile(seedFile, 'utf8').catch((error: unknown) => {
+    throw new AppError('config-invalid', `cannot read the seed file ${seedFile}: ${messageOf(error)}`, {
+      hint: `Make it (openssl rand -hex 32 > ${seedFile}), or correct seedFile in ${file}.`,
+      cause: error,
+    })
+  })
+  const seed = text.replace(/\r?\n$/, '')
+  if (seed !== '') return new Secret(seed)
+  throw new AppError('config-invalid', `the seed file ${seedFile} is empty`, {
+    hint: `Fill it: openssl rand -hex 32 > ${seedFile}`,
+  })
 }
 
 async function readText(file: string): Promise<string> {

@@ -5,6 +5,7 @@ import type { Finding } from '../../model/finding.ts'
 import { isPart } from '../../model/manifest.ts'
 import type { MaskedColumn } from '../../model/masking/outcome.ts'
 import type { TreeNode } from '../../model/node.ts'
+import { requireWhole } from '../require-whole.ts'
 import type { CheckOutcome, RestoredBytes, RestoreOutcome, RestoreRequest, SnapshotEntry } from '../source.ts'
 import type { Kept } from '../target.ts'
 import { writeMasked } from './masking/write-masked.ts'
@@ -36,14 +37,11 @@ import { storedText, textOfWhole } from './sql-text.ts'
 /** Brings one snapshot of a SQLite database back: the file, or for types `schema` and `data` what `restore-sql.ts` says. */
 export async function restoreDatabase(request: RestoreRequest): Promise<RestoreOutcome> {
   throwIfAborted(request.signal)
+  requireWhole(request)
   const entry = await findEntry(request)
   const type = request.snapshot.manifest?.type
-  if (isPart(type)) {
-    if (request.mask && type === 'data') throw rowsAreText()
-    return await restoreSql(request, storedText(request, entry), type)
-  }
+  if (isPart(type)) return await restoreSql(request, storedText(request, entry), type)
   const { tables = [], part } = request.selection ?? {}
-  if (request.mask && (tables.length > 0 || part === 'data')) throw onlyWholeIsMasked()
   if (tables.length > 0) return await restoreTables(request, entry, tables)
   if (part === 'data' && extname(request.target).toLowerCase() !== '.sql')
     return await restoreTables(request, entry, [])
@@ -160,16 +158,4 @@ function resumed(target: Target, snapshot: string): Finding {
     subject: target.path,
     message: `an interrupted restore of snapshot ${snapshot.slice(0, 8)} had left it half-written`,
   }
-}
-
-function onlyWholeIsMasked(): AppError {
-  return new AppError('unsupported', 'only a whole database can be masked, not rows for one that is there', {
-    hint: 'Restore the whole recovery point with the mask to a new file, and take the tables from there.',
-  })
-}
-
-function rowsAreText(): AppError {
-  return new AppError('unsupported', 'a backup of type data holds rows as text, which can not be masked', {
-    hint: 'Mask a backup of the whole database: see "lifeboat snapshots" for one of type full or incremental.',
-  })
 }

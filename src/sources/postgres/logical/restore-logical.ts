@@ -10,6 +10,7 @@ import {
 import type { Finding } from '../../../model/finding.ts'
 import { type BackupType, isPart, type Manifest } from '../../../model/manifest.ts'
 import type { MaskedColumn } from '../../../model/masking/outcome.ts'
+import { requireWhole } from '../../require-whole.ts'
 import type { CheckOutcome, RestoreOutcome, RestoreRequest, SourcePlace } from '../../source.ts'
 import { targetConnection } from '../connection.ts'
 import type { PostgresOptions } from '../options.ts'
@@ -29,6 +30,7 @@ export async function restoreLogical(
   place: SourcePlace,
 ): Promise<RestoreOutcome> {
   throwIfAborted(request.signal)
+  requireWhole(request)
   if (!isPostgresUrl(request.target)) {
     if (request.mask) throw maskNeedsServer()
     return await restoreFolder(request)
@@ -36,7 +38,7 @@ export async function restoreLogical(
   const manifest = requireManifest(request)
   const settings = await targetConnection(request.target, options, place)
   const chosen = chooseTargets(request, manifest.database?.databases ?? [])
-  if (request.mask) requireMaskable(request, manifest, chosen)
+  if (request.mask) requireOne(chosen)
   const admin = await openAdminSession(
     settings,
     chosen.map(each => each.target),
@@ -80,14 +82,8 @@ function maskNeedsServer(): AppError {
   })
 }
 
-/** Only a database that is made anew is masked, for one at a time the rules can be meant. */
-function requireMaskable(request: RestoreRequest, manifest: Manifest, chosen: readonly ChosenDatabase[]): void {
-  const { tables = [], schemas = [] } = request.selection ?? {}
-  if (tables.length + schemas.length > 0 || manifest.type === 'data') {
-    throw new AppError('unsupported', 'only a whole database can be masked, not rows for one that is there', {
-      hint: 'Restore the whole snapshot with the mask to a new database, and take the tables from there.',
-    })
-  }
+/** The rules can be meant for one database only. */
+function requireOne(chosen: readonly ChosenDatabase[]): void {
   if (chosen.length < 2) return
   throw new AppError('unsupported', `a mask is for one database, and the snapshot holds ${chosen.length}`, {
     hint: `Name one: ${chosen.map(each => each.database.name).join(', ')}.`,

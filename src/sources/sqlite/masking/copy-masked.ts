@@ -233,9 +233,12 @@ export class MaskedCopy {
   }
 }
 
+/** Nothing personal that we know by its form is longer. */
+const SAMPLE_CHARS = 4096
+
 /** The first rows and the last ones: what was written early and what was written of late. */
 function sampleRows(db: DatabaseSync, table: string, columns: readonly string[], hasRowid: boolean): unknown[][] {
-  const select = `SELECT ${columns.map(quoteName).join(', ')} FROM main.${quoteName(table)}`
+  const select = `SELECT ${columns.map(sampled).join(', ')} FROM main.${quoteName(table)}`
   const orders = hasRowid ? ['', ' ORDER BY rowid DESC'] : ['']
   return orders.flatMap(order => {
     const statement = db.prepare(`${select}${order} LIMIT ${SAMPLE_VALUES}`)
@@ -244,6 +247,12 @@ function sampleRows(db: DatabaseSync, table: string, columns: readonly string[],
     const rows: unknown[] = statement.all()
     return rows.filter(row => Array.isArray(row))
   })
+}
+
+/** Blobs tell nothing here, and may be large. */
+function sampled(column: string): string {
+  const name = quoteName(column)
+  return `CASE typeof(${name}) WHEN 'text' THEN substr(${name}, 1, ${SAMPLE_CHARS}) WHEN 'blob' THEN NULL ELSE ${name} END`
 }
 
 function asSample(value: unknown): string[] {
