@@ -291,6 +291,10 @@ class Model {
     )
     if (lost || table.demanded.some(column => now.includes(column) && item.row[column] === null)) return
     item.update = 'wanted'
+    const stays = table.columns.filter(
+      column => !keptColumns(table, this.#tables).includes(column) && ![...now, ...later].includes(column),
+    )
+    for (const column of stays) item.row[column] = match[column] ?? null
   }
 
   #update(table: ModelTable, group: ModelTable[]): void {

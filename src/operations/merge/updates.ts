@@ -8,6 +8,8 @@ import { equal, STATE, UPDATE, type WorkTable } from './work-table.ts'
 interface Updatable {
   readonly now: readonly string[]
   readonly later: readonly string[]
+  /** Of those, what is part of a unique key stays: what it would be is not known while others are checked. */
+  readonly never: readonly string[]
 }
 
 /** Marks matched rows that are to take the backup's values. Returns how many differ from what is there, by table. */
@@ -29,10 +31,11 @@ function updatable(table: WorkTable): Updatable {
   const within = new Set(links.filter(link => link.within).flatMap(link => link.columns))
   const unique = new Set(others.flat())
   const names = columns.map(column => column.name).filter(name => !kept.includes(name))
+  const last = names.filter(name => within.has(name))
   return {
     now: names.filter(name => !within.has(name)),
-    // One that is part of a unique key stays: what it would be is not known while others are checked.
-    later: names.filter(name => within.has(name) && !unique.has(name)),
+    later: last.filter(name => !unique.has(name)),
+    never: last.filter(name => unique.has(name)),
   }
 }
 
@@ -73,6 +76,7 @@ async function wantUpdates(run: MergeRun, table: WorkTable, columns: Updatable, 
        WHERE b.u = ${UPDATE.wanted} AND ${join} AND (${backup} IS NULL OR ${backup} <= ${there})`,
     )
   }
+  await keepValues(run, table, columns.never)
   for (const link of table.plan.links) {
     const nowhere = nowhereCondition(run, table, link)
     if (nowhere !== undefined) await refuse(run, table, 'kept-parent-nowhere', nowhere)
@@ -83,6 +87,18 @@ async function wantUpdates(run: MergeRun, table: WorkTable, columns: Updatable, 
   const isNull = demanded.map(column => `b.${table.value(column.name)} IS NULL`)
   if (isNull.length > 0) await refuse(run, table, 'must-not-be-null', isNull.join(' OR '))
   return count
+}
+
+/** Rows that update will have these as the target has them, and are compared with others so. */
+async function keepValues(run: MergeRun, table: WorkTable, columns: readonly string[]): Promise<void> {
+  if (columns.length === 0) return
+  const values = columns.map(name => `${table.value(name)} = t.${table.quoted(name)}`)
+  for (const join of await run.keyJoins(table, `b.u = ${UPDATE.wanted}`)) {
+    await run.change(
+      `UPDATE ${table.name} AS b SET ${values.join(', ')} FROM ${table.plan.target.scan} AS t
+       WHERE b.u = ${UPDATE.wanted} AND ${join}`,
+    )
+  }
 }
 
 async function refuse(run: MergeRun, table: WorkTable, why: MergeReason, condition: string): Promise<void> {

@@ -43,14 +43,16 @@ const FOREIGN_KEYS = `
   FROM pg_constraint c JOIN own ON own.oid = c.conrelid JOIN own AS other ON other.oid = c.confrelid
   WHERE c.contype = 'f' AND c.conparentid = 0 ORDER BY c.oid`
 
-/** Those of a table's partitions too, but not the copies that partitions have of its own. */
+/** Those of a table's partitions too, but not the copies that partitions have of its own; and rules, which do as triggers do. */
 export const TRIGGERS = `
-  SELECT own.oid::text AS table, t.tgname AS name, t.tgrelid::regclass::text AS on, t.tgenabled AS enabled
+  SELECT own.oid::text AS table, t.tgname AS name, 'TRIGGER' AS what, t.tgrelid::regclass::text AS on, t.tgenabled AS enabled
   FROM pg_trigger t JOIN pg_class c ON c.oid = t.tgrelid
     JOIN own ON own.oid = c.oid OR (c.relispartition AND own.oid = pg_partition_root(c.oid))
   WHERE NOT t.tgisinternal AND t.tgenabled <> 'D'
     AND NOT EXISTS (SELECT FROM pg_depend d WHERE d.classid = 'pg_trigger'::regclass AND d.objid = t.oid
-      AND d.refclassid = 'pg_trigger'::regclass) ORDER BY t.oid`
+      AND d.refclassid = 'pg_trigger'::regclass)
+  UNION ALL SELECT own.oid::text, r.rulename, 'RULE', own.oid::regclass::text, r.ev_enabled
+  FROM pg_rewrite r JOIN own ON own.oid = r.ev_class WHERE r.ev_type <> '1' AND r.ev_enabled <> 'D'`
 
 export async function describeTables(session: Session): Promise<TableDescription[]> {
   const ask = async <Row extends object>(sql: string): Promise<Row[]> =>

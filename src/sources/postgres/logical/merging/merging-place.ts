@@ -101,13 +101,13 @@ export class PostgresMergingPlace implements MergingPlace {
 
   async silenceTriggers(table: TableDescription): Promise<void> {
     const triggers = await this.rows(
-      `SELECT x.on, quote_ident(x.name), x.enabled FROM (${overOwnTables(TRIGGERS)}) AS x
+      `SELECT x.on, x.what || ' ' || quote_ident(x.name), x.enabled FROM (${overOwnTables(TRIGGERS)}) AS x
        WHERE x.table = ${quoteLiteral(table.sql)}::regclass::oid::text`,
     )
     for (const [on, name, enabled] of triggers) {
       const how = enabled === 'A' ? 'ENABLE ALWAYS' : enabled === 'R' ? 'ENABLE REPLICA' : 'ENABLE'
-      await this.change(`ALTER TABLE ${on} DISABLE TRIGGER ${name}`)
-      this.#mending.push(`ALTER TABLE ${on} ${how} TRIGGER ${name}`)
+      await this.change(`ALTER TABLE ${on} DISABLE ${name}`)
+      this.#mending.push(`ALTER TABLE ${on} ${how} ${name}`)
     }
   }
 
