@@ -43,6 +43,8 @@ export async function checkReportOption(call: Call): Promise<void> {
 /**
  * Keeps a report in the state folder and writes it to the file of `--report`. Throws `incomplete` when that file can't be
  * written: what the report tells of has happened all the same, and the kept one has it.
+ *
+ * @public for commands that leave one report.
  */
 export async function saveReport(call: Call, app: App, report: Report): Promise<void> {
   await keepReport(call, app, report)

@@ -1,4 +1,4 @@
-import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, it } from 'vitest'
@@ -101,5 +101,24 @@ describeWithPostgres('databases, from the command line', { timeout: 120_000 }, (
     const settings = servers.other.admin
     await runTool(test.tools, { tool: 'pg_restore', args, settings }, 'restore by hand')
     expect(await stateOf(servers.other, 'by_hand')).toEqual(await stateOf(test, 'sakila'))
+  })
+
+  // The last one, for it damages the repository.
+  it('says that the repository is damaged, not that the dump is', async () => {
+    const folder = join(workspace.repository, 'data')
+    const packs = readdirSync(folder, { recursive: true, encoding: 'utf8' }).map(name => join(folder, name))
+    const files = packs.filter(name => statSync(name).isFile())
+    const [largest = ''] = files.toSorted((a, b) => statSync(b).size - statSync(a).size)
+    const bytes = readFileSync(largest)
+    const at = Math.floor(bytes.length / 2)
+    bytes[at] = (bytes[at] ?? 0) ^ 1
+    writeFileSync(largest, bytes)
+    for (const level of ['checked', 'restored']) {
+      const result = await workspace.try('verify', 'shop', '--level', level, '--json')
+      expect(result.code, result.stderr).toBe(22)
+      const findings = [{ code: 'file-damaged', subject: 'sakila.dump' }]
+      expect(JSON.parse(result.stdout)).toMatchObject({ passed: false, verified: [{ damaged: true, findings }] })
+    }
+    expect(await json('snapshots', 'shop')).toMatchObject([{ proof: 'failed' }])
   })
 })

@@ -37,7 +37,7 @@ it.each<[Partial<Assertion>, string | null, boolean, string]>([
   [{ matches: '^v\\d+' }, 'v12', true, 'to match ^v\\d+'],
   [{ matches: '^v\\d+' }, null, false, 'to match ^v\\d+'],
 ])('%o of %j: %s', async (rules, value, passed, expected) => {
-  const outcome = await run({ sql: 'SELECT  1', timeoutMs, ...rules } as Assertion, answering({ value }))
+  const outcome = await run({ sql: 'SELECT  1', timeoutMs, ...rules }, answering({ value }))
   expect(outcome).toEqual({ name: 'assertion SELECT 1', passed, expected, found: value ?? 'null' })
 })
 
