@@ -174,11 +174,26 @@ export interface ReadableContent {
   readonly sizeBytes: number | undefined
   readonly cut: { readonly kind: 'fixed'; readonly blockBytes: number } | { readonly kind: 'content' }
   read(into: Uint8Array): Promise<number>
+  /** Where the next bytes lie in a file just as they are; undefined: `read` them. Goes on as `read` does. */
+  skip?(lengthBytes: number): FilePiece | undefined
+}
+
+/** Bytes of an open file; zeros from where the file ends. */
+export interface FilePiece {
+  readonly descriptor: number
+  readonly position: number
+  /** As asked, less only at the end of the content. */
+  readonly lengthBytes: number
 }
 
 export interface WriteContentOptions {
   /** Compute the whole content's SHA-256 too (one core). */
   readonly sha256?: boolean
+  /**
+   * What this content was in an earlier snapshot: blocks that are provably the same are neither hashed nor looked at
+   * again. Never given where everything has to be read and hashed anew.
+   */
+  readonly before?: readonly Id[] | undefined
 }
 
 export interface WrittenContent {

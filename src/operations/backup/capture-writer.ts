@@ -122,7 +122,7 @@ class CaptureWriter {
     const name = entry.path.slice(entry.path.lastIndexOf('/') + 1)
     if (entry.meta.type !== 'file') return { ...entry.meta, name }
     const before = await this.#request.parent?.findNode(entry.path)
-    const written = (await this.#reuse(entry, before)) ?? (await this.#read(entry))
+    const written = (await this.#reuse(entry, before)) ?? (await this.#read(entry, before))
     if (written === undefined) return undefined
     this.#countFile(entry.path, written, before)
     return { ...entry.meta, name, content: written.content, sizeBytes: written.sizeBytes }
@@ -146,12 +146,12 @@ class CaptureWriter {
     return this.#parentFilesByPath
   }
 
-  async #read(entry: CaptureEntry): Promise<WrittenContent | undefined> {
+  async #read(entry: CaptureEntry, before: TreeNode | undefined): Promise<WrittenContent | undefined> {
     try {
       const content = await entry.open?.()
       if (content === undefined) return { content: [], sizeBytes: 0 }
       try {
-        return await this.#write(content)
+        return await this.#write(content, before?.content)
       } finally {
         await content.close()
       }
@@ -161,7 +161,7 @@ class CaptureWriter {
     }
   }
 
-  #write(content: Content): Promise<WrittenContent> {
+  #write(content: Content, before: readonly Id[] | undefined): Promise<WrittenContent> {
     const { writing, signal } = this.#request
     const { sizeBytes } = content
     this.#expect(sizeBytes)
@@ -174,8 +174,14 @@ class CaptureWriter {
         this.#report()
         return count
       },
+      skip: (lengthBytes: number) => {
+        throwIfAborted(signal)
+        this.#report()
+        return content.skip?.(lengthBytes)
+      },
     }
     return writing.writeContent(watched, {
+      before,
       sha256: this.#request.listFiles && sizeBytes !== undefined && sizeBytes <= SHA256_LIMIT_BYTES,
     })
   }
