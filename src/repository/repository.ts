@@ -153,6 +153,8 @@ export interface WritingOptions {
 export interface Writing {
   /** Cuts, hashes, stores what is new. One content at a time is read; call it for several at once to overlap them. */
   writeContent(content: ReadableContent, options?: WriteContentOptions): Promise<WrittenContent>
+  /** Long content is about to come: what takes time to start is started now. */
+  warmUp(): void
   /** Are all these blobs in the index? Then a node may name them without reading anything. */
   hasContent(content: readonly Id[]): Promise<boolean>
   /** A blob is damaged: from now on it and all else in its packs counts as missing, and is stored anew when it comes. */

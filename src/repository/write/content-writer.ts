@@ -62,7 +62,7 @@ export class ContentWriter {
     if (cut.kind === 'content') await this.#writeChunks(content, target)
     else if (cut.blockBytes <= SLAB_BYTES) await this.#writeBlocks(content, cut.blockBytes, target)
     else await this.#long.run(() => this.#writeSlabs(content, this.#pool('block', cut.blockBytes), [], target))
-    if (marking) this.#options.failure.follow(marking.end(target.ids))
+    if (marking) this.#options.failure.follow(marking.end())
     const sha256 = target.hash?.digest('hex')
     return { content: target.ids, sizeBytes: target.sizeBytes, ...(sha256 === undefined ? {} : { sha256 }) }
   }
@@ -190,7 +190,7 @@ export class ContentWriter {
       const isSame = marking && same?.[i] === 1
       ids.push(isSame ? marking.idBefore(first + i) : bytes.toString('hex', i * 32, i * 32 + 32))
     }
-    if (marks) marking?.take(marks)
+    if (marks && same) marking?.take(bytes, marks, same, first)
     await this.#options.sink.addSlab(outcome, start, free => pool.release(free))
   }
 

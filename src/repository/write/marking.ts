@@ -30,7 +30,8 @@ export class Marking {
   readonly #beforeIds: Buffer
   readonly #before: Marks | undefined
   readonly #key: Uint8Array
-  readonly #taken: Uint8Array[] = []
+  readonly #marks: Uint8Array[] = []
+  readonly #ids: Buffer[] = []
 
   /** Looks for the marks of what the content was before. */
   static async begin(parts: MarkingParts): Promise<Marking> {
@@ -64,15 +65,20 @@ export class Marking {
     return this.#parts.before?.[index] ?? ''
   }
 
-  /** Slabs in the order of the content. */
-  take(marks: Uint8Array): void {
-    this.#taken.push(marks)
+  /** Slabs in the order of the content. Fills in the digests of blocks that are the same as before. */
+  take(digests: Buffer, marks: Uint8Array, same: Uint8Array, firstBlock: number): void {
+    for (const [i, isSame] of same.entries()) {
+      const at = (firstBlock + i) * ID_BYTES
+      if (isSame === 1) this.#beforeIds.copy(digests, i * ID_BYTES, at, at + ID_BYTES)
+    }
+    this.#ids.push(digests)
+    this.#marks.push(marks)
   }
 
   /** Keeps the marks for the next time. */
-  async end(content: readonly Id[]): Promise<void> {
+  async end(): Promise<void> {
     const { folder, blockBytes } = this.#parts
-    const marks = { key: this.#key, bytes: Buffer.concat(this.#taken) }
-    await folder.save(Buffer.from(content.join(''), 'hex'), blockBytes, marks)
+    const marks = { key: this.#key, bytes: Buffer.concat(this.#marks) }
+    await folder.save(Buffer.concat(this.#ids), blockBytes, marks)
   }
 }

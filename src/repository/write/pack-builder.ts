@@ -91,7 +91,7 @@ export class PackBuilder {
   // Version 1 has no compression. What does not get smaller is stored as it is.
   #compress(plaintext: Uint8Array): Buffer | undefined {
     if (this.#tools.version === 1 || plaintext.length === 0) return undefined
-    const compressed = this.#tools.zstd.compress(plaintext, compressionFor(plaintext.length))
+    const compressed = this.#tools.zstd.compress(plaintext, compressionFor(this.#type, plaintext.length))
     return compressed.length < plaintext.length ? compressed : undefined
   }
 

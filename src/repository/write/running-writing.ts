@@ -85,6 +85,10 @@ export class RunningWriting implements Writing {
     return this.#contents.write(content, options)
   }
 
+  warmUp(): void {
+    this.#parts.workers.warmUp()
+  }
+
   async hasContent(content: readonly Id[]): Promise<boolean> {
     this.#failure.check()
     return this.#known.hasAll('data', content)
