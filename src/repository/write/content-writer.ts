@@ -42,6 +42,8 @@ interface Target {
 interface CutSlab {
   readonly outcome: Promise<CutOutcome>
   readonly pool: BufferPool
+  /** What a worker is to read. */
+  readonly piece?: FilePiece | undefined
 }
 
 /** Reads contents, cuts them into blobs and hands these to the sink. */
@@ -98,13 +100,13 @@ export class ContentWriter {
         const piece = this.#skip(content, slab, target, pool)
         const length = piece ? piece.lengthBytes : await this.#fill(content, slab, 0, target, pool)
         final = length < slab.length
-        ahead.push({ outcome: this.#cutSlab(content, slab, length, target, piece), pool })
+        ahead.push({ outcome: this.#cutSlab(content, slab, length, target, piece), pool, piece })
         while (ahead.length > (final ? 0 : this.#options.workers.size + 1)) await this.#takeNext(ahead, target)
       }
     } finally {
       for (const cut of ahead) giveBack(cut)
-      // The source closes what the workers may be reading from.
-      await Promise.allSettled(ahead.map(cut => cut.outcome))
+      // The source closes what the workers are still reading from.
+      await Promise.allSettled(ahead.filter(cut => cut.piece).map(cut => cut.outcome))
     }
   }
 
