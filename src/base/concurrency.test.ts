@@ -1,6 +1,6 @@
 import { setImmediate } from 'node:timers/promises'
 import { describe, expect, test } from 'vitest'
-import { forEachLimit, Semaphore } from './concurrency.ts'
+import { allDone, forEachLimit, Semaphore } from './concurrency.ts'
 
 describe('forEachLimit', () => {
   test('does all, never more than the limit at once', async () => {
@@ -61,4 +61,18 @@ test('a semaphore serves in order, and gives its place back after a failure', as
   await expect(first).rejects.toThrow('failed')
   await second
   expect(order).toEqual([1, 2])
+})
+
+test('of several tasks the first failure in their order is thrown, when all have ended', async () => {
+  const late = Promise.withResolvers<number>()
+  const ended: string[] = []
+  const slow = late.promise.then(() => {
+    ended.push('slow')
+    throw new Error('slow')
+  })
+  const all = allDone(slow, Promise.reject(new Error('quick')), Promise.resolve('c'))
+  void setImmediate().then(() => late.resolve(1))
+  await expect(all).rejects.toThrow('slow')
+  expect(ended).toEqual(['slow'])
+  expect(await allDone(Promise.resolve(1), Promise.resolve('b'))).toEqual([1, 'b'])
 })

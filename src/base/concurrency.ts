@@ -70,3 +70,15 @@ export async function withCleanUp<T>(work: () => Promise<T>, cleanUp: () => Prom
   await cleanUp()
   return result
 }
+
+/** Waits for all of them, also when one fails; then throws the first failure in their order, so that it is always the same. */
+export async function allDone<T extends readonly unknown[]>(
+  ...tasks: { readonly [K in keyof T]: Promise<T[K]> }
+): Promise<{ -readonly [K in keyof T]: T[K] }> {
+  const settled = await Promise.allSettled(tasks)
+  const values = settled.map(each => {
+    if (each.status === 'rejected') throw each.reason
+    return each.value
+  })
+  return values as { -readonly [K in keyof T]: T[K] }
+}

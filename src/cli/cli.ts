@@ -7,6 +7,7 @@ import type { Finding } from '../model/finding.ts'
 import type { Call, Command, Output } from './command.ts'
 import { describeFailure } from './failures.ts'
 import { watchInterrupts } from './interrupts.ts'
+import { keepNurserySize } from './nursery.ts'
 import { parseCommandLine } from './parser.ts'
 import { formatJson } from './printers/json.ts'
 import { formatFinding } from './printers/text.ts'
@@ -109,6 +110,7 @@ function makeCall(values: Values, surroundings: Surroundings, onOpen: (app: App)
       onOpen(app)
       const { finishInterrupted } = await import('./restore/unfinished.ts')
       await finishInterrupted(app, onFinding)
+      keepNurserySize()
       return app
     },
   }

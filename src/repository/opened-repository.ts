@@ -47,6 +47,7 @@ import { SnapshotStore } from './snapshots/snapshot-store.ts'
 import { statistics } from './statistics.ts'
 import { SealedWalStore } from './wal/wal-store.ts'
 import { WorkerPool } from './workers/pool.ts'
+import { MarkFolder } from './write/mark-folder.ts'
 import { startWriting } from './write/start-writing.ts'
 
 export interface OpenedParts {
@@ -80,6 +81,7 @@ export class OpenedRepository implements Repository {
   readonly #workers: WorkerPool
   readonly #reading: Reading
   readonly #record: DamageRecord
+  readonly #marks: MarkFolder | undefined
 
   constructor(parts: OpenedParts) {
     const { storage, options, config, keys, keyId } = parts
@@ -94,6 +96,7 @@ export class OpenedRepository implements Repository {
     const cacheDir = options.cacheDir === undefined ? undefined : join(options.cacheDir, config.id)
     this.#index = new BlobIndex({ files: this.#files, cacheDir, random })
     this.#record = new DamageRecord(cacheDir, random)
+    this.#marks = cacheDir === undefined ? undefined : new MarkFolder(cacheDir, this.#context.cipher, random)
     this.#snapshots = new SnapshotStore({ ...this.#context, files: this.#files, cacheDir, random })
     this.#keyRing = new KeyRing({ storage, random, clock: options.clock, onFinding: this.#onFinding }, keys, keyId)
     this.#workers = new WorkerPool({ keys, version: config.version, size: options.workers })
@@ -178,6 +181,7 @@ export class OpenedRepository implements Repository {
       workers: this.#workers,
       lock: this.#lockRequest(false, { signal }),
       record: this.#record,
+      marks: this.#marks,
       signal,
     })
   }

@@ -153,6 +153,8 @@ export interface WritingOptions {
 export interface Writing {
   /** Cuts, hashes, stores what is new. One content at a time is read; call it for several at once to overlap them. */
   writeContent(content: ReadableContent, options?: WriteContentOptions): Promise<WrittenContent>
+  /** Long content is about to come: what takes time to start is started now. */
+  warmUp(): void
   /** Are all these blobs in the index? Then a node may name them without reading anything. */
   hasContent(content: readonly Id[]): Promise<boolean>
   /** A blob is damaged: from now on it and all else in its packs counts as missing, and is stored anew when it comes. */
@@ -174,11 +176,26 @@ export interface ReadableContent {
   readonly sizeBytes: number | undefined
   readonly cut: { readonly kind: 'fixed'; readonly blockBytes: number } | { readonly kind: 'content' }
   read(into: Uint8Array): Promise<number>
+  /** Where the next bytes lie in a file just as they are; undefined: `read` them. Goes on as `read` does. */
+  skip?(lengthBytes: number): FilePiece | undefined
+}
+
+/** Bytes of an open file; zeros from where the file ends. */
+export interface FilePiece {
+  readonly descriptor: number
+  readonly position: number
+  /** As asked, less only at the end of the content. */
+  readonly lengthBytes: number
 }
 
 export interface WriteContentOptions {
   /** Compute the whole content's SHA-256 too (one core). */
   readonly sha256?: boolean
+  /**
+   * What this content was in an earlier snapshot: blocks that are provably the same are neither hashed nor looked at
+   * again. Never given where everything has to be read and hashed anew.
+   */
+  readonly before?: readonly Id[] | undefined
 }
 
 export interface WrittenContent {

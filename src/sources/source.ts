@@ -162,7 +162,19 @@ export interface Content {
   readonly cut: Cut
   /** Fills `into` from its start as far as there is data; returns the bytes written, less than asked only at the end. */
   read(into: Uint8Array): Promise<number>
+  /**
+   * Instead of `read`, where the next bytes lie in a file just as they are: whoever wants them reads them there, as zeros
+   * from where the file ends, before `close`. Goes on as `read` does. Undefined: these bytes, or the end, come by `read`.
+   */
+  skip?(lengthBytes: number): FilePiece | undefined
   close(): Promise<void>
+}
+
+export interface FilePiece {
+  readonly descriptor: number
+  readonly position: number
+  /** As asked, less only at the end of the content. */
+  readonly lengthBytes: number
 }
 
 /**

@@ -23,6 +23,8 @@ import { runWriteJob } from '../../src/repository/restore/write-job.ts'
 import { MemoryStorage } from '../../src/storage/memory/memory-storage.ts'
 import type { Storage } from '../../src/storage/storage.ts'
 
+const COMPRESSION = { level: 1 } as const
+
 /**
  * A repository made byte by byte from the format's parts, without passwords and threads: fast enough to make hundreds,
  * and able to hold what a correct writer would never write. Jobs of the workers run in this thread.
@@ -101,7 +103,7 @@ export class SmallRepository {
     const blobs: PackedBlob[] = []
     let offset = 0
     for (const { type, id, plaintext } of this.#pending) {
-      const compressed = Buffer.from(zstd.compress(plaintext, 1))
+      const compressed = Buffer.from(zstd.compress(plaintext, COMPRESSION))
       const smaller = compressed.length < plaintext.length
       const sealed = cipher.seal(smaller ? compressed : plaintext)
       const uncompressedLength = smaller ? plaintext.length : undefined

@@ -1,4 +1,5 @@
 import type { App } from '../../app.ts'
+import { allDone } from '../../base/concurrency.ts'
 import { formatDuration } from '../../base/durations.ts'
 import { ERROR_CODES } from '../../base/error-codes.ts'
 import { AppError, isAppError, throwIfAborted } from '../../base/errors.ts'
@@ -108,12 +109,15 @@ function policiesOf(app: App, { source, repository }: Pair) {
 }
 
 async function backUp(call: Call, app: App, pair: Pair): Promise<BackupResult> {
-  const operation = await import('../../operations/backup/backup.ts')
-  const { recordRun } = await import('../../operations/runs/record-run.ts')
-  const source = await app.openSource(pair.source)
-  const repository = await app.openRepository(pair.repository)
-  const context = await app.sourceContext()
-  const excludePaths = await app.excludedPaths()
+  // The password's derivation alone takes as long as all the rest.
+  const [operation, { recordRun }, source, repository, context, excludePaths] = await allDone(
+    import('../../operations/backup/backup.ts'),
+    import('../../operations/runs/record-run.ts'),
+    app.openSource(pair.source),
+    app.openRepository(pair.repository),
+    app.sourceContext(),
+    app.excludedPaths(),
+  )
   return recordRun(
     { catalog: app.catalog(), clock: app.clock },
     { operation: 'backup', ...pair },

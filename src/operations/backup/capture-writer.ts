@@ -9,6 +9,8 @@ import { TreeBuilder } from './tree-builder.ts'
 
 /** Small files wait for nothing but each other's round trips, so several are under way at once. */
 const FILES_AT_ONCE = 16
+/** Reading so much takes longer than starting threads for it. */
+const LONG_BYTES = 32 * 1024 * 1024
 
 export interface BackupProgress {
   readonly bytesRead: number
@@ -121,8 +123,9 @@ class CaptureWriter {
   async #writeNode(entry: CaptureEntry): Promise<TreeNode | undefined> {
     const name = entry.path.slice(entry.path.lastIndexOf('/') + 1)
     if (entry.meta.type !== 'file') return { ...entry.meta, name }
+    if (entry.unchanged !== true && this.#wasLong(entry.path)) this.#request.writing.warmUp()
     const before = await this.#request.parent?.findNode(entry.path)
-    const written = (await this.#reuse(entry, before)) ?? (await this.#read(entry))
+    const written = (await this.#reuse(entry, before)) ?? (await this.#read(entry, before))
     if (written === undefined) return undefined
     this.#countFile(entry.path, written, before)
     return { ...entry.meta, name, content: written.content, sizeBytes: written.sizeBytes }
@@ -133,6 +136,11 @@ class CaptureWriter {
     if (!(await this.#request.writing.hasContent(before.content))) return undefined
     const sha256 = this.#parentSha256(entry.path)
     return { content: before.content, sizeBytes: before.sizeBytes, ...(sha256 === undefined ? {} : { sha256 }) }
+  }
+
+  /** As far as the parent's manifest tells, which lists the files of databases. */
+  #wasLong(path: string): boolean {
+    return (this.#parentFiles().get(path)?.sizeBytes ?? 0) >= LONG_BYTES
   }
 
   #parentSha256(path: string): string | undefined {
@@ -146,12 +154,12 @@ class CaptureWriter {
     return this.#parentFilesByPath
   }
 
-  async #read(entry: CaptureEntry): Promise<WrittenContent | undefined> {
+  async #read(entry: CaptureEntry, before: TreeNode | undefined): Promise<WrittenContent | undefined> {
     try {
       const content = await entry.open?.()
       if (content === undefined) return { content: [], sizeBytes: 0 }
       try {
-        return await this.#write(content)
+        return await this.#write(content, before?.content)
       } finally {
         await content.close()
       }
@@ -161,7 +169,7 @@ class CaptureWriter {
     }
   }
 
-  #write(content: Content): Promise<WrittenContent> {
+  #write(content: Content, before: readonly Id[] | undefined): Promise<WrittenContent> {
     const { writing, signal } = this.#request
     const { sizeBytes } = content
     this.#expect(sizeBytes)
@@ -174,8 +182,14 @@ class CaptureWriter {
         this.#report()
         return count
       },
+      skip: (lengthBytes: number) => {
+        throwIfAborted(signal)
+        this.#report()
+        return content.skip?.(lengthBytes)
+      },
     }
     return writing.writeContent(watched, {
+      before,
       sha256: this.#request.listFiles && sizeBytes !== undefined && sizeBytes <= SHA256_LIMIT_BYTES,
     })
   }

@@ -2,10 +2,17 @@ import { randomBytes } from 'node:crypto'
 import { constants, createZstdCompress, createZstdDecompress, zstdCompressSync, zstdDecompressSync } from 'node:zlib'
 import { plainFrameSize } from './zstd-frame.ts'
 
+/** How to compress: a level, and where given what replaces the level's own choices (zstd's names and units). */
+export interface Compression {
+  readonly level: number
+  readonly hashLog?: number
+  readonly minMatch?: number
+}
+
 /** One thread's zstd. Results may share memory: they are valid until the next call. */
 export interface Zstd {
-  /** One frame with its content size in the header. */
-  compress(plaintext: Uint8Array, level: number): Buffer
+  /** One frame with its content size in the header. A context is kept for each `how`, so these should be constants. */
+  compress(plaintext: Uint8Array, how: Compression): Buffer
   /** The content of a frame, or undefined when it is damaged or larger than `limitBytes`. */
   decompress(frame: Uint8Array, limitBytes: number): Buffer | undefined
 }
@@ -26,8 +33,7 @@ let handlesWork: boolean | undefined
 
 /** The public interface only; correct everywhere. */
 export const publicZstd: Zstd = {
-  compress: (plaintext, level) =>
-    zstdCompressSync(plaintext, { params: { [constants.ZSTD_c_compressionLevel]: level } }),
+  compress: (plaintext, how) => zstdCompressSync(plaintext, { params: parameters(how) }),
   decompress(frame, limitBytes) {
     try {
       const out = zstdDecompressSync(frame, { maxOutputLength: Math.max(limitBytes, 1) })
@@ -61,17 +67,17 @@ interface HandleOwner {
 const KEEP_SCRATCH_BYTES = 5 * 1024 * 1024
 
 class HandleZstd implements Zstd {
-  readonly #compressors = new Map<number, NativeContext>()
+  readonly #compressors = new Map<Compression, NativeContext>()
   #decompressor: NativeContext | undefined
   #scratch = Buffer.allocUnsafeSlow(64 * 1024)
 
-  compress(plaintext: Uint8Array, level: number): Buffer {
-    const context = this.#compressor(level)
+  compress(plaintext: Uint8Array, how: Compression): Buffer {
+    const context = this.#compressor(how)
     const out = this.#room(plaintext.length + (plaintext.length >>> 8) + 128)
     const written = context?.run(constants.ZSTD_e_end, plaintext, out)
     if (written !== undefined) return out.subarray(0, written)
-    this.#compressors.delete(level)
-    return publicZstd.compress(plaintext, level)
+    this.#compressors.delete(how)
+    return publicZstd.compress(plaintext, how)
   }
 
   decompress(frame: Uint8Array, limitBytes: number): Buffer | undefined {
@@ -89,11 +95,11 @@ class HandleZstd implements Zstd {
     return publicZstd.decompress(frame, limitBytes)
   }
 
-  #compressor(level: number): NativeContext | undefined {
-    const known = this.#compressors.get(level)
+  #compressor(how: Compression): NativeContext | undefined {
+    const known = this.#compressors.get(how)
     if (known) return known
-    const made = NativeContext.open(createZstdCompress({ params: { [constants.ZSTD_c_compressionLevel]: level } }))
-    if (made) this.#compressors.set(level, made)
+    const made = NativeContext.open(createZstdCompress({ params: parameters(how) }))
+    if (made) this.#compressors.set(how, made)
     return made
   }
 
@@ -136,17 +142,27 @@ class NativeContext {
   }
 }
 
+function parameters({ level, hashLog, minMatch }: Compression): Record<number, number> {
+  return {
+    [constants.ZSTD_c_compressionLevel]: level,
+    ...(hashLog === undefined ? {} : { [constants.ZSTD_c_hashLog]: hashLog }),
+    ...(minMatch === undefined ? {} : { [constants.ZSTD_c_minMatch]: minMatch }),
+  }
+}
+
+const TESTED: Compression = { level: 1 }
+
 /** Sizes around the format's and the codec's limits, compressible and not, in an order that would show kept state. */
 function passesSelfTest(codec: Zstd): boolean {
   try {
     for (const bytes of [16384, 1, 0, 150_000, 16384, 4096]) {
       for (const plaintext of [patterned(bytes), randomBytes(bytes)]) {
-        const frame = Buffer.from(codec.compress(plaintext, 1))
+        const frame = Buffer.from(codec.compress(plaintext, TESTED))
         if (!publicZstd.decompress(frame, bytes)?.equals(plaintext)) return false
         if (!codec.decompress(frame, bytes)?.equals(plaintext)) return false
       }
     }
-    return codec.decompress(publicZstd.compress(patterned(5000), 3), 4999) === undefined
+    return codec.decompress(publicZstd.compress(patterned(5000), TESTED), 4999) === undefined
   } catch {
     return false
   }

@@ -4,11 +4,12 @@ import { invalid } from './json.ts'
 const COMPRESSED = 2
 /** restic keeps index files near 8 MiB; nothing legitimate comes close to this. */
 const MAX_BYTES = 256 * 1024 * 1024
-const LEVEL = 3
+/** Index files are ids in hexadecimal, in which a higher level finds nothing more. */
+const COMPRESSION = { level: 1 } as const
 
 /** The sealed part of an index, snapshot or lock: plain JSON in version 1, `0x02 || zstd` in version 2. */
 export function encodeUnpacked(json: Uint8Array, version: 1 | 2, zstd: Zstd): Uint8Array {
-  return version === 1 ? json : Buffer.concat([Buffer.from([COMPRESSED]), zstd.compress(json, LEVEL)])
+  return version === 1 ? json : Buffer.concat([Buffer.from([COMPRESSED]), zstd.compress(json, COMPRESSION)])
 }
 
 /** JSON text of either version. */

@@ -20,7 +20,7 @@ import type { SiftOutcome } from './sift-job.ts'
 import { isUncompressed, type PackUsage } from './usage.ts'
 import { refusal } from './used-blobs.ts'
 
-const COMPRESSION_LEVEL = 3
+const COMPRESSION = { level: 3 } as const
 
 export interface RepackContext extends RepositoryContext {
   readonly workers: ReadingWorkers
@@ -123,7 +123,7 @@ async function takeElsewhere(context: RepackContext, { type, id }: PackedBlob): 
   const { cipher, zstd, writer, version, signal } = context
   try {
     const plaintext = await loadBlob(context, type, id, signal)
-    const packed = version === 2 ? zstd.compress(plaintext, COMPRESSION_LEVEL) : plaintext
+    const packed = version === 2 ? zstd.compress(plaintext, COMPRESSION) : plaintext
     const sealed = cipher.seal(packed)
     const uncompressedLength = version === 2 ? plaintext.length : undefined
     await writer.add({ type, id, length: sealed.length, uncompressedLength }, sealed)
@@ -142,7 +142,7 @@ function mustCompress({ version }: RepackContext, blob: PackedBlob): boolean {
 async function addCompressed(context: RepackContext, blob: PackedBlob, sealed: Uint8Array): Promise<void> {
   const { cipher, zstd, writer } = context
   const plaintext = Buffer.from(openBlob(sealed, blob, cipher, zstd))
-  const compressed = cipher.seal(zstd.compress(plaintext, COMPRESSION_LEVEL))
+  const compressed = cipher.seal(zstd.compress(plaintext, COMPRESSION))
   await writer.add({ ...blob, length: compressed.length, uncompressedLength: plaintext.length }, compressed)
 }
 

@@ -18,6 +18,7 @@ export interface SnapshotStoreOptions extends Pick<RepositoryContext, 'cipher' |
 }
 
 const CACHE_FILE = 'snapshots'
+const COMPRESSION = { level: 1 } as const
 const MAX_CACHE_BYTES = 512 * 1024 * 1024
 
 /** Snapshot files. Their JSON is cached in one sealed file, so that a list of thousands does not read thousands. */
@@ -92,7 +93,7 @@ export class SnapshotStore {
   async #saveCache(texts: ReadonlyMap<Id, string>): Promise<void> {
     const { cacheDir, cipher, zstd, random } = this.#options
     if (cacheDir === undefined) return
-    const sealed = cipher.seal(zstd.compress(Buffer.from(JSON.stringify([...texts])), 1))
+    const sealed = cipher.seal(zstd.compress(Buffer.from(JSON.stringify([...texts])), COMPRESSION))
     const temporary = join(cacheDir, `${CACHE_FILE}.${random.bytes(6).toString('hex')}.tmp`)
     try {
       await mkdir(cacheDir, { recursive: true, mode: 0o700 })

@@ -54,7 +54,8 @@ type Handlers = { readonly [N in JobName]: (job: Jobs[N]['job'], state: WorkerSt
 const handlers: Handlers = {
   cut: (job, { keys }) => {
     const outcome = runCutJob(job, keys)
-    return answer(outcome, outcome.slab, outcome.ends, outcome.digests)
+    const { slab, ends, digests, marks, same } = outcome
+    return answer(outcome, slab, ends, digests, ...(marks ? [marks] : []), ...(same ? [same] : []))
   },
   store: (job, { packs }) => {
     const outcome = packs.store(job)

@@ -1,6 +1,7 @@
 import type { BlobType } from '../repository.ts'
 import type { WorkerPool } from '../workers/pool.ts'
 import { BufferPool } from './buffer-pool.ts'
+import type { CutOutcome } from './cut-job.ts'
 import type { Failure } from './failure.ts'
 import type { KnownBlobs } from './known-blobs.ts'
 import type { PackSaver } from './pack-saver.ts'
@@ -47,24 +48,23 @@ export class BlobSink {
   }
 
   /**
-   * Many blobs in one slab, each beginning where the one before ends. `release` is called with the slab when it is free
-   * again, which may be long after this resolves.
+   * Many blobs in one slab, each beginning where the one before ends; those that are `same` are known. `release` is
+   * called with the slab when it is free again, which may be long after this resolves.
    */
   async addSlab(
-    slab: Uint8Array,
+    { slab, ends, digests, same }: CutOutcome,
     start: number,
-    ends: Uint32Array,
-    digests: Buffer,
     release: (slab: Uint8Array) => void,
   ): Promise<void> {
+    const bytes = Buffer.from(digests.buffer, digests.byteOffset, digests.byteLength)
     const ranges: number[] = []
-    const ids = new IdList(ends.length)
+    const ids = new IdList(Math.min(ends.length, 64))
     let from = start
     let newBytes = 0
     for (const [i, end] of ends.entries()) {
-      if (this.#claim('data', end - from, digests, i * ID_BYTES)) {
+      if (same?.[i] !== 1 && this.#claim('data', end - from, bytes, i * ID_BYTES)) {
         ranges.push(from, end)
-        ids.add(digests, i * ID_BYTES)
+        ids.add(bytes, i * ID_BYTES)
         newBytes += end - from
       }
       from = end

@@ -2,12 +2,16 @@ import { createHash, type Hash } from 'node:crypto'
 import { Semaphore } from '../../base/concurrency.ts'
 import type { Id } from '../../model/node.ts'
 import { MAX_CHUNK_BYTES, MIN_CHUNK_BYTES } from '../chunker/gear-chunker.ts'
-import type { ReadableContent, WriteContentOptions, WrittenContent } from '../repository.ts'
+import type { FilePiece, ReadableContent, WriteContentOptions, WrittenContent } from '../repository.ts'
 import type { WorkerPool } from '../workers/pool.ts'
 import type { BlobSink } from './blob-sink.ts'
 import { BufferPool } from './buffer-pool.ts'
 import { type CutJob, type CutOutcome, digestParts, fixedCuts } from './cut-job.ts'
 import type { Failure } from './failure.ts'
+import type { KnownBlobs } from './known-blobs.ts'
+import type { MarkFolder } from './mark-folder.ts'
+import { MARKED_FROM_BYTES, Marking } from './marking.ts'
+import { markedBytes } from './marks.ts'
 
 /** Read and hashed at a time; where blocks are longer, one block. */
 const SLAB_BYTES = 1024 * 1024
@@ -23,10 +27,14 @@ export interface ContentWriterOptions {
   readonly sink: BlobSink
   readonly workers: WorkerPool
   readonly failure: Failure
+  readonly known: KnownBlobs
+  /** Undefined where nothing is kept on this machine. */
+  readonly marks: MarkFolder | undefined
 }
 
 interface Target {
   readonly ids: Id[]
+  readonly marking: Marking | undefined
   readonly hash: Hash | undefined
   sizeBytes: number
 }
@@ -34,6 +42,8 @@ interface Target {
 interface CutSlab {
   readonly outcome: Promise<CutOutcome>
   readonly pool: BufferPool
+  /** What a worker is to read. */
+  readonly piece?: FilePiece | undefined
 }
 
 /** Reads contents, cuts them into blobs and hands these to the sink. */
@@ -48,13 +58,26 @@ export class ContentWriter {
   }
 
   async write(content: ReadableContent, options: WriteContentOptions): Promise<WrittenContent> {
-    const target = { ids: [], hash: options.sha256 ? createHash('sha256') : undefined, sizeBytes: 0 }
     const { cut } = content
+    const marking = await this.#beginMarking(content, options)
+    const target = { ids: [], marking, hash: options.sha256 ? createHash('sha256') : undefined, sizeBytes: 0 }
     if (cut.kind === 'content') await this.#writeChunks(content, target)
     else if (cut.blockBytes <= SLAB_BYTES) await this.#writeBlocks(content, cut.blockBytes, target)
     else await this.#long.run(() => this.#writeSlabs(content, this.#pool('block', cut.blockBytes), [], target))
+    if (marking) this.#options.failure.follow(marking.end())
     const sha256 = target.hash?.digest('hex')
     return { content: target.ids, sizeBytes: target.sizeBytes, ...(sha256 === undefined ? {} : { sha256 }) }
+  }
+
+  async #beginMarking(
+    { cut, sizeBytes = 0 }: ReadableContent,
+    { before }: WriteContentOptions,
+  ): Promise<Marking | undefined> {
+    const { marks: folder, known } = this.#options
+    if (folder === undefined || cut.kind !== 'fixed' || sizeBytes < MARKED_FROM_BYTES) return undefined
+    const { blockBytes } = cut
+    if (Math.max(SLAB_BYTES, blockBytes) % markedBytes(blockBytes) !== 0) return undefined
+    return Marking.begin({ folder, known, blockBytes, before })
   }
 
   async #writeBlocks(content: ReadableContent, blockBytes: number, target: Target): Promise<void> {
@@ -64,7 +87,7 @@ export class ContentWriter {
     if (length <= SMALL_BYTES)
       return this.#addHere(slab, fixedCuts({ start: 0, end: length }, blockBytes), pool, target)
     const final = length < slab.length
-    const first = { outcome: this.#cut({ slab, start: 0, end: length, cut: content.cut, final }), pool }
+    const first = { outcome: this.#cutSlab(content, slab, length, target), pool }
     if (final) return this.#take(await first.outcome, 0, pool, target)
     await this.#long.run(() => this.#writeSlabs(content, this.#pool('slab', SLAB_BYTES), [first], target))
   }
@@ -74,14 +97,29 @@ export class ContentWriter {
     try {
       for (let final = false; !final; ) {
         const slab = await pool.acquire()
-        const length = await this.#fill(content, slab, 0, target, pool)
+        const piece = this.#skip(content, slab, target, pool)
+        const length = piece ? piece.lengthBytes : await this.#fill(content, slab, 0, target, pool)
         final = length < slab.length
-        ahead.push({ outcome: this.#cut({ slab, start: 0, end: length, cut: content.cut, final }), pool })
+        ahead.push({ outcome: this.#cutSlab(content, slab, length, target, piece), pool, piece })
         while (ahead.length > (final ? 0 : this.#options.workers.size + 1)) await this.#takeNext(ahead, target)
       }
     } finally {
       for (const cut of ahead) giveBack(cut)
+      // The source closes what the workers are still reading from.
+      await Promise.allSettled(ahead.filter(cut => cut.piece).map(cut => cut.outcome))
     }
+  }
+
+  /** `target.sizeBytes` is where the slab ends. */
+  #cutSlab(
+    { cut }: ReadableContent,
+    slab: Uint8Array,
+    length: number,
+    { marking, sizeBytes }: Target,
+    piece?: FilePiece,
+  ): Promise<CutOutcome> {
+    const marks = marking?.orderFor(sizeBytes - length, slab.length)
+    return this.#cut({ slab, start: 0, end: length, cut, final: length < slab.length, piece, marks })
   }
 
   async #takeNext(ahead: CutSlab[], target: Target): Promise<void> {
@@ -146,11 +184,31 @@ export class ContentWriter {
     await this.#take({ slab, ends, digests: digestParts(slab, 0, ends) }, 0, pool, target)
   }
 
-  async #take({ slab, ends, digests }: CutOutcome, start: number, pool: BufferPool, target: Target): Promise<void> {
+  async #take(outcome: CutOutcome, start: number, pool: BufferPool, { ids, marking }: Target): Promise<void> {
+    const { ends, digests, same, marks } = outcome
     const bytes = Buffer.from(digests.buffer, digests.byteOffset, digests.byteLength)
-    const hex = bytes.toString('hex')
-    for (let at = 0; at < hex.length; at += 64) target.ids.push(hex.slice(at, at + 64))
-    await this.#options.sink.addSlab(slab, start, ends, bytes, free => pool.release(free))
+    const first = ids.length
+    for (let i = 0; i < ends.length; i++) {
+      const isSame = marking && same?.[i] === 1
+      ids.push(isSame ? marking.idBefore(first + i) : bytes.toString('hex', i * 32, i * 32 + 32))
+    }
+    if (marks && same) marking?.take(bytes, marks, same, first)
+    await this.#options.sink.addSlab(outcome, start, free => pool.release(free))
+  }
+
+  /** Leaves the reading of a slab to a worker, where that can do it. */
+  #skip(content: ReadableContent, slab: Uint8Array, target: Target, pool: BufferPool): FilePiece | undefined {
+    if (target.hash) return undefined
+    try {
+      this.#options.failure.check()
+      const piece = content.skip?.(slab.length)
+      target.sizeBytes += piece?.lengthBytes ?? 0
+      this.bytesRead += piece?.lengthBytes ?? 0
+      return piece
+    } catch (error) {
+      pool.release(slab)
+      throw error
+    }
   }
 
   /** Reads until the slab is full or the content ends; returns the bytes read. When it fails the slab is given back. */

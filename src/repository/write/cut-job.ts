@@ -1,7 +1,11 @@
 import { hash } from 'node:crypto'
+import { readSync } from 'node:fs'
+import { AppError, messageOf } from '../../base/errors.ts'
 import { GearChunker } from '../chunker/gear-chunker.ts'
 import type { KeyMaterial } from '../format/key-file.ts'
-import type { ReadableContent } from '../repository.ts'
+import type { FilePiece, ReadableContent } from '../repository.ts'
+import type { MarkOrder } from './marking.ts'
+import { MARK_BYTES, Marker } from './marks.ts'
 
 /** Runs in a worker: where the bytes of `[start, end)` are cut into blobs, and the blobs' ids. */
 export interface CutJob {
@@ -11,28 +15,78 @@ export interface CutJob {
   readonly cut: ReadableContent['cut']
   /** The content ends at `end`. Else, cut by content, bytes after the last cut are left for the next job. */
   readonly final: boolean
+  /** Where to read the bytes; undefined: the slab holds them. */
+  readonly piece?: FilePiece | undefined
+  /** Only for fixed blocks, of which a part holds a whole number. */
+  readonly marks?: MarkOrder | undefined
 }
 
 export interface CutOutcome {
   readonly slab: Uint8Array
   /** Each blob begins where the one before ends. */
   readonly ends: Uint32Array
-  /** 32 bytes a blob. */
+  /** 32 bytes a blob. Zeros for what is as before. */
   readonly digests: Uint8Array
+  /** One mark for each part, when they were ordered. */
+  readonly marks?: Uint8Array | undefined
+  /** 1 for each blob that is as before by its mark, else 0. */
+  readonly same?: Uint8Array | undefined
 }
 
 export function runCutJob(job: CutJob, keys: KeyMaterial): CutOutcome {
+  if (job.piece) readPiece(job.piece, job.slab.subarray(job.start, job.end))
+  const { slab, start } = job
   const ends = job.cut.kind === 'fixed' ? fixedCuts(job, job.cut.blockBytes) : contentCuts(job, keys)
-  return { slab: job.slab, ends, digests: digestParts(job.slab, job.start, ends) }
+  if (job.cut.kind !== 'fixed' || job.marks === undefined)
+    return { slab, ends, digests: digestParts(slab, start, ends) }
+  const marked = mark(job, job.marks, job.cut.blockBytes, ends.length)
+  return { slab, ends, digests: digestParts(slab, start, ends, marked.same), ...marked }
 }
 
-/** The SHA-256 of each part, one after the other. */
-export function digestParts(bytes: Uint8Array, start: number, ends: Uint32Array): Uint8Array {
-  const digests = Buffer.allocUnsafeSlow(ends.length * 32)
+function readPiece({ descriptor, position }: FilePiece, into: Uint8Array): void {
+  let filled = 0
+  try {
+    while (filled < into.length) {
+      const count = readSync(descriptor, into, filled, into.length - filled, position + filled)
+      if (count === 0) break
+      filled += count
+    }
+  } catch (cause) {
+    throw new AppError('source-unreachable', `cannot read the source: ${messageOf(cause)}`, {
+      hint: 'Look whether its disk is there and sound, then run the command again.',
+      cause,
+    })
+  }
+  into.fill(0, filled)
+}
+
+function mark(
+  { slab, start, end }: CutJob,
+  { key, partBytes, before }: MarkOrder,
+  blockBytes: number,
+  blobs: number,
+): { marks: Uint8Array; same: Uint8Array } {
+  const marker = new Marker(key)
+  const marks = Buffer.allocUnsafeSlow(Math.ceil((end - start) / partBytes) * MARK_BYTES)
+  const same = new Uint8Array(blobs)
+  const blobsAPart = partBytes / blockBytes
+  for (let part = 0; part * MARK_BYTES < marks.length; part++) {
+    const from = start + part * partBytes
+    const found = marker.mark(slab.subarray(from, Math.min(end, from + partBytes)))
+    found.copy(marks, part * MARK_BYTES)
+    const wanted = before?.subarray(part * MARK_BYTES, (part + 1) * MARK_BYTES)
+    if (wanted && found.equals(wanted)) same.fill(1, part * blobsAPart, (part + 1) * blobsAPart)
+  }
+  return { marks, same }
+}
+
+/** One after the other; those that are `same` stay zero. */
+export function digestParts(bytes: Uint8Array, start: number, ends: Uint32Array, same?: Uint8Array): Uint8Array {
+  const digests = Buffer.alloc(ends.length * 32)
   let from = start
   for (const [i, end] of ends.entries()) {
     // As a string it stays off the heap of buffers, which are slow to free.
-    digests.write(hash('sha256', bytes.subarray(from, end), 'binary'), i * 32, 'latin1')
+    if (same?.[i] !== 1) digests.write(hash('sha256', bytes.subarray(from, end), 'binary'), i * 32, 'latin1')
     from = end
   }
   return digests

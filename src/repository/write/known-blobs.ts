@@ -41,9 +41,14 @@ export class KnownBlobs {
   hasAll(type: BlobType, ids: readonly Id[]): boolean {
     const bytes = Buffer.from(ids.join(''), 'hex')
     if (bytes.length !== ids.length * ID_BYTES) return false
+    return this.hasEach(type, bytes)
+  }
+
+  /** As `hasAll`, for ids of 32 bytes one after the other. */
+  hasEach(type: BlobType, ids: Buffer): boolean {
     const set = this.#underWay[type]
-    for (let at = 0; at < bytes.length; at += ID_BYTES) {
-      if (!this.#isIndexed(type, bytes, at) && !set.has(bytes.toString('latin1', at, at + ID_BYTES))) return false
+    for (let at = 0; at < ids.length; at += ID_BYTES) {
+      if (!this.#isIndexed(type, ids, at) && !set.has(ids.toString('latin1', at, at + ID_BYTES))) return false
     }
     return true
   }

@@ -5,7 +5,7 @@ import type { Cipher } from '../crypto/cipher.ts'
 import type { Zstd } from '../crypto/zstd.ts'
 import { COMPRESSED_ENTRY_BYTES, HEADER_LENGTH_BYTES, PLAIN_ENTRY_BYTES, SEAL_BYTES } from '../format/pack-header.ts'
 import type { BlobType } from '../repository.ts'
-import { compressionLevel } from './compression.ts'
+import { compressionFor } from './compression.ts'
 
 /**
  * Packs are ended when the next blob would make them longer than this. restic's are twice as long; several are in memory
@@ -91,7 +91,7 @@ export class PackBuilder {
   // Version 1 has no compression. What does not get smaller is stored as it is.
   #compress(plaintext: Uint8Array): Buffer | undefined {
     if (this.#tools.version === 1 || plaintext.length === 0) return undefined
-    const compressed = this.#tools.zstd.compress(plaintext, compressionLevel(plaintext.length))
+    const compressed = this.#tools.zstd.compress(plaintext, compressionFor(this.#type, plaintext.length))
     return compressed.length < plaintext.length ? compressed : undefined
   }
 

@@ -24,6 +24,7 @@ import { BlobSink } from './blob-sink.ts'
 import { ContentWriter } from './content-writer.ts'
 import { Failure } from './failure.ts'
 import type { KnownBlobs } from './known-blobs.ts'
+import type { MarkFolder } from './mark-folder.ts'
 import { PackSaver } from './pack-saver.ts'
 
 export interface WritingParts {
@@ -34,6 +35,7 @@ export interface WritingParts {
   readonly workers: WorkerPool
   readonly lock: LockRequest
   readonly record: DamageRecord
+  readonly marks: MarkFolder | undefined
   readonly signal: AbortSignal
 }
 
@@ -65,7 +67,7 @@ export class RunningWriting implements Writing {
     this.#locked = locked
     this.#saver = new PackSaver({ storage: context.storage, index, workers, failure, locked, onIndexed })
     this.#sink = new BlobSink({ writing: writings++, known, saver: this.#saver, workers, failure })
-    this.#contents = new ContentWriter({ sink: this.#sink, workers, failure })
+    this.#contents = new ContentWriter({ sink: this.#sink, workers, failure, known, marks: parts.marks })
   }
 
   get progress(): WritingProgress {
@@ -81,6 +83,10 @@ export class RunningWriting implements Writing {
   async writeContent(content: ReadableContent, options: WriteContentOptions = {}): Promise<WrittenContent> {
     this.#failure.check()
     return this.#contents.write(content, options)
+  }
+
+  warmUp(): void {
+    this.#parts.workers.warmUp()
   }
 
   async hasContent(content: readonly Id[]): Promise<boolean> {

@@ -18,7 +18,8 @@ export interface StoreOutcome {
   readonly packs: readonly FinishedPack[]
 }
 
-const MAX_SPARES = 2
+/** One is filled, one is stored, one waits: more of 8 MiB would only lie about. */
+const MAX_SPARES = 1
 
 /** The packs under way in one worker: by writing, and data apart from trees, as the format demands. */
 export class PackBuilders {

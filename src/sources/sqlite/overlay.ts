@@ -66,6 +66,12 @@ export interface Wal {
   readonly table: PageTable
 }
 
+/** Is no page in `[position, position + lengthBytes)` newer in the WAL? */
+export function isBare({ table: { pages }, pageSizeBytes }: Wal, position: number, lengthBytes: number): boolean {
+  const next = pages[lowerBound(pages, Math.floor(position / pageSizeBytes) + 1)]
+  return next === undefined || next > Math.ceil((position + lengthBytes) / pageSizeBytes)
+}
+
 /** Puts the WAL's pages over `bytes`, which hold the file from byte `position` on. */
 export async function overlayPages(wal: Wal, bytes: Uint8Array, position: number): Promise<void> {
   const { pages, frames } = wal.table

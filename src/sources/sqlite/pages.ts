@@ -1,12 +1,14 @@
 import type { FileHandle } from 'node:fs/promises'
-import type { Content, Cut } from '../source.ts'
-import { overlayPages, type Wal } from './overlay.ts'
+import type { Content, Cut, FilePiece } from '../source.ts'
+import { isBare, overlayPages, type Wal } from './overlay.ts'
 
 /** The bytes of a database as of one instant. */
 export interface Pages {
   readonly sizeBytes: number
   /** Fills all of `into` from `position`, which lies with its end within `sizeBytes`. */
   fill(into: Uint8Array, position: number): Promise<void>
+  /** A descriptor that holds these bytes at the same position (zeros from its end on), if there is one. */
+  descriptorOf(position: number, lengthBytes: number): number | undefined
 }
 
 /** Read by several threads at once, for one memory copy is slower than two. */
@@ -30,6 +32,10 @@ export class FilePages implements Pages {
       slices.push(this.#fillSlice(into.subarray(at, at + SLICE_BYTES), position + at))
     }
     await Promise.all(slices)
+  }
+
+  descriptorOf(position: number, lengthBytes: number): number | undefined {
+    return this.#wal && !isBare(this.#wal, position, lengthBytes) ? undefined : this.#file.fd
   }
 
   async #fillSlice(into: Uint8Array, position: number): Promise<void> {
@@ -59,6 +65,10 @@ export class MemoryPages implements Pages {
     into.set(this.#bytes.subarray(position, position + into.length))
     return Promise.resolve()
   }
+
+  descriptorOf(): undefined {
+    return undefined
+  }
 }
 
 /** Reads pages from start to end. */
@@ -79,9 +89,19 @@ export class PagesContent implements Content {
     return this.#pages.sizeBytes
   }
 
+  skip(lengthBytes: number): FilePiece | undefined {
+    this.#check()
+    const position = this.#position
+    const count = this.#left(lengthBytes)
+    const descriptor = count > 0 ? this.#pages.descriptorOf(position, count) : undefined
+    if (descriptor === undefined) return undefined
+    this.#position += count
+    return { descriptor, position, lengthBytes: count }
+  }
+
   async read(into: Uint8Array): Promise<number> {
     this.#check()
-    const count = Math.min(into.length, this.#pages.sizeBytes - this.#position)
+    const count = this.#left(into.length)
     if (count <= 0) return 0
     await this.#pages.fill(into.subarray(0, count), this.#position)
     this.#position += count
@@ -90,5 +110,9 @@ export class PagesContent implements Content {
 
   close(): Promise<void> {
     return Promise.resolve()
+  }
+
+  #left(wanted: number): number {
+    return Math.max(0, Math.min(wanted, this.#pages.sizeBytes - this.#position))
   }
 }
