@@ -69,7 +69,7 @@ export const postgresOptions = z.object({
     .enum(['auto', 'local', 'network'])
     .default('auto')
     .describe(
-      'Physical: `local` reads the data directory, only what changed; `network` copies all by pg_basebackup; `auto` takes the first that works.',
+      'Physical: `local` reads the data directory, only what changed; `network` copies all over a replication connection, as pg_basebackup does; `auto` takes the first that works.',
     ),
   slot: z
     .string()

@@ -87,8 +87,7 @@ export class PhysicalSource implements Source {
       })
     }
     request.logger.info(`copying ${this.name} over the network`, { reason })
-    const tools = await findPostgresTools(facts, this.#options.binDir)
-    return await startNetworkCapture({ source: this.name, settings, tools, request })
+    return await startNetworkCapture({ source: this.name, settings, request })
   }
 
   async restore(request: RestoreRequest): Promise<RestoreOutcome> {
