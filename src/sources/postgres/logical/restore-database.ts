@@ -99,7 +99,7 @@ async function readStatements(restore: DatabaseRestore, name: string): Promise<D
   }
   const list = join(request.scratchDir, `database-${fileName(restore.target)}`)
   await writeFile(list, `${databaseLines(await run(['--list'])).join('\n')}\n`, { mode: 0o600 })
-  return parseDatabaseStatements(await run([`--use-list=${list}`, '--file=-']), name)
+  return parseDatabaseStatements(await run([`--use-list=${list}`, '--file=-']), name, restore.admin.versionNumber)
 }
 
 /** Archives into a database that is there: all sections, in the order that lets indexes and keys come last. */

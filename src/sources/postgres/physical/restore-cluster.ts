@@ -6,6 +6,7 @@ import type { RestoredBytes, RestoreOutcome, RestoreRequest } from '../../source
 import { textProperty } from './cluster-properties.ts'
 import { CONTROL_FILE } from './control-file.ts'
 import { syncFile, syncTrees } from './durable.ts'
+import { makePlace, type PlaceOwner } from './make-place.ts'
 import { type PlannedEntry, planRestore, type RestorePlan } from './restore-plan.ts'
 import { closeTarget, isVacant, openTarget, RESTORE_MARKER, type RestoreTarget, targetError } from './restore-target.ts'
 import { startRestored } from './start-restored.ts'
@@ -39,7 +40,8 @@ export async function restoreCluster({ request, tablespaces, binDir }: ClusterRe
   throwIfAborted(request.signal)
   const plan = await planRestore(snapshot, path, tablespaces)
   await requireFreePlaces(plan, path)
-  const target = await openTarget({ path, snapshot: snapshot.id, systemIdentifier, force: request.force })
+  const { root: owner } = snapshot
+  const target = await openTarget({ path, snapshot: snapshot.id, systemIdentifier, force: request.force, owner })
   try {
     const bytes = await writeCluster(request, target, plan)
     const checks = request.checks ? await verifyBackup(request, path, binDir) : { checks: [], findings: [] }
@@ -55,7 +57,7 @@ export async function restoreCluster({ request, tablespaces, binDir }: ClusterRe
 async function writeCluster(request: RestoreRequest, target: RestoreTarget, plan: RestorePlan): Promise<RestoredBytes> {
   const places = new Set([...plan.folders, ...plan.files].map(entry => entry.place))
   if (target.existing) await removeOthers([target.path, ...plan.tablespaces.values()], places, plan)
-  await makeFolders(target, plan)
+  await makeFolders(target, plan, request.snapshot.root)
   const control = join(target.path, `${CONTROL_FILE}.lifeboat`)
   const isControl = (file: PlannedEntry): boolean => file.path === CONTROL_FILE
   const files = plan.files.map(file => (isControl(file) ? { ...file, place: control } : file))
@@ -106,9 +108,9 @@ async function removeOthers(roots: readonly string[], places: ReadonlySet<string
   for (const root of roots) await sweep(root)
 }
 
-async function makeFolders(target: RestoreTarget, plan: RestorePlan): Promise<void> {
+async function makeFolders(target: RestoreTarget, plan: RestorePlan, owner: PlaceOwner | undefined): Promise<void> {
   await chmod(target.path, 0o700)
-  for (const place of plan.tablespaces.values()) await mkdir(place, { recursive: true, mode: 0o700 })
+  for (const place of plan.tablespaces.values()) await makePlace(place, owner)
   for (const folder of plan.folders) {
     // What a copy has as a symlink stays one for pg_wal only; all else is made a folder of its own.
     const found = await lstat(folder.place).catch(() => undefined)
