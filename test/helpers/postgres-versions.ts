@@ -1,6 +1,6 @@
 import { execFileSync } from 'node:child_process'
 import { existsSync, readdirSync, readFileSync, symlinkSync } from 'node:fs'
-import { basename, dirname, join } from 'node:path'
+import { dirname, join, relative } from 'node:path'
 import type { PostgresTools } from '../../src/clients/postgres/index.ts'
 
 const SERVERS = join(import.meta.dirname, '..', 'servers')
@@ -21,7 +21,7 @@ function unpack(folder: string): string {
   }>
   for (const { source, target } of list) {
     const link = join(folder, target)
-    if (!existsSync(link)) symlinkSync(join(folder, source).replace(`${dirname(link)}/`, ''), link)
+    if (!existsSync(link)) symlinkSync(relative(dirname(link), join(folder, source)), link)
   }
   return join(folder, 'native', 'bin')
 }
@@ -36,7 +36,7 @@ function inspect(binDir: string): PostgresTools {
 export const otherServers: readonly PostgresTools[] = serverFolders().map(inspect)
 
 if (otherServers.length === 0) {
-  const hint = `skipped: no PostgreSQL of other versions in ${basename(SERVERS)}/; run "sh tools/setup"`
-  if (process.env['CI'] === 'true') throw new Error(hint)
-  console.warn(hint)
+  const hint = 'no PostgreSQL servers of other versions in test/servers: run "sh tools/setup"'
+  if (process.env['CI'] === 'true' && process.platform === 'linux' && process.arch === 'x64') throw new Error(hint)
+  console.warn(`skipped: ${hint}`)
 }
