@@ -99,11 +99,11 @@ describeWithPostgres('faults of logical backups', () => {
   it('names extensions that the server lacks', async () => {
     const snapshot = await drain(sourceOf(test.url('medusa')), dir)
     const manifest = structuredClone(snapshot.manifest)
-    Object.assign(manifest.database?.databases?.[0] ?? {}, { extensions: [{ name: 'vector', version: '0.7' }] })
+    Object.assign(manifest.database?.databases?.[0] ?? {}, { extensions: [{ name: 'postgis', version: '3.3' }] })
     const reader = { ...snapshot.reader, manifest }
-    const error = await failure(restore({ ...snapshot, reader }, other.url('vectors')))
-    expect(error.message).toContain('extension vector')
-    expect(error.hint).toContain('pgvector')
+    const error = await failure(restore({ ...snapshot, reader }, other.url('maps')))
+    expect(error.message).toContain('extension postgis')
+    expect(error.hint).toContain('postgis-3')
   })
 
   it('verifies by reading all of it, and by a restore into a cluster of its own', async () => {
