@@ -8,7 +8,7 @@ import {
   type Session,
 } from '../../../clients/postgres/index.ts'
 import type { ManifestTable } from '../../../model/manifest.ts'
-import { selects, type TableFilter, type TableName } from './table-pattern.ts'
+import { displayName, selects, type TableFilter, type TableName } from './table-pattern.ts'
 
 export interface DatabaseTable extends TableName {
   /** Heap and TOAST, without indexes. */
@@ -89,7 +89,7 @@ export class DatabaseSnapshot {
     for (const table of this.tables) {
       if (table.partitioned) continue
       const rows = await countTable(this.session, table)
-      counted.push({ name: `${table.schema}.${table.name}`, rows })
+      counted.push({ name: displayName(table), rows })
     }
     return counted
   }
@@ -153,8 +153,8 @@ export async function listTables(session: Session, filter: TableFilter): Promise
 }
 
 async function readFacts(session: Session): Promise<DatabaseFacts> {
-  const [row] = await session.query<Omit<DatabaseFacts, 'extensions' | 'sizeBytes'> & { size: string }>(`
-    SELECT d.datname AS name, pg_get_userbyid(d.datdba) AS owner, pg_encoding_to_char(d.encoding) AS encoding,
+  const [row] = await session.query<Omit<DatabaseFacts, 'name' | 'extensions' | 'sizeBytes'> & { size: string }>(`
+    SELECT pg_get_userbyid(d.datdba) AS owner, pg_encoding_to_char(d.encoding) AS encoding,
       d.datcollate AS collation, d.datctype AS "characterType", pg_database_size(d.oid) AS size,
       (CASE WHEN pg_is_in_recovery() THEN pg_last_wal_replay_lsn() ELSE pg_current_wal_lsn() END)::text AS "logPosition"
     FROM pg_database d WHERE d.datname = current_database()`)
@@ -163,5 +163,6 @@ async function readFacts(session: Session): Promise<DatabaseFacts> {
     `SELECT extname AS name, extversion AS version FROM pg_extension WHERE extname <> 'plpgsql' ORDER BY 1`,
   )
   const { size, ...facts } = row
-  return { ...facts, sizeBytes: Number(size), extensions }
+  // Names of databases are bytes to the server: seen from a database of another encoding they read wrong.
+  return { ...facts, name: session.database, sizeBytes: Number(size), extensions }
 }

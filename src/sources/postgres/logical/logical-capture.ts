@@ -17,8 +17,8 @@ import type { DatabaseSnapshot } from './database-snapshot.ts'
 import { DumpContent, TextContent } from './dump-content.ts'
 import { type DatabasePlan, GLOBALS_FILE, NOTES_FILE, type PlannedArchive, planDatabase } from './plan.ts'
 import { restoreNotes } from './restore-notes.ts'
-import { schemaFingerprint, stableSql } from './sql-text.ts'
-import { filterArguments } from './table-pattern.ts'
+import { encodingArguments, schemaFingerprint, stableSql } from './sql-text.ts'
+import { filterArguments } from './table-filter.ts'
 
 export interface LogicalCaptureInit {
   readonly settings: ConnectionSettings
@@ -148,6 +148,7 @@ export class LogicalCapture implements Capture {
           '--compress=0',
           '--no-password',
           `--snapshot=${snapshot.id}`,
+          ...encodingArguments(snapshot.facts.encoding),
           `--lock-wait-timeout=${options.lockTimeoutSeconds * 1000}`,
           ...archive.args,
         ],
@@ -179,6 +180,7 @@ export class LogicalCapture implements Capture {
     const { settings, snapshot } = database
     const text = await readSchemaText(tools, settings, request.signal, [
       `--snapshot=${snapshot.id}`,
+      ...encodingArguments(snapshot.facts.encoding),
       ...filterArguments(options),
     ])
     database.fingerprint = schemaFingerprint(text)

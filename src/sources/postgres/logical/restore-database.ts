@@ -27,7 +27,7 @@ import { readSchemaText } from './logical-capture.ts'
 import { fileName, GLOBALS_FILE } from './plan.ts'
 import { checkRows } from './restore-checks.ts'
 import { createRoles, missingRoles, rolesFinding, ungrantableOwners } from './roles.ts'
-import { rolesIn, schemaFingerprint } from './sql-text.ts'
+import { encodingArguments, rolesIn, schemaFingerprint } from './sql-text.ts'
 import { databaseExists, StagingDatabase } from './staging-database.ts'
 
 /** One database of a snapshot on its way back. */
@@ -156,7 +156,12 @@ function loadRequest(run: LoadRun, args: readonly string[]) {
 async function check(restore: DatabaseRestore, staging: string, findings: Finding[]): Promise<CheckOutcome[]> {
   const { settings, database, type, tools, request } = restore
   const { signal } = request
-  const text = await readSchemaText(tools, { ...settings, database: staging }, signal, [])
+  const text = await readSchemaText(
+    tools,
+    { ...settings, database: staging },
+    signal,
+    encodingArguments(database.encoding),
+  )
   const capturedBy = String(request.snapshot.manifest?.database?.properties['pgDumpVersion'] ?? '')
   // Other versions may write the same schema in other words.
   const comparable = capturedBy === tools.version && !restore.partial
