@@ -133,7 +133,7 @@ function exitCodeOf(attempts: readonly Attempt[]): number {
 function toJson(attempt: Attempt): unknown {
   const { source, repository } = attempt
   if ('error' in attempt) return { source, repository, ...(errorToJson(attempt.error) as object) }
-  const { snapshot, parent, ...figures } = attempt.result
+  const { snapshot, parent, knownFindings: _, ...figures } = attempt.result
   const shortId = snapshot.id.slice(0, SHORT_ID_DIGITS)
   return { ...figures, repository, snapshot: snapshot.id, shortId, time: snapshot.time, parent: parent ?? null }
 }
@@ -146,6 +146,14 @@ function describe(attempt: Attempt, call: Call): Output['text'] & string {
   const id = paint('bold', result.snapshot.id.slice(0, SHORT_ID_DIGITS))
   const size = `${formatSize(result.sizeBytes)} in ${counted(result.files, 'file')}`
   const cost = `read ${formatSize(result.bytesRead)}, ${formatSize(result.bytesNew)} new, stored ${formatSize(result.bytesStored)}`
+  const news = result.findings.filter(finding => !result.knownFindings.includes(finding))
   const warning = result.complete ? '' : `  ${paint('yellow', 'incomplete')}, see below\n`
-  return `${head}: snapshot ${id}, ${size}\n  ${cost}, ${formatDuration(result.durationMs)}\n${warning}${formatFindings(result.findings, paint)}`
+  return `${head}: snapshot ${id}, ${size}\n  ${cost}, ${formatDuration(result.durationMs)}\n${warning}${formatFindings(news, paint)}${describeKnown(result)}`
+}
+
+/** What was said of the snapshot before and is still so need not be read every night. */
+function describeKnown({ knownFindings, source }: BackupResult): string {
+  const warnings = knownFindings.filter(finding => finding.severity === 'warning').length
+  if (warnings === 0) return ''
+  return `  ${counted(warnings, 'warning')} as before: "lifeboat probe ${source}"\n`
 }

@@ -1,6 +1,6 @@
-import { realpath } from 'node:fs/promises'
-import { basename, dirname, join, sep } from 'node:path'
+import { sep } from 'node:path'
 import { AppError } from '../../base/errors.ts'
+import { realPathOf } from '../../base/real-path.ts'
 
 /**
  * Throws `target-invalid` for a target in one of the folders that are ours: a restored file named `config` would destroy
@@ -14,15 +14,5 @@ export async function refuseReserved(target: string, reserved: readonly string[]
     throw new AppError('target-invalid', `refusing to restore into ${folder}, which is Lifeboat's own folder`, {
       hint: 'Choose another path with --to.',
     })
-  }
-}
-
-/** Without symbolic links, as far as the path exists. */
-async function realPathOf(path: string): Promise<string> {
-  try {
-    return await realpath(path)
-  } catch {
-    const parent = dirname(path)
-    return parent === path ? path : join(await realPathOf(parent), basename(path))
   }
 }

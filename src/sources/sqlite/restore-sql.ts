@@ -1,6 +1,7 @@
 import { rename, rm } from 'node:fs/promises'
 import { extname } from 'node:path'
 import { AppError, throwIfAborted } from '../../base/errors.ts'
+import { holdingPath } from '../../base/hold-path.ts'
 import type { CheckOutcome, RestoredBytes, RestoreOutcome, RestoreRequest, SnapshotEntry } from '../source.ts'
 import { applyMeta, createPrivate, likeExisting, removePartialSidecars } from './restore-file.ts'
 import {
@@ -34,6 +35,15 @@ export async function restoreSql(
   const asText = extname(target.path).toLowerCase() === '.sql'
   if (!asText && part === 'data') throw needsSchema(target)
   requireLeave(request, target, undefined)
+  return await holdingPath(target.path, () => restoreInto(request, target, entry, asText))
+}
+
+async function restoreInto(
+  request: RestoreRequest,
+  target: Target,
+  entry: SnapshotEntry,
+  asText: boolean,
+): Promise<RestoreOutcome> {
   const session = new Session(request.signal)
   try {
     await requireFree(target, session)

@@ -1,5 +1,6 @@
 import { rename, rm } from 'node:fs/promises'
 import { AppError, throwIfAborted } from '../../base/errors.ts'
+import { holdingPath } from '../../base/hold-path.ts'
 import type { Finding } from '../../model/finding.ts'
 import { isPart } from '../../model/manifest.ts'
 import type { TreeNode } from '../../model/node.ts'
@@ -31,13 +32,17 @@ export async function restoreDatabase(request: RestoreRequest): Promise<RestoreO
   const type = request.snapshot.manifest?.type
   if (isPart(type)) return await restoreSql(request, entry, type)
   const target = await locateTarget(request.target, entry.path)
+  return await holdingPath(target.path, () => restoreInto(request, target, entry.node))
+}
+
+async function restoreInto(request: RestoreRequest, target: Target, node: TreeNode): Promise<RestoreOutcome> {
   const interrupted = await readMarker(target)
   requireLeave(request, target, interrupted)
   // Started now, so that it is up when the checks need it.
   const session = new Session(request.signal)
   try {
     await requireFree(target, session)
-    const restoring = { request, target, node: entry.node, session }
+    const restoring = { request, target, node, session }
     const inPlace = target.existing !== undefined && request.delta
     const done = inPlace ? await rewriteInPlace(restoring) : await writeBeside(restoring)
     const findings = interrupted === undefined ? [] : [resumed(target, interrupted)]

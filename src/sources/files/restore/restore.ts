@@ -1,5 +1,6 @@
 import { chmodSync, lstatSync, mkdirSync, rmdirSync, unlinkSync } from 'node:fs'
 import { AppError, messageOf, systemCode, throwIfAborted } from '../../../base/errors.ts'
+import { holdingPath } from '../../../base/hold-path.ts'
 import type { TreeNode } from '../../../model/node.ts'
 import type { CheckOutcome, RestoreOutcome, RestoreRequest, SnapshotEntry } from '../../source.ts'
 import { FindingLog } from '../finding-log.ts'
@@ -17,6 +18,10 @@ import { restoreExactTimes, restoreTimes } from './times.ts'
 /** Writes a captured folder back. What is in an existing target and not in the snapshot stays. */
 export async function restoreFolder(request: RestoreRequest): Promise<RestoreOutcome> {
   throwIfAborted(request.signal)
+  return await holdingPath(request.target, () => restoreInto(request))
+}
+
+async function restoreInto(request: RestoreRequest): Promise<RestoreOutcome> {
   const selection = new Selection(request.include)
   const target = await openTarget(request)
   const restore = new FolderRestore(request, target, selection)

@@ -2,6 +2,7 @@ import { chmod, chown, lstat, mkdir, readdir, readlink, rename, rm, symlink } fr
 import { dirname, join } from 'node:path'
 import { forEachLimit } from '../../../base/concurrency.ts'
 import { AppError, isAppError, systemCode, throwIfAborted } from '../../../base/errors.ts'
+import { holdingPath } from '../../../base/hold-path.ts'
 import type { RestoredBytes, RestoreOutcome, RestoreRequest } from '../../source.ts'
 import { textProperty } from './cluster-properties.ts'
 import { CONTROL_FILE } from './control-file.ts'
@@ -39,6 +40,15 @@ export async function restoreCluster({ request, tablespaces, binDir }: ClusterRe
   }
   throwIfAborted(request.signal)
   const plan = await planRestore(snapshot, path, tablespaces)
+  return await holdingPath(path, () => restoreInto({ request, tablespaces, binDir }, plan, systemIdentifier))
+}
+
+async function restoreInto(
+  { request, binDir }: ClusterRestore,
+  plan: RestorePlan,
+  systemIdentifier: string,
+): Promise<RestoreOutcome> {
+  const { snapshot, target: path } = request
   await requireFreePlaces(plan, path)
   const { root: owner } = snapshot
   const target = await openTarget({ path, snapshot: snapshot.id, systemIdentifier, force: request.force, owner })
