@@ -14,6 +14,7 @@ import {
   SampleServers,
   sourceOf,
 } from '../helpers/postgres-samples.ts'
+import { TcpProxy } from '../helpers/tcp-proxy.ts'
 
 const run = promisify(execFile)
 
@@ -206,6 +207,23 @@ describeWithPostgres('faults of logical backups', () => {
       expect(['source-unreachable', 'source-busy', 'tool-failed']).toContain(error.code)
     } finally {
       await doomed.close()
+    }
+  })
+
+  it.each([2_000_000, 40_000_000])('fails when the network is cut after %i bytes', async most => {
+    const far = await startTestCluster({ listen: '127.0.0.1' })
+    const proxy = await TcpProxy.start(far.admin.port, (through, bytes) => bytes > most && through.cut())
+    try {
+      await far.query(
+        'postgres',
+        'CREATE TABLE t AS SELECT i, repeat(md5(i::text), 40) AS v FROM generate_series(1, 60000) i',
+      )
+      const url = `postgres://postgres@127.0.0.1:${proxy.port}/postgres`
+      const error = await failure(drain(sourceOf(url, { globals: false }), dir))
+      expect([error.code, error.message]).toEqual(['source-unreachable', expect.stringContaining('broke')])
+    } finally {
+      proxy.cut()
+      await far.close()
     }
   })
 })

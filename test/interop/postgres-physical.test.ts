@@ -1,4 +1,4 @@
-import { mkdir, open, readdir, readFile, rm, stat } from 'node:fs/promises'
+import { mkdir, open, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterAll, afterEach, beforeAll, beforeEach, expect, it } from 'vitest'
 import { isAppError } from '../../src/base/errors.ts'
@@ -127,6 +127,21 @@ describeWithPostgres('physical backup of a cluster', () => {
       expect(summary.complete).toBe(false)
     } finally {
       await bench.test.query('postgres', 'DROP TABLE victim')
+    }
+  })
+
+  it('never takes a backup_label that lies in the data directory for its own', async () => {
+    const left = join(bench.test.cluster.dataDir, 'backup_label')
+    await writeFile(left, 'START WAL LOCATION: 0/1 (file 000000010000000000000001)\n')
+    try {
+      const snapshot = await drain(bench.source, dir)
+      const label = snapshot.entries.filter(entry => entry.path === 'backup_label')
+      expect(label).toHaveLength(1)
+      expect(await readFile(label[0]?.file ?? '', 'utf8')).toContain('LABEL: lifeboat shop')
+      await bench.restore(dir, snapshot, join(dir, 'copy'))
+      expect(await bench.verify(join(dir, 'copy'))).toBe('backup successfully verified')
+    } finally {
+      await rm(left)
     }
   })
 

@@ -115,6 +115,9 @@ class PgSession implements Session {
   }
 }
 
+/** A network that is gone without a word is noticed about a minute after the last one. */
+const KEEP_ALIVE_AFTER_MS = 30_000
+
 /** The driver's bare connection. Throws as `openSession` does. The caller ends it. */
 export async function connectClient(
   settings: ConnectionSettings,
@@ -133,6 +136,7 @@ export async function connectClient(
       connectionTimeoutMillis: settings.connectTimeoutSeconds * 1000,
       application_name: request.applicationName ?? 'lifeboat',
       keepAlive: true,
+      keepAliveInitialDelayMillis: KEEP_ALIVE_AFTER_MS,
       ...(request.replication === true ? { replication: 'true' } : {}),
       ...(settings.options === undefined ? {} : { options: settings.options }),
     })

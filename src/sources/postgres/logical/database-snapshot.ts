@@ -96,9 +96,19 @@ export class DatabaseSnapshot {
 
   /** Throws when the session that holds the snapshot was lost: what was read with it may be anything. */
   async requireAlive(): Promise<void> {
+    this.throwIfLost()
+    await this.session.query('SELECT 1')
+  }
+
+  throwIfLost(): void {
     const { broken, settings, database } = this.session
     if (broken) throw postgresError(broken, settings, `read ${database}`, database)
-    await this.session.query('SELECT 1')
+  }
+
+  /** Calls back when the session is lost, until the returned function is called. */
+  onLost(call: () => void): () => void {
+    this.session.client.once('error', call)
+    return () => void this.session.client.removeListener('error', call)
   }
 
   async close(): Promise<void> {

@@ -155,11 +155,17 @@ export class LogicalCapture implements Capture {
         settings,
         signal: request.signal,
       })
+      // pg_dump itself may wait for hours for a network that is gone.
+      const forget = snapshot.onLost(() => void child.stop())
       const content: DumpContent = new DumpContent(
         child,
-        async () =>
-          requireSuccess(child, await child.wait(), { settings, tool: 'pg_dump' }, `dump ${settings.database}`),
+        async () => {
+          const exit = await child.wait()
+          if (exit.code !== 0) snapshot.throwIfLost()
+          requireSuccess(child, exit, { settings, tool: 'pg_dump' }, `dump ${settings.database}`)
+        },
         () => {
+          forget()
           if (this.#open.delete(content)) this.#slots.release()
         },
       )
