@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import { existsSync } from 'node:fs'
-import { chmod, mkdir, writeFile } from 'node:fs/promises'
+import { chmod, mkdir, readdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest'
 import {
@@ -12,6 +12,7 @@ import {
 } from '../../src/clients/postgres/index.ts'
 import type { RecoveryRequest } from '../../src/model/recovery-target.ts'
 import { PhysicalSource } from '../../src/sources/postgres/physical/physical-source.ts'
+import { PostgresLog } from '../../src/sources/postgres/physical/postgres-log.ts'
 import { type DrainedSnapshot, drain, makeContext, makeTempDir, removeDir } from '../helpers/drained-snapshot.ts'
 import { ownerOf, run } from '../helpers/physical-backups.ts'
 import { describeWithPostgres, startTestCluster, type TestCluster } from '../helpers/postgres-cluster.ts'
@@ -176,6 +177,33 @@ describeWithPostgres.each(otherServers)(
       expect(error.hint).toContain(`postgresql-client-${major}`)
     })
 
+    it('streams its log to a client that is new enough, and is left alone by an older one', async () => {
+      const log = new PostgresLog({ connection: async () => test.admin, slot: 'lb_versions' })
+      const stop = new AbortController()
+      const folder = join(dir, 'received')
+      await mkdir(folder)
+      const receiving = log
+        .receive({ ...(await makeContext(dir, stop.signal)), folder })
+        .catch((error: unknown) => error)
+      if (newestClient < major) {
+        expect(await receiving).toMatchObject({ code: 'tool-missing' })
+        expect(await test.query('postgres', 'SELECT slot_name FROM pg_replication_slots')).toEqual([])
+        return
+      }
+      await vi.waitFor(
+        async () => {
+          await test.query('postgres', 'SELECT pg_switch_wal()')
+          expect((await readdir(folder)).some(name => /^[0-9A-F]{24}$/.test(name))).toBe(true)
+        },
+        { timeout: 20_000, interval: 200 },
+      )
+      stop.abort()
+      await receiving
+      await vi.waitFor(async () => await test.query('postgres', "SELECT pg_drop_replication_slot('lb_versions')"), {
+        timeout: 10_000,
+      })
+    })
+
     const archived = async (): Promise<void> => {
       const store = openTestWalStore(archive)
       const [row] = await test.query<{ name: string; id: string }>(
@@ -229,6 +257,9 @@ async function onCopy(tools: PostgresTools, target: string, sql: string): Promis
   }
 }
 
-describe.skipIf(otherServers.length > 0)('PostgreSQL of other versions', () => {
-  it('is not here', () => {})
+describe('servers of other versions', () => {
+  it('are each of a version of its own', () => {
+    const versions = otherServers.map(tools => tools.version)
+    expect(versions).toEqual([...new Set(versions)])
+  })
 })

@@ -85,11 +85,10 @@ function split(pattern: string): readonly Part[] {
   if (found) return found
   const parts: Piece[][] = [[]]
   let quoted = false
-  const chars = [...pattern]
-  for (let i = 0; i < chars.length; i++) {
-    const char = chars[i] ?? ''
+  for (let i = 0; i < pattern.length; i++) {
+    const char = pattern[i] ?? ''
     const pieces = parts.at(-1) ?? []
-    if (char === '"' && quoted && chars[i + 1] === '"') i++
+    if (char === '"' && quoted && pattern[i + 1] === '"') i++
     else if (char === '"') {
       quoted = !quoted
       continue
