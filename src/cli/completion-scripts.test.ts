@@ -1,5 +1,8 @@
 import { spawnSync } from 'node:child_process'
+import { writeFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { expect, test } from 'vitest'
+import { makeTempDir } from '../../test/helpers/tempdir.ts'
 import { completionScript } from './completion-scripts.ts'
 import { COMMANDS } from './registry.ts'
 
@@ -36,10 +39,35 @@ test('bash completes commands, their options, values and the names of sources', 
   expect(offered(script, 'lifeboat completion z')).toEqual(['zsh'])
 })
 
+test.runIf(has('fish'))('fish completes each word by its place', async () => {
+  const script = completionScript('fish', await loadAll())
+  const ask = (line: string): string[] => {
+    const program = `${script}
+      function lifeboat; test "$argv" = 'completion sources'; and printf 'app\\ndocs\\n'; end
+      complete -C '${line}'`
+    const { stdout, stderr, status } = spawnSync('fish', ['--no-config', '-c', program], { encoding: 'utf8' })
+    expect([stderr, status]).toEqual(['', 0])
+    return stdout
+      .split('\n')
+      .filter(Boolean)
+      .map(row => row.split('\t')[0] ?? '')
+  }
+  expect(ask('lifeboat restor')).toEqual(['restore'])
+  expect(ask('lifeboat --repo main key r')).toContain('remove')
+  expect(ask('lifeboat restore ')).toEqual(['app', 'docs'])
+  expect(ask('lifeboat --repo main restore app ')).toEqual(['latest'])
+  expect(ask('lifeboat restore app latest ')).toEqual([])
+  expect(ask('lifeboat backup app ')).toEqual(['app', 'docs'])
+  expect(ask('lifeboat backup --type d').toSorted()).toEqual(['data', 'differential'])
+  expect(ask('lifeboat backup --ty')).toEqual(['--type'])
+})
+
 test.each(['zsh', 'fish'] as const)('the script for %s is whole', async shell => {
   const script = completionScript(shell, await loadAll())
   for (const word of ['restore', 'keep-daily', 'lock-wait']) expect(script).toContain(word)
   if (!has(shell)) return
-  const { stderr, status } = spawnSync(shell, ['-n'], { input: script, encoding: 'utf8' })
+  const file = join(makeTempDir(), 'script')
+  writeFileSync(file, script)
+  const { stderr, status } = spawnSync(shell, ['-n', file], { encoding: 'utf8' })
   expect([stderr, status]).toEqual(['', 0])
 })

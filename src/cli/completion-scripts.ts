@@ -139,23 +139,50 @@ ${bash(commands)}`
 // ---- fish
 
 function fish(commands: readonly Command[]): string {
-  const lines = ['# fish completion for lifeboat', 'complete -c lifeboat -f']
+  const valueNames = [...GLOBAL_FLAGS, ...commands.flatMap(flagsOf)].filter(flag => flag.takesValue)
+  const lines = [fishHead(new Set(valueNames.flatMap(flag => flag.names))), 'complete -c lifeboat -f']
   const described = new Set<string>()
   for (const command of commands) {
     const [first = '', second] = command.name.split(' ')
     const own = second === undefined ? command.summary : `${first} commands`
-    if (!described.has(first)) lines.push(fishWord('__fish_use_subcommand', first, own))
+    if (!described.has(first)) lines.push(fishWord(fishPlace(0), first, own))
     described.add(first)
-    const seen = `__fish_seen_subcommand_from ${first}`
-    if (second !== undefined) lines.push(fishWord(seen, second, command.summary))
-    const when = second === undefined ? seen : `${seen}; and __fish_seen_subcommand_from ${second}`
-    for (const flag of flagsOf(command)) lines.push(fishFlag(flag, when))
-    const argument = command.arguments?.[0]?.complete
-    if (argument !== undefined) lines.push(`complete -c lifeboat -n ${quote(when)}${fishOffer(argument)}`)
+    if (second !== undefined) lines.push(fishWord(fishPlace(0, first), second, command.summary))
+    for (const flag of flagsOf(command)) lines.push(fishFlag(flag, fishPlace('any', command.name)))
+    for (const [at, { complete, variadic }] of (command.arguments ?? []).entries()) {
+      const when = fishPlace(variadic ? 'any' : at, command.name)
+      if (complete !== undefined) lines.push(`complete -c lifeboat -n ${quote(when)}${fishOffer(complete)}`)
+    }
   }
   for (const flag of GLOBAL_FLAGS) lines.push(fishFlag(flag, undefined))
   return `${lines.join('\n')}\n`
 }
+
+/** `__lifeboat_at PLACE VERB`: is the word at the cursor that argument (from 0, or `any`) of that command? */
+function fishHead(valueNames: ReadonlySet<string>): string {
+  return `# fish completion for lifeboat
+function __lifeboat_at
+  set -l words
+  set -l skip no
+  for token in (commandline -opc)[2..-1]
+    if test $skip = yes
+      set skip no
+    else if contains -- $token ${[...valueNames].join(' ')}
+      set skip yes
+    else if not string match -q -- '-*' $token
+      set -a words $token
+    end
+  end
+  set -l verb $argv[2..-1]
+  test (count $words) -ge (count $verb); or return 1
+  for i in (seq (count $verb))
+    test "$words[$i]" = "$verb[$i]"; or return 1
+  end
+  test $argv[1] = any; or test (math (count $words) - (count $verb)) -eq $argv[1]
+end`
+}
+
+const fishPlace = (place: number | 'any', verb = ''): string => `__lifeboat_at ${place} ${verb}`.trimEnd()
 
 function fishWord(when: string, word: string, summary: string): string {
   return `complete -c lifeboat -n ${quote(when)} -a ${word} -d ${quote(summary)}`
@@ -163,7 +190,8 @@ function fishWord(when: string, word: string, summary: string): string {
 
 function fishFlag(flag: Flag, when: string | undefined): string {
   const names = flag.names.map(name => (name.startsWith('--') ? ` -l ${name.slice(2)}` : ` -s ${name.slice(1)}`))
-  const value = flag.takesValue ? ` -x${flag.complete === undefined ? '' : fishOffer(flag.complete)}` : ''
+  const offer = flag.complete === undefined ? '' : fishOffer(flag.complete)
+  const value = flag.takesValue ? `${flag.complete === 'files' ? ' -r' : ' -x'}${offer}` : ''
   return `complete -c lifeboat${when === undefined ? '' : ` -n ${quote(when)}`}${names.join('')}${value} -d ${quote(flag.summary)}`
 }
 

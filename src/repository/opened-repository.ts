@@ -24,6 +24,7 @@ import type {
   BlobType,
   CheckOptions,
   CheckReport,
+  ChooseSnapshots,
   FileToWrite,
   FileType,
   KeyInfo,
@@ -117,8 +118,9 @@ export class OpenedRepository implements Repository {
     return this.#snapshots.get(idOrPrefix)
   }
 
-  async removeSnapshots(ids: readonly Id[], options: LockWaitOptions = {}): Promise<void> {
+  async removeSnapshots(which: readonly Id[] | ChooseSnapshots, options: LockWaitOptions = {}): Promise<void> {
     await this.#withLock(true, options, async lock => {
+      const ids = typeof which === 'function' ? which((await this.listSnapshots()).snapshots) : which
       for (const id of ids) {
         throwIfAborted(options.signal)
         lock.lost.throwIfAborted()

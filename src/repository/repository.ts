@@ -28,8 +28,11 @@ export interface Repository {
   listSnapshots(): Promise<SnapshotList>
   /** By full id or unique prefix of at least 4 digits. `snapshot-not-found`, `ambiguous-id`, `damaged`. */
   getSnapshot(idOrPrefix: string): Promise<Snapshot>
-  /** Deletes snapshot files (only those; `prune` frees the space). Takes the exclusive lock for the moment. */
-  removeSnapshots(ids: readonly Id[], options?: LockWaitOptions): Promise<void>
+  /**
+   * Deletes snapshot files (only those; `prune` frees the space), under the exclusive lock. A function chooses among those
+   * that are there then: what was listed before the lock was held may be gone by now, and with it what was to stay.
+   */
+  removeSnapshots(which: readonly Id[] | ChooseSnapshots, options?: LockWaitOptions): Promise<void>
 
   // ---- reading
 
@@ -237,6 +240,9 @@ export interface WrittenBytes {
 }
 
 // ---- maintenance
+
+/** The ids of those to delete. */
+export type ChooseSnapshots = (snapshots: readonly Snapshot[]) => readonly Id[]
 
 export interface LockWaitOptions {
   readonly lockWaitMs?: number | undefined

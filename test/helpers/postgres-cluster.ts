@@ -15,6 +15,8 @@ import {
 /** A real server of the tests' own, stopped and removed by `close`. */
 export interface TestCluster {
   readonly tools: PostgresTools
+  /** The system's own; `tools` of another version may be a server alone. */
+  readonly clients: PostgresTools
   readonly cluster: TemporaryCluster
   /** Superuser, over the socket. */
   readonly admin: ConnectionSettings
@@ -28,6 +30,8 @@ export interface TestCluster {
 }
 
 export interface TestClusterOptions {
+  /** Of another version than the one that is installed. */
+  readonly tools?: PostgresTools
   /** Server settings, `name=value`. */
   readonly settings?: readonly string[]
   /** Arguments of initdb beside the defaults; replaces `--auth=trust`. */
@@ -50,7 +54,7 @@ export async function startTestCluster(options: TestClusterOptions = {}): Promis
   if (!installed) throw new Error('no PostgreSQL server programs on this machine')
   const dir = await mkdtemp(join(tmpdir(), 'lb-pg-'))
   const cluster = await startTemporaryCluster({
-    tools: installed,
+    tools: options.tools ?? installed,
     dir,
     settings: options.settings,
     initArgs: options.initArgs,
@@ -63,7 +67,8 @@ export async function startTestCluster(options: TestClusterOptions = {}): Promis
   }
   process.once('exit', kill)
   return {
-    tools: installed,
+    tools: options.tools ?? installed,
+    clients: installed,
     cluster,
     admin,
     url: database =>

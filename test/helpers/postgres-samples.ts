@@ -93,7 +93,7 @@ export async function restoreTo(
 
 export async function schemaOf(cluster: TestCluster, database: string): Promise<string> {
   const settings = cluster.admin
-  const text = await runTool(cluster.tools, { tool: 'pg_dump', args: ['-s'], settings, database }, 'dump')
+  const text = await runTool(cluster.clients, { tool: 'pg_dump', args: ['-s'], settings, database }, 'dump')
   return text.replace(/^\\(un)?restrict .*$/gm, '')
 }
 

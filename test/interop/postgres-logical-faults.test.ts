@@ -14,6 +14,7 @@ import {
   SampleServers,
   sourceOf,
 } from '../helpers/postgres-samples.ts'
+import { TcpProxy } from '../helpers/tcp-proxy.ts'
 
 const run = promisify(execFile)
 
@@ -99,11 +100,11 @@ describeWithPostgres('faults of logical backups', () => {
   it('names extensions that the server lacks', async () => {
     const snapshot = await drain(sourceOf(test.url('medusa')), dir)
     const manifest = structuredClone(snapshot.manifest)
-    Object.assign(manifest.database?.databases?.[0] ?? {}, { extensions: [{ name: 'vector', version: '0.7' }] })
+    Object.assign(manifest.database?.databases?.[0] ?? {}, { extensions: [{ name: 'postgis', version: '3.3' }] })
     const reader = { ...snapshot.reader, manifest }
-    const error = await failure(restore({ ...snapshot, reader }, other.url('vectors')))
-    expect(error.message).toContain('extension vector')
-    expect(error.hint).toContain('pgvector')
+    const error = await failure(restore({ ...snapshot, reader }, other.url('maps')))
+    expect(error.message).toContain('extension postgis')
+    expect(error.hint).toContain('postgis-3')
   })
 
   it('verifies by reading all of it, and by a restore into a cluster of its own', async () => {
@@ -219,6 +220,23 @@ describeWithPostgres('faults of logical backups', () => {
       expect(['source-unreachable', 'source-busy', 'tool-failed']).toContain(error.code)
     } finally {
       await doomed.close()
+    }
+  })
+
+  it.each([2_000_000, 40_000_000])('fails when the network is cut after %i bytes', async most => {
+    const far = await startTestCluster({ listen: '127.0.0.1' })
+    const proxy = await TcpProxy.start(far.admin.port, (through, bytes) => bytes > most && through.cut())
+    try {
+      await far.query(
+        'postgres',
+        'CREATE TABLE t AS SELECT i, repeat(md5(i::text), 40) AS v FROM generate_series(1, 60000) i',
+      )
+      const url = `postgres://postgres@127.0.0.1:${proxy.port}/postgres`
+      const error = await failure(drain(sourceOf(url, { globals: false }), dir))
+      expect([error.code, error.message]).toEqual(['source-unreachable', expect.stringContaining('broke')])
+    } finally {
+      proxy.cut()
+      await far.close()
     }
   })
 })

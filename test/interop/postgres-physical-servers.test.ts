@@ -7,6 +7,7 @@ import { PhysicalSource } from '../../src/sources/postgres/physical/physical-sou
 import { drain, makeContext, makeTempDir, removeDir } from '../helpers/drained-snapshot.ts'
 import { PHYSICAL_SETTINGS, PhysicalBackups, run } from '../helpers/physical-backups.ts'
 import { describeWithPostgres, startTestCluster } from '../helpers/postgres-cluster.ts'
+import { TcpProxy } from '../helpers/tcp-proxy.ts'
 
 describeWithPostgres('physical backup of other servers', () => {
   let bench: PhysicalBackups
@@ -159,8 +160,27 @@ describeWithPostgres('physical backup of other servers', () => {
     },
   )
 
+  it('leaves no capture when the network is cut in the middle', async () => {
+    const other = await startTestCluster({ settings: PHYSICAL_SETTINGS, listen: '127.0.0.1' })
+    const proxy = await TcpProxy.start(other.admin.port, (through, bytes) => bytes > 5_000_000 && through.cut())
+    try {
+      const connection = async () => ({ ...other.admin, host: '127.0.0.1', port: proxy.port })
+      const far = new PhysicalSource('far', { connection, copy: 'network' })
+      const error = await drain(far, dir).catch((reason: unknown) => reason)
+      expect(isAppError(error) && [error.code, error.message]).toEqual([
+        'source-unreachable',
+        expect.stringContaining('the connection to the server broke'),
+      ])
+    } finally {
+      proxy.cut()
+      await other.close()
+    }
+  })
+
   it('refuses to go on with another cluster, and says when there are no checksums', async () => {
-    const other = await startTestCluster({ settings: PHYSICAL_SETTINGS })
+    // PostgreSQL 18 has them unless told otherwise.
+    const without = bench.test.tools.major >= 18 ? ['--no-data-checksums'] : []
+    const other = await startTestCluster({ settings: PHYSICAL_SETTINGS, initArgs: ['--auth=trust', ...without] })
     try {
       const first = await drain(bench.source, dir)
       const exchanged = new PhysicalSource('shop', { connection: async () => other.admin })

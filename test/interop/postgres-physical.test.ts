@@ -1,4 +1,4 @@
-import { mkdir, open, readdir, readFile, rm, stat } from 'node:fs/promises'
+import { mkdir, open, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterAll, afterEach, beforeAll, beforeEach, expect, it } from 'vitest'
 import { isAppError } from '../../src/base/errors.ts'
@@ -144,28 +144,54 @@ describeWithPostgres('physical backup of a cluster', () => {
     }
   })
 
-  it('takes tablespaces along, to another path when told so', async () => {
-    const place = join(dir, 'space')
-    await mkdir(place)
+  it('never takes a backup_label that lies in the data directory for its own', async () => {
+    const left = join(bench.test.cluster.dataDir, 'backup_label')
+    await writeFile(left, 'START WAL LOCATION: 0/1 (file 000000010000000000000001)\n')
+    try {
+      const snapshot = await drain(bench.source, dir)
+      const label = snapshot.entries.filter(entry => entry.path === 'backup_label')
+      expect(label).toHaveLength(1)
+      expect(await readFile(label[0]?.file ?? '', 'utf8')).toContain('LABEL: lifeboat shop')
+      await bench.restore(dir, snapshot, join(dir, 'copy'))
+      expect(await bench.verify(join(dir, 'copy'))).toBe('backup successfully verified')
+    } finally {
+      await rm(left)
+    }
+  })
+
+  it.each(['auto', 'network'] as const)('takes tablespaces along, to another path when told so (%s)', async copy => {
+    // A backslash and a line end in a path are escaped in the map of tablespaces.
+    const [place, empty] = [join(dir, 'space'), join(dir, 'no\\thing\nhere')]
     const { uid, gid } = await stat(bench.test.cluster.dataDir)
-    await run('chown', [`${uid}:${gid}`, place])
+    for (const folder of [place, empty]) {
+      await mkdir(folder)
+      await run('chown', [`${uid}:${gid}`, folder])
+    }
     await bench.test.query('postgres', `CREATE TABLESPACE side LOCATION '${place}'`)
+    await bench.test.query('postgres', `CREATE TABLESPACE "empty one" LOCATION '${empty}'`)
     try {
       await bench.test.query('postgres', 'CREATE TABLE aside TABLESPACE side AS SELECT generate_series(1, 1234) AS n')
-      const snapshot = await drain(bench.source, dir)
+      const snapshot = await drain(bench.sourceBy(copy), dir)
+      const oids = snapshot.entries.filter(entry => /^pg_tblspc\/\d+$/.test(entry.path))
+      expect(oids).toHaveLength(2)
       const target = join(dir, 'copy')
       // The live cluster's own place is never shared.
       expect(isAppError(await bench.restore(dir, snapshot, target).catch((e: unknown) => e), 'target-exists')).toBe(
         true,
       )
       const moved = join(dir, 'moved')
-      await bench.restore(dir, snapshot, target, { tablespaces: new Map([[place, moved]]) })
+      await bench.restore(dir, snapshot, target, {
+        tablespaces: new Map([
+          [place, moved],
+          [empty, join(dir, 'moved too')],
+        ]),
+      })
       expect(await bench.verify(target)).toBe('backup successfully verified')
       expect(await bench.onCopy(target, 'SELECT count(*)::int AS n FROM public.aside')).toEqual([{ n: 1234 }])
       expect((await readdir(moved)).length).toBe(1)
     } finally {
       await bench.test.query('postgres', 'DROP TABLE IF EXISTS aside')
-      await bench.test.query('postgres', 'DROP TABLESPACE side')
+      for (const name of ['side', '"empty one"']) await bench.test.query('postgres', `DROP TABLESPACE ${name}`)
     }
   })
 

@@ -138,7 +138,11 @@ describeWithPostgres('the log of a cluster', () => {
     const abort = new AbortController()
     const progress: WalReceiveProgress[] = []
     const context = await makeContext(dir, abort.signal)
-    await mkdir(join(dir, 'keep'))
+    // What pg_receivewal leaves of a new segment when the disk is full.
+    const [now] = await test.query<{ name: string }>('postgres', 'SELECT pg_walfile_name(pg_current_wal_lsn()) AS name')
+    const received = join(dir, 'keep', system, 'received')
+    await mkdir(received, { recursive: true })
+    await writeFile(join(received, `${now?.name}.partial`), Buffer.alloc(500_000))
     const receiving = receiveWal({
       ...context,
       source: 'shop',

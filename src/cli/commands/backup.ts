@@ -180,7 +180,7 @@ function exitCodeOf(attempts: readonly Attempt[]): number {
 function toJson(attempt: Attempt): unknown {
   const { source, repository } = attempt
   if ('error' in attempt) return { source, repository, ...(errorToJson(attempt.error) as object) }
-  const { snapshot, parent, ...figures } = attempt.result
+  const { snapshot, parent, knownFindings: _, ...figures } = attempt.result
   const shortId = snapshot.id.slice(0, SHORT_ID_DIGITS)
   const verification = verificationToJson(attempt)
   return {
@@ -208,8 +208,9 @@ function describe(attempt: Attempt, call: Call): Output['text'] & string {
   const id = paint('bold', result.snapshot.id.slice(0, SHORT_ID_DIGITS))
   const size = `${formatSize(result.sizeBytes)} in ${counted(result.files, 'file')}`
   const cost = `read ${formatSize(result.bytesRead)}, ${formatSize(result.bytesNew)} new, stored ${formatSize(result.bytesStored)}`
+  const news = result.findings.filter(finding => !result.knownFindings.includes(finding))
   const warning = result.complete ? '' : `  ${paint('yellow', 'incomplete')}, see below\n`
-  return `${head}: snapshot ${id}, ${size}\n  ${cost}, ${formatDuration(result.durationMs)}\n${warning}${formatFindings(result.findings, paint)}${describeVerification(attempt, paint)}`
+  return `${head}: snapshot ${id}, ${size}\n  ${cost}, ${formatDuration(result.durationMs)}\n${warning}${formatFindings(news, paint)}${describeKnown(result)}${describeVerification(attempt, paint)}`
 }
 
 function describeVerification({ verification }: Pair & Saved, paint: Paint): string {
@@ -217,4 +218,11 @@ function describeVerification({ verification }: Pair & Saved, paint: Paint): str
   if (verification instanceof AppError) return `  not verified: ${formatError(verification, paint)}`
   const text = describeVerified(verification, paint)
   return `  verified: ${text.trimEnd().replaceAll('\n', '\n  ')}\n`
+}
+
+/** What was said of the snapshot before and is still so need not be read every night. */
+function describeKnown({ knownFindings, source }: BackupResult): string {
+  const warnings = knownFindings.filter(finding => finding.severity === 'warning').length
+  if (warnings === 0) return ''
+  return `  ${counted(warnings, 'warning')} as before: "lifeboat probe ${source}"\n`
 }

@@ -6,6 +6,7 @@ import { describeWithPostgres, startTestCluster, type TestCluster } from '../../
 import { type AppError, isAppError } from '../../base/errors.ts'
 import { Secret } from '../../base/secret.ts'
 import {
+  BaseBackup,
   type ConnectionSettings,
   findPostgresTools,
   openSession,
@@ -84,9 +85,16 @@ describeWithPostgres('PostgreSQL clients', () => {
 
   it('names the mend for a role without REPLICATION', async () => {
     const args = ['-D', join(dir, 'base'), '-X', 'none']
-    const error = await failure(runTool(test.tools, { tool: 'pg_basebackup', args, settings: app }, 'copy the cluster'))
-    expect(error.message).toMatch(/may not replicate|no replication connection/)
-    expect(error.hint).toMatch(/ALTER ROLE "app" WITH REPLICATION|pg_hba/)
+    const signal = new AbortController().signal
+    const ask = { settings: app, versionNumber: 150_000, label: 'x', signal }
+    for (const attempt of [
+      () => runTool(test.tools, { tool: 'pg_basebackup', args, settings: app }, 'copy the cluster'),
+      () => BaseBackup.start(ask),
+    ]) {
+      const error = await failure(attempt())
+      expect(error.message).toMatch(/may not replicate|no replication connection/)
+      expect(error.hint).toMatch(/ALTER ROLE "app" WITH REPLICATION|pg_hba/)
+    }
   })
 
   it('never puts the password on a command line', async () => {

@@ -14,7 +14,7 @@ interface Meaning {
 }
 
 interface Rule {
-  /** SQLSTATE or Node's error code. */
+  /** SQLSTATE or Node's error code. Without any, only the words tell it, and they go before all codes. */
   readonly codes: readonly string[]
   /** The same thing in the words of a tool's stderr. */
   readonly text: RegExp
@@ -229,7 +229,9 @@ function toAppError(
 ): AppError {
   const place = describeConnection(settings, database)
   const rule =
-    RULES.find(each => code !== undefined && each.codes.includes(code)) ?? RULES.find(r => r.text.test(message))
+    RULES.find(each => each.codes.length === 0 && each.text.test(message)) ??
+    RULES.find(each => code !== undefined && each.codes.includes(code)) ??
+    RULES.find(each => each.text.test(message))
   const meaning = rule?.meaning(settings, message)
   const context = { server: place, said: lastLines(message), ...(code === undefined ? {} : { sqlState: code }) }
   if (meaning)

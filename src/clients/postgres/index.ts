@@ -1,3 +1,4 @@
+export { type BackupPart, BaseBackup } from './base-backup.ts'
 export { postgresError } from './errors.ts'
 export {
   freePort,

@@ -43,7 +43,7 @@ const SESSION_SETTINGS = [
 export async function openSession(settings: ConnectionSettings, request: SessionRequest = {}): Promise<Session> {
   throwIfAborted(request.signal)
   const database = request.database ?? settings.database
-  const client = await connect(settings, database, request)
+  const client = await connectClient(settings, database, request)
   const session = new PgSession(settings, database, client)
   const abort = (): void => void client.end().catch(() => {})
   request.signal?.addEventListener('abort', abort, { once: true })
@@ -115,7 +115,15 @@ class PgSession implements Session {
   }
 }
 
-async function connect(settings: ConnectionSettings, database: string, request: SessionRequest): Promise<pg.Client> {
+/** A network that is gone without a word is noticed about a minute after the last one. */
+const KEEP_ALIVE_AFTER_MS = 30_000
+
+/** The driver's bare connection. Throws as `openSession` does. The caller ends it. */
+export async function connectClient(
+  settings: ConnectionSettings,
+  database: string,
+  request: SessionRequest & { readonly replication?: boolean },
+): Promise<pg.Client> {
   let failure: unknown
   for (const ssl of await tlsAttempts(settings)) {
     const client = new pg.Client({
@@ -128,6 +136,8 @@ async function connect(settings: ConnectionSettings, database: string, request: 
       connectionTimeoutMillis: settings.connectTimeoutSeconds * 1000,
       application_name: request.applicationName ?? 'lifeboat',
       keepAlive: true,
+      keepAliveInitialDelayMillis: KEEP_ALIVE_AFTER_MS,
+      ...(request.replication === true ? { replication: 'true' } : {}),
       ...(settings.options === undefined ? {} : { options: settings.options }),
     })
     // A connection that breaks later says so by an event; without a listener it would end the process.

@@ -2,6 +2,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { contentOf, engineOptions, SteppedClock } from '../../../test/helpers/engine.ts'
 import { AppError } from '../../base/errors.ts'
 import { silentLogger } from '../../base/logger.ts'
+import type { Finding } from '../../model/finding.ts'
 import type { BackupType } from '../../model/manifest.ts'
 import type { NodeMeta } from '../../model/node.ts'
 import { labelsOf } from '../../model/recovery-point.ts'
@@ -32,6 +33,7 @@ class ScriptedSource implements Source {
   files: Record<string, string> = {}
   unchanged = false
   complete = true
+  findings: Finding[] = []
   failAfter: string | undefined
   requests: CaptureRequest[] = []
   opened: string[] = []
@@ -46,7 +48,11 @@ class ScriptedSource implements Source {
     return Promise.resolve({
       entries: () => this.#entries(),
       finish: () =>
-        Promise.resolve({ capturedAt: new Date(this.requests.length * 1000), findings: [], complete: this.complete }),
+        Promise.resolve({
+          capturedAt: new Date(this.requests.length * 1000),
+          findings: this.findings,
+          complete: this.complete,
+        }),
       close: () => {
         this.closed += 1
         return this.failAfter === undefined ? Promise.resolve() : Promise.reject(new Error('close failed too'))
@@ -96,6 +102,19 @@ describe('backup', () => {
     logger: silentLogger,
     scratchDir: '/nowhere',
     ...more,
+  })
+
+  it('tells findings that the snapshot before has apart from news, errors never', async () => {
+    const of = (severity: Finding['severity'], message: string): Finding => {
+      return { severity, code: 'x', subject: 'app', message }
+    }
+    source.findings = [of('warning', 'old library 3.40'), of('error', 'broken')]
+    expect((await backup(request('full'))).knownFindings).toEqual([])
+    const again = await backup(request('incremental'))
+    expect(again.findings).toHaveLength(2)
+    expect(again.knownFindings).toEqual([of('warning', 'old library 3.40')])
+    source.findings = [of('warning', 'old library 3.41')]
+    expect((await backup(request('incremental'))).knownFindings).toEqual([])
   })
 
   const paths = async (id: string): Promise<string[]> => {

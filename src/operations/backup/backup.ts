@@ -42,6 +42,8 @@ export interface BackupResult {
   readonly bytesStored: number
   readonly durationMs: number
   readonly findings: readonly Finding[]
+  /** Those of them that the snapshot before has word for word; errors are news each time. */
+  readonly knownFindings: readonly Finding[]
   /** False when something is missing from the snapshot or changed while it was read. */
   readonly complete: boolean
 }
@@ -112,8 +114,15 @@ async function record(request: BackupRequest, under: Under): Promise<BackupResul
     bytesStored: writing.progress.bytesStored,
     durationMs: Math.round(request.clock.monotonicMs() - under.startedMs),
     findings: tree.manifest.findings,
+    knownFindings: tree.manifest.findings.filter(finding => isKnown(finding, parent?.manifest.findings ?? [])),
     complete: tree.summary.complete,
   }
+}
+
+function isKnown(finding: Finding, before: readonly Finding[]): boolean {
+  const { severity, code, subject, message } = finding
+  if (severity === 'error') return false
+  return before.some(each => each.code === code && each.subject === subject && each.message === message)
 }
 
 function manifestOf(

@@ -1,15 +1,17 @@
 import { afterEach, beforeEach, expect, it } from 'vitest'
 import { backUp, engineOptions, SteppedClock } from '../../../test/helpers/engine.ts'
 import { labelsToTags } from '../../model/recovery-point.ts'
-import { createRepository, type Repository } from '../../repository/index.ts'
+import { createRepository, openRepository, type Repository } from '../../repository/index.ts'
 import { MemoryStorage } from '../../storage/memory/memory-storage.ts'
 import { type ForgetRequest, forget } from './forget.ts'
 
+let storage: MemoryStorage
 let repository: Repository
 const signal = new AbortController().signal
 
 beforeEach(async () => {
-  repository = await createRepository(new MemoryStorage(), engineOptions(new SteppedClock()))
+  storage = new MemoryStorage()
+  repository = await createRepository(storage, engineOptions(new SteppedClock()))
 })
 afterEach(() => repository.close())
 
@@ -63,6 +65,28 @@ it('frees the space with prune, and what stays is whole', async () => {
   expect((await repository.statistics()).storedBytes).toBeLessThan(before.storedBytes)
   expect((await repository.check({ readData: 1, signal })).findings).toEqual([])
   expect(await days()).toEqual([3])
+})
+
+it('keeps what the rules say of what another forget has left, not of what was there before', async () => {
+  for (const day of [1, 2, 3, 4]) await addSnapshot(day, 'app')
+  const other = await openRepository(storage, engineOptions(new SteppedClock()))
+  const { snapshots } = await other.listSnapshots()
+  const save = storage.save.bind(storage)
+  let raced = false
+  // Between our looking and our lock another program takes the two that we mean to keep.
+  storage.save = async (key, data) => {
+    if (key.startsWith('locks/') && !raced) {
+      raced = true
+      await other.removeSnapshots(snapshots.slice(2).map(({ id }) => id))
+    }
+    return save(key, data)
+  }
+  const result = await forget(request({ keep: { last: 2 } }))
+  expect(raced).toBe(true)
+  expect(result.removed).toBe(0)
+  expect(result.groups[0]?.keep.map(({ snapshot }) => snapshot.time.getUTCDate()).toSorted()).toEqual([1, 2])
+  expect(await days()).toEqual([1, 2])
+  await other.close()
 })
 
 it('refuses an empty set of rules before anything else', async () => {

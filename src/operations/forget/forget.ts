@@ -36,14 +36,23 @@ export interface ForgetResult {
 /** Drops snapshots that no rule keeps; the newest of each group always stays. */
 export async function forget(request: ForgetRequest): Promise<ForgetResult> {
   assertRules(request.keep)
-  const { snapshots } = await request.repository.listSnapshots()
-  const own = snapshots.filter(snapshot => request.sources.includes(labelsOf(snapshot.tags).source ?? ''))
-  const groups = decide(own, request)
-  const gone = groups.flatMap(group => group.remove.map(snapshot => snapshot.id))
-  const { dryRun, signal, lockWaitMs } = request
-  if (!dryRun && gone.length > 0) await request.repository.removeSnapshots(gone, { signal, lockWaitMs })
+  const { repository, dryRun, signal, lockWaitMs } = request
+  let groups = decide((await repository.listSnapshots()).snapshots, request)
+  if (!dryRun && listGone(groups).length > 0) {
+    // Decided again on what is there once nobody else can forget: the rules hold for what will be left.
+    const choose = (snapshots: readonly Snapshot[]): readonly Id[] => {
+      groups = decide(snapshots, request)
+      return listGone(groups)
+    }
+    await repository.removeSnapshots(choose, { signal, lockWaitMs })
+  }
+  const gone = listGone(groups)
   const prune = await pruneAfter(request, gone)
   return { dryRun, groups, removed: gone.length, prune }
+}
+
+function listGone(groups: readonly ForgetGroup[]): Id[] {
+  return groups.flatMap(group => group.remove.map(snapshot => snapshot.id))
 }
 
 async function pruneAfter(request: ForgetRequest, gone: readonly Id[]): Promise<PruneReport | undefined> {
@@ -54,8 +63,9 @@ async function pruneAfter(request: ForgetRequest, gone: readonly Id[]): Promise<
 }
 
 function decide(snapshots: readonly Snapshot[], request: ForgetRequest): ForgetGroup[] {
+  const own = snapshots.filter(snapshot => request.sources.includes(labelsOf(snapshot.tags).source ?? ''))
   const context = { timezone: request.timezone, now: request.clock.now() }
-  return [...groupForRetention(snapshots)].map(([group, members]) => {
+  return [...groupForRetention(own)].map(([group, members]) => {
     const decisions = applyRetention(members, request.keep, context)
     return {
       group,

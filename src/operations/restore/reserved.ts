@@ -1,6 +1,6 @@
-import { realpath } from 'node:fs/promises'
-import { basename, dirname, join, sep } from 'node:path'
+import { sep } from 'node:path'
 import { AppError } from '../../base/errors.ts'
+import { realPathOf } from '../../base/real-path.ts'
 
 /**
  * Throws `target-invalid` for a target in one of the folders that are ours: a restored file named `config` would destroy
@@ -19,16 +19,6 @@ export async function refuseReserved(target: string, reserved: readonly string[]
 
 /** A server's, not a place in the file system. */
 export const URL_FORM = /^[a-z][a-z0-9+.-]*:\/\//i
-
-/** Without symbolic links, as far as the path exists. */
-async function realPathOf(path: string): Promise<string> {
-  try {
-    return await realpath(path)
-  } catch {
-    const parent = dirname(path)
-    return parent === path ? path : join(await realPathOf(parent), basename(path))
-  }
-}
 
 /** Does one of our folders lie in the target? A swap would take it away with the rest. Gives the first. */
 export async function findReservedIn(target: string, reserved: readonly string[]): Promise<string | undefined> {

@@ -44,9 +44,11 @@ export const postgresOptions = z.object({
     .boolean()
     .default(true)
     .describe('Logical: capture roles, their grants and tablespaces too. As a superuser this holds password hashes.'),
-  schemas: patterns.describe('Logical: only these schemas. Patterns as pg_dump’s: `shop`, `app_*`.'),
+  schemas: patterns.describe('Logical: only these schemas: `shop`, `app_*`, `"My Shop"`.'),
   excludeSchemas: patterns.describe('Logical: not these schemas.'),
-  tables: patterns.describe('Logical: only these tables: `film`, `shop.*`, `"Order"`.'),
+  tables: patterns.describe(
+    'Logical: only these tables: `film`, `shop.*`, `"My Shop"."Order"`; patterns as psql’s, an error when one fits none.',
+  ),
   excludeTables: patterns.describe('Logical: not these tables.'),
   excludeTableData: patterns.describe('Logical: these tables without their rows: `public.session`, `log_*`.'),
   jobs: z
@@ -69,7 +71,7 @@ export const postgresOptions = z.object({
     .enum(['auto', 'local', 'network'])
     .default('auto')
     .describe(
-      'Physical: `local` reads the data directory, only what changed; `network` copies all by pg_basebackup; `auto` takes the first that works.',
+      'Physical: `local` reads the data directory, only what changed; `network` copies all over a replication connection, as pg_basebackup does; `auto` takes the first that works.',
     ),
   slot: z
     .string()

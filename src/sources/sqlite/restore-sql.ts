@@ -1,6 +1,7 @@
 import { rename, rm } from 'node:fs/promises'
 import { extname } from 'node:path'
 import { AppError, throwIfAborted } from '../../base/errors.ts'
+import { holdingPath } from '../../base/hold-path.ts'
 import type { CheckOutcome, RestoredBytes, RestoreOutcome, RestoreRequest } from '../source.ts'
 import { applyMeta, createPrivate, likeExisting, removePartialSidecars } from './restore-file.ts'
 import {
@@ -31,6 +32,15 @@ export async function restoreSql(request: RestoreRequest, text: SqlText, part: S
   const asText = extname(target.path).toLowerCase() === '.sql'
   if (!asText && part === 'data') throw needsSchema(target)
   requireLeave(request, target, undefined)
+  return await holdingPath(target.path, () => restoreInto(request, target, text, asText))
+}
+
+async function restoreInto(
+  request: RestoreRequest,
+  target: Target,
+  text: SqlText,
+  asText: boolean,
+): Promise<RestoreOutcome> {
   const session = new Session(request.signal)
   try {
     if (request.beforeChange === undefined) await requireFree(target, session)

@@ -14,6 +14,8 @@ import { type Session, SessionFault } from './session.ts'
 /** Files that SQLite keeps beside a database, and that would be applied to whatever lies at its path. */
 export const SIDECARS = ['-wal', '-shm', '-journal'] as const
 
+const PARTIAL = '.lifeboat-partial'
+
 const ORPHAN_TRIES = 20
 const ORPHAN_PAUSE_MS = 50
 
@@ -46,10 +48,12 @@ export async function locateTarget(
     if (existing) path = await realpath(path)
     else if (create) await mkdir(dirname(path), { recursive: true, mode: 0o700 })
     if (existing && !existing.isFile()) throw notAFile(path)
+    // The longest of the names that a restore needs beside it: SQLite's journal of what is being written.
+    await statOrNothing(`${path}${PARTIAL}-journal`)
     return {
       path,
       existing,
-      partial: `${path}.lifeboat-partial`,
+      partial: `${path}${PARTIAL}`,
       failed: `${path}.lifeboat-failed`,
       marker: restoringMarker(path),
     }
@@ -231,6 +235,13 @@ export function targetError(error: unknown, path: string): unknown {
     return new AppError('target-full', `no space left to restore ${basename(path)} to ${dirname(path)}`, {
       cause: error,
       hint: 'Free space and run the same command again: it goes on where it was.',
+    })
+  }
+  if (code === 'ENAMETOOLONG') {
+    const bytes = Buffer.byteLength(basename(path))
+    return new AppError('target-invalid', `the path is too long to restore to: ${path} (its name has ${bytes} bytes)`, {
+      cause: error,
+      hint: 'Choose a shorter one with --to: beside the file a restore needs names that are 25 bytes longer.',
     })
   }
   return new AppError('target-invalid', `cannot write ${path}: ${messageOf(error)}`, {

@@ -21,7 +21,7 @@ import {
 import { SqliteProcess } from '../../../test/helpers/sqlite-process.ts'
 import { AppError } from '../../base/errors.ts'
 import type { Manifest } from '../../model/manifest.ts'
-import type { RestoreOutcome, RestoreRequest } from '../source.ts'
+import type { FileToRestore, RestoreOutcome, RestoreRequest } from '../source.ts'
 import { SqliteSource } from './sqlite-source.ts'
 
 let dir = ''
@@ -236,6 +236,28 @@ describe('restore', { timeout: 30_000 }, () => {
     expect(outcome.checks.find(check => check.name === 'foreign_key_check')).toMatchObject({ passed: true, found: '3' })
     const uncounted = await restore({ force: true, snapshot: { ...snapshot.reader, manifest: undefined } })
     expect(uncounted.findings.map(finding => finding.code)).toEqual(['foreign-key-violations'])
+  })
+
+  it('lets no second restore at the same target, and is not disturbed by it', async () => {
+    const second: unknown[] = []
+    const during = {
+      ...snapshot.reader,
+      restoreFiles: async (files: Iterable<FileToRestore>) => {
+        second.push(await restore().catch((error: unknown) => error))
+        return await snapshot.reader.restoreFiles(files)
+      },
+    }
+    await restore({ snapshot: during })
+    expect(second).toMatchObject([{ code: 'target-in-use' }])
+    expect(readFileSync(target).equals(captured())).toBe(true)
+  })
+
+  it('refuses a name that leaves no room for those beside it', async () => {
+    const longest = join(dir, 'out', 'x'.repeat(230))
+    await restore({ target: longest })
+    const error = await restore({ target: `${longest}x` }).catch((reason: unknown) => reason)
+    expect(error).toMatchObject({ code: 'target-invalid', message: expect.stringContaining('231 bytes') as string })
+    expect(readdirSync(join(dir, 'out'))).toEqual(['x'.repeat(230)])
   })
 
   it('refuses paths that are not in the snapshot, and snapshots of something else', async () => {

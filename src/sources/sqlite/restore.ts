@@ -1,6 +1,7 @@
 import { rename } from 'node:fs/promises'
 import { extname } from 'node:path'
 import { AppError, throwIfAborted } from '../../base/errors.ts'
+import { holdingPath } from '../../base/hold-path.ts'
 import type { Finding } from '../../model/finding.ts'
 import { isPart } from '../../model/manifest.ts'
 import type { MaskedColumn } from '../../model/masking/outcome.ts'
@@ -47,6 +48,10 @@ export async function restoreDatabase(request: RestoreRequest): Promise<RestoreO
     return await restoreTables(request, entry, [])
   if (part !== undefined) return await restoreSql(request, await textOfWhole(request, entry, part), part)
   const target = await locateTarget(request.target, entry.path)
+  return await holdingPath(target.path, () => restoreInto(request, target, entry.node))
+}
+
+async function restoreInto(request: RestoreRequest, target: Target, node: TreeNode): Promise<RestoreOutcome> {
   const interrupted = await readMarker(target)
   requireLeave(request, target, interrupted)
   // Started now, so that it is up when the checks need it.
@@ -55,7 +60,7 @@ export async function restoreDatabase(request: RestoreRequest): Promise<RestoreO
     // With a last word before the change, whoever uses the target may be sent away by then.
     if (request.beforeChange === undefined) await requireFree(target, session)
     else await requirePartialFree(target)
-    const restoring = { request, target, node: entry.node, session }
+    const restoring = { request, target, node, session }
     const inPlace = target.existing !== undefined && request.delta && !request.mask
     const done = inPlace ? await rewriteInPlace(restoring) : await writeBeside(restoring)
     const findings = interrupted === undefined ? [] : [resumed(target, interrupted)]

@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process'
-import { chmod, mkdir, mkdtemp, readdir, rm, stat, symlink, utimes, writeFile } from 'node:fs/promises'
+import { chmod, mkdir, mkdtemp, readdir, rename, rm, stat, symlink, utimes, writeFile } from 'node:fs/promises'
 import { homedir, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
@@ -114,6 +114,26 @@ async function otherFileSystem(): Promise<string | undefined> {
   }
   return undefined
 }
+
+test('nothing is written to the empty place of a disk that was taken away', async () => {
+  const [root, away] = [join(folder, 'repo'), join(folder, 'away')]
+  const storage = new LocalStorage(root)
+  await storage.save('wal/1/a', Buffer.from('x'))
+  for (const leave of ['nothing', 'an empty mount point']) {
+    await rename(root, away)
+    if (leave !== 'nothing') await mkdir(root)
+    for (const key of ['wal/1/b', 'wal/2/b', 'wal/1/b']) {
+      await expect(storage.save(key, Buffer.from('x'))).rejects.toMatchObject({
+        code: expect.stringMatching(/^storage-(not-found|failed)$/) as string,
+      })
+    }
+    if (leave !== 'nothing') expect(await readdir(root)).toEqual([])
+    await rm(root, { recursive: true, force: true })
+    await rename(away, root)
+    await storage.save('wal/1/b', Buffer.from('x'))
+  }
+  expect((await readdir(join(root, 'wal'))).toSorted()).toEqual(['1'])
+})
 
 test('a file in the place of a folder is a clear error', async () => {
   await writeFile(join(folder, 'file'), 'x')

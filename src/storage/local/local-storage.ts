@@ -40,6 +40,8 @@ export class LocalStorage implements Storage {
   /** Folders of the repository that lie on another file system than its root. */
   readonly #apart = new Set<string>()
   #swept: Promise<void> | undefined
+  /** Inode of the root once anything was read from it or written to it. */
+  #rootSeen: bigint | undefined
 
   /** @param root absolute */
   constructor(root: string) {
@@ -78,6 +80,7 @@ export class LocalStorage implements Storage {
     try {
       const file = await open(path, constants.O_RDONLY)
       try {
+        await this.#rememberRoot()
         const range = options.range ?? { offset: 0, length: (await file.stat()).size }
         return await readExactly(file, range.offset, range.length, options.into)
       } finally {
@@ -100,6 +103,7 @@ export class LocalStorage implements Storage {
         await move(unfinished, path)
       })
       await syncFolder(dirname(path))
+      await this.#rememberRoot()
     } catch (error) {
       this.#folders.clear()
       throw storageError(`cannot write ${key} to ${this.location}`, error)
@@ -199,9 +203,30 @@ export class LocalStorage implements Storage {
     await this.#swept
   }
 
+  async #rememberRoot(): Promise<void> {
+    this.#rootSeen ??= await this.#rootInode()
+  }
+
+  async #rootInode(): Promise<bigint | undefined> {
+    return (await stat(this.#root, { bigint: true }).catch(() => undefined))?.ino
+  }
+
+  /**
+   * Where a disk was taken away, an empty mount point is left, or nothing: what is written there would be hidden, or
+   * missing, when the disk is back. Asked whenever a folder must be made, as it must in an empty place. The device's
+   * number is not compared: it may be another one then.
+   */
+  async #requireSameRoot(): Promise<void> {
+    if (this.#rootSeen === undefined || this.#rootSeen === (await this.#rootInode())) return
+    throw new AppError('storage-failed', `the folder ${this.#root} is gone, or another one than before`, {
+      hint: 'Bring its disk back, then try again.',
+    })
+  }
+
   /** Creates a folder and its parents, each made durable in its own parent. */
   async #createFolder(folder: string): Promise<void> {
     if (this.#folders.has(folder)) return
+    await this.#requireSameRoot()
     try {
       await mkdir(folder, { mode: 0o700 })
       await syncFolder(dirname(folder))

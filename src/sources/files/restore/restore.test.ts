@@ -90,6 +90,34 @@ async function contentOf(path: Buffer, there: BigIntStats): Promise<string> {
   return there.isFile() ? (await readFile(path)).toString('base64') : ''
 }
 
+describe('a target', () => {
+  it('takes one restore at a time, and a second one does not disturb it', async () => {
+    await writeFile(join(live, 'file'), 'content')
+    const { reader } = await capture()
+    const second: unknown[] = []
+    const during: SnapshotReader = {
+      ...reader,
+      restoreFiles: async files => {
+        second.push(await restore(reader, { force: true }).catch((error: unknown) => error))
+        return await reader.restoreFiles(files)
+      },
+    }
+    await restore(during)
+    expect(second).toMatchObject([{ code: 'target-in-use' }])
+    expect(await readFile(join(out, 'file'), 'utf8')).toBe('content')
+  })
+
+  it('of a path that is too long is refused', async () => {
+    await writeFile(join(live, 'file'), 'content')
+    const { reader } = await capture()
+    const error = await restore(reader, { target: join(dir, 'x'.repeat(256)) }).catch((reason: unknown) => reason)
+    expect(error).toMatchObject({
+      code: 'target-invalid',
+      message: expect.stringMatching(/^the path is too long/) as string,
+    })
+  })
+})
+
 describe('a round trip', () => {
   it('brings back types, content, links, modes, times and names', async () => {
     await mkdir(join(live, 'sub/read-only'), { recursive: true })

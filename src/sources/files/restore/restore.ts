@@ -1,6 +1,7 @@
 import { chmodSync, lstatSync, mkdirSync, rmdirSync, unlinkSync } from 'node:fs'
 import { realpath, rm } from 'node:fs/promises'
 import { AppError, messageOf, systemCode, throwIfAborted } from '../../../base/errors.ts'
+import { holdingPath } from '../../../base/hold-path.ts'
 import type { TreeNode } from '../../../model/node.ts'
 import { dropKeptPath, keptPathOf, swapIn } from '../../kept-path.ts'
 import type { CheckOutcome, RestoreOutcome, RestoreRequest, SnapshotEntry } from '../../source.ts'
@@ -23,9 +24,11 @@ import { restoreExactTimes, restoreTimes } from './times.ts'
  */
 export async function restoreFolder(request: RestoreRequest): Promise<RestoreOutcome> {
   throwIfAborted(request.signal)
-  const swaps = request.force && !request.delta && request.include.length === 0
-  if (swaps && (await isFilledFolder(request.target))) return await restoreBySwap(request)
-  return await writeFolder(request)
+  return await holdingPath(request.target, async () => {
+    const swaps = request.force && !request.delta && request.include.length === 0
+    if (swaps && (await isFilledFolder(request.target))) return await restoreBySwap(request)
+    return await writeFolder(request)
+  })
 }
 
 async function restoreBySwap(request: RestoreRequest): Promise<RestoreOutcome> {

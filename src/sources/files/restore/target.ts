@@ -86,6 +86,12 @@ export function targetError(target: string, error: unknown): AppError {
       cause: error,
     })
   }
+  if (code === 'ENAMETOOLONG') {
+    return new AppError('target-invalid', `the path is too long to restore to: ${target}`, {
+      hint: 'Choose a shorter one with --to.',
+      cause: error,
+    })
+  }
   const reason = code === 'EACCES' || code === 'EPERM' ? 'permission denied' : messageOf(error)
   return new AppError('target-invalid', `cannot restore to ${target}: ${reason}`, {
     hint: 'Choose another folder with --to, or make this one writable.',

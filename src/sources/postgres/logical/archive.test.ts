@@ -1,6 +1,8 @@
+import { Readable } from 'node:stream'
 import { describe, expect, it } from 'vitest'
 import { clearArchiveTime } from './archive-header.ts'
 import { schemaFingerprint, stableSql } from './sql-text.ts'
+import { readToc } from './toc.ts'
 
 /** What pg_dump writes: magic, version, sizes, format, compression, seven numbers of time. */
 function header(minor: number, second: number): Buffer {
@@ -39,6 +41,23 @@ describe('archive header', () => {
       const before = Buffer.from(bytes)
       clearArchiveTime(bytes)
       expect(bytes.equals(before)).toBe(true)
+    }
+  })
+})
+
+describe('table of contents', () => {
+  const read = (bytes: Buffer) => readToc(Readable.from([bytes]) as AsyncIterable<Buffer>)
+
+  it('of a form that we do not know, or of none, is refused', async () => {
+    for (const bytes of [header(99, 3), header(13, 3), Buffer.alloc(100)]) {
+      await expect(read(bytes)).rejects.toMatchObject({ code: 'unsupported' })
+    }
+  })
+
+  it('that is cut is damage', async () => {
+    const whole = header(14, 3)
+    for (const length of [3, 9, 40]) {
+      await expect(read(whole.subarray(0, length))).rejects.toMatchObject({ code: 'damaged' })
     }
   })
 })

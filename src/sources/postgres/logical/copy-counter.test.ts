@@ -34,8 +34,8 @@ test('counts rows however the text is cut', () => {
       }
       expect(Object.fromEntries(counter.rows)).toEqual({
         'public.film': 5,
-        'My "Schema.empty': 0,
-        'shop.Order.Line': 2,
+        '"My ""Schema".empty': 0,
+        'shop."Order.Line"': 2,
       })
       expect(counter.whole).toBe(true)
     }),

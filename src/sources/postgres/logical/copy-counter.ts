@@ -1,3 +1,5 @@
+import { displayName } from './table-pattern.ts'
+
 const NEWLINE = 10
 const BACKSLASH = 92
 const DOT = 46
@@ -6,7 +8,7 @@ const COPY = new RegExp(`^COPY ${PART}\\.${PART} \\(.*\\) FROM stdin;$`)
 /** A statement before the rows; longer lines are not one. */
 const MAX_STATEMENT_BYTES = 1024 * 1024
 
-/** Counts the rows of each table in the SQL that pg_restore writes, as it comes by. Names are `schema.table`. */
+/** Counts the rows of each table in the SQL that pg_restore writes, as it comes by. Names as the manifest's. */
 export class CopyCounter {
   readonly rows = new Map<string, number>()
   #table: string | undefined
@@ -39,7 +41,7 @@ export class CopyCounter {
     if (this.#table === undefined) {
       const match = line[0] === 67 ? COPY.exec(line.toString('utf8')) : null
       if (!match) return
-      this.#table = `${plain(match[1] ?? '')}.${plain(match[2] ?? '')}`
+      this.#table = displayName({ schema: plain(match[1] ?? ''), name: plain(match[2] ?? '') })
       this.#count = 0
     } else if (isEndMark(line, 0, line.length)) {
       this.rows.set(this.#table, (this.rows.get(this.#table) ?? 0) + this.#count)

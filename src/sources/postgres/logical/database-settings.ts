@@ -24,8 +24,12 @@ export function databaseLines(list: string): string[] {
   return list.split('\n').filter(line => /^\d+; \d+ \d+ (DATABASE|ACL - DATABASE|COMMENT - DATABASE)/.test(line))
 }
 
-/** Reads what pg_restore writes for those; the statements are for a database called `name`. */
-export function parseDatabaseStatements(sql: string, name: string): DatabaseStatements {
+const OPTIONAL = / (?:OWNER|TABLESPACE) = \S+/g
+/** The first server that knows other providers of locales than the system's. */
+const PROVIDERS_SINCE = 150_000
+
+/** Reads what pg_restore writes for those; the statements are for a database called `name` on a server of that version. */
+export function parseDatabaseStatements(sql: string, name: string, versionNumber: number): DatabaseStatements {
   const own = quoteIdentifier(name)
   const renamed = (line: string, forms: readonly RegExp[]): string[] => {
     const match = forms.map(form => form.exec(line)).find(found => found !== null)
@@ -33,8 +37,10 @@ export function parseDatabaseStatements(sql: string, name: string): DatabaseStat
   }
   const lines = sql.split('\n')
   const create = lines.map(line => CREATE.exec(line)?.[1]).find(options => options !== undefined)
+  // A newer pg_restore says it to an older server too, which then refuses the whole statement.
+  const unknown = versionNumber < PROVIDERS_SINCE ? / (?:OWNER|TABLESPACE|LOCALE_PROVIDER) = \S+/g : OPTIONAL
   return {
-    createOptions: create?.replace(/ (?:OWNER|TABLESPACE) = \S+/g, ''),
+    createOptions: create?.replace(unknown, ''),
     settings: lines.flatMap(line => renamed(line, [SETTING, COMMENT])),
     grants: lines.flatMap(line => renamed(line, [ROLE, GRANT])),
   }

@@ -9,7 +9,7 @@ import {
 } from '../../../clients/postgres/index.ts'
 import type { ManifestTable } from '../../../model/manifest.ts'
 import { type ColumnsByTable, listColumns } from './table-columns.ts'
-import { selects, type TableFilter, type TableName } from './table-pattern.ts'
+import { displayName, selects, type TableFilter, type TableName } from './table-pattern.ts'
 
 export interface DatabaseTable extends TableName {
   /** Heap and TOAST, without indexes. */
@@ -94,7 +94,7 @@ export class DatabaseSnapshot {
     for (const table of this.tables) {
       if (table.partitioned) continue
       const rows = await countTable(this.session, table)
-      const name = `${table.schema}.${table.name}`
+      const name = displayName(table)
       counted.push({ name, rows, columns: this.#columns.get(name) ?? [] })
     }
     return counted
@@ -102,9 +102,19 @@ export class DatabaseSnapshot {
 
   /** Throws when the session that holds the snapshot was lost: what was read with it may be anything. */
   async requireAlive(): Promise<void> {
+    this.throwIfLost()
+    await this.session.query('SELECT 1')
+  }
+
+  throwIfLost(): void {
     const { broken, settings, database } = this.session
     if (broken) throw postgresError(broken, settings, `read ${database}`, database)
-    await this.session.query('SELECT 1')
+  }
+
+  /** Calls back when the session is lost, until the returned function is called. */
+  onLost(call: () => void): () => void {
+    this.session.client.once('error', call)
+    return () => void this.session.client.removeListener('error', call)
   }
 
   async close(): Promise<void> {
@@ -159,8 +169,8 @@ export async function listTables(session: Session, filter: TableFilter): Promise
 }
 
 async function readFacts(session: Session): Promise<DatabaseFacts> {
-  const [row] = await session.query<Omit<DatabaseFacts, 'extensions' | 'sizeBytes'> & { size: string }>(`
-    SELECT d.datname AS name, pg_get_userbyid(d.datdba) AS owner, pg_encoding_to_char(d.encoding) AS encoding,
+  const [row] = await session.query<Omit<DatabaseFacts, 'name' | 'extensions' | 'sizeBytes'> & { size: string }>(`
+    SELECT pg_get_userbyid(d.datdba) AS owner, pg_encoding_to_char(d.encoding) AS encoding,
       d.datcollate AS collation, d.datctype AS "characterType", pg_database_size(d.oid) AS size,
       (CASE WHEN pg_is_in_recovery() THEN pg_last_wal_replay_lsn() ELSE pg_current_wal_lsn() END)::text AS "logPosition"
     FROM pg_database d WHERE d.datname = current_database()`)
@@ -169,5 +179,6 @@ async function readFacts(session: Session): Promise<DatabaseFacts> {
     `SELECT extname AS name, extversion AS version FROM pg_extension WHERE extname <> 'plpgsql' ORDER BY 1`,
   )
   const { size, ...facts } = row
-  return { ...facts, sizeBytes: Number(size), extensions }
+  // Names of databases are bytes to the server: seen from a database of another encoding they read wrong.
+  return { ...facts, name: session.database, sizeBytes: Number(size), extensions }
 }

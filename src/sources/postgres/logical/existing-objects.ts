@@ -20,7 +20,7 @@ const CATALOG = `
       JOIN pg_attribute a ON a.attrelid = d.adrelid AND a.attnum = d.adnum
   UNION ALL SELECT 'STATISTICS', n.nspname, s.stxname
     FROM pg_statistic_ext s JOIN pg_namespace n ON n.oid = s.stxnamespace
-  UNION ALL SELECT 'OWNED BY ' || tn.nspname || '.' || t.relname, n.nspname, c.relname
+  UNION ALL SELECT format('OWNED BY "%s"."%s"', replace(tn.nspname, '"', '""'), replace(t.relname, '"', '""')), n.nspname, c.relname
     FROM pg_depend d JOIN pg_class c ON c.oid = d.objid AND c.relkind = 'S' JOIN pg_namespace n ON n.oid = c.relnamespace
       JOIN pg_class t ON t.oid = d.refobjid JOIN pg_namespace tn ON tn.oid = t.relnamespace
     WHERE d.classid = 'pg_class'::regclass AND d.refclassid = 'pg_class'::regclass AND d.deptype IN ('a', 'i')`

@@ -17,8 +17,8 @@ import type { DatabaseSnapshot } from './database-snapshot.ts'
 import { DumpContent, TextContent } from './dump-content.ts'
 import { type DatabasePlan, GLOBALS_FILE, NOTES_FILE, type PlannedArchive, planDatabase } from './plan.ts'
 import { restoreNotes } from './restore-notes.ts'
-import { schemaFingerprint, stableSql } from './sql-text.ts'
-import { filterArguments } from './table-pattern.ts'
+import { encodingArguments, schemaFingerprint, stableSql } from './sql-text.ts'
+import { filterArguments } from './table-filter.ts'
 
 export interface LogicalCaptureInit {
   readonly settings: ConnectionSettings
@@ -148,17 +148,24 @@ export class LogicalCapture implements Capture {
           '--compress=0',
           '--no-password',
           `--snapshot=${snapshot.id}`,
+          ...encodingArguments(snapshot.facts.encoding),
           `--lock-wait-timeout=${options.lockTimeoutSeconds * 1000}`,
           ...archive.args,
         ],
         settings,
         signal: request.signal,
       })
+      // pg_dump itself may wait for hours for a network that is gone.
+      const forget = snapshot.onLost(() => void child.stop())
       const content: DumpContent = new DumpContent(
         child,
-        async () =>
-          requireSuccess(child, await child.wait(), { settings, tool: 'pg_dump' }, `dump ${settings.database}`),
+        async () => {
+          const exit = await child.wait()
+          if (exit.code !== 0) snapshot.throwIfLost()
+          requireSuccess(child, exit, { settings, tool: 'pg_dump' }, `dump ${settings.database}`)
+        },
         () => {
+          forget()
           if (this.#open.delete(content)) this.#slots.release()
         },
       )
@@ -179,6 +186,7 @@ export class LogicalCapture implements Capture {
     const { settings, snapshot } = database
     const text = await readSchemaText(tools, settings, request.signal, [
       `--snapshot=${snapshot.id}`,
+      ...encodingArguments(snapshot.facts.encoding),
       ...filterArguments(options),
     ])
     database.fingerprint = schemaFingerprint(text)

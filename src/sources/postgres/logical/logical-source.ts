@@ -23,6 +23,7 @@ import { LogicalTargets } from './logical-targets.ts'
 import { probeLogical } from './probe-logical.ts'
 import { restoreLogical } from './restore-logical.ts'
 import { chooseDatabases, fittingTools, isSuperuser } from './server-facts.ts'
+import { checkFilter } from './table-filter.ts'
 import { verifyLogical } from './verify-logical.ts'
 
 const TYPES: readonly BackupType[] = ['full', 'incremental', 'differential', 'schema', 'data']
@@ -66,6 +67,7 @@ export class LogicalSource implements Source {
       tools: await fittingTools(session, this.#options),
       superuser: await isSuperuser(session),
     }))
+    await checkFilter(settings, names, this.#options, request.signal)
     const snapshots = await takeSnapshots(settings, names, this.#options, request)
     return new LogicalCapture({ settings, options: this.#options, tools, request, snapshots, superuser })
   }

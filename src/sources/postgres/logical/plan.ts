@@ -3,7 +3,8 @@ import { quoteName } from '../../../clients/postgres/index.ts'
 import type { BackupType } from '../../../model/manifest.ts'
 import type { PostgresOptions } from '../options.ts'
 import type { DatabaseTable } from './database-snapshot.ts'
-import { filterArguments } from './table-pattern.ts'
+import { filterArguments } from './table-filter.ts'
+import { toolTablePattern } from './table-pattern.ts'
 
 /** Roles and their grants. */
 export const GLOBALS_FILE = 'globals.sql'
@@ -47,7 +48,7 @@ export function planDatabase(
   const args = [
     ...only,
     ...filterArguments(options),
-    ...options.excludeTableData.flatMap(pattern => ['--exclude-table-data', pattern]),
+    ...options.excludeTableData.flatMap(pattern => ['--exclude-table-data', toolTablePattern(pattern)]),
     ...big.flatMap(table => ['--exclude-table-data', quoteName(table.schema, table.name)]),
   ]
   return { main: { path: `${stem}.dump`, args }, schemaPath: `${stem}.schema.sql`, partsFolder, parts }

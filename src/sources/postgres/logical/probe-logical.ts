@@ -10,6 +10,7 @@ import type { SourceContext } from '../../source.ts'
 import type { PostgresOptions } from '../options.ts'
 import { listTables } from './database-snapshot.ts'
 import { chooseDatabases, fittingTools, isSuperuser } from './server-facts.ts'
+import { checkFilter } from './table-filter.ts'
 
 /** What stands in the way of a capture, each with the command that mends it. Throws when the server can't be asked. */
 export async function probeLogical(
@@ -23,6 +24,7 @@ export async function probeLogical(
     await fittingTools(session, options)
     return { databases: await chooseDatabases(session, options), superuser: await isSuperuser(session), session }
   })
+  await checkFilter(settings, start.databases, options, signal)
   const findings: Finding[] = []
   if (options.globals && !start.superuser) findings.push(passwordsUnread(name, settings))
   for (const database of start.databases) {

@@ -2,6 +2,7 @@ import type { Session } from '../../../clients/postgres/index.ts'
 import type { ManifestServerDatabase, ManifestTable } from '../../../model/manifest.ts'
 import type { CheckOutcome } from '../../source.ts'
 import { countTable, listTables } from './database-snapshot.ts'
+import { displayName } from './table-pattern.ts'
 
 const EVERYTHING = { tables: [], excludeTables: [], schemas: [], excludeSchemas: [] }
 const SHOWN = 5
@@ -16,7 +17,7 @@ export async function checkRows(
   const found: ManifestTable[] = []
   const names = new Set(wanted.map(table => table.name))
   for (const table of await listTables(session, EVERYTHING)) {
-    const name = `${table.schema}.${table.name}`
+    const name = displayName(table)
     if (names.has(name)) found.push({ name, rows: await countTable(session, table) })
   }
   return compareRows(`row counts of ${database.name}`, wanted, found)

@@ -24,7 +24,7 @@ import { fileName, GLOBALS_FILE } from './plan.ts'
 import { readReplaced } from './replaced-database.ts'
 import { checkRows } from './restore-checks.ts'
 import { createRoles, missingRoles, rolesFinding, ungrantableOwners } from './roles.ts'
-import { rolesIn, schemaFingerprint } from './sql-text.ts'
+import { encodingArguments, rolesIn, schemaFingerprint } from './sql-text.ts'
 import { databaseExists, StagingDatabase } from './staging-database.ts'
 
 /**
@@ -93,7 +93,7 @@ async function readStatements(restore: DatabaseRestore, name: string): Promise<D
   }
   const list = join(request.scratchDir, `database-${fileName(restore.target)}`)
   await writeFile(list, `${databaseLines(await run(['--list'])).join('\n')}\n`, { mode: 0o600 })
-  return parseDatabaseStatements(await run([`--use-list=${list}`, '--file=-']), name)
+  return parseDatabaseStatements(await run([`--use-list=${list}`, '--file=-']), name, restore.admin.versionNumber)
 }
 
 /** Archives into a database that is there: all sections, in the order that lets indexes and keys come last. */
@@ -145,7 +145,12 @@ function loadRequest({ settings, into, request, more, options }: LoadRun, args: 
 async function check(restore: DatabaseRestore, staging: string, findings: Finding[]): Promise<CheckOutcome[]> {
   const { settings, database, type, tools, request } = restore
   const { signal } = request
-  const text = await readSchemaText(tools, { ...settings, database: staging }, signal, [])
+  const text = await readSchemaText(
+    tools,
+    { ...settings, database: staging },
+    signal,
+    encodingArguments(database.encoding),
+  )
   const capturedBy = String(request.snapshot.manifest?.database?.properties['pgDumpVersion'] ?? '')
   // Other versions may write the same schema in other words.
   const comparable = capturedBy === tools.version && !restore.partial

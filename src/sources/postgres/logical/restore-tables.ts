@@ -11,10 +11,10 @@ import { listExisting } from './existing-objects.ts'
 import { fileName } from './plan.ts'
 import { prepareRoles } from './restore-database.ts'
 import { databaseExists } from './staging-database.ts'
-import type { TableName } from './table-pattern.ts'
+import { displayName, type TableName } from './table-pattern.ts'
 import { BEGIN_SCRIPT, COMMIT_SCRIPT, countScript, mendScript, openScript, TOKEN_LINE_BYTES } from './table-script.ts'
 import { chooseTables, selectEntries, type TableSelection } from './table-selection.ts'
-import { parseToc, type TocEntry } from './toc.ts'
+import { readToc, type TocEntry } from './toc.ts'
 
 /**
  * Called with the transaction open and nothing done in it, not even a lock taken: what is there can still be read, and
@@ -37,7 +37,7 @@ export async function restoreTables(
     })
   }
   const [main = ''] = restore.database.archives
-  const toc = parseToc(await listToc(restore, main))
+  const toc = await readToc(restore.archives.read(main))
   const tables = chooseTables(toc, request.selection ?? {})
   const existing = await withSession(restore.settings, { database: target, signal: request.signal }, listExisting)
   const { tables: named = [], schemas = [] } = request.selection ?? {}
@@ -51,16 +51,6 @@ export async function restoreTables(
   const rows = expectedRows(restore, tables)
   const say = `${rows.reduce((sum, table) => sum + table.rows, 0)} rows in ${rows.length} tables`
   return { checks: [{ name: `row counts of ${target}`, passed: true, expected: say, found: say }], findings }
-}
-
-async function listToc(restore: DatabaseRestore, path: string): Promise<string> {
-  let text = ''
-  const { tools, request, archives } = restore
-  const list = { args: ['--list', '--verbose'], settings: undefined, signal: request.signal }
-  await runOverArchive(tools, list, archives.read(path), 'list an archive', async child => {
-    text = await child.readText()
-  })
-  return text
 }
 
 function requireForce(restore: DatabaseRestore, selection: TableSelection): void {
@@ -84,7 +74,7 @@ function existingTables(selection: TableSelection): TableName[] {
 }
 
 function nameOf(table: TableName | undefined): string {
-  return table === undefined ? '' : `${table.schema}.${table.name}`
+  return table === undefined ? '' : displayName(table)
 }
 
 /** psql runs our script and, between its parts, what pg_restore writes. COMMIT is sent only when all went well. */
@@ -165,7 +155,7 @@ async function pump(
 ): Promise<void> {
   if (entries.length === 0) return
   const list = join(restore.request.scratchDir, `entries-${fileName(restore.target)}`)
-  await writeFile(list, `${entries.map(entry => entry.line).join('\n')}\n`, { mode: 0o600 })
+  await writeFile(list, `${entries.map(entry => `${entry.id};`).join('\n')}\n`, { mode: 0o600 })
   await pumpArchive(restore, psql, path, [`--use-list=${list}`, ...more])
 }
 

@@ -14,6 +14,14 @@ export function stableSql(text: string): string {
   return content.replace(RESTRICT, (_, un: string | undefined) => `\\${un ?? ''}restrict ${key}`)
 }
 
+/** What pg_dump can't write as UTF-8, or must not: nobody knows what the bytes mean. */
+const AS_THEY_ARE = new Set(['SQL_ASCII', 'MULE_INTERNAL'])
+
+/** Makes pg_dump write UTF-8 whatever the database's encoding: names are read here, and patterns are UTF-8 as well. */
+export function encodingArguments(encoding: string): string[] {
+  return AS_THEY_ARE.has(encoding) ? [] : ['--encoding=UTF8']
+}
+
 /** What a schema is apart from who owns it and may use it: no comments, session settings, owners, grants, blank lines. */
 const INCIDENTAL =
   /^(--|\\(un)?restrict |SET [a-z_]+ = |SELECT pg_catalog\.set_config|ALTER .* OWNER TO .*;$|(GRANT|REVOKE) .*;$|ALTER DEFAULT PRIVILEGES .*;$|\s*$)/

@@ -1,9 +1,30 @@
+import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { isAppError } from '../../../base/errors.ts'
-import { matchesTable, selects, type TableFilter } from './table-pattern.ts'
+import { displayName, isName, matchesTable, selects, type TableFilter, toolTablePattern } from './table-pattern.ts'
 
 const all: TableFilter = { tables: [], excludeTables: [], schemas: [], excludeSchemas: [] }
 const t = (name: string, schema = 'public') => ({ schema, name })
+
+describe('names for people', () => {
+  it('are patterns that fit one table alone', () => {
+    const parts = fc.stringMatching(/^[a-zA-Z."*?$ |é\\]{1,8}$/)
+    fc.assert(
+      fc.property(parts, parts, parts, parts, (schema, name, otherSchema, otherName) => {
+        const pattern = displayName({ schema, name })
+        expect(isName(pattern)).toBe(true)
+        const same = schema === otherSchema && name === otherName
+        expect(matchesTable(pattern, { schema, name })).toBe(true)
+        expect(matchesTable(pattern, { schema: otherSchema, name: otherName })).toBe(same)
+      }),
+    )
+  })
+
+  it('are plain where they can be', () => {
+    expect(displayName(t('film'))).toBe('public.film')
+    expect(displayName(t('b.c', 'My "a"'))).toBe('"My ""a"""."b.c"')
+  })
+})
 
 describe('table patterns', () => {
   const cases: Array<[string, string, string, boolean]> = [
@@ -21,12 +42,25 @@ describe('table patterns', () => {
     ['a+b', 'public', 'aab', false],
     ['"say ""hi"""', 'public', 'say "hi"', true],
     ['"*"', 'public', 'x', false],
+    ['Ünï', 'public', 'Ünï', true],
+    ['Ünï', 'public', 'ünï', false],
+    ['?', 'public', '😀', true],
+    ['pre"Fix"*', 'public', 'preFix-1', true],
+    ['"my shop".*', 'my shop', 'Order Item', true],
+    ['my shop.order item', 'my shop', 'order item', true],
+    ['a/b[0-9]', 'public', 'a/b[0-9]', true],
   ]
   for (const [pattern, schema, name, fits] of cases) {
     it(`${pattern} ${fits ? 'fits' : 'does not fit'} ${schema}.${name}`, () => {
       expect(matchesTable(pattern, t(name, schema))).toBe(fits)
     })
   }
+
+  it('become those of pg_dump', () => {
+    expect(toolTablePattern('film_*')).toBe('*."film_"*')
+    expect(toolTablePattern('Shop."Order?"')).toBe('"shop"."Order?"')
+    expect(toolTablePattern('a+[b]')).toBe('*."a+[b]"')
+  })
 
   it('combines as pg_dump does', () => {
     expect(selects(all, t('x'))).toBe(true)

@@ -1,11 +1,12 @@
 import { AppError } from '../../../base/errors.ts'
+import { quoteIdentifier } from '../../../clients/postgres/index.ts'
 
 export interface TableName {
   readonly schema: string
   readonly name: string
 }
 
-/** Which tables and schemas a person wants. Patterns are pg_dump's: `film`, `shop.*`, `"Order"`, `log_?`. */
+/** Which tables and schemas a person wants. Patterns as psql's and pg_dump's: `film`, `shop.*`, `"Order"`, `log_?`. */
 export interface TableFilter {
   readonly tables: readonly string[]
   readonly excludeTables: readonly string[]
@@ -13,17 +14,19 @@ export interface TableFilter {
   readonly excludeSchemas: readonly string[]
 }
 
-/** pg_dump's own arguments for a filter. */
-export function filterArguments(filter: TableFilter): string[] {
-  return [
-    ...filter.tables.flatMap(pattern => ['--table', pattern]),
-    ...filter.excludeTables.flatMap(pattern => ['--exclude-table', pattern]),
-    ...filter.schemas.flatMap(pattern => ['--schema', pattern]),
-    ...filter.excludeSchemas.flatMap(pattern => ['--exclude-schema', pattern]),
-  ]
+/** A name that can be typed as it is, on a command line or in SQL; any other is quoted. */
+const PLAIN_NAME = /^[a-z_][a-z0-9_$]*$/
+
+/** `public.film`, `"my shop"."Order"`: never the same for two tables, and a pattern that fits this table alone. */
+export function displayName(table: TableName): string {
+  return `${displayPart(table.schema)}.${displayPart(table.name)}`
 }
 
-/** Whether pg_dump, given the filter, takes this table. A table without a schema in its pattern fits in any. */
+export function displayPart(name: string): string {
+  return PLAIN_NAME.test(name) ? name : quoteIdentifier(name)
+}
+
+/** Whether a capture with the filter takes this table. A table without a schema in its pattern fits in any. */
 export function selects(filter: TableFilter, table: TableName): boolean {
   const fits = (pattern: string): boolean => matchesTable(pattern, table)
   const inSchema = (pattern: string): boolean => matchesName(pattern, table.schema)
@@ -34,51 +37,92 @@ export function selects(filter: TableFilter, table: TableName): boolean {
 }
 
 export function matchesTable(pattern: string, table: TableName): boolean {
-  const [first, second] = splitPattern(pattern)
-  if (second === undefined) return toRegExp(first).test(table.name)
-  return toRegExp(first).test(table.schema) && toRegExp(second).test(table.name)
+  const { schema, name } = tablePattern(pattern)
+  return (schema === undefined || toRegExp(schema).test(table.schema)) && toRegExp(name).test(table.name)
 }
 
 export function matchesName(pattern: string, name: string): boolean {
-  return toRegExp(pattern).test(name)
+  return toRegExp(namePattern(pattern)).test(name)
 }
 
-/** At the dot outside of quotes. Throws `usage` for three parts or an open quote. */
-function splitPattern(pattern: string): [string, string | undefined] {
-  const parts = ['']
-  let quoted = false
-  for (const char of pattern) {
-    if (char === '"') quoted = !quoted
-    if (char === '.' && !quoted) parts.push('')
-    else parts[parts.length - 1] += char
-  }
-  if (quoted || parts.length > 2 || parts.includes('')) {
-    throw new AppError('usage', `${pattern} is not a table pattern`, {
-      hint: 'Write "table" or "schema.table"; * and ? are wildcards, double quotes keep capital letters.',
-    })
-  }
-  return [parts[0] ?? '', parts[1]]
+/** The same as a pattern of pg_dump, which would take other characters for those of a regular expression. */
+export function toolTablePattern(pattern: string): string {
+  const { schema, name } = tablePattern(pattern)
+  // Without a schema pg_dump would look along the search path only.
+  return `${schema === undefined ? '*' : toTool(schema)}.${toTool(name)}`
 }
 
-const compiled = new Map<string, RegExp>()
+export function toolNamePattern(pattern: string): string {
+  return toTool(namePattern(pattern))
+}
 
-/** `*` and `?` are wildcards; outside of double quotes letters are folded to lower case. @see psql's "Patterns" */
-function toRegExp(pattern: string): RegExp {
-  const known = compiled.get(pattern)
-  if (known) return known
-  let source = ''
+/** True when it names one thing, not any that fit. */
+export function isName(pattern: string): boolean {
+  return split(pattern).every(part => part.every(piece => piece !== '*' && piece !== '?'))
+}
+
+/** Text to be taken as it is has a `"` before it; the wildcards stand alone. */
+type Piece = '*' | '?' | `"${string}`
+type Part = readonly Piece[]
+
+function tablePattern(pattern: string): { readonly schema: Part | undefined; readonly name: Part } {
+  const [first, second, ...more] = split(pattern)
+  if (first === undefined || more.length > 0) throw invalid(pattern)
+  return second === undefined ? { schema: undefined, name: first } : { schema: first, name: second }
+}
+
+/** A schema's: nothing is separated by dots in it. */
+function namePattern(pattern: string): Part {
+  const parts = split(pattern)
+  return parts.flatMap((part, i) => (i === 0 ? part : ['".' as const, ...part]))
+}
+
+const known = new Map<string, Part[]>()
+
+/** At the dots outside of double quotes; letters outside of them are folded as SQL folds them, A to Z only. */
+function split(pattern: string): readonly Part[] {
+  const found = known.get(pattern)
+  if (found) return found
+  const parts: Piece[][] = [[]]
   let quoted = false
   for (let i = 0; i < pattern.length; i++) {
     const char = pattern[i] ?? ''
-    if (char === '"' && quoted && pattern[i + 1] === '"') {
-      source += '"'
-      i++
-    } else if (char === '"') quoted = !quoted
-    else if (!quoted && char === '*') source += '.*'
-    else if (!quoted && char === '?') source += '.'
-    else source += (quoted ? char : char.toLowerCase()).replace(/[\\^$.*+?()[\]{}|]/g, '\\$&')
+    const pieces = parts.at(-1) ?? []
+    if (char === '"' && quoted && pattern[i + 1] === '"') i++
+    else if (char === '"') {
+      quoted = !quoted
+      continue
+    } else if (char === '.' && !quoted) {
+      parts.push([])
+      continue
+    } else if (!quoted && (char === '*' || char === '?')) {
+      pieces.push(char)
+      continue
+    }
+    const text = quoted ? char : char.replace(/[A-Z]/, letter => letter.toLowerCase())
+    const last = pieces.at(-1)
+    if (last?.startsWith('"') === true) pieces[pieces.length - 1] = `${last as `"${string}`}${text}`
+    else pieces.push(`"${text}`)
   }
-  const expression = new RegExp(`^${source}$`, 's')
-  compiled.set(pattern, expression)
-  return expression
+  if (quoted || parts.some(part => part.length === 0)) throw invalid(pattern)
+  known.set(pattern, parts)
+  return parts
+}
+
+function toRegExp(part: Part): RegExp {
+  const source = part.map(piece => {
+    if (piece === '*') return '.*'
+    return piece === '?' ? '.' : piece.slice(1).replace(/[\\^$.*+?()[\]{}|/]/g, '\\$&')
+  })
+  return new RegExp(`^${source.join('')}$`, 'su')
+}
+
+function toTool(part: Part): string {
+  return part.map(piece => (piece === '*' || piece === '?' ? piece : quoteIdentifier(piece.slice(1)))).join('')
+}
+
+function invalid(pattern: string): AppError {
+  return new AppError('usage', `${pattern} is not a table pattern`, {
+    hint: 'Write "table" or "schema.table"; * and ? are wildcards. Double quotes keep capitals, spaces and dots: \'"My Shop"."Order"\'.',
+  })
 }

@@ -1,6 +1,6 @@
 import { quoteLiteral, quoteName } from '../../../clients/postgres/index.ts'
 import type { ManifestTable } from '../../../model/manifest.ts'
-import type { TableName } from './table-pattern.ts'
+import { displayName, type TableName } from './table-pattern.ts'
 
 const LOCK_TIMEOUT = '60s'
 
@@ -77,7 +77,7 @@ export function countScript(expected: ReadonlyArray<TableName & ManifestTable>):
       table => `DO $lifeboat$ DECLARE n bigint; BEGIN
   SELECT count(*) INTO n FROM ONLY ${quoteName(table.schema, table.name)};
   IF n <> ${table.rows} THEN
-    RAISE EXCEPTION 'lifeboat: %', ${quoteLiteral(`${table.schema}.${table.name}`)} || ' has ' || n || ' rows, not ${table.rows}';
+    RAISE EXCEPTION 'lifeboat: %', ${quoteLiteral(displayName(table))} || ' has ' || n || ' rows, not ${table.rows}';
   END IF; END $lifeboat$;`,
     ),
   )

@@ -1,6 +1,8 @@
 import { AppError } from '../../../base/errors.ts'
+import { quoteName } from '../../../clients/postgres/index.ts'
 import type { DatabaseSelection } from '../../source.ts'
-import { matchesName, matchesTable, type TableName } from './table-pattern.ts'
+import { listNames } from './table-filter.ts'
+import { displayName, matchesName, matchesTable, type TableName } from './table-pattern.ts'
 import type { TocEntry } from './toc.ts'
 
 /** What of an archive brings some tables back, given what the target has. */
@@ -13,7 +15,7 @@ export interface TableSelection {
   readonly after: readonly TocEntry[]
 }
 
-/** What is in the target, as `kind|schema|tag`, for the kinds of `EXISTENCE`. */
+/** What is in the target, as `objectKey` says it, for the kinds of `EXISTENCE`. */
 export type ExistingObjects = ReadonlySet<string>
 
 /** Each kind comes back when the target lacks it. Their tags name them as the target's catalog is asked. */
@@ -54,7 +56,7 @@ const BEFORE: ReadonlySet<string> = new Set([
 ])
 
 export function objectKey(kind: string, schema: string | undefined, tag: string): string {
-  return `${kind}|${schema ?? ''}|${tag}`
+  return [kind, schema ?? '', tag].join('\0')
 }
 
 /** The tables of an archive that a person asked for. Throws `not-found` for a name that fits none. */
@@ -74,10 +76,7 @@ export function chooseTables(toc: readonly TocEntry[], selection: DatabaseSelect
   for (const { pattern, test } of fits) {
     if (![...all.values()].some(test)) {
       throw new AppError('not-found', `the snapshot holds no table ${pattern}`, {
-        hint: `It holds: ${[...all.values()]
-          .map(t => `${t.schema}.${t.name}`)
-          .slice(0, 20)
-          .join(', ')}.`,
+        hint: `${listNames([...all.values()].map(displayName))} Quote them for the shell: --table '"My Shop"."Order"'.`,
       })
     }
   }
@@ -158,7 +157,9 @@ function hasItsTable(
   entry: TocEntry,
 ): boolean {
   if (!ON_TABLES.has(entry.kind)) return true
-  const tables = toc.filter(each => each.schema === entry.schema && entry.tag.startsWith(`${each.tag} `))
+  const tables = toc.filter(
+    each => each.schema === entry.schema && entry.tag.startsWith(`${each.tag} `) && entry.dependsOn.includes(each.id),
+  )
   return tables.some(
     table =>
       created.has(table.id) ||
@@ -195,7 +196,8 @@ function isOwnSequence(
   existing: ExistingObjects,
 ): boolean {
   const { schema, tag } = set
-  if (tables.some(table => existing.has(objectKey(`OWNED BY ${table.schema}.${table.name}`, schema, tag)))) return true
+  if (tables.some(table => existing.has(objectKey(`OWNED BY ${quoteName(table.schema, table.name)}`, schema, tag))))
+    return true
   return toc.some(
     each => each.kind === 'SEQUENCE' && each.schema === schema && each.tag === tag && reached.has(each.id),
   )

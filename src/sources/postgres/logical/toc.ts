@@ -1,4 +1,6 @@
-/** One line of an archive's table of contents. */
+import { AppError } from '../../../base/errors.ts'
+
+/** One entry of an archive's table of contents. */
 export interface TocEntry {
   readonly id: number
   /** `TABLE`, `FK CONSTRAINT`, ... */
@@ -8,60 +10,147 @@ export interface TocEntry {
   /** The object's name; for what hangs on a table: `film film_pkey`. */
   readonly tag: string
   readonly dependsOn: readonly number[]
-  /** As pg_restore printed it, for `--use-list`. */
-  readonly line: string
 }
 
-/** Kinds of more than one word; a kind of one word is told by its form. */
-const KINDS = [
-  'MATERIALIZED VIEW DATA',
-  'MATERIALIZED VIEW',
-  'TABLE DATA',
-  'TABLE ATTACH',
-  'INDEX ATTACH',
-  'FK CONSTRAINT',
-  'CHECK CONSTRAINT',
-  'SEQUENCE SET',
-  'SEQUENCE OWNED BY',
-  'ROW SECURITY',
-  'DEFAULT ACL',
-  'EVENT TRIGGER',
-  'DATABASE PROPERTIES',
-  'FOREIGN TABLE',
-  'FOREIGN DATA WRAPPER',
-  'FOREIGN SERVER',
-  'USER MAPPING',
-  'ACCESS METHOD',
-  'OPERATOR CLASS',
-  'OPERATOR FAMILY',
-  'PROCEDURAL LANGUAGE',
-  'SHELL TYPE',
-  'PUBLICATION TABLES IN SCHEMA',
-  'PUBLICATION TABLE',
-  'BLOB METADATA',
-  'STATISTICS DATA',
-  'SECURITY LABEL',
-  'TEXT SEARCH CONFIGURATION',
-  'TEXT SEARCH DICTIONARY',
-  'TEXT SEARCH PARSER',
-  'TEXT SEARCH TEMPLATE',
-  'LARGE OBJECT',
-]
-const LINE = new RegExp(`^(\\d+); \\d+ \\d+ (${KINDS.join('|')}|[A-Z]+) (\\S+) (.*) \\S+$`)
-const DEPENDS = /^;\s+depends on:((?: \d+)+)/
+const MAGIC = 'PGDMP'
+const CUSTOM_FORMAT = 1
+/** Numbers: seconds, minutes, hours, day, month, year, daylight saving. */
+const TIME_FIELDS = 7
+/** PostgreSQL 12 to 15 write 1.14, 16 writes 1.15, 17 and 18 write 1.16. */
+const [OLDEST_MINOR, NEWEST_MINOR] = [14, 16]
 
-/** What `pg_restore --list --verbose` prints. Names of schemas and owners with spaces in them are not understood. */
-export function parseToc(text: string): TocEntry[] {
-  const entries: Array<TocEntry & { dependsOn: number[] }> = []
-  for (const line of text.split('\n')) {
-    const depends = DEPENDS.exec(line)
-    if (depends) {
-      entries.at(-1)?.dependsOn.push(...(depends[1] ?? '').trim().split(' ').map(Number))
-      continue
-    }
-    const [, id, kind, schema, tag] = LINE.exec(line) ?? []
-    if (id === undefined || kind === undefined || schema === undefined || tag === undefined) continue
-    entries.push({ id: Number(id), kind, schema: schema === '-' ? undefined : schema, tag, dependsOn: [], line })
+/**
+ * Reads the table of contents at the start of an archive that pg_dump wrote in its custom format. What `pg_restore
+ * --list` prints can't be taken apart: names with spaces in them, of schemas and owners too, run into one another.
+ * Reads no more of `bytes` than that. Throws `unsupported` for a form we do not know, `damaged` for what is cut.
+ *
+ * @see PostgreSQL's src/bin/pg_dump/pg_backup_archiver.c, WriteHead and WriteToc
+ */
+export async function readToc(bytes: AsyncIterable<Buffer>): Promise<TocEntry[]> {
+  const reader = new ArchiveReader(bytes)
+  const { minor, offsetBytes } = await readHead(reader)
+  const entries: TocEntry[] = []
+  for (let left = await reader.int(); left > 0; left--) {
+    const { definition, ...entry } = await readEntry(reader, minor, offsetBytes)
+    if (entry.kind === 'ENCODING') reader.decodeAs(definition)
+    entries.push(entry)
   }
+  await reader.close()
   return entries
+}
+
+interface ArchiveForm {
+  readonly minor: number
+  readonly offsetBytes: number
+}
+
+async function readHead(reader: ArchiveReader): Promise<ArchiveForm> {
+  const magic = (await reader.bytes(MAGIC.length)).toString('latin1')
+  const [major = 0, minor = 0, , intBytes = 0, offsetBytes = 0, format = 0] = await reader.bytes(6)
+  const known = magic === MAGIC && major === 1 && minor >= OLDEST_MINOR && minor <= NEWEST_MINOR
+  if (!known || format !== CUSTOM_FORMAT || intBytes !== 4) {
+    throw new AppError('unsupported', `an archive of the form ${major}.${minor} can't be taken apart`, {
+      hint: 'Restore the whole database to a new name, and take the tables from there.',
+    })
+  }
+  // How it is compressed: one byte since 1.15, before it was a number.
+  await (minor >= 15 ? reader.bytes(1) : reader.int())
+  for (let field = 0; field < TIME_FIELDS; field++) await reader.int()
+  // The database, the server's version, pg_dump's.
+  for (let field = 0; field < 3; field++) await reader.text()
+  return { minor, offsetBytes }
+}
+
+async function readEntry(
+  reader: ArchiveReader,
+  minor: number,
+  offsetBytes: number,
+): Promise<TocEntry & { readonly definition: string }> {
+  const id = await reader.int()
+  await reader.int() // it has data
+  await reader.text() // OIDs of its catalog and its own
+  await reader.text()
+  const tag = (await reader.text()) ?? ''
+  const kind = (await reader.text()) ?? ''
+  await reader.int() // section
+  const definition = (await reader.text()) ?? ''
+  await reader.text() // how to drop it
+  await reader.text() // COPY
+  const schema = await reader.text()
+  await reader.text() // tablespace
+  await reader.text() // access method
+  if (minor >= 16) await reader.int() // relkind
+  await reader.text() // owner
+  await reader.text() // with OIDs
+  const dependsOn: number[] = []
+  for (let on = await reader.text(); on !== undefined; on = await reader.text()) dependsOn.push(Number(on))
+  await reader.bytes(1 + offsetBytes) // where its data is
+  return { id, kind, schema: schema === '' ? undefined : schema, tag, dependsOn, definition }
+}
+
+/** Of the server's encodings those that a decoder knows; all else is UTF-8, or read as such. */
+const ENCODINGS: ReadonlyArray<[RegExp, string]> = [
+  [/^LATIN1$/, 'iso-8859-1'],
+  [/^LATIN2$/, 'iso-8859-2'],
+  [/^LATIN9$/, 'iso-8859-15'],
+  [/^WIN(\d+)$/, 'windows-$1'],
+  [/^KOI8([RU])$/, 'koi8-$1'],
+  [/^EUC_(JP|KR)$/, 'euc-$1'],
+]
+
+/** Nobody's function is as long; more is asked for where something else was read than was written. */
+const LONGEST_TEXT_BYTES = 256 * 1024 * 1024
+
+class ArchiveReader {
+  readonly #source: AsyncIterator<Buffer>
+  #rest: Buffer = Buffer.alloc(0)
+  #decoder = new TextDecoder()
+
+  constructor(source: AsyncIterable<Buffer>) {
+    this.#source = source[Symbol.asyncIterator]()
+  }
+
+  /** From an entry `SET client_encoding = 'LATIN1';`. */
+  decodeAs(statement: string): void {
+    const name = /'([^']+)'/.exec(statement)?.[1] ?? 'UTF8'
+    const found = ENCODINGS.find(([form]) => form.test(name))
+    if (found) this.#decoder = new TextDecoder(name.replace(found[0], found[1]))
+  }
+
+  async bytes(count: number): Promise<Buffer> {
+    const parts = [this.#rest]
+    for (let there = this.#rest.length; there < count; ) {
+      const next = await this.#source.next()
+      if (next.done === true) throw cut()
+      parts.push(next.value)
+      there += next.value.length
+    }
+    const all = parts.length === 1 ? this.#rest : Buffer.concat(parts)
+    this.#rest = all.subarray(count)
+    return all.subarray(0, count)
+  }
+
+  /** A sign byte, then the amount with its lowest byte first. */
+  async int(): Promise<number> {
+    const bytes = await this.bytes(5)
+    const amount = bytes.readUInt32LE(1)
+    return bytes[0] === 0 ? amount : -amount
+  }
+
+  /** Its length comes first; a negative one is no text at all. */
+  async text(): Promise<string | undefined> {
+    const length = await this.int()
+    if (length > LONGEST_TEXT_BYTES) throw cut()
+    return length < 0 ? undefined : this.#decoder.decode(await this.bytes(length))
+  }
+
+  async close(): Promise<void> {
+    await this.#source.return?.()
+  }
+}
+
+function cut(): AppError {
+  return new AppError('damaged', 'an archive ends within its table of contents', {
+    hint: 'Run "lifeboat check --read-data", and restore an earlier snapshot.',
+  })
 }

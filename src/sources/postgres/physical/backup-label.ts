@@ -38,6 +38,12 @@ export function parseTablespaceMap(text: string): Map<string, string> {
   return map
 }
 
+/** The same the other way round; empty where there are none. What lies within the data directory has no link. */
+export function writeTablespaceMap(places: ReadonlyMap<string, string>): string {
+  const linked = [...places].filter(([, path]) => path.startsWith('/'))
+  return linked.map(([oid, path]) => `${oid} ${path.replaceAll(/[\\\n\r]/g, '\\$&')}\n`).join('')
+}
+
 // A line end within a path must not split the line; these private-use characters stand in for it.
 const ESCAPED = new Map([
   ['\n', '\ue00a'],

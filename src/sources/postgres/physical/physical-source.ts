@@ -5,6 +5,7 @@ import {
   type ConnectionSettings,
   findPostgresTools,
   openSession,
+  type Session,
   withSession,
 } from '../../../clients/postgres/index.ts'
 import type { Finding } from '../../../model/finding.ts'
@@ -67,13 +68,26 @@ export class PhysicalSource implements Source {
       return await withSession(settings, { signal }, async session => {
         const facts = await readClusterFacts(session)
         requireVersion(facts)
-        await findPostgresTools(session, this.#options.binDir)
-        return await probeCluster(session, facts, this.slot, await this.#whyNotLocal(facts))
+        const found = await probeCluster(session, facts, this.slot, await this.#whyNotLocal(facts))
+        return [...found, ...(await this.#probePrograms(session))]
       })
     } catch (error) {
       if (isAppError(error, 'interrupted') || !isAppError(error)) throw error
       const { message, hint, code } = error
       return [{ severity: 'error', code, subject: `source ${this.name}`, message, ...(hint ? { hint } : {}) }]
+    }
+  }
+
+  /** A capture needs none of PostgreSQL's programs; receiving the log and looking at what is restored do. */
+  async #probePrograms(server: Session): Promise<Finding[]> {
+    try {
+      await findPostgresTools(server, this.#options.binDir)
+      return []
+    } catch (error) {
+      if (!isAppError(error, 'tool-missing')) throw error
+      const { message, hint } = error
+      const finding = { severity: 'warning', code: 'client-unfit', subject: `source ${this.name}`, message } as const
+      return [hint === undefined ? finding : { ...finding, hint }]
     }
   }
 
@@ -94,8 +108,7 @@ export class PhysicalSource implements Source {
       })
     }
     request.logger.info(`copying ${this.name} over the network`, { reason })
-    const tools = await findPostgresTools(facts, this.#options.binDir)
-    return await startNetworkCapture({ source: this.name, settings, tools, request })
+    return await startNetworkCapture({ source: this.name, settings, request })
   }
 
   async restore(request: RestoreRequest): Promise<RestoreOutcome> {

@@ -1,4 +1,5 @@
-import { readdir } from 'node:fs/promises'
+import { readdir, stat, truncate } from 'node:fs/promises'
+import { join } from 'node:path'
 import { AppError } from '../../../base/errors.ts'
 import {
   type ConnectionSettings,
@@ -8,6 +9,7 @@ import {
   startTool,
   withSession,
 } from '../../../clients/postgres/index.ts'
+import { parseWalFileName } from '../../../model/wal.ts'
 import type { LogArchiver, LogReceiving, LogSlot, LogState, SourceContext, SourceLog } from '../../source.ts'
 
 export interface PostgresLogOptions {
@@ -36,7 +38,10 @@ export class PostgresLog implements SourceLog {
 
   async receive({ folder, signal }: LogReceiving): Promise<void> {
     const settings = await this.#options.connection()
-    const tools = await withSession(settings, { signal }, session => findPostgresTools(session, this.#options.binDir))
+    const { tools, segmentBytes } = await withSession(settings, { signal }, async session => ({
+      tools: await findPostgresTools(session, this.#options.binDir),
+      segmentBytes: (await readState(session, this.#options.slot)).segmentBytes,
+    }))
     const tool = 'pg_receivewal'
     const slot = ['-S', this.#options.slot, '-w']
     const run = async (args: readonly string[]): Promise<void> => {
@@ -49,8 +54,22 @@ export class PostgresLog implements SourceLog {
     }
     await run([...slot, '--create-slot', '--if-not-exists'])
     await requireSlotFits(settings, this.#options.slot, folder)
+    await emptyUnpadded(folder, segmentBytes)
     await run([...slot, '-D', folder, '--no-loop', '-s', STATUS_INTERVAL_SECONDS])
     if (!signal.aborted) throw new AppError('source-unreachable', 'the server ended the stream of its log')
+  }
+}
+
+/**
+ * pg_receivewal fills a segment with zeros before it writes to it. Where the disk was full then, it leaves a part of
+ * them, which it refuses for ever. An empty one tells it where to go on, and it fills that anew.
+ */
+async function emptyUnpadded(folder: string, segmentBytes: number): Promise<void> {
+  for (const name of await readdir(folder)) {
+    if (parseWalFileName(name)?.kind !== 'partial') continue
+    const path = join(folder, name)
+    const { size } = await stat(path)
+    if (size !== segmentBytes) await truncate(path)
   }
 }
 

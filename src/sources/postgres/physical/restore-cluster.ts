@@ -1,5 +1,6 @@
 import { realpath } from 'node:fs/promises'
 import { AppError, isAppError, systemCode, throwIfAborted } from '../../../base/errors.ts'
+import { holdingPath } from '../../../base/hold-path.ts'
 import type { RestoreOutcome, RestoreRequest } from '../../source.ts'
 import { textProperty } from './cluster-properties.ts'
 import { type ClusterRestore, replaceCluster } from './replace-cluster.ts'
@@ -28,6 +29,11 @@ export async function restoreCluster(restore: ClusterRestore): Promise<RestoreOu
   }
   throwIfAborted(request.signal)
   const path = await realpath(request.target).catch(() => request.target)
+  return await holdingPath(path, () => restoreTo(restore, path))
+}
+
+async function restoreTo(restore: ClusterRestore, path: string): Promise<RestoreOutcome> {
+  const { request, binDir } = restore
   try {
     const wanted = wantedAt(request, path)
     const isBeside = request.force && !request.delta && (await inspectTarget(wanted)) === 'older'
@@ -45,7 +51,7 @@ function wantedAt({ snapshot, force }: RestoreRequest, path: string): TargetRequ
   if (systemIdentifier === undefined || textProperty(snapshot.manifest, 'mode') !== 'physical') {
     throw new AppError('target-invalid', `snapshot ${snapshot.id.slice(0, 8)} is no physical backup of a cluster`)
   }
-  return { path, snapshot: snapshot.id, systemIdentifier, force }
+  return { path, snapshot: snapshot.id, systemIdentifier, force, owner: snapshot.root }
 }
 
 async function restoreInPlace(

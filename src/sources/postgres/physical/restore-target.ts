@@ -1,9 +1,10 @@
-import { lstat, mkdir, readdir, readFile, readlink, rm, stat, writeFile } from 'node:fs/promises'
+import { lstat, readdir, readFile, readlink, rm, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { z } from 'zod'
 import { AppError, isAppError, messageOf, systemCode } from '../../../base/errors.ts'
 import { CONTROL_FILE, readSystemIdentifier } from './control-file.ts'
 import { syncFile } from './durable.ts'
+import { makePlace, type PlaceOwner } from './make-place.ts'
 
 /** In a data directory while it is not whole: which cluster is coming to be there. */
 export const RESTORE_MARKER = 'lifeboat_restore.json'
@@ -22,6 +23,7 @@ export interface TargetRequest {
   readonly snapshot: string
   readonly systemIdentifier: string
   readonly force: boolean
+  readonly owner: PlaceOwner | undefined
 }
 
 /**
@@ -35,7 +37,7 @@ export async function openTarget(request: TargetRequest, beforeChange?: () => Pr
     const existing = state === 'older' || state === 'unfinished'
     await beforeChange?.()
     if (existing) await requireStopped(request.path)
-    if (state === 'missing') await mkdir(request.path, { recursive: true, mode: 0o700 })
+    if (state === 'missing') await makePlace(request.path, request.owner)
     const { snapshot, systemIdentifier } = request
     const path = join(request.path, RESTORE_MARKER)
     await writeFile(path, `${JSON.stringify({ snapshot, systemIdentifier })}\n`, { mode: 0o600 })

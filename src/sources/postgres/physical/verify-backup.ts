@@ -19,14 +19,17 @@ export async function verifyBackup(
   binDir: string | undefined,
 ): Promise<Verification> {
   const version = textProperty(request.snapshot.manifest, 'serverVersion') ?? ''
-  const versionNumber = Number.parseInt(version, 10) * 10_000
+  const major = Number.parseInt(version, 10)
+  const findings: Finding[] = []
   const check = (passed: boolean, found: string): Verification => ({
     checks: [{ name: 'pg_verifybackup', passed, expected: 'backup successfully verified', found }],
-    findings: [],
+    findings,
   })
   try {
-    const tools = await findPostgresTools({ versionNumber, version }, binDir)
-    const args = ['--skip-checksums', dataDir]
+    const tools = await findPostgresTools({ versionNumber: major * 10_000, version }, binDir)
+    // Each version reads its own log only.
+    if (tools.major !== major) findings.push(logNotRead(tools.version, major))
+    const args = ['--skip-checksums', ...(tools.major === major ? [] : ['--no-parse-wal']), dataDir]
     const { signal } = request
     const tool = 'pg_verifybackup'
     const text = await runTool(tools, { tool, args, settings: undefined, signal }, 'verify the restored cluster')
@@ -38,6 +41,16 @@ export async function verifyBackup(
       return check(false, typeof said === 'string' ? said.trim() : error.message)
     }
     throw error
+  }
+}
+
+function logNotRead(found: string, major: number): Finding {
+  return {
+    severity: 'info',
+    code: 'log-not-read',
+    subject: 'pg_verifybackup',
+    message: `pg_verifybackup ${found} can not read the log of PostgreSQL ${major}, so it looked at the files only`,
+    hint: `Install the programs of PostgreSQL ${major} to have the log looked at as well.`,
   }
 }
 
