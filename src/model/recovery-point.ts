@@ -30,10 +30,12 @@ export function labelsToTags(labels: SnapshotLabels): string[] {
 /** What the tags say; empty for snapshots that another program wrote. */
 export function labelsOf(tags: readonly string[]): Partial<SnapshotLabels> {
   if (!tags.includes('lifeboat')) return {}
-  const labels: Record<string, string> = {}
+  const labels: { -readonly [Label in keyof SnapshotLabels]?: SnapshotLabels[Label] } = {}
   for (const tag of tags) {
-    const colon = tag.indexOf(':')
-    if (colon > 0) labels[tag.slice(0, colon)] = tag.slice(colon + 1)
+    if (tag.startsWith('source:')) labels.source = tag.slice(7)
+    else if (tag.startsWith('kind:')) labels.kind = tag.slice(5)
+    else if (tag.startsWith('type:')) labels.type = tag.slice(5) as BackupType
+    else if (tag.startsWith('run:')) labels.run = tag.slice(4)
   }
   return labels
 }

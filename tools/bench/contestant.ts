@@ -12,6 +12,11 @@ export interface Contestant {
   backup(dir: string, file: string): Promise<Measurement>
   /** Brings back the last state of `file` as `target`. */
   restore(dir: string, file: string, target: string): Promise<Measurement>
+  /**
+   * As `restore`, and then what lifeboat's restore also does: bring the file to disk and look whether it is a sound
+   * database. Undefined where `restore` does that by itself, or the `sqlite3` shell is missing.
+   */
+  restoreAndCheck?(dir: string, file: string, target: string): Promise<Measurement>
   /** Over an existing, different `target`; undefined where the tool has no such thing. */
   restoreInPlace?(dir: string, file: string, target: string): Promise<Measurement>
   checkData(dir: string): Promise<Measurement>
@@ -65,6 +70,7 @@ export function restic(): Contestant | undefined {
       rmSync(`${target}.restic`, { recursive: true, force: true })
       return runRestic(dir, 'restore', 'latest', '--path', file, '--target', `${target}.restic`)
     },
+    ...(versionOf(['sqlite3', '--version']) === undefined ? {} : { restoreAndCheck: resticRestoreAndCheck }),
     checkData: dir => runRestic(dir, 'check', '--read-data'),
     listSnapshots: dir => runRestic(dir, 'snapshots'),
     showVersion: () => measure(['restic', 'version']),
@@ -96,6 +102,17 @@ export function borg(): Contestant | undefined {
     showVersion: () => measure(['borg', '--version']),
     storedBytes: dir => sizeOf(repositoryOf(dir)),
   }
+}
+
+/** `quick_check` and counted rows, as lifeboat does with databases above 512 MiB. */
+const CHECKS = 'PRAGMA quick_check; SELECT count(*) FROM messages; SELECT count(*) FROM users'
+
+function resticRestoreAndCheck(dir: string, file: string, target: string): Promise<Measurement> {
+  rmSync(`${target}.restic`, { recursive: true, force: true })
+  const script =
+    'restic -r "$1" --cache-dir "$2" restore latest --path "$3" --target "$4" && sync "$4$3" && sqlite3 "$4$3" "$5"'
+  const words = [repositoryOf(dir), join(dir, 'cache'), file, `${target}.restic`, CHECKS]
+  return measure(['sh', '-c', script, 'sh', ...words], { env: { RESTIC_PASSWORD: PASSWORD } })
 }
 
 function runRestic(dir: string, ...args: string[]): Promise<Measurement> {

@@ -13,18 +13,19 @@ export interface Column<Row> {
 export function formatTable<Row>(columns: readonly Column<Row>[], rows: readonly Row[], paint: Paint): string {
   const cells = rows.map(row => columns.map(column => column.value(row)))
   const titles = columns.map(column => column.title)
-  const widths = titles.map((title, at) =>
-    cells.reduce((width, row) => Math.max(width, (row[at] ?? '').length), title.length),
-  )
-  const line = (row: readonly string[]): string =>
-    row
-      .map((cell, at) => {
-        const width = widths[at] ?? 0
-        if (columns[at]?.right) return cell.padStart(width)
-        return at === row.length - 1 ? cell : cell.padEnd(width)
-      })
-      .join('  ')
-      .trimEnd()
+  const widths = titles.map(title => title.length)
+  for (const row of cells) {
+    for (const [at, cell] of row.entries()) if (cell.length > (widths[at] ?? 0)) widths[at] = cell.length
+  }
+  const line = (row: readonly string[]): string => {
+    let text = ''
+    for (const [at, cell] of row.entries()) {
+      const width = widths[at] ?? 0
+      if (at > 0) text += '  '
+      text += columns[at]?.right ? cell.padStart(width) : at === row.length - 1 ? cell : cell.padEnd(width)
+    }
+    return text.trimEnd()
+  }
   return [paint('bold', line(titles)), ...cells.map(line)].map(text => `${text}\n`).join('')
 }
 

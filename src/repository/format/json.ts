@@ -4,13 +4,15 @@ import { isId } from './file-keys.ts'
 
 /** Reads stored JSON without trusting it. `subject` names the file in the error: `snapshot 3f2a0c11`. */
 export function parseObject(bytes: Uint8Array, subject: string): JsonObject {
-  let value: unknown
+  return new JsonObject(parseJson(bytes, subject), subject)
+}
+
+export function parseJson(bytes: Uint8Array, subject: string): unknown {
   try {
-    value = JSON.parse(utf8(bytes))
+    return JSON.parse(utf8(bytes))
   } catch (cause) {
     throw invalid(subject, 'it is not JSON', cause)
   }
-  return new JsonObject(value, subject)
 }
 
 export function invalid(subject: string, reason: string, cause?: unknown): AppError {

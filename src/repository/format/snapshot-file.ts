@@ -1,10 +1,15 @@
 import type { Id } from '../../model/node.ts'
 import type { NewSnapshot, Snapshot, SnapshotSummary } from '../repository.ts'
-import { goJson, type JsonObject, parseObject } from './json.ts'
+import { goJson, JsonObject, parseJson } from './json.ts'
 import { formatDate, parseDate } from './time.ts'
 
 export function parseSnapshot(bytes: Uint8Array, id: Id, subject: string): Snapshot {
-  const fields = parseObject(bytes, subject)
+  return readSnapshot(parseJson(bytes, subject), id, subject)
+}
+
+/** @param json a snapshot file's JSON, parsed and nothing more */
+export function readSnapshot(json: unknown, id: Id, subject: string): Snapshot {
+  const fields = new JsonObject(json, subject)
   const summary = fields.optionalObject('summary')
   const optional = {
     uid: fields.optionalCount('uid', 2 ** 32),
@@ -94,5 +99,7 @@ function nonEmpty<T>(list: readonly T[] | undefined): readonly T[] | undefined {
 type Defined<T> = { [K in keyof T]?: Exclude<T[K], undefined> }
 
 function defined<T extends object>(fields: T): Defined<T> {
-  return Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined)) as Defined<T>
+  const kept: Partial<T> = {}
+  for (const key in fields) if (fields[key] !== undefined) kept[key] = fields[key]
+  return kept as Defined<T>
 }

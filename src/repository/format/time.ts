@@ -33,9 +33,11 @@ export function formatTime(ns: bigint): string {
   return fraction === 0n ? `${base}Z` : `${base}.${String(fraction).padStart(9, '0').replace(/0+$/, '')}Z`
 }
 
-/** Milliseconds are what a `Date` holds; the rest is cut off. */
+/** As `parseTime`, to the milliseconds that a `Date` holds; the rest is cut off. */
 export function parseDate(text: unknown, subject: string): Date {
-  return new Date(Number(parseTime(text, subject) / 1_000_000n))
+  const ms = typeof text === 'string' && PATTERN.test(text) ? Date.parse(text) : Number.NaN
+  if (Number.isNaN(ms)) throw invalid(subject, 'a time is not RFC 3339')
+  return new Date(ms)
 }
 
 export function formatDate(date: Date): string {

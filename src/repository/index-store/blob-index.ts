@@ -74,7 +74,7 @@ export class BlobIndex {
   find(type: BlobType, id: Id): BlobLocation | undefined {
     this.#setKey(id)
     for (const { segment } of this.#held) {
-      const found = segment.find(type, this.#key)
+      const found = segment.find(type, id, this.#key)
       if (found) return found
     }
     return undefined
@@ -83,7 +83,7 @@ export class BlobIndex {
   /** Every copy of a blob: when one pack is damaged another may serve. */
   findAll(type: BlobType, id: Id): BlobLocation[] {
     this.#setKey(id)
-    return this.#held.flatMap(({ segment }) => segment.findAll(type, this.#key))
+    return this.#held.flatMap(({ segment }) => segment.findAll(type, id, this.#key))
   }
 
   has(type: BlobType, id: Id): boolean {

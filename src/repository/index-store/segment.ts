@@ -32,6 +32,8 @@ export interface SegmentContent {
 
 export class Segment {
   readonly content: SegmentContent
+  /** Made once each: a restore keeps a place for every block, and all blocks of a pack name it. */
+  readonly #packIds: Id[] = []
   #scratch = new Uint32Array(ENTRY_WORDS * 64)
 
   constructor(content: SegmentContent) {
@@ -47,19 +49,21 @@ export class Segment {
     return this.#search(type, id, at, () => true)
   }
 
-  findAll(type: BlobType, id: Uint32Array): BlobLocation[] {
+  /** `words` are the id's. */
+  findAll(type: BlobType, id: Id, words: Uint32Array): BlobLocation[] {
     const found: BlobLocation[] = []
-    this.#search(type, id, 0, (words, entry) => {
-      found.push(this.#location(words, entry))
+    this.#search(type, words, 0, (entries, entry) => {
+      found.push(this.#location(entries, entry, id))
       return false
     })
     return found
   }
 
-  find(type: BlobType, id: Uint32Array): BlobLocation | undefined {
+  /** `words` are the id's. */
+  find(type: BlobType, id: Id, words: Uint32Array): BlobLocation | undefined {
     let found: BlobLocation | undefined
-    this.#search(type, id, 0, (words, entry) => {
-      found = this.#location(words, entry)
+    this.#search(type, words, 0, (entries, entry) => {
+      found = this.#location(entries, entry, id)
       return true
     })
     return found
@@ -71,7 +75,7 @@ export class Segment {
       const last = Math.min(first + step, this.content.count)
       // A copy: the caller may look something up between two values.
       const words = this.#read(first, last).slice()
-      for (let at = 0; at < words.length; at += ENTRY_WORDS) yield this.#location(words, at)
+      for (let at = 0; at < words.length; at += ENTRY_WORDS) yield this.#location(words, at, idOf(words, at))
     }
   }
 
@@ -114,20 +118,31 @@ export class Segment {
     return words
   }
 
-  #location(words: Uint32Array, entry: number): BlobLocation {
-    const id = Buffer.allocUnsafe(32)
-    for (let i = 0; i < 8; i++) id.writeUInt32LE(words[entry + i] ?? 0, i * 4)
+  #location(words: Uint32Array, entry: number, id: Id): BlobLocation {
     const pack = words[entry + PACK_WORD] ?? 0
-    const packAt = (pack >>> 1) * 32
     return {
       type: pack & 1 ? 'tree' : 'data',
-      id: id.toString('hex'),
-      packId: this.content.packIds.toString('hex', packAt, packAt + 32),
+      id,
+      packId: this.#packId(pack >>> 1),
       offset: words[entry + OFFSET_WORD] ?? 0,
       length: words[entry + LENGTH_WORD] ?? 0,
       uncompressedLength: words[entry + PLAIN_WORD] || undefined,
     }
   }
+
+  #packId(number: number): Id {
+    const known = this.#packIds[number]
+    if (known !== undefined) return known
+    const made = this.content.packIds.toString('hex', number * 32, number * 32 + 32)
+    this.#packIds[number] = made
+    return made
+  }
+}
+
+function idOf(words: Uint32Array, entry: number): Id {
+  const id = Buffer.allocUnsafe(32)
+  for (let i = 0; i < 8; i++) id.writeUInt32LE(words[entry + i] ?? 0, i * 4)
+  return id.toString('hex')
 }
 
 function cutCache(): AppError {

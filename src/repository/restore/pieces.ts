@@ -25,7 +25,7 @@ export interface PieceSource {
 }
 
 /** What bounds the memory and the open files of a restore, whatever its size. */
-const BATCH_PIECES = 8 * 1024
+const BATCH_PIECES = 1024
 const BATCH_FILES = 128
 
 /**

@@ -6,8 +6,8 @@ import type { Finding } from '../../model/finding.ts'
 import type { Id } from '../../model/node.ts'
 import type { RepositoryContext, RepositoryFiles } from '../files/repository-files.ts'
 import { isId, shortId } from '../format/file-keys.ts'
-import { utf8 } from '../format/json.ts'
-import { formatSnapshot, parseSnapshot } from '../format/snapshot-file.ts'
+import { parseJson, utf8 } from '../format/json.ts'
+import { formatSnapshot, parseSnapshot, readSnapshot } from '../format/snapshot-file.ts'
 import type { NewSnapshot, Snapshot, SnapshotList } from '../repository.ts'
 
 export interface SnapshotStoreOptions extends Pick<RepositoryContext, 'cipher' | 'zstd'> {
@@ -17,7 +17,7 @@ export interface SnapshotStoreOptions extends Pick<RepositoryContext, 'cipher' |
   readonly random: Random
 }
 
-const CACHE_FILE = 'snapshots'
+const CACHE_FILE = 'snapshot-list'
 const COMPRESSION = { level: 1 } as const
 const MAX_CACHE_BYTES = 512 * 1024 * 1024
 
@@ -32,17 +32,18 @@ export class SnapshotStore {
   /** Oldest first; unreadable ones are findings. */
   async list(): Promise<SnapshotList> {
     const ids = new Set(await this.#options.files.listIds('snapshot'))
-    const texts = await this.#loadCache()
-    const known = texts.size
-    for (const id of texts.keys()) if (!ids.has(id)) texts.delete(id)
-    const missing = [...ids].filter(id => !texts.has(id))
+    const files = await this.#loadCache()
+    const known = files.size
+    for (const id of files.keys()) if (!ids.has(id)) files.delete(id)
+    const missing = [...ids].filter(id => !files.has(id))
     const findings: Finding[] = []
-    await this.#options.files.loadEach('snapshot', missing, (id, json) => {
-      if (!(json instanceof AppError)) texts.set(id, utf8(json))
+    await this.#options.files.loadEach('snapshot', missing, (id, bytes) => {
+      const json = bytes instanceof AppError ? bytes : tryParse(bytes, id)
+      if (!(json instanceof AppError)) files.set(id, json)
       else if (json.code === 'damaged') findings.push(damagedSnapshot(id, json))
     })
-    const snapshots = parseAll(texts, findings)
-    if (texts.size !== known || missing.length > findings.length) await this.#saveCache(texts)
+    const snapshots = readAll(files, findings)
+    if (files.size !== known || missing.length > findings.length) await this.#saveCache(files)
     return { snapshots: snapshots.sort(byTime), findings }
   }
 
@@ -76,24 +77,25 @@ export class SnapshotStore {
     return first
   }
 
-  async #loadCache(): Promise<Map<Id, string>> {
+  /** Each file's JSON, parsed together with the whole: a second time, one by one, takes as long as all the rest. */
+  async #loadCache(): Promise<Map<Id, unknown>> {
     const { cacheDir, cipher, zstd } = this.#options
     if (cacheDir === undefined) return new Map()
     try {
       const opened = cipher.open(await readFile(join(cacheDir, CACHE_FILE)))
       const json = opened && zstd.decompress(opened, MAX_CACHE_BYTES)
       // Sealed with the repository's key: what opens is what we wrote.
-      return new Map(json ? (JSON.parse(utf8(json)) as [Id, string][]).filter(([id]) => isId(id)) : [])
+      return new Map(json ? (JSON.parse(utf8(json)) as [Id, unknown][]).filter(([id]) => isId(id)) : [])
     } catch {
       // Missing, cut or changed: it is only a cache.
       return new Map()
     }
   }
 
-  async #saveCache(texts: ReadonlyMap<Id, string>): Promise<void> {
+  async #saveCache(files: ReadonlyMap<Id, unknown>): Promise<void> {
     const { cacheDir, cipher, zstd, random } = this.#options
     if (cacheDir === undefined) return
-    const sealed = cipher.seal(zstd.compress(Buffer.from(JSON.stringify([...texts])), COMPRESSION))
+    const sealed = cipher.seal(zstd.compress(Buffer.from(JSON.stringify([...files])), COMPRESSION))
     const temporary = join(cacheDir, `${CACHE_FILE}.${random.bytes(6).toString('hex')}.tmp`)
     try {
       await mkdir(cacheDir, { recursive: true, mode: 0o700 })
@@ -106,11 +108,20 @@ export class SnapshotStore {
   }
 }
 
-function parseAll(texts: Map<Id, string>, findings: Finding[]): Snapshot[] {
+function tryParse(bytes: Uint8Array, id: Id): unknown {
+  try {
+    return parseJson(bytes, `snapshot ${shortId(id)}`)
+  } catch (error) {
+    if (isAppError(error)) return error
+    throw error
+  }
+}
+
+function readAll(files: ReadonlyMap<Id, unknown>, findings: Finding[]): Snapshot[] {
   const snapshots: Snapshot[] = []
-  for (const [id, text] of texts) {
+  for (const [id, json] of files) {
     try {
-      snapshots.push(parseSnapshot(Buffer.from(text), id, `snapshot ${shortId(id)}`))
+      snapshots.push(readSnapshot(json, id, `snapshot ${shortId(id)}`))
     } catch (error) {
       if (!isAppError(error)) throw error
       findings.push(damagedSnapshot(id, error))

@@ -1,5 +1,6 @@
 import { z } from 'zod'
-import { databaseInUrl, hostInUrl, isPostgresUrl, SSL_MODES } from '../../clients/postgres/index.ts'
+// Not from index.ts: that loads the driver, which every command would wait for.
+import { databaseInUrl, hostInUrl, isPostgresUrl, SSL_MODES } from '../../clients/postgres/settings.ts'
 
 const text = z.string().min(1, 'a text that is not empty')
 const patterns = z.array(text).default([])
