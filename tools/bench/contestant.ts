@@ -111,14 +111,16 @@ function runBorg(dir: string, args: readonly string[], options: CommandOptions =
 
 const repositoryOf = (dir: string): string => join(dir, 'repository')
 
-/** Sum of the sizes of all files below a folder. */
-function sizeOf(path: string): number {
+/** A file's size, or the sum of the sizes of all files below a folder. */
+export function sizeOf(path: string): number {
+  const found = statSync(path)
+  if (!found.isDirectory()) return found.size
   return readdirSync(path, { withFileTypes: true, recursive: true })
     .filter(entry => entry.isFile())
     .reduce((sum, entry) => sum + statSync(join(entry.parentPath, entry.name)).size, 0)
 }
 
-function versionOf([command = '', ...args]: readonly string[]): string | undefined {
+export function versionOf([command = '', ...args]: readonly string[]): string | undefined {
   const result = spawnSync(command, args, { encoding: 'utf8' })
   return result.status === 0 ? /\d+\.\d+(\.\d+)?/.exec(result.stdout)?.[0] : undefined
 }
