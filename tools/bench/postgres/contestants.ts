@@ -1,5 +1,5 @@
 import { chownSync, mkdirSync, rmSync, writeFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { PASSWORD, sizeOf, versionOf } from '../contestant.ts'
 import { type Measurement, measure } from '../measure.ts'
 import type { BenchCluster } from './cluster.ts'
@@ -42,7 +42,9 @@ export function lifeboatForClusters(bin: readonly string[]): ClusterContestant {
     restore: async (dir, target, backup, delta) =>
       await run(dir, user, 'restore', 'app', backup, '--to', target, ...(delta ? ['--force'] : [])),
     walCommands: dir => {
-      const command = [...bin, '--config', join(dir, 'lifeboat.yaml')].join(' ')
+      const [node, script = ''] = bin
+      // As the package's `lifeboat` is found on PATH, with the Node that all else here runs on.
+      const command = `LIFEBOAT_NODE=${node} ${join(dirname(script), 'lifeboat')} --config ${join(dir, 'lifeboat.yaml')}`
       return { push: `${command} wal push %p`, fetch: `${command} wal fetch %f %p` }
     },
     storedBytes: dir => sizeOf(join(dir, 'repository')),
