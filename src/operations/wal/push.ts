@@ -28,9 +28,9 @@ export interface WalPushResult {
   readonly ahead: number
 }
 
-/** So many waiting files are stored in one go, several at a time: while one waits for the disk, others are compressed. */
+/** So many waiting files are stored in one go, two at a time: compression takes a core each. */
 const AHEAD = 64
-const AT_ONCE = 3
+const AT_ONCE = 2
 
 /**
  * Stores a log file in every repository; when this resolves it is durable in all. Then it stores others that wait, and
