@@ -44,6 +44,8 @@ const SETTINGS = [
   'max_wal_senders=4',
   'checkpoint_timeout=1h',
   'fsync=off',
+  // Log files that wait for another use would be copied with the cluster.
+  'wal_recycle=off',
 ]
 
 const MAIL = `
