@@ -46,13 +46,6 @@ function hideExpectedWarnings() {
   }
 }
 
-/** Most calls of PostgreSQL's archive_command and restore_command are answered without loading all the rest. */
-async function takeWalShortcut(main) {
-  const shortcut = join(dirname(main), main.endsWith('.ts') ? 'wal-shortcut.ts' : 'wal-shortcut.js')
-  const { takeWalShortcut: take } = await import(pathToFileURL(shortcut).href)
-  return take(process.argv.slice(2), process.cwd(), new Date())
-}
-
 async function run() {
   if (process.env.LIFEBOAT_LAUNCHED !== undefined) {
     delete process.env.LIFEBOAT_LAUNCHED
@@ -68,7 +61,6 @@ async function run() {
   if (!existsSync(main)) return fail('this copy of Lifeboat is not built', 'Run "npm run build", then try again.')
   if (main === source && !existsSync(join(root, 'node_modules', 'commander')))
     return fail('the packages that Lifeboat needs are not installed', `Run "npm install" in ${root}, then try again.`)
-  if (process.argv.includes('wal') && (await takeWalShortcut(main))) return
   const { main: start } = await import(pathToFileURL(main).href)
   await start()
 }

@@ -91,10 +91,9 @@ export async function recoveryRequestOf(
     invalid('--timeline', timeline, 'Give a number, current or latest.')
   }
   const { loadManifest } = await import('../operations/browse/snapshot-tree.ts')
-  const { WalSpool } = await import('../operations/wal/spool.ts')
+  const { fetchedFolder } = await import('../operations/wal/spool.ts')
   const system = (await loadManifest(repository, snapshot))?.database?.properties['systemIdentifier']
-  const spool = new WalSpool(join(await app.stateFolder(), 'wal'), String(system))
-  const fetched = quoteForPostgres(await spool.fetchedFolder())
+  const fetched = quoteForPostgres(await fetchedFolder(join(await app.stateFolder(), 'wal'), String(system)))
   const program = [process.execPath, realpathSync(process.argv[1] ?? '')]
   const words = [...program, '--config', app.config.file, 'wal', 'fetch', '--source', source]
   return {

@@ -1,6 +1,6 @@
 import { execFile } from 'node:child_process'
-import { cp, mkdir, readdir, readFile, rename, stat, writeFile } from 'node:fs/promises'
-import { join, resolve } from 'node:path'
+import { cp, mkdir, readdir, readFile, rename, rm, stat, symlink, utimes, writeFile } from 'node:fs/promises'
+import { dirname, join, resolve } from 'node:path'
 import { promisify } from 'node:util'
 import { afterAll, beforeAll, expect, it, vi } from 'vitest'
 import { findTool } from '../../src/base/process.ts'
@@ -179,6 +179,15 @@ describeWithPostgres('a cluster with its log, from the command line', () => {
     await run('chown', ['-R', `${owner.uid}:${owner.gid}`, folder])
     const wal = async (...args: string[]): Promise<number> =>
       (await asOwner(process.execPath, [BIN, '--config', config, 'wal', ...args], folder)).code
+    // Without a Node to go on with: what ends with 0 was answered by the shell alone.
+    const front = async (...args: string[]): Promise<number> =>
+      (
+        await asOwner(
+          'env',
+          ['LIFEBOAT_NODE=false', join(dirname(BIN), 'lifeboat'), '--config', config, ...args],
+          folder,
+        )
+      ).code
     const said = async (name: string, ...args: string[]): Promise<unknown> => {
       const words = [BIN, '--config', config, ...name.split(' '), ...args, '--json']
       const { stdout } = await asOwner(process.execPath, words, folder)
@@ -186,18 +195,53 @@ describeWithPostgres('a cluster with its log, from the command line', () => {
     }
     expect(await said('wal push', `pg_wal/${first}`)).toMatchObject({ name: first, ahead: 1 })
     expect(await said('wal fetch', first, 'pg_wal/RECOVERYXLOG')).toMatchObject({ outcome: 'fetched' })
+    const log = join(folder, 'pg_wal/RECOVERYXLOG')
+    const asStored = async (): Promise<void> =>
+      expect(await readFile(log)).toEqual(await readFile(join(live, 'pg_wal', second)))
     await rename(join(dir, 'repo'), join(dir, 'away'))
     try {
       expect(await wal('push', `pg_wal/${second}`)).toBe(0)
       // The note is used up.
       expect(await wal('push', `pg_wal/${second}`)).toBeGreaterThan(0)
       expect(await wal('fetch', second, 'pg_wal/RECOVERYXLOG')).toBe(0)
-      expect(await readFile(join(folder, 'pg_wal/RECOVERYXLOG'))).toEqual(await readFile(join(live, 'pg_wal', second)))
+      await asStored()
       expect(await wal('fetch', second, 'pg_wal/RECOVERYXLOG')).toBeGreaterThan(0)
     } finally {
       await rename(join(dir, 'away'), join(dir, 'repo'))
     }
-  }, 30_000)
+    // The same by the shell alone. What was asked differently, or of a configuration that was written since, is not done.
+    const ahead = async (): Promise<void> => {
+      expect(await said('wal push', `pg_wal/${first}`)).toMatchObject({ name: first, ahead: 1 })
+      expect(await said('wal fetch', first, 'pg_wal/RECOVERYXLOG')).toMatchObject({ outcome: 'fetched' })
+      await rm(log)
+    }
+    const push = ['wal', 'push', `pg_wal/${second}`]
+    const fetch = ['wal', 'fetch', second, 'pg_wal/RECOVERYXLOG']
+    await ahead()
+    for (const call of [push, fetch]) {
+      expect(await front(...call, '--source', 'shop')).toBe(1)
+      expect(await front(...call, '--json')).toBe(1)
+      expect(await front(...call, '--system', '1')).toBe(1)
+      expect(await front(...call)).toBe(0)
+      expect(await front(...call)).toBe(1)
+    }
+    await asStored()
+    await ahead()
+    await utimes(join(folder, 'pg_wal', second), new Date(), new Date())
+    expect(await front(...push)).toBe(1)
+    await run('touch', [config])
+    expect(await front(...fetch)).toBe(1)
+  }, 60_000)
+
+  it('starts Node for all else, by a link too, with the words as they are', async () => {
+    const link = join(dir, 'lifeboat')
+    await symlink(join(dirname(BIN), 'lifeboat'), link)
+    const words = ['wal', 'push', "it's", '', 'a  b*', '$HOME']
+    const echo = join(dir, 'echo')
+    await writeFile(echo, `#!/bin/sh\nprintf '%s|' "$@"\n`, { mode: 0o755 })
+    const { stdout } = await asOwner('env', [`LIFEBOAT_NODE=${echo}`, link, ...words])
+    expect(stdout).toBe([BIN, ...words, ''].join('|'))
+  })
 
   it('receives until it is told to stop', async () => {
     const words = [BIN, '--config', config, 'wal', 'receive', 'shop', '--json']

@@ -29,8 +29,7 @@ async function main([verb = '', folder = '', ...rest]: string[]): Promise<number
   if (systemIdentifier === undefined) throw new Error('not in a data directory')
   const common = {
     openStores: async () => [openTestWalStore(folder)],
-    place: folder,
-    spool: new WalSpool(join(folder, 'spool'), systemIdentifier),
+    spool: new WalSpool(join(folder, 'spool'), systemIdentifier, folder),
     systemIdentifier,
     clock: systemClock,
     logger: silentLogger,

@@ -6,8 +6,8 @@ import { systemClock } from '../../src/base/clock.ts'
 import { AppError, isAppError } from '../../src/base/errors.ts'
 import { silentLogger } from '../../src/base/logger.ts'
 import { withSession } from '../../src/clients/postgres/index.ts'
-import { fetchWal } from '../../src/operations/wal/fetch.ts'
-import { pushWal } from '../../src/operations/wal/push.ts'
+import { fetchWal, type WalFetch } from '../../src/operations/wal/fetch.ts'
+import { pushWal, type WalPush } from '../../src/operations/wal/push.ts'
 import { receiveWal, type WalReceiveProgress } from '../../src/operations/wal/receive.ts'
 import { WalSpool } from '../../src/operations/wal/spool.ts'
 import { Cipher } from '../../src/repository/crypto/cipher.ts'
@@ -71,11 +71,10 @@ describeWithPostgres('the log of a cluster', () => {
     for await (const { file } of store.list(system)) all.push(file.name)
     return all.toSorted()
   }
-  const common = (): Omit<Parameters<typeof pushWal>[0], 'path'> & { systemIdentifier: string } => ({
+  const common = (): Omit<WalPush & WalFetch, 'path' | 'name' | 'destination'> => ({
     openStores: async () => [store],
-    place: 'test',
     systemIdentifier: system,
-    spool: new WalSpool(join(dir, 'spool'), system),
+    spool: new WalSpool(join(dir, 'spool'), system, 'test'),
     clock: systemClock,
     logger: silentLogger,
     signal: new AbortController().signal,

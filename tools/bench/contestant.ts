@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process'
-import { mkdirSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { lstatSync, mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { type CommandOptions, type Measurement, measure } from './measure.ts'
 
@@ -128,14 +128,14 @@ function runBorg(dir: string, args: readonly string[], options: CommandOptions =
 
 const repositoryOf = (dir: string): string => join(dir, 'repository')
 
-/** Sum of the sizes of all files below a folder. */
-function sizeOf(path: string): number {
-  return readdirSync(path, { withFileTypes: true, recursive: true })
-    .filter(entry => entry.isFile())
-    .reduce((sum, entry) => sum + statSync(join(entry.parentPath, entry.name)).size, 0)
+/** A file's size, or the sum of the sizes of all files below a folder; links are not followed. */
+export function sizeOf(path: string): number {
+  const found = lstatSync(path)
+  if (!found.isDirectory()) return found.size
+  return readdirSync(path).reduce((sum, name) => sum + sizeOf(join(path, name)), 0)
 }
 
-function versionOf([command = '', ...args]: readonly string[]): string | undefined {
+export function versionOf([command = '', ...args]: readonly string[]): string | undefined {
   const result = spawnSync(command, args, { encoding: 'utf8' })
   return result.status === 0 ? /\d+\.\d+(\.\d+)?/.exec(result.stdout)?.[0] : undefined
 }

@@ -1,5 +1,6 @@
 import { closeSync, fstatSync, openSync, readSync, rmSync, statSync } from 'node:fs'
 import { DatabaseSync } from 'node:sqlite'
+import { MESSAGES_A_USER, makeMessage, type Writer } from './mail-messages.ts'
 import { SeededRandom, TextGenerator } from './random-text.ts'
 
 const SCHEMA = `
@@ -20,7 +21,6 @@ const INDEXES = `
 const PAGE_BYTES = 4096
 /** What a message takes in the file, indexes and unused space included; measured. */
 const BYTES_A_MESSAGE = 2470
-const MESSAGES_A_USER = 150
 const FIRST_DAY = 1_700_000_000
 
 export interface MailDatabaseOptions {
@@ -112,11 +112,6 @@ export function countDifferentPages(one: string, other: string): { pages: number
   }
 }
 
-interface Writer {
-  readonly random: SeededRandom
-  readonly text: TextGenerator
-}
-
 function insertUsers(db: DatabaseSync, count: number, { random, text }: Writer): void {
   const insert = db.prepare('INSERT INTO users VALUES (?, ?, ?, ?, ?)')
   for (let id = 1; id <= count; id++) {
@@ -131,31 +126,9 @@ interface Range {
   readonly users: number
 }
 
-function insertMessages(db: DatabaseSync, range: Range, { random, text }: Writer): void {
+function insertMessages(db: DatabaseSync, range: Range, writer: Writer): void {
   const insert = db.prepare('INSERT INTO messages VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)')
-  const folders = ['inbox', 'inbox', 'inbox', 'archive', 'sent', 'trash']
-  for (let id = range.first; id < range.first + range.count; id++) {
-    const sender = `${text.word()}@${text.word()}.example`
-    insert.run(
-      id,
-      1 + random.below(range.users),
-      folders[random.below(folders.length)] ?? 'inbox',
-      // From 2: SQLite stores 0 and 1 without a byte, and a row that keeps its length is changed in place.
-      2 + random.below(120),
-      FIRST_DAY + id * 17,
-      `<${random.hex(32)}@mail.example>`,
-      sender,
-      text.words(3 + random.below(6)),
-      random.hex(48),
-      text.text(bodyLength(random)),
-    )
-  }
-}
-
-/** Most messages are short, some are long: 200 to about 3 000 characters, one in fifty up to 25 000. */
-function bodyLength(random: SeededRandom): number {
-  if (random.below(50) === 0) return 4000 + random.below(21_000)
-  return 200 + Math.floor(2800 * (random.below(1000) / 1000) ** 1.5)
+  for (let id = range.first; id < range.first + range.count; id++) insert.run(...makeMessage(id, range.users, writer))
 }
 
 function addMessages(

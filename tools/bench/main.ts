@@ -3,15 +3,16 @@ import { cpus, tmpdir, totalmem } from 'node:os'
 import { join, resolve } from 'node:path'
 import { parseArgs } from 'node:util'
 import { borg, type Contestant, lifeboat, restic } from './contestant.ts'
+import { raceCluster, raceDump, raceWal } from './postgres/races.ts'
 import { type RaceContext, raceChain, raceSqlite, raceVersion, TARGETS } from './races.ts'
 import { formatTable, Recorder } from './report.ts'
 import { raceSnapshots } from './snapshots-race.ts'
 import { stagePackage } from './staged-package.ts'
 
-const USAGE = `Measures lifeboat beside restic and borg, where these are installed.
+const USAGE = `Measures lifeboat beside restic, borg and pgbackrest, where these are installed, and PostgreSQL's own programs.
 
-  npm run bench -- [--size 1.5G] [--rounds 3] [--only sqlite,chain,snapshots,version]
-                   [--tools lifeboat,restic,borg] [--dir DIR] [--json FILE]
+  npm run bench -- [--size 1.5G] [--rounds 3] [--only version,sqlite,chain,snapshots,cluster,wal,dump]
+                   [--tools lifeboat,restic,borg,pgbackrest] [--dir DIR] [--json FILE]
 `
 
 const RACES: Readonly<Record<string, (context: RaceContext) => Promise<void>>> = {
@@ -19,6 +20,9 @@ const RACES: Readonly<Record<string, (context: RaceContext) => Promise<void>>> =
   sqlite: raceSqlite,
   chain: raceChain,
   snapshots: raceSnapshots,
+  cluster: raceCluster,
+  wal: raceWal,
+  dump: raceDump,
 }
 
 const { values } = parseArgs({
@@ -26,7 +30,7 @@ const { values } = parseArgs({
     size: { type: 'string', default: '1.5G' },
     rounds: { type: 'string', default: '3' },
     only: { type: 'string', default: Object.keys(RACES).join(',') },
-    tools: { type: 'string', default: 'lifeboat,restic,borg' },
+    tools: { type: 'string', default: 'lifeboat,restic,borg,pgbackrest' },
     dir: { type: 'string', default: join(tmpdir(), 'lifeboat-bench') },
     json: { type: 'string' },
     help: { type: 'boolean', default: false },
@@ -38,10 +42,15 @@ else await main()
 
 async function main(): Promise<void> {
   const dir = resolve(values.dir)
-  mkdirSync(dir, { recursive: true, mode: 0o700 })
+  // Who runs the PostgreSQL server must get to its data and to our package.
+  mkdirSync(dir, { recursive: true, mode: 0o711 })
   const recorder = new Recorder()
+  const tools = values.tools.split(',')
+  const bin = tools.includes('lifeboat') ? stagePackage(dir) : undefined
   const context: RaceContext = {
-    contestants: findContestants(values.tools.split(','), dir),
+    contestants: findContestants(tools, bin),
+    tools,
+    bin,
     recorder,
     dir,
     sizeBytes: parseSize(values.size),
@@ -58,18 +67,23 @@ async function main(): Promise<void> {
   const results = recorder.results()
   process.stdout.write(`${formatTable(results, TARGETS)}\n`)
   const json = values.json ?? join(dir, 'results.json')
-  const tools = context.contestants.map(({ name, version }) => ({ name, version }))
-  writeFileSync(json, `${JSON.stringify({ machine, tools, sizeBytes: context.sizeBytes, results }, null, 2)}\n`)
+  const versions = context.contestants.map(({ name, version }) => ({ name, version }))
+  writeFileSync(
+    json,
+    `${JSON.stringify({ machine, tools: versions, sizeBytes: context.sizeBytes, results }, null, 2)}\n`,
+  )
   context.say(`figures: ${json}`)
 }
 
-function findContestants(names: readonly string[], dir: string): Contestant[] {
+/** Those that keep files; the races of clusters find theirs themselves. */
+function findContestants(names: readonly string[], bin: readonly string[] | undefined): Contestant[] {
   const makers: Record<string, () => Contestant | undefined> = {
-    lifeboat: () => lifeboat(stagePackage(dir)),
+    lifeboat: () => bin && lifeboat(bin),
     restic,
     borg,
   }
-  const found = names.map(name => ({ name, tool: makers[name]?.() }))
+  const asked = names.filter(name => name !== 'pgbackrest')
+  const found = asked.map(name => ({ name, tool: makers[name]?.() }))
   for (const { name, tool } of found) if (!tool) process.stderr.write(`${name} is not installed: left out\n`)
   return found.flatMap(({ tool }) => tool ?? [])
 }

@@ -13,6 +13,8 @@ export interface Measurement {
 export interface CommandOptions {
   readonly env?: Readonly<Record<string, string>>
   readonly cwd?: string
+  /** Who runs it, where that is not who measures. */
+  readonly user?: { readonly uid: number; readonly gid: number } | undefined
   /** Exit codes that mean success; default only 0. */
   readonly accept?: readonly number[]
 }
@@ -30,6 +32,7 @@ export async function measure(command: readonly string[], options: CommandOption
     stdio: ['ignore', 'pipe', 'pipe', 'pipe'],
     env: { ...process.env, ...options.env },
     cwd: options.cwd,
+    ...options.user,
   })
   const peak = new PeakMemory()
   const sampling = setInterval(() => peak.sample(child.pid), SAMPLE_MS)

@@ -8,6 +8,10 @@ import { formatBytes, type Recorder, type Target } from './report.ts'
 
 export interface RaceContext {
   readonly contestants: readonly Contestant[]
+  /** The tools that were asked for, by name. */
+  readonly tools: readonly string[]
+  /** Starts our package; undefined when it was not asked for. */
+  readonly bin: readonly string[] | undefined
   readonly recorder: Recorder
   /** For databases (kept for the next time) and repositories (removed). */
   readonly dir: string
@@ -28,6 +32,13 @@ export const TARGETS: ReadonlyMap<string, Target> = new Map([
   ['check --read-data', { time: 1, memoryLimitBytes: MEMORY }],
   ['chain of 30 days', { bytes: 0.25, memoryLimitBytes: MEMORY }],
   ['version', { timeLimitMs: 150 }],
+  ['cluster, first backup', { peer: 'pgbackrest', time: 0.8, bytes: 1.2, memoryLimitBytes: MEMORY }],
+  ['cluster, 1 % of a table changed', { peer: 'pgbackrest', time: 0.5, bytes: 0.4, memoryLimitBytes: MEMORY }],
+  ['cluster, restore', { peer: 'pgbackrest', time: 0.9, memoryLimitBytes: MEMORY }],
+  ['cluster, restore over the older copy', { peer: 'pgbackrest', time: 0.8, memoryLimitBytes: MEMORY }],
+  ['64 segments archived', { peer: 'pgbackrest', time: 1, memoryLimitBytes: MEMORY }],
+  ['64 segments fetched', { peer: 'pgbackrest', time: 1, memoryLimitBytes: MEMORY }],
+  ['dump of one table', { peer: 'pg_dump -Fc', time: 0.5, memoryLimitBytes: MEMORY }],
   ['snapshots, 10 000 of them', { timeLimitMs: 500, memoryLimitBytes: MEMORY }],
 ])
 
@@ -162,16 +173,20 @@ async function record(
   run: () => ReturnType<Contestant['backup']>,
 ): Promise<void> {
   const before = tool.storedBytes(home)
-  settle()
-  // A file that was written (or renamed, as ours) a moment ago proves nothing by its times.
-  await wait(REST_MS)
+  await rest()
   const measured = await run()
   recorder.add(work, tool.name, measured, tool.storedBytes(home) - before)
 }
 
 /** Writes out what earlier steps left in the page cache, so that no tool pays for another's. */
-function settle(): void {
+export function settle(): void {
   spawnSync('sync')
+}
+
+/** A file that was written (or renamed, as ours) a moment ago proves nothing by its times. */
+export async function rest(): Promise<void> {
+  settle()
+  await wait(REST_MS)
 }
 
 function assertEqual(wanted: string, found: string): void {

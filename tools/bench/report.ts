@@ -12,8 +12,10 @@ export interface Result {
   readonly rounds: number
 }
 
-/** Upper bounds against restic's figure of the same work, or (limit) absolute ones. From the design. */
+/** Upper bounds against a peer's figure of the same work, or (limit) absolute ones. From the design. */
 export interface Target {
+  /** Default restic. */
+  readonly peer?: string
   readonly time?: number
   readonly bytes?: number
   readonly timeLimitMs?: number
@@ -50,7 +52,7 @@ export class Recorder {
 /** A table in Markdown, so that it can go into the documentation as it is. */
 export function formatTable(results: readonly Result[], targets: ReadonlyMap<string, Target>): string {
   const rows = [
-    ['work', 'tool', 'time', 'user+sys', 'peak memory', 'stored', 'time : restic', 'stored : restic', 'target'],
+    ['work', 'tool', 'time', 'user+sys', 'peak memory', 'stored', 'time : peer', 'stored : peer', 'target'],
     ...results.map(result => formatRow(result, results, targets.get(result.work))),
   ]
   const widths = rows[0]?.map((_, column) => Math.max(...rows.map(row => row[column]?.length ?? 0))) ?? []
@@ -61,10 +63,11 @@ export function formatTable(results: readonly Result[], targets: ReadonlyMap<str
 
 function formatRow(result: Result, all: readonly Result[], target: Target | undefined): string[] {
   const peerWork = target?.against ?? result.work
-  const peer = all.find(other => other.tool === 'restic' && other.work === peerWork)
-  const time = result.tool !== 'restic' && peer ? result.wallMs / peer.wallMs : undefined
+  const peerTool = target?.peer ?? 'restic'
+  const peer = all.find(other => other.tool === peerTool && other.work === peerWork)
+  const time = result.tool !== peerTool && peer ? result.wallMs / peer.wallMs : undefined
   const bytes =
-    result.tool !== 'restic' && peer?.storedBytes && result.storedBytes !== undefined
+    result.tool !== peerTool && peer?.storedBytes && result.storedBytes !== undefined
       ? result.storedBytes / peer.storedBytes
       : undefined
   return [

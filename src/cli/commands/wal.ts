@@ -1,4 +1,3 @@
-import { readFile } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import type { App } from '../../app.ts'
 import { AppError, isAppError } from '../../base/errors.ts'
@@ -38,20 +37,13 @@ export const walPush: Command = {
     await likeArchiver(async () => {
       const { pushWal } = await import('../../operations/wal/push.ts')
       const { app, source, systemIdentifier } = await openWal(call)
-      const { notePlace } = await import('../../operations/wal/note-place.ts')
-      const openStores = storesOf(call, app, source)
-      const configText = await readFile(app.config.file, 'utf8')
-      const asked = { source: call.values.text('source'), repo: call.values.text('repo') }
-      const { clock, logger, signal } = call
       const result = await pushWal({
-        openStores,
-        place: notePlace(app.config.file, configText, asked),
-        clock,
-        logger,
-        signal,
+        openStores: storesOf(call, app, source),
+        logger: call.logger,
+        signal: call.signal,
         systemIdentifier,
         path: resolve(call.values.required('path')),
-        spool: await openSpool(app, systemIdentifier),
+        spool: await openSpool(call, app, systemIdentifier),
       })
       return { json: { source, ...result }, text: '' }
     }),
@@ -89,7 +81,7 @@ export const walFetch: Command = {
         systemIdentifier,
         name,
         destination: resolve(call.values.required('path')),
-        spool: await openSpool(app, systemIdentifier),
+        spool: await openSpool(call, app, systemIdentifier),
       })
       if (outcome === 'missing') call.logger.info(`${name} is not in the archive`)
       return { json: { source, name, outcome }, text: '', exitCode: outcome === 'fetched' ? 0 : 1 }
@@ -196,10 +188,14 @@ function storesOf(call: Call, app: App, source: string): () => Promise<readonly 
   }
 }
 
-async function openSpool(app: App, systemIdentifier: string | undefined): Promise<WalSpool | undefined> {
+/** Undefined where it can't be told whether what is in it is what is asked for. */
+async function openSpool(call: Call, app: App, systemIdentifier: string | undefined): Promise<WalSpool | undefined> {
   if (systemIdentifier === undefined) return undefined
+  const { notePlace } = await import('../../operations/wal/note-place.ts')
   const { WalSpool } = await import('../../operations/wal/spool.ts')
-  return new WalSpool(join(await app.stateFolder(), 'wal'), systemIdentifier)
+  const asked = { source: call.values.text('source'), repo: call.values.text('repo') }
+  const place = await notePlace(app.config.file, new Date(performance.timeOrigin), asked)
+  return place === undefined ? undefined : new WalSpool(join(await app.stateFolder(), 'wal'), systemIdentifier, place)
 }
 
 function unknownCluster(): AppError {

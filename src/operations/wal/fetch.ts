@@ -26,7 +26,8 @@ export interface WalFetch {
 /** `missing` is no fault: PostgreSQL asks for files that need not exist, and so learns where the log ends. */
 export type WalFetchOutcome = 'fetched' | 'missing'
 
-const AHEAD = 16
+/** Half a gigabyte of the usual segments. More would save little: starting takes as long as fetching some ten of them. */
+const AHEAD = 32
 const AT_ONCE = 2
 /** PostgreSQL can't tell a fault from the end of the log, so a storage that stumbles is asked again. */
 const RETRY_AFTER_MS = [250, 1000, 4000]

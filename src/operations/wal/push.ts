@@ -1,25 +1,22 @@
 import { readdir } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
-import type { Clock } from '../../base/clock.ts'
 import { forEachLimit } from '../../base/concurrency.ts'
 import { messageOf } from '../../base/errors.ts'
 import type { Logger } from '../../base/logger.ts'
 import { parseWalFileName } from '../../model/wal.ts'
 import type { WalStore } from '../../repository/index.ts'
+import { fileState } from './note-place.ts'
 import type { WalSpool } from './spool.ts'
 import { readWalFile, requireWalName } from './wal-file.ts'
 
 export interface WalPush {
   /** Every one of them gets the file. Not asked for when a note says that the file is stored. */
   readonly openStores: () => Promise<readonly WalStore[]>
-  /** Names these stores, for the notes: other stores, other notes. */
-  readonly place: string
   /** The file, absolute. */
   readonly path: string
   /** Of the cluster that this archive is for; undefined: as the file says. */
   readonly systemIdentifier: string | undefined
   readonly spool: WalSpool | undefined
-  readonly clock: Clock
   readonly logger: Logger
   readonly signal: AbortSignal
 }
@@ -32,7 +29,7 @@ export interface WalPushResult {
 }
 
 /** So many waiting files are stored in one go, two at a time: compression takes a core each. */
-const AHEAD = 32
+const AHEAD = 64
 const AT_ONCE = 2
 
 /**
@@ -40,9 +37,9 @@ const AT_ONCE = 2
  * leaves a note of each: PostgreSQL asks for them one by one, and gets its answer at once.
  */
 export async function pushWal(request: WalPush): Promise<WalPushResult> {
-  const { path, spool, place } = request
+  const { path, spool } = request
   const { name } = requireWalName(path)
-  if (await spool?.takeNote(path, name, place, request.clock.now())) return { name, outcome: 'same', ahead: 0 }
+  if (await spool?.takeNote(path, name)) return { name, outcome: 'same', ahead: 0 }
   const stores = await request.openStores()
   const ahead = spool === undefined ? [] : await listWaiting(path, name)
   let outcome: 'stored' | 'same' = 'same'
@@ -54,8 +51,9 @@ export async function pushWal(request: WalPush): Promise<WalPushResult> {
     }
     try {
       const other = join(dirname(path), next)
+      const state = await fileState(other)
       await store(request, stores, other)
-      await spool?.leaveNote(other, next, place)
+      await spool?.leaveNote(next, state)
       stored++
     } catch (error) {
       // It will be asked for by itself, and then its failure is said.

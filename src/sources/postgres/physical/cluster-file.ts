@@ -17,6 +17,8 @@ export interface ClusterFileOptions {
   readonly path: string
   /** As it was when opened: what is appended later is in the log. */
   readonly sizeBytes: number
+  /** Where it is cut, for a relation whose pages were looked at; else its path says it. */
+  readonly blockBytes?: number | undefined
   /** Verifies pages of relations; undefined where the cluster has no checksums. */
   readonly verifier: PageVerifier | undefined
   /** Compute the SHA-256 of all of it, too. */
@@ -43,7 +45,7 @@ export class ClusterFile implements Content {
     this.#file = file
     this.#options = options
     this.sizeBytes = options.sizeBytes
-    this.cut = cutOf(options.path)
+    this.cut = options.blockBytes ? { kind: 'fixed', blockBytes: options.blockBytes } : cutOf(options.path)
     this.#hash = options.hashed ? createHash('sha256') : undefined
     // A size that is no whole number of pages is of a file that is just growing: its pages can't be told.
     const whole = options.sizeBytes % PAGE_BYTES === 0

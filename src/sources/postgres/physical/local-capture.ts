@@ -1,11 +1,12 @@
 import type { BigIntStats } from 'node:fs'
-import { lstat, stat } from 'node:fs/promises'
+import { type FileHandle, lstat, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { AppError, throwIfAborted } from '../../../base/errors.ts'
 import type { Session } from '../../../clients/postgres/index.ts'
 import type { NodeMeta } from '../../../model/node.ts'
 import type { Capture, CaptureEntry, CaptureRequest, CaptureSummary, Content } from '../../source.ts'
 import { type ManifestedFile, writeBackupManifest } from './backup-manifest.ts'
+import { relationBlockBytes, SAMPLE_BYTES } from './block-size.ts'
 import { bufferContent } from './buffer-content.ts'
 import { type ClusterFacts, readClusterFacts } from './cluster-facts.ts'
 import { ClusterFile } from './cluster-file.ts'
@@ -136,10 +137,17 @@ class LocalCapture implements Capture {
     return new ClusterFile(file, {
       path: entry.path,
       sizeBytes: Number(stats.size),
+      blockBytes: relationOf(entry.path) && (await this.#blockBytes(file, entry.path)),
       verifier: this.#verifier,
       hashed: isNew && !this.#carriesChecksums(entry.path),
       onRead: isNew ? read => this.#record(entry.path, stats, read) : undefined,
     })
+  }
+
+  async #blockBytes(file: FileHandle, path: string): Promise<number> {
+    const sample = Buffer.allocUnsafe(SAMPLE_BYTES)
+    const { bytesRead } = await file.read(sample, 0, SAMPLE_BYTES, 0)
+    return relationBlockBytes(sample.subarray(0, bytesRead), await this.#parts.request.parent?.findNode(path))
   }
 
   /**
