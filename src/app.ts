@@ -15,10 +15,13 @@ import { CATALOGS } from './catalog/registry.ts'
 import { UnfailingCatalog } from './catalog/unfailing.ts'
 import type { PostgresTools } from './clients/postgres/index.ts'
 import { CONFIG_NAME, type Config, findConfigFile, loadConfig } from './config/load.ts'
+import { mergeRulesOf } from './config/merge-settings.ts'
 import type { RepositorySettings } from './config/schema.ts'
 import { type LoadedSecret, loadSecret, type SecretReference } from './config/secrets.ts'
 import type { Finding } from './model/finding.ts'
 import type { Host } from './model/host.ts'
+import type { Mask } from './model/masking/rules.ts'
+import type { MergeRules } from './model/merge-rules.ts'
 import type { Repository, RepositoryOptions } from './repository/index.ts'
 import { findSourceDefinition, SOURCES } from './sources/registry.ts'
 import type { Source, SourceContext, SourceDefinition } from './sources/source.ts'
@@ -184,6 +187,17 @@ export class App {
     const own = this.config.sources.get(name)
     const options = definition.optionsAt(place, own?.kind === kind ? own.options : undefined)
     return this.#closeLater(make(name, options, { baseDir: this.config.baseDir }))
+  }
+
+  /** By which rules snapshots of a source are merged into what is there. */
+  mergeRules(name: string): MergeRules {
+    return mergeRulesOf(this.config.sources.get(name)?.restore?.merge)
+  }
+
+  /** A mask file; `file` is relative to the folder of the configuration. `config-invalid`, ... */
+  async loadMask(file: string): Promise<Mask> {
+    const { loadMask } = await import('./config/mask.ts')
+    return await loadMask(resolve(this.config.baseDir, file), this.#environment)
   }
 
   async sourceContext(): Promise<SourceContext> {

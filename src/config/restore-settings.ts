@@ -43,6 +43,3 @@ export const restoreSettings = z
       ),
   })
   .describe('How this source is restored.')
-
-export type RestoreSettings = z.output<typeof restoreSettings>
-export type Hook = z.output<typeof hook>

@@ -14,6 +14,7 @@ import type { Kept, TargetAccess } from './target.ts'
 export type { CheckOutcome } from '../model/report.ts'
 export type { DatabaseSelection, SourceContext } from './context.ts'
 export type { Dialect, MergingPlace, Staging } from './merging-place.ts'
+export type { Kept, TargetSurvey } from './target.ts'
 
 /**
  * One thing we protect. An adapter turns it into a tree of files (capture) and such a tree back into it (restore).

@@ -155,9 +155,8 @@ async function writeRequest(
 async function maskFor(call: Call, app: App, source: string, purpose: Place['purpose']): Promise<Mask | undefined> {
   const named = call.values.text('mask')
   const configured = purpose === 'own' ? undefined : app.config.sources.get(source)?.restore?.mask
-  if (named === undefined && configured === undefined) return undefined
-  const { loadMask } = await import('../../config/mask.ts')
-  return await loadMask(named ?? resolve(app.config.baseDir, configured ?? ''), call.environment)
+  const file = named === undefined ? configured : resolve(named)
+  return file === undefined ? undefined : await app.loadMask(file)
 }
 
 /** What the user says must hold is asked of test copies always, of others with `--verify`. */

@@ -23,7 +23,7 @@ export interface Question {
 export async function confirmChange(call: Call, question: Question): Promise<void> {
   if (call.values.flag('yes') || call.values.flag('force')) return
   const { survey } = question.plan
-  const asks = call.terminal.stdin.isTTY === true && call.terminal.stderr.isTTY === true && !call.json
+  const asks = call.terminal.interactive && !call.json
   if (!asks) {
     throw new AppError('target-exists', `${survey.place} exists`, {
       hint: 'Add --yes to replace it (lifeboat undo takes that back), --dry-run to see what that would do, or choose another place with --to.',

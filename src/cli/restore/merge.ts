@@ -3,7 +3,6 @@ import type { App } from '../../app.ts'
 import { formatDuration } from '../../base/durations.ts'
 import { AppError } from '../../base/errors.ts'
 import { formatTime } from '../../base/times.ts'
-import { mergeRulesOf } from '../../config/merge-settings.ts'
 import type { Report } from '../../model/report.ts'
 import type { MergeProgress, MergeRequest, MergeResult } from '../../operations/merge/merge.ts'
 import type { SafeMergeResult } from '../../operations/merge/safely.ts'
@@ -90,7 +89,7 @@ async function requestOf(
     source,
     target: target === ownPlaceOf(app, source.name) ? undefined : target,
     database: databases[0],
-    rules: mergeRulesOf(app.config.sources.get(source.name)?.restore?.merge),
+    rules: app.mergeRules(source.name),
     onProgress,
   }
 }

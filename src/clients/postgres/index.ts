@@ -17,7 +17,6 @@ export {
   hostInUrl,
   isPostgresUrl,
   resolveConnection,
-  SSL_MODES,
 } from './settings.ts'
 export { quoteIdentifier, quoteLiteral, quoteName } from './sql.ts'
 export {

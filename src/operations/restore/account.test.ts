@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest'
 import type { Manifest, ManifestTable } from '../../model/manifest.ts'
-import type { TargetSurvey } from '../../sources/target.ts'
+import type { TargetSurvey } from '../../sources/source.ts'
 import { accountOf, compareSchemas } from './account.ts'
 
 const users: ManifestTable = {

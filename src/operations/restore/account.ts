@@ -2,8 +2,7 @@ import { formatSize } from '../../base/sizes.ts'
 import type { Finding } from '../../model/finding.ts'
 import type { Manifest, ManifestColumn, ManifestTable } from '../../model/manifest.ts'
 import type { ReportTable } from '../../model/report.ts'
-import type { DatabaseSelection } from '../../sources/source.ts'
-import type { TargetSurvey } from '../../sources/target.ts'
+import type { DatabaseSelection, TargetSurvey } from '../../sources/source.ts'
 
 /** What a restore would replace, and by what. */
 export interface Account {
@@ -48,7 +47,7 @@ export function tablesOf(manifest: Manifest | undefined): readonly ManifestTable
 interface Compared {
   readonly name: string
   readonly now: ManifestTable | undefined
-  readonly then: ManifestTable | undefined
+  readonly before: ManifestTable | undefined
   readonly lost: number
 }
 
@@ -58,7 +57,7 @@ function compareRows(now: readonly ManifestTable[], then: readonly ManifestTable
   const names = [...new Set([...today.keys(), ...before.keys()])].toSorted()
   return names.map(name => {
     const [here, there] = [today.get(name), before.get(name)]
-    return { name, now: here, then: there, lost: Math.max(0, (here?.rows ?? 0) - (there?.rows ?? 0)) }
+    return { name, now: here, before: there, lost: Math.max(0, (here?.rows ?? 0) - (there?.rows ?? 0)) }
   })
 }
 
@@ -67,7 +66,7 @@ function comparison(now: TargetSurvey, then: Manifest | undefined, rows: readonl
   const files = (count: number | undefined): string => (count === undefined ? '-' : String(count))
   const sizes = ['size', size(now.sizeBytes), size(sizeOf(then)), '']
   const counts = ['files', files(now.files), files(then?.totals.files), '']
-  const body = rows.map(({ name, now: here, then: there }) => [
+  const body = rows.map(({ name, now: here, before: there }) => [
     `rows of ${name}`,
     here === undefined ? 'no such table' : `${here.estimated === true ? '~' : ''}${here.rows}`,
     there === undefined ? 'no such table' : String(there.rows),

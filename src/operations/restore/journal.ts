@@ -1,4 +1,4 @@
-import { mkdir, open, readdir, readFile, rm } from 'node:fs/promises'
+import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { hostname } from 'node:os'
 import { join } from 'node:path'
 import { z } from 'zod'
@@ -69,7 +69,7 @@ export type NewEntry = Pick<
 
 /** The newest this many ended restores can be undone. */
 const KEPT_ENTRIES = 100
-const ENDS: readonly Phase[] = ['done', 'failed', 'rolled-back']
+const ENDS: ReadonlySet<Phase> = new Set(['done', 'failed', 'rolled-back'])
 
 /** The journal of restores: a file each, in the state folder, whole and durable at every moment. */
 export class RestoreJournal {
@@ -101,7 +101,7 @@ export class RestoreJournal {
 
   /** Durable when it returns. */
   async update(before: JournalEntry, change: Partial<JournalEntry>): Promise<JournalEntry> {
-    const ended = change.phase !== undefined && ENDS.includes(change.phase)
+    const ended = change.phase !== undefined && ENDS.has(change.phase)
     const after = { ...before, ...change, ...(ended ? { finishedAt: this.#clock.now().toISOString() } : {}) }
     await this.#write(after)
     if (ended) await this.#removeOldest()
@@ -121,12 +121,12 @@ export class RestoreJournal {
 
   /** Those whose process is gone before they came to an end. */
   async listInterrupted(): Promise<JournalEntry[]> {
-    return (await this.list()).filter(each => !ENDS.includes(each.phase) && isAbandoned(each))
+    return (await this.list()).filter(each => !ENDS.has(each.phase) && isAbandoned(each))
   }
 
   /** Those that are being carried out right now, by others. */
   async listRunning(): Promise<JournalEntry[]> {
-    return (await this.list()).filter(each => !ENDS.includes(each.phase) && !isAbandoned(each))
+    return (await this.list()).filter(each => !ENDS.has(each.phase) && !isAbandoned(each))
   }
 
   /**
@@ -138,11 +138,10 @@ export class RestoreJournal {
     const me = JSON.stringify({ pid: process.pid, start: processStart(process.pid) })
     for (let tries = 0; tries < 2; tries++) {
       try {
-        const file = await open(path, 'wx', 0o600)
-        await file.writeFile(me).finally(() => file.close())
+        await writeFile(path, me, { flag: 'wx', mode: 0o600 })
         const now = await this.#read(`${run}.json`)
         const release = async (): Promise<void> => await rm(path, { force: true })
-        if (now !== undefined && !ENDS.includes(now.phase)) return { entry: now, release }
+        if (now !== undefined && !ENDS.has(now.phase)) return { entry: now, release }
         await release()
         return undefined
       } catch (error) {
@@ -171,7 +170,7 @@ export class RestoreJournal {
   }
 
   async #removeOldest(): Promise<void> {
-    const ended = (await this.list()).filter(each => ENDS.includes(each.phase))
+    const ended = (await this.list()).filter(each => ENDS.has(each.phase))
     for (const { run } of ended.slice(0, -KEPT_ENTRIES)) await rm(join(this.#folder, `${run}.json`), { force: true })
   }
 

@@ -8,13 +8,13 @@ import type { Repository, Snapshot } from '../../repository/index.ts'
 import type {
   CheckOutcome,
   DatabaseSelection,
+  Kept,
   OnRestored,
   RestoredBytes,
   Source,
   SourceContext,
   StartedServer,
 } from '../../sources/source.ts'
-import type { Kept } from '../../sources/target.ts'
 import { refuseReserved, URL_FORM } from './reserved.ts'
 import { openSnapshotReader } from './snapshot-reader.ts'
 

@@ -4,7 +4,7 @@ import { AppError } from '../../base/errors.ts'
 import { suggest } from '../../base/suggest.ts'
 import type { Finding } from '../../model/finding.ts'
 import type { RestoreOutcome, RestoreRequest, SnapshotEntry } from '../source.ts'
-import type { ReplacedTable, TablesRefused } from './replace-tables.ts'
+import type { ReplacedTable, TablesRefused } from './replaced-table.ts'
 import { createPrivate } from './restore-file.ts'
 import { locateTarget, targetError } from './restore-target.ts'
 import { Session, SessionFault } from './session.ts'
@@ -35,14 +35,14 @@ export async function restoreTables(
     await request.beforeChange?.()
     const ask = { path: target.path, from: staged, tables, waitMs: BUSY_WAIT_MS }
     const replaced = await session.call('replaceTables', ask)
-    if (!Array.isArray(replaced)) throw refusal(replaced as TablesRefused, target.path)
-    const checks = (replaced as ReplacedTable[]).map(table => ({
+    if (!Array.isArray(replaced)) throw refusal(replaced, target.path)
+    const checks = replaced.map(table => ({
       name: `rows of ${table.name}`,
       passed: table.rows === table.rowsWanted,
       expected: String(table.rowsWanted),
       found: String(table.rows),
     }))
-    const findings = (replaced as ReplacedTable[]).flatMap(differences)
+    const findings = replaced.flatMap(differences)
     return { ...bytes, target: target.path, files: 1, checks, findings }
   } catch (error) {
     throw refusedBySqlite(error, target.path) ?? targetError(error, target.path)

@@ -3,7 +3,7 @@ import type { MaskableTable } from '../../model/masking/maskable.ts'
 import type { TableDescription } from '../../model/table-description.ts'
 import type { CheckOutcome, CopyAnswer } from '../source.ts'
 import type { CopyOutcome, CopyRequest } from './masking/copy-protocol.ts'
-import type { ReplacedTable, ReplaceTablesAsk, TablesRefused } from './replace-tables.ts'
+import type { ReplacedTable, ReplaceTablesAsk, TablesRefused } from './replaced-table.ts'
 import type { WalIndexHeader } from './wal-index.ts'
 
 /** What a session can be asked, with what it answers. One at a time, in order. */

@@ -9,7 +9,6 @@ import {
 } from '../../../clients/postgres/index.ts'
 import type { Finding } from '../../../model/finding.ts'
 import { type BackupType, isPart, type Manifest } from '../../../model/manifest.ts'
-import type { MaskedColumn } from '../../../model/masking/outcome.ts'
 import { requireWhole } from '../../require-whole.ts'
 import type { CheckOutcome, RestoreOutcome, RestoreRequest, SourcePlace } from '../../source.ts'
 import { targetConnection } from '../connection.ts'

@@ -16,7 +16,7 @@ import { writeCluster } from './write-cluster.ts'
  * file comes last. One that is to be replaced stays as it is until the new one beside it is whole.
  */
 export async function restoreCluster(restore: ClusterRestore): Promise<RestoreOutcome> {
-  const { request, binDir } = restore
+  const { request } = restore
   if (request.include.length > 0) {
     throw new AppError('unsupported', 'a cluster can only be restored whole', {
       hint: 'Leave --include out; a table or a database alone comes from a logical backup.',

@@ -1,0 +1,30 @@
+export interface ReplaceTablesAsk {
+  /** The living database. */
+  readonly path: string
+  /** A whole database that only we know of, with the rows to come. */
+  readonly from: string
+  /** As people write them; all of `from` when empty. */
+  readonly tables: readonly string[]
+  readonly waitMs: number
+}
+
+export interface ReplacedTable {
+  readonly name: string
+  /** It was not there, and was created with its indexes and triggers. */
+  readonly created: boolean
+  /** Rows that it had, has to have, and has. */
+  readonly rowsBefore: number
+  readonly rowsWanted: number
+  readonly rows: number
+  /** Columns that the living table has and the backup has not: they got their defaults. */
+  readonly defaulted: readonly string[]
+  /** Columns that only the backup has: their values were left out. */
+  readonly leftOut: readonly string[]
+}
+
+/** Why the tables can't be replaced; nothing was changed. */
+export interface TablesRefused {
+  readonly refused: 'not-found' | 'foreign-keys'
+  readonly subject: string
+  readonly known: readonly string[]
+}
