@@ -4,11 +4,13 @@ import type { ReportStep } from '../../model/report.ts'
 
 type Figures = Pick<ReportStep, 'rows' | 'bytes' | 'note'>
 
-/** What a run did so far, for its report. */
+/** What a run did so far, for its report: in the order it was begun. What is done within a step is a step of its own. */
 export class StepLog {
   readonly #clock: Clock
   readonly #onStep: (name: string) => void
   readonly steps: ReportStep[] = []
+  /** Time that inner steps took, of the steps that are under way: the outermost first. */
+  readonly #inner: number[] = []
 
   /** `onStep` is told when one begins. */
   constructor(clock: Clock, onStep: (name: string) => void = () => {}) {
@@ -20,13 +22,21 @@ export class StepLog {
   async step<T>(name: string, work: () => Promise<T>, figures: (result: T) => Figures = () => ({})): Promise<T> {
     this.#onStep(name)
     const startedMs = this.#clock.monotonicMs()
-    const durationMs = (): number => Math.round(this.#clock.monotonicMs() - startedMs)
+    const at = this.steps.push({ name, outcome: 'done', durationMs: 0 }) - 1
+    this.#inner.push(0)
+    const end = (outcome: ReportStep['outcome'], more: Figures): void => {
+      const tookMs = this.#clock.monotonicMs() - startedMs
+      const ownMs = tookMs - (this.#inner.pop() ?? 0)
+      const outer = this.#inner.length - 1
+      if (outer >= 0) this.#inner[outer] = (this.#inner[outer] ?? 0) + tookMs
+      this.steps[at] = { name, outcome, durationMs: Math.round(ownMs), ...more }
+    }
     try {
       const result = await work()
-      this.steps.push({ name, outcome: 'done', durationMs: durationMs(), ...figures(result) })
+      end('done', figures(result))
       return result
     } catch (error) {
-      this.steps.push({ name, outcome: 'failed', durationMs: durationMs(), note: messageOf(error) })
+      end('failed', { note: messageOf(error) })
       throw error
     }
   }
