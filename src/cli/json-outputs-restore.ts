@@ -103,5 +103,9 @@ export const RESTORE_OUTPUTS = {
     merged,
     mergeOutput.extend({ report: reportSchema }).describe('with --strategy merge --dry-run: what would be done'),
   ]),
-  undo: z.union([undone, z.array(undoable).describe('with --list, oldest first')]),
+  undo: z.union([
+    undone,
+    z.strictObject({ discarded: z.string(), removed: kept }).describe('with --discard'),
+    z.array(undoable).describe('with --list, oldest first'),
+  ]),
 }

@@ -20,6 +20,10 @@ export const undo: Command = {
   arguments: [{ name: 'run', summary: 'id of the restore, or its first digits (default: the last one)' }],
   options: [
     { flags: '-l, --list', summary: 'list the restores, oldest first, and which can be undone' },
+    {
+      flags: '--discard',
+      summary: 'remove what the restore kept beside (a database, a folder), for its space: it can’t be undone then',
+    },
     { flags: '-y, --yes', summary: 'do not ask first' },
     REPORT_OPTION,
   ],
@@ -27,6 +31,7 @@ export const undo: Command = {
     { command: 'lifeboat undo', explains: 'the last restore' },
     { command: 'lifeboat undo --list', explains: 'which there are' },
     { command: 'lifeboat undo 5b0c9f3e --yes', explains: 'this one, from a script' },
+    { command: 'lifeboat undo 5b0c9f3e --discard', explains: 'all is well: give the space back' },
   ],
   run: async call => {
     await checkReportOption(call)
@@ -37,12 +42,21 @@ export const undo: Command = {
     const operation = await import('../../operations/undo/undo.ts')
     const entry = operation.findUndoable(entries, call.values.text('run'))
     await confirm(call, entry)
+    if (call.values.flag('discard')) return await discardKept(places, entry)
     const startedAt = app.clock.now()
     const result = await carryOut(call, places, entry)
     const durationMs = app.clock.now().getTime() - startedAt.getTime()
     await saveReport(call, app, undoReport(result, startedAt, durationMs))
     return { json: toJson(result, durationMs), text: describe(result, durationMs, call) }
   },
+}
+
+async function discardKept(places: RestorePlaces, entry: JournalEntry): Promise<Output> {
+  const { discard } = await import('../../operations/undo/undo.ts')
+  const removed = await discard(places, entry)
+  const names = removed.map(each => each.kept)
+  const text = `Removed ${names.join(', ')}: restore ${shortRun(entry)} can no longer be undone\n`
+  return { json: { discarded: entry.run, removed }, text }
 }
 
 async function carryOut(call: Call, places: RestorePlaces, entry: JournalEntry): Promise<UndoResult> {
@@ -53,13 +67,17 @@ async function carryOut(call: Call, places: RestorePlaces, entry: JournalEntry):
 
 async function confirm(call: Call, entry: JournalEntry): Promise<void> {
   if (call.values.flag('yes')) return
-  const what = `${entry.target} as it was before ${formatTime(new Date(entry.startedAt))}`
+  const before = formatTime(new Date(entry.startedAt))
+  const what = `${entry.target} as it was before ${before}`
+  const does = call.values.flag('discard') ? `removes for good ${what}` : `puts back ${what}`
   if (!call.terminal.interactive || call.json) {
-    throw new AppError('target-exists', `this puts back ${what}`, { hint: 'Add --yes to do it.' })
+    throw new AppError('target-exists', `this ${does}`, { hint: 'Add --yes to do it.' })
   }
   call.progress.clear()
   call.terminal.stderr.write(
-    `This puts back ${what}.\nWhat was written there since goes with it; it is made safe first.\n`,
+    call.values.flag('discard')
+      ? `This ${does}.\n`
+      : `This ${does}.\nWhat was written there since goes with it; it is made safe first.\n`,
   )
   const { Prompts } = await import('../prompts.ts')
   const prompts = new Prompts(call.terminal, call.signal)

@@ -63,9 +63,31 @@ function byRun(done: readonly JournalEntry[], run: string): JournalEntry {
 }
 
 function nothingToPutBack(entry: JournalEntry): AppError {
+  if (entry.existed) {
+    return new AppError('not-found', `what restore ${shortRun(entry)} kept of ${entry.target} is gone`, {
+      hint: 'It was discarded, or put back. Run "lifeboat snapshots" and restore a recovery point instead.',
+    })
+  }
   return new AppError('unsupported', `there was nothing at ${entry.target} before restore ${shortRun(entry)}`, {
     hint: 'To be rid of what was restored, remove it yourself.',
   })
+}
+
+/**
+ * Removes what the restore kept beside, to be rid of the space it takes. It can't be undone then, unless a safety recovery
+ * point remains. Throws `not-found` when nothing is kept.
+ */
+export async function discard(places: RestorePlaces, entry: JournalEntry): Promise<readonly Kept[]> {
+  if (entry.kept.length === 0) {
+    throw new AppError('not-found', `nothing is kept beside by run ${shortRun(entry)}`, {
+      hint: 'Safety recovery points are snapshots: "lifeboat forget" and "lifeboat prune" remove those.',
+    })
+  }
+  const { source: name, kind, target, keepAs: keptAs } = entry
+  const source = await places.openSourceAt(name, kind, target)
+  await source.targets.dropKept({ ...(await places.context()), target, keptAs })
+  await places.journal.update(entry, { kept: [] })
+  return entry.kept
 }
 
 export function shortRun({ run }: JournalEntry): string {
