@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import type { AppError } from '../../src/base/errors.ts'
 import { isAppError } from '../../src/base/errors.ts'
+import { mergeJson, mergeOutput } from '../../src/cli/json-outputs-merge.ts'
 import { makeTempDir, removeDir } from '../helpers/drained-snapshot.ts'
 import type { MergeEngine, MergeFixture } from '../helpers/merge-engines.ts'
 
@@ -104,6 +105,7 @@ export function describeMergeContract(engine: MergeEngine): void {
         { user_id: '5', post_id: '11' },
         { user_id: '6', post_id: '10' },
       ])
+      expect(() => mergeOutput.parse(mergeJson(result))).not.toThrow()
       const after = await fixture.state()
       expect((await fixture.merge(backup, BY_EMAIL)).changed).toBe(false)
       expect(await fixture.state()).toEqual(after)
