@@ -1,4 +1,4 @@
-import { DatabaseSync } from 'node:sqlite'
+import { DatabaseSync, type SQLOutputValue } from 'node:sqlite'
 import { quoteText } from '../schema-text.ts'
 import type { MergeFiles, MergeTables } from '../session-protocol.ts'
 import { areForeignKeysSound, describeTables } from './describe-tables.ts'
@@ -30,6 +30,6 @@ export function readAsText(db: DatabaseSync, sql: string): Array<Array<string | 
   const statement = db.prepare(sql)
   statement.setReadBigInts(true)
   statement.setReturnArrays(true)
-  const rows = statement.all() as unknown as unknown[][]
+  const rows = statement.all() as unknown as SQLOutputValue[][]
   return rows.map(row => row.map(value => (value === null ? null : String(value))))
 }
