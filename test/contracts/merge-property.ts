@@ -3,7 +3,8 @@ import { expect } from 'vitest'
 import type { MergeResult } from '../../src/operations/merge/merge.ts'
 import { makeTempDir, removeDir } from '../helpers/drained-snapshot.ts'
 import type { MergeEngine, MergeFixture } from '../helpers/merge-engines.ts'
-import { type ModelRow, modelMerge } from '../helpers/merge-model.ts'
+import { modelMerge } from '../helpers/merge-model.ts'
+import type { ModelRow } from '../helpers/merge-model-tables.ts'
 import {
   foreignKeysSql,
   insertSql,

@@ -1,29 +1,20 @@
-import type { ConflictRule } from '../../src/model/merge-rules.ts'
-
-/** What a merge must do, computed row by row in the plainest way, without a line of the implementation. */
-export interface ModelTable {
-  readonly name: string
-  readonly columns: readonly string[]
-  /** `NOT NULL`. */
-  readonly demanded: readonly string[]
-  readonly primary: readonly string[]
-  readonly unique: ReadonlyArray<readonly string[]>
-  readonly links: readonly ModelLink[]
-  readonly key: readonly string[]
-  readonly onConflict: ConflictRule
-  /** The column of `newer`. */
-  readonly newerBy: string
-}
-
-export interface ModelLink {
-  readonly columns: readonly string[]
-  readonly parent: string
-  readonly parentColumns: readonly string[]
-}
-
-export type Value = number | string | null
-export type ModelRow = Readonly<Record<string, Value>>
-export type ModelData = Readonly<Record<string, readonly ModelRow[]>>
+import {
+  clash,
+  compareKeys,
+  keptColumns,
+  keyLinks,
+  type ModelData,
+  type ModelLink,
+  type ModelRow,
+  type ModelTable,
+  present,
+  same,
+  setOf,
+  uniques,
+  updatable,
+  type Value,
+  withinLinks,
+} from './merge-model-tables.ts'
 
 export interface ModelOutcome {
   readonly data: Record<string, ModelRow[]>
@@ -41,19 +32,10 @@ interface Item {
   update: 'no' | 'wanted' | 'done'
 }
 
+/** What a merge must do, computed row by row in the plainest way, without a line of the implementation. */
 export function modelMerge(tables: readonly ModelTable[], target: ModelData, backup: ModelData): ModelOutcome {
   return new Model(tables, target, backup).run()
 }
-
-const same = (a: ModelRow, b: ModelRow, columns: readonly string[], as: readonly string[] = columns): boolean =>
-  columns.every((column, i) => (a[column] ?? null) === (b[as[i] ?? ''] ?? null))
-
-/** As a unique constraint sees it: NULL is like nothing. */
-const clash = (a: ModelRow, b: ModelRow, columns: readonly string[]): boolean =>
-  same(a, b, columns) && columns.every(column => a[column] !== null)
-
-const present = (row: ModelRow, columns: readonly string[]): boolean => columns.every(column => row[column] !== null)
-const setOf = (columns: readonly string[]): string => columns.toSorted().join()
 
 class Model {
   readonly #tables: readonly ModelTable[]
@@ -368,48 +350,4 @@ class Model {
 
 function isDone(name: string, groups: ReadonlyArray<readonly ModelTable[]>): boolean {
   return groups.flat().some(table => table.name === name)
-}
-
-function compareKeys(a: ModelRow, b: ModelRow, key: readonly string[]): number {
-  for (const column of key) {
-    const [x, y] = [a[column] ?? null, b[column] ?? null]
-    if (x === y) continue
-    // Both engines are told apart by where NULLs sort; numbers given anew depend on it, so keys with NULLs have none.
-    if (x === null || y === null) return x === null ? -1 : 1
-    return x < y ? -1 : 1
-  }
-  return 0
-}
-
-function keyLinks(table: ModelTable): ModelLink[] {
-  return table.links.filter(link => link.columns.some(column => table.key.includes(column)))
-}
-
-function withinLinks(table: ModelTable, group: readonly ModelTable[]): ModelLink[] {
-  return table.links.filter(link => group.some(each => each.name === link.parent))
-}
-
-function keptColumns(table: ModelTable, all: readonly ModelTable[]): string[] {
-  const referred = all.flatMap(each => each.links.filter(link => link.parent === table.name))
-  return [...new Set([...table.key, ...table.primary, ...referred.flatMap(link => link.parentColumns)])]
-}
-
-/** Unique sets beside the key; a number that can be given anew clashes with nothing. */
-function uniques(table: ModelTable): ReadonlyArray<readonly string[]> {
-  const [id = '', ...more] = table.primary
-  const numbered = more.length === 0 && !table.key.includes(id) && !table.links.some(link => link.columns.includes(id))
-  return [...table.unique, ...(numbered ? [] : [table.primary])].filter(set => setOf(set) !== setOf(table.key))
-}
-
-function updatable(
-  table: ModelTable,
-  all: readonly ModelTable[],
-  group: readonly ModelTable[],
-): { now: string[]; later: string[] } {
-  const within = withinLinks(table, group).flatMap(link => link.columns)
-  const free = table.columns.filter(column => !keptColumns(table, all).includes(column))
-  return {
-    now: free.filter(column => !within.includes(column)),
-    later: free.filter(column => within.includes(column) && !uniques(table).flat().includes(column)),
-  }
 }

@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { CONFLICT_RULES } from '../../src/model/merge-rules.ts'
-import type { ModelData, ModelLink, ModelRow, ModelTable, Value } from './merge-model.ts'
+import type { ModelData, ModelLink, ModelRow, ModelTable, Value } from './merge-model-tables.ts'
 
 /** A schema, merge rules, and what the two sides hold. */
 export interface World {

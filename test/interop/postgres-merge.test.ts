@@ -1,5 +1,6 @@
-import { afterAll, beforeAll, it } from 'vitest'
+import { afterAll, beforeAll, expect, it } from 'vitest'
 import { describeMergeContract } from '../contracts/merge-contract.ts'
+import { describeMergeFaults } from '../contracts/merge-faults.ts'
 import { checkMergeProperties } from '../contracts/merge-property.ts'
 import { postgresEngine } from '../helpers/merge-engines.ts'
 import { describeWithPostgres, startTestCluster, type TestCluster } from '../helpers/postgres-cluster.ts'
@@ -15,12 +16,14 @@ describeWithPostgres('merging into PostgreSQL', () => {
   })
 
   describeMergeContract(postgresEngine(() => cluster))
+  describeMergeFaults(postgresEngine(() => cluster))
 
   it('does with random databases what the model says', { timeout: 300_000 }, async () => {
-    await checkMergeProperties(
+    const checked = checkMergeProperties(
       postgresEngine(() => cluster),
       false,
       3,
     )
+    await expect(checked).resolves.toBeUndefined()
   })
 })

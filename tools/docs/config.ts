@@ -60,6 +60,14 @@ Of sources of every kind. ${description(restore)}
 ${keys(restore)}
 A hook is \`{ command: [program, argument] }\`, run without a shell, or \`{ http: URL, method: POST }\`; both take a \`timeout\`.
 
+### sources.NAME.restore.merge
+
+${description(propertyOf(restore, 'merge'))} See [merging](../guide/merging.md).
+
+${keys(propertyOf(restore, 'merge'))}
+A table’s rules:
+
+${keys(tableRules(propertyOf(restore, 'merge')))}
 ## policies.NAME
 
 ${keys(policy)}
@@ -71,6 +79,10 @@ ${keys(propertyOf(policy, 'keep'))}
 ### policies.NAME.objectives
 
 ${keys(propertyOf(policy, 'objectives'))}`
+}
+
+function tableRules(merge: JsonSchema): JsonSchema {
+  return childOf(merge, 'tables')
 }
 
 function kindsOf(schema: JsonSchema): JsonSchema[] {

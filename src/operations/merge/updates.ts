@@ -76,7 +76,6 @@ async function wantUpdates(run: MergeRun, table: WorkTable, columns: Updatable, 
        WHERE b.u = ${UPDATE.wanted} AND ${join} AND (${backup} IS NULL OR ${backup} <= ${there})`,
     )
   }
-  await keepValues(run, table, columns.never)
   for (const link of table.plan.links) {
     const nowhere = nowhereCondition(run, table, link)
     if (nowhere !== undefined) await refuse(run, table, 'kept-parent-nowhere', nowhere)
@@ -86,6 +85,7 @@ async function wantUpdates(run: MergeRun, table: WorkTable, columns: Updatable, 
   const demanded = table.plan.columns.filter(column => !column.nullable && columns.now.includes(column.name))
   const isNull = demanded.map(column => `b.${table.value(column.name)} IS NULL`)
   if (isNull.length > 0) await refuse(run, table, 'must-not-be-null', isNull.join(' OR '))
+  await keepValues(run, table, columns.never)
   return count
 }
 

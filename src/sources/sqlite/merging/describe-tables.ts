@@ -1,4 +1,4 @@
-import { DatabaseSync } from 'node:sqlite'
+import { DatabaseSync, type SQLOutputValue } from 'node:sqlite'
 import {
   type ColumnDescription,
   type ForeignKey,
@@ -10,7 +10,7 @@ import {
 import { quoteName, quoteText } from '../schema-text.ts'
 import { affinityOf } from './affinity.ts'
 
-type Row = Record<string, unknown>
+type Row = Record<string, SQLOutputValue>
 
 /** Tables of an attached database that hold rows of their own: not views, virtual tables and what is behind them. */
 export function describeTables(db: DatabaseSync, schema: 'main' | 'bak'): TableDescription[] {

@@ -129,15 +129,7 @@ class SqliteMergingPlace implements MergingPlace {
   async begin(): Promise<void> {
     await this.change('BEGIN IMMEDIATE')
     this.#violations = await this.#countViolations()
-    if (this.#violations > 0) {
-      // SQLite only counts what it does: a parent that comes to children who had none would upset that. We look ourselves.
-      await this.change('ROLLBACK')
-      await this.change('PRAGMA foreign_keys = OFF')
-      await this.change('BEGIN IMMEDIATE')
-      this.#violations = await this.#countViolations()
-    }
     this.#begun = true
-    await this.change('PRAGMA defer_foreign_keys = ON')
   }
 
   /** SQLite has no switch for them. Nobody sees them gone: the transaction makes them again before it ends. */
@@ -153,7 +145,7 @@ class SqliteMergingPlace implements MergingPlace {
     }
   }
 
-  /** All are, since `begin`. */
+  /** All are: SQLite checks none, see `openMerge`. */
   async deferReferences(): Promise<void> {}
 
   async highestNumber(table: TableDescription): Promise<bigint> {

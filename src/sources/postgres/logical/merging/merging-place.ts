@@ -84,7 +84,10 @@ export class PostgresMergingPlace implements MergingPlace {
 
   async rows(sql: string): Promise<ReadonlyArray<ReadonlyArray<string | null>>> {
     try {
-      const { rows } = await this.#live.client.query<unknown[]>({ text: sql, rowMode: 'array' })
+      const { rows } = await this.#live.client.query<Array<string | number | boolean | null>>({
+        text: sql,
+        rowMode: 'array',
+      })
       return rows.map(row => row.map(value => (value === null ? null : String(value))))
     } catch (error) {
       throw this.#wrap(error, 'merge')
