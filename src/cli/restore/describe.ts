@@ -7,7 +7,7 @@ import { type MaskedColumn, maskReportTables } from '../../model/masking/outcome
 import { describeRule } from '../../model/masking/rules.ts'
 import { SHORT_ID_DIGITS } from '../../model/recovery-point.ts'
 import type { Report } from '../../model/report.ts'
-import type { Phase } from '../../operations/restore/journal.ts'
+import type { Phase, Strategy } from '../../operations/restore/journal.ts'
 import type { RestorePlan } from '../../operations/restore/plan.ts'
 import type { SafeRestoreResult } from '../../operations/restore/safely.ts'
 import type { Call } from '../command.ts'
@@ -109,14 +109,21 @@ export function factsOf({ strategy, source, purpose }: Subject, plan: RestorePla
   ]
 }
 
+const CHANGES: Readonly<Record<Strategy, string>> = {
+  replace: 'replace what is there',
+  'in-place': 'write into what is there',
+  tables: 'replace rows in what is there',
+  merge: 'add to what is there',
+}
+
 /** What a dry run found. */
 export function planReport(subject: Subject, plan: RestorePlan, chosen: ChosenSnapshot): Report {
   const forbidden = plan.findings.some(finding => finding.severity === 'error')
-  const change = plan.survey.exists ? 'would replace what is there' : 'would restore to a new place'
+  const change = plan.survey.exists ? CHANGES[plan.strategy] : 'restore to a new place'
   return {
     title: `restore of ${subject.source}`,
     outcome: forbidden ? 'failed' : 'planned',
-    verdict: forbidden ? 'it cannot be restored like this' : `it ${change}; nothing was changed`,
+    verdict: forbidden ? 'it cannot be restored like this' : `it would ${change}; nothing was changed`,
     run: subject.run,
     startedAt: subject.startedAt,
     durationMs: 0,
