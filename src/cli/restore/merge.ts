@@ -160,7 +160,9 @@ async function mergeReport(
   return {
     title: `merge into ${subject.source}`,
     outcome: result.dryRun ? 'planned' : 'done',
-    verdict: result.dryRun ? `a merge would come to this: ${mergeSummary(result)}; nothing was changed` : mergeSummary(result),
+    verdict: result.dryRun
+      ? `a merge would come to this: ${mergeSummary(result)}; nothing was changed`
+      : mergeSummary(result),
     run: subject.run,
     startedAt: subject.startedAt,
     durationMs: result.durationMs,

@@ -1,14 +1,13 @@
-import { access, constants, rm, statfs } from 'node:fs/promises'
-import { dirname } from 'node:path'
+import { rm } from 'node:fs/promises'
 import { isAppError } from '../../base/errors.ts'
-import { formatSize } from '../../base/sizes.ts'
 import type { Finding } from '../../model/finding.ts'
 import { dropKeptPath, type KeptPath, keptPathOf, putKeptBack, settleKeptPath } from '../kept-path.ts'
 import type { Kept, KeptRequest, Settled, TargetAccess, TargetRequest, TargetSurvey } from '../target.ts'
+import { obstaclesBeside } from '../target-place.ts'
 import { closeDatabaseFile, openDatabaseFile } from './database-file.ts'
 import { findHolders } from './holders.ts'
 import { holdInstant, tidyUp } from './instant.ts'
-import { locateTarget, readMarker, requireFree, SIDECARS, type Target, targetError } from './restore-target.ts'
+import { locateTarget, readMarker, requireFree, SIDECARS, targetError } from './restore-target.ts'
 import { Session } from './session.ts'
 import type { Description } from './session-protocol.ts'
 
@@ -60,7 +59,7 @@ async function settle(request: KeptRequest, name: string): Promise<Settled> {
 
 async function survey(request: TargetRequest, name: string): Promise<TargetSurvey> {
   const target = await locateTarget(request.target, name, { create: false })
-  const findings = await obstacles(request, target)
+  const findings = await obstaclesBeside(target.path, request.coming?.sizeBytes)
   const { existing, path } = target
   if (!existing) return { place: path, exists: false, findings }
   const facts = { place: path, exists: true, sizeBytes: existing.size, files: 1, modifiedAt: existing.mtime }
@@ -102,32 +101,6 @@ function versionText(number: number | undefined): string | undefined {
   return [Math.floor(number / 1e6), Math.floor(number / 1000) % 1000, number % 1000].join('.')
 }
 
-async function obstacles(request: TargetRequest, { path }: Target): Promise<Finding[]> {
-  const folder = await nearestFolder(dirname(path))
-  const findings: Finding[] = []
-  if (!(await isWritable(folder))) {
-    findings.push({
-      severity: 'error',
-      code: 'target-not-writable',
-      subject: folder,
-      message: 'this user may not write there',
-      hint: 'Run as the user of the application, or choose another path with --to.',
-    })
-  }
-  const { bavail, bsize } = await statfs(folder)
-  const needed = request.coming?.sizeBytes ?? 0
-  if (needed > bavail * bsize) {
-    findings.push({
-      severity: 'error',
-      code: 'target-no-space',
-      subject: folder,
-      message: `${formatSize(needed)} are to be written beside what is there, ${formatSize(bavail * bsize)} are free`,
-      hint: 'Free some space, choose another disk with --to, or rewrite it in place with --force.',
-    })
-  }
-  return findings
-}
-
 async function usage(path: string): Promise<Finding[]> {
   const holders = await findHolders(['', ...SIDECARS].map(end => path + end))
   return holders
@@ -139,21 +112,4 @@ async function usage(path: string): Promise<Finding[]> {
       message: `${program} (process ${pid}) has it open`,
       hint: 'Stop the application first, or let "restore: { before: ..., after: ... }" of the source stop and start it.',
     }))
-}
-
-async function nearestFolder(path: string): Promise<string> {
-  try {
-    await access(path)
-    return path
-  } catch {
-    const parent = dirname(path)
-    return parent === path ? path : await nearestFolder(parent)
-  }
-}
-
-async function isWritable(folder: string): Promise<boolean> {
-  return await access(folder, constants.W_OK | constants.X_OK).then(
-    () => true,
-    () => false,
-  )
 }

@@ -1,11 +1,10 @@
-import { lstat, readdir, realpath, rm, stat, statfs } from 'node:fs/promises'
-import { dirname, resolve } from 'node:path'
-import { systemCode, throwIfAborted } from '../../../base/errors.ts'
-import { formatSize } from '../../../base/sizes.ts'
+import { rm, stat } from 'node:fs/promises'
+import { systemCode } from '../../../base/errors.ts'
 import type { Finding } from '../../../model/finding.ts'
 import { dropKeptPath, keptPathOf, putKeptBack, settleKeptPath } from '../../kept-path.ts'
 import type { Kept, KeptRequest, Settled, TargetAccess, TargetRequest, TargetSurvey } from '../../target.ts'
-import { joinRaw, type RawPath, toBuffer, toRaw } from '../raw-path.ts'
+import { measureFolder, obstaclesBeside, placeOf } from '../../target-place.ts'
+import { toBuffer, toRaw } from '../raw-path.ts'
 import { readMark } from './mark.ts'
 import { targetError } from './target.ts'
 
@@ -39,71 +38,21 @@ async function settle(request: KeptRequest): Promise<Settled> {
   return { state, kept: state === 'finished' ? [{ target: path, kept: place.kept }] : [] }
 }
 
-/** Renames follow the folder itself, not a link to it. */
-async function placeOf(target: string): Promise<string> {
-  return await realpath(target).catch((error: unknown) => {
-    if (systemCode(error) !== 'ENOENT') throw error
-    return resolve(target)
-  })
-}
-
 async function survey(request: TargetRequest): Promise<TargetSurvey> {
   const place = await placeOf(request.target)
   const found = await stat(place).catch((error: unknown) => {
     if (systemCode(error) !== 'ENOENT') throw targetError(place, error)
     return undefined
   })
-  const findings = await lackOfSpace(request, place)
+  const findings = await obstaclesBeside(place, request.coming?.sizeBytes)
   if (found === undefined) return { place, exists: false, findings }
   if (!found.isDirectory()) {
     const message = 'it is a file, and the recovery point is of a folder'
     const wrong: Finding = { severity: 'error', code: 'target-invalid', subject: place, message }
     return { place, exists: true, sizeBytes: found.size, modifiedAt: found.mtime, findings: [...findings, wrong] }
   }
-  const { files, sizeBytes } = await measure(toRaw(place), request.signal)
+  const { files, sizeBytes } = await measureFolder(toBuffer(toRaw(place)), request.signal)
   // What an unfinished restore has made so far is nothing that could be lost.
   const isOurs = (await readMark(toRaw(place)))?.over === false
   return { place, exists: files > 0 && !isOurs, sizeBytes, files, modifiedAt: found.mtime, findings }
-}
-
-async function lackOfSpace({ coming }: TargetRequest, place: string): Promise<Finding[]> {
-  const folder = await nearestFolder(dirname(place))
-  const { bavail, bsize } = await statfs(folder)
-  const needed = coming?.sizeBytes ?? 0
-  if (needed <= bavail * bsize) return []
-  return [
-    {
-      severity: 'error',
-      code: 'target-no-space',
-      subject: folder,
-      message: `${formatSize(needed)} are to be written beside what is there, ${formatSize(bavail * bsize)} are free`,
-      hint: 'Free some space, choose another disk with --to, or write into what is there with --force.',
-    },
-  ]
-}
-
-async function nearestFolder(path: string): Promise<string> {
-  const found = await stat(path).catch(() => undefined)
-  return found?.isDirectory() || dirname(path) === path ? path : await nearestFolder(dirname(path))
-}
-
-/** What can't be looked into is not counted: this is for a person to compare, not a check. */
-async function measure(folder: RawPath, signal: AbortSignal): Promise<{ files: number; sizeBytes: number }> {
-  let files = 0
-  let sizeBytes = 0
-  const waiting = [folder]
-  for (let at = waiting.pop(); at !== undefined; at = waiting.pop()) {
-    throwIfAborted(signal)
-    const names = await readdir(toBuffer(at), { encoding: 'latin1' }).catch(() => [])
-    for (const name of names) {
-      const path = joinRaw(at, name)
-      const entry = await lstat(toBuffer(path)).catch(() => undefined)
-      if (entry?.isDirectory()) waiting.push(path)
-      else if (entry) {
-        files += 1
-        sizeBytes += entry.isFile() ? entry.size : 0
-      }
-    }
-  }
-  return { files, sizeBytes }
 }

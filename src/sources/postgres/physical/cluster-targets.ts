@@ -1,11 +1,11 @@
-import { readdir, readFile, realpath, stat } from 'node:fs/promises'
-import { dirname, join, resolve } from 'node:path'
+import { readdir, readFile, stat } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
 import { isAppError, systemCode } from '../../../base/errors.ts'
 import { isPostgresUrl } from '../../../clients/postgres/index.ts'
 import type { Finding } from '../../../model/finding.ts'
 import { keptPathOf, putKeptBack, settleKeptPath } from '../../kept-path.ts'
 import type { Kept, KeptRequest, Settled, TargetAccess, TargetRequest, TargetSurvey } from '../../target.ts'
-import { measureFolder, writableFindings } from '../folder-targets.ts'
+import { measureFolder, obstaclesBeside, placeOf } from '../../target-place.ts'
 import { textProperty } from './cluster-properties.ts'
 import { CONTROL_FILE, readSystemIdentifier } from './control-file.ts'
 import { syncFile } from './durable.ts'
@@ -64,14 +64,6 @@ function asideOf(path: string): string {
   return `${path}.lifeboat-replaced`
 }
 
-/** Renames follow the folder itself, not a link to it. */
-async function placeOf(target: string): Promise<string> {
-  return await realpath(target).catch((error: unknown) => {
-    if (systemCode(error) !== 'ENOENT') throw error
-    return resolve(target)
-  })
-}
-
 async function survey(request: TargetRequest): Promise<TargetSurvey> {
   if (isPostgresUrl(request.target)) return { place: 'a server', exists: false, findings: [noServer()] }
   const place = await placeOf(request.target)
@@ -80,7 +72,7 @@ async function survey(request: TargetRequest): Promise<TargetSurvey> {
     return undefined
   })
   const inPlace = request.delta === true && found !== undefined
-  const findings = inPlace ? [] : await writableFindings(place, request.coming?.sizeBytes)
+  const findings = inPlace ? [] : await obstaclesBeside(place, request.coming?.sizeBytes)
   if (found === undefined) return { place, exists: false, findings }
   if (!found.isDirectory()) {
     const finding = error('target-invalid', place, 'it is not a folder', 'Choose a folder with --to.')

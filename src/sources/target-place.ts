@@ -1,0 +1,78 @@
+import { access, constants, lstat, readdir, realpath, stat, statfs } from 'node:fs/promises'
+import { dirname, resolve } from 'node:path'
+import { systemCode, throwIfAborted } from '../base/errors.ts'
+import { formatSize } from '../base/sizes.ts'
+import type { Finding } from '../model/finding.ts'
+
+/** What stands in the way of a file or folder that is made beside `place` and then takes its name. */
+export async function obstaclesBeside(place: string, neededBytes: number | undefined): Promise<Finding[]> {
+  const folder = await nearestFolder(dirname(place))
+  const findings: Finding[] = []
+  if (!(await isWritable(folder))) {
+    findings.push({
+      severity: 'error',
+      code: 'target-not-writable',
+      subject: folder,
+      message: 'this user may not write there',
+      hint: 'Run as the user that owns it, or choose another place with --to.',
+    })
+  }
+  const { bavail, bsize } = await statfs(folder)
+  const needed = neededBytes ?? 0
+  if (needed > bavail * bsize) {
+    findings.push({
+      severity: 'error',
+      code: 'target-no-space',
+      subject: folder,
+      message: `${formatSize(needed)} are to be written beside what is there, ${formatSize(bavail * bsize)} are free`,
+      hint: 'Free some space, choose another disk with --to, or write into what is there with --force.',
+    })
+  }
+  return findings
+}
+
+async function nearestFolder(path: string): Promise<string> {
+  const found = await stat(path).catch(() => undefined)
+  return found?.isDirectory() || dirname(path) === path ? path : await nearestFolder(dirname(path))
+}
+
+async function isWritable(folder: string): Promise<boolean> {
+  return await access(folder, constants.W_OK | constants.X_OK).then(
+    () => true,
+    () => false,
+  )
+}
+
+/** Renames follow the thing itself, not a link to it. */
+export async function placeOf(target: string): Promise<string> {
+  return await realpath(target).catch((error: unknown) => {
+    if (systemCode(error) !== 'ENOENT') throw error
+    return resolve(target)
+  })
+}
+
+/** What can't be looked into is not counted: this is for a person to compare, not a check. Links are not followed. */
+export async function measureFolder(
+  folder: string | Buffer,
+  signal: AbortSignal,
+): Promise<{ readonly files: number; readonly sizeBytes: number }> {
+  let files = 0
+  let sizeBytes = 0
+  const waiting = [Buffer.from(folder)]
+  for (let at = waiting.pop(); at !== undefined; at = waiting.pop()) {
+    throwIfAborted(signal)
+    // Names are bytes: they need not be text.
+    for (const name of await readdir(at, { encoding: 'buffer' }).catch(() => [])) {
+      const path = Buffer.concat([at, SEPARATOR, name])
+      const entry = await lstat(path).catch(() => undefined)
+      if (entry?.isDirectory()) waiting.push(path)
+      else if (entry) {
+        files += 1
+        sizeBytes += entry.isFile() ? entry.size : 0
+      }
+    }
+  }
+  return { files, sizeBytes }
+}
+
+const SEPARATOR = Buffer.from('/')
