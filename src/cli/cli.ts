@@ -57,7 +57,9 @@ interface Surroundings {
 
 async function runCommand(command: Command, values: Values, surroundings: Surroundings): Promise<number> {
   const opened: App[] = []
-  const call = makeCall(values, surroundings, app => opened.push(app))
+  // A server that waits for its log to be archived must not wait for a restore.
+  const settles = !command.name.startsWith('wal ')
+  const call = makeCall(values, surroundings, { settles, onOpen: app => opened.push(app) })
   let output: Output
   try {
     output = await command.run(call)
@@ -77,7 +79,13 @@ async function runCommand(command: Command, values: Values, surroundings: Surrou
 
 const LINGER_MS = 3000
 
-function makeCall(values: Values, surroundings: Surroundings, onOpen: (app: App) => void): Call {
+interface Opening {
+  /** Bring to an end what killed restores left. */
+  readonly settles: boolean
+  readonly onOpen: (app: App) => void
+}
+
+function makeCall(values: Values, surroundings: Surroundings, { settles, onOpen }: Opening): Call {
   const { terminal, environment, signal } = surroundings
   const progress = new Progress(terminal, systemClock, progressStyle(values, terminal))
   const logger = makeLogger(values, terminal, progress)
@@ -108,8 +116,10 @@ function makeCall(values: Values, surroundings: Surroundings, onOpen: (app: App)
         ...options,
       })
       onOpen(app)
-      const { finishInterrupted } = await import('./restore/unfinished.ts')
-      await finishInterrupted(app, onFinding)
+      if (settles) {
+        const { finishInterrupted } = await import('./restore/unfinished.ts')
+        await finishInterrupted(app, onFinding)
+      }
       keepNurserySize()
       return app
     },

@@ -5,10 +5,18 @@ import { restorePlaces } from './places.ts'
 
 /** Brings to an end what killed restores left, and says so. Quick where there is nothing. */
 export async function finishInterrupted(app: App, onFinding: (finding: Finding) => void): Promise<void> {
-  for (const settled of await settleInterrupted(await restorePlaces(app))) {
+  const places = await restorePlaces(app)
+  for (const { target } of await places.journal.listInterrupted()) onFinding(settling(target))
+  for (const settled of await settleInterrupted(places)) {
     onFinding(describe(settled))
     for (const finding of settled.findings) onFinding(finding)
   }
+}
+
+/** It may take as long as a restore: said before. */
+function settling(target: string): Finding {
+  const message = 'a restore was interrupted here; it is being brought to an end'
+  return { severity: 'info', code: 'restore-settling', subject: target, message }
 }
 
 const SAID: Readonly<Record<SettledRestore['outcome'], string>> = {
