@@ -75,7 +75,7 @@ describeWithPostgres('looking at what a restore would replace', () => {
     expect(found.place).toContain('/Shop%20%221%22')
     expect(found.tables).toEqual([
       {
-        name: 'public.Item',
+        name: 'public."Item"',
         rows: 42,
         columns: [
           { name: 'id', type: 'integer', notNull: true, key: true },

@@ -3,7 +3,7 @@ import { quoteName, type Session } from '../../../clients/postgres/index.ts'
 import type { ManifestTable } from '../../../model/manifest.ts'
 import { countTable } from './database-snapshot.ts'
 import { listColumns } from './table-columns.ts'
-import type { TableName } from './table-pattern.ts'
+import { displayName, type TableName } from './table-pattern.ts'
 
 /** Up to this size counting takes a moment; beyond it the planner's estimate must do. */
 const COUNTED_BYTES = 64 * 1024 * 1024
@@ -30,7 +30,7 @@ export async function surveyTables(session: Session): Promise<ManifestTable[]> {
   const columns = await listColumns(session)
   const found: ManifestTable[] = []
   for (const table of await session.query<SurveyedTable & Record<string, unknown>>(TABLES)) {
-    const name = `${table.schema}.${table.name}`
+    const name = displayName(table)
     found.push({ name, ...(await rowsOf(session, table)), columns: columns.get(name) ?? [] })
   }
   return found
