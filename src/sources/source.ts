@@ -57,6 +57,8 @@ export interface SourceTraits {
    * second copy beside. `kept`: what was there stays beside, under another name, for it costs nothing to keep it.
    */
   readonly wayBack: 'snapshot' | 'kept'
+  /** Of URLs that it can restore to, beside paths: `postgres`. */
+  readonly targetSchemes: readonly string[]
 }
 
 // ---- log

@@ -14,6 +14,7 @@ describe('a restore over what is there', { timeout: 60_000 }, () => {
   beforeEach(async () => {
     workspace = new Workspace()
     workspace.makeDatabase(50)
+    workspace.makeDocs()
     await workspace.run('init', '--yes')
     before = readNotes(workspace.database)
     await workspace.backup('app')
@@ -81,6 +82,21 @@ describe('a restore over what is there', { timeout: 60_000 }, () => {
     expect([now(), besides()]).toEqual([before, [expect.stringMatching(/^app\.db\.before-[0-9a-f]{8}$/)]])
     expect((await undo()).code).toBe(0)
     expect(readFileSync(workspace.database, 'utf8')).toBe('no database any more')
+  })
+
+  it('refuses what is of another engine, a folder for a file, and a place that is none', async () => {
+    writeFileSync(workspace.path('notes.txt'), 'a file')
+    await workspace.backup('docs')
+    for (const [source, to, words] of [
+      ['app', 'postgres:///app', /of kind sqlite cannot be restored to postgres/],
+      ['docs', './notes.txt', /it is a file, and the recovery point is of a folder/],
+      ['app', '', /--to is empty/],
+    ] as const) {
+      const failed = await workspace.try('restore', source, '--to', to, '--yes')
+      expect([failed.code > 0, failed.stderr]).toEqual([true, expect.stringMatching(words)])
+      expect(failed.stderr).not.toContain('bug')
+    }
+    expect([now(), readFileSync(workspace.path('notes.txt'), 'utf8')]).toEqual([after, 'a file'])
   })
 
   it('leaves a report', async () => {

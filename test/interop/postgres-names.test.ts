@@ -137,7 +137,7 @@ describeWithPostgres('tables of any name', () => {
     await test.query('Größen', `CREATE TABLE other (id int)`)
     const chosen = await drain(sourceOf(test.url('Größen'), { tables: ['"Größe"'] }), here)
     expect(chosen.manifest.database?.tables).toMatchObject([
-      { name: 'public."Größe"', rows: 1, columns: [{ type: expect.any(String) }] },
+      { name: 'public."Größe"', rows: 1, columns: expect.arrayContaining([{ name: 'für', type: 'text' }]) },
     ])
     const target = test.url('größer')
     await restoreTo(here, await drain(sourceOf(test.url('Größen')), here), target)

@@ -100,12 +100,12 @@ describeWithPostgres('looking at what a restore would replace', () => {
     const rows = async (role: string): Promise<unknown> =>
       (await survey(urlFor(role))).tables?.map(({ name, rows: count, estimated }) => [name, count, estimated])
     expect(await rows('postgres')).toEqual([
-      ['public.Item', 42, undefined],
+      ['public."Item"', 42, undefined],
       ['public.hidden', 2, true],
     ])
     await holder.query('ROLLBACK')
     expect(await rows('poor')).toEqual([
-      ['public.Item', 0, true],
+      ['public."Item"', 0, true],
       ['public.hidden', 2, true],
     ])
     await test.query(

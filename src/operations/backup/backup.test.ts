@@ -27,6 +27,7 @@ class ScriptedSource implements Source {
     consistency: 'transactional',
     types: ['full', 'incremental', 'differential'],
     wayBack: 'snapshot',
+    targetSchemes: [],
   } as const
   readonly targets = nowhere
   /** Text by path; `LOST` vanishes when it is opened. */

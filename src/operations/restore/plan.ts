@@ -32,6 +32,7 @@ export interface RestorePlan {
 /** Looks at the target and at what would come, and changes nothing. Throws `target-invalid` for a place that is ours. */
 export async function planRestore(request: PlanRequest): Promise<RestorePlan> {
   const { repository, snapshot, source, target, selection, strategy, reserved } = request
+  requireScheme(source, target)
   if (!URL_FORM.test(target)) {
     await refuseReserved(target, reserved)
     if (strategy === 'replace') await refuseToSwapReserved(target, reserved)
@@ -45,6 +46,16 @@ export async function planRestore(request: PlanRequest): Promise<RestorePlan> {
   const inUse = ({ code }: Finding): boolean => code === 'target-in-use' && request.stopsApplication
   const findings = survey.findings.map(each => (inUse(each) ? { ...each, severity: 'info' as const } : each))
   return { strategy, survey, manifest, account, findings: [...findings, ...account.findings] }
+}
+
+/** A database of one engine does not go into another's, and a URL that nobody understands is no path. */
+function requireScheme({ kind, traits }: Source, target: string): void {
+  const scheme = URL_FORM.exec(target)?.[1]?.toLowerCase()
+  if (scheme === undefined || traits.targetSchemes.includes(scheme)) return
+  const forms = ['a path', ...traits.targetSchemes.map(each => `${each}://...`)]
+  throw new AppError('target-invalid', `a recovery point of kind ${kind} cannot be restored to ${scheme}://...`, {
+    hint: `Give ${forms.join(' or ')} with --to.`,
+  })
 }
 
 /** Of several databases changed row by row, some could be changed and others not: each is a restore of its own. */

@@ -18,7 +18,7 @@ export async function refuseReserved(target: string, reserved: readonly string[]
 }
 
 /** A server's, not a place in the file system. */
-export const URL_FORM = /^[a-z][a-z0-9+.-]*:\/\//i
+export const URL_FORM = /^([a-z][a-z0-9+.-]*):\/\//i
 
 /** Does one of our folders lie in the target? A swap would take it away with the rest. Gives the first. */
 export async function findReservedIn(target: string, reserved: readonly string[]): Promise<string | undefined> {

@@ -31,7 +31,7 @@ const TYPES: readonly BackupType[] = ['full', 'incremental', 'differential']
 class FilesSource implements Source {
   readonly name: string
   readonly kind = 'files'
-  readonly traits: SourceTraits = { consistency: 'per-file', types: TYPES, wayBack: 'kept' }
+  readonly traits: SourceTraits = { consistency: 'per-file', types: TYPES, wayBack: 'kept', targetSchemes: [] }
   readonly targets = folderTargets
   readonly #options: FilesOptions
   readonly #path: string

@@ -46,7 +46,12 @@ export class PostgresSource implements Source {
 
   constructor(name: string, options: PostgresOptions, place: SourcePlace) {
     this.name = name
-    this.traits = { consistency: 'transactional', types: TYPES[options.mode], wayBack: 'kept' }
+    this.traits = {
+      consistency: 'transactional',
+      types: TYPES[options.mode],
+      wayBack: 'kept',
+      targetSchemes: ['postgres', 'postgresql'],
+    }
     this.#options = options
     this.#place = place
     this.targets = this.#reachTargets()

@@ -30,7 +30,7 @@ const TYPES: readonly BackupType[] = ['full', 'incremental', 'differential', 'sc
 /** One SQLite database file. How and why its captures are consistent: README.md beside this file. */
 export class SqliteSource implements Source {
   readonly kind = 'sqlite'
-  readonly traits: SourceTraits = { consistency: 'transactional', types: TYPES, wayBack: 'snapshot' }
+  readonly traits: SourceTraits = { consistency: 'transactional', types: TYPES, wayBack: 'snapshot', targetSchemes: [] }
   readonly name: string
   readonly targets: TargetAccess
   readonly merging: Merging

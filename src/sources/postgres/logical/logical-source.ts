@@ -32,7 +32,12 @@ const TYPES: readonly BackupType[] = ['full', 'incremental', 'differential', 'sc
 export class LogicalSource implements Source {
   readonly kind = 'postgres'
   readonly name: string
-  readonly traits: SourceTraits = { consistency: 'transactional', types: TYPES, wayBack: 'kept' }
+  readonly traits: SourceTraits = {
+    consistency: 'transactional',
+    types: TYPES,
+    wayBack: 'kept',
+    targetSchemes: ['postgres', 'postgresql'],
+  }
   readonly targets: TargetAccess
   readonly #options: PostgresOptions
   readonly #place: SourcePlace

@@ -52,6 +52,7 @@ export class PhysicalSource implements Source {
     consistency: 'transactional',
     types: ['full', 'incremental', 'differential'],
     wayBack: 'kept',
+    targetSchemes: ['postgres', 'postgresql'],
   }
   readonly targets: TargetAccess = clusterTargets
   readonly #options: PhysicalOptions
