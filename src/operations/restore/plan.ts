@@ -15,6 +15,10 @@ export interface PlanRequest extends SourceContext {
   readonly target: string
   readonly strategy: Strategy
   readonly selection?: DatabaseSelection | undefined
+  /** In place: only what differs is written; all of it anew is written beside, and swapped. */
+  readonly delta: boolean
+  /** Only these paths; empty: all. */
+  readonly include: readonly string[]
   readonly reserved: readonly string[]
   /** The application is stopped before the change: that it uses the target now is no obstacle. */
   readonly stopsApplication: boolean
@@ -32,19 +36,22 @@ export interface RestorePlan {
 /** Looks at the target and at what would come, and changes nothing. Throws `target-invalid` for a place that is ours. */
 export async function planRestore(request: PlanRequest): Promise<RestorePlan> {
   const { repository, snapshot, source, target, selection, strategy, reserved } = request
-  if (!URL_FORM.test(target)) {
-    await refuseReserved(target, reserved)
-    if (strategy === 'replace') await refuseToSwapReserved(target, reserved)
-  }
+  if (!URL_FORM.test(target)) await refuseReserved(target, reserved)
   const manifest = await loadManifest(repository, snapshot)
   const sizeBytes = strategy === 'replace' ? manifest?.totals.sizeBytes : undefined
   requireOneDatabase(request, manifest)
   const coming = { sizeBytes, engineVersion: manifest?.engineVersion, manifest }
   const survey = await source.targets.survey({ ...request, target, selection, coming, delta: strategy === 'in-place' })
+  // Not the target: in a folder that it names, a database may be no more than one file.
+  if (swaps(request)) await refuseToSwapReserved(survey.place, reserved)
   const account = accountOf(survey, manifest, selection)
   const inUse = ({ code }: Finding): boolean => code === 'target-in-use' && request.stopsApplication
   const findings = survey.findings.map(each => (inUse(each) ? { ...each, severity: 'info' as const } : each))
   return { strategy, survey, manifest, account, findings: [...findings, ...account.findings] }
+}
+
+function swaps({ strategy, delta, include }: PlanRequest): boolean {
+  return strategy === 'replace' || (strategy === 'in-place' && !delta && include.length === 0)
 }
 
 /** Of several databases changed row by row, some could be changed and others not: each is a restore of its own. */
