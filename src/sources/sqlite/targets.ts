@@ -3,7 +3,7 @@ import { dirname } from 'node:path'
 import { isAppError } from '../../base/errors.ts'
 import { formatSize } from '../../base/sizes.ts'
 import type { Finding } from '../../model/finding.ts'
-import { dropKeptPath, type KeptPath, keptPathOf, putKeptBack, settleKeptPath } from '../kept-path.ts'
+import { dropKeptPath, dropReplaced, type KeptPath, keptPathOf, putKeptBack, settleKeptPath } from '../kept-path.ts'
 import type { Kept, KeptRequest, Settled, TargetAccess, TargetRequest, TargetSurvey } from '../target.ts'
 import { closeDatabaseFile, openDatabaseFile } from './database-file.ts'
 import { findHolders } from './holders.ts'
@@ -55,6 +55,7 @@ async function settle(request: KeptRequest, name: string): Promise<Settled> {
   if ((await readMarker(target)) !== undefined) return { state: 'half-written', kept: [] }
   const place = await keptOf(request, name)
   const state = await settleKeptPath(place)
+  await dropReplaced(place)
   return { state, kept: state === 'finished' ? [{ target: target.path, kept: place.kept }] : [] }
 }
 
