@@ -38,10 +38,10 @@ export async function planRestore(request: PlanRequest): Promise<RestorePlan> {
   const { repository, snapshot, source, target, selection, strategy, reserved } = request
   if (!URL_FORM.test(target)) await refuseReserved(target, reserved)
   const manifest = await loadManifest(repository, snapshot)
-  const sizeBytes = strategy === 'replace' ? manifest?.totals.sizeBytes : undefined
+  const sizeBytes = swaps(request) ? manifest?.totals.sizeBytes : undefined
   requireOneDatabase(request, manifest)
-  const coming = { sizeBytes, engineVersion: manifest?.engineVersion, manifest }
-  const survey = await source.targets.survey({ ...request, target, selection, coming, delta: strategy === 'in-place' })
+  const coming = { snapshot: snapshot.id, sizeBytes, engineVersion: manifest?.engineVersion, manifest }
+  const survey = await source.targets.survey({ ...request, target, selection, coming, delta: !swaps(request) })
   // Not the target: in a folder that it names, a database may be no more than one file.
   if (swaps(request)) await refuseToSwapReserved(survey.place, reserved)
   const account = accountOf(survey, manifest, selection)
