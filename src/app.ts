@@ -189,6 +189,13 @@ export class App {
     return this.#closeLater(make(name, options, { baseDir: this.config.baseDir }))
   }
 
+  /** Is what is at `place` the data of this configured source? False for a name that is in no configuration. */
+  async isOwnPlace(name: string, place: string): Promise<boolean> {
+    const own = this.config.sources.get(name)
+    if (own === undefined) return false
+    return await sourceDefinition(own.kind).isOwnPlace(place, own.options, { baseDir: this.config.baseDir })
+  }
+
   /** By which rules snapshots of a source are merged into what is there. */
   mergeRules(name: string): MergeRules {
     return mergeRulesOf(this.config.sources.get(name)?.restore?.merge)

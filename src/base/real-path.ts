@@ -10,3 +10,8 @@ export async function realPathOf(path: string): Promise<string> {
     return parent === path ? path : join(await realPathOf(parent), basename(path))
   }
 }
+
+/** Do both mean the same place, whatever links lead there? */
+export async function isSamePath(one: string, other: string): Promise<boolean> {
+  return one === other || (await realPathOf(one)) === (await realPathOf(other))
+}

@@ -7,12 +7,21 @@ import {
   readFileSync,
   renameSync,
   rmSync,
+  watch,
   writeFileSync,
 } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { dropKeptPath, type KeptPath, keptPathOf, putKeptBack, settleKeptPath, swapIn } from './kept-path.ts'
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
+import {
+  dropKeptPath,
+  dropReplaced,
+  type KeptPath,
+  keptPathOf,
+  putKeptBack,
+  settleKeptPath,
+  swapIn,
+} from './kept-path.ts'
 
 let dir: string
 let place: KeptPath
@@ -97,6 +106,59 @@ describe('after a kill', () => {
     for (const end of place.sidecars.slice(0, moved)) renameSync(place.kept + end, at('app.db') + end)
     expect(await settleKeptPath(place)).toBe('rolled-back')
     expect([text('app.db'), text('app.db-wal'), text('app.db-shm')]).toEqual(['old', 'log', 'index'])
+  })
+})
+
+describe('on the way back', () => {
+  const aside = (): string => at('app.db.lifeboat-replaced')
+  const files = (): Record<string, string> => Object.fromEntries(readdirSync(dir).map(name => [name, text(name)]))
+
+  it('a log that comes is never beside the file that goes', async () => {
+    writeFileSync(at('app.db'), 'new')
+    writeFileSync(place.kept, 'old')
+    writeFileSync(`${place.kept}-wal`, 'old log')
+    const watched: string[] = []
+    const watcher = watch(dir, (_event, name) => watched.push(String(name)))
+    await putKeptBack(place, at('app.db.before-2'))
+    await vi.waitFor(() => expect(watched).toContain('app.db-wal'))
+    watcher.close()
+    expect(watched.indexOf('app.db')).toBeLessThan(watched.indexOf('app.db-wal'))
+    expect(text('app.db-wal')).toBe('old log')
+  })
+
+  it('a log that was left behind is not applied to what comes back', async () => {
+    writeFileSync(aside(), 'new')
+    writeFileSync(at('app.db-wal'), 'new log')
+    writeFileSync(place.kept, 'old')
+    expect(await settleKeptPath(place)).toBe('rolled-back')
+    await dropReplaced(place)
+    expect(files()).toEqual({ 'app.db': 'old' })
+  })
+
+  it.each([0, 1, 2])('a log that has come stays with what comes back (%i of its files)', async moved => {
+    writeFileSync(aside(), 'new')
+    writeFileSync(at('app.db.lifeboat-coming'), 'old')
+    for (const [index, end] of place.sidecars.entries())
+      writeFileSync((index < moved ? at('app.db') : place.kept) + end, 'old log')
+    expect(await settleKeptPath(place)).toBe('rolled-back')
+    await dropReplaced(place)
+    expect(files()).toEqual({ 'app.db': 'old', 'app.db-wal': 'old log', 'app.db-shm': 'old log' })
+  })
+
+  it('what comes back for an undo is in place when its log is', async () => {
+    writeFileSync(at('app.db.lifeboat-coming'), 'old')
+    writeFileSync(at('app.db-wal'), 'old log')
+    writeFileSync(place.kept, 'new')
+    expect(await settleKeptPath(place)).toBe('finished')
+    expect(files()).toEqual({ 'app.db': 'old', 'app.db-wal': 'old log', 'app.db.before-1': 'new' })
+  })
+
+  it("what a killed one left is in nobody's way", async () => {
+    writeFileSync(aside(), 'left')
+    writeFileSync(at('app.db'), 'new')
+    writeFileSync(place.kept, 'old')
+    await putKeptBack(place, undefined)
+    expect(files()).toEqual({ 'app.db': 'old' })
   })
 })
 

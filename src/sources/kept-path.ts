@@ -21,18 +21,33 @@ export function keptPathOf(path: string, keptAs: string, sidecars: readonly stri
  * sidecars, goes away first: in between nothing is there, which says so, where half of the old one would not.
  */
 export async function swapIn(fresh: string, place: KeptPath): Promise<void> {
-  await moveAway(place, place.kept)
+  await moveAway(place, place.kept, 'if it must')
   await rename(fresh, place.path)
   await syncFolder(dirname(place.path))
 }
 
-/** The way back. What is there now is removed in the end, or kept as `keepNow` (a path). */
+/**
+ * The way back. What is there now is removed in the end, or kept as `keepNow` (a path). A log that comes back must not be
+ * seen beside the file that goes: then that one goes away first.
+ */
 export async function putKeptBack(place: KeptPath, keepNow: string | undefined): Promise<void> {
   if (!(await exists(place.kept))) throw nothingKept(place)
-  const aside = keepNow ?? `${place.path}.lifeboat-replaced`
-  if (await exists(place.path)) await moveAway(place, aside)
+  const aside = keepNow ?? asideOf(place.path)
+  // Left by one that was killed: what it was putting back is still kept, or in place.
+  if (keepNow === undefined) await removeAll(aside, place.sidecars)
+  const logComes = await hasSidecars(place.kept, place.sidecars)
+  if (await exists(place.path)) await moveAway(place, aside, logComes ? 'first' : 'if it must')
   await moveIn(place)
   if (keepNow === undefined) await removeAll(aside, place.sidecars)
+}
+
+/** What `putKeptBack` had not removed yet when it was killed. For places that `settleKeptPath` has settled. */
+export async function dropReplaced({ path, sidecars }: KeptPath): Promise<void> {
+  await removeAll(asideOf(path), sidecars)
+}
+
+function asideOf(path: string): string {
+  return `${path}.lifeboat-replaced`
 }
 
 export async function dropKeptPath({ kept, sidecars, path }: KeptPath): Promise<void> {
@@ -42,33 +57,64 @@ export async function dropKeptPath({ kept, sidecars, path }: KeptPath): Promise<
 
 /** After a kill in the middle of `swapIn` or `putKeptBack`. Safe to repeat. */
 export async function settleKeptPath(place: KeptPath): Promise<SettledState> {
-  const [now, kept] = await Promise.all([statOf(place.path), statOf(place.kept)])
-  if (kept === undefined) return 'untouched'
+  const { path } = place
+  const cameBack = (await statOf(path)) === undefined && (await finishMoveIn(place))
+  const [now, kept] = await Promise.all([statOf(path), statOf(place.kept)])
+  if (kept === undefined) return cameBack ? 'rolled-back' : 'untouched'
   if (now === undefined) {
+    // A log that is still there is of what was being replaced, and would be applied to what comes back.
+    if (await exists(asideOf(path))) await moveSidecars(path, asideOf(path), place.sidecars)
     await moveIn(place)
     return 'rolled-back'
   }
   if (now.ino !== kept.ino || now.dev !== kept.dev) return 'finished'
   await rm(place.kept, { force: true })
-  await syncFolder(dirname(place.path))
+  await syncFolder(dirname(path))
   return 'untouched'
 }
 
-async function moveAway({ path, sidecars }: KeptPath, to: string): Promise<void> {
-  if (!(await hasSidecars(path, sidecars)) && (await linkFile(path, to))) {
-    await syncFolder(dirname(path))
-    return
+/** `if it must`: a file without sidecars stays until the other takes its name. */
+async function moveAway({ path, sidecars }: KeptPath, to: string, goes: 'first' | 'if it must'): Promise<void> {
+  const mayStay = goes === 'if it must' && !(await hasSidecars(path, sidecars))
+  if (!(mayStay && (await linkFile(path, to)))) {
+    await rename(path, to)
+    await moveSidecars(path, to, sidecars)
   }
-  await rename(path, to)
-  for (const end of sidecars) await rename(path + end, to + end).catch(ignoreMissing)
   await syncFolder(dirname(path))
 }
 
-/** What belongs to it first: a database must not be seen without its log. */
+/**
+ * What belongs to it first: a database must not be seen without its log. With its own name gone, whoever settles this
+ * knows that a log at the path is of what comes, not of what went.
+ */
 async function moveIn({ path, kept, sidecars }: KeptPath): Promise<void> {
-  for (const end of sidecars) await rename(kept + end, path + end).catch(ignoreMissing)
-  await rename(kept, path)
+  const hasLog = await hasSidecars(kept, sidecars)
+  const from = hasLog ? comingTo(path) : kept
+  if (hasLog) {
+    await rename(kept, from)
+    await syncFolder(dirname(path))
+  }
+  await moveSidecars(kept, path, sidecars)
+  await rename(from, path)
   await syncFolder(dirname(path))
+}
+
+/** False when nothing was on its way. */
+async function finishMoveIn({ path, kept, sidecars }: KeptPath): Promise<boolean> {
+  if (!(await exists(comingTo(path)))) return false
+  // What is still kept is something else, with a log of its own.
+  if (!(await exists(kept))) await moveSidecars(kept, path, sidecars)
+  await rename(comingTo(path), path)
+  await syncFolder(dirname(path))
+  return true
+}
+
+function comingTo(path: string): string {
+  return `${path}.lifeboat-coming`
+}
+
+async function moveSidecars(from: string, to: string, sidecars: readonly string[]): Promise<void> {
+  for (const end of sidecars) await rename(from + end, to + end).catch(ignoreMissing)
 }
 
 /** A second name, so that the first never is without a file. False for a folder, and where there are no hard links. */

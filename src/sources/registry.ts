@@ -16,6 +16,7 @@ function register<Options>(definition: SourceDefinition<Options>): SourceDefinit
   return {
     ...definition,
     optionsAt: (place, own) => definition.optionsAt(place, own as Options | undefined),
+    isOwnPlace: (place, own, base) => definition.isOwnPlace(place, own as Options, base),
     load: async () => {
       const make = await definition.load()
       return (name, options, place) => make(name, options as Options, place)

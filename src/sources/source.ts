@@ -381,6 +381,8 @@ export interface SourceDefinition<Options = unknown> {
   readonly options: ZodType<Options>
   /** Of a source of what is at `place`, a restore's target: with the connection of `own`, a configured source of this kind. */
   readonly optionsAt: (place: string, own: Options | undefined) => Options
+  /** Is what is at `place`, a restore's target, the data that the source itself is of? Asks no server. */
+  readonly isOwnPlace: (place: string, own: Options, base: SourcePlace) => Promise<boolean>
   /** What a restored copy of this kind can be held to, beside commands and HTTP calls: `sql`, or that `files` exist. */
   readonly answers: 'sql' | 'files'
   readonly load: () => Promise<SourceFactory<Options>>

@@ -38,6 +38,8 @@ export interface TargetRequest extends SourceContext {
 
 /** What is to be restored. */
 export interface ComingSnapshot {
+  /** Its id. */
+  readonly snapshot?: string | undefined
   /** For the free space. */
   readonly sizeBytes: number | undefined
   /** For what it can't be restored to. */

@@ -1,8 +1,9 @@
-import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { beforeEach, describe, expect, it } from 'vitest'
 import { JSON_OUTPUTS } from '../../src/cli/json-outputs.ts'
-import type { CommandResult } from '../helpers/spawn.ts'
+import { type CommandResult, runLifeboat } from '../helpers/spawn.ts'
 import { readNotes, Workspace } from '../helpers/workspace.ts'
 
 /** Restores that never make things worse, through the real commands. Hooks run in the command's own process group. */
@@ -118,6 +119,15 @@ describe('a restore over what is there', { timeout: 60_000 }, () => {
       expect(existsSync(workspace.path('hooks'))).toBe(false)
     })
 
+    it('runs them for its own data by whatever path', async () => {
+      hooks(mark('stop'), mark('start'))
+      const link = workspace.path('link')
+      symlinkSync(workspace.dir, link)
+      const config = ['--config', join(link, 'lifeboat.yaml')]
+      expect((await runLifeboat(['restore', 'app', '--yes', ...config], { cwd: '/' })).code).toBe(0)
+      expect([log(), now()]).toEqual([['stop', 'start'], before])
+    })
+
     it('changes nothing when the first one fails', async () => {
       hooks(`${mark('stop')}; echo it will not stop >&2; exit 3`, mark('start'))
       const failed = await workspace.try('restore', 'app', '--yes')
@@ -198,6 +208,45 @@ describe('a restore over what is there', { timeout: 60_000 }, () => {
       expect([failed.code, failed.stderr]).toEqual([1, expect.stringContaining('Did you mean "notes"?')])
       expect(now()).toEqual(after)
     })
+  })
+
+  it.each([['--yes'], ['--force', '--no-delta']])(
+    'never takes the repository away with a folder (%s %s)',
+    async (...how) => {
+      mkdirSync(workspace.path('all'))
+      writeFileSync(workspace.path('all/a'), 'a')
+      writeFileSync(
+        workspace.path('lifeboat.yaml'),
+        'repositories:\n  main: { url: ./all/backups, passwordFile: ./password }\n' +
+          'sources:\n  all: { kind: files, path: ./all }\n',
+      )
+      await workspace.run('init', '--yes')
+      await workspace.run('backup', 'all')
+      const refused = await workspace.try('restore', 'all', ...how)
+      expect([refused.code, refused.stderr]).toEqual([1, expect.stringContaining('--force, without --no-delta')])
+      expect(existsSync(workspace.path('all/backups/config'))).toBe(true)
+      await workspace.run('restore', 'all', '--force')
+      expect(existsSync(workspace.path('all/backups/config'))).toBe(true)
+    },
+  )
+
+  it('replaces a database beside the repository, where its folder is named', async () => {
+    await workspace.run('restore', 'app', '--to', workspace.dir, '--yes')
+    expect(now()).toEqual(before)
+  })
+
+  it.each(['./other.db', './link.db', '.'])('never takes the data of a source for a test place (%s)', async test => {
+    writeFileSync(
+      workspace.path('lifeboat.yaml'),
+      'repositories:\n  main: { url: ./backups, passwordFile: ./password }\nsources:\n' +
+        `  app: { kind: sqlite, path: ./app.db, restore: { test: ${test} } }\n` +
+        '  other: { kind: sqlite, path: ./other.db }\n',
+    )
+    symlinkSync(workspace.database, workspace.path('link.db'))
+    writeFileSync(workspace.path('other.db'), 'not to be touched')
+    const refused = await workspace.try('restore', 'app', '--target', 'test')
+    expect([refused.code, refused.stderr]).toEqual([2, expect.stringContaining('is the place of')])
+    expect([now(), readFileSync(workspace.path('other.db'), 'utf8')]).toEqual([after, 'not to be touched'])
   })
 
   it('never swaps a folder that holds the repository', async () => {

@@ -15,9 +15,9 @@ import { saveReport } from '../reports.ts'
 import type { ChosenSnapshot } from '../selection.ts'
 import { confirmChange } from './confirm.ts'
 import { describeRestore, failureReport, planReport, restoreReport, restoreToJson, type Subject } from './describe.ts'
-import { isOwnPlace, restorePlaces } from './places.ts'
+import { restorePlaces } from './places.ts'
 import { isWhole, selectionOf } from './selection.ts'
-import { type Place, strategyOf } from './target.ts'
+import { type Place, requireNobodys, strategyOf } from './target.ts'
 
 const VERBS = { replace: 'replaces', 'in-place': 'writes into', tables: 'replaces rows of tables in' } as const
 
@@ -66,7 +66,7 @@ export async function planOf(
 ): Promise<RestorePlan> {
   const { planRestore } = await import('../../operations/restore/plan.ts')
   const hooks = app.config.sources.get(source.name)?.restore
-  return await planRestore({
+  const plan = await planRestore({
     ...(await app.sourceContext()),
     repository,
     snapshot,
@@ -74,9 +74,13 @@ export async function planOf(
     target: place.target,
     strategy,
     selection: selectionOf(call),
+    delta: call.values.flag('delta'),
+    include: call.values.list('include'),
     reserved: await reservedFor(app, place),
-    stopsApplication: hooks?.before !== undefined && isOwnPlace(app, source.name, place.target),
+    stopsApplication: hooks?.before !== undefined && (await app.isOwnPlace(source.name, place.target)),
   })
+  if (place.purpose === 'test') await requireNobodys(app, source.name, plan.survey.place)
+  return plan
 }
 
 /** Our own folders are nobody's to restore into, but our own temporary copies are there. */

@@ -10,20 +10,13 @@ export async function restorePlaces(app: App): Promise<RestorePlaces> {
     openRepository: name => app.openRepository(name),
     openSourceAt: (name, kind, place) => app.openSourceAt(name, kind, place),
     // Elsewhere than at the application's own data, it has nothing to be stopped for.
-    hooksOf: (source, target) =>
-      isOwnPlace(app, source, target) ? (app.config.sources.get(source)?.restore ?? {}) : {},
+    hooksOf: async (source, target) =>
+      (await app.isOwnPlace(source, target)) ? (app.config.sources.get(source)?.restore ?? {}) : {},
     context: () => app.sourceContext(),
     excludedPaths: () => app.excludedPaths(),
     host: app.host(),
     programVersion: app.programVersion,
   }
-}
-
-/** Is this where the source itself lives? */
-export function isOwnPlace(app: App, source: string, target: string): boolean {
-  const own = ownPlaceOf(app, source)
-  if (own === undefined) return false
-  return own === target || (own.startsWith(OWN_SERVER) && isOnOwnServer(app, source, target))
 }
 
 /** The server that a source is configured with. */
@@ -37,17 +30,4 @@ export function ownPlaceOf(app: App, source: string): string | undefined {
   if (configured?.kind !== 'postgres') return undefined
   if (mode !== 'physical') return OWN_SERVER
   return typeof dataDirectory === 'string' ? resolve(app.config.baseDir, dataDirectory) : undefined
-}
-
-/** A database that the source captures, named with or without its server. */
-function isOnOwnServer(app: App, source: string, target: string): boolean {
-  const { url, database, databases } = (app.config.sources.get(source)?.options ?? {}) as Readonly<
-    Record<string, unknown>
-  >
-  const [own, place] = [URL.parse(typeof url === 'string' ? url : OWN_SERVER), URL.parse(target)]
-  if (place === null) return false
-  const sameServer = place.host === '' || (own !== null && own.host === place.host)
-  const name = decodeURIComponent(place.pathname.slice(1))
-  const names = Array.isArray(databases) ? databases : [database ?? decodeURIComponent(own?.pathname.slice(1) ?? '')]
-  return sameServer && (databases === 'all' || name === '' || names.includes(name))
 }

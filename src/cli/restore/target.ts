@@ -48,10 +48,18 @@ async function testPlaceOf(call: Call, app: App, name: string, own: string | und
   const configured = app.config.sources.get(name)?.restore?.test
   if (configured === undefined) return { target: await temporaryPlace(call, app, name, own), purpose: 'temporary' }
   const target = isUrl(configured) ? configured : resolve(app.config.baseDir, configured)
-  if (target !== own) return { target, purpose: 'test' }
-  throw new AppError('config-invalid', `the test place of ${name} is the place of the source itself: ${target}`, {
-    hint: 'Change "restore: { test: ... }" of the source, or leave it out for a temporary copy.',
-  })
+  return { target, purpose: 'test' }
+}
+
+/** A test place is replaced without a question: whatever it is called, it must be nobody's data. */
+export async function requireNobodys(app: App, name: string, place: string): Promise<void> {
+  for (const source of app.config.sources.keys()) {
+    if (!(await app.isOwnPlace(source, place))) continue
+    const whose = source === name ? 'the source itself' : `source ${source}`
+    throw new AppError('config-invalid', `the test place of ${name} is the place of ${whose}: ${place}`, {
+      hint: 'Change "restore: { test: ... }" of the source, or leave it out for a temporary copy.',
+    })
+  }
 }
 
 async function temporaryPlace(call: Call, app: App, name: string, own: string | undefined): Promise<string> {

@@ -53,6 +53,11 @@ export function hostInUrl(url: string): string | undefined {
   return parseUrl(url).host
 }
 
+/** Does a URL hold a password itself? */
+export function hasPassword(url: string): boolean {
+  return parseUrl(url).password !== undefined
+}
+
 /** Throws `source-invalid` for a URL that is none. The error never shows the URL: it may hold a password. */
 export function resolveConnection(
   options: ConnectionOptions,

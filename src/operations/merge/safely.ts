@@ -40,7 +40,7 @@ export async function mergeSafely(request: SafeMergeRequest): Promise<SafeMergeR
         undoOf: undefined,
         tookKeptAs: undefined,
       },
-      hooks: places.hooksOf(source.name, place),
+      hooks: await places.hooksOf(source.name, place),
       takeSafety: () => takeSafetyAt(places, subject),
       restoreSafety: safety => restoreSafetyAt(places, subject, safety),
     },

@@ -15,7 +15,7 @@ export interface RestorePlaces {
   openRepository(name: string): Promise<Repository>
   /** A source that captures and restores what is at `place`, with the name and connection of a configured one. */
   openSourceAt(name: string, kind: string, place: string): Promise<Source>
-  hooksOf(source: string, target: string): Hooks
+  hooksOf(source: string, target: string): Promise<Hooks>
   context(): Promise<SourceContext>
   /** Never captured, never replaced: repositories and our own state. Absolute. */
   excludedPaths(): Promise<string[]>

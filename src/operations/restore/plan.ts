@@ -15,6 +15,10 @@ export interface PlanRequest extends SourceContext {
   readonly target: string
   readonly strategy: Strategy
   readonly selection?: DatabaseSelection | undefined
+  /** In place: only what differs is written; all of it anew is written beside, and swapped. */
+  readonly delta: boolean
+  /** Only these paths; empty: all. */
+  readonly include: readonly string[]
   readonly reserved: readonly string[]
   /** The application is stopped before the change: that it uses the target now is no obstacle. */
   readonly stopsApplication: boolean
@@ -33,15 +37,14 @@ export interface RestorePlan {
 export async function planRestore(request: PlanRequest): Promise<RestorePlan> {
   const { repository, snapshot, source, target, selection, strategy, reserved } = request
   requireScheme(source, target)
-  if (!URL_FORM.test(target)) {
-    await refuseReserved(target, reserved)
-    if (strategy === 'replace') await refuseToSwapReserved(target, reserved)
-  }
+  if (!URL_FORM.test(target)) await refuseReserved(target, reserved)
   const manifest = await loadManifest(repository, snapshot)
-  const sizeBytes = strategy === 'replace' ? manifest?.totals.sizeBytes : undefined
+  const sizeBytes = swaps(request) ? manifest?.totals.sizeBytes : undefined
   requireOneDatabase(request, manifest)
-  const coming = { sizeBytes, engineVersion: manifest?.engineVersion, manifest }
-  const survey = await source.targets.survey({ ...request, target, selection, coming, delta: strategy === 'in-place' })
+  const coming = { snapshot: snapshot.id, sizeBytes, engineVersion: manifest?.engineVersion, manifest }
+  const survey = await source.targets.survey({ ...request, target, selection, coming, delta: !swaps(request) })
+  // Not the target: in a folder that it names, a database may be no more than one file.
+  if (swaps(request)) await refuseToSwapReserved(survey.place, reserved)
   const account = accountOf(survey, manifest, selection)
   const inUse = ({ code }: Finding): boolean => code === 'target-in-use' && request.stopsApplication
   const findings = survey.findings.map(each => (inUse(each) ? { ...each, severity: 'info' as const } : each))
@@ -56,6 +59,10 @@ function requireScheme({ kind, traits }: Source, target: string): void {
   throw new AppError('target-invalid', `a recovery point of kind ${kind} cannot be restored to ${scheme}://...`, {
     hint: `Give ${forms.join(' or ')} with --to.`,
   })
+}
+
+function swaps({ strategy, delta, include }: PlanRequest): boolean {
+  return strategy === 'replace' || (strategy === 'in-place' && !delta && include.length === 0)
 }
 
 /** Of several databases changed row by row, some could be changed and others not: each is a restore of its own. */

@@ -35,6 +35,6 @@ export async function refuseToSwapReserved(target: string, reserved: readonly st
   const folder = await findReservedIn(target, reserved)
   if (folder === undefined) return
   throw new AppError('target-invalid', `${folder}, which is Lifeboat's own, lies in ${target}`, {
-    hint: 'Say --force to write into the folder that is there instead of replacing it, or choose another with --to.',
+    hint: 'Say --force, without --no-delta, to write into the folder that is there instead of replacing it, or choose another with --to.',
   })
 }

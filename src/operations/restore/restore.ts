@@ -15,7 +15,7 @@ import type {
   SourceContext,
   StartedServer,
 } from '../../sources/source.ts'
-import { refuseReserved, URL_FORM } from './reserved.ts'
+import { refuseReserved, refuseToSwapReserved, URL_FORM } from './reserved.ts'
 import { openSnapshotReader } from './snapshot-reader.ts'
 
 export interface RestoreOperationRequest extends SourceContext {
@@ -75,7 +75,7 @@ export async function restore(request: RestoreOperationRequest): Promise<Restore
   const startedMs = request.clock.monotonicMs()
   const { snapshot, repository, source } = request
   requireKind(source, snapshot)
-  if (!URL_FORM.test(request.target)) await refuseReserved(request.target, request.reserved ?? [])
+  await refuseOurs(request)
   const sizeBytes = snapshot.summary?.totalBytesProcessed
   const reader = await openSnapshotReader({
     repository,
@@ -122,6 +122,21 @@ export async function restore(request: RestoreOperationRequest): Promise<Restore
     ...(outcome.masked === undefined ? {} : { masked: outcome.masked }),
     ...(outcome.kept === undefined ? {} : { kept: outcome.kept }),
   }
+}
+
+/** A folder that is swapped takes with it what lies in it, and nobody but the plan has looked at that before. */
+async function refuseOurs({
+  target,
+  reserved = [],
+  force,
+  delta,
+  include,
+  source,
+}: RestoreOperationRequest): Promise<void> {
+  if (URL_FORM.test(target)) return
+  await refuseReserved(target, reserved)
+  const swapsFolder = force && !delta && include.length === 0 && source.traits.wayBack === 'kept'
+  if (swapsFolder) await refuseToSwapReserved(target, reserved)
 }
 
 function requireKind(source: Source, snapshot: Snapshot): void {

@@ -44,7 +44,7 @@ export async function restoreSafely(request: SafeRestoreRequest): Promise<SafeRe
       ...request,
       journal: places.journal,
       entry: { ...subject, operation: 'restore', strategy, existed, undoOf: undefined, tookKeptAs: undefined },
-      hooks: places.hooksOf(source.name, place),
+      hooks: await places.hooksOf(source.name, place),
       takeSafety: () => takeSafetyAt(places, subject),
       restoreSafety: safety => restoreSafetyAt(places, subject, safety),
     },

@@ -76,7 +76,7 @@ async function startApplication(
   context: SourceContext,
   entry: JournalEntry,
 ): Promise<Finding | undefined> {
-  const { after } = places.hooksOf(entry.source, entry.target)
+  const { after } = await places.hooksOf(entry.source, entry.target)
   if (after === undefined) return undefined
   try {
     await runHook('after', after, hookContextOf(context, entry))
@@ -114,7 +114,7 @@ async function takeBackAll(places: RestorePlaces, context: SourceContext, source
     entry,
     source,
     target: entry.target,
-    hooks: places.hooksOf(entry.source, entry.target),
+    hooks: await places.hooksOf(entry.source, entry.target),
     hookContext: hookContextOf(context, entry),
     restoreSafety: safety => restoreSafetyAt(places, entry, safety),
   })

@@ -116,7 +116,7 @@ export async function undo({ places, run, entry: undone, onStep }: UndoRequest):
       },
       source,
       target,
-      hooks: places.hooksOf(name, target),
+      hooks: await places.hooksOf(name, target),
       takeSafety: () => takeSafetyAt(places, subject),
       restoreSafety: safety => restoreSafetyAt(places, subject, safety),
       onStep,

@@ -1,3 +1,5 @@
+import { resolve } from 'node:path'
+import { isSamePath } from '../../base/real-path.ts'
 import { defineSource } from '../source.ts'
 import { filesOptions } from './options.ts'
 
@@ -6,6 +8,7 @@ export const files = defineSource({
   summary: 'A folder (or a single file) with all its metadata.',
   options: filesOptions,
   optionsAt: path => filesOptions.parse({ path }),
+  isOwnPlace: (place, { path }, { baseDir }) => isSamePath(place, resolve(baseDir, path)),
   answers: 'files',
   load: async () => (await import('./files-source.ts')).createFilesSource,
 })

@@ -1,11 +1,12 @@
 import { defineSource } from '../source.ts'
-import { postgresOptions, postgresOptionsAt } from './options.ts'
+import { isOwnPostgresPlace, postgresOptions, postgresOptionsAt } from './options.ts'
 
 export const postgres = defineSource({
   kind: 'postgres',
   summary: 'PostgreSQL: databases by pg_dump (logical), or a whole cluster with its log (physical).',
   options: postgresOptions,
   optionsAt: postgresOptionsAt,
+  isOwnPlace: isOwnPostgresPlace,
   answers: 'sql',
   load: async () => {
     const { PostgresSource } = await import('./postgres-source.ts')

@@ -1,6 +1,16 @@
+import { resolve } from 'node:path'
 import { z } from 'zod'
+import { isSamePath } from '../../base/real-path.ts'
 // Not from index.ts: that loads the driver, which every command would wait for.
-import { databaseInUrl, hostInUrl, isPostgresUrl, SSL_MODES } from '../../clients/postgres/settings.ts'
+import {
+  type ConnectionSettings,
+  databaseInUrl,
+  hasPassword,
+  hostInUrl,
+  isPostgresUrl,
+  resolveConnection,
+  SSL_MODES,
+} from '../../clients/postgres/settings.ts'
 
 const text = z.string().min(1, 'a text that is not empty')
 const patterns = z.array(text).default([])
@@ -91,14 +101,40 @@ export function postgresOptionsAt(place: string, own: PostgresOptions | undefine
   if (!isPostgresUrl(place)) return own ?? postgresOptions.parse({ mode: 'physical' })
   const base = { ...(own ?? postgresOptions.parse({})), mode: 'logical' as const, databases: undefined }
   const database = databaseInUrl(place)
-  if (own !== undefined && (hostInUrl(place) === undefined || isSameServer(place, own.url)))
-    return { ...base, database }
+  if (own !== undefined && (hostInUrl(place) === undefined || isSameServer(place, own))) return { ...base, database }
   return { ...base, url: place, host: undefined, port: undefined, user: undefined, password: undefined, database }
 }
 
-function isSameServer(url: string, own: string | undefined): boolean {
-  // A form that only libpq reads is nobody's same server.
-  const [one, other] = [URL.parse(url), URL.parse(own ?? '')]
-  if (one === null || other === null || one.password !== '') return false
-  return one.hostname === other.hostname && one.port === other.port && one.username === other.username
+function isSameServer(url: string, own: PostgresOptions): boolean {
+  if (hasPassword(url)) return false
+  const [named, mine] = [resolveConnection({ url }), serverOf(own)]
+  return isSameAddress(named, mine) && named.user === mine.user
 }
+
+/**
+ * The data directory of a cluster, or one of the captured databases, whoever connects to it. All of a server's are meant
+ * where the source captures all, or where none is named.
+ */
+export async function isOwnPostgresPlace(
+  place: string,
+  own: PostgresOptions,
+  { baseDir }: { readonly baseDir: string },
+): Promise<boolean> {
+  if (!isPostgresUrl(place)) {
+    const { mode, dataDirectory } = own
+    if (mode !== 'physical' || dataDirectory === undefined) return false
+    return await isSamePath(place, resolve(baseDir, dataDirectory))
+  }
+  if (own.mode === 'physical') return false
+  const mine = serverOf(own)
+  if (hostInUrl(place) !== undefined && !isSameAddress(resolveConnection({ url: place }), mine)) return false
+  const name = databaseInUrl(place)
+  return name === undefined || own.databases === 'all' || (own.databases ?? [mine.database]).includes(name)
+}
+
+type Server = Pick<ConnectionSettings, 'host' | 'port' | 'user' | 'database'>
+
+const serverOf = ({ url, host, port, user, database }: PostgresOptions): Server =>
+  resolveConnection({ url, host, port, user, database })
+
+const isSameAddress = (one: Server, other: Server): boolean => one.host === other.host && one.port === other.port

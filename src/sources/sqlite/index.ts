@@ -1,3 +1,5 @@
+import { resolve } from 'node:path'
+import { isSamePath } from '../../base/real-path.ts'
 import { defineSource } from '../source.ts'
 import { sqliteOptions } from './options.ts'
 
@@ -6,6 +8,7 @@ export const sqlite = defineSource({
   summary: 'A SQLite database file, captured as of one instant while the application goes on writing.',
   options: sqliteOptions,
   optionsAt: path => sqliteOptions.parse({ path }),
+  isOwnPlace: (place, { path }, { baseDir }) => isSamePath(place, resolve(baseDir, path)),
   answers: 'sql',
   load: async () => {
     const { SqliteSource } = await import('./sqlite-source.ts')

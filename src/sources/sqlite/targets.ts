@@ -1,7 +1,7 @@
 import { rm } from 'node:fs/promises'
 import { isAppError } from '../../base/errors.ts'
 import type { Finding } from '../../model/finding.ts'
-import { dropKeptPath, type KeptPath, keptPathOf, putKeptBack, settleKeptPath } from '../kept-path.ts'
+import { dropKeptPath, dropReplaced, type KeptPath, keptPathOf, putKeptBack, settleKeptPath } from '../kept-path.ts'
 import type { Kept, KeptRequest, Settled, TargetAccess, TargetRequest, TargetSurvey } from '../target.ts'
 import { obstaclesBeside } from '../target-place.ts'
 import { closeDatabaseFile, openDatabaseFile } from './database-file.ts'
@@ -54,6 +54,7 @@ async function settle(request: KeptRequest, name: string): Promise<Settled> {
   if ((await readMarker(target)) !== undefined) return { state: 'half-written', kept: [] }
   const place = await keptOf(request, name)
   const state = await settleKeptPath(place)
+  await dropReplaced(place)
   return { state, kept: state === 'finished' ? [{ target: target.path, kept: place.kept }] : [] }
 }
 

@@ -1,12 +1,12 @@
 import { rm, stat } from 'node:fs/promises'
 import { systemCode } from '../../../base/errors.ts'
 import type { Finding } from '../../../model/finding.ts'
-import { dropKeptPath, keptPathOf, putKeptBack, settleKeptPath } from '../../kept-path.ts'
+import { dropKeptPath, dropReplaced, keptPathOf, putKeptBack, settleKeptPath } from '../../kept-path.ts'
 import type { Kept, KeptRequest, Settled, TargetAccess, TargetRequest, TargetSurvey } from '../../target.ts'
 import { measureFolder, obstaclesBeside, placeOf } from '../../target-place.ts'
 import { toBuffer, toRaw } from '../raw-path.ts'
 import { readMark } from './mark.ts'
-import { targetError } from './target.ts'
+import { isFilledFolder, targetError } from './target.ts'
 
 /** Folders that a restore replaces. */
 export const folderTargets: TargetAccess = { survey, putBack, dropKept, remove, settle }
@@ -34,6 +34,7 @@ async function settle(request: KeptRequest): Promise<Settled> {
   const path = await placeOf(request.target)
   const place = keptPathOf(path, request.keptAs)
   const state = await settleKeptPath(place)
+  await dropReplaced(place)
   if (state === 'untouched' && (await readMark(toRaw(path)))?.over === true) return { state: 'half-written', kept: [] }
   return { state, kept: state === 'finished' ? [{ target: path, kept: place.kept }] : [] }
 }
@@ -47,12 +48,28 @@ async function survey(request: TargetRequest): Promise<TargetSurvey> {
   const findings = await obstaclesBeside(place, request.coming?.sizeBytes)
   if (found === undefined) return { place, exists: false, findings }
   if (!found.isDirectory()) {
-    const message = 'it is a file, and the recovery point is of a folder'
-    const wrong: Finding = { severity: 'error', code: 'target-invalid', subject: place, message }
+    const wrong: Finding = {
+      severity: 'error',
+      code: 'target-invalid',
+      subject: place,
+      message: 'it is a file, and files are restored into a folder',
+      hint: 'Choose a folder with --to, then take from it what you need.',
+    }
     return { place, exists: true, sizeBytes: found.size, modifiedAt: found.mtime, findings: [...findings, wrong] }
   }
   const { files, sizeBytes } = await measureFolder(toBuffer(toRaw(place)), request.signal)
-  // What an unfinished restore has made so far is nothing that could be lost.
-  const isOurs = (await readMark(toRaw(place)))?.over === false
-  return { place, exists: files > 0 && !isOurs, sizeBytes, files, modifiedAt: found.mtime, findings }
+  // What an unfinished restore of the same has made so far is nothing that could be lost, and is gone on with.
+  const mark = await readMark(toRaw(place))
+  const isOurs = mark?.over === false && mark.snapshot === request.coming?.snapshot
+  const exists = !isOurs && (await isFilledFolder(place))
+  if (exists && request.delta !== true) findings.push(...(await mountFinding(place, found.dev)))
+  return { place, exists, sizeBytes, files, modifiedAt: found.mtime, findings }
+}
+
+/** What would fail only at the swap, with the application stopped. */
+async function mountFinding(place: string, device: number): Promise<Finding[]> {
+  if ((await stat(dirname(place))).dev === device) return []
+  const message = 'it is a mount point: no other folder can take its place'
+  const hint = 'Say --force to write into it, only what differs, or choose a folder below it with --to.'
+  return [{ severity: 'error', code: 'target-not-writable', subject: place, message, hint }]
 }

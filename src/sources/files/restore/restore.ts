@@ -40,7 +40,7 @@ async function restoreBySwap(request: RestoreRequest): Promise<RestoreOutcome> {
   const outcome = await writeFolder({ ...request, target: partial, force: false, beforeChange: undefined })
   if (outcome.checks.some(check => !check.passed)) return { ...outcome, target: request.target }
   await request.beforeChange?.()
-  const place = keptPathOf(path, request.keepAs ?? 'lifeboat-replaced')
+  const place = keptPathOf(path, request.keepAs ?? 'lifeboat-old')
   try {
     await swapIn(partial, place)
   } catch (error) {
