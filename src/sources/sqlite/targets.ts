@@ -102,7 +102,7 @@ function versionText(number: number | undefined): string | undefined {
   return [Math.floor(number / 1e6), Math.floor(number / 1000) % 1000, number % 1000].join('.')
 }
 
-async function obstacles(request: TargetRequest, { path }: Target): Promise<Finding[]> {
+async function obstacles(request: TargetRequest, { path, existing }: Target): Promise<Finding[]> {
   const folder = await nearestFolder(dirname(path))
   const findings: Finding[] = []
   if (!(await isWritable(folder))) {
@@ -121,8 +121,10 @@ async function obstacles(request: TargetRequest, { path }: Target): Promise<Find
       severity: 'error',
       code: 'target-no-space',
       subject: folder,
-      message: `${formatSize(needed)} are to be written beside what is there, ${formatSize(bavail * bsize)} are free`,
-      hint: 'Free some space, choose another disk with --to, or rewrite it in place with --force.',
+      message: `${formatSize(needed)} are to be written${existing ? ' beside what is there' : ''}, ${formatSize(bavail * bsize)} are free`,
+      hint: existing
+        ? 'Free some space, choose another disk with --to, or rewrite it in place with --force.'
+        : 'Free some space, or choose another disk with --to.',
     })
   }
   return findings
