@@ -4,8 +4,12 @@ import { systemCode, throwIfAborted } from '../base/errors.ts'
 import { formatSize } from '../base/sizes.ts'
 import type { Finding } from '../model/finding.ts'
 
-/** What stands in the way of a file or folder that is made beside `place` and then takes its name. */
-export async function obstaclesBeside(place: string, neededBytes: number | undefined): Promise<Finding[]> {
+/** What stands in the way of a file or folder that is made beside `place` and then takes its name; `exists`: something has it. */
+export async function obstaclesBeside(
+  place: string,
+  neededBytes: number | undefined,
+  exists: boolean,
+): Promise<Finding[]> {
   const folder = await nearestFolder(dirname(place))
   const findings: Finding[] = []
   if (!(await isWritable(folder))) {
@@ -24,8 +28,10 @@ export async function obstaclesBeside(place: string, neededBytes: number | undef
       severity: 'error',
       code: 'target-no-space',
       subject: folder,
-      message: `${formatSize(needed)} are to be written beside what is there, ${formatSize(bavail * bsize)} are free`,
-      hint: 'Free some space, choose another disk with --to, or write into what is there with --force.',
+      message: `${formatSize(needed)} are to be written${exists ? ' beside what is there' : ''}, ${formatSize(bavail * bsize)} are free`,
+      hint: exists
+        ? 'Free some space, choose another disk with --to, or write into what is there with --force.'
+        : 'Free some space, or choose another disk with --to.',
     })
   }
   return findings

@@ -69,6 +69,12 @@ describe('a restore over what is there', { timeout: 60_000 }, () => {
     expect([now(), besides()]).toEqual([before, []])
   })
 
+  it('writes in place with --force, also when --yes is said too', async () => {
+    const done = await workspace.json('restore', 'app', '--force', '--yes')
+    expect(done).toMatchObject({ strategy: 'in-place' })
+    expect(now()).toEqual(before)
+  })
+
   it('never takes a safety point for the latest', async () => {
     await workspace.run('restore', 'app', '--yes')
     await workspace.run('restore', 'app', '--yes')
@@ -139,6 +145,13 @@ describe('a restore over what is there', { timeout: 60_000 }, () => {
       expect(await workspace.json('undo', '--list')).toMatchObject([{ phase: 'failed', canUndo: false }])
     })
 
+    it('says that the application is still stopped when it does not start on what it had either', async () => {
+      hooks(mark('stop'), 'echo port in use >&2; exit 4')
+      const failed = await workspace.try('restore', 'app', '--yes')
+      expect([failed.code, failed.stderr]).toEqual([1, expect.stringContaining('start the application by hand')])
+      expect(now()).toEqual(after)
+    })
+
     it('puts everything back when the application does not start on the restored data', async () => {
       hooks(mark('stop'), `${mark('start')}; test $(grep -c start '${workspace.path('hooks')}') -gt 1`)
       const failed = await workspace.try('restore', 'app', '--yes')
@@ -201,6 +214,24 @@ describe('a restore over what is there', { timeout: 60_000 }, () => {
       db.close()
       await undo()
       expect(now()).toEqual(after)
+    })
+
+    it('goes on beside an application that has the database open, and says what came back', async () => {
+      const application = new DatabaseSync(workspace.database)
+      try {
+        application.prepare('SELECT count(*) FROM notes').get()
+        const whole = await workspace.try('restore', 'app', '--yes')
+        expect([whole.code, whole.stderr]).toEqual([1, expect.stringContaining('has it open')])
+        expect(await workspace.json('restore', 'app', '--table', 'notes', '-n')).toMatchObject({ outcome: 'planned' })
+        const said = await workspace.run('restore', 'app', '--table', 'notes', '--yes')
+        expect(said).toMatch(/^Restored table notes of app of /)
+        expect(await workspace.run('report')).toMatch(
+          /^Restore of table notes of app: Done\n {2}table notes of app is in /i,
+        )
+        expect(application.prepare('SELECT count(*) AS n FROM notes').get()).toEqual({ n: 50 })
+      } finally {
+        application.close()
+      }
     })
 
     it('names what there is when there is no such table', async () => {

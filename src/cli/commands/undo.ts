@@ -9,6 +9,7 @@ import type { UndoResult } from '../../operations/undo/undo.ts'
 import type { Call, Command, Output } from '../command.ts'
 import { type Column, counted, formatFindings, formatTable } from '../printers/text.ts'
 import { checkReportOption, REPORT_OPTION, saveReport } from '../reports.ts'
+import { isYes, notConfirmed } from '../restore/confirm.ts'
 import { restorePlaces } from '../restore/places.ts'
 
 export const undo: Command = {
@@ -82,11 +83,12 @@ async function confirm(call: Call, entry: JournalEntry): Promise<void> {
   const { Prompts } = await import('../prompts.ts')
   const prompts = new Prompts(call.terminal, call.signal)
   try {
-    if ((await prompts.ask('Type yes to go on', 'no')).toLowerCase() === 'yes') return
+    const answer = await prompts.ask('Type yes to go on', 'no')
+    if (isYes(answer)) return
+    throw notConfirmed(answer)
   } finally {
     prompts.close()
   }
-  throw new AppError('interrupted', 'nothing was changed')
 }
 
 const shortRun = ({ run }: { readonly run: string }): string => run.slice(0, 8)
@@ -168,6 +170,7 @@ function canUndo(entry: JournalEntry): boolean {
 
 function outcomeOf(entry: JournalEntry): string {
   if (entry.undoneBy !== undefined) return `undone by ${entry.undoneBy.slice(0, 8)}`
+  if (entry.phase === 'rolled-back') return 'taken back'
   if (entry.phase !== 'done') return entry.phase
   return canUndo(entry) ? 'can be undone' : 'to a new place'
 }

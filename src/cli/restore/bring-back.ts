@@ -1,7 +1,9 @@
 import { randomUUID } from 'node:crypto'
 import { resolve } from 'node:path'
 import type { App } from '../../app.ts'
+import { AppError, isAppError } from '../../base/errors.ts'
 import { formatSize } from '../../base/sizes.ts'
+import type { Finding } from '../../model/finding.ts'
 import type { Mask } from '../../model/masking/rules.ts'
 import { labelsOf } from '../../model/recovery-point.ts'
 import type { RecoveryRequest } from '../../model/recovery-target.ts'
@@ -16,7 +18,7 @@ import type { ChosenSnapshot } from '../selection.ts'
 import { confirmChange } from './confirm.ts'
 import { describeRestore, failureReport, planReport, restoreReport, restoreToJson, type Subject } from './describe.ts'
 import { restorePlaces } from './places.ts'
-import { isWhole, selectionOf } from './selection.ts'
+import { isWhole, partName, selectionOf } from './selection.ts'
 import { type Place, requireNobodys, strategyOf } from './target.ts'
 
 const VERBS = { replace: 'replaces', 'in-place': 'writes into', tables: 'replaces rows of tables in' } as const
@@ -34,7 +36,8 @@ export async function bringBack(call: Call, app: App, chosen: ChosenSnapshot, wa
   const strategy = strategyOf(call, source.kind, target)
   const mask = await maskFor(call, app, source.name, purpose)
   const plan = await planOf(call, app, chosen, source, wanted.place, strategy)
-  const subject: Subject = { run: randomUUID(), strategy, source: source.name, purpose, startedAt }
+  const part = partName(call)
+  const subject: Subject = { run: randomUUID(), strategy, source: source.name, part, purpose, startedAt }
   if (call.values.flag('dryRun')) return await showPlan(call, app, planReport(subject, plan, chosen))
   const { requirePossible } = await import('../../operations/restore/plan.ts')
   requirePossible(plan)
@@ -42,12 +45,24 @@ export async function bringBack(call: Call, app: App, chosen: ChosenSnapshot, wa
   const decided: Decided = { ...wanted, mask, source, strategy, plan, run: subject.run }
   const result = await carryOut(call, app, chosen, decided).catch(async (error: unknown) => {
     await saveReport(call, app, failureReport(subject, plan, chosen, error, app.clock.now()))
-    throw error
+    throw withFindings(error)
   })
   const removed = purpose === 'temporary' && !call.values.flag('keep')
   if (removed) await source.targets.remove({ ...(await app.sourceContext()), target })
   await saveReport(call, app, restoreReport({ ...subject, removed }, plan, chosen, result))
   return { json: restoreToJson(result, chosen, removed), text: describeRestore(result, chosen, call, removed) }
+}
+
+/** What was found out while all was put back must reach the person too: the application may still be stopped. */
+function withFindings(error: unknown): unknown {
+  if (!isAppError(error)) return error
+  const { findings = [] } = error.context as { readonly findings?: readonly Finding[] }
+  if (findings.length === 0) return error
+  const said = findings.flatMap(({ subject, message, hint }) =>
+    message === error.message ? [hint] : [`${subject}: ${message}`, hint],
+  )
+  const hint = [error.hint, ...said].filter(text => text !== undefined).join('\n')
+  return new AppError(error.code, error.message, { hint, context: error.context, cause: error.cause ?? error })
 }
 
 export async function showPlan(call: Call, app: App, report: ReturnType<typeof planReport>): Promise<Output> {

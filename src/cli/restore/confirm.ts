@@ -2,6 +2,7 @@ import { formatDuration } from '../../base/durations.ts'
 import { AppError } from '../../base/errors.ts'
 import { formatTime } from '../../base/times.ts'
 import type { ReportTable } from '../../model/report.ts'
+import type { Strategy } from '../../operations/restore/journal.ts'
 import type { RestorePlan } from '../../operations/restore/plan.ts'
 import type { Call } from '../command.ts'
 import { formatFindings, formatTable } from '../printers/text.ts'
@@ -16,6 +17,13 @@ export interface Question {
   readonly chosen: ChosenSnapshot
 }
 
+const WITH_YES: Readonly<Record<Strategy, string>> = {
+  replace: 'to replace it',
+  'in-place': 'to write into it',
+  tables: 'to replace rows of its tables',
+  merge: 'to merge into it',
+}
+
 /**
  * Asks on a terminal, showing what will be replaced; elsewhere it takes `--yes` (or `--force`). Throws `target-exists`
  * without either, `interrupted` for any other answer: then nothing was done.
@@ -26,7 +34,7 @@ export async function confirmChange(call: Call, question: Question): Promise<voi
   const asks = call.terminal.interactive && !call.json
   if (!asks) {
     throw new AppError('target-exists', `${survey.place} exists`, {
-      hint: 'Add --yes to replace it (lifeboat undo takes that back), --dry-run to see what that would do, or choose another place with --to.',
+      hint: `Add --yes ${WITH_YES[question.plan.strategy]} (lifeboat undo takes that back), --dry-run to see what that would do, or choose another place with --to.`,
       context: { target: survey.place },
     })
   }
@@ -36,11 +44,23 @@ export async function confirmChange(call: Call, question: Question): Promise<voi
   const prompts = new Prompts(call.terminal, call.signal)
   try {
     const answer = await prompts.ask('Type yes to go on', 'no')
-    if (answer.toLowerCase() === 'yes') return
+    if (isYes(answer)) return
+    throw notConfirmed(answer)
   } finally {
     prompts.close()
   }
-  throw new AppError('interrupted', 'nothing was changed')
+}
+
+export function isYes(answer: string): boolean {
+  return answer.toLowerCase() === 'yes'
+}
+
+/** For any answer but `yes`; a `y` by habit is told what is missing. */
+export function notConfirmed(answer: string): AppError {
+  const hint = /^y/i.test(answer)
+    ? 'Run it again and type the whole word: yes.'
+    : 'Run it again and type yes, or with --yes, when you want it.'
+  return new AppError('interrupted', 'not confirmed; nothing was changed', { hint })
 }
 
 function describeChange({ verb, plan, chosen }: Question, now: Date, paint: Paint): string {

@@ -13,6 +13,7 @@ import type { SafeRestoreResult } from '../../operations/restore/safely.ts'
 import type { Call } from '../command.ts'
 import { counted, formatFindings } from '../printers/text.ts'
 import type { ChosenSnapshot } from '../selection.ts'
+import { partName } from './selection.ts'
 import type { Place } from './target.ts'
 
 export function restoreToJson(
@@ -47,9 +48,10 @@ export function describeRestore(
 ): string {
   const paint = call.terminal.out
   const id = snapshot.id.slice(0, SHORT_ID_DIGITS)
+  const what = nameOf({ source: result.source, part: partName(call) })
   const passed = result.checks.length === 0 ? '' : `  checks passed: ${checkNames(result).join(', ')}\n`
   return (
-    `Restored ${result.source} of ${formatTime(snapshot.time)} (snapshot ${id} in ${name}) to ${paint('bold', result.target)}\n` +
+    `Restored ${what} of ${formatTime(snapshot.time)} (snapshot ${id} in ${name}) to ${paint('bold', result.target)}\n` +
     `  ${counted(result.files, 'file')}, ${formatSize(result.totalBytes)}, ${formatSize(result.writtenBytes)} of it written, ${formatDuration(result.durationMs)}\n` +
     `${passed}${describeMasked(result)}${describeServer(result)}${removed ? REMOVED : describeWayBack(result)}${formatFindings(result.findings, paint)}`
   )
@@ -95,7 +97,13 @@ export interface Subject {
   /** The copy was temporary, and is gone. */
   readonly removed?: boolean | undefined
   readonly source: string
+  /** What of it comes back. Default: all. */
+  readonly part?: string | undefined
   readonly startedAt: Date
+}
+
+function nameOf({ source, part }: Pick<Subject, 'source' | 'part'>): string {
+  return part === undefined ? source : `${part} of ${source}`
 }
 
 const PURPOSES = { own: '', test: ' (for tests)', temporary: ' (temporary)' } as const
@@ -121,7 +129,7 @@ export function planReport(subject: Subject, plan: RestorePlan, chosen: ChosenSn
   const forbidden = plan.findings.some(finding => finding.severity === 'error')
   const change = plan.survey.exists ? CHANGES[plan.strategy] : 'restore to a new place'
   return {
-    title: `restore of ${subject.source}`,
+    title: `restore of ${nameOf(subject)}`,
     outcome: forbidden ? 'failed' : 'planned',
     verdict: forbidden ? 'it cannot be restored like this' : `it would ${change}; nothing was changed`,
     run: subject.run,
@@ -158,7 +166,7 @@ export function failureReport(
     ...(isAppError(error) && error.hint !== undefined ? { hint: error.hint } : {}),
   }
   return {
-    title: `restore of ${subject.source}`,
+    title: `restore of ${nameOf(subject)}`,
     outcome: phase === 'rolled-back' ? 'rolled-back' : 'failed',
     run: subject.run,
     startedAt: subject.startedAt,
@@ -172,6 +180,12 @@ export function failureReport(
   }
 }
 
+function verdictOn(subject: Subject, place: string, time: string): string {
+  if (subject.removed) return `${nameOf(subject)} comes back as it was at ${time}; the copy is removed`
+  if (subject.part !== undefined) return `${nameOf(subject)} is in ${place} as it was at ${time}`
+  return `${place} is as ${subject.source} was at ${time}`
+}
+
 /** What a restore did. */
 export function restoreReport(
   subject: Subject,
@@ -182,11 +196,9 @@ export function restoreReport(
   const run = result.run.slice(0, 8)
   const canUndo = result.entry.safety !== undefined || result.entry.kept.length > 0
   return {
-    title: `restore of ${subject.source}`,
+    title: `restore of ${nameOf(subject)}`,
     outcome: 'done',
-    verdict: subject.removed
-      ? `${subject.source} comes back as it was at ${formatTime(chosen.snapshot.time)}; the copy is removed`
-      : `${plan.survey.place} is as ${subject.source} was at ${formatTime(chosen.snapshot.time)}`,
+    verdict: verdictOn(subject, plan.survey.place, formatTime(chosen.snapshot.time)),
     run: result.run,
     startedAt: subject.startedAt,
     durationMs: result.durationMs,

@@ -61,7 +61,7 @@ function refuseOtherParts({ values }: Call): void {
   })
 }
 
-/** Two processes may write to a database at once; a folder or a missing target can't be merged into. */
+/** A missing target can't be merged into. */
 async function requireMergeable(plan: RestorePlan): Promise<void> {
   const { requirePossible } = await import('../../operations/restore/plan.ts')
   if (!plan.survey.exists) {
@@ -69,7 +69,7 @@ async function requireMergeable(plan: RestorePlan): Promise<void> {
       hint: 'Leave --strategy out to restore to it.',
     })
   }
-  requirePossible({ ...plan, findings: plan.findings.filter(({ code }) => code !== 'target-in-use') })
+  requirePossible(plan)
 }
 
 async function requestOf(
@@ -170,7 +170,7 @@ async function mergeReport(
     steps: result.steps ?? [],
     checks: [],
     tables: mergeReportTables(result),
-    findings: result.findings ?? mergeFindings(result),
+    findings: result.findings ?? mergeFindings(result, subject.source),
     next: result.entry?.safety
       ? [{ command: `lifeboat undo ${subject.run.slice(0, 8)}`, explains: 'puts back what was there' }]
       : [],

@@ -80,5 +80,5 @@ export function strategyOf(call: Call, kind: string, target: string): Exclude<St
   if (values.list('include').length > 0) return 'in-place'
   // Databases of a server are always made beside.
   const canRewrite = kind !== 'postgres' || !isUrl(target)
-  return values.flag('force') && !values.flag('yes') && canRewrite ? 'in-place' : 'replace'
+  return values.flag('force') && canRewrite ? 'in-place' : 'replace'
 }

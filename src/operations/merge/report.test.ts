@@ -27,7 +27,7 @@ const NOTHING: MergeReport = {
 
 it('is short when there is nothing to say', () => {
   expect(mergeReportTables(NOTHING).map(table => table.title)).toEqual(['merged'])
-  expect(mergeFindings(NOTHING)).toEqual([])
+  expect(mergeFindings(NOTHING, 'app')).toEqual([])
   expect(mergeSummary(NOTHING)).toBe('nothing to merge: the database has all that the backup has')
 })
 
@@ -58,9 +58,21 @@ it('says what was left out, why, and which', () => {
     ['new', '', 'not in the backup: left as it is', ''],
   ])
   expect(columns?.rows.map(row => row.at(-1))).toEqual(['values are converted', 'its values are not merged'])
-  expect(mergeFindings(report).map(finding => [finding.code, finding.subject])).toEqual([
+  expect(mergeFindings(report, 'app').map(finding => [finding.code, finding.subject])).toEqual([
     ['merge-unique-value-taken', 'table user'],
     ['merge-table-missing', 'table gone'],
   ])
-  expect(mergeSummary(report)).toBe('1 rows added, 0 updated, 1 were there already, 2 left out, in 1 tables')
+  expect(mergeSummary(report)).toBe(
+    '1 rows added, 0 updated, 1 were there already, 2 left out, in 1 tables but gone, which is not in the database',
+  )
+})
+
+it('does not call a database whole that lacks a table of the backup', () => {
+  const report: MergeReport = { ...NOTHING, left: [{ table: 'gone', why: 'only-in-backup', rows: 3 }] }
+  expect(mergeSummary(report)).toBe(
+    'nothing to merge: the database has all that the backup has but gone, which is not in the database',
+  )
+  expect(mergeFindings(report, 'app')[0]?.hint).toContain('"lifeboat restore app --table gone"')
+  const empty: MergeReport = { ...NOTHING, left: [{ table: 'gone', why: 'only-in-backup', rows: 0 }] }
+  expect(mergeSummary(empty)).toBe(mergeSummary(NOTHING))
 })

@@ -82,8 +82,13 @@ function consequence({ kind }: SchemaDifference): string {
   return kind === 'only-in-backup' ? 'its values are not merged' : 'new rows get its default'
 }
 
-/** What a person should look at. */
-export function mergeFindings(report: MergeReport): Finding[] {
+/** Rows of the backup that have no table to go to. */
+function lostWith({ why, rows }: MergeReport['left'][number]): boolean {
+  return why === 'only-in-backup' && rows !== 0
+}
+
+/** What a person should look at. `source`: the name of what the backup is of, for the commands that help. */
+export function mergeFindings(report: MergeReport, source: string): Finding[] {
   const skipped = report.tables.flatMap(({ table, reasons }) =>
     reasons.map(
       (reason): Finding => ({
@@ -94,25 +99,30 @@ export function mergeFindings(report: MergeReport): Finding[] {
       }),
     ),
   )
-  const missing = report.left
-    .filter(each => each.why === 'only-in-backup' && each.rows !== 0)
-    .map(
-      (each): Finding => ({
-        severity: 'warning',
-        code: 'merge-table-missing',
-        subject: `table ${each.table}`,
-        message: `${LEFT[each.why]} (${each.rows ?? 0})`,
-        hint: 'Create the table as the backup has it, then merge again.',
-      }),
-    )
+  const missing = report.left.filter(lostWith).map(
+    (each): Finding => ({
+      severity: 'warning',
+      code: 'merge-table-missing',
+      subject: `table ${each.table}`,
+      message: `${LEFT[each.why]} (${each.rows ?? 0})`,
+      hint: `"lifeboat restore ${source} --table ${each.table}" brings it back; or create it, then merge again.`,
+    }),
+  )
   return [...skipped, ...missing]
 }
 
 /** One line: `added 12 rows, updated 3, left out 1, in 4 tables`. */
 export function mergeSummary(report: MergeReport): string {
   const sum = (name: (typeof COUNTS)[number]): number => report.tables.reduce((total, table) => total + table[name], 0)
-  if (!report.changed && sum('skipped') === 0) return 'nothing to merge: the database has all that the backup has'
+  const gone = report.left.filter(lostWith)
+  const without =
+    gone.length === 0
+      ? ''
+      : ` but ${gone.map(({ table }) => table).join(', ')}, which ${gone.length === 1 ? 'is' : 'are'} not in the database`
+  if (!report.changed && sum('skipped') === 0) {
+    return `nothing to merge: the database has all that the backup has${without}`
+  }
   const parts = [`${sum('added')} rows added`, `${sum('updated')} updated`, `${sum('matched')} were there already`]
   const out = sum('skipped')
-  return `${parts.join(', ')}${out > 0 ? `, ${out} left out` : ''}, in ${report.tables.length} tables`
+  return `${parts.join(', ')}${out > 0 ? `, ${out} left out` : ''}, in ${report.tables.length} tables${without}`
 }

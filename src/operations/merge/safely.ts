@@ -52,5 +52,5 @@ export async function mergeSafely(request: SafeMergeRequest): Promise<SafeMergeR
       ),
     }),
   )
-  return { ...result.merged, run, entry, steps, findings: [...findings, ...mergeFindings(result.merged)] }
+  return { ...result.merged, run, entry, steps, findings: [...findings, ...mergeFindings(result.merged, source.name)] }
 }

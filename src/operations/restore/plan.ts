@@ -33,9 +33,17 @@ export interface RestorePlan {
   readonly findings: readonly Finding[]
 }
 
+/** Rows are changed in one transaction, beside an application that goes on. */
+const SHARES_THE_TARGET: Readonly<Record<Strategy, boolean>> = {
+  replace: false,
+  'in-place': false,
+  tables: true,
+  merge: true,
+}
+
 /** Looks at the target and at what would come, and changes nothing. Throws `target-invalid` for a place that is ours. */
 export async function planRestore(request: PlanRequest): Promise<RestorePlan> {
-  const { repository, snapshot, source, target, selection, strategy, reserved } = request
+  const { repository, snapshot, source, target, selection, strategy, reserved, stopsApplication } = request
   requireScheme(source, target)
   if (!URL_FORM.test(target)) await refuseReserved(target, reserved)
   const manifest = await loadManifest(repository, snapshot)
@@ -46,8 +54,10 @@ export async function planRestore(request: PlanRequest): Promise<RestorePlan> {
   // Not the target: in a folder that it names, a database may be no more than one file.
   if (swaps(request)) await refuseToSwapReserved(survey.place, reserved)
   const account = accountOf(survey, manifest, selection)
-  const inUse = ({ code }: Finding): boolean => code === 'target-in-use' && request.stopsApplication
-  const findings = survey.findings.map(each => (inUse(each) ? { ...each, severity: 'info' as const } : each))
+  const inUse = ({ code }: Finding): boolean => code === 'target-in-use'
+  const findings = SHARES_THE_TARGET[strategy]
+    ? survey.findings.filter(each => !inUse(each))
+    : survey.findings.map(each => (inUse(each) && stopsApplication ? { ...each, severity: 'info' as const } : each))
   return { strategy, survey, manifest, account, findings: [...findings, ...account.findings] }
 }
 

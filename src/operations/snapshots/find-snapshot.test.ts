@@ -44,6 +44,10 @@ it('says what there is when there is no such snapshot', async () => {
   await expect(getWishedSnapshot(repository, 'mail', { kind: 'latest' }, HERE)).rejects.toMatchObject({
     hint: 'Run "lifeboat backup mail" to take one. There are snapshots of: app.',
   })
+  const id = app[0]?.id.slice(0, 8) ?? ''
+  await expect(getWishedSnapshot(repository, id, { kind: 'latest' }, HERE)).rejects.toMatchObject({
+    hint: `Name the source before the snapshot: app ${id}.`,
+  })
   await expect(getWishedSnapshot(repository, 'app', { kind: 'id', prefix: foreign.id }, HERE)).rejects.toMatchObject({
     message: expect.stringContaining('is not of source app'),
   })

@@ -93,11 +93,17 @@ function notFound(
   return new AppError('snapshot-not-found', `no snapshot ${whose}`, { hint: whatThereIs(source, all) })
 }
 
+/** What may be the id of a snapshot. */
+const HEX = /^[0-9a-f]{4,64}$/
+
 function whatThereIs(source: string | undefined, all: readonly Snapshot[]): string {
   const sources = [...new Set(all.map(snapshot => labelsOf(snapshot.tags).source).filter(name => name !== undefined))]
   if (source === undefined) return 'Run "lifeboat backup" to take one.'
   const meant = suggest(source, sources)
   if (meant !== undefined) return `Did you mean "${meant}"?`
+  const named = [...all].reverse().find(({ id }) => source === 'latest' || (HEX.test(source) && id.startsWith(source)))
+  const owner = named === undefined ? undefined : labelsOf(named.tags).source
+  if (owner !== undefined) return `Name the source before the snapshot: ${owner} ${source}.`
   const others = sources.length > 0 ? ` There are snapshots of: ${sources.join(', ')}.` : ''
   return `Run "lifeboat backup ${source}" to take one.${others}`
 }

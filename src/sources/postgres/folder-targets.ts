@@ -23,8 +23,8 @@ export const folderTargets: TargetAccess = {
 
 async function surveyFolder(request: TargetRequest): Promise<TargetSurvey> {
   const { target: place, signal, coming } = request
-  const findings = await obstaclesBeside(place, coming?.sizeBytes)
   const found = await stat(place).catch(ignoreMissing)
+  const findings = await obstaclesBeside(place, coming?.sizeBytes, found !== undefined)
   if (found === undefined) return { place, exists: false, findings }
   if (!found.isDirectory()) {
     const finding = {

@@ -60,7 +60,7 @@ async function settle(request: KeptRequest, name: string): Promise<Settled> {
 
 async function survey(request: TargetRequest, name: string): Promise<TargetSurvey> {
   const target = await locateTarget(request.target, name, { create: false })
-  const findings = await obstaclesBeside(target.path, request.coming?.sizeBytes)
+  const findings = await obstaclesBeside(target.path, request.coming?.sizeBytes, target.existing !== undefined)
   const { existing, path } = target
   if (!existing) return { place: path, exists: false, findings }
   const facts = { place: path, exists: true, sizeBytes: existing.size, files: 1, modifiedAt: existing.mtime }

@@ -1,4 +1,5 @@
 import { rm, stat } from 'node:fs/promises'
+import { dirname } from 'node:path'
 import { systemCode } from '../../../base/errors.ts'
 import type { Finding } from '../../../model/finding.ts'
 import { dropKeptPath, dropReplaced, keptPathOf, putKeptBack, settleKeptPath } from '../../kept-path.ts'
@@ -45,7 +46,7 @@ async function survey(request: TargetRequest): Promise<TargetSurvey> {
     if (systemCode(error) !== 'ENOENT') throw targetError(place, error)
     return undefined
   })
-  const findings = await obstaclesBeside(place, request.coming?.sizeBytes)
+  const findings = await obstaclesBeside(place, request.coming?.sizeBytes, found !== undefined)
   if (found === undefined) return { place, exists: false, findings }
   if (!found.isDirectory()) {
     const wrong: Finding = {

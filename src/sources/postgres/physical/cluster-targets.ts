@@ -72,7 +72,7 @@ async function survey(request: TargetRequest): Promise<TargetSurvey> {
     return undefined
   })
   const inPlace = request.delta === true && found !== undefined
-  const findings = inPlace ? [] : await obstaclesBeside(place, request.coming?.sizeBytes)
+  const findings = inPlace ? [] : await obstaclesBeside(place, request.coming?.sizeBytes, found !== undefined)
   if (found === undefined) return { place, exists: false, findings }
   if (!found.isDirectory()) {
     const finding = error('target-invalid', place, 'it is not a folder', 'Choose a folder with --to.')
