@@ -136,12 +136,26 @@ class GuardState {
     if (after) await this.#log.step('ran the hook "after"', () => runHook('after', after, this.#hookContext))
   }
 
-  /** With a safety recovery point, what was kept beside is in the way. */
+  /**
+   * With a safety recovery point, what was kept beside is in the way. The application may be at work on the new data by
+   * now: what fails here is said, and takes nothing back.
+   */
   async finish(): Promise<void> {
     const { source, target } = this.#request
-    const drops = this.entry.safety !== undefined && this.entry.kept.length > 0
-    if (drops) await source.targets.dropKept({ ...this.#request, target, keptAs: this.entry.keepAs })
-    await this.advance({ phase: 'done', ...(drops ? { kept: [] } : {}) })
+    try {
+      await this.advance({ phase: 'done' })
+      if (this.entry.safety === undefined || this.entry.kept.length === 0) return
+      await source.targets.dropKept({ ...this.#request, target, keptAs: this.entry.keepAs })
+      await this.advance({ kept: [] })
+    } catch (error) {
+      this.findings.push({
+        severity: 'warning',
+        code: 'restore-not-tidied',
+        subject: this.entry.target,
+        message: `what was restored is in place, but what was kept could not be tidied away: ${messageOf(error)}`,
+        hint: `Remove it with: lifeboat undo ${this.entry.run.slice(0, 8)} --discard`,
+      })
+    }
   }
 
   /** Takes everything back, and gives the error that says so. */

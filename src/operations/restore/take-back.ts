@@ -40,6 +40,7 @@ async function putBack(request: TakeBackRequest): Promise<boolean> {
     if (state === 'finished') await source.targets.putBack({ ...place, keepNowAs: entry.tookKeptAs })
     return state !== 'untouched'
   }
+  if (!entry.existed) return false
   if (entry.strategy !== 'in-place' && entry.phase !== 'changed' && !(await wasCommitted(request))) return false
   await restoreFromSafety(request)
   return true
