@@ -96,7 +96,7 @@ describe('a restore over what is there', { timeout: 60_000 }, () => {
     await workspace.backup('docs')
     for (const [source, to, words] of [
       ['app', 'postgres:///app', /of kind sqlite cannot be restored to postgres/],
-      ['docs', './notes.txt', /it is a file, and the recovery point is of a folder/],
+      ['docs', './notes.txt', /it is a file, and files are restored into a folder/],
       ['app', '', /--to is empty/],
     ] as const) {
       const failed = await workspace.try('restore', source, '--to', to, '--yes')

@@ -46,7 +46,7 @@ describe('what is at the place of a folder', () => {
     ['another', 'b'.repeat(64), true],
   ])('an unfinished restore of %s snapshot', async (_which, snapshot, exists) => {
     mkdirSync(target)
-    writeFileSync(join(disk.folder, 'file'), '')
+    writeFileSync(join(target, 'file'), '')
     await writeMark(toRaw(target), { snapshot, over: false, parts: '' })
     expect((await survey()).exists).toBe(exists)
   })
