@@ -5,10 +5,12 @@ import { restorePlaces } from './places.ts'
 
 /** Brings to an end what killed restores left, and says so. Quick where there is nothing. */
 export async function finishInterrupted(app: App, onFinding: (finding: Finding) => void): Promise<void> {
-  for (const settled of await settleInterrupted(await restorePlaces(app))) {
+  const places = await restorePlaces(app)
+  for (const settled of await settleInterrupted(places)) {
     onFinding(describe(settled))
     for (const finding of settled.findings) onFinding(finding)
   }
+  for (const path of await places.journal.listUnreadable()) onFinding(unreadable(path))
 }
 
 const SAID: Readonly<Record<SettledRestore['outcome'], string>> = {
@@ -35,4 +37,14 @@ function hintFor({ run, existed }: SettledRestore['entry'], outcome: SettledRest
   if (outcome === 'finished' || outcome === 'unclear')
     return { hint: `Take it back with: lifeboat undo ${run.slice(0, 8)}` }
   return {}
+}
+
+function unreadable(path: string): Finding {
+  return {
+    severity: 'error',
+    code: 'restore-journal-unreadable',
+    subject: path,
+    message: 'this record of a restore is damaged, or of a newer version: if that one was interrupted, nobody ends it',
+    hint: 'Run a version that reads it. Else look whether its target is whole, and what is beside it as *.before-*; then move this file away.',
+  }
 }

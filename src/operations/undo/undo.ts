@@ -54,6 +54,9 @@ function lastOf(done: readonly JournalEntry[]): JournalEntry {
 }
 
 function byRun(done: readonly JournalEntry[], run: string): JournalEntry {
+  // A variable that was not set must not mean the only one there is.
+  if (run === '')
+    throw new AppError('usage', 'the id of the restore is empty', { hint: 'Leave it out for the last one.' })
   const found = done.filter(each => each.run.startsWith(run.toLowerCase()))
   const [only] = found
   if (only !== undefined && found.length === 1) return only
@@ -78,6 +81,8 @@ export async function undo({ places, run, entry: undone, onStep }: UndoRequest):
   const source = await places.openSourceAt(name, kind, target)
   const swaps = await canSwap(places, target)
   const from = undone.kept.length > 0 ? 'kept' : 'safety-point'
+  // A repository may have come there since.
+  if (from === 'kept' && !swaps) throw ownsMovedIn(undone)
   const subject = { run, source: name, kind, target, repository: undone.safety?.repository ?? undone.repository }
   const guarded = await guard(
     {
@@ -104,6 +109,17 @@ export async function undo({ places, run, entry: undone, onStep }: UndoRequest):
   await markUndone(places, undone.run, run)
   const { entry, steps, findings } = guarded
   return { run, undone, target, from, safety: undone.safety?.snapshot, entry, steps, findings }
+}
+
+function ownsMovedIn({ target, kept }: JournalEntry): AppError {
+  const where = kept.map(each => each.kept).join(', ')
+  return new AppError(
+    'target-invalid',
+    `a repository or the state folder lies in ${target}, and would go away with it`,
+    {
+      hint: `Move it elsewhere first, or take what you need from ${where} yourself.`,
+    },
+  )
 }
 
 async function putBack(
