@@ -5,6 +5,7 @@ import type { Kept, Source, SourceContext } from '../../sources/source.ts'
 import type { BackupResult } from '../backup/backup.ts'
 import { type HookContext, type Hooks, runHook } from './hooks.ts'
 import { type JournalEntry, type NewEntry, type RestoreJournal, SILENCE_MINUTES } from './journal.ts'
+import { URL_FORM } from './reserved.ts'
 import { StepLog } from './step-log.ts'
 import { takeBack } from './take-back.ts'
 
@@ -170,7 +171,9 @@ class GuardState {
 
   /** Takes everything back, and gives the error that says so. */
   async giveUp(error: unknown): Promise<unknown> {
-    const { source, target, restoreSafety, hooks } = this.#request
+    const { source, restoreSafety, hooks } = this.#request
+    // A link to what the swap took away leads nowhere: the place itself is in the journal.
+    const target = URL_FORM.test(this.#request.target) ? this.#request.target : this.entry.target
     try {
       // An interrupted run may still put back what it took.
       const calm = new AbortController().signal

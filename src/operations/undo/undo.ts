@@ -1,3 +1,5 @@
+import { stat } from 'node:fs/promises'
+import { dirname } from 'node:path'
 import { AppError } from '../../base/errors.ts'
 import type { Finding } from '../../model/finding.ts'
 import type { ReportStep } from '../../model/report.ts'
@@ -5,6 +7,7 @@ import type { Kept, Source } from '../../sources/source.ts'
 import { type Guarded, guard } from '../restore/guard.ts'
 import type { JournalEntry } from '../restore/journal.ts'
 import { canSwap, type RestorePlaces, restoreSafetyAt, takeSafetyAt } from '../restore/places.ts'
+import { URL_FORM } from '../restore/reserved.ts'
 import { restore } from '../restore/restore.ts'
 import { markUndone } from '../restore/settle.ts'
 
@@ -78,6 +81,7 @@ export function shortRun({ run }: JournalEntry): string {
 /** Puts back what was there. What is there now is made safe first, so that the undoing can be undone. */
 export async function undo({ places, run, entry: undone, onStep }: UndoRequest): Promise<UndoResult> {
   const { source: name, kind, target } = undone
+  await requireFolder(undone)
   const source = await places.openSourceAt(name, kind, target)
   const swaps = await canSwap(places, target)
   const from = undone.kept.length > 0 ? 'kept' : 'safety-point'
@@ -109,6 +113,16 @@ export async function undo({ places, run, entry: undone, onStep }: UndoRequest):
   await markUndone(places, undone.run, run)
   const { entry, steps, findings } = guarded
   return { run, undone, target, from, safety: undone.safety?.snapshot, entry, steps, findings }
+}
+
+/** All of it was moved, and the application with it: what is put back where it was is nobody's. */
+async function requireFolder({ target, safety }: JournalEntry): Promise<void> {
+  if (URL_FORM.test(target) || (await stat(dirname(target)).catch(() => undefined)) !== undefined) return
+  const hint =
+    safety === undefined
+      ? 'Bring it back, then try again.'
+      : `What was there before is snapshot ${safety.snapshot.slice(0, 8)}: restore it with --to where it belongs now.`
+  throw new AppError('not-found', `the folder of ${target} is not there any more`, { hint })
 }
 
 function ownsMovedIn({ target, kept }: JournalEntry): AppError {
