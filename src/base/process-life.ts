@@ -27,12 +27,19 @@ function bootId(): string {
  * in another namespace, process ids are other processes'.
  */
 export function isProcessGone(pid: number, start: string | undefined): boolean {
-  const [boot, namespace] = start?.split(' ') ?? []
-  const [myBoot, myNamespace] = processStart(process.pid)?.split(' ') ?? []
-  if (boot !== undefined && boot === myBoot && namespace !== myNamespace) return false
+  const [boot] = start?.split(' ') ?? []
+  const [myBoot] = processStart(process.pid)?.split(' ') ?? []
+  if (isOfOtherNamespace(start)) return false
   if (!processExists(pid)) return true
   // The id may be another process's by now.
   return boot !== undefined && myBoot !== undefined && start !== processStart(pid)
+}
+
+/** Was this the start of a process in another process id namespace, such as a container, since this host's last boot? */
+export function isOfOtherNamespace(start: string | undefined): boolean {
+  const [boot, namespace] = start?.split(' ') ?? []
+  const [myBoot, myNamespace] = processStart(process.pid)?.split(' ') ?? []
+  return boot !== undefined && boot === myBoot && namespace !== myNamespace
 }
 
 function processExists(pid: number): boolean {

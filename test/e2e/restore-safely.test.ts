@@ -1,4 +1,13 @@
-import { existsSync, mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs'
+import {
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { beforeEach, describe, expect, it } from 'vitest'
@@ -73,6 +82,30 @@ describe('a restore over what is there', { timeout: 60_000 }, () => {
     const done = await workspace.json('restore', 'app', '--force', '--yes')
     expect(done).toMatchObject({ strategy: 'in-place' })
     expect(now()).toEqual(before)
+  })
+
+  it('is not taken back where its folder is gone', async () => {
+    const folder = workspace.path('elsewhere')
+    mkdirSync(folder)
+    copyFileSync(workspace.database, join(folder, 'app.db'))
+    await workspace.run('restore', 'app', '--to', join(folder, 'app.db'), '--yes')
+    rmSync(folder, { recursive: true })
+    for (const [args, said] of [
+      [[], '--to'],
+      [[''], 'empty'],
+    ] as const) {
+      const refused = await undo(...args)
+      expect([refused.code, refused.stderr]).toEqual([expect.any(Number), expect.stringContaining(said)])
+      expect(refused.code).not.toBe(0)
+    }
+    expect([existsSync(folder), now()]).toEqual([false, after])
+  })
+
+  it('says that a record of it cannot be read', async () => {
+    await workspace.run('restore', 'app', '--yes')
+    const [name = ''] = readdirSync(workspace.path('.lifeboat/restores'))
+    writeFileSync(workspace.path('.lifeboat/restores', name), '{')
+    expect((await workspace.try('undo', '--list')).stderr).toContain(name)
   })
 
   it('never takes a safety point for the latest', async () => {

@@ -11,6 +11,7 @@ export async function finishInterrupted(app: App, onFinding: (finding: Finding) 
     onFinding(describe(settled))
     for (const finding of settled.findings) onFinding(finding)
   }
+  for (const path of await places.journal.listUnreadable()) onFinding(unreadable(path))
 }
 
 /** It may take as long as a restore: said before. */
@@ -43,4 +44,14 @@ function hintFor({ run, existed }: SettledRestore['entry'], outcome: SettledRest
   if (outcome === 'finished' || outcome === 'unclear')
     return { hint: `Take it back with: lifeboat undo ${run.slice(0, 8)}` }
   return {}
+}
+
+function unreadable(path: string): Finding {
+  return {
+    severity: 'error',
+    code: 'restore-journal-unreadable',
+    subject: path,
+    message: 'this record of a restore is damaged, or of a newer version: if that one was interrupted, nobody ends it',
+    hint: 'Run a version that reads it. Else look whether its target is whole, and what is beside it as *.before-*; then move this file away.',
+  }
 }

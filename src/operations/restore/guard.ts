@@ -4,7 +4,8 @@ import type { ReportStep } from '../../model/report.ts'
 import type { Kept, Source, SourceContext } from '../../sources/source.ts'
 import type { BackupResult } from '../backup/backup.ts'
 import { type HookContext, type Hooks, runHook } from './hooks.ts'
-import type { JournalEntry, NewEntry, RestoreJournal } from './journal.ts'
+import { type JournalEntry, type NewEntry, type RestoreJournal, SILENCE_MINUTES } from './journal.ts'
+import { URL_FORM } from './reserved.ts'
 import { StepLog } from './step-log.ts'
 import { takeBack } from './take-back.ts'
 
@@ -56,7 +57,14 @@ export async function guard<T extends object>(
   await requireAlone(request)
   const log = new StepLog(clock, request.onStep)
   const keepAs = keepAsOf(request.entry.run)
-  const state = new GuardState(request, log, await journal.begin({ ...request.entry, keepAs }))
+  const begun = await journal.begin({ ...request.entry, keepAs })
+  // Again, now that others can see this one: of two that begin at once, at least one sees the other.
+  await requireAlone(request).catch(async (error: unknown) => {
+    await journal.update(begun, { phase: 'failed' })
+    throw error
+  })
+  const state = new GuardState(request, log, begun)
+  const stopBeating = journal.keepFresh(begun)
   try {
     const result = await change({ beforeChange: token => state.prepare(token), keepAs, log })
     await state.advance({ phase: 'changed', kept: [...(result.kept ?? [])] })
@@ -65,15 +73,29 @@ export async function guard<T extends object>(
     return { result, entry: state.entry, steps: log.steps, findings: state.findings }
   } catch (error) {
     throw await state.giveUp(error)
+  } finally {
+    stopBeating()
   }
 }
 
-/** Two restores into one target would each put back what the other did. */
-async function requireAlone({ journal, entry }: GuardRequest): Promise<void> {
-  const other = (await journal.listRunning()).find(each => each.target === entry.target)
-  if (other === undefined) return
-  throw new AppError('target-in-use', `another restore into ${entry.target} is running (process ${other.owner.pid})`, {
-    hint: 'Wait until it has ended.',
+/** Two restores into one target would each put back what the other did; so would one, and the end of an interrupted one. */
+async function requireAlone({ journal, entry: { run, target } }: GuardRequest): Promise<void> {
+  const others = (await journal.list()).filter(each => each.target === target && each.run !== run)
+  const running = await journal.listRunning()
+  for (const other of others) {
+    if (running.some(each => each.run === other.run)) throw inUse(other)
+    if (await journal.isClaimed(other)) {
+      throw new AppError('target-in-use', `an interrupted restore into ${target} is being brought to its end`, {
+        hint: 'Run the same command again in a moment.',
+      })
+    }
+  }
+}
+
+function inUse({ target, owner, run }: JournalEntry): AppError {
+  const what = `another restore into ${target} is running (run ${run.slice(0, 8)}, process ${owner.pid} on ${owner.hostname})`
+  return new AppError('target-in-use', what, {
+    hint: `Wait until it has ended. Killed in a container or on a host that is gone, it is settled by the first command after ${SILENCE_MINUTES} minutes.`,
   })
 }
 
@@ -141,8 +163,12 @@ class GuardState {
    * now: what fails here is said, and takes nothing back.
    */
   async finish(): Promise<void> {
-    const { source, target } = this.#request
+    const { source, target, journal, entry } = this.#request
     try {
+      // What could not be settled there before is history: settled later, it would take this restore away again.
+      for (const other of await journal.listInterrupted()) {
+        if (other.target === entry.target) await journal.update(other, { phase: 'failed' })
+      }
       await this.advance({ phase: 'done' })
       if (this.entry.safety === undefined || this.entry.kept.length === 0) return
       await source.targets.dropKept({ ...this.#request, target, keptAs: this.entry.keepAs })
@@ -160,7 +186,9 @@ class GuardState {
 
   /** Takes everything back, and gives the error that says so. */
   async giveUp(error: unknown): Promise<unknown> {
-    const { source, target, restoreSafety, hooks } = this.#request
+    const { source, restoreSafety, hooks } = this.#request
+    // A link to what the swap took away leads nowhere: the place itself is in the journal.
+    const target = URL_FORM.test(this.#request.target) ? this.#request.target : this.entry.target
     try {
       // An interrupted run may still put back what it took.
       const calm = new AbortController().signal

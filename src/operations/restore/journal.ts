@@ -1,11 +1,11 @@
-import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises'
+import { link, lstat, mkdir, readdir, readFile, rename, rm, utimes } from 'node:fs/promises'
 import { hostname } from 'node:os'
 import { join } from 'node:path'
 import { z } from 'zod'
 import type { Clock } from '../../base/clock.ts'
 import { AppError, messageOf, systemCode } from '../../base/errors.ts'
-import { replaceFile } from '../../base/new-file.ts'
-import { isProcessGone, processStart } from '../../base/process-life.ts'
+import { createNewFile, replaceFile } from '../../base/new-file.ts'
+import { isOfOtherNamespace, isProcessGone, processStart } from '../../base/process-life.ts'
 
 /** How a restore changes its target. */
 export const STRATEGIES = ['replace', 'in-place', 'tables', 'merge'] as const
@@ -69,6 +69,9 @@ export type NewEntry = Pick<
 
 /** The newest this many ended restores can be undone. */
 const KEPT_ENTRIES = 100
+/** A process that can't be looked at, and was silent this long, is taken for gone. */
+export const SILENCE_MINUTES = 30
+const BEAT_MS = 60_000
 const ENDS: ReadonlySet<Phase> = new Set(['done', 'failed', 'rolled-back'])
 
 /** The journal of restores: a file each, in the state folder, whole and durable at every moment. */
@@ -83,7 +86,9 @@ export class RestoreJournal {
   }
 
   async begin(fresh: NewEntry): Promise<JournalEntry> {
-    await mkdir(this.#folder, { recursive: true, mode: 0o700 })
+    await mkdir(this.#folder, { recursive: true, mode: 0o700 }).catch((error: unknown) => {
+      throw this.#unwritable(error)
+    })
     const owner = { hostname: hostname(), pid: process.pid, start: processStart(process.pid) }
     const startedAt = this.#clock.now().toISOString()
     const begun: JournalEntry = {
@@ -108,25 +113,67 @@ export class RestoreJournal {
     return after
   }
 
-  /** Oldest first. One that can't be read is passed over: it stands in nobody's way. */
+  /** Oldest first. Those that can't be read are left out: see `listUnreadable`. */
   async list(): Promise<JournalEntry[]> {
-    const names = await readdir(this.#folder).catch((error: unknown) => {
-      if (systemCode(error) !== 'ENOENT') throw error
-      return []
-    })
-    const entries = await Promise.all(names.filter(name => name.endsWith('.json')).map(name => this.#read(name)))
+    const entries = await Promise.all((await this.#names()).map(name => this.#read(name)))
     const found = entries.filter(each => each !== undefined)
     return found.toSorted((a, b) => (a.startedAt < b.startedAt ? -1 : a.startedAt > b.startedAt ? 1 : 0))
   }
 
-  /** Those whose process is gone before they came to an end. */
-  async listInterrupted(): Promise<JournalEntry[]> {
-    return (await this.list()).filter(each => !ENDS.has(each.phase) && isAbandoned(each))
+  /** Paths of entries that are damaged, or written by a newer version: each may be of a restore that was interrupted. */
+  async listUnreadable(): Promise<string[]> {
+    const names = await this.#names()
+    const entries = await Promise.all(names.map(name => this.#read(name)))
+    const unreadable = names.filter((_, index) => entries[index] === undefined).map(name => join(this.#folder, name))
+    // One that was removed meanwhile, as the oldest are, is none.
+    const there = await Promise.all(unreadable.map(path => lstat(path).catch(() => undefined)))
+    return unreadable.filter((_, index) => there[index] !== undefined)
   }
 
-  /** Those that are being carried out right now, by others. */
+  async #names(): Promise<string[]> {
+    try {
+      return (await readdir(this.#folder)).filter(name => name.endsWith('.json'))
+    } catch (error) {
+      if (systemCode(error) === 'ENOENT') return []
+      throw new AppError('failed', `cannot read the journal of restores in ${this.#folder}: ${messageOf(error)}`, {
+        hint: 'It must be a folder that this user may read: without it, nobody knows what an interrupted restore left.',
+        cause: error,
+      })
+    }
+  }
+
+  /** Those whose process is gone before they came to an end. */
+  async listInterrupted(): Promise<JournalEntry[]> {
+    return await this.#listUnended(true)
+  }
+
+  /** Those that are being carried out right now. */
   async listRunning(): Promise<JournalEntry[]> {
-    return (await this.list()).filter(each => !ENDS.has(each.phase) && !isAbandoned(each))
+    return await this.#listUnended(false)
+  }
+
+  async #listUnended(abandoned: boolean): Promise<JournalEntry[]> {
+    const unended = (await this.list()).filter(each => !ENDS.has(each.phase))
+    const are = await Promise.all(unended.map(each => this.#isAbandoned(each)))
+    return unended.filter((_, index) => are[index] === abandoned)
+  }
+
+  /** Of a process that can't be looked at from here, in a container or on another host, all there is are its signs of life. */
+  async #isAbandoned({ run, owner }: JournalEntry): Promise<boolean> {
+    if (owner.hostname === hostname() && !isOfOtherNamespace(owner.start)) return isProcessGone(owner.pid, owner.start)
+    const found = await lstat(join(this.#folder, `${run}.json`)).catch(() => undefined)
+    return found !== undefined && this.#clock.now().getTime() - found.mtimeMs > SILENCE_MINUTES * 60_000
+  }
+
+  /** Gives signs of life for one that is being carried out, until the returned function is called. */
+  keepFresh({ run }: JournalEntry): () => void {
+    const beat = (): void => {
+      const now = this.#clock.now()
+      // One that does not come through is no harm: they are much more frequent than need be.
+      utimes(join(this.#folder, `${run}.json`), now, now).catch(() => {})
+    }
+    const timer = setInterval(beat, BEAT_MS).unref()
+    return () => clearInterval(timer)
   }
 
   /**
@@ -136,21 +183,39 @@ export class RestoreJournal {
   async claim({ run }: JournalEntry): Promise<{ entry: JournalEntry; release(): Promise<void> } | undefined> {
     const path = join(this.#folder, `${run}.claim`)
     const me = JSON.stringify({ pid: process.pid, start: processStart(process.pid) })
-    for (let tries = 0; tries < 2; tries++) {
-      try {
-        await writeFile(path, me, { flag: 'wx', mode: 0o600 })
-        const now = await this.#read(`${run}.json`)
-        const release = async (): Promise<void> => await rm(path, { force: true })
-        if (now !== undefined && !ENDS.has(now.phase)) return { entry: now, release }
-        await release()
-        return undefined
-      } catch (error) {
-        if (systemCode(error) !== 'EEXIST') throw this.#unwritable(error)
+    try {
+      // Whole from its first moment: one that can't be read would be nobody's, and stay for ever.
+      if (!(await createNewFile(path, me, 0o600))) {
         if (!(await isLeftBehind(path))) return undefined
-        await rm(path, { force: true })
+        await this.#seize(path)
+        if (!(await createNewFile(path, me, 0o600))) return undefined
       }
+    } catch (error) {
+      throw this.#unwritable(error)
     }
+    const release = async (): Promise<void> => await rm(path, { force: true })
+    const now = await this.#read(`${run}.json`)
+    if (now !== undefined && !ENDS.has(now.phase)) return { entry: now, release }
+    await release()
     return undefined
+  }
+
+  /** Is somebody bringing this one to its end right now? */
+  async isClaimed({ run }: JournalEntry): Promise<boolean> {
+    const path = join(this.#folder, `${run}.claim`)
+    return (await lstat(path).catch(() => undefined)) !== undefined && !(await isLeftBehind(path))
+  }
+
+  /** Of several that find the same claim left behind, one gets it out of the way; no other one's fresh claim goes. */
+  async #seize(path: string): Promise<void> {
+    const aside = `${path}.${process.pid}`
+    await rename(path, aside).catch((error: unknown) => {
+      if (systemCode(error) !== 'ENOENT') throw error
+    })
+    // Between the look and the renaming another one may have made its own.
+    const isOther = !(await isLeftBehind(aside))
+    if (isOther) await link(aside, path).catch(() => {})
+    await rm(aside, { force: true })
   }
 
   async #write(content: JournalEntry): Promise<void> {
@@ -182,18 +247,14 @@ export class RestoreJournal {
   }
 }
 
-function isAbandoned({ owner }: JournalEntry): boolean {
-  return owner.hostname === hostname() && isProcessGone(owner.pid, owner.start)
-}
-
 const claimed = z.object({ pid: z.number(), start: z.string().optional() })
 
 async function isLeftBehind(path: string): Promise<boolean> {
   try {
     const { pid, start } = claimed.parse(JSON.parse(await readFile(path, 'utf8')))
     return isProcessGone(pid, start)
-  } catch {
-    // Being written, or gone by now.
-    return false
+  } catch (error) {
+    // Gone by now, if it is not there. Else it is nobody's: claims are whole from their first moment.
+    return systemCode(error) !== 'ENOENT'
   }
 }

@@ -24,6 +24,8 @@ export async function settleInterrupted(places: RestorePlaces): Promise<SettledR
     const claim = await places.journal.claim(interrupted)
     if (claim === undefined) continue
     try {
+      // Whoever restores there now ends this one too: see `guard`.
+      if (await isBeingReplaced(places, claim.entry)) continue
       settled.push(await settleOne(places, claim.entry))
     } catch (error) {
       settled.push({ entry: claim.entry, outcome: 'failed', findings: [notSettled(claim.entry, error)] })
@@ -32,6 +34,10 @@ export async function settleInterrupted(places: RestorePlaces): Promise<SettledR
     }
   }
   return settled
+}
+
+async function isBeingReplaced({ journal }: RestorePlaces, { target }: JournalEntry): Promise<boolean> {
+  return (await journal.listRunning()).some(each => each.target === target)
 }
 
 async function settleOne(places: RestorePlaces, entry: JournalEntry): Promise<SettledRestore> {

@@ -1,3 +1,5 @@
+import { stat } from 'node:fs/promises'
+import { dirname } from 'node:path'
 import { AppError } from '../../base/errors.ts'
 import type { Finding } from '../../model/finding.ts'
 import type { ReportStep } from '../../model/report.ts'
@@ -5,6 +7,7 @@ import type { Kept, Source } from '../../sources/source.ts'
 import { type Guarded, guard } from '../restore/guard.ts'
 import type { JournalEntry } from '../restore/journal.ts'
 import { canSwap, type RestorePlaces, restoreSafetyAt, takeSafetyAt } from '../restore/places.ts'
+import { URL_FORM } from '../restore/reserved.ts'
 import { restore } from '../restore/restore.ts'
 import { markUndone } from '../restore/settle.ts'
 
@@ -54,6 +57,9 @@ function lastOf(done: readonly JournalEntry[]): JournalEntry {
 }
 
 function byRun(done: readonly JournalEntry[], run: string): JournalEntry {
+  // A variable that was not set must not mean the only one there is.
+  if (run === '')
+    throw new AppError('usage', 'the id of the restore is empty', { hint: 'Leave it out for the last one.' })
   const found = done.filter(each => each.run.startsWith(run.toLowerCase()))
   const [only] = found
   if (only !== undefined && found.length === 1) return only
@@ -97,9 +103,12 @@ export function shortRun({ run }: JournalEntry): string {
 /** Puts back what was there. What is there now is made safe first, so that the undoing can be undone. */
 export async function undo({ places, run, entry: undone, onStep }: UndoRequest): Promise<UndoResult> {
   const { source: name, kind, target } = undone
+  await requireFolder(undone)
   const source = await places.openSourceAt(name, kind, target)
   const swaps = await canSwap(places, target)
   const from = undone.kept.length > 0 ? 'kept' : 'safety-point'
+  // A repository may have come there since.
+  if (from === 'kept' && !swaps) throw ownsMovedIn(undone)
   const subject = { run, source: name, kind, target, repository: undone.safety?.repository ?? undone.repository }
   const guarded = await guard(
     {
@@ -126,6 +135,27 @@ export async function undo({ places, run, entry: undone, onStep }: UndoRequest):
   await markUndone(places, undone.run, run)
   const { entry, steps, findings } = guarded
   return { run, undone, target, from, safety: undone.safety?.snapshot, entry, steps, findings }
+}
+
+/** All of it was moved, and the application with it: what is put back where it was is nobody's. */
+async function requireFolder({ target, safety }: JournalEntry): Promise<void> {
+  if (URL_FORM.test(target) || (await stat(dirname(target)).catch(() => undefined)) !== undefined) return
+  const hint =
+    safety === undefined
+      ? 'Bring it back, then try again.'
+      : `What was there before is snapshot ${safety.snapshot.slice(0, 8)}: restore it with --to where it belongs now.`
+  throw new AppError('not-found', `the folder of ${target} is not there any more`, { hint })
+}
+
+function ownsMovedIn({ target, kept }: JournalEntry): AppError {
+  const where = kept.map(each => each.kept).join(', ')
+  return new AppError(
+    'target-invalid',
+    `a repository or the state folder lies in ${target}, and would go away with it`,
+    {
+      hint: `Move it elsewhere first, or take what you need from ${where} yourself.`,
+    },
+  )
 }
 
 async function putBack(

@@ -1,5 +1,5 @@
 import type { Stats } from 'node:fs'
-import { mkdir, open, readFile, realpath, rename, rm, stat } from 'node:fs/promises'
+import { lstat, mkdir, open, readFile, realpath, rename, rm, stat } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
 import { setTimeout } from 'node:timers/promises'
 import { AppError, messageOf, systemCode } from '../../base/errors.ts'
@@ -46,6 +46,7 @@ export async function locateTarget(
       existing = await statOrNothing(path)
     }
     if (existing) path = await realpath(path)
+    else if (await isLink(path)) throw leadsNowhere(path)
     else if (create) await mkdir(dirname(path), { recursive: true, mode: 0o700 })
     if (existing && !existing.isFile()) throw notAFile(path)
     // The longest of the names that a restore needs beside it: SQLite's journal of what is being written.
@@ -219,6 +220,16 @@ export async function statOrNothing(path: string): Promise<Stats | undefined> {
 
 function ignoreMissing(error: unknown): undefined {
   if (systemCode(error) !== 'ENOENT') throw error
+}
+
+async function isLink(path: string): Promise<boolean> {
+  return (await lstat(path).catch(ignoreMissing))?.isSymbolicLink() === true
+}
+
+function leadsNowhere(path: string): AppError {
+  return new AppError('target-invalid', `${path} is a link to what is not there`, {
+    hint: 'Bring its disk back, remove the link, or choose another path with --to.',
+  })
 }
 
 function notAFile(path: string): AppError {

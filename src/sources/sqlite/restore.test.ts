@@ -97,6 +97,15 @@ describe('restore', { timeout: 30_000 }, () => {
     ])
   })
 
+  it('leaves a link alone that leads nowhere: its disk may not be mounted', async () => {
+    symlinkSync(join(dir, 'not-mounted.db'), target)
+    await expect(restore({ force: true })).rejects.toMatchObject({
+      code: 'target-invalid',
+      hint: expect.stringContaining('disk'),
+    })
+    expect(readdirSync(join(dir, 'out'))).toEqual(['restored.db'])
+  })
+
   it('puts the file into a folder under its own name, makes missing folders, follows a link', async () => {
     expect((await restore({ target: join(dir, 'out') })).target).toBe(join(dir, 'out', 'app.db'))
     expect((await restore({ target: join(dir, 'a', 'b', 'c.db') })).target).toBe(join(dir, 'a', 'b', 'c.db'))
