@@ -92,7 +92,9 @@ describe('a restore over what is there', { timeout: 60_000 }, () => {
   it('leaves a report', async () => {
     await workspace.run('restore', 'app', '--yes', '--report', workspace.path('report.html'))
     expect(readFileSync(workspace.path('report.html'), 'utf8')).toContain('lifeboat undo')
-    expect(await workspace.run('report')).toContain('took a safety recovery point')
+    const report = await workspace.run('report')
+    expect(report).toContain('took a safety recovery point')
+    expect(report).toMatch(/What was there, and what came\n +before +then/)
   })
 
   describe('with hooks', () => {
@@ -188,6 +190,15 @@ describe('a restore over what is there', { timeout: 60_000 }, () => {
       db.close()
       await undo()
       expect(now()).toEqual(after)
+    })
+
+    it('does not call wrong what was missing before and is there now', async () => {
+      workspace.change('DROP TABLE notes')
+      expect(await workspace.run('restore', 'app', '-n')).toContain('warning: notes: is only in the recovery point')
+      await workspace.run('restore', 'app', '--yes', '--report', workspace.path('report.html'))
+      expect(await workspace.run('report')).toContain('notes: was only in the recovery point')
+      const html = readFileSync(workspace.path('report.html'), 'utf8')
+      expect([html.includes('Worth knowing'), html.includes('What is wrong')]).toEqual([true, false])
     })
 
     it('goes on beside an application that has the database open, and says what came back', async () => {
