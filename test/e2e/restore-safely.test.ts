@@ -226,6 +226,20 @@ describe('a restore over what is there', { timeout: 60_000 }, () => {
     })
   })
 
+  it('refuses parts that a source does not have before it asks anything', async () => {
+    workspace.makeDocs()
+    await workspace.backup('docs')
+    for (const args of [
+      ['app', '--schema', 'public', '--yes'],
+      ['docs', '--table', 'notes', '--yes'],
+      ['docs', '--strategy', 'merge'],
+    ]) {
+      const refused = await workspace.try('restore', ...args)
+      expect([refused.code, refused.stderr]).toEqual([2, expect.stringMatching(/does not fit|can not be merged/)])
+    }
+    expect(now()).toEqual(after)
+  })
+
   it('never swaps a folder that holds the repository', async () => {
     writeFileSync(
       workspace.path('lifeboat.yaml'),
