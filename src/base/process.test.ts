@@ -1,3 +1,4 @@
+import { resolve } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { findTool, runTool } from './process.ts'
 
@@ -27,6 +28,14 @@ describe('runTool', () => {
 
   it('says that a tool is missing', async () => {
     await expect(runTool('lifeboat-no-such-tool', [])).rejects.toMatchObject({ code: 'tool-missing' })
+  })
+
+  it('says of a path which file is not there, or may not be run', async () => {
+    await expect(runTool('./no-such-program', [])).rejects.toMatchObject({
+      code: 'tool-missing',
+      message: `there is no program ${resolve('no-such-program')}`,
+    })
+    await expect(runTool('/etc/passwd', [])).rejects.toMatchObject({ hint: 'Run "chmod +x /etc/passwd".' })
   })
 
   it('says that a tool was killed', async () => {

@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process'
 import { access, constants } from 'node:fs/promises'
-import { delimiter, join } from 'node:path'
+import { delimiter, join, resolve } from 'node:path'
 import { AppError, messageOf, systemCode } from './errors.ts'
 
 export interface ToolRun {
@@ -67,11 +67,22 @@ export async function findTool(name: string): Promise<string | undefined> {
   return undefined
 }
 
+/** A path is somebody's own program: that is not a matter of installing. */
+function notThere(path: string, code: string, cause: Error): AppError {
+  const message = code === 'EACCES' ? `${path} may not be run` : `there is no program ${resolve(path)}`
+  const hint =
+    code === 'EACCES'
+      ? `Run "chmod +x ${path}".`
+      : 'Correct the path (an absolute one works from everywhere), or the first line of the script.'
+  return new AppError('tool-missing', message, { hint, cause })
+}
+
 function startError(name: string, error: Error, signal: AbortSignal | undefined): AppError {
   if (signal?.aborted) return new AppError('interrupted', 'interrupted', { cause: error })
   const code = systemCode(error)
   // A folder on PATH that is closed to us makes "not there" look like "denied".
   if (code === 'ENOENT' || code === 'EACCES') {
+    if (name.includes('/')) return notThere(name, code, error)
     return new AppError('tool-missing', `${name} is not installed${code === 'EACCES' ? ' or may not be run' : ''}`, {
       hint: `Install ${name}, then run "lifeboat doctor" to see all tools.`,
       cause: error,

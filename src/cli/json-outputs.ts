@@ -308,7 +308,7 @@ export const JSON_OUTPUTS: Readonly<Record<string, z.ZodType>> = {
     healthy: z.boolean().describe('no check is an error'),
     checks: z.array(
       z.strictObject({
-        area: z.enum(['versions', 'tools', 'configuration', 'permissions', 'clock', 'repository', 'source']),
+        area: z.enum(['versions', 'tools', 'configuration', 'permissions', 'clock', 'repository', 'source', 'hook']),
         name: z.string(),
         status: z.enum(['ok', 'info', 'warning', 'error']),
         message: z.string(),

@@ -142,7 +142,9 @@ describe('a restore over what is there', { timeout: 60_000 }, () => {
   it('leaves a report', async () => {
     await workspace.run('restore', 'app', '--yes', '--report', workspace.path('report.html'))
     expect(readFileSync(workspace.path('report.html'), 'utf8')).toContain('lifeboat undo')
-    expect(await workspace.run('report')).toContain('took a safety recovery point')
+    const report = await workspace.run('report')
+    expect(report).toContain('took a safety recovery point')
+    expect(report).toMatch(/What was there, and what came\n +before +then/)
   })
 
   describe('with hooks', () => {
@@ -249,6 +251,15 @@ describe('a restore over what is there', { timeout: 60_000 }, () => {
       expect(now()).toEqual(after)
     })
 
+    it('does not call wrong what was missing before and is there now', async () => {
+      workspace.change('DROP TABLE notes')
+      expect(await workspace.run('restore', 'app', '-n')).toContain('warning: notes: is only in the recovery point')
+      await workspace.run('restore', 'app', '--yes', '--report', workspace.path('report.html'))
+      expect(await workspace.run('report')).toContain('notes: was only in the recovery point')
+      const html = readFileSync(workspace.path('report.html'), 'utf8')
+      expect([html.includes('Worth knowing'), html.includes('What is wrong')]).toEqual([true, false])
+    })
+
     it('goes on beside an application that has the database open, and says what came back', async () => {
       const application = new DatabaseSync(workspace.database)
       try {
@@ -311,6 +322,20 @@ describe('a restore over what is there', { timeout: 60_000 }, () => {
     const refused = await workspace.try('restore', 'app', '--target', 'test')
     expect([refused.code, refused.stderr]).toEqual([2, expect.stringContaining('is the place of')])
     expect([now(), readFileSync(workspace.path('other.db'), 'utf8')]).toEqual([after, 'not to be touched'])
+  })
+
+  it('refuses parts that a source does not have before it asks anything', async () => {
+    workspace.makeDocs()
+    await workspace.backup('docs')
+    for (const args of [
+      ['app', '--schema', 'public', '--yes'],
+      ['docs', '--table', 'notes', '--yes'],
+      ['docs', '--strategy', 'merge'],
+    ]) {
+      const refused = await workspace.try('restore', ...args)
+      expect([refused.code, refused.stderr]).toEqual([2, expect.stringMatching(/does not fit|can not be merged/)])
+    }
+    expect(now()).toEqual(after)
   })
 
   it('never swaps a folder that holds the repository', async () => {

@@ -12,7 +12,7 @@ export const doctor: Command = {
   name: 'doctor',
   summary: 'look for what would make a backup or a restore fail on this machine',
   description: [
-    'Checks versions, tools, the configuration, who can read secrets, the clock, free space, and that every repository opens with its password and every source can be captured. Changes nothing. Ends with 1 when something is wrong.',
+    'Checks versions, tools, the configuration, who can read secrets, the clock, free space, and that every repository opens with its password and every source can be captured, and that the programs of its hooks are there. Changes nothing. Ends with 1 when something is wrong.',
   ],
   examples: [
     { command: 'lifeboat doctor', explains: 'check everything' },
@@ -47,7 +47,7 @@ async function makeRequest(call: Call, scratchDir: string): Promise<DoctorReques
       system: `${process.platform} ${process.arch}`,
     },
     ...(app instanceof AppError
-      ? { config: { error: app }, privatePlaces: [], repositories: [], sources: [] }
+      ? { config: { error: app }, privatePlaces: [], repositories: [], sources: [], hooks: [] }
       : await fromApp(app, call)),
     scratchDir,
     searchPath: call.environment.PATH ?? '',
@@ -60,7 +60,7 @@ async function makeRequest(call: Call, scratchDir: string): Promise<DoctorReques
 async function fromApp(
   app: App,
   call: Call,
-): Promise<Pick<DoctorRequest, 'config' | 'privatePlaces' | 'repositories' | 'sources'>> {
+): Promise<Pick<DoctorRequest, 'config' | 'privatePlaces' | 'repositories' | 'sources' | 'hooks'>> {
   const { probe } = await import('../../operations/probe/probe.ts')
   const { config } = app
   const only = call.values.text('repo')
@@ -84,6 +84,12 @@ async function fromApp(
       name,
       probe: async () => probe(await app.openSource(name), await app.sourceContext()),
     })),
+    hooks: [...config.sources].flatMap(([source, { restore }]) =>
+      (['before', 'after'] as const).flatMap(name => {
+        const hook = restore?.[name]
+        return hook !== undefined && 'command' in hook ? [{ source, name, program: hook.command[0] ?? '' }] : []
+      }),
+    ),
   }
 }
 

@@ -57,6 +57,8 @@ export class Story {
       `\n${this.#paint('bold', 'Go on')} with what is left:\n\n  ${this.#paint('cyan', `cd ${dir}`)}\n` +
       line('snapshots', 'the two recovery points') +
       line('restore shop latest --to ./copy.db', 'one more copy, beside the shop') +
+      line('restore shop --yes', 'over what is there, which is made safe first') +
+      line('undo --yes', 'and that taken back') +
       line('backup', 'a third') +
       line('forget shop --keep-last 1 --prune', 'keep only the newest') +
       `\n${this.#paint('bold', 'Your own data:')} in its folder, ${this.#paint('cyan', 'lifeboat init')} finds it and proposes a lifeboat.yaml.\n`

@@ -6,7 +6,7 @@ import type { Finding } from '../../model/finding.ts'
 import { type MaskedColumn, maskReportTables } from '../../model/masking/outcome.ts'
 import { describeRule } from '../../model/masking/rules.ts'
 import { SHORT_ID_DIGITS } from '../../model/recovery-point.ts'
-import type { Report } from '../../model/report.ts'
+import type { Report, ReportTable } from '../../model/report.ts'
 import type { Phase, Strategy } from '../../operations/restore/journal.ts'
 import type { RestorePlan } from '../../operations/restore/plan.ts'
 import type { SafeRestoreResult } from '../../operations/restore/safely.ts'
@@ -180,6 +180,17 @@ export function failureReport(
   }
 }
 
+/** What was `now` when it was planned. */
+function inThePast(table: ReportTable): ReportTable {
+  const columns = table.columns.map(column => (column.name === 'now' ? { ...column, name: 'before' } : column))
+  return { ...table, title: 'what was there, and what came', columns }
+}
+
+/** How the two differed is over, and nothing to mend. */
+function asNews(finding: Finding): Finding {
+  return { ...finding, severity: 'info', message: finding.message.replace(/^is /, 'was ') }
+}
+
 function verdictOn(subject: Subject, place: string, time: string): string {
   if (subject.removed) return `${nameOf(subject)} comes back as it was at ${time}; the copy is removed`
   if (subject.part !== undefined) return `${nameOf(subject)} is in ${place} as it was at ${time}`
@@ -209,8 +220,8 @@ export function restoreReport(
     ],
     steps: result.steps,
     checks: result.checks,
-    tables: [...plan.account.tables, ...maskReportTables(result.masked ?? [])],
-    findings: [...plan.account.findings, ...result.findings],
+    tables: [...plan.account.tables.map(inThePast), ...maskReportTables(result.masked ?? [])],
+    findings: [...plan.account.findings.map(asNews), ...result.findings],
     next:
       canUndo && !subject.removed ? [{ command: `lifeboat undo ${run}`, explains: 'puts back what was there' }] : [],
   }

@@ -24,6 +24,8 @@ export async function mergeInto(call: Call, app: App, chosen: ChosenSnapshot, pl
   refuseOtherParts(call)
   const startedAt = app.clock.now()
   const source = await sourceFor(app, chosen, place.target)
+  const { mergingOf } = await import('../../operations/merge/merge.ts')
+  mergingOf(source)
   const plan = await planOf(call, app, chosen, source, place, 'merge')
   const subject: Subject = {
     run: randomUUID(),

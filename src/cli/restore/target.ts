@@ -69,12 +69,23 @@ async function temporaryPlace(call: Call, app: App, name: string, own: string | 
   return join(folder, `${name}-${run}`, own === undefined ? name : basename(own))
 }
 
+/** A part that a kind does not have must not come to mean all of it. */
+function requireParts({ values }: Call, kind: string): void {
+  const parts = kind === 'files' ? ['schema', 'table', 'database'] : kind === 'sqlite' ? ['schema', 'database'] : []
+  const wrong = parts.find(part => values.list(part).length > 0)
+  if (wrong === undefined) return
+  throw new AppError('usage', `--${wrong} does not fit a source of kind ${kind}: it has no ${wrong}s`, {
+    hint: kind === 'files' ? 'Name what you want with --include PATH.' : 'Name tables with --table NAME.',
+  })
+}
+
 /** How the target is changed: in one step, unless only a part comes back or the person wants it rewritten in place. */
 export function strategyOf(call: Call, kind: string, target: string): Exclude<Strategy, 'merge'> {
   const { values } = call
   if (values.flag('schemaOnly') && values.flag('dataOnly')) {
     throw new AppError('usage', '--schema-only and --data-only exclude each other', { hint: 'Leave both out for all.' })
   }
+  requireParts(call, kind)
   const rowsInto = values.flag('dataOnly') && !target.toLowerCase().endsWith('.sql')
   if (rowsInto || values.list('table').length + values.list('schema').length > 0) return 'tables'
   if (values.list('include').length > 0) return 'in-place'

@@ -19,6 +19,7 @@ async function examine(more: Partial<DoctorRequest> = {}) {
     privatePlaces: [],
     repositories: [],
     sources: [],
+    hooks: [],
     scratchDir: folder,
     searchPath: folder,
     postgresPrograms: [],
@@ -105,4 +106,15 @@ test('says which PostgreSQL programs serve which servers', async () => {
     '/c, 14.1, not used, clients only',
   ])
   expect((await examine()).statuses['tools postgresql']).toBe('info')
+})
+
+test('a hook that could not run is told before the restore that needs it', async () => {
+  await writeFile(join(folder, 'start'), '', { mode: 0o755 })
+  await writeFile(join(folder, 'plain'), '', { mode: 0o644 })
+  const hook = (program: string) => ({ source: 'app', name: 'before' as const, program })
+  expect((await examine({ hooks: [hook('start'), hook(join(folder, 'start'))] })).healthy).toBe(true)
+  for (const program of ['stop', join(folder, 'stop'), join(folder, 'plain')]) {
+    const { healthy, checks } = await examine({ hooks: [hook(program)] })
+    expect([healthy, checks.at(-1)?.message]).toEqual([false, expect.stringContaining(program)])
+  }
 })

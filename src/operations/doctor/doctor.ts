@@ -1,4 +1,5 @@
 import { stat } from 'node:fs/promises'
+import { resolve } from 'node:path'
 import type { Clock } from '../../base/clock.ts'
 import { AppError, messageOf, systemCode, throwIfAborted } from '../../base/errors.ts'
 import { formatSize } from '../../base/sizes.ts'
@@ -7,7 +8,7 @@ import type { Repository } from '../../repository/index.ts'
 import type { ProbeResult } from '../probe/probe.ts'
 import { checkClock } from './clock.ts'
 import type { DoctorCheck } from './doctor-check.ts'
-import { checkPostgres, findTools, type PostgresPrograms } from './tools.ts'
+import { checkPostgres, findTools, isRunnable, type PostgresPrograms } from './tools.ts'
 
 export interface DoctorRequest {
   readonly versions: Readonly<Record<string, string>>
@@ -17,6 +18,8 @@ export interface DoctorRequest {
   readonly privatePlaces: ReadonlyArray<{ readonly what: string; readonly path: string }>
   readonly repositories: readonly DoctorRepository[]
   readonly sources: ReadonlyArray<{ readonly name: string; readonly probe: () => Promise<ProbeResult> }>
+  /** What stops and starts applications for a restore. */
+  readonly hooks: readonly DoctorHook[]
   /** Folder for a moment's file. */
   readonly scratchDir: string
   /** The `PATH` to look for tools in. */
@@ -31,6 +34,13 @@ export interface DoctorRepository {
   readonly name: string
   readonly open: () => Promise<Repository>
   readonly freeBytes: () => Promise<number | undefined>
+}
+
+export interface DoctorHook {
+  readonly source: string
+  readonly name: 'before' | 'after'
+  /** A name to look for on the PATH, or a path from where Lifeboat was started. */
+  readonly program: string
 }
 
 export interface DoctorResult {
@@ -59,6 +69,7 @@ export async function doctor(request: DoctorRequest): Promise<DoctorResult> {
     throwIfAborted(request.signal)
     checks.push(...(await checkSource(source)))
   }
+  for (const hook of request.hooks) checks.push(...(await checkHook(hook, request.searchPath)))
   return { healthy: checks.every(check => check.status !== 'error'), checks }
 }
 
@@ -136,6 +147,21 @@ async function checkSource(source: DoctorRequest['sources'][number]): Promise<Do
     if (!(error instanceof AppError) || error.code === 'interrupted') throw error
     return [{ ...common, status: 'error', ...failure(error) }]
   }
+}
+
+/** Found out in the middle of a restore, it would cost the person that restore. */
+async function checkHook({ source, name, program }: DoctorHook, searchPath: string): Promise<DoctorCheck[]> {
+  if (await isRunnable(program, searchPath)) return []
+  const where = program.includes('/') ? resolve(program) : `${program} on the PATH`
+  return [
+    {
+      area: 'hook',
+      name: source,
+      status: 'error',
+      message: `its hook "${name}" cannot run: there is no program ${where}`,
+      hint: `Correct "restore: { ${name}: ... }" of the source, or make the file executable. An absolute path works from everywhere.`,
+    },
+  ]
 }
 
 function fromFinding(common: Pick<DoctorCheck, 'area' | 'name'>, finding: Finding): DoctorCheck {

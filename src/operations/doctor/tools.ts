@@ -61,6 +61,12 @@ async function checkTool(tool: Tool, searchPath: string, signal: AbortSignal): P
   return { ...common, status: 'ok', message: version === undefined ? path : `${path}, ${version}` }
 }
 
+/** Would it start? `program` as for `spawn`: a name is looked for on the PATH, what has a slash is a path. */
+export async function isRunnable(program: string, searchPath: string): Promise<boolean> {
+  if (program.includes('/')) return isExecutable(program)
+  return (await findProgram(program, searchPath)) !== undefined
+}
+
 async function findProgram(name: string, searchPath: string): Promise<string | undefined> {
   for (const folder of searchPath.split(delimiter)) {
     const path = join(folder, name)

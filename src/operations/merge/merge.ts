@@ -2,7 +2,7 @@ import { AppError, throwIfAborted } from '../../base/errors.ts'
 import { type MergePlan, planMerge } from '../../model/merge-plan.ts'
 import type { MergedTable, MergeReport } from '../../model/merge-report.ts'
 import type { MergeRules } from '../../model/merge-rules.ts'
-import type { MergingPlace, SnapshotReader, Source, SourceContext } from '../../sources/source.ts'
+import type { Merging, MergingPlace, SnapshotReader, Source, SourceContext } from '../../sources/source.ts'
 import { followLinks, identify, rewriteLinks } from './identities.ts'
 import { insertRows } from './inserts.ts'
 import { checkKeys, checkTargetKeys } from './key-checks.ts'
@@ -52,12 +52,7 @@ export interface MergeResult extends MergeReport {
  */
 export async function merge(request: MergeRequest): Promise<MergeResult> {
   const startedMs = request.clock.monotonicMs()
-  const { merging } = request.source
-  if (!merging) {
-    throw new AppError('unsupported', `a source of kind ${request.source.kind} can not be merged`, {
-      hint: 'Only rows of databases can: of SQLite, and of PostgreSQL with mode: logical. Use --strategy replace.',
-    })
-  }
+  const merging = mergingOf(request.source)
   const { snapshot, target, database, clock, logger, signal, scratchDir } = request
   const place = await merging.open({ snapshot, target, database, clock, logger, signal, scratchDir })
   try {
@@ -67,6 +62,14 @@ export async function merge(request: MergeRequest): Promise<MergeResult> {
   } finally {
     await place.close()
   }
+}
+
+/** Throws `unsupported` for a source that has no rows. */
+export function mergingOf({ kind, merging }: Source): Merging {
+  if (merging) return merging
+  throw new AppError('unsupported', `a source of kind ${kind} can not be merged`, {
+    hint: 'Only rows of databases can: of SQLite, and of PostgreSQL with mode: logical. Use --strategy replace.',
+  })
 }
 
 async function mergeInto(place: MergingPlace, plan: MergePlan, request: MergeRequest): Promise<MergeReport> {

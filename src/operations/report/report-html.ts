@@ -98,7 +98,8 @@ function problems(report: Report): Html | '' {
     ),
     ...found.toSorted((a, b) => rank(a) - rank(b)).map(noted),
   ]
-  return section('What is wrong', html`<ul class="notes">${joined(items)}</ul>`)
+  const wrong = failed.length + steps.length > 0 || found.some(finding => finding.severity === 'error')
+  return section(wrong ? 'What is wrong' : 'What to look at', html`<ul class="notes">${joined(items)}</ul>`)
 }
 
 const rank = ({ severity }: Finding): number => (severity === 'error' ? 0 : 1)
