@@ -57,9 +57,9 @@ describe('what is at the place of a folder', () => {
   })
 
   it.skipIf(skipSmallDisk)('cannot be swapped where it is a mount point with something in it', async () => {
-    new SmallDisk(target, 1 << 20)
+    const disk = new SmallDisk(target, 1 << 20)
     expect((await survey()).findings).toEqual([])
-    writeFileSync(join(target, 'file'), '')
+    writeFileSync(join(disk.folder, 'file'), '')
     expect((await survey()).findings).toMatchObject([
       { code: 'target-not-writable', severity: 'error', hint: expect.stringContaining('--force') },
     ])
