@@ -24,6 +24,12 @@ test('a place that cannot be a folder is a clear error', async () => {
   await expect(privateFolder(join(folder, 'file/below'))).rejects.toMatchObject({ code: 'failed' })
 })
 
+test('a scratch folder that cannot be made is a clear error', async () => {
+  // There is room for this path, and none for a name in it.
+  const deep = `${folder}${`/${'a'.repeat(99)}`.repeat(50)}`.slice(0, 4090).replace(/\/$/, 'a')
+  await expect(makeScratchFolder(deep)).rejects.toMatchObject({ code: 'failed', hint: expect.any(String) })
+})
+
 test('scratch folders of killed processes go, of running ones stay', async () => {
   const parent = join(folder, 'tmp')
   const gone = spawnSync(process.execPath, ['-e', 'console.log(process.pid)'], { encoding: 'utf8' }).stdout.trim()

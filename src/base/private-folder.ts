@@ -10,18 +10,27 @@ export async function privateFolder(folder: string): Promise<string> {
     if (made !== undefined) await chmod(folder, 0o700)
     return folder
   } catch (error) {
-    throw new AppError('failed', `cannot make the folder ${folder}: ${messageOf(error)}`, {
-      hint: 'Check that you may write there and that the disk is not full; "state:" in the configuration moves it.',
-      cause: error,
-    })
+    throw notMade(folder, error)
   }
+}
+
+function notMade(folder: string, cause: unknown): AppError {
+  return new AppError('failed', `cannot make the folder ${folder}: ${messageOf(cause)}`, {
+    hint: 'Check that you may write there and that the disk is not full; "state:" in the configuration moves it.',
+    cause,
+  })
 }
 
 /** A new folder in `parent`, named after this process; those of processes that are gone are removed. */
 export async function makeScratchFolder(parent: string): Promise<string> {
   await privateFolder(parent)
-  await removeAbandoned(parent)
-  return mkdtemp(join(parent, `${process.pid}-`))
+  const own = join(parent, `${process.pid}-`)
+  try {
+    await removeAbandoned(parent)
+    return await mkdtemp(own)
+  } catch (error) {
+    throw notMade(own, error)
+  }
 }
 
 async function removeAbandoned(parent: string): Promise<void> {

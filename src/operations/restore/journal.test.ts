@@ -74,7 +74,7 @@ describe('the end of an interrupted one', () => {
   it('is for one only, until it lets go', async () => {
     const entry = await begin(GONE)
     const claims = await Promise.all([1, 2, 3].map(() => journal.claim(entry)))
-    const [claim] = claims.filter(each => each !== undefined)
+    const claim = claims.find(each => each !== undefined)
     expect(claims.filter(each => each !== undefined)).toHaveLength(1)
     expect(await journal.isClaimed(entry)).toBe(true)
     await claim?.release()
