@@ -155,7 +155,10 @@ class GuardState {
 
   async start(): Promise<void> {
     const { after } = this.#request.hooks
-    if (after) await this.#log.step('ran the hook "after"', () => runHook('after', after, this.#hookContext))
+    if (after === undefined) return
+    // It may have started the application on the new data: taken back, that has to be started again.
+    await this.advance({ hookRan: true })
+    await this.#log.step('ran the hook "after"', () => runHook('after', after, this.#hookContext))
   }
 
   /**
