@@ -137,6 +137,10 @@ export class OpenedRepository implements Repository {
     return this.#reading.readContent(content, signal)
   }
 
+  checkContent(content: readonly Id[], signal?: AbortSignal): AsyncIterable<number> {
+    return this.#reading.checkContent(content, signal)
+  }
+
   restoreFiles(files: Iterable<FileToWrite>, options: RestoreOptions): Promise<WrittenBytes> {
     return this.#whileShared(options.signal, signal => this.#reading.restoreFiles(files, { ...options, signal }))
   }

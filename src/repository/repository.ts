@@ -40,6 +40,8 @@ export interface Repository {
   loadTree(id: Id): Promise<TreeNode[]>
   /** Blobs in order, fetched ahead, each checked against its id. */
   readContent(content: readonly Id[], signal?: AbortSignal): AsyncIterable<Buffer>
+  /** As `readContent`, but gives only the plaintext's bytes, some at a time: cheaper where nobody needs the content. */
+  checkContent(content: readonly Id[], signal?: AbortSignal): AsyncIterable<number>
   /** Writes many files in parallel. See `FileToWrite`. */
   restoreFiles(files: Iterable<FileToWrite>, options: RestoreOptions): Promise<WrittenBytes>
   /** Raw plaintext of one blob, or of one repository file (`config`, `snapshot`, `index`, `key`, `lock`) as JSON text. */

@@ -88,7 +88,7 @@ class Reading {
     let bytes = 0
     try {
       const content = batch.flatMap(({ node }) => node.content ?? [])
-      for await (const part of repository.readContent(content, signal)) bytes += part.length
+      for await (const checked of repository.checkContent(content, signal)) bytes += checked
     } catch (error) {
       if (!isAppError(error, 'damaged')) throw error
       if (batch.length > 1) return false

@@ -4,7 +4,7 @@ import type { Zstd } from '../crypto/zstd.ts'
 import { openBlob } from '../pack/blob.ts'
 import { type BlobTable, rowOf, tableSize } from '../read/blob-table.ts'
 
-/** Runs in a worker thread: which of these blobs are whole, so that only such are copied to new packs. */
+/** Runs in a worker thread: which of these blobs are whole? Nothing of them leaves the thread. */
 export interface SiftJob {
   readonly bytes: Uint8Array
   readonly blobs: BlobTable
@@ -15,18 +15,21 @@ export interface SiftOutcome {
   readonly bytes: Uint8Array
   /** Numbers of the damaged ones. */
   readonly damaged: readonly number[]
+  /** What the others hold, decompressed. */
+  readonly plainBytes: number
 }
 
 export function runSiftJob({ bytes, blobs }: SiftJob, cipher: Cipher, zstd: Zstd): SiftOutcome {
   const damaged: number[] = []
+  let plainBytes = 0
   for (let at = 0; at < tableSize(blobs); at++) {
     const blob = rowOf(blobs, at)
     try {
-      openBlob(bytes.subarray(blob.offset, blob.offset + blob.length), blob, cipher, zstd)
+      plainBytes += openBlob(bytes.subarray(blob.offset, blob.offset + blob.length), blob, cipher, zstd).length
     } catch (error) {
       if (!isAppError(error, 'damaged')) throw error
       damaged.push(at)
     }
   }
-  return { bytes, damaged }
+  return { bytes, damaged, plainBytes }
 }

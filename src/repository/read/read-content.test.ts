@@ -5,7 +5,7 @@ import { FaultyStorage } from '../../../test/helpers/faulty-storage.ts'
 import { SmallRepository } from '../../../test/helpers/small-repository.ts'
 import { MemoryStorage } from '../../storage/memory/memory-storage.ts'
 import { loadBlob, loadTree } from './load-blob.ts'
-import { readContent } from './read-content.ts'
+import { checkContent, readContent } from './read-content.ts'
 import type { Reader } from './reader.ts'
 
 let storage: FaultyStorage
@@ -24,6 +24,12 @@ async function readAll(reader: Reader, content: readonly string[], signal?: Abor
   const parts: Buffer[] = []
   for await (const part of readContent(reader, content, signal)) parts.push(part)
   return Buffer.concat(parts)
+}
+
+async function countAll(reader: Reader, content: readonly string[], signal?: AbortSignal): Promise<number> {
+  let bytes = 0
+  for await (const checked of checkContent(reader, content, signal)) bytes += checked
+  return bytes
 }
 
 test('gives any sequence of blobs from any packs in order, with few loads', async () => {
@@ -49,6 +55,11 @@ test('gives any sequence of blobs from any packs in order, with few loads', asyn
         picks.map(at => ids[at] ?? ''),
       )
       expect(read.equals(wanted)).toBe(true)
+      const counted = await countAll(
+        reader,
+        picks.map(at => ids[at] ?? ''),
+      )
+      expect(counted).toBe(wanted.length)
     }),
     { numRuns: 50 },
   )
@@ -71,6 +82,10 @@ test('a damaged blob is an error that names it; what comes before it was right',
     code: 'damaged',
     message: expect.stringContaining(`data blob ${ids[1]?.slice(0, 8)}`),
   })
+  await expect(countAll(reader, ids)).rejects.toMatchObject({
+    code: 'damaged',
+    message: expect.stringContaining(`data blob ${ids[1]?.slice(0, 8)}`),
+  })
   expect(read).toHaveLength(1)
   expect(blobs[0]?.equals(read[0] ?? Buffer.alloc(0))).toBe(true)
 })
@@ -81,6 +96,7 @@ test('what is in no index is an error after what comes before it; a reader that 
   await repository.saveIndex([await repository.savePack()])
   const reader = await open()
   await expect(readAll(reader, [id, '0'.repeat(64)])).rejects.toMatchObject({ code: 'damaged', message: /in no index/ })
+  await expect(countAll(reader, [id, '0'.repeat(64)])).rejects.toMatchObject({ code: 'damaged', message: /in no index/ })
   for await (const part of readContent(
     reader,
     Array.from({ length: 5000 }, () => id),
@@ -103,9 +119,11 @@ test('a blob is taken from whichever pack has it whole', async () => {
     storage.faults = { flipBit: { key: new RegExp(pack.id), bit: 500 } }
     expect((await loadBlob(reader, 'data', id)).equals(blob)).toBe(true)
     expect((await readAll(reader, [id, id])).equals(Buffer.concat([blob, blob]))).toBe(true)
+    expect(await countAll(reader, [id, id])).toBe(2 * blob.length)
   }
   storage.faults = { flipBit: { key: /^data/, bit: 500 } }
   await expect(loadBlob(reader, 'data', id)).rejects.toMatchObject({ code: 'damaged' })
+  await expect(countAll(reader, [id])).rejects.toMatchObject({ code: 'damaged' })
 })
 
 test('a data blob is no tree', async () => {

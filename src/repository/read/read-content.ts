@@ -6,11 +6,14 @@ import { blobError, loadBlob } from './load-blob.ts'
 import { loadRange } from './load-range.ts'
 import { type PackRange, planOrderedRanges } from './ranges.ts'
 import type { Reader } from './reader.ts'
+import { RecycledMemory } from './recycled-memory.ts'
 
 // Plaintext may be many times longer than what is stored.
 const LIMITS = { gapBytes: 64 * 1024, maxBytes: 1024 * 1024 }
 /** Blobs whose places are looked up at a time: a file may name millions. */
 const WINDOW_BLOBS = 4096
+
+type Opening<T> = (reader: Reader, range: PackRange<BlobLocation>, signal: AbortSignal | undefined) => Promise<T>
 
 /** A file's blobs in order. Ranges ahead of the reader are loaded and opened by workers meanwhile. */
 export async function* readContent(
@@ -18,22 +21,48 @@ export async function* readContent(
   content: readonly Id[],
   signal?: AbortSignal,
 ): AsyncGenerator<Buffer> {
-  const ahead: Promise<Buffer[]>[] = []
+  for await (const opened of inOrder(reader, content, openRange, signal)) yield* opened
+}
+
+/**
+ * Opens and checks a file's blobs as `readContent` does, but gives only how many bytes they hold, range by range: the
+ * plaintext stays where it was made, and the memory of what was loaded is used again.
+ */
+export async function* checkContent(
+  reader: Reader,
+  content: readonly Id[],
+  signal?: AbortSignal,
+): AsyncGenerator<number> {
+  const memory = new RecycledMemory(rangesAhead(reader))
+  yield* inOrder(reader, content, (...from) => checkRange(memory, ...from), signal)
+}
+
+function rangesAhead({ workers }: Reader): number {
+  return workers.size + 2
+}
+
+async function* inOrder<T>(
+  reader: Reader,
+  content: readonly Id[],
+  open: Opening<T>,
+  signal: AbortSignal | undefined,
+): AsyncGenerator<T> {
+  const ahead: Promise<T>[] = []
   const ranges = rangesOf(reader, content)
   try {
     for (;;) {
       throwIfAborted(signal)
-      while (ahead.length < reader.workers.size + 2) {
+      while (ahead.length < rangesAhead(reader)) {
         const next = ranges.next()
         if (next.done) break
-        const opening = openRange(reader, next.value, signal)
+        const opening = open(reader, next.value, signal)
         // Awaited in its turn; until then its failure must not look unhandled.
         opening.catch(() => {})
         ahead.push(opening)
       }
       const first = ahead.shift()
       if (!first) return
-      yield* await first
+      yield await first
     }
   } finally {
     await Promise.allSettled(ahead)
@@ -76,6 +105,23 @@ async function openRange(
     at += length
   }
   return opened
+}
+
+async function checkRange(
+  memory: RecycledMemory,
+  reader: Reader,
+  range: PackRange<BlobLocation>,
+  signal: AbortSignal | undefined,
+): Promise<number> {
+  const bytes = await loadRange(reader.storage, range, signal, memory.take(range.length))
+  if (bytes instanceof Uint8Array) {
+    const blobs = toBlobTable('data', range.parts, range.offset)
+    const checked = await reader.workers.sift({ bytes, blobs })
+    memory.give(checked.bytes)
+    if (checked.damaged.length === 0) return checked.plainBytes
+  }
+  const opened = await loadEach(reader, range.parts, signal)
+  return opened.reduce((sum, { length }) => sum + length, 0)
 }
 
 /** One by one, each from whichever pack has it whole; the error names the one that none has. */

@@ -10,7 +10,7 @@ import type { BlobSize, BlobType, FileToWrite, FileType, RestoreOptions, Written
 import { restoreFiles } from '../restore/restore-files.ts'
 import { plaintextLength } from './blob-table.ts'
 import { loadBlob, loadTree } from './load-blob.ts'
-import { readContent } from './read-content.ts'
+import { checkContent, readContent } from './read-content.ts'
 import type { Reader, ReadingWorkers } from './reader.ts'
 
 export interface ReadingParts {
@@ -48,14 +48,12 @@ export class Reading {
     return this.#fresh(() => loadBlob(this.#reader, type, id))
   }
 
-  async *readContent(content: readonly Id[], signal?: AbortSignal): AsyncGenerator<Buffer> {
-    await this.#refresh()
-    if (content.some(id => !this.#parts.index.has('data', id))) await this.#refreshAgain()
-    try {
-      yield* readContent(this.#reader, content, signal)
-    } finally {
-      await this.#noted.keep()
-    }
+  readContent(content: readonly Id[], signal?: AbortSignal): AsyncGenerator<Buffer> {
+    return this.#through(content, () => readContent(this.#reader, content, signal))
+  }
+
+  checkContent(content: readonly Id[], signal?: AbortSignal): AsyncGenerator<number> {
+    return this.#through(content, () => checkContent(this.#reader, content, signal))
   }
 
   async restoreFiles(files: Iterable<FileToWrite>, options: RestoreOptions): Promise<WrittenBytes> {
@@ -88,6 +86,16 @@ export class Reading {
     const config = context.cipher.open(await context.storage.load(CONFIG_KEY))
     if (config === undefined) throw invalid('config', 'its seal is broken')
     return config
+  }
+
+  async *#through<T>(content: readonly Id[], read: () => AsyncGenerator<T>): AsyncGenerator<T> {
+    await this.#refresh()
+    if (content.some(id => !this.#parts.index.has('data', id))) await this.#refreshAgain()
+    try {
+      yield* read()
+    } finally {
+      await this.#noted.keep()
+    }
   }
 
   async #fresh<T>(read: () => Promise<T>): Promise<T> {
