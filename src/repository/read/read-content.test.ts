@@ -96,7 +96,10 @@ test('what is in no index is an error after what comes before it; a reader that 
   await repository.saveIndex([await repository.savePack()])
   const reader = await open()
   await expect(readAll(reader, [id, '0'.repeat(64)])).rejects.toMatchObject({ code: 'damaged', message: /in no index/ })
-  await expect(countAll(reader, [id, '0'.repeat(64)])).rejects.toMatchObject({ code: 'damaged', message: /in no index/ })
+  await expect(countAll(reader, [id, '0'.repeat(64)])).rejects.toMatchObject({
+    code: 'damaged',
+    message: /in no index/,
+  })
   for await (const part of readContent(
     reader,
     Array.from({ length: 5000 }, () => id),
