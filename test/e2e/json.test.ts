@@ -55,8 +55,8 @@ describe('every --json output is as documented', () => {
     await validated('restore', 'docs', '--to', workspace.path('out'), '--yes')
     await validated('undo', '--yes')
     await validated('undo', '--list')
-    const [, last] = (await validated('undo', '--list')) as Array<{ run: string }>
-    await validated('undo', last?.run ?? '', '--discard', '--yes')
+    const runs = (await validated('undo', '--list')) as Array<{ run: string }>
+    await validated('undo', runs.at(-1)?.run ?? '', '--discard', '--yes')
     const verified = await validated('verify', 'app', '--level', 'restored')
     expect(verified).toMatchObject({ passed: true, verified: [{ proof: 'restored' }] })
     await validated('report')
