@@ -325,7 +325,6 @@ describe('a restore over what is there', { timeout: 60_000 }, () => {
   })
 
   it('refuses parts that a source does not have before it asks anything', async () => {
-    workspace.makeDocs()
     await workspace.backup('docs')
     for (const args of [
       ['app', '--schema', 'public', '--yes'],
