@@ -1,19 +1,32 @@
 import type { ZodType } from 'zod'
 import type { Secret } from '../base/secret.ts'
 import type { Finding } from '../model/finding.ts'
-import type { BackupType, Manifest, ManifestDatabase } from '../model/manifest.ts'
+import type { BackupType, Manifest } from '../model/manifest.ts'
 import type { MaskedColumn } from '../model/masking/outcome.ts'
 import type { Mask } from '../model/masking/rules.ts'
-import type { NodeMeta, TreeNode } from '../model/node.ts'
+import type { TreeNode } from '../model/node.ts'
 import type { RecoveryRequest } from '../model/recovery-target.ts'
 import type { CheckOutcome } from '../model/report.ts'
+import type { Capture, CaptureRequest } from './capture.ts'
 import type { DatabaseSelection, SourceContext } from './context.ts'
 import type { MergingPlace } from './merging-place.ts'
+import type { SourceLog } from './source-log.ts'
 import type { Kept, TargetAccess } from './target.ts'
 
 export type { CheckOutcome } from '../model/report.ts'
+export type {
+  Capture,
+  CaptureEntry,
+  CaptureRequest,
+  CaptureSummary,
+  Content,
+  Cut,
+  FilePiece,
+  ParentSnapshot,
+} from './capture.ts'
 export type { DatabaseSelection, SourceContext } from './context.ts'
 export type { Dialect, MergingPlace, Staging } from './merging-place.ts'
+export type { LogArchiver, LogReceiving, LogSlot, LogState, SourceLog } from './source-log.ts'
 export type { Kept, TargetSurvey } from './target.ts'
 
 /**
@@ -59,140 +72,6 @@ export interface SourceTraits {
   readonly wayBack: 'snapshot' | 'kept'
   /** Of URLs that it can restore to, beside paths: `postgres`. */
   readonly targetSchemes: readonly string[]
-}
-
-// ---- log
-
-/** A write-ahead log, as the live server has it. */
-export interface SourceLog {
-  /** Where the log stands now. Throws `source-unreachable`, ... */
-  inspect(context: SourceContext): Promise<LogState>
-  /**
-   * Receives the log into a folder, file by file, the unfinished one as `.partial`, until the signal fires. Throws what
-   * ended it before; what was received stays, and the next call goes on there.
-   */
-  receive(request: LogReceiving): Promise<void>
-}
-
-export interface LogReceiving extends SourceContext {
-  /** Private and existing. */
-  readonly folder: string
-}
-
-export interface LogState {
-  readonly systemIdentifier: string
-  readonly timeline: number
-  /** Position of the last byte that is written, as PostgreSQL writes positions. */
-  readonly lsn: string
-  readonly segmentBytes: number
-  /** The slot that keeps the log for us; undefined where there is none. */
-  readonly slot: LogSlot | undefined
-  /** The server's own archiving; undefined where it is off. */
-  readonly archiver: LogArchiver | undefined
-}
-
-export interface LogSlot {
-  readonly name: string
-  readonly active: boolean
-  /** `reserved`, `extended`, `unreserved` or `lost`. */
-  readonly status: string
-  /** How much log the server keeps because of it. */
-  readonly retainedBytes: number
-}
-
-export interface LogArchiver {
-  readonly lastArchived: string | undefined
-  readonly lastArchivedAt: Date | undefined
-  readonly lastFailed: string | undefined
-  readonly lastFailedAt: Date | undefined
-}
-
-// ---- capture
-
-export interface CaptureRequest extends SourceContext {
-  readonly type: BackupType
-  /** The snapshot to be relative to; undefined when there is none, or `type` reads everything anew. */
-  readonly parent: ParentSnapshot | undefined
-  /** Absolute paths that must not be captured, with all below them: the repositories and our own state. */
-  readonly excludePaths: readonly string[]
-}
-
-/** What a capture may ask of the snapshot before it. Paths are relative to the source's folder. */
-export interface ParentSnapshot {
-  readonly id: string
-  readonly manifest: Manifest
-  findNode(path: string): Promise<TreeNode | undefined>
-  /** A file's bytes from start to end. */
-  read(node: TreeNode): AsyncIterable<Buffer>
-}
-
-export interface Capture {
-  /**
-   * Every entry once, directories before what is in them, depth first (all of a directory's entries follow it before
-   * any entry outside of it). Can be iterated once. The root itself is the entry with path `''`, if given.
-   */
-  entries(): AsyncIterable<CaptureEntry>
-  /** What the manifest needs. Called once, after the last entry was read. */
-  finish(): Promise<CaptureSummary>
-  /** Ends transactions, closes files. Safe to call twice. */
-  close(): Promise<void>
-}
-
-export interface CaptureEntry {
-  /** '/'-separated, no leading '/'. */
-  readonly path: string
-  /** May be fresher once the content was opened: what goes into the snapshot is read after the content. */
-  readonly meta: NodeMeta
-  /**
-   * Files only. Called at most once, and not at all when `unchanged` holds and the parent's blobs are all there.
-   * `open` and `Content.read` throw `entry-lost` when this one entry can't be captured while the rest can: the adapter
-   * has then recorded the finding, and the entry is left out of the snapshot.
-   */
-  readonly open?: (() => Promise<Content>) | undefined
-  /** The adapter's word that the content equals the parent's node at this path. */
-  readonly unchanged?: boolean | undefined
-  /**
-   * Files only. Called once when nothing of this entry will be read any more: it was read, taken over from the parent,
-   * or lost. For sources that must end something when the last file is read, before they can give their last entries.
-   */
-  readonly settled?: (() => void) | undefined
-}
-
-/** A file's bytes, read once from start to end. */
-export interface Content {
-  /** Known size, or undefined for a stream. Fewer or more bytes than told is not an error: what was read counts. */
-  readonly sizeBytes: number | undefined
-  readonly cut: Cut
-  /** Fills `into` from its start as far as there is data; returns the bytes written, less than asked only at the end. */
-  read(into: Uint8Array): Promise<number>
-  /**
-   * Instead of `read`, where the next bytes lie in a file just as they are: whoever wants them reads them there, as zeros
-   * from where the file ends, before `close`. Goes on as `read` does. Undefined: these bytes, or the end, come by `read`.
-   */
-  skip?(lengthBytes: number): FilePiece | undefined
-  close(): Promise<void>
-}
-
-export interface FilePiece {
-  readonly descriptor: number
-  readonly position: number
-  /** As asked, less only at the end of the content. */
-  readonly lengthBytes: number
-}
-
-/**
- * Where content is cut into blobs. `fixed`: at multiples of `blockBytes` (a power of two, 512 B to 8 MiB), for pages
- * changed in place. `content`: where the content says, for everything else.
- */
-export type Cut = { readonly kind: 'fixed'; readonly blockBytes: number } | { readonly kind: 'content' }
-
-export interface CaptureSummary {
-  readonly capturedAt: Date
-  readonly engineVersion?: string
-  readonly database?: ManifestDatabase
-  readonly findings: readonly Finding[]
-  /** False when something is missing from the capture or changed while it was read: the run ends with exit code 3. */
-  readonly complete: boolean
 }
 
 // ---- restore
