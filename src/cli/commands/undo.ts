@@ -9,7 +9,7 @@ import type { UndoResult } from '../../operations/undo/undo.ts'
 import type { Call, Command, Output } from '../command.ts'
 import { type Column, counted, formatFindings, formatTable } from '../printers/text.ts'
 import { checkReportOption, REPORT_OPTION, saveReport } from '../reports.ts'
-import { isYes, notConfirmed } from '../restore/confirm.ts'
+import { askForYes } from '../restore/confirm.ts'
 import { restorePlaces } from '../restore/places.ts'
 
 export const undo: Command = {
@@ -74,21 +74,10 @@ async function confirm(call: Call, entry: JournalEntry): Promise<void> {
   if (!call.terminal.interactive || call.json) {
     throw new AppError('target-exists', `this ${does}`, { hint: 'Add --yes to do it.' })
   }
-  call.progress.clear()
-  call.terminal.stderr.write(
-    call.values.flag('discard')
-      ? `This ${does}.\n`
-      : `This ${does}.\nWhat was written there since goes with it; it is made safe first.\n`,
-  )
-  const { Prompts } = await import('../prompts.ts')
-  const prompts = new Prompts(call.terminal, call.signal)
-  try {
-    const answer = await prompts.ask('Type yes to go on', 'no')
-    if (isYes(answer)) return
-    throw notConfirmed(answer)
-  } finally {
-    prompts.close()
-  }
+  const warning = call.values.flag('discard')
+    ? ''
+    : 'What was written there since goes with it; it is made safe first.\n'
+  await askForYes(call, `This ${does}.\n${warning}`)
 }
 
 const shortRun = ({ run }: { readonly run: string }): string => run.slice(0, 8)

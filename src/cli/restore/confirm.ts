@@ -38,8 +38,13 @@ export async function confirmChange(call: Call, question: Question): Promise<voi
       context: { target: survey.place },
     })
   }
+  await askForYes(call, describeChange(question, call.clock.now(), call.terminal.err))
+}
+
+/** Shows what is about to be done, and goes on for the whole word `yes` alone. Throws `interrupted` for anything else. */
+export async function askForYes(call: Call, text: string): Promise<void> {
   call.progress.clear()
-  call.terminal.stderr.write(describeChange(question, call.clock.now(), call.terminal.err))
+  call.terminal.stderr.write(text)
   const { Prompts } = await import('../prompts.ts')
   const prompts = new Prompts(call.terminal, call.signal)
   try {
@@ -51,12 +56,12 @@ export async function confirmChange(call: Call, question: Question): Promise<voi
   }
 }
 
-export function isYes(answer: string): boolean {
+function isYes(answer: string): boolean {
   return answer.toLowerCase() === 'yes'
 }
 
 /** For any answer but `yes`; a `y` by habit is told what is missing. */
-export function notConfirmed(answer: string): AppError {
+function notConfirmed(answer: string): AppError {
   const hint = /^y/i.test(answer)
     ? 'Run it again and type the whole word: yes.'
     : 'Run it again and type yes, or with --yes, when you want it.'
