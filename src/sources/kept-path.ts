@@ -2,6 +2,7 @@ import { link, lstat, rename, rm } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { syncFolder } from '../base/durable.ts'
 import { AppError, systemCode } from '../base/errors.ts'
+import { systemRandom } from '../base/random.ts'
 import type { SettledState } from './target.ts'
 
 /** A file or folder that a swap takes away, and where it is kept: beside it, so that a rename is enough. */
@@ -14,6 +15,12 @@ export interface KeptPath {
 
 export function keptPathOf(path: string, keptAs: string, sidecars: readonly string[] = []): KeptPath {
   return { path, kept: `${path}.${keptAs}`, sidecars }
+}
+
+/** Under what to keep it where nobody said: `before-20260904-015930-1a2b3c4d`, so that two within a second differ. */
+export function newKeepAs(now: Date): string {
+  const stamp = now.toISOString().replace(/[-:]/g, '').replace('T', '-').slice(0, 15)
+  return `before-${stamp}-${systemRandom.bytes(4).toString('hex')}`
 }
 
 /**

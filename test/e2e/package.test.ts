@@ -22,6 +22,10 @@ describe('the published package', () => {
     const installed = join(home, 'node_modules/lifeboat')
     expect(readdirSync(installed)).not.toContain('src')
     expect(readdirSync(installed)).not.toContain('test')
+    // Their code is in ours, and their licences go with it.
+    expect(readFileSync(join(installed, 'dist/THIRD-PARTY-LICENSES.txt'), 'utf8')).toMatch(
+      /^zod \d.*Permission is hereby granted/ms,
+    )
     const bin = join(home, 'node_modules/.bin/lifeboat')
     const own = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8')) as { version: string }
     expect(await mustRun(bin, ['--version'])).toContain(own.version)

@@ -36,7 +36,7 @@ async function withRequest<T>(call: Call, work: (request: DoctorRequest) => Prom
 }
 
 async function makeRequest(call: Call, scratchDir: string): Promise<DoctorRequest> {
-  const { ownVersion } = await import('../../base/version.ts')
+  const { ownVersion } = await import('../../base/package.ts')
   const { listPostgresPrograms } = await import('../../app.ts')
   const app = await call.openApp({ onFinding: () => {} }).catch(asConfigError)
   return {

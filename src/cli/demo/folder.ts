@@ -1,10 +1,9 @@
 import { copyFileSync, existsSync, lstatSync, mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
 import { AppError, isAppError, messageOf, systemCode } from '../../base/errors.ts'
+import { packageFile } from '../../base/package.ts'
 
-/** The sample's place is the same from src/ and from dist/. */
-export const SAMPLE = fileURLToPath(new URL('../../../examples/chinook/Chinook_Sqlite.sqlite', import.meta.url))
+export const SAMPLE = packageFile('examples/chinook/Chinook_Sqlite.sqlite')
 
 /** What shows that a folder is the demo's own, so that it may be made anew. */
 const MARK = '.lifeboat-demo'

@@ -1,9 +1,9 @@
 import { existsSync } from 'node:fs'
 import { delimiter, dirname, join, relative } from 'node:path'
-import { fileURLToPath } from 'node:url'
+import { packageFile } from '../../base/package.ts'
 
-/** The program that is running; its place is the same from src/ and from dist/. */
-export const OWN_BIN = fileURLToPath(new URL('../../../bin/lifeboat.js', import.meta.url))
+/** The program that is running. */
+export const OWN_BIN = packageFile('bin/lifeboat.js')
 
 /** What a person types in `dir` to run this very program: `npx lifeboat`, `lifeboat`, or its path. */
 export function ownCommand(dir: string, path: string): string {

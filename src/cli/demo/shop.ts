@@ -1,13 +1,8 @@
 import { type ChildProcess, fork } from 'node:child_process'
 import { once } from 'node:events'
-import { fileURLToPath } from 'node:url'
 import { AppError, throwIfAborted } from '../../base/errors.ts'
+import { programFile } from '../../base/package.ts'
 import type { Order, OrderMessage } from './order.ts'
-
-// The compiled package has the same files, ending in .js.
-const SHOP_PROCESS = fileURLToPath(
-  new URL(import.meta.url.endsWith('.ts') ? './shop-process.ts' : './shop-process.js', import.meta.url),
-)
 
 /**
  * The application that uses the database: a process of its own, taking orders all the time. Every order it committed is
@@ -22,7 +17,7 @@ export class Shop {
   /** Opens the shop on an existing Chinook database. */
   static open(path: string): Shop {
     return new Shop(
-      fork(SHOP_PROCESS, [path], {
+      fork(programFile('cli/demo/shop-process'), [path], {
         // Nobody needs to read that node:sqlite is young.
         execArgv: ['--disable-warning=ExperimentalWarning'],
         stdio: ['ignore', 'ignore', 'inherit', 'ipc'],

@@ -1,6 +1,6 @@
 import { formatDuration } from '../../base/durations.ts'
+import { ownVersion } from '../../base/package.ts'
 import { formatTimeWithZone } from '../../base/times.ts'
-import { ownVersion } from '../../base/version.ts'
 import type { Finding } from '../../model/finding.ts'
 import type { CheckOutcome, Report, ReportOutcome, ReportTable } from '../../model/report.ts'
 import { type Html, html, joined } from './html.ts'

@@ -1,5 +1,6 @@
 import { threadId, Worker } from 'node:worker_threads'
 import { AppError, messageOf } from '../../base/errors.ts'
+import { programFile } from '../../base/package.ts'
 import type { JobName, Jobs, WorkerState } from './jobs.ts'
 import { runJob } from './jobs.ts'
 import { type Reply, type Request, unpackError, type WorkerStart } from './messages.ts'
@@ -46,9 +47,7 @@ export class ThreadLane implements Lane {
   #ended: Error | undefined
 
   constructor(start: WorkerStart) {
-    // The same file stands beside this one in the sources and, compiled, in the package.
-    const name = import.meta.url.endsWith('.ts') ? './worker.ts' : './worker.js'
-    this.#thread = new Worker(new URL(name, import.meta.url), {
+    this.#thread = new Worker(programFile('repository/workers/worker'), {
       workerData: start,
       name: 'lifeboat',
       // Every blob leaves short-lived buffers behind; a small nursery gives them back before they are many.

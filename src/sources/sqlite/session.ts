@@ -1,7 +1,6 @@
 import { type ChildProcess, fork } from 'node:child_process'
-import { extname } from 'node:path'
-import { fileURLToPath } from 'node:url'
 import { AppError } from '../../base/errors.ts'
+import { programFile } from '../../base/package.ts'
 import type { CallName, Fault, SessionCalls, SessionReply } from './session-protocol.ts'
 
 /** The first argument of a session's process; the second is the process that started it. */
@@ -35,10 +34,8 @@ export class Session {
 
   constructor(signal: AbortSignal) {
     this.#signal = signal
-    const here = import.meta.url
     // No flags of ours: a debugger's port or a test runner's loader is not for the session.
-    const program = fileURLToPath(new URL(`./session-process${extname(here)}`, here))
-    this.#process = fork(program, [SESSION_MARK, String(process.pid)], {
+    this.#process = fork(programFile('sources/sqlite/session-process'), [SESSION_MARK, String(process.pid)], {
       execArgv: ['--disable-warning=ExperimentalWarning'],
       serialization: 'advanced',
       stdio: ['ignore', 'ignore', 'pipe', 'ipc'],

@@ -1,26 +1,26 @@
 import { expect, it } from 'vitest'
-import {
-  isStagingName,
-  isStagingOf,
-  keptName,
-  keptNameOf,
-  originalName,
-  stagingName,
-  stagingNameOf,
-} from './database-names.ts'
+import { newKeepAs } from '../../kept-path.ts'
+import { isStagingName, isStagingOf, keptNameOf, originalName, stagingName, stagingNameOf } from './database-names.ts'
 
 const KEPT_AS = 'before-1a2b3c4d'
+const NOW = new Date('2026-09-04T01:59:30Z')
 const LONG = 'x'.repeat(62)
 
 it('names what is replaced after the run, within 63 bytes', () => {
   expect(keptNameOf('shop', KEPT_AS)).toBe('shop_before_1a2b3c4d')
   expect(keptNameOf('My "Shop"', KEPT_AS)).toBe('My "Shop"_before_1a2b3c4d')
   for (const name of [LONG, `${LONG}a`, 'ü'.repeat(31), '👾'.repeat(15)]) {
-    for (const made of [keptNameOf(name, KEPT_AS), stagingNameOf(name, KEPT_AS), keptName(name, new Date())]) {
+    for (const made of [keptNameOf(name, KEPT_AS), stagingNameOf(name, KEPT_AS), keptNameOf(name, newKeepAs(NOW))]) {
       expect(Buffer.byteLength(made)).toBeLessThanOrEqual(63)
       expect(made).not.toContain('\uFFFD')
     }
   }
+})
+
+it('keeps under a name of its own whatever is replaced within one second', () => {
+  const made = Array.from({ length: 3 }, () => keptNameOf('shop', newKeepAs(NOW)))
+  for (const name of made) expect(name).toMatch(/^shop_before_20260904_015930_[0-9a-f]{8}$/)
+  expect(new Set(made).size).toBeGreaterThan(1)
 })
 
 it('makes different names of long names with the same beginning', () => {

@@ -41,12 +41,6 @@ export function isStagingOf(candidate: string, keptAs: string): boolean {
   return candidate.endsWith(stagingNameOf('', keptAs))
 }
 
-/** What the replaced database is called afterwards, where nobody said. */
-export function keptName(name: string, now: Date): string {
-  const stamp = now.toISOString().replace(/[-:]/g, '').replace('T', '_').slice(0, 15)
-  return suffixedName(name, `_before_${stamp}`)
-}
-
 /** `shop`, `before-1a2b3c4d` -> `shop_before_1a2b3c4d`. */
 export function keptNameOf(name: string, keptAs: string): string {
   return suffixedName(name, keptSuffix(keptAs))

@@ -1,9 +1,10 @@
 import { AppError } from '../../../base/errors.ts'
 import { describeConnection, quoteIdentifier, type Session } from '../../../clients/postgres/index.ts'
 import type { Finding } from '../../../model/finding.ts'
+import { newKeepAs } from '../../kept-path.ts'
 import type { RestoreRequest } from '../../source.ts'
 import type { Kept } from '../../target.ts'
-import { keptName, keptNameOf } from './database-names.ts'
+import { keptNameOf } from './database-names.ts'
 import type { DatabaseOutcome, DatabaseRestore, StagedDatabase } from './database-restore.ts'
 import { databaseExists } from './staging-database.ts'
 import { renameDatabases } from './swap-databases.ts'
@@ -31,10 +32,8 @@ export async function placeDatabases(
     await listReplaced(staged)
     await request.beforeChange?.()
     // Again: whatever was done in between may have taken a while.
-    const kept = (await listReplaced(staged)).map(({ target }) => ({
-      target,
-      kept: request.keepAs === undefined ? keptName(target, request.clock.now()) : keptNameOf(target, request.keepAs),
-    }))
+    const keepAs = request.keepAs ?? newKeepAs(request.clock.now())
+    const kept = (await listReplaced(staged)).map(({ target }) => ({ target, kept: keptNameOf(target, keepAs) }))
     await renameDatabases(admin, [
       ...kept.map(each => ({ from: each.target, to: each.kept })),
       ...staged.map(({ restore, staging }) => ({ from: staging.name, to: restore.target })),

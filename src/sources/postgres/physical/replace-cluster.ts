@@ -2,7 +2,7 @@ import { lstat, readlink, stat } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { AppError } from '../../../base/errors.ts'
 import type { Finding } from '../../../model/finding.ts'
-import { type KeptPath, keptPathOf, settleKeptPath, swapIn } from '../../kept-path.ts'
+import { type KeptPath, keptPathOf, newKeepAs, settleKeptPath, swapIn } from '../../kept-path.ts'
 import type { RestoreOutcome, RestoreRequest } from '../../source.ts'
 import { openTarget, requireStopped, type TargetRequest } from './restore-target.ts'
 import { planBeside, removeCluster, requireFreePlaces } from './tablespace-places.ts'
@@ -29,7 +29,7 @@ export function partialOf(dataDir: string): string {
 export async function replaceCluster(restore: ClusterRestore, wanted: TargetRequest): Promise<RestoreOutcome> {
   const { request, binDir } = restore
   const { path } = wanted
-  const place = keptPathOf(path, request.keepAs ?? `before-${stampOf(request.clock.now())}`)
+  const place = keptPathOf(path, request.keepAs ?? newKeepAs(request.clock.now()))
   await requireRenames(place)
   // What comes before the change may be what stops the server.
   if (request.beforeChange === undefined) await requireStopped(path)
@@ -108,9 +108,4 @@ function keptFinding({ path, kept }: KeptPath): Finding {
     message: `the data directory that was there is now ${kept}`,
     hint: `When all is well, remove it: rm -r ${kept}.`,
   }
-}
-
-/** `20261124_171500`. */
-function stampOf(now: Date): string {
-  return now.toISOString().replace(/[-:]/g, '').replace('T', '_').slice(0, 15)
 }
