@@ -19,15 +19,62 @@ const TYPES: ReadonlySet<string> = new Set<NodeType>([
 const MAX_ATTRIBUTE_BYTES = 16 * 1024 * 1024
 const BIG_NUMBER = /"(?:inode|device_id|device)":\d{16}/
 
+/** Contents of so many blobs are written where they belong; shorter ones travel with the text around them. */
+const LONG_CONTENT = 64
+const ID_CHARS = 64
+/** An id, its quotes, and a comma or a bracket. */
+const LISTED_ID_BYTES = ID_CHARS + 3
+
 /** A tree's plaintext, as restic writes it: nodes by name in byte order, one newline at the end. Names must differ. */
 export function formatTree(nodes: readonly TreeNode[]): Buffer {
   const sorted = [...nodes].sort((a, b) => compareNames(a.name, b.name))
-  return Buffer.from(`{"nodes":[${sorted.map(formatNode).join(',')}]}\n`)
+  const pieces: (string | readonly Id[])[] = []
+  let text = '{"nodes":['
+  for (const [i, node] of sorted.entries()) {
+    const { content = [] } = node
+    const { head, tail } = formatNode(node)
+    text += `${i === 0 ? '' : ','}${head},"content":`
+    if (content.length < LONG_CONTENT) text += formatContent(node)
+    else {
+      pieces.push(text, content)
+      text = ''
+    }
+    text += tail
+  }
+  pieces.push(`${text}]}\n`)
+  return joinPieces(pieces)
 }
 
-// Built by hand: a database's node names 100 000 blobs, and their hex needs no escaping.
-function formatNode(node: TreeNode): string {
-  const out = [
+// Into memory of the right size at once: as text, the 100 000 blobs of a database would be there three times over.
+function joinPieces(pieces: readonly (string | readonly Id[])[]): Buffer {
+  const sizes = pieces.map(piece =>
+    typeof piece === 'string' ? Buffer.byteLength(piece) : piece.length * LISTED_ID_BYTES + 1,
+  )
+  const out = Buffer.allocUnsafeSlow(sizes.reduce((sum, size) => sum + size, 0))
+  let at = 0
+  for (const [i, piece] of pieces.entries()) {
+    if (typeof piece === 'string') out.write(piece, at)
+    else writeIds(out, at, piece)
+    at += sizes[i] ?? 0
+  }
+  return out
+}
+
+function writeIds(out: Buffer, start: number, ids: readonly Id[]): void {
+  let at = out.write('[', start) + start
+  for (const id of ids) {
+    out.write('"', at)
+    out.write(id, at + 1, ID_CHARS, 'latin1')
+    out.write('",', at + 1 + ID_CHARS)
+    at += LISTED_ID_BYTES
+  }
+  // In place of the last comma.
+  out.write(']', at - 1)
+}
+
+// Built by hand: hex and numbers need no escaping. `head`: up to the content; `tail`: after it.
+function formatNode(node: TreeNode): { head: string; tail: string } {
+  const head = [
     `{"name":${goString(quoteName(node.name))},"type":"${node.type}"`,
     numberField('mode', formatGoMode(node.type, node.mode)),
     `,"mtime":"${formatTime(node.mtimeNs)}","atime":"${formatTime(node.atimeNs ?? node.mtimeNs)}"`,
@@ -42,11 +89,8 @@ function formatNode(node: TreeNode): string {
     linkTarget(node.linkTarget),
     extendedAttributes(node.extendedAttributes),
     numberField('device', node.device),
-    `,"content":${formatContent(node)}`,
-    node.subtree === undefined ? '' : `,"subtree":"${node.subtree}"`,
-    '}',
   ]
-  return out.join('')
+  return { head: head.join(''), tail: node.subtree === undefined ? '}' : `,"subtree":"${node.subtree}"}` }
 }
 
 function formatContent(node: TreeNode): string {

@@ -31,7 +31,7 @@ export interface PrunePlanOptions {
   readonly version: 1 | 2
 }
 
-const SMALL_PACK_BYTES = 4 * 1024 * 1024
+const SMALL_PACK_BYTES = 2 * 1024 * 1024
 /** Fewer small packs are not worth the trouble; and one alone would be repacked for ever. */
 const SMALL_PACKS_AT_LEAST = 10
 
@@ -69,7 +69,7 @@ function isBadlyPacked(pack: PackUse, version: 1 | 2): boolean {
   return pack.type === 'mixed' || (version === 2 && pack.type === 'tree' && pack.uncompressed)
 }
 
-/** 80 % of the third percentile of the sizes, but of 4 MiB at least: a repository of small packs settles down. */
+/** 80 % of the third percentile of the sizes, but of 2 MiB at least: a repository of small packs settles down. */
 function smallPackBytes(packs: readonly PackUse[]): number {
   const sizes = packs.map(sizeOf).sort((a, b) => a - b)
   const percentile = sizes[Math.floor((sizes.length * 3) / 100)] ?? 0

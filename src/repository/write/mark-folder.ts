@@ -1,4 +1,4 @@
-import { hash } from 'node:crypto'
+import { createHash } from 'node:crypto'
 import { mkdir, readdir, readFile, rename, rm, stat, utimes, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Random } from '../../base/random.ts'
@@ -84,7 +84,7 @@ export class MarkFolder {
 }
 
 function digestOf(ids: Uint8Array, blockBytes: number): Buffer {
-  return hash('sha256', Buffer.concat([numbers(blockBytes, ids.length), ids]), 'buffer')
+  return createHash('sha256').update(numbers(blockBytes, ids.length)).update(ids).digest()
 }
 
 function format(content: Buffer, { key, bytes }: Marks): Buffer {

@@ -8,10 +8,10 @@ import type { BlobType } from '../repository.ts'
 import { compressionFor } from './compression.ts'
 
 /**
- * Packs are ended when the next blob would make them longer than this. restic's are twice as long; several are in memory
- * at once, and half of it keeps a backup well below its limit.
+ * Packs are ended when the next blob would make them longer than this. restic's are four times as long by default; several
+ * are in memory at once, and the shortest that restic makes keep a backup well below its limit.
  */
-export const PACK_BYTES = 8 * 1024 * 1024
+export const PACK_BYTES = 4 * 1024 * 1024
 const BLOBS_A_PACK = 100_000
 
 export interface PackingTools {

@@ -7,7 +7,7 @@ import type { WorkerPool } from '../workers/pool.ts'
 import type { Failure } from './failure.ts'
 import type { FinishedPack } from './pack-builder.ts'
 
-/** 8 MiB each: more at once would cost memory and bring nothing. */
+/** 4 MiB each: more at once would cost memory and bring nothing. */
 const MAX_SAVES = 2
 const BLOBS_AN_INDEX = 25_000
 

@@ -18,7 +18,7 @@ export interface StoreOutcome {
   readonly packs: readonly FinishedPack[]
 }
 
-/** One is filled, one is stored, one waits: more of 8 MiB would only lie about. */
+/** One is filled, one is stored, one waits: more of 4 MiB would only lie about. */
 const MAX_SPARES = 1
 
 /** The packs under way in one worker: by writing, and data apart from trees, as the format demands. */
