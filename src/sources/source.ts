@@ -47,6 +47,9 @@ export interface Source {
   /** Is it reachable and fit to be captured? Problems are findings; throws only when it could not look. */
   probe(context: SourceContext): Promise<Finding[]>
 
+  /** A capture is to come: starts what takes a while to start, so that it is ready by then. `close` ends what is left. */
+  prepareCapture?(context: Pick<SourceContext, 'signal'>): void
+
   /** Starts reading the source as of one instant. The caller closes the capture, also after a failure. */
   capture(request: CaptureRequest): Promise<Capture>
 

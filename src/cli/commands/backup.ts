@@ -7,6 +7,7 @@ import { formatSize } from '../../base/sizes.ts'
 import { BACKUP_TYPES, type BackupType } from '../../model/manifest.ts'
 import { SHORT_ID_DIGITS } from '../../model/recovery-point.ts'
 import type { BackupProgress, BackupResult } from '../../operations/backup/backup.ts'
+import type { Source } from '../../sources/source.ts'
 import type { Call, Command, Output } from '../command.ts'
 import { errorToJson } from '../printers/json.ts'
 import { counted, formatError, formatFindings } from '../printers/text.ts'
@@ -113,7 +114,7 @@ async function backUp(call: Call, app: App, pair: Pair): Promise<BackupResult> {
   const [operation, { recordRun }, source, repository, context, excludePaths] = await allDone(
     import('../../operations/backup/backup.ts'),
     import('../../operations/runs/record-run.ts'),
-    app.openSource(pair.source),
+    prepareSource(app, pair.source),
     app.openRepository(pair.repository),
     app.sourceContext(),
     app.excludedPaths(),
@@ -147,6 +148,12 @@ async function backUp(call: Call, app: App, pair: Pair): Promise<BackupResult> {
       findings: result.findings,
     }),
   )
+}
+
+async function prepareSource(app: App, name: string): Promise<Source> {
+  const source = await app.openSource(name)
+  source.prepareCapture?.({ signal: app.signal })
+  return source
 }
 
 function typeOf(call: Call, app: App, pair: Pair): BackupType {

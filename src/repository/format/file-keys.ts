@@ -27,6 +27,13 @@ export function isId(text: string): text is Id {
   return text.length === 64 && /^[0-9a-f]{64}$/.test(text)
 }
 
+/** As `isId` of each. Only digits in lower case come back as they were, and 100 000 ids are read like this in no time. */
+export function areIds(values: readonly unknown[]): values is Id[] {
+  if (!values.every(value => typeof value === 'string' && value.length === 64)) return false
+  const digits = values.join('')
+  return Buffer.from(digits, 'hex').toString('hex') === digits
+}
+
 /** The form for people: the first eight digits. */
 export function shortId(id: Id): string {
   return id.slice(0, 8)

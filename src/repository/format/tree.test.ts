@@ -65,6 +65,8 @@ test.each([
   ['zero byte', node({ name: 'a\\x00' })],
   ['unknown type', node({ type: 'door' })],
   ['wrong id', node({ content: ['ab'] })],
+  ['id in capitals', node({ content: ['AB'.repeat(32)] })],
+  ['id of no digits', node({ content: ['xy'.repeat(32)] })],
   ['id no string', node({ content: [7] })],
   ['dir without tree', node({ type: 'dir' })],
   ['negative size', node({ size: -1 })],

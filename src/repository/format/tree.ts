@@ -1,6 +1,6 @@
 import { compareNames, decodeName, encodeName } from '../../base/bytes.ts'
 import type { ExtendedAttribute, Id, NodeType, TreeNode } from '../../model/node.ts'
-import { isId } from './file-keys.ts'
+import { areIds } from './file-keys.ts'
 import { goString, invalid, JsonObject, utf8 } from './json.ts'
 import { formatGoMode, parseGoMode } from './mode.ts'
 import { quoteName, unquoteName } from './quoted-name.ts'
@@ -21,9 +21,9 @@ const BIG_NUMBER = /"(?:inode|device_id|device)":\d{16}/
 
 /** Contents of so many blobs are written where they belong; shorter ones travel with the text around them. */
 const LONG_CONTENT = 64
-const ID_CHARS = 64
 /** An id, its quotes, and a comma or a bracket. */
-const LISTED_ID_BYTES = ID_CHARS + 3
+const LISTED_ID_BYTES = 64 + 3
+const WRITTEN_TOGETHER = 1024
 
 /** A tree's plaintext, as restic writes it: nodes by name in byte order, one newline at the end. Names must differ. */
 export function formatTree(nodes: readonly TreeNode[]): Buffer {
@@ -61,12 +61,9 @@ function joinPieces(pieces: readonly (string | readonly Id[])[]): Buffer {
 }
 
 function writeIds(out: Buffer, start: number, ids: readonly Id[]): void {
-  let at = out.write('[', start) + start
-  for (const id of ids) {
-    out.write('"', at)
-    out.write(id, at + 1, ID_CHARS, 'latin1')
-    out.write('",', at + 1 + ID_CHARS)
-    at += LISTED_ID_BYTES
+  let at = start + out.write('[', start)
+  for (let i = 0; i < ids.length; i += WRITTEN_TOGETHER) {
+    at += out.write(`"${ids.slice(i, i + WRITTEN_TOGETHER).join('","')}",`, at, 'latin1')
   }
   // In place of the last comma.
   out.write(']', at - 1)
@@ -229,10 +226,8 @@ function parseData(fields: JsonObject, node: Mutable<TreeNode>): void {
 
 function parseContent(fields: JsonObject): readonly Id[] {
   const ids = fields.list('content')
-  for (const id of ids) {
-    if (typeof id !== 'string' || !isId(id)) throw invalid(fields.subject, 'a content id is not an id')
-  }
-  return ids as readonly Id[]
+  if (!areIds(ids)) throw invalid(fields.subject, 'a content id is not an id')
+  return ids
 }
 
 function parseAttribute(value: unknown, subject: string): ExtendedAttribute {

@@ -11,7 +11,7 @@ import { findingsOf } from './findings.ts'
 import { type DatabaseHeader, formatVersion, HEADER_BYTES, parseHeader } from './header.ts'
 import { type Held, type Hold, holdInstant, type OpenedPages, openPages, tidyUp } from './instant.ts'
 import { type Pages, PagesContent } from './pages.ts'
-import { Session } from './session.ts'
+import type { Session } from './session.ts'
 import type { Description } from './session-protocol.ts'
 
 /** `foreign_key_check` reads all of the child tables; worth it up to this size of database. */
@@ -46,9 +46,8 @@ export class PageCapture implements Capture {
     this.#same = same
   }
 
-  /** Takes `file` over, and closes it also when it fails. */
-  static async start(request: CaptureRequest, file: DatabaseFile): Promise<PageCapture> {
-    const session = new Session(request.signal)
+  /** Takes `file` and `session` over, and closes them also when it fails. */
+  static async start(request: CaptureRequest, file: DatabaseFile, session: Session): Promise<PageCapture> {
     try {
       // Before the transaction begins: whatever was committed until then is in it.
       const capturedAt = request.clock.now()

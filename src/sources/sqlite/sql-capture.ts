@@ -6,7 +6,7 @@ import { sourceError } from './faults.ts'
 import { findingsOf } from './findings.ts'
 import { formatVersion } from './header.ts'
 import { copyAside, type Held, type Hold, holdInstant, tidyUp } from './instant.ts'
-import { Session } from './session.ts'
+import type { Session } from './session.ts'
 
 export type SqlPart = 'schema' | 'data'
 
@@ -35,9 +35,13 @@ export class SqlCapture implements Capture {
     this.#copy = held.copy
   }
 
-  /** Takes `file` over, and closes it also when it fails. */
-  static async start(request: CaptureRequest, part: SqlPart, file: DatabaseFile): Promise<SqlCapture> {
-    const session = new Session(request.signal)
+  /** Takes `file` and `session` over, and closes them also when it fails. */
+  static async start(
+    request: CaptureRequest,
+    part: SqlPart,
+    file: DatabaseFile,
+    session: Session,
+  ): Promise<SqlCapture> {
     try {
       const capturedAt = request.clock.now()
       const held = await holdInstant(file, session)

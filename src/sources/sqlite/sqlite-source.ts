@@ -35,6 +35,7 @@ export class SqliteSource implements Source {
   readonly targets: TargetAccess
   readonly merging: Merging
   readonly #path: string
+  #prepared: Session | undefined
 
   constructor(name: string, options: SqliteOptions, place: SourcePlace) {
     this.name = name
@@ -53,6 +54,10 @@ export class SqliteSource implements Source {
     }
   }
 
+  prepareCapture({ signal }: Pick<SourceContext, 'signal'>): void {
+    this.#prepared ??= new Session(signal)
+  }
+
   async capture(request: CaptureRequest): Promise<Capture> {
     throwIfAborted(request.signal)
     if (!TYPES.includes(request.type)) {
@@ -61,17 +66,19 @@ export class SqliteSource implements Source {
       })
     }
     const file = await openDatabaseFile(this.#path)
+    const session = this.#prepared ?? new Session(request.signal)
+    this.#prepared = undefined
     return isPart(request.type)
-      ? await SqlCapture.start(request, request.type, file)
-      : await PageCapture.start(request, file)
+      ? await SqlCapture.start(request, request.type, file, session)
+      : await PageCapture.start(request, file, session)
   }
 
   async restore(request: RestoreRequest): Promise<RestoreOutcome> {
     return await restoreDatabase(request)
   }
 
-  close(): Promise<void> {
-    return Promise.resolve()
+  async close(): Promise<void> {
+    await this.#prepared?.close()
   }
 
   async #look(context: SourceContext): Promise<Finding[]> {
