@@ -7,19 +7,24 @@ import { runSiftJob, type SiftJob, type SiftOutcome } from '../prune/sift-job.ts
 import { type OpenJob, type OpenOutcome, runOpenJob } from '../read/open-job.ts'
 import { type CompareJob, runCompareJob } from '../restore/compare-job.ts'
 import { runWriteJob, type WriteJob, type WriteOutcome } from '../restore/write-job.ts'
-import { type CutJob, type CutOutcome, runCutJob } from '../write/cut-job.ts'
+import { type CutJob, type CutOutcome, type Cuts, runCutJob } from '../write/cut-job.ts'
 import { type IndexJob, type IndexOutcome, runIndexJob } from '../write/index-job.ts'
-import { PackBuilders, type StoreJob, type StoreOutcome } from '../write/store-job.ts'
+import { type ReadJob, runReadJob } from '../write/read-job.ts'
+import { Slots } from '../write/slots.ts'
+import { PackBuilders, type StoreJob, type StoreOutcome, type StoreSlotJob } from '../write/store-job.ts'
 
 /** What a worker may be asked to do: each job's message and its answer. */
 export interface Jobs {
   cut: { job: CutJob; outcome: CutOutcome }
+  read: { job: ReadJob; outcome: Cuts }
   store: { job: StoreJob; outcome: StoreOutcome }
+  storeSlot: { job: StoreSlotJob; outcome: StoreOutcome['packs'] }
   /** Ends the packs begun for one writing. */
   finishPacks: { job: { readonly writing: number }; outcome: StoreOutcome['packs'] }
   /** Gives back the memory of a pack. */
   recycle: { job: { readonly body: Uint8Array }; outcome: undefined }
-  dropPacks: { job: { readonly writing: number }; outcome: undefined }
+  /** Gives up what a writing has here: packs begun, and slots. */
+  drop: { job: { readonly writing: number }; outcome: undefined }
   index: { job: IndexJob; outcome: IndexOutcome }
   open: { job: OpenJob; outcome: OpenOutcome }
   write: { job: WriteJob; outcome: WriteOutcome }
@@ -37,10 +42,11 @@ export interface WorkerState {
   readonly cipher: Cipher
   readonly zstd: Zstd
   readonly packs: PackBuilders
+  readonly slots: Slots
 }
 
 export function createWorkerState(keys: KeyMaterial, version: 1 | 2, cipher: Cipher, zstd: Zstd): WorkerState {
-  return { keys, version, cipher, zstd, packs: new PackBuilders({ version, cipher, zstd }) }
+  return { keys, version, cipher, zstd, packs: new PackBuilders({ version, cipher, zstd }), slots: new Slots() }
 }
 
 /** An answer, and the memory in it that may be handed over instead of being copied. */
@@ -54,19 +60,27 @@ type Handlers = { readonly [N in JobName]: (job: Jobs[N]['job'], state: WorkerSt
 const handlers: Handlers = {
   cut: (job, { keys }) => {
     const outcome = runCutJob(job, keys)
-    const { slab, ends, digests, marks, same } = outcome
-    return answer(outcome, slab, ends, digests, ...(marks ? [marks] : []), ...(same ? [same] : []))
+    return answer(outcome, outcome.slab, ...viewsOf(outcome))
+  },
+  read: (job, { keys, slots }) => {
+    const outcome = runReadJob(job, slots, keys)
+    return answer(outcome, ...viewsOf(outcome))
   },
   store: (job, { packs }) => {
     const outcome = packs.store(job)
     return answer(outcome, outcome.slab, ...outcome.packs.flatMap(pack => pack.parts))
   },
-  finishPacks: ({ writing }, { packs }) => {
-    const finished = packs.finish(writing)
-    return answer(finished, ...finished.flatMap(pack => pack.parts))
+  storeSlot: (job, { packs, slots }) => {
+    const { writing } = job.slot
+    return answerPacks(packs.store({ ...job, writing, type: 'data', slab: slots.open(job.slot) }).packs)
   },
+  finishPacks: ({ writing }, { packs }) => answerPacks(packs.finish(writing)),
   recycle: ({ body }, { packs }) => answer(packs.recycle(body)),
-  dropPacks: ({ writing }, { packs }) => answer(packs.drop(writing)),
+  drop: ({ writing }, { packs, slots }) => {
+    packs.drop(writing)
+    slots.drop(writing)
+    return answer(undefined)
+  },
   index: (job, { version, cipher, zstd }) => {
     const outcome = runIndexJob(job, version, cipher, zstd)
     return answer(outcome, outcome.sealed)
@@ -99,6 +113,14 @@ export function runJob<N extends JobName>(
   state: WorkerState,
 ): Answer<Jobs[N]['outcome']> {
   return handlers[name](job, state)
+}
+
+function viewsOf({ ends, digests, marks, same }: Cuts): ArrayBufferView[] {
+  return [ends, digests, ...(marks ? [marks] : []), ...(same ? [same] : [])]
+}
+
+function answerPacks(packs: StoreOutcome['packs']): Answer<StoreOutcome['packs']> {
+  return answer(packs, ...packs.flatMap(pack => pack.parts))
 }
 
 function answer<Outcome>(outcome: Outcome, ...views: readonly ArrayBufferView[]): Answer<Outcome> {

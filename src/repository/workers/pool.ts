@@ -78,17 +78,24 @@ export class WorkerPool {
     if (this.#threads.length === 0) this.#startThreads()
   }
 
+  /** Is there so much to do that threads do it, counting these bytes? */
+  usesThreads(bytes: number): boolean {
+    return this.#inlineBytes + bytes > INLINE_BYTES
+  }
+
+  leastBusyThread(): Lane {
+    if (this.#threads.length === 0) this.#startThreads()
+    return this.#threads.reduce((best, thread) => (thread.pending < best.pending ? thread : best))
+  }
+
   async close(): Promise<void> {
     await Promise.all(this.#threads.map(thread => thread.close()))
   }
 
   #choose(bytes: number): Lane {
-    if (this.#inlineBytes + bytes <= INLINE_BYTES) {
-      this.#inlineBytes += bytes
-      return this.#inlineLane()
-    }
-    if (this.#threads.length === 0) this.#startThreads()
-    return this.#threads.reduce((best, thread) => (thread.pending < best.pending ? thread : best))
+    if (this.usesThreads(bytes)) return this.leastBusyThread()
+    this.#inlineBytes += bytes
+    return this.#inlineLane()
   }
 
   #startThreads(): void {

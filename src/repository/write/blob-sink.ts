@@ -1,10 +1,13 @@
 import type { BlobType } from '../repository.ts'
 import type { WorkerPool } from '../workers/pool.ts'
 import { BufferPool } from './buffer-pool.ts'
-import type { CutOutcome } from './cut-job.ts'
+import type { CutOutcome, Cuts } from './cut-job.ts'
 import type { Failure } from './failure.ts'
 import type { KnownBlobs } from './known-blobs.ts'
+import type { FinishedPack } from './pack-builder.ts'
 import type { PackSaver } from './pack-saver.ts'
+import type { PlacedSlot } from './slot-pool.ts'
+import type { NewBlobs } from './store-job.ts'
 
 /** Small blobs travel to a worker together, so many to a message. */
 const BATCH_BYTES = 1024 * 1024
@@ -51,24 +54,8 @@ export class BlobSink {
    * Many blobs in one slab, each beginning where the one before ends; those that are `same` are known. `release` is
    * called with the slab when it is free again, which may be long after this resolves.
    */
-  async addSlab(
-    { slab, ends, digests, same }: CutOutcome,
-    start: number,
-    release: (slab: Uint8Array) => void,
-  ): Promise<void> {
-    const bytes = Buffer.from(digests.buffer, digests.byteOffset, digests.byteLength)
-    const ranges: number[] = []
-    const ids = new IdList(Math.min(ends.length, 64))
-    let from = start
-    let newBytes = 0
-    for (const [i, end] of ends.entries()) {
-      if (same?.[i] !== 1 && this.#claim('data', end - from, bytes, i * ID_BYTES)) {
-        ranges.push(from, end)
-        ids.add(bytes, i * ID_BYTES)
-        newBytes += end - from
-      }
-      from = end
-    }
+  async addSlab({ slab, ...cuts }: CutOutcome, start: number, release: (slab: Uint8Array) => void): Promise<void> {
+    const { ranges, ids, newBytes } = this.#claimCuts(cuts, start)
     // Little that is new is copied away, and the slab is free at once.
     if (newBytes > BATCH_BYTES / 4) return this.#dispatch('data', { slab, ranges, ids, used: 0 }, release)
     for (let i = 0; i < ids.count; i++) {
@@ -77,23 +64,34 @@ export class BlobSink {
     release(slab)
   }
 
+  /** As `addSlab`, of what lies in a slot from its start. */
+  addSlot({ lane, slot }: PlacedSlot, cuts: Cuts, release: () => void): void {
+    const { ranges, ids } = this.#claimCuts(cuts, 0)
+    if (ids.count === 0) return release()
+    const store = async (): Promise<void> => {
+      await this.#save(await this.#whenReady(() => lane.run('storeSlot', { slot, ...blobsOf(ranges, ids) }, [])))
+      release()
+    }
+    this.#options.failure.follow(store())
+  }
+
   /** Sends on what waits for company, and ends the packs under way. Resolves when every pack is stored. */
   async flush(): Promise<void> {
-    const { failure, workers, saver, writing } = this.#options
+    const { failure, workers, writing } = this.#options
     for (const type of ['data', 'tree'] as const) this.#sendBatch(type)
     await failure.settle()
     await Promise.all(
       workers.lanes.map(async lane => {
-        for (const pack of await lane.run('finishPacks', { writing }, [])) await saver.save(pack)
+        await this.#save(await lane.run('finishPacks', { writing }, []))
       }),
     )
     await failure.settle()
   }
 
-  /** Forgets the packs under way. */
+  /** Forgets the packs under way, and what was read. */
   async drop(): Promise<void> {
     const { workers, writing } = this.#options
-    await Promise.allSettled(workers.lanes.map(lane => lane.run('dropPacks', { writing }, [])))
+    await Promise.allSettled(workers.lanes.map(lane => lane.run('drop', { writing }, [])))
   }
 
   #claim(type: BlobType, length: number, ids: Buffer, idAt: number): boolean {
@@ -144,14 +142,44 @@ export class BlobSink {
   }
 
   async #store(type: BlobType, { slab, ranges, ids }: Batch, release: (slab: Uint8Array) => void): Promise<void> {
-    const { writing, workers, saver, failure } = this.#options
-    await saver.ready()
-    failure.check()
-    const job = { writing, type, slab, ranges: Uint32Array.from(ranges), ids: ids.bytes }
-    const outcome = await workers.run('store', job, slab)
-    for (const pack of outcome.packs) await saver.save(pack)
+    const { writing, workers } = this.#options
+    const job = { writing, type, slab, ...blobsOf(ranges, ids) }
+    const outcome = await this.#whenReady(() => workers.run('store', job, slab))
+    await this.#save(outcome.packs)
     release(outcome.slab)
   }
+
+  async #whenReady<T>(store: () => Promise<T>): Promise<T> {
+    await this.#options.saver.ready()
+    this.#options.failure.check()
+    return await store()
+  }
+
+  async #save(packs: readonly FinishedPack[]): Promise<void> {
+    for (const pack of packs) await this.#options.saver.save(pack)
+  }
+
+  /** Those that are new, and no longer are: they have to be stored now. */
+  #claimCuts({ ends, digests, same }: Cuts, start: number): { ranges: number[]; ids: IdList; newBytes: number } {
+    const bytes = Buffer.from(digests.buffer, digests.byteOffset, digests.byteLength)
+    const ranges: number[] = []
+    const ids = new IdList(Math.min(ends.length, 64))
+    let from = start
+    let newBytes = 0
+    for (const [i, end] of ends.entries()) {
+      if (same?.[i] !== 1 && this.#claim('data', end - from, bytes, i * ID_BYTES)) {
+        ranges.push(from, end)
+        ids.add(bytes, i * ID_BYTES)
+        newBytes += end - from
+      }
+      from = end
+    }
+    return { ranges, ids, newBytes }
+  }
+}
+
+function blobsOf(ranges: readonly number[], ids: IdList): NewBlobs {
+  return { ranges: Uint32Array.from(ranges), ids: ids.bytes }
 }
 
 function addTo(batch: Batch, plaintext: Uint8Array, ids: Buffer, idAt: number): void {

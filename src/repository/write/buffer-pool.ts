@@ -1,26 +1,24 @@
 import type { Failure } from './failure.ts'
+import { WaitingLine } from './waiting-line.ts'
 
-interface Waiting {
-  readonly resolve: (buffer: Uint8Array) => void
-  readonly reject: (error: unknown) => void
-}
-
-/**
- * Buffers of one size, at most `limit` of them at once: who asks for more waits. That is what bounds a backup's memory.
- * When the writing fails, buffers may be lost with it, so waiting ends then.
- */
+/** Buffers of one size, at most `limit` of them at once: who asks for more waits. That is what bounds a backup's memory. */
 export class BufferPool {
-  readonly #size: number
+  readonly sizeBytes: number
   readonly #failure: Failure
+  readonly #line: WaitingLine<Uint8Array>
   readonly #free: Uint8Array[] = []
-  #waiting: Waiting[] = []
   #left: number
 
-  constructor(size: number, limit: number, failure: Failure) {
-    this.#size = size
+  constructor(sizeBytes: number, limit: number, failure: Failure) {
+    this.sizeBytes = sizeBytes
     this.#left = limit
     this.#failure = failure
-    failure.signal.addEventListener('abort', () => this.#rejectAll(), { once: true })
+    this.#line = new WaitingLine(failure)
+  }
+
+  /** Who asks now has to wait. */
+  get isUsedUp(): boolean {
+    return this.#left === 0 && this.#free.length === 0
   }
 
   async acquire(): Promise<Uint8Array> {
@@ -29,22 +27,14 @@ export class BufferPool {
     if (free) return free
     if (this.#left > 0) {
       this.#left--
-      return new Uint8Array(this.#size)
+      return new Uint8Array(this.sizeBytes)
     }
-    return new Promise((resolve, reject) => this.#waiting.push({ resolve, reject }))
+    return await this.#line.wait()
   }
 
   /** Gives back a buffer of this pool; it may have been to a worker and back meanwhile. */
   release(buffer: Uint8Array): void {
     const whole = new Uint8Array(buffer.buffer)
-    const next = this.#waiting.shift()
-    if (next) next.resolve(whole)
-    else this.#free.push(whole)
-  }
-
-  #rejectAll(): void {
-    const waiting = this.#waiting
-    this.#waiting = []
-    for (const { reject } of waiting) reject(this.#failure.error)
+    if (!this.#line.give(whole)) this.#free.push(whole)
   }
 }

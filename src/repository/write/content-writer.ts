@@ -6,12 +6,13 @@ import type { FilePiece, ReadableContent, WriteContentOptions, WrittenContent } 
 import type { WorkerPool } from '../workers/pool.ts'
 import type { BlobSink } from './blob-sink.ts'
 import { BufferPool } from './buffer-pool.ts'
-import { type CutJob, type CutOutcome, digestParts, fixedCuts } from './cut-job.ts'
+import { type CutJob, type CutOutcome, type Cuts, digestParts, fixedCuts } from './cut-job.ts'
 import type { Failure } from './failure.ts'
 import type { KnownBlobs } from './known-blobs.ts'
 import type { MarkFolder } from './mark-folder.ts'
 import { MARKED_FROM_BYTES, Marking } from './marking.ts'
 import { markedBytes } from './marks.ts'
+import { SlotPool } from './slot-pool.ts'
 
 /** Read and hashed at a time; where blocks are longer, one block. */
 const SLAB_BYTES = 1024 * 1024
@@ -24,6 +25,8 @@ const LONG_CONTENTS = 2
 const FIRST_SLABS = 8
 
 export interface ContentWriterOptions {
+  /** Tells the writings of one process apart. */
+  readonly writing: number
   readonly sink: BlobSink
   readonly workers: WorkerPool
   readonly failure: Failure
@@ -39,17 +42,20 @@ interface Target {
   sizeBytes: number
 }
 
-interface CutSlab {
-  readonly outcome: Promise<CutOutcome>
-  readonly pool: BufferPool
-  /** What a worker is to read. */
-  readonly piece?: FilePiece | undefined
+/** A slab of a content on its way: workers cut several at once, and each is taken when those before it were. */
+interface Ahead {
+  readonly cut: Promise<unknown>
+  /** It is the last one. */
+  readonly final: boolean
+  take(): Promise<void>
+  giveBack(): void
 }
 
 /** Reads contents, cuts them into blobs and hands these to the sink. */
 export class ContentWriter {
   readonly #options: ContentWriterOptions
   readonly #pools = new Map<string, BufferPool>()
+  readonly #slotPools = new Map<number, SlotPool>()
   readonly #long = new Semaphore(LONG_CONTENTS)
   bytesRead = 0
 
@@ -86,45 +92,75 @@ export class ContentWriter {
     const length = await this.#fill(content, slab, 0, target, pool)
     if (length <= SMALL_BYTES)
       return this.#addHere(slab, fixedCuts({ start: 0, end: length }, blockBytes), pool, target)
-    const final = length < slab.length
-    const first = { outcome: this.#cutSlab(content, slab, length, target), pool }
-    if (final) return this.#take(await first.outcome, 0, pool, target)
+    const first = this.#cutHere(content, slab, length, target, pool)
+    if (first.final) return await first.take()
     await this.#long.run(() => this.#writeSlabs(content, this.#pool('slab', SLAB_BYTES), [first], target))
   }
 
   /** Slabs are hashed by several workers at once; their blobs are taken in the order of the content. */
-  async #writeSlabs(content: ReadableContent, pool: BufferPool, ahead: CutSlab[], target: Target): Promise<void> {
+  async #writeSlabs(content: ReadableContent, pool: BufferPool, ahead: Ahead[], target: Target): Promise<void> {
+    const slots = this.#slotPool(pool.sizeBytes)
     try {
       for (let final = false; !final; ) {
-        const slab = await pool.acquire()
-        const piece = this.#skip(content, slab, target, pool)
-        const length = piece ? piece.lengthBytes : await this.#fill(content, slab, 0, target, pool)
-        final = length < slab.length
-        ahead.push({ outcome: this.#cutSlab(content, slab, length, target, piece), pool, piece })
-        while (ahead.length > (final ? 0 : this.#options.workers.size + 1)) await this.#takeNext(ahead, target)
+        const piece = this.#skip(content, pool.sizeBytes, target)
+        const next = piece
+          ? await this.#cutThere(content, piece, target, slots)
+          : await this.#readAndCut(content, target, pool)
+        ahead.push(next)
+        final = next.final
+        const most = this.#mostAhead((piece ? slots : pool).isUsedUp)
+        while (ahead.length > (final ? 0 : most)) await ahead.shift()?.take()
       }
     } finally {
-      for (const cut of ahead) giveBack(cut)
+      for (const each of ahead) each.giveBack()
       // The source closes what the workers are still reading from.
-      await Promise.allSettled(ahead.filter(cut => cut.piece).map(cut => cut.outcome))
+      await Promise.allSettled(ahead.map(each => each.cut))
     }
   }
 
-  /** `target.sizeBytes` is where the slab ends. */
-  #cutSlab(
-    { cut }: ReadableContent,
-    slab: Uint8Array,
-    length: number,
-    { marking, sizeBytes }: Target,
-    piece?: FilePiece,
-  ): Promise<CutOutcome> {
-    const marks = marking?.orderFor(sizeBytes - length, slab.length)
-    return this.#cut({ slab, start: 0, end: length, cut, final: length < slab.length, piece, marks })
+  /** One waits at each worker, so that none waits for this thread; where memory is short, for all of them together. */
+  #mostAhead(isShort: boolean): number {
+    const { size } = this.#options.workers
+    return isShort ? size + 1 : size * 2 + 1
   }
 
-  async #takeNext(ahead: CutSlab[], target: Target): Promise<void> {
-    const next = ahead.shift()
-    if (next) await this.#take(await next.outcome, 0, next.pool, target)
+  async #readAndCut(content: ReadableContent, target: Target, pool: BufferPool): Promise<Ahead> {
+    const slab = await pool.acquire()
+    return this.#cutHere(content, slab, await this.#fill(content, slab, 0, target, pool), target, pool)
+  }
+
+  /** Of a slab that was read in this thread; `target.sizeBytes` is where it ends. */
+  #cutHere({ cut }: ReadableContent, slab: Uint8Array, length: number, target: Target, pool: BufferPool): Ahead {
+    const marks = target.marking?.orderFor(target.sizeBytes - length, slab.length)
+    const final = length < slab.length
+    const cutting = this.#cut({ slab, start: 0, end: length, cut, final, marks })
+    return {
+      cut: cutting,
+      final,
+      take: async () => await this.#take(await cutting, 0, pool, target),
+      giveBack: () => giveBack(cutting, pool),
+    }
+  }
+
+  /** Has a worker read and cut a piece of a file; the bytes stay there. `target.sizeBytes` is where it ends. */
+  async #cutThere({ cut }: ReadableContent, piece: FilePiece, target: Target, slots: SlotPool): Promise<Ahead> {
+    const place = await slots.acquire()
+    const { lane, slot } = place
+    const marks = target.marking?.orderFor(target.sizeBytes - piece.lengthBytes, slot.sizeBytes)
+    const cutting = lane.run('read', { slot, piece, cut, marks }, [])
+    // It may fail while another one is waited for.
+    cutting.catch(() => {})
+    const release = (): void => slots.release(place)
+    return {
+      cut: cutting,
+      final: piece.lengthBytes < slot.sizeBytes,
+      take: async () => {
+        const cuts = await cutting
+        this.#note(cuts, target)
+        this.#options.sink.addSlot(place, cuts, release)
+      },
+      giveBack: () => void cutting.then(release, release),
+    }
   }
 
   async #writeChunks(content: ReadableContent, target: Target): Promise<void> {
@@ -158,7 +194,7 @@ export class ContentWriter {
       // The next bytes are read while these are cut; what is left over is put before them.
       const next = await pool.acquire()
       const read = await this.#fill(content, next, MAX_CHUNK_BYTES, target, pool).catch((error: unknown) => {
-        giveBack({ outcome: cut, pool })
+        giveBack(cut, pool)
         throw error
       })
       const outcome = await cut
@@ -184,8 +220,12 @@ export class ContentWriter {
     await this.#take({ slab, ends, digests: digestParts(slab, 0, ends) }, 0, pool, target)
   }
 
-  async #take(outcome: CutOutcome, start: number, pool: BufferPool, { ids, marking }: Target): Promise<void> {
-    const { ends, digests, same, marks } = outcome
+  async #take(outcome: CutOutcome, start: number, pool: BufferPool, target: Target): Promise<void> {
+    this.#note(outcome, target)
+    await this.#options.sink.addSlab(outcome, start, free => pool.release(free))
+  }
+
+  #note({ ends, digests, same, marks }: Cuts, { ids, marking }: Target): void {
     const bytes = Buffer.from(digests.buffer, digests.byteOffset, digests.byteLength)
     const first = ids.length
     for (let i = 0; i < ends.length; i++) {
@@ -193,22 +233,16 @@ export class ContentWriter {
       ids.push(isSame ? marking.idBefore(first + i) : bytes.toString('hex', i * 32, i * 32 + 32))
     }
     if (marks && same) marking?.take(bytes, marks, same, first)
-    await this.#options.sink.addSlab(outcome, start, free => pool.release(free))
   }
 
   /** Leaves the reading of a slab to a worker, where that can do it. */
-  #skip(content: ReadableContent, slab: Uint8Array, target: Target, pool: BufferPool): FilePiece | undefined {
-    if (target.hash) return undefined
-    try {
-      this.#options.failure.check()
-      const piece = content.skip?.(slab.length)
-      target.sizeBytes += piece?.lengthBytes ?? 0
-      this.bytesRead += piece?.lengthBytes ?? 0
-      return piece
-    } catch (error) {
-      pool.release(slab)
-      throw error
-    }
+  #skip(content: ReadableContent, sizeBytes: number, target: Target): FilePiece | undefined {
+    if (target.hash || !this.#options.workers.usesThreads(sizeBytes)) return undefined
+    this.#options.failure.check()
+    const piece = content.skip?.(sizeBytes)
+    target.sizeBytes += piece?.lengthBytes ?? 0
+    this.bytesRead += piece?.lengthBytes ?? 0
+    return piece
   }
 
   /** Reads until the slab is full or the content ends; returns the bytes read. When it fails the slab is given back. */
@@ -244,19 +278,32 @@ export class ContentWriter {
   #pool(use: 'first' | 'slab' | 'chunk' | 'block', size: number): BufferPool {
     const known = this.#pools.get(`${use} ${size}`)
     if (known) return known
-    const { workers, failure } = this.#options
-    // What a long content holds while it waits for one more, and some that are being stored.
-    const held = use === 'chunk' ? 2 : workers.size + 2
-    const limit = use === 'first' ? FIRST_SLABS : LONG_CONTENTS * held + 2
+    const { failure } = this.#options
+    const limit = use === 'first' ? FIRST_SLABS : this.#longLimit(use === 'chunk')
     const made = new BufferPool(size, limit, failure)
     this.#pools.set(`${use} ${size}`, made)
     return made
   }
+
+  #slotPool(sizeBytes: number): SlotPool {
+    const known = this.#slotPools.get(sizeBytes)
+    if (known) return known
+    const { workers, failure, writing } = this.#options
+    const made = new SlotPool({ workers, failure, writing, sizeBytes, limit: this.#longLimit(false) })
+    this.#slotPools.set(sizeBytes, made)
+    return made
+  }
+
+  #longLimit(isChunks: boolean): number {
+    // What a long content holds while it waits for one more, and some that are being stored.
+    const held = isChunks ? 2 : this.#mostAhead(true) + 1
+    return LONG_CONTENTS * held + 2
+  }
 }
 
 // After a source's error other contents go on: they need the slab.
-function giveBack({ outcome, pool }: CutSlab): void {
-  outcome.then(
+function giveBack(cut: Promise<CutOutcome>, pool: BufferPool): void {
+  cut.then(
     ({ slab }) => pool.release(slab),
     () => {},
   )

@@ -1,9 +1,7 @@
 import { hash } from 'node:crypto'
-import { readSync } from 'node:fs'
-import { AppError, messageOf } from '../../base/errors.ts'
 import { GearChunker } from '../chunker/gear-chunker.ts'
 import type { KeyMaterial } from '../format/key-file.ts'
-import type { FilePiece, ReadableContent } from '../repository.ts'
+import type { ReadableContent } from '../repository.ts'
 import type { MarkOrder } from './marking.ts'
 import { MARK_BYTES, Marker } from './marks.ts'
 
@@ -15,14 +13,15 @@ export interface CutJob {
   readonly cut: ReadableContent['cut']
   /** The content ends at `end`. Else, cut by content, bytes after the last cut are left for the next job. */
   readonly final: boolean
-  /** Where to read the bytes; undefined: the slab holds them. */
-  readonly piece?: FilePiece | undefined
   /** Only for fixed blocks, of which a part holds a whole number. */
   readonly marks?: MarkOrder | undefined
 }
 
-export interface CutOutcome {
+export interface CutOutcome extends Cuts {
   readonly slab: Uint8Array
+}
+
+export interface Cuts {
   /** Each blob begins where the one before ends. */
   readonly ends: Uint32Array
   /** 32 bytes a blob. Zeros for what is as before. */
@@ -34,30 +33,15 @@ export interface CutOutcome {
 }
 
 export function runCutJob(job: CutJob, keys: KeyMaterial): CutOutcome {
-  if (job.piece) readPiece(job.piece, job.slab.subarray(job.start, job.end))
-  const { slab, start } = job
-  const ends = job.cut.kind === 'fixed' ? fixedCuts(job, job.cut.blockBytes) : contentCuts(job, keys)
-  if (job.cut.kind !== 'fixed' || job.marks === undefined)
-    return { slab, ends, digests: digestParts(slab, start, ends) }
-  const marked = mark(job, job.marks, job.cut.blockBytes, ends.length)
-  return { slab, ends, digests: digestParts(slab, start, ends, marked.same), ...marked }
+  return { slab: job.slab, ...cutBytes(job, keys) }
 }
 
-function readPiece({ descriptor, position }: FilePiece, into: Uint8Array): void {
-  let filled = 0
-  try {
-    while (filled < into.length) {
-      const count = readSync(descriptor, into, filled, into.length - filled, position + filled)
-      if (count === 0) break
-      filled += count
-    }
-  } catch (cause) {
-    throw new AppError('source-unreachable', `cannot read the source: ${messageOf(cause)}`, {
-      hint: 'Look whether its disk is there and sound, then run the command again.',
-      cause,
-    })
-  }
-  into.fill(0, filled)
+export function cutBytes(job: CutJob, keys: KeyMaterial): Cuts {
+  const { slab, start } = job
+  const ends = job.cut.kind === 'fixed' ? fixedCuts(job, job.cut.blockBytes) : contentCuts(job, keys)
+  if (job.cut.kind !== 'fixed' || job.marks === undefined) return { ends, digests: digestParts(slab, start, ends) }
+  const marked = mark(job, job.marks, job.cut.blockBytes, ends.length)
+  return { ends, digests: digestParts(slab, start, ends, marked.same), ...marked }
 }
 
 function mark(

@@ -66,8 +66,9 @@ export class RunningWriting implements Writing {
     locked.catch(() => {})
     this.#locked = locked
     this.#saver = new PackSaver({ storage: context.storage, index, workers, failure, locked, onIndexed })
-    this.#sink = new BlobSink({ writing: writings++, known, saver: this.#saver, workers, failure })
-    this.#contents = new ContentWriter({ sink: this.#sink, workers, failure, known, marks: parts.marks })
+    const writing = writings++
+    this.#sink = new BlobSink({ writing, known, saver: this.#saver, workers, failure })
+    this.#contents = new ContentWriter({ writing, sink: this.#sink, workers, failure, known, marks: parts.marks })
   }
 
   get progress(): WritingProgress {

@@ -1,11 +1,20 @@
 import type { BlobType } from '../repository.ts'
 import { type FinishedPack, PackBuilder, type PackingTools } from './pack-builder.ts'
+import type { Slot } from './slots.ts'
 
 /** Runs in a worker: compresses and seals blobs into the packs that this worker has begun for a writing. */
-export interface StoreJob {
+export interface StoreJob extends NewBlobs {
   readonly writing: number
   readonly type: BlobType
   readonly slab: Uint8Array
+}
+
+/** As `StoreJob`, of what was read into a slot of this worker. */
+export interface StoreSlotJob extends NewBlobs {
+  readonly slot: Slot
+}
+
+export interface NewBlobs {
   /** Start and end in the slab of each blob. */
   readonly ranges: Uint32Array
   /** 32 bytes a blob. */
@@ -52,7 +61,7 @@ export class PackBuilders {
     return packs
   }
 
-  drop(writing: number): undefined {
+  drop(writing: number): void {
     this.#builders.delete(key(writing, 'data'))
     this.#builders.delete(key(writing, 'tree'))
   }
