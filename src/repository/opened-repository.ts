@@ -92,7 +92,6 @@ export class OpenedRepository implements Repository {
     this.location = storage.location
     this.#parts = parts
     this.#context = { storage, version: config.version, cipher: new Cipher(keys, random), zstd: openZstd() }
-    this.wal = new SealedWalStore(storage, this.#context.cipher)
     this.#files = new RepositoryFiles(this.#context)
     const cacheDir = options.cacheDir === undefined ? undefined : join(options.cacheDir, config.id)
     this.#index = new BlobIndex({ files: this.#files, cacheDir, random })
@@ -101,6 +100,7 @@ export class OpenedRepository implements Repository {
     this.#snapshots = new SnapshotStore({ ...this.#context, files: this.#files, cacheDir, random })
     this.#keyRing = new KeyRing({ storage, random, clock: options.clock, onFinding: this.#onFinding }, keys, keyId)
     this.#workers = new WorkerPool({ keys, version: config.version, size: options.workers })
+    this.wal = new SealedWalStore(storage, { cipher: this.#context.cipher, workers: this.#workers })
     this.#reading = new Reading({
       context: this.#context,
       files: this.#files,

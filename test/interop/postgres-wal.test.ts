@@ -10,12 +10,12 @@ import { fetchWal, type WalFetch } from '../../src/operations/wal/fetch.ts'
 import { pushWal, type WalPush } from '../../src/operations/wal/push.ts'
 import { receiveWal, type WalReceiveProgress } from '../../src/operations/wal/receive.ts'
 import { WalSpool } from '../../src/operations/wal/spool.ts'
-import { Cipher } from '../../src/repository/crypto/cipher.ts'
-import { SealedWalStore } from '../../src/repository/wal/wal-store.ts'
+import type { SealedWalStore } from '../../src/repository/wal/wal-store.ts'
 import { PostgresLog } from '../../src/sources/postgres/physical/postgres-log.ts'
 import { MemoryStorage } from '../../src/storage/memory/memory-storage.ts'
 import { makeContext, makeTempDir, removeDir } from '../helpers/drained-snapshot.ts'
 import { describeWithPostgres, startTestCluster, type TestCluster } from '../helpers/postgres-cluster.ts'
+import { makeWalStore } from '../helpers/wal-store.ts'
 
 const keys = { encrypt: randomBytes(32), macK: randomBytes(16), macR: randomBytes(16) }
 
@@ -51,7 +51,7 @@ describeWithPostgres('the log of a cluster', () => {
   beforeEach(async () => {
     dir = await makeTempDir('lb-wal-')
     storage = new MoodyStorage()
-    store = new SealedWalStore(storage, new Cipher(keys))
+    store = makeWalStore(storage, keys)
   })
   afterEach(async () => await removeDir(dir))
 

@@ -28,7 +28,7 @@ export type WalFetchOutcome = 'fetched' | 'missing'
 
 /** Half a gigabyte of the usual segments. More would save little: starting takes as long as fetching some ten of them. */
 const AHEAD = 32
-const AT_ONCE = 2
+const AT_ONCE = 3
 /** PostgreSQL can't tell a fault from the end of the log, so a storage that stumbles is asked again. */
 const RETRY_AFTER_MS = [250, 1000, 4000]
 

@@ -7,7 +7,7 @@ import { parseWalFileName } from '../../model/wal.ts'
 import type { WalStore } from '../../repository/index.ts'
 import { fileState } from './note-place.ts'
 import type { WalSpool } from './spool.ts'
-import { readWalFile, requireWalName } from './wal-file.ts'
+import { readWalFile, requireWalName, WalMemory } from './wal-file.ts'
 
 export interface WalPush {
   /** Every one of them gets the file. Not asked for when a note says that the file is stored. */
@@ -28,9 +28,9 @@ export interface WalPushResult {
   readonly ahead: number
 }
 
-/** So many waiting files are stored in one go, two at a time: compression takes a core each. */
+/** So many waiting files are stored in one go. While two are compressed, which takes a core each, others are read and written. */
 const AHEAD = 64
-const AT_ONCE = 2
+const AT_ONCE = 3
 
 /**
  * Stores a log file in every repository; when this resolves it is durable in all. Then it stores others that wait, and
@@ -42,17 +42,18 @@ export async function pushWal(request: WalPush): Promise<WalPushResult> {
   if (await spool?.takeNote(path, name)) return { name, outcome: 'same', ahead: 0 }
   const stores = await request.openStores()
   const ahead = spool === undefined ? [] : await listWaiting(path, name)
+  const memory = new WalMemory()
   let outcome: 'stored' | 'same' = 'same'
   let stored = 0
   await forEachLimit([name, ...ahead], AT_ONCE, async next => {
     if (next === name) {
-      outcome = await store(request, stores, path)
+      outcome = await store(request, stores, path, memory)
       return
     }
     try {
       const other = join(dirname(path), next)
       const state = await fileState(other)
-      await store(request, stores, other)
+      await store(request, stores, other, memory)
       await spool?.leaveNote(next, state)
       stored++
     } catch (error) {
@@ -63,12 +64,18 @@ export async function pushWal(request: WalPush): Promise<WalPushResult> {
   return { name, outcome, ahead: stored }
 }
 
-async function store(request: WalPush, stores: readonly WalStore[], path: string): Promise<'stored' | 'same'> {
-  const content = await readWalFile(path, request.systemIdentifier)
+async function store(
+  request: WalPush,
+  stores: readonly WalStore[],
+  path: string,
+  memory: WalMemory,
+): Promise<'stored' | 'same'> {
+  const content = await readWalFile(path, request.systemIdentifier, memory)
   let outcome: 'stored' | 'same' = 'same'
   for (const store of stores) {
     if ((await store.save(content, request.signal)) === 'stored') outcome = 'stored'
   }
+  memory.give(content.bytes)
   return outcome
 }
 

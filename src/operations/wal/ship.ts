@@ -5,7 +5,7 @@ import { isAppError, messageOf } from '../../base/errors.ts'
 import type { Logger } from '../../base/logger.ts'
 import { parseWalFileName, type WalFile } from '../../model/wal.ts'
 import type { WalContent, WalStore } from '../../repository/index.ts'
-import { readWalFile } from './wal-file.ts'
+import { readWalFile, WalMemory } from './wal-file.ts'
 
 export interface ShipRequest {
   /** Where files of the log come in. */
@@ -36,6 +36,7 @@ const LONGEST_PAUSE_MS = 60_000
 export class WalShipper {
   readonly #request: ShipRequest
   readonly #stored = new Set<string>()
+  readonly #memory = new WalMemory()
   #storedFiles = 0
   #newest: string | undefined
   #lastPartial = ''
@@ -81,10 +82,7 @@ export class WalShipper {
     const segments = files.filter(file => file.kind === 'segment')
     for (const file of files) {
       if (file.kind === 'partial' || this.#stored.has(file.name)) continue
-      await this.#store(
-        await readWalFile(join(this.#request.folder, file.name), this.#request.systemIdentifier),
-        signal,
-      )
+      await this.#store(await this.#read(file), signal)
       this.#stored.add(file.name)
     }
     // The newest stays: the receiver looks at it to know where to go on.
@@ -102,14 +100,20 @@ export class WalShipper {
     const state = found && `${file.name} ${found.mtimeNs}`
     if (state === undefined || state === this.#lastPartial) return
     // Not started yet, or finished and renamed meanwhile: the next round finds it.
-    const content = await readWalFile(path, this.#request.systemIdentifier).catch(() => undefined)
+    const content = await this.#read(file).catch(() => undefined)
     if (content === undefined) return
     await this.#store(content, signal)
     this.#lastPartial = state
   }
 
+  #read(file: WalFile): Promise<WalContent> {
+    const { folder, systemIdentifier } = this.#request
+    return readWalFile(join(folder, file.name), systemIdentifier, this.#memory)
+  }
+
   async #store(content: WalContent, signal: AbortSignal): Promise<void> {
     for (const store of this.#request.stores) await store.save(content, signal)
+    this.#memory.give(content.bytes)
     this.#storedFiles++
     this.#newest = content.name
   }

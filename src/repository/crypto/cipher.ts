@@ -35,6 +35,16 @@ export class Cipher {
     return out
   }
 
+  /** One after the other they are what `seal` gives. Large ciphertext is there once like this, and is not copied. */
+  sealParts(plaintext: Uint8Array): [iv: Buffer, ciphertext: Buffer, mac: Buffer] {
+    const iv = this.#nextIv()
+    const body = createCipheriv('aes-256-ctr', this.#encrypt, iv).update(plaintext)
+    const mac = Buffer.allocUnsafeSlow(MAC_BYTES)
+    sodium.crypto_onetimeauth(mac, body, this.#prepareKey(iv))
+    // In memory of its own, which may be handed to another thread.
+    return [Buffer.allocUnsafeSlow(IV_BYTES).fill(iv), body, mac]
+  }
+
   /** Writes `plaintext.length + SEAL_BYTES` bytes at `offset`; returns the offset after them. */
   sealInto(plaintext: Uint8Array, out: Buffer, offset: number): number {
     const iv = this.#nextIv()

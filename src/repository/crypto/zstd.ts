@@ -64,7 +64,8 @@ interface HandleOwner {
   readonly _writeState: Uint32Array
 }
 
-const KEEP_SCRATCH_BYTES = 5 * 1024 * 1024
+/** A log file of PostgreSQL, and what it needs more when it can't be compressed. Only what is written takes memory. */
+const KEEP_SCRATCH_BYTES = 17 * 1024 * 1024
 
 class HandleZstd implements Zstd {
   readonly #compressors = new Map<Compression, NativeContext>()

@@ -1,12 +1,12 @@
 import { randomBytes } from 'node:crypto'
 import { beforeEach, expect, it } from 'vitest'
+import { makeWalStore } from '../../../test/helpers/wal-store.ts'
 import { isAppError } from '../../base/errors.ts'
 import { systemRandom } from '../../base/random.ts'
 import { MemoryStorage } from '../../storage/memory/memory-storage.ts'
-import { Cipher } from '../crypto/cipher.ts'
 import { randomKeys } from '../crypto/password.ts'
 import type { WalContent } from '../repository.ts'
-import { SealedWalStore } from './wal-store.ts'
+import type { SealedWalStore } from './wal-store.ts'
 
 const SYSTEM = '7401234567890123456'
 const SEGMENT = '0000000100000000000000AB'
@@ -16,7 +16,7 @@ let store: SealedWalStore
 
 beforeEach(() => {
   storage = new MemoryStorage()
-  store = new SealedWalStore(storage, new Cipher(randomKeys(systemRandom)))
+  store = makeWalStore(storage, randomKeys(systemRandom))
 })
 
 const content = (name: string, bytes: Buffer): WalContent => ({

@@ -3,7 +3,8 @@ import { parseWalFileName, type WalFile } from '../../model/wal.ts'
 import type { Storage, StoredObject } from '../../storage/storage.ts'
 import type { Cipher } from '../crypto/cipher.ts'
 import type { StoredWal, WalContent, WalHeader, WalStore } from '../repository.ts'
-import { openWal, openWalHeader, sealWal } from './wal-object.ts'
+import type { WorkerPool } from '../workers/pool.ts'
+import { openWalHeader, type WalPlace } from './wal-object.ts'
 
 const ROOT = 'wal/'
 
@@ -11,10 +12,12 @@ const ROOT = 'wal/'
 export class SealedWalStore implements WalStore {
   readonly #storage: Storage
   readonly #cipher: Cipher
+  readonly #workers: WorkerPool
 
-  constructor(storage: Storage, cipher: Cipher) {
+  constructor(storage: Storage, { cipher, workers }: { readonly cipher: Cipher; readonly workers: WorkerPool }) {
     this.#storage = storage
     this.#cipher = cipher
+    this.#workers = workers
   }
 
   get location(): string {
@@ -26,7 +29,7 @@ export class SealedWalStore implements WalStore {
     const key = keyOf(content.systemIdentifier, file)
     if (file.kind === 'partial') return await this.#savePartial(key, content, signal)
     if (await this.#storage.find(key, { signal })) return await this.#requireSame(key, content, signal)
-    const sealed = await sealWal(content, this.#cipher)
+    const sealed = await this.#workers.sealWal(content)
     try {
       await this.#storage.save(key, sealed, { ifAbsent: true, signal })
     } catch (error) {
@@ -44,7 +47,7 @@ export class SealedWalStore implements WalStore {
   ): Promise<{ readonly header: WalHeader; readonly bytes: Buffer } | undefined> {
     const key = keyOf(systemIdentifier, requireWalFile(name))
     const sealed = await this.#load(key, signal)
-    return sealed && (await openWal(sealed, { key, name, systemIdentifier }, this.#cipher))
+    return sealed && (await this.#open(sealed, { key, name, systemIdentifier }))
   }
 
   async findHeader(systemIdentifier: string, name: string, signal?: AbortSignal): Promise<WalHeader | undefined> {
@@ -77,24 +80,26 @@ export class SealedWalStore implements WalStore {
     if (await this.#storage.find(key.slice(0, -'.partial'.length), { signal })) return 'same'
     const there = await this.#load(key, signal)
     if (there !== undefined) {
-      const { bytes } = await openWal(there, { key, ...content }, this.#cipher)
+      const { name, systemIdentifier } = content
+      const { bytes } = await this.#open(there, { key, name, systemIdentifier })
       const longer = whichGoesOn(bytes, content.bytes)
       if (longer === undefined) throw conflict(content.name, this.location)
       if (longer === 'old') return 'same'
     }
-    await this.#storage.save(key, await sealWal(content, this.#cipher), { signal })
+    await this.#storage.save(key, await this.#workers.sealWal(content), { signal })
     return 'stored'
   }
 
   async #requireSame(key: string, content: WalContent, signal: AbortSignal | undefined): Promise<'stored' | 'same'> {
     const { name, systemIdentifier } = content
-    const { bytes } = await openWal(
-      await this.#storage.load(key, { signal }),
-      { key, name, systemIdentifier },
-      this.#cipher,
-    )
+    const { bytes } = await this.#open(await this.#storage.load(key, { signal }), { key, name, systemIdentifier })
     if (bytes.equals(content.bytes)) return 'same'
     throw conflict(name, this.location)
+  }
+
+  async #open(sealed: Buffer, place: WalPlace): Promise<{ readonly header: WalHeader; readonly bytes: Buffer }> {
+    const { header, bytes } = await this.#workers.openWal(sealed, place)
+    return { header, bytes: Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength) }
   }
 
   async #load(key: string, signal: AbortSignal | undefined): Promise<Buffer | undefined> {

@@ -5,8 +5,10 @@ import type { Zstd } from '../crypto/zstd.ts'
 import type { KeyMaterial } from '../format/key-file.ts'
 import { runSiftJob, type SiftJob, type SiftOutcome } from '../prune/sift-job.ts'
 import { type OpenJob, type OpenOutcome, runOpenJob } from '../read/open-job.ts'
+import type { WalContent } from '../repository.ts'
 import { type CompareJob, runCompareJob } from '../restore/compare-job.ts'
 import { runWriteJob, type WriteJob, type WriteOutcome } from '../restore/write-job.ts'
+import { type OpenedWal, openWal, sealWal, type WalPlace } from '../wal/wal-object.ts'
 import { type CutJob, type CutOutcome, type Cuts, runCutJob } from '../write/cut-job.ts'
 import { type IndexJob, type IndexOutcome, runIndexJob } from '../write/index-job.ts'
 import { type ReadJob, runReadJob } from '../write/read-job.ts'
@@ -31,6 +33,8 @@ export interface Jobs {
   compare: { job: CompareJob; outcome: Uint8Array }
   verify: { job: VerifyJob; outcome: VerifyOutcome }
   sift: { job: SiftJob; outcome: SiftOutcome }
+  sealWal: { job: WalContent; outcome: readonly Uint8Array[] }
+  openWal: { job: { readonly sealed: Uint8Array; readonly place: WalPlace }; outcome: OpenedWal }
 }
 
 export type JobName = keyof Jobs
@@ -103,6 +107,14 @@ const handlers: Handlers = {
   },
   sift: (job, { cipher, zstd }) => {
     const outcome = runSiftJob(job, cipher, zstd)
+    return answer(outcome, outcome.bytes)
+  },
+  sealWal: (job, { cipher, zstd }) => {
+    const sealed = sealWal(job, cipher, zstd)
+    return answer(sealed, ...sealed)
+  },
+  openWal: ({ sealed, place }, { cipher, zstd }) => {
+    const outcome = openWal(sealed, place, cipher, zstd)
     return answer(outcome, outcome.bytes)
   },
 }

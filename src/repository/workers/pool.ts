@@ -2,6 +2,8 @@ import { availableParallelism } from 'node:os'
 import { Cipher } from '../crypto/cipher.ts'
 import { openZstd } from '../crypto/zstd.ts'
 import type { KeyMaterial } from '../format/key-file.ts'
+import type { WalContent } from '../repository.ts'
+import type { OpenedWal, WalPlace } from '../wal/wal-object.ts'
 import { createWorkerState, type JobName, type Jobs, transferable } from './jobs.ts'
 import { InlineLane, type Lane, ThreadLane } from './lane.ts'
 
@@ -65,6 +67,16 @@ export class WorkerPool {
     return this.run('sift', job, job.bytes)
   }
 
+  /** Memory that threads share is not copied on the way. */
+  sealWal(content: WalContent): Promise<readonly Uint8Array[]> {
+    return this.#chooseForWal(content.bytes.length).run('sealWal', content, [])
+  }
+
+  /** `sealed` is handed over. */
+  openWal(sealed: Uint8Array, place: WalPlace): Promise<OpenedWal> {
+    return this.#chooseForWal(sealed.length).run('openWal', { sealed, place }, transferable([sealed]))
+  }
+
   /** Gives a saved pack's memory back to the thread that made it. */
   recycle(thread: number, body: Uint8Array): void {
     const lane = this.#lanes.find(candidate => candidate.thread === thread)
@@ -90,6 +102,13 @@ export class WorkerPool {
 
   async close(): Promise<void> {
     await Promise.all(this.#threads.map(thread => thread.close()))
+  }
+
+  /** The first log file is done here: alone it takes less time than a thread takes to start. */
+  #chooseForWal(bytes: number): Lane {
+    if (this.#inlineBytes > 0) return this.leastBusyThread()
+    this.#inlineBytes += Math.max(1, bytes)
+    return this.#inlineLane()
   }
 
   #choose(bytes: number): Lane {
