@@ -342,11 +342,15 @@ export interface WalStore {
    * throws `storage-exists` and changes nothing. A `.partial` may be followed by one that goes on where it ended.
    */
   save(content: WalContent, signal?: AbortSignal): Promise<'stored' | 'same'>
-  /** A file's content, or undefined when it is not there. `damaged` when it is not what was stored. */
+  /**
+   * A file's content, or undefined when it is not there. `damaged` when it is not what was stored.
+   * @param into memory that threads share: where it is long enough, the content is put there
+   */
   find(
     systemIdentifier: string,
     name: string,
     signal?: AbortSignal,
+    into?: Buffer,
   ): Promise<{ readonly header: WalHeader; readonly bytes: Buffer } | undefined>
   findHeader(systemIdentifier: string, name: string, signal?: AbortSignal): Promise<WalHeader | undefined>
   /** All files of a cluster, in no order. Objects that are none of ours are passed over. */

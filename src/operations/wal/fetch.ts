@@ -4,6 +4,7 @@ import { forEachLimit } from '../../base/concurrency.ts'
 import { ERROR_CODES } from '../../base/error-codes.ts'
 import { AppError, isAppError, messageOf, systemCode } from '../../base/errors.ts'
 import type { Logger } from '../../base/logger.ts'
+import { SharedMemory } from '../../base/shared-memory.ts'
 import { segmentName, segmentOf } from '../../model/wal.ts'
 import type { WalStore } from '../../repository/index.ts'
 import type { WalSpool } from './spool.ts'
@@ -92,13 +93,16 @@ async function fetchAhead(request: WalFetch, [store]: readonly WalStore[], segme
     segmentName({ timeline, number: number + BigInt(i + 1) }, segmentBytes),
   )
   await spool.keepOnly(new Set(names))
+  const memory = new SharedMemory()
   let ended = false
   await forEachLimit(names, AT_ONCE, async name => {
     if (ended || (await spool.has(name))) return
     try {
-      const found = await store.find(systemIdentifier, name, signal)
+      const into = memory.take(segmentBytes)
+      const found = await store.find(systemIdentifier, name, signal, into)
       if (found) await spool.put(name, found.bytes)
       else ended = true
+      memory.give(into)
     } catch (error) {
       // It will be asked for by itself, and then its failure is said.
       ended = true

@@ -3,11 +3,12 @@ import { dirname, join } from 'node:path'
 import { forEachLimit } from '../../base/concurrency.ts'
 import { messageOf } from '../../base/errors.ts'
 import type { Logger } from '../../base/logger.ts'
+import { SharedMemory } from '../../base/shared-memory.ts'
 import { parseWalFileName } from '../../model/wal.ts'
 import type { WalStore } from '../../repository/index.ts'
 import { fileState } from './note-place.ts'
 import type { WalSpool } from './spool.ts'
-import { readWalFile, requireWalName, WalMemory } from './wal-file.ts'
+import { readWalFile, requireWalName } from './wal-file.ts'
 
 export interface WalPush {
   /** Every one of them gets the file. Not asked for when a note says that the file is stored. */
@@ -42,7 +43,7 @@ export async function pushWal(request: WalPush): Promise<WalPushResult> {
   if (await spool?.takeNote(path, name)) return { name, outcome: 'same', ahead: 0 }
   const stores = await request.openStores()
   const ahead = spool === undefined ? [] : await listWaiting(path, name)
-  const memory = new WalMemory()
+  const memory = new SharedMemory()
   let outcome: 'stored' | 'same' = 'same'
   let stored = 0
   await forEachLimit([name, ...ahead], AT_ONCE, async next => {
@@ -68,7 +69,7 @@ async function store(
   request: WalPush,
   stores: readonly WalStore[],
   path: string,
-  memory: WalMemory,
+  memory: SharedMemory,
 ): Promise<'stored' | 'same'> {
   const content = await readWalFile(path, request.systemIdentifier, memory)
   let outcome: 'stored' | 'same' = 'same'

@@ -3,9 +3,10 @@ import { join } from 'node:path'
 import type { Clock } from '../../base/clock.ts'
 import { isAppError, messageOf } from '../../base/errors.ts'
 import type { Logger } from '../../base/logger.ts'
+import { SharedMemory } from '../../base/shared-memory.ts'
 import { parseWalFileName, type WalFile } from '../../model/wal.ts'
 import type { WalContent, WalStore } from '../../repository/index.ts'
-import { readWalFile, WalMemory } from './wal-file.ts'
+import { readWalFile } from './wal-file.ts'
 
 export interface ShipRequest {
   /** Where files of the log come in. */
@@ -36,7 +37,7 @@ const LONGEST_PAUSE_MS = 60_000
 export class WalShipper {
   readonly #request: ShipRequest
   readonly #stored = new Set<string>()
-  readonly #memory = new WalMemory()
+  readonly #memory = new SharedMemory()
   #storedFiles = 0
   #newest: string | undefined
   #lastPartial = ''

@@ -1,6 +1,7 @@
 import { open, readFile } from 'node:fs/promises'
 import { basename, join } from 'node:path'
 import { AppError, messageOf, systemCode } from '../../base/errors.ts'
+import type { SharedMemory } from '../../base/shared-memory.ts'
 import { parseSegmentHeader, parseWalFileName, segmentOf, systemIdentifierOf, type WalFile } from '../../model/wal.ts'
 import type { WalContent } from '../../repository/index.ts'
 
@@ -25,32 +26,13 @@ export async function findSystemIdentifier(dataDir: string): Promise<string | un
 }
 
 /**
- * For what is read of log files. Shared with the threads that seal it, so that nobody copies it; and used again, for such
- * memory is free only when each of them has let go of it.
- */
-export class WalMemory {
-  readonly #free: ArrayBufferLike[] = []
-
-  take(bytes: number): Buffer {
-    const found = this.#free.pop()
-    const memory = found !== undefined && found.byteLength >= bytes ? found : new SharedArrayBuffer(bytes)
-    return Buffer.from(memory, 0, bytes)
-  }
-
-  /** Nobody looks at it any more. */
-  give({ buffer }: Uint8Array): void {
-    this.#free.push(buffer)
-  }
-}
-
-/**
  * Reads a log file and makes sure that it is what its name says. `systemIdentifier`: of the cluster that it should be
  * of, where it is known.
  */
 export async function readWalFile(
   path: string,
   systemIdentifier: string | undefined,
-  memory: WalMemory,
+  memory: SharedMemory,
 ): Promise<WalContent> {
   const file = requireWalName(path)
   const { bytes, writtenAt } = await read(path, memory)
@@ -70,7 +52,7 @@ export async function readWalFile(
   return { name: file.name, systemIdentifier: identifier, bytes, writtenAt, segmentBytes: header?.segmentBytes }
 }
 
-async function read(path: string, memory: WalMemory): Promise<{ bytes: Buffer; writtenAt: Date }> {
+async function read(path: string, memory: SharedMemory): Promise<{ bytes: Buffer; writtenAt: Date }> {
   try {
     const file = await open(path, 'r')
     try {

@@ -13,8 +13,11 @@ export interface Compression {
 export interface Zstd {
   /** One frame with its content size in the header. A context is kept for each `how`, so these should be constants. */
   compress(plaintext: Uint8Array, how: Compression): Buffer
-  /** The content of a frame, or undefined when it is damaged or larger than `limitBytes`. */
-  decompress(frame: Uint8Array, limitBytes: number): Buffer | undefined
+  /**
+   * The content of a frame, or undefined when it is damaged or larger than `limitBytes`. It is in `into`, if that is given
+   * and large enough.
+   */
+  decompress(frame: Uint8Array, limitBytes: number, into?: Buffer): Buffer | undefined
 }
 
 /**
@@ -34,10 +37,11 @@ let handlesWork: boolean | undefined
 /** The public interface only; correct everywhere. */
 export const publicZstd: Zstd = {
   compress: (plaintext, how) => zstdCompressSync(plaintext, { params: parameters(how) }),
-  decompress(frame, limitBytes) {
+  decompress(frame, limitBytes, into) {
     try {
       const out = zstdDecompressSync(frame, { maxOutputLength: Math.max(limitBytes, 1) })
-      return out.length <= limitBytes ? out : undefined
+      if (out.length > limitBytes) return undefined
+      return into && into.length >= out.length ? into.subarray(0, out.copy(into)) : out
     } catch {
       return undefined
     }
@@ -81,19 +85,19 @@ class HandleZstd implements Zstd {
     return publicZstd.compress(plaintext, how)
   }
 
-  decompress(frame: Uint8Array, limitBytes: number): Buffer | undefined {
+  decompress(frame: Uint8Array, limitBytes: number, into?: Buffer): Buffer | undefined {
     const bytes = Buffer.from(frame.buffer, frame.byteOffset, frame.byteLength)
     const size = plainFrameSize(bytes)
-    if (size === undefined || size === 0) return publicZstd.decompress(frame, limitBytes)
+    if (size === undefined || size === 0) return publicZstd.decompress(frame, limitBytes, into)
     if (size > limitBytes) return undefined
     this.#decompressor ??= NativeContext.open(createZstdDecompress())
-    const out = this.#room(size)
+    const out = into && into.length >= size ? into : this.#room(size)
     const written = this.#decompressor?.run(constants.ZSTD_e_continue, bytes, out.subarray(0, size))
     if (written === size) return out.subarray(0, size)
     // The context may hold a half-read frame now.
     this.#decompressor?.close()
     this.#decompressor = undefined
-    return publicZstd.decompress(frame, limitBytes)
+    return publicZstd.decompress(frame, limitBytes, into)
   }
 
   #compressor(how: Compression): NativeContext | undefined {

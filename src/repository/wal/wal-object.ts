@@ -73,16 +73,25 @@ function plaintextMemory(bytes: number): Buffer {
   return plaintextBuffer.subarray(0, bytes)
 }
 
-/** Opens an object; `damaged` when it is not what was stored under this name. Runs in a worker, as `sealWal`. */
-export function openWal(sealed: Uint8Array, place: WalPlace, cipher: Cipher, zstd: Zstd): OpenedWal {
+/** Runs in a worker, as `sealWal`. */
+export interface OpenWalJob {
+  readonly sealed: Uint8Array
+  readonly place: WalPlace
+  /** Memory for the content; where it is too short, other memory is used. */
+  readonly into: Uint8Array | undefined
+}
+
+/** Opens an object; `damaged` when it is not what was stored under this name. */
+export function openWal({ sealed, place, into }: OpenWalJob, cipher: Cipher, zstd: Zstd): OpenedWal {
   const { head, frame } = openHeader(sealed, place, cipher)
-  const bytes = zstd.decompress(frame, head.sizeBytes)
+  const memory = into && Buffer.from(into.buffer, into.byteOffset, into.byteLength)
+  const bytes = zstd.decompress(frame, head.sizeBytes, memory)
   if (bytes === undefined) throw damaged(place.key, 'its content can not be decompressed')
   if (bytes.length !== head.sizeBytes || hash('sha256', bytes) !== head.sha256) {
     throw damaged(place.key, 'its content is not what was stored')
   }
   // The codec's own memory is used again for the next one.
-  return { header: head, bytes: Uint8Array.from(bytes) }
+  return { header: head, bytes: memory && bytes.buffer === memory.buffer ? bytes : Uint8Array.from(bytes) }
 }
 
 /** The header alone, without decompressing the content. */

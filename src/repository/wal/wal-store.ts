@@ -44,10 +44,11 @@ export class SealedWalStore implements WalStore {
     systemIdentifier: string,
     name: string,
     signal?: AbortSignal,
+    into?: Buffer,
   ): Promise<{ readonly header: WalHeader; readonly bytes: Buffer } | undefined> {
     const key = keyOf(systemIdentifier, requireWalFile(name))
     const sealed = await this.#load(key, signal)
-    return sealed && (await this.#open(sealed, { key, name, systemIdentifier }))
+    return sealed && (await this.#open(sealed, { key, name, systemIdentifier }, into))
   }
 
   async findHeader(systemIdentifier: string, name: string, signal?: AbortSignal): Promise<WalHeader | undefined> {
@@ -97,8 +98,12 @@ export class SealedWalStore implements WalStore {
     throw conflict(name, this.location)
   }
 
-  async #open(sealed: Buffer, place: WalPlace): Promise<{ readonly header: WalHeader; readonly bytes: Buffer }> {
-    const { header, bytes } = await this.#workers.openWal(sealed, place)
+  async #open(
+    sealed: Buffer,
+    place: WalPlace,
+    into?: Buffer,
+  ): Promise<{ readonly header: WalHeader; readonly bytes: Buffer }> {
+    const { header, bytes } = await this.#workers.openWal({ sealed, place, into })
     return { header, bytes: Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength) }
   }
 

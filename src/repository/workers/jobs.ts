@@ -8,7 +8,7 @@ import { type OpenJob, type OpenOutcome, runOpenJob } from '../read/open-job.ts'
 import type { WalContent } from '../repository.ts'
 import { type CompareJob, runCompareJob } from '../restore/compare-job.ts'
 import { runWriteJob, type WriteJob, type WriteOutcome } from '../restore/write-job.ts'
-import { type OpenedWal, openWal, sealWal, type WalPlace } from '../wal/wal-object.ts'
+import { type OpenedWal, type OpenWalJob, openWal, sealWal } from '../wal/wal-object.ts'
 import { type CutJob, type CutOutcome, type Cuts, runCutJob } from '../write/cut-job.ts'
 import { type IndexJob, type IndexOutcome, runIndexJob } from '../write/index-job.ts'
 import { type ReadJob, runReadJob } from '../write/read-job.ts'
@@ -34,7 +34,7 @@ export interface Jobs {
   verify: { job: VerifyJob; outcome: VerifyOutcome }
   sift: { job: SiftJob; outcome: SiftOutcome }
   sealWal: { job: WalContent; outcome: readonly Uint8Array[] }
-  openWal: { job: { readonly sealed: Uint8Array; readonly place: WalPlace }; outcome: OpenedWal }
+  openWal: { job: OpenWalJob; outcome: OpenedWal }
 }
 
 export type JobName = keyof Jobs
@@ -113,8 +113,8 @@ const handlers: Handlers = {
     const sealed = sealWal(job, cipher, zstd)
     return answer(sealed, ...sealed)
   },
-  openWal: ({ sealed, place }, { cipher, zstd }) => {
-    const outcome = openWal(sealed, place, cipher, zstd)
+  openWal: (job, { cipher, zstd }) => {
+    const outcome = openWal(job, cipher, zstd)
     return answer(outcome, outcome.bytes)
   },
 }
@@ -139,7 +139,8 @@ function answer<Outcome>(outcome: Outcome, ...views: readonly ArrayBufferView[])
   return { outcome, transfer: transferable(views) }
 }
 
-/** The views' buffers, but for the one that small Buffers share. */
+/** The views' buffers, but for the one that small Buffers share and for those that threads share. */
 export function transferable(views: readonly ArrayBufferView[]): ArrayBufferLike[] {
-  return [...new Set(views.map(view => view.buffer))].filter(buffer => !isMarkedAsUntransferable(buffer))
+  const buffers = new Set(views.map(view => view.buffer))
+  return [...buffers].filter(buffer => buffer instanceof ArrayBuffer && !isMarkedAsUntransferable(buffer))
 }

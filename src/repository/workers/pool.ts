@@ -3,7 +3,7 @@ import { Cipher } from '../crypto/cipher.ts'
 import { openZstd } from '../crypto/zstd.ts'
 import type { KeyMaterial } from '../format/key-file.ts'
 import type { WalContent } from '../repository.ts'
-import type { OpenedWal, WalPlace } from '../wal/wal-object.ts'
+import type { OpenedWal, OpenWalJob } from '../wal/wal-object.ts'
 import { createWorkerState, type JobName, type Jobs, transferable } from './jobs.ts'
 import { InlineLane, type Lane, ThreadLane } from './lane.ts'
 
@@ -73,8 +73,8 @@ export class WorkerPool {
   }
 
   /** `sealed` is handed over. */
-  openWal(sealed: Uint8Array, place: WalPlace): Promise<OpenedWal> {
-    return this.#chooseForWal(sealed.length).run('openWal', { sealed, place }, transferable([sealed]))
+  openWal(job: OpenWalJob): Promise<OpenedWal> {
+    return this.#chooseForWal(job.sealed.length).run('openWal', job, transferable([job.sealed]))
   }
 
   /** Gives a saved pack's memory back to the thread that made it. */
