@@ -1,4 +1,5 @@
 import { type Cipheriv, createCipheriv, createSecretKey, type KeyObject } from 'node:crypto'
+import { freeMemory } from '../../base/free-memory.ts'
 import { type Random, systemRandom } from '../../base/random.ts'
 import type { KeyMaterial } from '../format/key-file.ts'
 import { SEAL_BYTES } from '../format/pack-header.ts'
@@ -51,7 +52,9 @@ export class Cipher {
     const bodyAt = offset + IV_BYTES
     const macAt = bodyAt + plaintext.length
     out.set(iv, offset)
-    out.set(createCipheriv('aes-256-ctr', this.#encrypt, iv).update(plaintext), bodyAt)
+    const ciphertext = createCipheriv('aes-256-ctr', this.#encrypt, iv).update(plaintext)
+    out.set(ciphertext, bodyAt)
+    freeMemory(ciphertext)
     const key = this.#prepareKey(iv)
     sodium.crypto_onetimeauth(out.subarray(macAt, macAt + MAC_BYTES), out.subarray(bodyAt, macAt), key)
     return macAt + MAC_BYTES

@@ -1,4 +1,5 @@
 import { hash } from 'node:crypto'
+import { freeMemory } from '../../base/free-memory.ts'
 import type { Id } from '../../model/node.ts'
 import type { Cipher } from '../crypto/cipher.ts'
 import type { Zstd } from '../crypto/zstd.ts'
@@ -20,6 +21,7 @@ export function openBlob(
   const stored = cipher.open(sealed)
   if (stored === undefined) throw invalid(subject, 'its seal is broken')
   const plaintext = blob.uncompressedLength === undefined ? stored : zstd.decompress(stored, blob.uncompressedLength)
+  if (plaintext !== stored) freeMemory(stored)
   if (plaintext === undefined) throw invalid(subject, 'it cannot be decompressed')
   if (blobId(plaintext) !== blob.id) throw invalid(subject, 'its content has another id')
   return plaintext

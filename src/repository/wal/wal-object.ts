@@ -1,6 +1,7 @@
 import { hash } from 'node:crypto'
 import { z } from 'zod'
 import { AppError } from '../../base/errors.ts'
+import { freeMemory } from '../../base/free-memory.ts'
 import type { Cipher } from '../crypto/cipher.ts'
 import type { Compression, Zstd } from '../crypto/zstd.ts'
 import type { WalContent, WalHeader } from '../repository.ts'
@@ -83,9 +84,12 @@ export interface OpenWalJob {
 
 /** Opens an object; `damaged` when it is not what was stored under this name. */
 export function openWal({ sealed, place, into }: OpenWalJob, cipher: Cipher, zstd: Zstd): OpenedWal {
-  const { head, frame } = openHeader(sealed, place, cipher)
+  const { head, plain, frame } = openHeader(sealed, place, cipher)
   const memory = into && Buffer.from(into.buffer, into.byteOffset, into.byteLength)
   const bytes = zstd.decompress(frame, head.sizeBytes, memory)
+  // The sealed object and what came out of it, several megabytes each.
+  freeMemory(plain)
+  freeMemory(sealed)
   if (bytes === undefined) throw damaged(place.key, 'its content can not be decompressed')
   if (bytes.length !== head.sizeBytes || hash('sha256', bytes) !== head.sha256) {
     throw damaged(place.key, 'its content is not what was stored')
@@ -99,7 +103,11 @@ export function openWalHeader(sealed: Uint8Array, place: WalPlace, cipher: Ciphe
   return openHeader(sealed, place, cipher).head
 }
 
-function openHeader(sealed: Uint8Array, place: WalPlace, cipher: Cipher): { head: WalHeader; frame: Buffer } {
+function openHeader(
+  sealed: Uint8Array,
+  place: WalPlace,
+  cipher: Cipher,
+): { head: WalHeader; plain: Buffer; frame: Buffer } {
   const plain = cipher.open(sealed)
   if (plain === undefined) throw damaged(place.key, 'it was not sealed with the key of this repository, or changed')
   const headBytes = plain.length >= FIXED_BYTES ? plain.readUInt32LE(MAGIC.length) : 0
@@ -111,7 +119,7 @@ function openHeader(sealed: Uint8Array, place: WalPlace, cipher: Cipher): { head
   if (head.data.name !== place.name || head.data.systemIdentifier !== place.systemIdentifier) {
     throw damaged(place.key, `it holds ${head.data.name} of cluster ${head.data.systemIdentifier}`)
   }
-  return { head: head.data, frame: plain.subarray(end) }
+  return { head: head.data, plain, frame: plain.subarray(end) }
 }
 
 function parseJson(text: string): unknown {

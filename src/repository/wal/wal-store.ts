@@ -1,6 +1,7 @@
 import { AppError, isAppError } from '../../base/errors.ts'
+import { freeMemory } from '../../base/free-memory.ts'
 import { parseWalFileName, type WalFile } from '../../model/wal.ts'
-import type { Storage, StoredObject } from '../../storage/storage.ts'
+import type { SaveOptions, Storage, StoredObject } from '../../storage/storage.ts'
 import type { Cipher } from '../crypto/cipher.ts'
 import type { StoredWal, WalContent, WalHeader, WalStore } from '../repository.ts'
 import type { WorkerPool } from '../workers/pool.ts'
@@ -29,9 +30,8 @@ export class SealedWalStore implements WalStore {
     const key = keyOf(content.systemIdentifier, file)
     if (file.kind === 'partial') return await this.#savePartial(key, content, signal)
     if (await this.#storage.find(key, { signal })) return await this.#requireSame(key, content, signal)
-    const sealed = await this.#workers.sealWal(content)
     try {
-      await this.#storage.save(key, sealed, { ifAbsent: true, signal })
+      await this.#seal(key, content, { ifAbsent: true, signal })
     } catch (error) {
       if (!isAppError(error, 'storage-exists')) throw error
       return await this.#requireSame(key, content, signal)
@@ -87,8 +87,14 @@ export class SealedWalStore implements WalStore {
       if (longer === undefined) throw conflict(content.name, this.location)
       if (longer === 'old') return 'same'
     }
-    await this.#storage.save(key, await this.#workers.sealWal(content), { signal })
+    await this.#seal(key, content, { signal })
     return 'stored'
+  }
+
+  async #seal(key: string, content: WalContent, options: SaveOptions): Promise<void> {
+    const sealed = await this.#workers.sealWal(content)
+    await this.#storage.save(key, sealed, options)
+    for (const part of sealed) freeMemory(part)
   }
 
   async #requireSame(key: string, content: WalContent, signal: AbortSignal | undefined): Promise<'stored' | 'same'> {
