@@ -54,19 +54,37 @@ export async function restoreDatabase(request: RestoreRequest): Promise<RestoreO
 async function restoreInto(request: RestoreRequest, target: Target, node: TreeNode): Promise<RestoreOutcome> {
   const interrupted = await readMarker(target)
   requireLeave(request, target, interrupted)
-  // Started now, so that it is up when the checks need it.
-  const session = new Session(request.signal)
   try {
-    // With a last word before the change, whoever uses the target may be sent away by then.
-    if (request.beforeChange === undefined) await requireFree(target, session)
-    else await requirePartialFree(target)
-    const restoring = { request, target, node, session }
+    const restoring = { request, target, node }
     const inPlace = target.existing !== undefined && request.delta && !request.mask
-    const done = inPlace ? await rewriteInPlace(restoring) : await writeBeside(restoring)
+    const done = inPlace ? await restoreInPlace(restoring) : await withSession(restoring, writeBeside)
     const findings = interrupted === undefined ? [] : [resumed(target, interrupted)]
     return { ...done, target: target.path, files: 1, findings: [...findings, ...done.findings] }
   } catch (error) {
     throw targetError(error, target.path)
+  }
+}
+
+/** What comes before the change may be a backup: the session's process starts only when that is done. */
+async function restoreInPlace(restoring: Omit<Restoring, 'session'>): Promise<Done> {
+  const { request, target } = restoring
+  if (request.beforeChange !== undefined) {
+    await requirePartialFree(target)
+    await request.beforeChange()
+  }
+  return await withSession(restoring, async started => {
+    await requireFree(target, started.session)
+    return await rewriteInPlace(started)
+  })
+}
+
+async function withSession(
+  restoring: Omit<Restoring, 'session'>,
+  work: (restoring: Restoring) => Promise<Done>,
+): Promise<Done> {
+  const session = new Session(restoring.request.signal)
+  try {
+    return await work({ ...restoring, session })
   } finally {
     await session.close()
   }
@@ -109,6 +127,9 @@ interface Done extends RestoredBytes {
  * new one; the partial file stays, and the next restore goes on with it.
  */
 async function writeBeside({ request, target, node, session }: Restoring): Promise<Done> {
+  // With a last word before the change, whoever uses the target may be sent away by then.
+  if (request.beforeChange === undefined) await requireFree(target, session)
+  else await requirePartialFree(target)
   const written = request.mask
     ? await writeMasked({ request, mask: request.mask, target, node, session })
     : await writePartial(request, target, node)
@@ -143,7 +164,6 @@ async function writePartial(request: RestoreRequest, target: Target, node: TreeN
  * is there we refuse to back the file up, and the next restore into it with `force` completes it.
  */
 async function rewriteInPlace({ request, target, node, session }: Restoring): Promise<Done> {
-  await prepareChange(request, target, session)
   await writeMarker(target, request.snapshot.id)
   await moveSidecars(target)
   await syncFolder(target)
