@@ -126,9 +126,10 @@ function makeCall(values: Values, surroundings: Surroundings, { settles, onOpen 
   }
 }
 
-async function printText({ text }: Output, call: Call): Promise<void> {
-  if (typeof text === 'string' || text instanceof Uint8Array) return call.terminal.print(text)
-  for await (const part of text) await call.terminal.print(part)
+async function printText({ text, problems }: Output, call: Call): Promise<void> {
+  const parts = typeof text === 'string' || text instanceof Uint8Array ? [text] : text
+  for await (const part of parts) await call.terminal.print(part)
+  if (problems) call.terminal.stderr.write(problems)
 }
 
 function progressStyle(values: Values, terminal: Terminal): ProgressStyle {

@@ -65,6 +65,8 @@ export interface Call {
 export interface Output {
   readonly json: unknown
   readonly text: string | Uint8Array | Iterable<string | Uint8Array> | AsyncIterable<string | Uint8Array>
+  /** What could not be done, for people: to stderr, after the text. */
+  readonly problems?: string
   /** Default 0. */
   readonly exitCode?: number
 }

@@ -209,7 +209,7 @@ export const JSON_OUTPUTS: Readonly<Record<string, z.ZodType>> = {
     passed: z.boolean().describe('all of them'),
     verified: z.array(z.union([verified, notVerified])).describe('one for each recovery point'),
   }),
-  report: z.union([reportSchema, z.array(reportSchema).describe('with --list: newest first')]),
+  report: z.union([reportSchema, z.array(reportSchema).describe('with --list: oldest first')]),
   ls: z.strictObject({ ...snapshotPlace, entries: z.array(listedEntry) }),
   cat: z.union([
     z.strictObject({

@@ -151,11 +151,18 @@ describeWithPostgres('databases, from the command line', { timeout: 120_000 }, (
     const folder = join(workspace.repository, 'data')
     const packs = readdirSync(folder, { recursive: true, encoding: 'utf8' }).map(name => join(folder, name))
     const files = packs.filter(name => statSync(name).isFile())
-    const [largest = ''] = files.toSorted((a, b) => statSync(b).size - statSync(a).size)
-    const bytes = readFileSync(largest)
-    const at = Math.floor(bytes.length / 2)
-    bytes[at] = (bytes[at] ?? 0) ^ 1
-    writeFileSync(largest, bytes)
+    // Which of the packs has the newest dump in its middle depends on the random numbers of the chunker.
+    const flip = (file: string): void => {
+      const bytes = readFileSync(file)
+      const at = Math.floor(bytes.length / 2)
+      bytes[at] = (bytes[at] ?? 0) ^ 1
+      writeFileSync(file, bytes)
+    }
+    for (const file of files.toSorted((a, b) => statSync(b).size - statSync(a).size)) {
+      flip(file)
+      if ((await workspace.try('verify', 'shop')).code === 22) break
+      flip(file)
+    }
     for (const level of ['checked', 'restored']) {
       const result = await workspace.try('verify', 'shop', '--level', level, '--json')
       expect(result.code, result.stderr).toBe(22)

@@ -142,7 +142,7 @@ describeWithPostgres('logical backup of databases', () => {
     await held.close()
     expect(await stateOf(other, 'live')).toEqual(await stateOf(test, 'chinook'))
     const kept = /now called (\S+)$/.exec(outcome.findings[0]?.message ?? '')?.[1] ?? ''
-    expect(kept).toMatch(/^live_before_\d{8}_\d{6}$/)
+    expect(kept).toMatch(/^live_before_\d{8}_\d{6}_[0-9a-f]{8}$/)
     expect(await other.query(kept, `SELECT name FROM artist WHERE name = 'after'`)).toHaveLength(1)
     expect((await databasesOf(other)).filter(name => name.includes('_lifeboat_'))).toEqual([])
   })

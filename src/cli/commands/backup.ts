@@ -8,7 +8,7 @@ import { BACKUP_TYPES, type BackupType } from '../../model/manifest.ts'
 import { SHORT_ID_DIGITS } from '../../model/recovery-point.ts'
 import type { BackupProgress, BackupResult } from '../../operations/backup/backup.ts'
 import type { Source } from '../../sources/source.ts'
-import type { Call, Command, Output } from '../command.ts'
+import type { Call, Command } from '../command.ts'
 import { errorToJson } from '../printers/json.ts'
 import { counted, formatError, formatFindings } from '../printers/text.ts'
 import { repositoriesOf, sourceNames } from '../selection.ts'
@@ -47,7 +47,8 @@ export const backup: Command = {
     if (attempts.length === 1 && only !== undefined && 'error' in only) throw only.error
     return {
       json: { sources: attempts.map(toJson) },
-      text: attempts.map(each => describe(each, call)).join(''),
+      text: attempts.map(each => ('error' in each ? '' : describe(each, call))).join(''),
+      problems: attempts.map(each => ('error' in each ? describeError(each, call) : '')).join(''),
       exitCode: exitCodeOf(attempts),
     }
   },
@@ -207,10 +208,13 @@ function verificationToJson({ source, verification }: Pair & Saved): unknown {
   return verifiedToJson(verification)
 }
 
-function describe(attempt: Attempt, call: Call): Output['text'] & string {
+function describeError({ source, repository, error }: Pair & { readonly error: AppError }, call: Call): string {
+  return `${source} -> ${repository}: ${formatError(error, call.terminal.err)}`
+}
+
+function describe(attempt: Pair & Saved, call: Call): string {
   const paint = call.terminal.out
   const head = `${attempt.source} -> ${attempt.repository}`
-  if ('error' in attempt) return `${head}: ${formatError(attempt.error, paint)}`
   const { result } = attempt
   const id = paint('bold', result.snapshot.id.slice(0, SHORT_ID_DIGITS))
   const size = `${formatSize(result.sizeBytes)} in ${counted(result.files, 'file')}`

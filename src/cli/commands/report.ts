@@ -16,7 +16,7 @@ export const report: Command = {
   arguments: [{ name: 'run', summary: 'id of the run, or its first digits (default: the newest)' }],
   options: [
     { flags: '--html <file>', summary: 'write it as one HTML file that needs nothing else', complete: 'files' },
-    { flags: '--list', summary: 'list the runs that have a report, newest first' },
+    { flags: '--list', summary: 'list the runs that have a report, oldest first' },
   ],
   examples: [
     { command: 'lifeboat report', explains: 'the newest' },

@@ -44,7 +44,8 @@ export const verify: Command = {
     await writeReportOption(call, joinReports(verified.map(({ report }) => report)))
     return {
       json: { passed: exitOf(attempts) === 0, verified: attempts.map(toJson) },
-      text: attempts.map(each => describe(each, call)).join(''),
+      text: verified.map(each => describeVerified(each, call.terminal.out)).join(''),
+      problems: attempts.map(each => ('error' in each ? describeError(each, call) : '')).join(''),
       exitCode: exitOf(attempts),
     }
   },
@@ -134,7 +135,6 @@ function toJson(each: Attempt): unknown {
   return 'error' in each ? { source: each.source, ...(errorToJson(each.error) as object) } : verifiedToJson(each)
 }
 
-function describe(each: Attempt, call: Call): string {
-  if ('error' in each) return `${each.source}: ${formatError(each.error, call.terminal.out)}`
-  return describeVerified(each, call.terminal.out)
+function describeError({ source, error }: { readonly source: string; readonly error: AppError }, call: Call): string {
+  return `${source}: ${formatError(error, call.terminal.err)}`
 }

@@ -63,7 +63,7 @@ it('says what was left out, why, and which', () => {
     ['merge-table-missing', 'table gone'],
   ])
   expect(mergeSummary(report)).toBe(
-    '1 rows added, 0 updated, 1 were there already, 2 left out, in 1 tables but gone, which is not in the database',
+    '1 row added, 0 updated, 1 was there already, 2 left out, in 1 table but gone, which is not in the database',
   )
 })
 

@@ -122,7 +122,12 @@ export function mergeSummary(report: MergeReport): string {
   if (!report.changed && sum('skipped') === 0) {
     return `nothing to merge: the database has all that the backup has${without}`
   }
-  const parts = [`${sum('added')} rows added`, `${sum('updated')} updated`, `${sum('matched')} were there already`]
-  const out = sum('skipped')
-  return `${parts.join(', ')}${out > 0 ? `, ${out} left out` : ''}, in ${report.tables.length} tables${without}`
+  const [added, matched, out, tables] = [sum('added'), sum('matched'), sum('skipped'), report.tables.length]
+  const parts = [
+    `${added} ${added === 1 ? 'row' : 'rows'} added`,
+    `${sum('updated')} updated`,
+    `${matched} ${matched === 1 ? 'was' : 'were'} there already`,
+    ...(out > 0 ? [`${out} left out`] : []),
+  ]
+  return `${parts.join(', ')}, in ${tables} ${tables === 1 ? 'table' : 'tables'}${without}`
 }

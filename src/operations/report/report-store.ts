@@ -42,14 +42,14 @@ export async function getReport(folder: string, run: string | undefined): Promis
   })
 }
 
-/** Newest first; files that are no reports are passed over. */
+/** Oldest first, as all lists; files that are no reports are passed over. */
 export async function listReports(folder: string): Promise<Report[]> {
   const reports: Report[] = []
   for (const { path } of await listKept(folder)) {
     const report = parseReport(await readFile(path, 'utf8'))
     if (report !== undefined) reports.push(report)
   }
-  return reports.toSorted((a, b) => b.startedAt.getTime() - a.startedAt.getTime())
+  return reports.toSorted((a, b) => a.startedAt.getTime() - b.startedAt.getTime())
 }
 
 interface Kept {

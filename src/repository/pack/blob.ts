@@ -9,18 +9,21 @@ import type { PackedBlob } from '../format/pack-header.ts'
 
 /**
  * Plaintext of a blob from its sealed bytes, checked against its id; anything else is `damaged`. The result may share
- * memory with the codec: it is valid until its next call.
+ * memory with the codec: it is valid until its next call. What is decompressed is in `into`, if that is given and large
+ * enough.
  */
 export function openBlob(
   sealed: Uint8Array,
   blob: Pick<PackedBlob, 'id' | 'type' | 'uncompressedLength'>,
   cipher: Cipher,
   zstd: Zstd,
+  into?: Buffer,
 ): Buffer {
   const subject = `${blob.type} blob ${shortId(blob.id)}`
   const stored = cipher.open(sealed)
   if (stored === undefined) throw invalid(subject, 'its seal is broken')
-  const plaintext = blob.uncompressedLength === undefined ? stored : zstd.decompress(stored, blob.uncompressedLength)
+  const plaintext =
+    blob.uncompressedLength === undefined ? stored : zstd.decompress(stored, blob.uncompressedLength, into)
   if (plaintext !== stored) freeMemory(stored)
   if (plaintext === undefined) throw invalid(subject, 'it cannot be decompressed')
   if (blobId(plaintext) !== blob.id) throw invalid(subject, 'its content has another id')

@@ -31,7 +31,9 @@ export function runWriteJob(job: WriteJob, cipher: Cipher, zstd: Zstd): WriteOut
   try {
     for (let at = 0; at < job.writes.length; ) {
       const blob = job.writes[at] ?? 0
-      const plaintext = tryOpen(job, blob, cipher, zstd)
+      // What goes to several places is opened elsewhere: each write may move what is gathered.
+      const isOnce = job.writes[at + WRITE_COLUMNS] !== blob
+      const plaintext = tryOpen(job, blob, cipher, zstd, isOnce ? writer : undefined)
       if (!(plaintext instanceof Uint8Array)) damaged.push({ blob, reason: plaintext.reason })
       for (; at < job.writes.length && job.writes[at] === blob; at += WRITE_COLUMNS) {
         if (!(plaintext instanceof Uint8Array)) continue
@@ -54,10 +56,17 @@ export function runWriteJob(job: WriteJob, cipher: Cipher, zstd: Zstd): WriteOut
   return { bytes: job.bytes, writtenBytes: writer.writtenBytes, damaged }
 }
 
-function tryOpen(job: WriteJob, at: number, cipher: Cipher, zstd: Zstd): Buffer | { readonly reason: string } {
+function tryOpen(
+  job: WriteJob,
+  at: number,
+  cipher: Cipher,
+  zstd: Zstd,
+  writer: GatheringWriter | undefined,
+): Buffer | { readonly reason: string } {
   const blob = rowOf(job.blobs, at)
+  const sealed = job.bytes.subarray(blob.offset, blob.offset + blob.length)
   try {
-    return openBlob(job.bytes.subarray(blob.offset, blob.offset + blob.length), blob, cipher, zstd)
+    return openBlob(sealed, blob, cipher, zstd, writer?.roomFor(blob.uncompressedLength))
   } catch (error) {
     if (isAppError(error, 'damaged')) return { reason: error.message }
     throw error
@@ -95,6 +104,13 @@ class GatheringWriter {
   #offset = 0
   #length = 0
 
+  /** Memory for what will be written next: it need not be copied then. Undefined for what is not gathered. */
+  roomFor(bytes = 0): Buffer | undefined {
+    if (bytes > GATHER_UP_TO_BYTES) return undefined
+    if (this.#length + bytes > GATHER_BYTES) this.flush()
+    return gathered.subarray(this.#length, this.#length + bytes)
+  }
+
   write(descriptor: number, bytes: Uint8Array, offset: number): void {
     const follows = descriptor === this.#descriptor && offset === this.#offset + this.#length
     if (!follows || this.#length + bytes.length > GATHER_BYTES) this.flush()
@@ -107,7 +123,8 @@ class GatheringWriter {
       this.#descriptor = descriptor
       this.#offset = offset
     }
-    gathered.set(bytes, this.#length)
+    const isThere = bytes.buffer === gathered.buffer && bytes.byteOffset === gathered.byteOffset + this.#length
+    if (!isThere) gathered.set(bytes, this.#length)
     this.#length += bytes.length
   }
 

@@ -53,10 +53,11 @@ export class ThreadLane implements Lane {
       // Every blob leaves short-lived buffers behind; a small nursery gives them back before they are many.
       resourceLimits: { maxYoungGenerationSizeMb: 8 },
     })
-    this.#thread.unref()
     this.#thread.on('message', (reply: Reply) => this.#settle(reply))
     this.#thread.on('error', error => this.#end(error))
     this.#thread.on('exit', code => this.#end(new Error(`exit code ${code}`)))
+    // After that: whoever listens keeps the process alive, also for a thread that is never given anything.
+    this.#thread.unref()
   }
 
   get thread(): number {

@@ -7,7 +7,10 @@ export interface Holder {
   readonly pid: number
   /** The program's name, as the kernel has it. */
   readonly program: string
-  /** A session of ours whose starter was killed: it ends as soon as SQLite lets it, or when it is killed. */
+  /**
+   * A session of ours whose starter was killed: it ends as soon as SQLite lets it, or when it is killed. Or any process that
+   * is just ending, and has its files open for some moments more.
+   */
   readonly orphan: boolean
 }
 
@@ -31,9 +34,10 @@ export async function findHolders(paths: readonly string[]): Promise<Holder[]> {
 }
 
 async function isOrphan(pid: string): Promise<boolean> {
-  const [, starter] = (await readFile(join('/proc', pid, 'cmdline'), 'utf8').catch(() => '')).split(
-    `\0${SESSION_MARK}\0`,
-  )
+  // Who ends gives back its memory first, and with it its words.
+  const words = await readFile(join('/proc', pid, 'cmdline'), 'utf8').catch(() => '')
+  if (words === '') return true
+  const [, starter] = words.split(`\0${SESSION_MARK}\0`)
   if (starter === undefined) return false
   const status = await readFile(join('/proc', pid, 'status'), 'utf8').catch(() => '')
   return /^PPid:\s*(\d+)$/m.exec(status)?.[1] !== starter.split('\0')[0]
