@@ -1,5 +1,15 @@
 import { spawnSync } from 'node:child_process'
-import { copyFileSync, existsSync, mkdirSync, renameSync, rmSync, statSync } from 'node:fs'
+import {
+  closeSync,
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  openSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeSync,
+} from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as wait } from 'node:timers/promises'
 import type { Contestant } from './contestant.ts'
@@ -87,7 +97,7 @@ async function raceRestores(
     for (const path of targets) rmSync(path, { recursive: true, force: true })
   }
   clean()
-  settle()
+  warmMemory(dir, statSync(files.after).size)
   const restored = await tool.restore(home, files.file, target)
   recorder.add('restore whole', tool.name, restored)
   // The same run once more for who does all that by itself, so that like stands beside like.
@@ -102,7 +112,7 @@ async function raceRestores(
   }
   if (tool.restoreAndCheck) {
     clean()
-    settle()
+    warmMemory(dir, statSync(files.after).size)
     recorder.add(ON_DISK_AND_CHECKED, tool.name, await tool.restoreAndCheck(home, files.file, target))
   }
   clean()
@@ -181,6 +191,20 @@ async function record(
 /** Writes out what earlier steps left in the page cache, so that no tool pays for another's. */
 export function settle(): void {
   spawnSync('sync')
+}
+
+/**
+ * Fills so much of the page cache and lets go of it again. A virtual machine gets memory from its host when it is touched:
+ * who restores first would wait for that, and who comes after it would not.
+ */
+export function warmMemory(dir: string, bytes: number): void {
+  const file = join(dir, 'warm')
+  const part = Buffer.alloc(16 * 1024 * 1024, 1)
+  const descriptor = openSync(file, 'w')
+  for (let at = 0; at < bytes; at += part.length) writeSync(descriptor, part)
+  closeSync(descriptor)
+  settle()
+  rmSync(file)
 }
 
 /** A file that was written (or renamed, as ours) a moment ago proves nothing by its times. */

@@ -3,7 +3,7 @@ import { createReadStream, existsSync, mkdirSync, readdirSync, rmSync, writeFile
 import { join } from 'node:path'
 import { sizeOf } from '../contestant.ts'
 import { measure } from '../measure.ts'
-import { type RaceContext, rest, settle } from '../races.ts'
+import { type RaceContext, rest, settle, warmMemory } from '../races.ts'
 import { type BenchCluster, runPlainly, startBenchCluster, touchMail } from './cluster.ts'
 import { type ClusterContestant, lifeboatForClusters, makeHome, pgbackrest, writeConfig } from './contestants.ts'
 
@@ -44,7 +44,9 @@ async function raceRestores(context: RaceContext, tool: ClusterContestant, clust
   ] as const) {
     makeHome(target, cluster)
     if (delta) await tool.restore(home, target, first, false)
-    settle()
+    // Over an older copy there is memory already: the copy was written a moment ago.
+    if (delta) settle()
+    else warmMemory(context.dir, context.sizeBytes * CLUSTER_PART)
     context.recorder.add(work, tool.name, await tool.restore(home, target, second, delta))
     await assertRestored(cluster, target)
   }
