@@ -1,6 +1,6 @@
 /**
- * `npm run build`: bundles src/ into dist/ for the published package. One file loads faster than the hundreds that it is
- * made of: every command starts a quarter sooner. See docs/decisions/bundle.md.
+ * `npm run build`: bundles src/ into dist/ for the published package. Few files load faster than the many that they are
+ * made of. See docs/decisions/tools.md.
  */
 import { spawnSync } from 'node:child_process'
 import { globSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'

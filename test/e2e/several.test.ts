@@ -51,7 +51,13 @@ test('each source goes to the repositories of its policies, with the policy’s 
 
 test('one that fails does not keep the others from being saved: 3', async () => {
   renameSync(workspace.path('disk'), workspace.path('away'))
-  expect((await workspace.try('backup', 'app')).code).toBe(3)
+  const { code, stdout, stderr } = await workspace.try('backup', 'app')
+  expect(code).toBe(3)
+  // For people who throw the one away and read the other.
+  expect([stdout, stderr]).toEqual([
+    expect.stringMatching(/^app -> main: snapshot(?!.*error)/s),
+    expect.stringMatching(/^app -> disk: error: .*no repository/m),
+  ])
   expect(await attempts('app')).toEqual(['app:main:incremental', 'app:disk:no-repository'])
   const listed = await workspace.try('snapshots', '--json')
   expect([listed.code, (JSON.parse(listed.stdout) as unknown[]).length]).toEqual([10, 2])

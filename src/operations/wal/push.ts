@@ -29,7 +29,7 @@ export interface WalPushResult {
   readonly ahead: number
 }
 
-/** So many waiting files are stored in one go. While two are compressed, which takes a core each, others are read and written. */
+/** So many waiting files are stored in one go. While two are compressed, which takes a core each, one is read or written. */
 const AHEAD = 64
 const AT_ONCE = 3
 

@@ -54,6 +54,16 @@ const block = (seed: number, bytes = 4096): Buffer => {
   return Buffer.alloc(bytes, line)
 }
 
+test('puts blobs that come again, long and short, wherever they belong', async () => {
+  const [short, long, other] = [block(1, 4096), block(2, 65_536), block(3, 4096)]
+  const one = addFile([short, long, other, long, short, long, long, other, short])
+  const two = addFile([long, other, short, short, long])
+  const from = await reader([await repository.savePack()])
+  await restore(from, [target('one', one), target('two', two)])
+  for (const [name, { bytes }] of Object.entries({ one, two }))
+    expect((await readFile(join(folder, name))).equals(bytes)).toBe(true)
+})
+
 test('writes files of many shapes at once, new ones 0600', async () => {
   const files = {
     empty: addFile([]),

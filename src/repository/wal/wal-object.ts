@@ -17,7 +17,8 @@ const MAGIC = Buffer.from('LBW1')
 const FIXED_BYTES = MAGIC.length + 4
 /**
  * The log is written once and read rarely, under time pressure at both ends. Level 1 with matches from five bytes on and a
- * table that fits the processor's caches takes as long as without, and stores a sixth less.
+ * table that fits the processor's caches: of pgbench's log 16 % less than level 1 alone in 9 % more time, of updated mail
+ * 2 % less in 27 % more.
  */
 const WAL: Compression = { level: 1, hashLog: 14, minMatch: 5 }
 /** The largest segment that PostgreSQL knows. */

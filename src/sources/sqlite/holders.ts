@@ -8,10 +8,10 @@ export interface Holder {
   /** The program's name, as the kernel has it. */
   readonly program: string
   /**
-   * A session of ours whose starter was killed: it ends as soon as SQLite lets it, or when it is killed. Or any process that
-   * is just ending, and has its files open for some moments more.
+   * `orphan`: a session of ours whose starter was killed; it ends as soon as SQLite lets it, or when it is killed. `ending`:
+   * whoever it was, it has given its memory back already, and its files will follow in a moment.
    */
-  readonly orphan: boolean
+  readonly state: 'living' | 'orphan' | 'ending'
 }
 
 /**
@@ -28,19 +28,19 @@ export async function findHolders(paths: readonly string[]): Promise<Holder[]> {
   for (const pid of pids) {
     if (!(await holdsAny(pid, files))) continue
     const program = await readFile(join('/proc', pid, 'comm'), 'utf8').catch(() => 'a program')
-    holders.push({ pid: Number(pid), program: program.trim(), orphan: await isOrphan(pid) })
+    holders.push({ pid: Number(pid), program: program.trim(), state: await stateOf(pid) })
   }
   return holders
 }
 
-async function isOrphan(pid: string): Promise<boolean> {
-  // Who ends gives back its memory first, and with it its words.
+async function stateOf(pid: string): Promise<Holder['state']> {
   const words = await readFile(join('/proc', pid, 'cmdline'), 'utf8').catch(() => '')
-  if (words === '') return true
-  const [, starter] = words.split(`\0${SESSION_MARK}\0`)
-  if (starter === undefined) return false
+  // Read after the words: without memory now, there may have been none to read.
   const status = await readFile(join('/proc', pid, 'status'), 'utf8').catch(() => '')
-  return /^PPid:\s*(\d+)$/m.exec(status)?.[1] !== starter.split('\0')[0]
+  if (!/^VmSize:/m.test(status)) return 'ending'
+  const starter = words.split(`\0${SESSION_MARK}\0`)[1]?.split('\0')[0]
+  if (starter === undefined) return 'living'
+  return /^PPid:\s*(\d+)$/m.exec(status)?.[1] === starter ? 'living' : 'orphan'
 }
 
 async function holdsAny(pid: string, files: readonly BigIntStats[]): Promise<boolean> {

@@ -114,9 +114,8 @@ export async function requirePartialFree(target: Target): Promise<void> {
 async function endOrphans(paths: readonly string[]): Promise<Holder[]> {
   for (let tried = 0; ; tried++) {
     const holders = await findHolders(paths)
-    const orphans = holders.filter(holder => holder.orphan)
-    if (orphans.length === 0 || tried === ORPHAN_TRIES) return holders
-    for (const { pid } of orphans) endProcess(pid)
+    if (holders.every(holder => holder.state === 'living') || tried === ORPHAN_TRIES) return holders
+    for (const { pid, state } of holders) if (state === 'orphan') endProcess(pid)
     await setTimeout(ORPHAN_PAUSE_MS)
   }
 }

@@ -105,7 +105,7 @@ function versionText(number: number | undefined): string | undefined {
 async function usage(path: string): Promise<Finding[]> {
   const holders = await findHolders(['', ...SIDECARS].map(end => path + end))
   return holders
-    .filter(holder => !holder.orphan)
+    .filter(holder => holder.state === 'living')
     .map(({ program, pid }) => ({
       severity: 'error',
       code: 'target-in-use',
