@@ -8,6 +8,7 @@ import { assertKey, assertPrefix } from '../keys.ts'
 import type { LoadOptions, SaveOptions, Storage, StorageCallOptions, StoragePlace, StoredObject } from '../storage.ts'
 import { storageError } from './system-errors.ts'
 import { HIDDEN, removeUnfinished, UNFINISHED_FOLDER, unfinishedName } from './unfinished.ts'
+import { writeDurably } from './write-file.ts'
 
 const STATS_AT_ONCE = 256
 
@@ -278,33 +279,6 @@ async function writeThenMove(
   } catch (error) {
     await unlink(unfinished).catch(() => {})
     throw error
-  }
-}
-
-async function writeDurably(path: string, parts: readonly Uint8Array[]): Promise<void> {
-  const file = await open(path, 'wx', 0o600)
-  try {
-    await writeAll(file, parts)
-    await file.sync()
-  } finally {
-    await file.close()
-  }
-}
-
-// Not `writeFile`: it cuts what it is given into pieces of its own; `writev` takes all parts where they are.
-async function writeAll(file: FileHandle, parts: readonly Uint8Array[]): Promise<void> {
-  let rest = parts.filter(part => part.length > 0)
-  while (rest.length > 0) {
-    let { bytesWritten } = await file.writev(rest.slice(0, 1024))
-    const next: Uint8Array[] = []
-    for (const part of rest) {
-      if (bytesWritten >= part.length) bytesWritten -= part.length
-      else {
-        next.push(bytesWritten === 0 ? part : part.subarray(bytesWritten))
-        bytesWritten = 0
-      }
-    }
-    rest = next
   }
 }
 
