@@ -17,6 +17,7 @@ import { acquireLock } from './lock/acquire.ts'
 import type { HeldLock } from './lock/held-lock.ts'
 import { listLocks, unlock } from './lock/maintain.ts'
 import { currentHost } from './lock/owner.ts'
+import { MarkFolder } from './marks/mark-folder.ts'
 import { prune } from './prune/prune.ts'
 import { Reading } from './read/reading.ts'
 import type {
@@ -48,7 +49,6 @@ import { SnapshotStore } from './snapshots/snapshot-store.ts'
 import { statistics } from './statistics.ts'
 import { SealedWalStore } from './wal/wal-store.ts'
 import { WorkerPool } from './workers/pool.ts'
-import { MarkFolder } from './write/mark-folder.ts'
 import { startWriting } from './write/start-writing.ts'
 
 export interface OpenedParts {
@@ -107,6 +107,7 @@ export class OpenedRepository implements Repository {
       index: this.#index,
       workers: this.#workers,
       record: this.#record,
+      marks: this.#marks,
     })
   }
 

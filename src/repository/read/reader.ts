@@ -2,6 +2,7 @@ import type { NotedDamage } from '../check/noted-damage.ts'
 import type { VerifyJob, VerifyOutcome } from '../check/verify-job.ts'
 import type { RepositoryContext } from '../files/repository-files.ts'
 import type { BlobIndex } from '../index-store/blob-index.ts'
+import type { MarkFolder } from '../marks/mark-folder.ts'
 import type { SiftJob, SiftOutcome } from '../prune/sift-job.ts'
 import type { CompareJob } from '../restore/compare-job.ts'
 import type { WriteJob, WriteOutcome } from '../restore/write-job.ts'
@@ -13,6 +14,8 @@ export interface Reader extends Pick<RepositoryContext, 'storage' | 'cipher' | '
   readonly workers: ReadingWorkers
   /** Gets what is found to be bad on the way. */
   readonly noted?: NotedDamage
+  /** Undefined where nothing is kept on this machine. */
+  readonly marks?: Pick<MarkFolder, 'load'> | undefined
 }
 
 /** Jobs for worker threads. A job's `bytes` are handed over: the caller must not use them any more. */

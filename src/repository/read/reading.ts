@@ -6,6 +6,7 @@ import type { RepositoryContext, RepositoryFiles } from '../files/repository-fil
 import { CONFIG_KEY, fileKey } from '../format/file-keys.ts'
 import { invalid } from '../format/json.ts'
 import type { BlobIndex } from '../index-store/blob-index.ts'
+import type { MarkFolder } from '../marks/mark-folder.ts'
 import type { BlobSize, BlobType, FileToWrite, FileType, RestoreOptions, WrittenBytes } from '../repository.ts'
 import { restoreFiles } from '../restore/restore-files.ts'
 import { plaintextLength } from './blob-table.ts'
@@ -19,6 +20,7 @@ export interface ReadingParts {
   readonly index: BlobIndex
   readonly workers: ReadingWorkers
   readonly record: DamageRecord
+  readonly marks: MarkFolder | undefined
 }
 
 /** So much to restore that it is worth starting threads while the index is brought up to date. */
@@ -37,7 +39,8 @@ export class Reading {
   constructor(parts: ReadingParts) {
     this.#parts = parts
     this.#noted = new NotedDamage(parts.record)
-    this.#reader = { ...parts.context, index: parts.index, workers: parts.workers, noted: this.#noted }
+    const { context, index, workers, marks } = parts
+    this.#reader = { ...context, index, workers, marks, noted: this.#noted }
   }
 
   loadTree(id: Id): Promise<TreeNode[]> {

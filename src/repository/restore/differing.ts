@@ -1,4 +1,4 @@
-import type { CompareJob } from './compare-job.ts'
+import type { CompareJob, PartMarks } from './compare-job.ts'
 import type { Piece } from './pieces.ts'
 
 const JOB_BYTES = 8 * 1024 * 1024
@@ -29,7 +29,7 @@ export function* runsOf(pieces: readonly Piece[]): Generator<Piece[]> {
   if (run.length > 0) yield run
 }
 
-export function toCompareJob(run: readonly Piece[]): CompareJob {
+export function toCompareJob(run: readonly Piece[], marks: PartMarks | undefined): CompareJob {
   const [first] = run
   const ids = Buffer.allocUnsafeSlow(run.length * 32)
   for (const [at, piece] of run.entries()) ids.write(piece.id, at * 32, 'hex')
@@ -38,5 +38,6 @@ export function toCompareJob(run: readonly Piece[]): CompareJob {
     offset: first?.offset ?? 0,
     lengths: Uint32Array.from(run, piece => piece.length),
     ids,
+    marks,
   }
 }

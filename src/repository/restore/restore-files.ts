@@ -8,6 +8,7 @@ import { type PackRange, planRanges } from '../read/ranges.ts'
 import type { Reader } from '../read/reader.ts'
 import { RecycledMemory } from '../read/recycled-memory.ts'
 import type { FileToWrite, RestoreOptions, WrittenBytes } from '../repository.ts'
+import { ContentMarks } from './content-marks.ts'
 import { DamageReport } from './damage.ts'
 import { isComparable, runsOf, toCompareJob } from './differing.ts'
 import { type Piece, planPieces } from './pieces.ts'
@@ -45,6 +46,7 @@ class Restoration {
   /** Over all batches, and with it the memory for what was loaded. */
   readonly #loads: Semaphore
   readonly #memory: RecycledMemory
+  readonly #marks: ContentMarks
   #totalBytes = 0
   #writtenBytes = 0
 
@@ -54,6 +56,7 @@ class Restoration {
     this.#loadsAtOnce = reader.workers.size + Math.min(reader.storage.traits.concurrency, MAX_LOADS_AHEAD)
     this.#loads = new Semaphore(this.#loadsAtOnce)
     this.#memory = new RecycledMemory(this.#loadsAtOnce)
+    this.#marks = new ContentMarks(reader.marks)
   }
 
   async run(files: Iterable<FileToWrite>): Promise<WrittenBytes> {
@@ -77,7 +80,8 @@ class Restoration {
     const runs = runsOf(batch.filter(isComparable))
     await forEachLimit(runs, this.#reader.workers.size + 1, async run => {
       throwIfAborted(this.#options.signal)
-      const differs = await this.#reader.workers.compare(toCompareJob(run))
+      const marks = await this.#marks.of(run)
+      const differs = await this.#reader.workers.compare(toCompareJob(run, marks))
       const same = run.filter((_, at) => differs[at] === 0)
       wanted.push(...run.filter((_, at) => differs[at] !== 0))
       this.#done(same)

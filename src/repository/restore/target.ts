@@ -2,6 +2,7 @@ import { closeSync, constants, fstatSync, ftruncateSync, openSync } from 'node:f
 import { encodeName, printableName } from '../../base/bytes.ts'
 import type { ErrorCode } from '../../base/error-codes.ts'
 import { AppError, messageOf, systemCode } from '../../base/errors.ts'
+import type { Id } from '../../model/node.ts'
 import type { FileToWrite } from '../repository.ts'
 
 /** Below this a hole saves nothing worth an extra call. */
@@ -11,6 +12,8 @@ const SPARSE_FROM_BYTES = 64 * 1024
 export interface Target {
   readonly path: string
   readonly descriptor: number
+  /** The blobs that it shall consist of. */
+  readonly content: readonly Id[]
   /** The size that was announced; the file has it, or less. */
   readonly sizeBytes: number
   /** Bytes that were there before, as far as they are kept; 0 for a new file. */
@@ -33,8 +36,17 @@ export function openTarget(file: FileToWrite): Target {
     const flags = constants.O_RDWR | constants.O_CREAT | constants.O_NOFOLLOW | constants.O_NONBLOCK
     const descriptor = openSync(encodeName(file.path), flags, 0o600)
     try {
-      const { path, sizeBytes } = file
-      return { path, descriptor, sizeBytes, ...prepare(file, descriptor), pending: 0, contentBytes: 0, cut: false }
+      const { path, sizeBytes, content } = file
+      return {
+        path,
+        descriptor,
+        content,
+        sizeBytes,
+        ...prepare(file, descriptor),
+        pending: 0,
+        contentBytes: 0,
+        cut: false,
+      }
     } catch (error) {
       closeSync(descriptor)
       throw error

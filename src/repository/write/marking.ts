@@ -1,10 +1,8 @@
 import type { Id } from '../../model/node.ts'
+import type { MarkFolder, Marks } from '../marks/mark-folder.ts'
+import { MARK_BYTES, markedBytes } from '../marks/marks.ts'
 import type { KnownBlobs } from './known-blobs.ts'
-import type { MarkFolder, Marks } from './mark-folder.ts'
-import { MARK_BYTES, markedBytes } from './marks.ts'
 
-/** Contents from this size on are marked: below, hashing all of it takes less time than one file more. */
-export const MARKED_FROM_BYTES = 16 * 1024 * 1024
 const ID_BYTES = 32
 
 /** What a worker needs to mark a slab, and to know what is the same as before. */

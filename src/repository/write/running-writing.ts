@@ -7,6 +7,7 @@ import { formatTree } from '../format/tree.ts'
 import type { BlobIndex } from '../index-store/blob-index.ts'
 import type { LockRequest } from '../lock/acquire.ts'
 import type { WritingLock } from '../lock/writing-lock.ts'
+import type { MarkFolder } from '../marks/mark-folder.ts'
 import { blobId } from '../pack/blob.ts'
 import type {
   BlobType,
@@ -24,7 +25,6 @@ import { BlobSink } from './blob-sink.ts'
 import { ContentWriter } from './content-writer.ts'
 import { Failure } from './failure.ts'
 import type { KnownBlobs } from './known-blobs.ts'
-import type { MarkFolder } from './mark-folder.ts'
 import { PackSaver } from './pack-saver.ts'
 
 export interface WritingParts {

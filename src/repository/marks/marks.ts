@@ -2,6 +2,8 @@ import { createCipheriv, createSecretKey } from 'node:crypto'
 
 export const MARK_BYTES = 16
 export const MARK_KEY_BYTES = 16
+/** Contents from this size on are marked: below, hashing all of it takes less time than one file more. */
+export const MARKED_FROM_BYTES = 16 * 1024 * 1024
 /** Marks are of so many bytes, or of one block where blocks are longer. */
 const MARKED_BYTES = 64 * 1024
 const NONCE = Buffer.alloc(12)
