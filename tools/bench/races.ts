@@ -1,19 +1,10 @@
 import { spawnSync } from 'node:child_process'
-import {
-  closeSync,
-  copyFileSync,
-  existsSync,
-  mkdirSync,
-  openSync,
-  renameSync,
-  rmSync,
-  statSync,
-  writeSync,
-} from 'node:fs'
+import { copyFileSync, existsSync, mkdirSync, renameSync, rmSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as wait } from 'node:timers/promises'
 import type { Contestant } from './contestant.ts'
 import { countDifferentPages, generateMailDatabase, touchPages } from './mail-database.ts'
+import type { Measurement } from './measure.ts'
 import { formatBytes, type Recorder, type Target } from './report.ts'
 
 export interface RaceContext {
@@ -96,9 +87,7 @@ async function raceRestores(
   const clean = (): void => {
     for (const path of targets) rmSync(path, { recursive: true, force: true })
   }
-  clean()
-  warmMemory(dir, statSync(files.after).size)
-  const restored = await tool.restore(home, files.file, target)
+  const restored = await secondTime(clean, () => tool.restore(home, files.file, target))
   recorder.add('restore whole', tool.name, restored)
   // The same run once more for who does all that by itself, so that like stands beside like.
   if (tool.name === 'lifeboat') recorder.add(ON_DISK_AND_CHECKED, tool.name, restored)
@@ -111,9 +100,9 @@ async function raceRestores(
     assertEqual(files.after, target)
   }
   if (tool.restoreAndCheck) {
-    clean()
-    warmMemory(dir, statSync(files.after).size)
-    recorder.add(ON_DISK_AND_CHECKED, tool.name, await tool.restoreAndCheck(home, files.file, target))
+    const { restoreAndCheck } = tool
+    const measured = await secondTime(clean, () => restoreAndCheck(home, files.file, target))
+    recorder.add(ON_DISK_AND_CHECKED, tool.name, measured)
   }
   clean()
 }
@@ -194,17 +183,15 @@ export function settle(): void {
 }
 
 /**
- * Fills so much of the page cache and lets go of it again. A virtual machine gets memory from its host when it is touched:
- * who restores first would wait for that, and who comes after it would not.
+ * The second of two equal restores. A virtual machine gets memory from its host when it is touched, and a repository may
+ * be in the page cache or not: who restored first would wait for that, and who comes after it would not.
  */
-export function warmMemory(dir: string, bytes: number): void {
-  const file = join(dir, 'warm')
-  const part = Buffer.alloc(16 * 1024 * 1024, 1)
-  const descriptor = openSync(file, 'w')
-  for (let at = 0; at < bytes; at += part.length) writeSync(descriptor, part)
-  closeSync(descriptor)
+export async function secondTime(prepare: () => void, restore: () => Promise<Measurement>): Promise<Measurement> {
+  prepare()
+  await restore()
+  prepare()
   settle()
-  rmSync(file)
+  return await restore()
 }
 
 /** A file that was written (or renamed, as ours) a moment ago proves nothing by its times. */

@@ -16,6 +16,8 @@ import { SlotPool } from './slot-pool.ts'
 
 /** Read and hashed at a time; where blocks are longer, one block. */
 const SLAB_BYTES = 1024 * 1024
+/** The same where nearly all will be as before: a worker is done with it as fast, and asked half as often. */
+const KNOWN_SLABS = 2
 /** Room for what is left of a chunk from before, and as much again to read into. */
 const CHUNK_SLAB_BYTES = 2 * MAX_CHUNK_BYTES
 /** Contents up to this are hashed here: the way to a worker and back would take longer. */
@@ -49,6 +51,13 @@ interface Ahead {
   readonly final: boolean
   take(): Promise<void>
   giveBack(): void
+}
+
+/** A piece of a file that a worker reads. */
+interface LeftToWorker {
+  readonly piece: FilePiece
+  /** The content ends with it. */
+  readonly final: boolean
 }
 
 /** Reads contents, cuts them into blobs and hands these to the sink. */
@@ -99,16 +108,18 @@ export class ContentWriter {
 
   /** Slabs are hashed by several workers at once; their blobs are taken in the order of the content. */
   async #writeSlabs(content: ReadableContent, pool: BufferPool, ahead: Ahead[], target: Target): Promise<void> {
-    const slots = this.#slotPool(pool.sizeBytes)
+    const mostBytes = pool.sizeBytes * (target.marking?.knowsBefore ? KNOWN_SLABS : 1)
+    const slots = this.#slotPool(mostBytes)
     try {
       for (let final = false; !final; ) {
-        const piece = this.#skip(content, pool.sizeBytes, target)
-        const next = piece
-          ? await this.#cutThere(content, piece, target, slots)
+        // Where newer pages lie apart, less in one piece may be free of them.
+        const left = this.#skip(content, mostBytes, target) ?? this.#skip(content, pool.sizeBytes, target)
+        const next = left
+          ? await this.#cutThere(content, left, target, slots)
           : await this.#readAndCut(content, target, pool)
         ahead.push(next)
         final = next.final
-        const most = this.#mostAhead((piece ? slots : pool).isUsedUp)
+        const most = this.#mostAhead((left ? slots : pool).isUsedUp)
         while (ahead.length > (final ? 0 : most)) await ahead.shift()?.take()
       }
     } finally {
@@ -143,7 +154,12 @@ export class ContentWriter {
   }
 
   /** Has a worker read and cut a piece of a file; the bytes stay there. `target.sizeBytes` is where it ends. */
-  async #cutThere({ cut }: ReadableContent, piece: FilePiece, target: Target, slots: SlotPool): Promise<Ahead> {
+  async #cutThere(
+    { cut }: ReadableContent,
+    { piece, final }: LeftToWorker,
+    target: Target,
+    slots: SlotPool,
+  ): Promise<Ahead> {
     const place = await slots.acquire()
     const { lane, slot } = place
     const marks = target.marking?.orderFor(target.sizeBytes - piece.lengthBytes, slot.sizeBytes)
@@ -153,7 +169,7 @@ export class ContentWriter {
     const release = (): void => slots.release(place)
     return {
       cut: cutting,
-      final: piece.lengthBytes < slot.sizeBytes,
+      final,
       take: async () => {
         const cuts = await cutting
         this.#note(cuts, target)
@@ -236,13 +252,14 @@ export class ContentWriter {
   }
 
   /** Leaves the reading of a slab to a worker, where that can do it. */
-  #skip(content: ReadableContent, sizeBytes: number, target: Target): FilePiece | undefined {
+  #skip(content: ReadableContent, sizeBytes: number, target: Target): LeftToWorker | undefined {
     if (target.hash || !this.#options.workers.usesThreads(sizeBytes)) return undefined
     this.#options.failure.check()
     const piece = content.skip?.(sizeBytes)
-    target.sizeBytes += piece?.lengthBytes ?? 0
-    this.bytesRead += piece?.lengthBytes ?? 0
-    return piece
+    if (piece === undefined) return undefined
+    target.sizeBytes += piece.lengthBytes
+    this.bytesRead += piece.lengthBytes
+    return { piece, final: piece.lengthBytes < sizeBytes }
   }
 
   /** Reads until the slab is full or the content ends; returns the bytes read. When it fails the slab is given back. */

@@ -46,6 +46,11 @@ export class Marking {
     this.#key = before?.key ?? parts.folder.newKey()
   }
 
+  /** There is something to compare with. */
+  get knowsBefore(): boolean {
+    return this.#before !== undefined
+  }
+
   /** For the slab at `position`. Nothing is the same as before where the repository has lost what it was. */
   orderFor(position: number, slabBytes: number): MarkOrder {
     const { blockBytes, known } = this.#parts

@@ -2,8 +2,8 @@ import { createHash } from 'node:crypto'
 import { createReadStream, existsSync, mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { sizeOf } from '../contestant.ts'
-import { measure } from '../measure.ts'
-import { type RaceContext, rest, settle, warmMemory } from '../races.ts'
+import { type Measurement, measure } from '../measure.ts'
+import { type RaceContext, rest, secondTime, settle } from '../races.ts'
 import { type BenchCluster, runPlainly, startBenchCluster, touchMail } from './cluster.ts'
 import { type ClusterContestant, lifeboatForClusters, makeHome, pgbackrest, writeConfig } from './contestants.ts'
 
@@ -42,12 +42,15 @@ async function raceRestores(context: RaceContext, tool: ClusterContestant, clust
     ['cluster, restore', false],
     ['cluster, restore over the older copy', true],
   ] as const) {
-    makeHome(target, cluster)
-    if (delta) await tool.restore(home, target, first, false)
-    // Over an older copy there is memory already: the copy was written a moment ago.
-    if (delta) settle()
-    else warmMemory(context.dir, context.sizeBytes * CLUSTER_PART)
-    context.recorder.add(work, tool.name, await tool.restore(home, target, second, delta))
+    const prepare = (): void => makeHome(target, cluster)
+    const restore = async (): Promise<Measurement> => await tool.restore(home, target, second, delta)
+    if (delta) {
+      // Memory is there: the older copy was written a moment ago.
+      prepare()
+      await tool.restore(home, target, first, false)
+      settle()
+    }
+    context.recorder.add(work, tool.name, delta ? await restore() : await secondTime(prepare, restore))
     await assertRestored(cluster, target)
   }
   rmSync(target, { recursive: true, force: true })
