@@ -70,7 +70,7 @@ test('writes files of many shapes at once, new ones 0600', async () => {
     small: addFile([Buffer.from('hello')]),
     large: addFile(Array.from({ length: 300 }, (_, at) => block(at))),
     repeated: addFile(Array.from({ length: 100 }, (_, at) => block(at % 3))),
-    random: addFile([randomBytes(300_000), randomBytes(1), randomBytes(70_000)]),
+    random: addFile([randomBytes(300_000), Buffer.from([7]), randomBytes(70_000)]),
   }
   const from = await reader([await repository.savePack()])
   const plan = Object.entries(files).map(([name, file]) => target(name, file))

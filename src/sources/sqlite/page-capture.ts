@@ -30,6 +30,8 @@ export class PageCapture implements Capture {
   #opened: OpenedPages | undefined
   #description: Promise<Description> | undefined
   #blockBytes: number | undefined
+  #header: DatabaseHeader | undefined
+  #sessionEnd: Promise<void> | undefined
   #closed = false
 
   private constructor(
@@ -67,7 +69,8 @@ export class PageCapture implements Capture {
   async *entries(): AsyncGenerator<CaptureEntry> {
     throwIfAborted(this.#request.signal)
     const open = (): Promise<Content> => this.#openContent()
-    yield { path: this.#file.name, meta: metaOf(this.#file.stat), open, unchanged: this.#same !== undefined }
+    const settled = (): void => this.#endSessionOnceDescribed()
+    yield { path: this.#file.name, meta: metaOf(this.#file.stat), open, unchanged: this.#same !== undefined, settled }
   }
 
   async finish(): Promise<CaptureSummary> {
@@ -89,11 +92,25 @@ export class PageCapture implements Capture {
   async close(): Promise<void> {
     if (this.#closed) return
     this.#closed = true
-    await tidyUp({ file: this.#file, hold: this.#hold }, this.#session)
-    await this.#session.close()
+    await this.#endSession()
     await this.#opened?.close()
     await closeDatabaseFile(this.#file)
     if (this.#opened?.copy) await rm(this.#opened.copy, { force: true })
+  }
+
+  /**
+   * A process less while what was read is brought to its end, which is when a backup's memory is largest. Nothing may be
+   * read from the pages any more: without the transaction they can change.
+   */
+  #endSessionOnceDescribed(): void {
+    const end = (): Promise<void> => this.#endSession()
+    this.#description?.then(end, end).catch(() => {})
+  }
+
+  #endSession(): Promise<void> {
+    const held = { file: this.#file, hold: this.#hold }
+    this.#sessionEnd ??= tidyUp(held, this.#session).then(() => this.#session.close())
+    return this.#sessionEnd
   }
 
   /** Where nothing will be read there is no need for a copy: should it be read after all, it is made then. */
@@ -106,7 +123,8 @@ export class PageCapture implements Capture {
   async #openContent(): Promise<Content> {
     const { pages } = await this.#openPages()
     void this.#startDescribing()
-    const pageSize = (this.#file.header ?? (await readHeader(pages)))?.pageSizeBytes ?? 0
+    this.#header = await readHeader(pages)
+    const pageSize = (this.#file.header ?? this.#header)?.pageSizeBytes ?? 0
     const before = this.#request.parent?.manifest.database?.properties['blockBytes']
     const cut = chooseCut(pages.sizeBytes, pageSize, typeof before === 'number' ? before : undefined)
     this.#blockBytes = cut.blockBytes
@@ -159,7 +177,8 @@ export class PageCapture implements Capture {
 
   /** SQLite's number of the library that wrote last. In a copy made by the backup it is our own, so not from there. */
   async #lastWriter(): Promise<number> {
-    const header = this.#opened && !this.#opened.copy ? await readHeader(this.#opened.pages) : this.#file.header
+    if (!this.#opened || this.#opened.copy) return this.#file.header?.sqliteVersion ?? 0
+    const header = this.#header ?? (await readHeader(this.#opened.pages))
     return header?.sqliteVersion ?? 0
   }
 }
