@@ -16,7 +16,7 @@ export interface Contestant {
    * As `restore`, and then what lifeboat's restore also does: bring the file to disk and look whether it is a sound
    * database. Undefined where `restore` does that by itself, or the `sqlite3` shell is missing.
    */
-  restoreAndCheck?(dir: string, file: string, target: string): Promise<Measurement>
+  readonly restoreAndCheck?: (dir: string, file: string, target: string) => Promise<Measurement>
   /** Over an existing, different `target`; undefined where the tool has no such thing. */
   restoreInPlace?(dir: string, file: string, target: string): Promise<Measurement>
   checkData(dir: string): Promise<Measurement>

@@ -99,8 +99,8 @@ async function raceRestores(
     recorder.add('restore in place, 1 % differs', tool.name, measured)
     assertEqual(files.after, target)
   }
-  if (tool.restoreAndCheck) {
-    const { restoreAndCheck } = tool
+  const { restoreAndCheck } = tool
+  if (restoreAndCheck) {
     const measured = await secondTime(clean, () => restoreAndCheck(home, files.file, target))
     recorder.add(ON_DISK_AND_CHECKED, tool.name, measured)
   }

@@ -8,7 +8,7 @@ const STAGING_BYTES = 1024 * 1024
 /** What direct I/O counts in: no disk in use has longer blocks; where one has, it refuses and the cache is used. */
 const BLOCK_BYTES = 4096
 /** The file system, or the disk, has no direct I/O or wants it otherwise aligned. */
-const REFUSED = ['EINVAL', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS', 'EPERM', 'EACCES']
+const REFUSED = new Set(['EINVAL', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS', 'EPERM', 'EACCES'])
 
 /**
  * Writes the parts to the file's beginning without leaving them in the page cache: what is brought to the disk at once
@@ -74,5 +74,5 @@ function* fill(staging: Uint8Array, parts: readonly Uint8Array[]): Generator<num
 }
 
 function unlessRefused(error: unknown): undefined {
-  if (!REFUSED.includes(systemCode(error) ?? '')) throw error
+  if (!REFUSED.has(systemCode(error) ?? '')) throw error
 }
