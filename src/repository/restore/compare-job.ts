@@ -88,10 +88,13 @@ export function firstStretchAt(offset: number, stretchBytes: number): number {
   return Math.ceil(offset / stretchBytes) * stretchBytes
 }
 
+// One a thread; only used within one job. Given back by the collector, one a job would pile up.
+const readBuffer = Buffer.allocUnsafeSlow(READ_BYTES)
+
 /** Reads ahead in large steps. */
 class FileWindow {
   readonly #descriptor: number
-  #buffer = Buffer.allocUnsafeSlow(READ_BYTES)
+  #buffer = readBuffer
   #start = 0
   #end = 0
 
