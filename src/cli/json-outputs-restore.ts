@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import { checksSchema, reportSchema } from '../model/report-schema.ts'
 import { PHASES, STRATEGIES } from '../operations/restore/journal.ts'
+import { incompleteSchema } from './incomplete.ts'
 import { absolutePath, bytes, count, findings, id, repositoryName, shortId, time } from './json-fields.ts'
 import { mergeOutput } from './json-outputs-merge.ts'
 
@@ -39,6 +40,7 @@ const restored = z.strictObject({
     .describe('with a mask: each column that has a rule'),
   removed: z.boolean().describe('it was a temporary copy (--target test) and is gone again'),
   checks: checksSchema,
+  incomplete: incompleteSchema.describe('what the snapshot lacks of what was asked for; null: nothing'),
   findings,
   started: z
     .strictObject({

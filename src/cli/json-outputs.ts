@@ -2,6 +2,7 @@ import { z } from 'zod'
 import { BACKUP_TYPES } from '../model/manifest.ts'
 import { PROOF_LEVELS, PROOFS } from '../model/recovery-point.ts'
 import { checksSchema, reportSchema } from '../model/report-schema.ts'
+import { incompleteCount, incompleteSchema } from './incomplete.ts'
 import { absolutePath, bytes, count, findings, id, repositoryName, shortId, time } from './json-fields.ts'
 import { RESTORE_OUTPUTS } from './json-outputs-restore.ts'
 import { recoveryWindow, WAL_OUTPUTS } from './json-outputs-wal.ts'
@@ -33,6 +34,7 @@ const verified = z.strictObject({
   level: z.enum(PROOF_LEVELS).describe('what was asked for'),
   passed: z.boolean().describe('what comes out is what was captured'),
   damaged: z.boolean().describe('bytes of it are lost or changed'),
+  incomplete: incompleteSchema,
   proof: z.enum(PROOF_LEVELS).nullable().describe('what is now proven; null: it did not pass'),
   checks: checksSchema,
   steps: reportSchema.shape.steps,
@@ -62,6 +64,7 @@ const backedUp = z.strictObject({
   bytesStored: bytes.describe('what that takes there, compressed and encrypted'),
   durationMs: count,
   complete: z.boolean().describe('false: something is missing or changed while it was read, see findings'),
+  incomplete: incompleteSchema,
   findings,
   verification: z
     .union([verified, notVerified])
@@ -88,6 +91,7 @@ const snapshot = z.strictObject({
   addedBytes: bytes.nullable().describe('what it added to the repository, compressed and encrypted'),
   proof: z.enum(PROOFS).describe('how far it is proven that it comes back; `failed`: it did not pass'),
   provenAt: time.nullable().describe('when that was; null for `recorded`'),
+  incomplete: incompleteCount,
   window: recoveryWindow.optional().describe('of a PostgreSQL cluster, when its source is named'),
 })
 
@@ -210,7 +214,7 @@ export const JSON_OUTPUTS: Readonly<Record<string, z.ZodType>> = {
     verified: z.array(z.union([verified, notVerified])).describe('one for each recovery point'),
   }),
   report: z.union([reportSchema, z.array(reportSchema).describe('with --list: oldest first')]),
-  ls: z.strictObject({ ...snapshotPlace, entries: z.array(listedEntry) }),
+  ls: z.strictObject({ ...snapshotPlace, incomplete: incompleteSchema, entries: z.array(listedEntry) }),
   cat: z.union([
     z.strictObject({
       ...snapshotPlace,
@@ -255,7 +259,9 @@ export const JSON_OUTPUTS: Readonly<Record<string, z.ZodType>> = {
       z.strictObject({
         repository: repositoryName,
         whole: repositoryStatistics.describe('the whole repository, with what nothing uses any more'),
-        snapshots: z.array(z.strictObject({ id, files: count, dirs: count, restoreBytes: bytes })),
+        snapshots: z.array(
+          z.strictObject({ id, files: count, dirs: count, restoreBytes: bytes, incomplete: incompleteCount }),
+        ),
         files: count,
         restoreBytes: bytes.describe('what restoring all of them would write'),
         data: blobTotals.describe('contents, each counted once'),

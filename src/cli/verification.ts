@@ -94,25 +94,27 @@ async function sourceOf(app: App, { snapshot }: ChosenSnapshot): Promise<Source>
   return app.openSourceAt(source ?? 'snapshot', kind ?? 'files', await app.scratchFolder())
 }
 
-/** 22 when bytes are lost, else 21 when something did not pass. */
+/** 22 when bytes are lost, else 21 when something did not pass, else 3 when something was never captured. */
 export function exitCodeOf(results: readonly VerifyResult[]): number {
   if (results.some(({ damaged }) => damaged)) return 22
-  return results.every(({ passed }) => passed) ? 0 : 21
+  if (results.some(({ passed }) => !passed)) return 21
+  return results.some(({ incomplete }) => incomplete !== undefined) ? 3 : 0
 }
 
 export function verifiedToJson({ chosen, result, report }: Verified) {
   const { snapshot, name } = chosen
   const shortId = snapshot.id.slice(0, SHORT_ID_DIGITS)
-  const { proof, ...rest } = result
+  const { proof, incomplete, ...rest } = result
   const place = { repository: name, snapshot: snapshot.id, shortId, time: snapshot.time }
-  return { ...rest, proof: proof ?? null, run: report.run, ...place }
+  return { ...rest, proof: proof ?? null, incomplete: incomplete ?? null, run: report.run, ...place }
 }
 
 export function describeVerified({ chosen, result, report }: Verified, paint: Paint): string {
   const { snapshot, name } = chosen
   const id = snapshot.id.slice(0, SHORT_ID_DIGITS)
+  const lacking = result.incomplete === undefined ? '' : `, ${paint('yellow', 'incomplete')}`
   const verdict = result.passed
-    ? paint('green', result.level)
+    ? paint('green', result.level) + lacking
     : paint('red', result.damaged ? 'damaged' : 'did not pass')
   return (
     `${result.source} of ${formatTime(snapshot.time)} (snapshot ${id} in ${name}): ${verdict}\n` +

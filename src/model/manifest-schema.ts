@@ -44,6 +44,11 @@ const database = z.object({
   properties: z.record(z.string(), z.union([z.string(), z.number(), z.boolean(), z.null()])),
 })
 
+const incomplete = z.object({
+  count: z.number().int().positive(),
+  entries: z.array(z.object({ path: z.string(), reason: z.string(), absent: z.boolean() })),
+})
+
 const manifest = z.object({
   format: z.literal(1),
   source: z.string(),
@@ -58,6 +63,7 @@ const manifest = z.object({
     z.object({ path: z.string(), sizeBytes: z.number().int().nonnegative(), sha256: z.string().optional() }),
   ),
   database: database.optional(),
+  incomplete: incomplete.optional(),
   findings: z.array(finding),
 })
 

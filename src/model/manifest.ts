@@ -1,4 +1,5 @@
 import type { Finding } from './finding.ts'
+import type { Incomplete } from './incomplete.ts'
 
 export const BACKUP_TYPES = ['full', 'incremental', 'differential', 'schema', 'data'] as const
 export type BackupType = (typeof BACKUP_TYPES)[number]
@@ -88,6 +89,8 @@ export interface Manifest {
    */
   readonly files: readonly ManifestFile[]
   readonly database?: ManifestDatabase
+  /** Absent: nothing is missing, and nothing changed while it was read. */
+  readonly incomplete?: Incomplete
   /** What was wrong or worth knowing at capture time. */
   readonly findings: readonly Finding[]
 }

@@ -21,11 +21,17 @@ export interface SnapshotLabels {
   readonly kind: string
   readonly type: BackupType
   readonly run: string
+  /** How much of the source it lacks; undefined: nothing. A list needs to open no manifest to know. */
+  readonly incomplete?: number | undefined
 }
 
 export function labelsToTags(labels: SnapshotLabels): string[] {
-  return ['lifeboat', `source:${labels.source}`, `kind:${labels.kind}`, `type:${labels.type}`, `run:${labels.run}`]
+  const { source, kind, type, run, incomplete } = labels
+  const tags = ['lifeboat', `source:${source}`, `kind:${kind}`, `type:${type}`, `run:${run}`]
+  return incomplete === undefined ? tags : [...tags, `incomplete:${incomplete}`]
 }
+
+const INCOMPLETE_TAG = /^incomplete:\d+$/
 
 /** What the tags say; empty for snapshots that another program wrote. */
 export function labelsOf(tags: readonly string[]): Partial<SnapshotLabels> {
@@ -36,6 +42,7 @@ export function labelsOf(tags: readonly string[]): Partial<SnapshotLabels> {
     else if (tag.startsWith('kind:')) labels.kind = tag.slice(5)
     else if (tag.startsWith('type:')) labels.type = tag.slice(5) as BackupType
     else if (tag.startsWith('run:')) labels.run = tag.slice(4)
+    else if (INCOMPLETE_TAG.test(tag)) labels.incomplete = Number(tag.slice(11))
   }
   return labels
 }
@@ -50,7 +57,7 @@ export function isSafetyPoint(tags: readonly string[]): boolean {
 /** The tags a person gave, without ours. */
 export function userTags(tags: readonly string[]): string[] {
   if (!tags.includes('lifeboat')) return [...tags]
-  return tags.filter(tag => tag !== 'lifeboat' && !/^(source|kind|type|run):/.test(tag))
+  return tags.filter(tag => tag !== 'lifeboat' && !/^(source|kind|type|run):/.test(tag) && !INCOMPLETE_TAG.test(tag))
 }
 
 /** A snapshot as people see it. `source`, `kind` and `type` are undefined for one that another program wrote. */
@@ -70,6 +77,8 @@ export interface RecoveryPoint {
   readonly sizeBytes: number | undefined
   /** What it added to the repository, compressed and sealed. */
   readonly addedBytes: number | undefined
+  /** How many things of the source it lacks, or has not as they were; 0: it is whole. */
+  readonly incomplete: number
   readonly proof: Proof
   /** When it was proven, or failed to be; undefined for `recorded`. */
   readonly provenAt: Date | undefined

@@ -1,4 +1,5 @@
 import type { Finding } from '../model/finding.ts'
+import type { Incomplete } from '../model/incomplete.ts'
 import type { BackupType, Manifest, ManifestDatabase } from '../model/manifest.ts'
 import type { NodeMeta, TreeNode } from '../model/node.ts'
 import type { SourceContext } from './context.ts'
@@ -87,4 +88,6 @@ export interface CaptureSummary {
   readonly findings: readonly Finding[]
   /** False when something is missing from the capture or changed while it was read: the run ends with exit code 3. */
   readonly complete: boolean
+  /** What is missing or changed, where the adapter knows more than its findings say. */
+  readonly incomplete?: Incomplete | undefined
 }

@@ -3,6 +3,7 @@ import { dirname } from 'node:path'
 import { syncFolder } from '../base/durable.ts'
 import { AppError, systemCode } from '../base/errors.ts'
 import { systemRandom } from '../base/random.ts'
+import { removeFolder } from '../base/remove-folder.ts'
 import type { SettledState } from './target.ts'
 
 /** A file or folder that a swap takes away, and where it is kept: beside it, so that a rename is enough. */
@@ -143,7 +144,7 @@ async function hasSidecars(path: string, sidecars: readonly string[]): Promise<b
 
 async function removeAll(path: string, sidecars: readonly string[]): Promise<void> {
   for (const end of sidecars) await rm(path + end, { force: true })
-  await rm(path, { recursive: true, force: true })
+  await removeFolder(path)
 }
 
 const exists = async (path: string): Promise<boolean> => (await statOf(path)) !== undefined

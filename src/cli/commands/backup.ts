@@ -188,7 +188,7 @@ function exitCodeOf(attempts: readonly Attempt[]): number {
 function toJson(attempt: Attempt): unknown {
   const { source, repository } = attempt
   if ('error' in attempt) return { source, repository, ...(errorToJson(attempt.error) as object) }
-  const { snapshot, parent, knownFindings: _, ...figures } = attempt.result
+  const { snapshot, parent, incomplete, knownFindings: _, ...figures } = attempt.result
   const shortId = snapshot.id.slice(0, SHORT_ID_DIGITS)
   const verification = verificationToJson(attempt)
   return {
@@ -198,6 +198,7 @@ function toJson(attempt: Attempt): unknown {
     shortId,
     time: snapshot.time,
     parent: parent ?? null,
+    incomplete: incomplete ?? null,
     ...(verification === undefined ? {} : { verification }),
   }
 }

@@ -4,6 +4,7 @@ import { formatSize } from '../../base/sizes.ts'
 import type { ChangeKind } from '../../operations/diff/compare-nodes.ts'
 import type { Change, DiffResult, EntryCounts } from '../../operations/diff/diff.ts'
 import type { Command } from '../command.ts'
+import { warnOfIncomplete } from '../incomplete.ts'
 import { counted } from '../printers/text.ts'
 import { SNAPSHOT_ARGUMENT, SOURCE_OPTION, snapshotOf } from '../snapshot-argument.ts'
 import type { Terminal } from '../terminal.ts'
@@ -28,6 +29,7 @@ export const diff: Command = {
     const before = await snapshotOf(call, app, call.values.required('before'))
     const after = await snapshotOf(call, app, call.values.required('after'))
     if (before.name !== after.name) throw differentRepositories(before.name, after.name)
+    warnOfIncomplete(call, [before.snapshot, after.snapshot])
     const changes: Change[] = []
     const result = await operation.diff({
       repository: before.repository,

@@ -6,6 +6,7 @@ import type { NodeType } from '../../model/node.ts'
 import { labelsOf, SHORT_ID_DIGITS } from '../../model/recovery-point.ts'
 import type { FoundEntry } from '../../operations/find/find.ts'
 import type { Call, Command } from '../command.ts'
+import { warnOfIncomplete } from '../incomplete.ts'
 import { type OpenedRepository, parseSnapshotWish, repositoryNames } from '../selection.ts'
 import { formatEntry } from './ls.ts'
 
@@ -52,9 +53,11 @@ async function* search(call: Call): AsyncGenerator<FoundIn> {
   const newest = timeOf(call, 'older')
   for (const name of repositoryNames(call, app)) {
     const repository = await app.openRepository(name)
+    const snapshots = await snapshotsOf(call, app, { name, repository })
+    warnOfIncomplete(call, snapshots)
     const request = {
       repository,
-      snapshots: await snapshotsOf(call, app, { name, repository }),
+      snapshots,
       patterns: call.values.list('patterns'),
       ignoreCase: call.values.flag('ignoreCase'),
       types: TYPES[call.values.text('type') ?? ''],

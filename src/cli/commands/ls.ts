@@ -4,6 +4,7 @@ import { formatSize } from '../../base/sizes.ts'
 import { formatTime } from '../../base/times.ts'
 import type { ListedEntry } from '../../operations/browse/listed-entry.ts'
 import type { Command } from '../command.ts'
+import { describeIncomplete, findIncomplete } from '../incomplete.ts'
 import { SNAPSHOT_ARGUMENT, SOURCE_OPTION, snapshotToJson, typedSnapshot } from '../snapshot-argument.ts'
 
 export const ls: Command = {
@@ -29,8 +30,11 @@ export const ls: Command = {
       recursive: call.values.flag('recursive'),
       signal: call.signal,
     })
-    if (!call.json) return { json: undefined, text: lines(entries) }
-    return { json: { ...snapshotToJson(chosen), entries: await collect(entries) }, text: '' }
+    const incomplete = await findIncomplete(chosen.repository, chosen.snapshot)
+    const problems = describeIncomplete(chosen.snapshot, incomplete, call.terminal.err)
+    if (!call.json) return { json: undefined, text: lines(entries), problems }
+    const listed = await collect(entries)
+    return { json: { ...snapshotToJson(chosen), incomplete: incomplete ?? null, entries: listed }, text: '' }
   },
 }
 

@@ -15,6 +15,7 @@ export const restore: Command = {
   description: [
     'Writes beside the target, checks what was written, then puts it in place in one step. Every byte is checked against its hash. A restore that was interrupted is taken up again by the same command.',
     'Where something is there already, it asks first, on a terminal, and else wants --yes. What is there is made safe before it is changed; "lifeboat undo" puts it back. Whatever fails on the way is taken back at once. A source that is not in the configuration, such as another machine’s, can be restored with --to.',
+    'Ends with 3 when all that the recovery point holds came back, but it lacks something of its source. What was not captured is left as it is at the target, and named.',
   ],
   arguments: [
     {

@@ -15,7 +15,7 @@ export const snapshots: Command = {
   name: 'snapshots',
   summary: 'list the recovery points, oldest first',
   description: [
-    'Over all repositories, or that of --repo. PROOF says how far it is proven that one comes back, and when it was: recorded (only stored), checked (every byte was read and is right), restored (it was brought back), failed (it did not pass: see "lifeboat report --list").',
+    'Over all repositories, or that of --repo. PROOF says how far it is proven that one comes back, and when it was: recorded (only stored), checked (every byte was read and is right), restored (it was brought back), failed (it did not pass: see "lifeboat report --list"). "incomplete (2)": two things could not be captured as they were; "lifeboat ls ID" names them.',
   ],
   arguments: [{ name: 'source', summary: 'only this source’s', complete: 'sources' }],
   options: [{ flags: '-n, --last <count>', summary: 'only the newest so many' }],
@@ -103,12 +103,14 @@ function toJson(point: RecoveryPoint, windows: readonly NamedWindow[]): unknown 
     type: point.type ?? null,
     sizeBytes: point.sizeBytes ?? null,
     addedBytes: point.addedBytes ?? null,
+    incomplete: point.incomplete === 0 ? null : { count: point.incomplete },
     provenAt: point.provenAt ?? null,
   }
 }
 
-function describeProof({ proof, provenAt }: RecoveryPoint, call: Call): string {
-  return provenAt === undefined ? proof : `${proof} ${formatAgo(provenAt, call.clock.now())}`
+function describeProof({ proof, provenAt, incomplete }: RecoveryPoint, call: Call): string {
+  const proven = provenAt === undefined ? proof : `${proof} ${formatAgo(provenAt, call.clock.now())}`
+  return incomplete === 0 ? proven : `${proven}, incomplete (${incomplete})`
 }
 
 const size = (bytes: number | undefined): string => (bytes === undefined ? '-' : formatSize(bytes))

@@ -1,6 +1,6 @@
 import type { App } from '../../app.ts'
 import { formatSize } from '../../base/sizes.ts'
-import { labelsOf } from '../../model/recovery-point.ts'
+import { labelsOf, SHORT_ID_DIGITS } from '../../model/recovery-point.ts'
 import type { StatsResult } from '../../operations/stats/stats.ts'
 import type { Snapshot } from '../../repository/index.ts'
 import type { Call, Command } from '../command.ts'
@@ -33,12 +33,15 @@ export const stats: Command = {
           repository: name,
           whole: repository,
           ...rest,
+          snapshots: rest.snapshots.map(each => ({ ...each, incomplete: incompleteOf(each.incomplete) })),
         })),
       },
       text: results.map(describe).join(''),
     }
   },
 }
+
+const incompleteOf = (count: number): unknown => (count === 0 ? null : { count })
 
 interface Selected extends OpenedRepository {
   readonly snapshots: readonly Snapshot[]
@@ -75,11 +78,13 @@ function describe({
   compression,
   repository,
 }: StatsResult & { readonly name: string }): string {
+  const incomplete = snapshots.filter(each => each.incomplete > 0).map(({ id }) => id.slice(0, SHORT_ID_DIGITS))
+  const lacking = incomplete.length === 0 ? '' : `  incomplete ${incomplete.join(', ')}: "lifeboat ls ID" names what\n`
   return (
     `${name}: ${counted(snapshots.length, 'snapshot')}, ${counted(files, 'file')}, ${formatSize(restoreBytes)} to restore\n` +
     `  contents   ${counted(data.blobs, 'blob')}, ${formatSize(data.plainBytes)}, stored as ${formatSize(data.storedBytes)}\n` +
     `  trees      ${counted(trees.blobs, 'blob')}, ${formatSize(trees.plainBytes)}, stored as ${formatSize(trees.storedBytes)}\n` +
     `  saved by   deduplication ${deduplication.toFixed(1)}x, compression ${compression.toFixed(1)}x\n` +
-    `  repository ${counted(repository.snapshots, 'snapshot')}, ${counted(repository.packs, 'pack')}, ${formatSize(repository.storedBytes)}\n`
+    `  repository ${counted(repository.snapshots, 'snapshot')}, ${counted(repository.packs, 'pack')}, ${formatSize(repository.storedBytes)}\n${lacking}`
   )
 }

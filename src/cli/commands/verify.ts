@@ -15,7 +15,7 @@ export const verify: Command = {
   description: [
     'checked: every byte is read, and is what was stored and what the manifest tells. restored: it is really brought back, into a file, folder or PostgreSQL server that is thrown away; there integrity, foreign keys and row counts are compared with what was captured, and your own assertions (`assertions:` of the source) have to hold.',
     'Without a word: the newest recovery point of every source. What was proven, and when, stands in "lifeboat snapshots".',
-    'Ends with 21 when something does not pass, and with 22 when bytes of it are lost.',
+    'Ends with 21 when something does not pass, with 22 when bytes of it are lost, and with 3 when all of it is right, but something of the source was never captured.',
   ],
   arguments: [
     { name: 'source', summary: 'a source (default: all), or the id of a snapshot', complete: 'sources' },
@@ -105,11 +105,11 @@ function exitOf(attempts: readonly Attempt[]): number {
 function joinReports(reports: readonly Report[]): Report | undefined {
   const [first] = reports
   if (first === undefined || reports.length === 1) return first
-  const failed = reports.filter(({ outcome }) => outcome !== 'done')
+  const failed = reports.filter(({ outcome }) => outcome === 'failed')
   const named = reports.map(report => ({ report, name: report.facts[0]?.value ?? report.title }))
   return {
     title: `verification of ${reports.length} sources`,
-    outcome: failed.length === 0 ? 'done' : 'failed',
+    outcome: failed.length > 0 ? 'failed' : (reports.find(({ outcome }) => outcome !== 'done')?.outcome ?? 'done'),
     verdict:
       failed.length === 0
         ? 'All of these recovery points passed'

@@ -23,6 +23,9 @@ import { type Place, requireNobodys, strategyOf } from './target.ts'
 
 const VERBS = { replace: 'replaces', 'in-place': 'writes into', tables: 'replaces rows of tables in' } as const
 
+/** All that there is came back, and something was never captured. */
+const INCOMPLETE = 3
+
 export interface Wanted {
   readonly place: Place
   readonly recovery: RecoveryRequest | undefined
@@ -50,7 +53,12 @@ export async function bringBack(call: Call, app: App, chosen: ChosenSnapshot, wa
   const removed = purpose === 'temporary' && !call.values.flag('keep')
   if (removed) await source.targets.remove({ ...(await app.sourceContext()), target })
   await saveReport(call, app, restoreReport({ ...subject, removed }, plan, chosen, result))
-  return { json: restoreToJson(result, chosen, removed), text: describeRestore(result, chosen, call, removed) }
+  const exitCode = result.incomplete === undefined ? 0 : INCOMPLETE
+  return {
+    json: restoreToJson(result, chosen, removed),
+    text: describeRestore(result, chosen, call, removed),
+    exitCode,
+  }
 }
 
 /** What was found out while all was put back must reach the person too: the application may still be stopped. */
@@ -131,8 +139,8 @@ async function carryOut(call: Call, app: App, chosen: ChosenSnapshot, decided: D
     { catalog, clock: app.clock },
     { operation: 'restore', source: source.name, repository: name },
     () => restoreSafely(request),
-    ({ files, totalBytes, writtenBytes, findings }) => ({
-      outcome: 'done',
+    ({ files, totalBytes, writtenBytes, findings, incomplete }) => ({
+      outcome: incomplete === undefined ? 'done' : 'incomplete',
       snapshot: snapshot.id,
       statistics: { files, totalBytes, writtenBytes },
       findings,

@@ -3,6 +3,7 @@ import { isAppError, messageOf } from '../../base/errors.ts'
 import { formatSize } from '../../base/sizes.ts'
 import { formatTime } from '../../base/times.ts'
 import type { Finding } from '../../model/finding.ts'
+import type { Incomplete } from '../../model/incomplete.ts'
 import { type MaskedColumn, maskReportTables } from '../../model/masking/outcome.ts'
 import { describeRule } from '../../model/masking/rules.ts'
 import { SHORT_ID_DIGITS } from '../../model/recovery-point.ts'
@@ -21,7 +22,7 @@ export function restoreToJson(
   { name, snapshot }: ChosenSnapshot,
   removed: boolean,
 ): unknown {
-  const { entry, kept: _, masked, ...rest } = result
+  const { entry, kept: _, masked, incomplete, ...rest } = result
   const shortId = snapshot.id.slice(0, SHORT_ID_DIGITS)
   return {
     ...rest,
@@ -31,6 +32,7 @@ export function restoreToJson(
     time: snapshot.time,
     safetySnapshot: entry.safety?.snapshot ?? null,
     kept: entry.kept,
+    incomplete: incomplete ?? null,
     removed,
     ...(masked === undefined ? {} : { masked: masked.map(maskedToJson) }),
   }
@@ -197,6 +199,10 @@ function verdictOn(subject: Subject, place: string, time: string): string {
   return `${place} is as ${subject.source} was at ${time}`
 }
 
+function butFor(incomplete: Incomplete | undefined): string {
+  return incomplete === undefined ? '' : `, but for ${counted(incomplete.count, 'thing')} that the snapshot lacks`
+}
+
 /** What a restore did. */
 export function restoreReport(
   subject: Subject,
@@ -208,8 +214,8 @@ export function restoreReport(
   const canUndo = result.entry.safety !== undefined || result.entry.kept.length > 0
   return {
     title: `restore of ${nameOf(subject)}`,
-    outcome: 'done',
-    verdict: verdictOn(subject, plan.survey.place, formatTime(chosen.snapshot.time)),
+    outcome: result.incomplete === undefined ? 'done' : 'incomplete',
+    verdict: verdictOn(subject, plan.survey.place, formatTime(chosen.snapshot.time)) + butFor(result.incomplete),
     run: result.run,
     startedAt: subject.startedAt,
     durationMs: result.durationMs,

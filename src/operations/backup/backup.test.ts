@@ -5,7 +5,7 @@ import { silentLogger } from '../../base/logger.ts'
 import type { Finding } from '../../model/finding.ts'
 import type { BackupType } from '../../model/manifest.ts'
 import type { NodeMeta } from '../../model/node.ts'
-import { labelsOf } from '../../model/recovery-point.ts'
+import { labelsOf, userTags } from '../../model/recovery-point.ts'
 import { createRepository, type Repository } from '../../repository/index.ts'
 import type { Capture, CaptureEntry, CaptureRequest, Source } from '../../sources/source.ts'
 import { MemoryStorage } from '../../storage/memory/memory-storage.ts'
@@ -224,9 +224,17 @@ describe('backup', () => {
   it('leaves a lost entry out and says that the snapshot is incomplete', async () => {
     source.files = { 'd/a': 'one', 'd/b': 'LOST' }
     source.complete = false
+    const finding = (severity: Finding['severity'], subject: string): Finding => {
+      return { severity, code: 'file-unreadable', subject, message: 'permission denied' }
+    }
+    source.findings = [finding('info', 'x'), finding('warning', 'y'), finding('error', 'd/b')]
     const result = await backup(request('full'))
     expect(await paths(result.snapshot.id)).not.toContain('app/d/b')
-    expect(result).toMatchObject({ files: 1, complete: false })
+    const incomplete = { count: 1, entries: [{ path: 'd/b', reason: 'permission denied', absent: false }] }
+    expect(result).toMatchObject({ files: 1, complete: false, incomplete })
+    // The manifest has it by name; the tags, which lists read, by number, and no person's tag is taken for it.
+    expect((await loadManifest(repository, result.snapshot))?.incomplete).toEqual(incomplete)
+    expect([labelsOf(result.snapshot.tags).incomplete, userTags(result.snapshot.tags)]).toEqual([1, ['release']])
   })
 
   it('leaves no snapshot and no lock when the source fails in the middle', async () => {

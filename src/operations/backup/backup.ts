@@ -2,6 +2,7 @@ import { withCleanUp } from '../../base/concurrency.ts'
 import { AppError, throwIfAborted } from '../../base/errors.ts'
 import type { Finding } from '../../model/finding.ts'
 import type { Host } from '../../model/host.ts'
+import { type Incomplete, incompleteOf } from '../../model/incomplete.ts'
 import type { BackupType, Manifest } from '../../model/manifest.ts'
 import { labelsToTags } from '../../model/recovery-point.ts'
 import type { NewSnapshot, Repository, Snapshot, SnapshotSummary, Writing } from '../../repository/index.ts'
@@ -46,6 +47,8 @@ export interface BackupResult {
   readonly knownFindings: readonly Finding[]
   /** False when something is missing from the snapshot or changed while it was read. */
   readonly complete: boolean
+  /** What is missing or changed; undefined when it is complete. */
+  readonly incomplete: Incomplete | undefined
 }
 
 export type { BackupProgress } from './capture-writer.ts'
@@ -116,6 +119,7 @@ async function record(request: BackupRequest, under: Under): Promise<BackupResul
     findings: tree.manifest.findings,
     knownFindings: tree.manifest.findings.filter(finding => isKnown(finding, parent?.manifest.findings ?? [])),
     complete: tree.summary.complete,
+    incomplete: tree.manifest.incomplete,
   }
 }
 
@@ -131,6 +135,7 @@ function manifestOf(
   captured: CapturedFiles,
   summary: CaptureSummary,
 ): { manifest: Manifest; summary: CaptureSummary } {
+  const incomplete = summary.complete ? undefined : (summary.incomplete ?? incompleteOf(summary.findings))
   const manifest: Manifest = {
     format: 1,
     source: request.source.name,
@@ -144,13 +149,20 @@ function manifestOf(
     ...(summary.engineVersion === undefined ? {} : { engineVersion: summary.engineVersion }),
     ...(summary.database === undefined ? {} : { database: summary.database }),
     ...(parent === undefined ? {} : { parent: parent.id }),
+    ...(incomplete === undefined ? {} : { incomplete }),
   }
   return { manifest, summary }
 }
 
 function newSnapshot(request: BackupRequest, under: Under, tree: CapturedTree): NewSnapshot {
   const { source, host, type } = request
-  const labels = { source: source.name, kind: source.kind, type, run: request.runId }
+  const labels = {
+    source: source.name,
+    kind: source.kind,
+    type,
+    run: request.runId,
+    incomplete: tree.manifest.incomplete?.count,
+  }
   return {
     time: tree.summary.capturedAt,
     tree: tree.root,

@@ -1,5 +1,6 @@
 import { AppError, isAppError, messageOf } from '../../base/errors.ts'
 import type { Finding } from '../../model/finding.ts'
+import { type Incomplete, nameNotCaptured } from '../../model/incomplete.ts'
 import type { ReportStep } from '../../model/report.ts'
 import type { Kept, Source, SourceContext } from '../../sources/source.ts'
 import type { BackupResult } from '../backup/backup.ts'
@@ -140,6 +141,7 @@ class GuardState {
         note: `snapshot ${result.snapshot.id.slice(0, 8)}`,
       }))
       await this.advance({ safety: { repository: this.#request.entry.repository, snapshot: safety.snapshot.id } })
+      if (safety.incomplete !== undefined) this.findings.push(notInSafetyPoint(safety.snapshot.id, safety.incomplete))
     } catch (error) {
       if (!keeps || isAppError(error, 'interrupted')) throw error
       // A damaged database can't be captured; that is often why it is restored.
@@ -226,6 +228,15 @@ export function hookContextOf(context: SourceContext, entry: JournalEntry): Hook
       LIFEBOAT_RUN: entry.run,
       LIFEBOAT_SNAPSHOT: entry.snapshot,
     },
+  }
+}
+
+function notInSafetyPoint(snapshot: string, incomplete: Incomplete): Finding {
+  return {
+    severity: 'warning',
+    code: 'safety-point-incomplete',
+    subject: `snapshot ${snapshot.slice(0, 8)}`,
+    message: `the recovery point of what was there lacks what this restore did not change: ${nameNotCaptured(incomplete)}`,
   }
 }
 

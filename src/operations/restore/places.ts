@@ -6,7 +6,7 @@ import type { Hooks } from './hooks.ts'
 import type { JournalEntry, RestoreJournal } from './journal.ts'
 import { findReservedIn } from './reserved.ts'
 import { restore } from './restore.ts'
-import { takeSafetyPoint } from './safety.ts'
+import { type ChangesPath, changesAll, takeSafetyPoint } from './safety.ts'
 
 /** What restores need of the configuration; after a kill, all they have beside it is their journal. */
 export interface RestorePlaces {
@@ -26,7 +26,11 @@ export interface RestorePlaces {
 type Subject = Pick<JournalEntry, 'run' | 'source' | 'kind' | 'target' | 'repository'>
 
 /** A recovery point of what is at the target now. */
-export async function takeSafetyAt(places: RestorePlaces, subject: Subject): Promise<BackupResult> {
+export async function takeSafetyAt(
+  places: RestorePlaces,
+  subject: Subject,
+  changes: ChangesPath = changesAll,
+): Promise<BackupResult> {
   return await takeSafetyPoint({
     ...(await places.context()),
     run: subject.run,
@@ -35,6 +39,7 @@ export async function takeSafetyAt(places: RestorePlaces, subject: Subject): Pro
     host: places.host,
     programVersion: places.programVersion,
     excludePaths: await places.excludedPaths(),
+    changes,
   })
 }
 

@@ -1,5 +1,6 @@
 import { AppError } from '../../base/errors.ts'
 import type { Finding } from '../../model/finding.ts'
+import { type Incomplete, incompleteFinding, incompleteWithin } from '../../model/incomplete.ts'
 import type { Manifest } from '../../model/manifest.ts'
 import type { Repository, Snapshot } from '../../repository/index.ts'
 import type { DatabaseSelection, Source, SourceContext, TargetSurvey } from '../../sources/source.ts'
@@ -28,6 +29,8 @@ export interface RestorePlan {
   readonly strategy: Strategy
   readonly survey: TargetSurvey
   readonly manifest: Manifest | undefined
+  /** What the snapshot lacks of what is asked for. */
+  readonly incomplete: Incomplete | undefined
   readonly account: Account
   /** Everything worth knowing before; those of severity `error` forbid it. */
   readonly findings: readonly Finding[]
@@ -58,7 +61,13 @@ export async function planRestore(request: PlanRequest): Promise<RestorePlan> {
   const findings = SHARES_THE_TARGET[strategy]
     ? survey.findings.filter(each => !inUse(each))
     : survey.findings.map(each => (inUse(each) && stopsApplication ? { ...each, severity: 'info' as const } : each))
-  return { strategy, survey, manifest, account, findings: [...findings, ...account.findings] }
+  const incomplete = incompleteWithin(manifest?.incomplete, {
+    include: request.include,
+    databases: selection?.databases,
+  })
+  const lacking = incomplete === undefined ? [] : [incompleteFinding(snapshot.id, incomplete)]
+  const told = [...lacking, ...findings, ...account.findings]
+  return { strategy, survey, manifest, incomplete, account, findings: told }
 }
 
 /** A database of one engine does not go into another's, and a URL that nobody understands is no path. */

@@ -1,5 +1,6 @@
 import { AppError } from '../../base/errors.ts'
 import type { Finding } from '../../model/finding.ts'
+import { type Incomplete, incompleteFinding, incompleteWithin } from '../../model/incomplete.ts'
 import type { MaskedColumn } from '../../model/masking/outcome.ts'
 import type { Mask } from '../../model/masking/rules.ts'
 import { labelsOf } from '../../model/recovery-point.ts'
@@ -59,6 +60,8 @@ export interface RestoreResult {
   readonly durationMs: number
   readonly checks: readonly CheckOutcome[]
   readonly findings: readonly Finding[]
+  /** What the snapshot lacks of what was asked for. */
+  readonly incomplete: Incomplete | undefined
   /** With `start`. */
   readonly started?: StartedServer
   /** With `mask`. */
@@ -105,6 +108,8 @@ export async function restore(request: RestoreOperationRequest): Promise<Restore
     onRestored,
     mask,
   })
+  // What was never captured can't come back, and what came back must not pass for all of it.
+  const incomplete = incompleteWithin(reader.manifest?.incomplete, { include, databases: selection?.databases })
   const failed = outcome.checks.filter(check => !check.passed)
   if (failed.length > 0) throw verificationFailed(snapshot, outcome.target, failed)
   return {
@@ -117,7 +122,8 @@ export async function restore(request: RestoreOperationRequest): Promise<Restore
     writtenBytes: outcome.writtenBytes,
     durationMs: Math.round(request.clock.monotonicMs() - startedMs),
     checks: outcome.checks,
-    findings: outcome.findings,
+    incomplete,
+    findings: [...(incomplete === undefined ? [] : [incompleteFinding(snapshot.id, incomplete)]), ...outcome.findings],
     ...(outcome.started === undefined ? {} : { started: outcome.started }),
     ...(outcome.masked === undefined ? {} : { masked: outcome.masked }),
     ...(outcome.kept === undefined ? {} : { kept: outcome.kept }),

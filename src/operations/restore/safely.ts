@@ -1,9 +1,11 @@
 import type { Finding } from '../../model/finding.ts'
 import type { ReportStep } from '../../model/report.ts'
+import { changesPath } from './changed-paths.ts'
 import { guard } from './guard.ts'
 import type { JournalEntry, Strategy } from './journal.ts'
 import { type RestorePlaces, restoreSafetyAt, takeSafetyAt } from './places.ts'
 import { type RestoreOperationRequest, type RestoreResult, restore } from './restore.ts'
+import { type ChangesPath, changesAll } from './safety.ts'
 
 export interface SafeRestoreRequest
   extends Omit<RestoreOperationRequest, 'force' | 'delta' | 'beforeChange' | 'keepAs'> {
@@ -45,7 +47,7 @@ export async function restoreSafely(request: SafeRestoreRequest): Promise<SafeRe
       journal: places.journal,
       entry: { ...subject, operation: 'restore', strategy, existed, undoOf: undefined, tookKeptAs: undefined },
       hooks: await places.hooksOf(source.name, place),
-      takeSafety: () => takeSafetyAt(places, subject),
+      takeSafety: () => takeSafetyAt(places, subject, changesOf(request)),
       restoreSafety: safety => restoreSafetyAt(places, subject, safety),
     },
     ({ beforeChange, keepAs, log }) =>
@@ -66,4 +68,10 @@ export async function restoreSafely(request: SafeRestoreRequest): Promise<SafeRe
   const { result, entry, steps } = guarded
   const findings: Finding[] = [...guarded.findings, ...result.findings]
   return { ...result, findings, run, strategy, entry, steps }
+}
+
+/** A folder is changed where the snapshot has something for it; a database as a whole. */
+function changesOf({ repository, snapshot, include, source }: SafeRestoreRequest): ChangesPath {
+  if (source.traits.consistency !== 'per-file') return changesAll
+  return path => changesPath(repository, snapshot, include, path)
 }

@@ -51,7 +51,7 @@ export function toRecoveryPoint(
   repository: string,
   proven: ProofRecord | undefined,
 ): RecoveryPoint {
-  const { source, kind, type } = labelsOf(snapshot.tags)
+  const { source, kind, type, incomplete = 0 } = labelsOf(snapshot.tags)
   return {
     id: snapshot.id,
     shortId: snapshot.id.slice(0, SHORT_ID_DIGITS),
@@ -65,6 +65,7 @@ export function toRecoveryPoint(
     tags: userTags(snapshot.tags),
     sizeBytes: snapshot.summary?.totalBytesProcessed,
     addedBytes: snapshot.summary?.dataAddedPacked,
+    incomplete,
     proof: proven?.proof ?? 'recorded',
     provenAt: proven?.at,
   }

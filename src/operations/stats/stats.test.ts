@@ -12,8 +12,8 @@ describe('stats', () => {
     const second = repository.snapshot({ shared, more: 'cccc' }, 'app')
     const result = await stats({ repository, snapshots: [first, second], signal })
     expect(result.snapshots).toEqual([
-      { id: first.id, files: 3, dirs: 2, restoreBytes: 16 },
-      { id: second.id, files: 3, dirs: 2, restoreBytes: 20 },
+      { id: first.id, files: 3, dirs: 2, restoreBytes: 16, incomplete: 0 },
+      { id: second.id, files: 3, dirs: 2, restoreBytes: 20, incomplete: 0 },
     ])
     expect(result).toMatchObject({ files: 6, restoreBytes: 36 })
     // Two blobs shared by all, one more, and one of the manifests.

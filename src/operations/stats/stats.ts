@@ -1,5 +1,6 @@
 import { throwIfAborted } from '../../base/errors.ts'
 import type { Id, TreeNode } from '../../model/node.ts'
+import { labelsOf } from '../../model/recovery-point.ts'
 import type { Repository, RepositoryStatistics, Snapshot } from '../../repository/index.ts'
 import { addTotals, type BlobTotals, sizesOf } from '../browse/blob-totals.ts'
 import { resolvePath } from '../browse/resolve-path.ts'
@@ -33,6 +34,8 @@ export interface SnapshotSize {
   readonly dirs: number
   /** Sum of the sizes of all files; each of a set of hard links counts. */
   readonly restoreBytes: number
+  /** How many things of the source it lacks; 0: none. */
+  readonly incomplete: number
 }
 
 /** What snapshots take to restore and what they take in the repository. Each tree is loaded once. */
@@ -43,7 +46,12 @@ export async function stats(request: StatsRequest): Promise<StatsResult> {
     // All of it for the blobs; a restore writes the source's folder, not the manifest beside it.
     await counter.sizeOf(snapshot.tree)
     const { node } = await resolvePath(request.repository, snapshot, '')
-    snapshots.push({ id: snapshot.id, ...(node.subtree === undefined ? NOTHING : await counter.sizeOf(node.subtree)) })
+    const { incomplete = 0 } = labelsOf(snapshot.tags)
+    snapshots.push({
+      id: snapshot.id,
+      incomplete,
+      ...(node.subtree === undefined ? NOTHING : await counter.sizeOf(node.subtree)),
+    })
   }
   const data = await sizesOf(request.repository, 'data', counter.blobs())
   const trees = await sizesOf(request.repository, 'tree', counter.trees())
@@ -61,7 +69,7 @@ export async function stats(request: StatsRequest): Promise<StatsResult> {
   }
 }
 
-type TreeSize = Omit<SnapshotSize, 'id'>
+type TreeSize = Omit<SnapshotSize, 'id' | 'incomplete'>
 
 const NOTHING: TreeSize = { files: 0, dirs: 0, restoreBytes: 0 }
 

@@ -16,7 +16,7 @@ export function reportOfVerify({ result, repository, run, startedAt }: VerifyRep
   const id = snapshot.id.slice(0, 8)
   return {
     title: `verification of ${source}`,
-    outcome: passed ? 'done' : 'failed',
+    outcome: !passed ? 'failed' : result.incomplete === undefined ? 'done' : 'incomplete',
     verdict: verdictOf(result),
     run,
     startedAt,
@@ -41,7 +41,7 @@ const PROVES = {
   restored: 'it was brought back, and holds what was captured',
 } as const
 
-function verdictOf({ passed, damaged, level, checks, findings }: VerifyResult): string {
+function verdictOf({ passed, damaged, level, checks, findings, incomplete }: VerifyResult): string {
   if (damaged) {
     const count = findings.filter(finding => finding.code === 'file-damaged').length
     return count === 0
@@ -50,9 +50,10 @@ function verdictOf({ passed, damaged, level, checks, findings }: VerifyResult): 
   }
   const failed = checks.filter(check => !check.passed).length
   if (!passed) return `This recovery point did not pass: ${failed} of ${checks.length} checks failed`
-  return level === 'restored'
-    ? 'This recovery point comes back'
-    : 'Every byte of this recovery point is there and right'
+  const verdict =
+    level === 'restored' ? 'This recovery point comes back' : 'Every byte of this recovery point is there and right'
+  if (incomplete === undefined) return verdict
+  return `${verdict}, but it lacks ${incomplete.count} of the things that it should hold`
 }
 
 function nextOf({ source, passed, damaged, level }: VerifyResult, id: string): Report['next'] {

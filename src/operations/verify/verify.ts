@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import { AppError, isAppError } from '../../base/errors.ts'
 import type { Assertion } from '../../model/assertion.ts'
 import type { Finding } from '../../model/finding.ts'
+import { type Incomplete, incompleteFinding } from '../../model/incomplete.ts'
 import { isPart } from '../../model/manifest.ts'
 import { labelsOf, type ProofLevel } from '../../model/recovery-point.ts'
 import type { CheckOutcome, ReportStep } from '../../model/report.ts'
@@ -34,6 +35,8 @@ export interface VerifyResult {
   readonly passed: boolean
   /** The repository has lost or changed bytes of it. */
   readonly damaged: boolean
+  /** What the snapshot lacked from the start: no proof covers that. */
+  readonly incomplete: Incomplete | undefined
   /** What is now proven of the snapshot; undefined when it did not pass. */
   readonly proof: ProofLevel | undefined
   readonly checks: readonly CheckOutcome[]
@@ -51,6 +54,8 @@ export async function verify(request: VerifyOperationRequest): Promise<VerifyRes
   const proving = new Proving(request)
   const outcome = await proving.run()
   const damaged = outcome.findings.some(finding => DAMAGE.has(finding.code))
+  const { incomplete } = proving
+  const lacking = incomplete === undefined ? [] : [incompleteFinding(snapshot.id, incomplete)]
   const passed = !damaged && outcome.checks.every(check => check.passed)
   return {
     snapshot,
@@ -59,8 +64,10 @@ export async function verify(request: VerifyOperationRequest): Promise<VerifyRes
     level,
     passed,
     damaged,
+    incomplete,
     proof: passed ? level : undefined,
     ...outcome,
+    findings: [...lacking, ...outcome.findings],
     steps: proving.stepsOf(outcome, passed),
     durationMs: Math.round(request.clock.monotonicMs() - startedMs),
   }
@@ -72,6 +79,7 @@ class Proving {
   readonly #request: VerifyOperationRequest
   readonly #startedMs: number
   #assertions: ReportStep | undefined
+  incomplete: Incomplete | undefined
 
   constructor(request: VerifyOperationRequest) {
     this.#request = request
@@ -84,6 +92,7 @@ class Proving {
     let reader: RepositorySnapshotReader | undefined
     try {
       reader = await openSnapshotReader({ repository, snapshot, signal })
+      this.incomplete = reader.manifest?.incomplete
       return await this.#prove(reader)
     } catch (error) {
       const failed = failedChecks(error)

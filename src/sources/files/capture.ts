@@ -1,6 +1,7 @@
 import { type BigIntStats, closeSync, fstatSync } from 'node:fs'
 import { AppError, messageOf, systemCode } from '../../base/errors.ts'
 import type { ExtendedAttribute, NodeMeta, TreeNode } from '../../model/node.ts'
+import { IncompleteLog } from '../incomplete-log.ts'
 import type { Capture, CaptureEntry, CaptureRequest, CaptureSummary, Content } from '../source.ts'
 import type { Accounts } from './accounts.ts'
 import { PATHS_PER_RUN, readAttributes } from './attributes.ts'
@@ -25,7 +26,7 @@ export class FilesCapture implements Capture {
   readonly #request: CaptureRequest
   readonly #capturedAt: Date
   readonly #findings = new FindingLog()
-  #complete = true
+  readonly #incomplete = new IncompleteLog()
 
   constructor(init: FilesCaptureInit, request: CaptureRequest) {
     this.#init = init
@@ -54,10 +55,12 @@ export class FilesCapture implements Capture {
 
   finish(): Promise<CaptureSummary> {
     if (this.#init.attributes === 'tool-missing') this.#findings.add(attributesMissing)
+    const incomplete = this.#incomplete.get()
     return Promise.resolve({
       capturedAt: this.#capturedAt,
       findings: this.#findings.list(),
-      complete: this.#complete,
+      complete: incomplete === undefined,
+      incomplete,
     })
   }
 
@@ -130,7 +133,7 @@ export class FilesCapture implements Capture {
   }
 
   #halfRestored(): void {
-    this.#complete = false
+    this.#incomplete.add({ path: '', reason: 'a restore into it has not finished', absent: false })
     this.#findings.add({
       severity: 'warning',
       code: 'restore-unfinished',
@@ -141,7 +144,7 @@ export class FilesCapture implements Capture {
   }
 
   #changed(raw: RawPath): void {
-    this.#complete = false
+    this.#incomplete.add({ path: toName(raw), reason: 'changed while it was read', absent: false })
     this.#findings.add({
       severity: 'warning',
       code: 'file-changed',
@@ -157,10 +160,10 @@ export class FilesCapture implements Capture {
   }
 
   #lost(raw: RawPath, doing: string, error: unknown): void {
-    this.#complete = false
     const code = systemCode(error)
     const subject = this.#subject(raw)
     if (code === 'ENOENT' || code === 'ENOTDIR') {
+      this.#incomplete.add({ path: toName(raw), reason: 'removed while the folder was captured', absent: false })
       this.#findings.add({
         severity: 'warning',
         code: 'file-vanished',
@@ -171,6 +174,7 @@ export class FilesCapture implements Capture {
     }
     const denied = code === 'EACCES' || code === 'EPERM'
     const reason = denied ? 'permission denied' : (REASONS[code ?? ''] ?? messageOf(error))
+    this.#incomplete.add({ path: toName(raw), reason, absent: true })
     this.#findings.add({
       severity: 'error',
       code: 'file-unreadable',

@@ -1,11 +1,13 @@
-import { rm, stat } from 'node:fs/promises'
+import { stat } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { systemCode } from '../../../base/errors.ts'
+import { removeFolder } from '../../../base/remove-folder.ts'
 import type { Finding } from '../../../model/finding.ts'
 import { dropKeptPath, dropReplaced, keptPathOf, putKeptBack, settleKeptPath } from '../../kept-path.ts'
 import type { Kept, KeptRequest, Settled, TargetAccess, TargetRequest, TargetSurvey } from '../../target.ts'
 import { measureFolder, obstaclesBeside, placeOf } from '../../target-place.ts'
 import { toBuffer, toRaw } from '../raw-path.ts'
+import { findNotCarriable } from './carry-over.ts'
 import { readMark } from './mark.ts'
 import { isFilledFolder, targetError } from './target.ts'
 
@@ -28,7 +30,7 @@ async function dropKept(request: KeptRequest): Promise<void> {
 }
 
 async function remove({ target }: TargetRequest): Promise<void> {
-  await rm(await placeOf(target), { recursive: true, force: true })
+  await removeFolder(await placeOf(target))
 }
 
 async function settle(request: KeptRequest): Promise<Settled> {
@@ -63,7 +65,10 @@ async function survey(request: TargetRequest): Promise<TargetSurvey> {
   const mark = await readMark(toRaw(place))
   const isOurs = mark?.over === false && mark.snapshot === request.coming?.snapshot
   const exists = !isOurs && (await isFilledFolder(place))
-  if (exists && request.delta !== true) findings.push(...(await mountFinding(place, found.dev)))
+  if (exists && request.delta !== true) {
+    findings.push(...(await mountFinding(place, found.dev)))
+    findings.push(...findNotCarriable(toRaw(place), request.coming?.manifest?.incomplete))
+  }
   return { place, exists, sizeBytes, files, modifiedAt: found.mtime, findings }
 }
 

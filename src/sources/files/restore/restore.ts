@@ -1,7 +1,9 @@
 import { chmodSync, lstatSync, mkdirSync, rmdirSync, unlinkSync } from 'node:fs'
-import { realpath, rm } from 'node:fs/promises'
+import { realpath } from 'node:fs/promises'
 import { AppError, messageOf, systemCode, throwIfAborted } from '../../../base/errors.ts'
 import { holdingPath } from '../../../base/hold-path.ts'
+import { removeFolder } from '../../../base/remove-folder.ts'
+import { incompleteWithin, nameNotCaptured } from '../../../model/incomplete.ts'
 import type { TreeNode } from '../../../model/node.ts'
 import { dropKeptPath, keptPathOf, swapIn } from '../../kept-path.ts'
 import type { CheckOutcome, RestoreOutcome, RestoreRequest, SnapshotEntry } from '../../source.ts'
@@ -10,6 +12,7 @@ import { joinRaw, type RawPath, toBuffer, toName, toRaw } from '../raw-path.ts'
 import { NEW_RESTORE_MARKER, RESTORE_MARKER } from '../restore-marker.ts'
 import { Batch, type Placed } from './batch.ts'
 import { BatchWriter } from './batch-writer.ts'
+import { carryOver } from './carry-over.ts'
 import { EntryGuard, parentOf } from './entry-guard.ts'
 import { HardLinks } from './hard-links.ts'
 import { readMark } from './mark.ts'
@@ -36,10 +39,13 @@ async function restoreBySwap(request: RestoreRequest): Promise<RestoreOutcome> {
   const partial = `${path}.lifeboat-partial`
   const left = await readMark(toRaw(partial))
   // Only an unfinished restore of this very snapshot can be gone on with.
-  if (left?.snapshot !== request.snapshot.id || left.over) await rm(partial, { recursive: true, force: true })
+  if (left?.snapshot !== request.snapshot.id || left.over) await removeFolder(partial)
   const outcome = await writeFolder({ ...request, target: partial, force: false, beforeChange: undefined })
   if (outcome.checks.some(check => !check.passed)) return { ...outcome, target: request.target }
   await request.beforeChange?.()
+  // After it, when nobody writes there any more; before the swap, when all can still stay as it is.
+  const folders = { old: toRaw(path), fresh: toRaw(partial) }
+  const carried = await carryOver(folders, request.snapshot.manifest?.incomplete, request.signal)
   const place = keptPathOf(path, request.keepAs ?? 'lifeboat-old')
   try {
     await swapIn(partial, place)
@@ -48,7 +54,7 @@ async function restoreBySwap(request: RestoreRequest): Promise<RestoreOutcome> {
   }
   if (request.keepAs === undefined) await dropKeptPath(place)
   const kept = request.keepAs === undefined ? [] : [{ target: path, kept: place.kept }]
-  return { ...outcome, target: request.target, kept }
+  return { ...outcome, target: request.target, kept, findings: [...outcome.findings, ...carried] }
 }
 
 async function writeFolder(request: RestoreRequest): Promise<RestoreOutcome> {
@@ -80,7 +86,9 @@ function reportMissing(
   const hint = `Run "lifeboat ls ${snapshot}" to see what is in it.`
   if (missing.length === request.include.length) {
     if (target.state === 'new') rmdirSync(toBuffer(target.raw))
-    throw new AppError('not-found', `not in snapshot ${snapshot}: ${missing.join(', ')}`, { hint })
+    const never = incompleteWithin(request.snapshot.manifest?.incomplete, { include: missing })
+    const why = never === undefined ? '' : `; never captured: ${nameNotCaptured(never)}`
+    throw new AppError('not-found', `not in snapshot ${snapshot}: ${missing.join(', ')}${why}`, { hint })
   }
   for (const subject of missing) {
     findings.add({

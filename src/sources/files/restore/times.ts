@@ -2,7 +2,13 @@ import { lutimesSync } from 'node:fs'
 import { findTool, runTool } from '../../../base/process.ts'
 import type { TreeNode } from '../../../model/node.ts'
 import { type RawPath, toBuffer } from '../raw-path.ts'
-import type { Placed } from './batch.ts'
+
+/** What is set on a path, see `Placed`. */
+export interface Timed {
+  /** Absolute. */
+  readonly raw: RawPath
+  readonly node: Pick<TreeNode, 'mtimeNs' | 'atimeNs'>
+}
 
 const SECOND_NS = 1_000_000_000n
 
@@ -22,7 +28,7 @@ while (defined(my $path = <STDIN>)) {
  * Sets times to the nanosecond. Node sets them as floating seconds, a quarter of a microsecond wide, so perl is asked to
  * make the system's call; every Debian has it. Where it is missing nothing happens: see `restoreTimes`.
  */
-export async function restoreExactTimes(placed: readonly Placed[], signal: AbortSignal): Promise<void> {
+export async function restoreExactTimes(placed: readonly Timed[], signal: AbortSignal): Promise<void> {
   const fine = placed.filter(({ node }) => node.mtimeNs % SECOND_NS !== 0n || (node.atimeNs ?? 0n) % SECOND_NS !== 0n)
   const call = process.platform === 'linux' ? UTIMENSAT[process.arch] : undefined
   if (fine.length === 0 || call === undefined || (await findTool('perl')) === undefined) return
@@ -36,7 +42,7 @@ export async function restoreExactTimes(placed: readonly Placed[], signal: Abort
 }
 
 /** Sets times to a quarter of a microsecond, rounded down: a restored file is never newer than it was. */
-export function restoreTimes(path: RawPath, { mtimeNs, atimeNs }: TreeNode): void {
+export function restoreTimes(path: RawPath, { mtimeNs, atimeNs }: Partial<TreeNode> & Pick<TreeNode, 'mtimeNs'>): void {
   lutimesSync(toBuffer(path), toTime(atimeNs ?? mtimeNs), toTime(mtimeNs))
 }
 

@@ -1,0 +1,52 @@
+import { z } from 'zod'
+import { type Incomplete, incompleteFinding } from '../model/incomplete.ts'
+import { labelsOf } from '../model/recovery-point.ts'
+import { loadManifest } from '../operations/browse/snapshot-tree.ts'
+import type { Repository, Snapshot } from '../repository/index.ts'
+import type { Call } from './command.ts'
+import { formatFinding } from './printers/text.ts'
+import type { Paint } from './terminal.ts'
+
+/** How every command says what a snapshot lacks of the source that it is of. */
+
+/** Opens the manifest, which names it, only where the tags say that there is something. */
+export async function findIncomplete(repository: Repository, snapshot: Snapshot): Promise<Incomplete | undefined> {
+  if (labelsOf(snapshot.tags).incomplete === undefined) return undefined
+  return (await loadManifest(repository, snapshot))?.incomplete
+}
+
+export function describeIncomplete({ id }: Snapshot, incomplete: Incomplete | undefined, paint: Paint): string {
+  return incomplete === undefined ? '' : formatFinding(incompleteFinding(id, incomplete), paint)
+}
+
+/** For commands that go through several: what is missing in them may be why it is not found. */
+export function warnOfIncomplete(call: Call, snapshots: readonly Snapshot[]): void {
+  const found = snapshots.filter(({ tags }) => labelsOf(tags).incomplete !== undefined)
+  const [first] = found.map(({ id }) => id.slice(0, 8))
+  if (first === undefined) return
+  const which = found.length === 1 ? `snapshot ${first} is` : `${found.length} of the snapshots are`
+  call.logger.warn(`${which} incomplete: "lifeboat ls ${first}" names what was not captured`)
+}
+
+const count = z.int().min(1).describe('exact')
+
+export const incompleteCount = z
+  .strictObject({ count })
+  .nullable()
+  .describe('what the snapshot lacks of its source; null: nothing')
+
+export const incompleteSchema = z
+  .strictObject({
+    count,
+    entries: z
+      .array(
+        z.strictObject({
+          path: z.string().describe('relative to the source’s folder; "" is all of it'),
+          reason: z.string(),
+          absent: z.boolean().describe('it is not in the snapshot; else it is, but not as of one moment'),
+        }),
+      )
+      .describe('the first ten thousand'),
+  })
+  .nullable()
+  .describe('what the snapshot lacks of its source; null: nothing')

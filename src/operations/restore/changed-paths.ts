@@ -1,0 +1,32 @@
+import { plainPath } from '../../model/incomplete.ts'
+import type { TreeNode } from '../../model/node.ts'
+import type { Repository, Snapshot } from '../../repository/index.ts'
+import { SnapshotTree, sourceFolder } from '../browse/snapshot-tree.ts'
+
+/**
+ * Does writing this snapshot (or these paths of it) into a folder change what is at `path`, or below it? A folder that
+ * the snapshot knows nothing in is not changed by giving it its mode and times.
+ */
+export async function changesPath(
+  repository: Repository,
+  snapshot: Snapshot,
+  include: readonly string[],
+  path: string,
+): Promise<boolean> {
+  if (path === '') return true
+  const wanted = include.map(plainPath).filter(each => each !== '')
+  if (wanted.length > 0 && !wanted.some(each => isAtOrBelow(path, each) || isAtOrBelow(each, path))) return false
+  const tree = new SnapshotTree(repository, snapshot.tree)
+  const folder = sourceFolder(snapshot)
+  const node = await tree.findNode(folder === '' ? path : `${folder}/${path}`)
+  if (node === undefined) return false
+  return node.type !== 'dir' || (await holdsAnything(repository, node))
+}
+
+async function holdsAnything(repository: Repository, { subtree }: TreeNode): Promise<boolean> {
+  return subtree !== undefined && (await repository.loadTree(subtree)).length > 0
+}
+
+function isAtOrBelow(path: string, folder: string): boolean {
+  return path === folder || path.startsWith(`${folder}/`)
+}

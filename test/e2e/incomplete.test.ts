@@ -1,0 +1,81 @@
+import { chmodSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { describe, expect, it, onTestFinished } from 'vitest'
+import { JSON_OUTPUTS } from '../../src/cli/json-outputs.ts'
+import { withoutPrivileges } from '../helpers/unprivileged.ts'
+import { Workspace } from '../helpers/workspace.ts'
+
+interface Incomplete {
+  readonly incomplete: { readonly count: number; readonly entries: ReadonlyArray<{ readonly path: string }> } | null
+}
+
+/** A backup that ended with 3 is incomplete for ever after, in every list and question. */
+describe('an incomplete snapshot', { timeout: 60_000 }, () => {
+  it('says so everywhere, and no restore takes away what it never read', async () => {
+    const workspace = new Workspace()
+    const docs = workspace.docs
+    mkdirSync(join(docs, 'private'), { recursive: true })
+    for (const name of ['a', 'secret.key', 'private/c']) writeFileSync(join(docs, name), name)
+    const close = (): void => ['secret.key', 'private'].forEach(name => chmodSync(join(docs, name), 0))
+    close()
+    chmodSync(workspace.dir, 0o755)
+    onTestFinished(() => chmodSync(join(docs, 'private'), 0o700))
+    await withoutPrivileges(workspace.dir, () => askEverything(workspace, docs))
+    expect(readdirSync(docs).sort()).toEqual(['a', 'private', 'secret.key'])
+  })
+})
+
+async function askEverything(workspace: Workspace, docs: string): Promise<void> {
+  await workspace.run('init', '--yes')
+  const counted = { count: 2, entries: expect.arrayContaining([expect.objectContaining({ path: 'secret.key' })]) }
+  const json = async <T>(code: number, ...args: string[]): Promise<T> => {
+    const result = await workspace.try(...args, '--json')
+    expect([args[0], result.code, result.stderr]).toEqual([args[0], code, expect.not.stringContaining('error:')])
+    const output: unknown = JSON.parse(result.stdout)
+    expect(JSON_OUTPUTS[args[0] ?? '']?.safeParse(output).error).toBeUndefined()
+    return output as T
+  }
+  const unread = (): string[] => {
+    const mode = statSync(join(docs, 'private')).mode & 0o777
+    chmodSync(join(docs, 'private'), 0o700)
+    const names = [...readdirSync(docs), ...readdirSync(join(docs, 'private'))]
+    chmodSync(join(docs, 'private'), mode)
+    return names.sort()
+  }
+  const { sources } = await json<{ sources: Incomplete[] }>(3, 'backup', 'docs')
+  expect(sources[0]?.incomplete).toEqual(counted)
+
+  // Every list and question.
+  expect(await json<Incomplete[]>(0, 'snapshots')).toMatchObject([{ incomplete: { count: 2 } }])
+  expect((await workspace.try('snapshots')).stdout).toContain('recorded, incomplete (2)')
+  expect((await json<Incomplete>(0, 'ls', 'docs')).incomplete).toEqual(counted)
+  expect((await workspace.try('ls', 'docs')).stderr).toContain('secret.key (permission denied)')
+  const proven = await json<{ verified: Incomplete[] }>(3, 'verify', 'docs')
+  expect(proven.verified).toMatchObject([{ passed: true, proof: 'checked', incomplete: counted }])
+  expect(await json(0, 'stats')).toMatchObject({ repositories: [{ snapshots: [{ incomplete: { count: 2 } }] }] })
+  expect((await workspace.try('find', 'secret.key')).stderr).toContain('incomplete')
+  expect((await workspace.try('restore', 'docs', '--dry-run')).stdout).toContain('private (permission denied)')
+
+  // The swap, and back.
+  const all = ['a', 'c', 'private', 'secret.key']
+  expect((await json<Incomplete>(3, 'restore', 'docs', '--yes')).incomplete).toEqual(counted)
+  expect(unread()).toEqual(all)
+  expect((await workspace.try('undo', '--yes')).code).toBe(0)
+  expect(unread()).toEqual(all)
+
+  // In place, and a part: what is not changed needs no way back, and an unreadable file is not in the way of others.
+  writeFileSync(join(docs, 'a'), 'changed')
+  expect((await workspace.try('restore', 'docs', '--force')).code).toBe(3)
+  expect(unread()).toEqual(all)
+  const part = await json<Incomplete & { findings: unknown[] }>(0, 'restore', 'docs', '--include', 'a', '--yes')
+  expect(part).toMatchObject({ incomplete: null, findings: [{ code: 'safety-point-incomplete' }] })
+  expect(readFileSync(join(docs, 'a'), 'utf8')).toBe('a')
+  const missing = await workspace.try('restore', 'docs', '--include', 'secret.key', '--yes')
+  expect([missing.code, missing.stderr]).toEqual([1, expect.stringContaining('secret.key (permission denied)')])
+
+  // What would be changed and can't be captured before is no restore's to change.
+  chmodSync(join(docs, 'a'), 0)
+  const refused = await workspace.try('restore', 'docs', '--include', 'a', '--yes')
+  expect([refused.code, refused.stderr.match(/Nothing was changed/g)]).toEqual([1, ['Nothing was changed']])
+  expect(refused.stderr).toContain('a could not be captured before it is changed: permission denied')
+}
