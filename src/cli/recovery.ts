@@ -2,7 +2,7 @@ import { realpathSync } from 'node:fs'
 import { isAbsolute, join, resolve } from 'node:path'
 import type { App } from '../app.ts'
 import { AppError, isAppError } from '../base/errors.ts'
-import { parseTime } from '../base/times.ts'
+import { parseEpochMicros } from '../base/times.ts'
 import type { RecoveryRequest, RecoveryTarget } from '../model/recovery-target.ts'
 import { parseLsn } from '../model/wal.ts'
 import type { Call, OptionSpec } from './command.ts'
@@ -25,7 +25,9 @@ export const RECOVERY_OPTIONS: readonly OptionSpec[] = [
 export function recoveryTargetOf({ values, clock }: Call): RecoveryTarget | undefined {
   const targets: RecoveryTarget[] = []
   const at = values.text('at')
-  if (at !== undefined) targets.push({ kind: 'time', time: parseTime(at, clock.now()) ?? invalid('--at', at, TIMES) })
+  if (at !== undefined) {
+    targets.push({ kind: 'time', epochMicros: parseEpochMicros(at, clock.now()) ?? invalid('--at', at, TIMES) })
+  }
   const lsn = values.text('lsn')
   if (lsn !== undefined) {
     if (parseLsn(lsn) === undefined) invalid('--lsn', lsn, 'Positions look like 0/3000028.')
@@ -53,20 +55,23 @@ function invalid(flag: string, text: string, hint: string): never {
   throw new AppError('usage', `${flag} cannot be "${text}"`, { hint })
 }
 
-/** The newest backup from which the target can be reached, from whichever repository has one. */
+/** The newest backup that ended before the target and reaches it, or the one that is named, from whichever repository. */
 export async function chooseBackup(
   call: Call,
   app: App,
   source: string,
   target: RecoveryTarget,
+  snapshot?: string,
 ): Promise<ChosenSnapshot> {
-  const { getBaseFor, listRecovery } = await import('../operations/wal/windows.ts')
+  const { getBaseFor } = await import('../operations/wal/choose-base.ts')
+  const timeline = timelineOf(call)
+  const { signal } = call
   const found: ChosenSnapshot[] = []
   let failure: AppError | undefined
   for (const name of repositoryNames(call, app)) {
     try {
       const repository = await app.openRepository(name)
-      const base = getBaseFor(target, await listRecovery(repository, source, call.signal), source)
+      const base = await getBaseFor({ repository, source, target, timeline, snapshot, signal })
       found.push({ name, repository, snapshot: await repository.getSnapshot(base.snapshot) })
     } catch (error) {
       if (!isAppError(error) || isAppError(error, 'interrupted')) throw error
@@ -86,10 +91,7 @@ export async function recoveryRequestOf(
   source: string,
   target: RecoveryTarget,
 ): Promise<RecoveryRequest> {
-  const timeline = call.values.text('timeline')
-  if (timeline !== undefined && !/^(latest|current|\d+)$/.test(timeline)) {
-    invalid('--timeline', timeline, 'Give a number, current or latest.')
-  }
+  const timeline = timelineOf(call)
   const { loadManifest } = await import('../operations/browse/snapshot-tree.ts')
   const { fetchedFolder } = await import('../operations/wal/spool.ts')
   const system = (await loadManifest(repository, snapshot))?.database?.properties['systemIdentifier']
@@ -103,6 +105,12 @@ export async function recoveryRequestOf(
     // What was fetched ahead is taken by the shell itself: no program that has to start is as fast.
     restoreCommand: `mv -f ${fetched}/%f "%p" 2>/dev/null || ${words.map(quoteForPostgres).join(' ')} "%f" "%p"`,
   }
+}
+
+function timelineOf({ values }: Call): string | undefined {
+  const timeline = values.text('timeline')
+  if (timeline === undefined || /^(latest|current|[1-9]\d*)$/.test(timeline)) return timeline
+  return invalid('--timeline', timeline, 'Give a number, current or latest.')
 }
 
 /** For the shell that runs it, and PostgreSQL before that, to which a percent sign is special. */

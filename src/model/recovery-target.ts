@@ -1,6 +1,9 @@
+import { formatEpochMicros } from '../base/times.ts'
+
 /** Up to where a cluster's log is replayed. */
 export type RecoveryTarget =
-  | { readonly kind: 'time'; readonly time: Date }
+  /** Microseconds since 1970, as PostgreSQL counts: what committed within the same millisecond may be wanted or not. */
+  | { readonly kind: 'time'; readonly epochMicros: number }
   | { readonly kind: 'lsn'; readonly lsn: string }
   /** The transaction itself is in (unless `inclusive` is false); those that committed after it are not. */
   | { readonly kind: 'xid'; readonly xid: string }
@@ -22,7 +25,7 @@ export interface RecoveryRequest {
 }
 
 export function describeRecoveryTarget(target: RecoveryTarget): string {
-  if (target.kind === 'time') return target.time.toISOString()
+  if (target.kind === 'time') return formatEpochMicros(target.epochMicros)
   if (target.kind === 'lsn') return `position ${target.lsn}`
   if (target.kind === 'xid') return `transaction ${target.xid}`
   if (target.kind === 'name') return `restore point ${target.name}`

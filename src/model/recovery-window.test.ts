@@ -1,9 +1,10 @@
 import { describe, expect, it, test } from 'vitest'
+import { chooseBase, listBasesBefore } from './recovery-choice.ts'
 import {
   type BaseBackup,
-  chooseBase,
   type LogCoverage,
   listGaps,
+  listLoggedBases,
   listRecoveryWindows,
   listUnneededSegments,
 } from './recovery-window.ts'
@@ -89,32 +90,80 @@ test('gaps', () => {
 
 describe('which backup a target is recovered from', () => {
   const bases = [base('a', 2, 1), base('b', 7, 20)]
-  const windows = listRecoveryWindows(bases, log({ 1: [2, 3, 4, 7, 8] }))
+  const logged = listLoggedBases(bases, log({ 1: [2, 3, 4, 7, 8] }))
   const toTimes = new Map([
     ['000000010000000000000004', at(10)],
     ['000000010000000000000008', at(30)],
   ])
   const choose = (target: Parameters<typeof chooseBase>[0]): string => {
-    const chosen = chooseBase(target, windows, toTimes)
-    return 'reason' in chosen ? chosen.reason : chosen.snapshot
+    const chosen = chooseBase(target, logged, toTimes)
+    return 'reason' in chosen ? chosen.reason : chosen.base.snapshot
   }
+  const micros = (minute: number): number => at(minute).getTime() * 1000
   const lsn = (segment: number): string => `0/${(BigInt(segment) * MIB16 + 4096n).toString(16)}`
 
   it.each([
-    [{ kind: 'time', time: at(5) }, 'a'],
-    [{ kind: 'time', time: at(25) }, 'b'],
-    [{ kind: 'time', time: at(0) }, 'it is before the end of the first backup'],
-    [{ kind: 'time', time: at(15) }, 'the archived log does not reach it, or has a gap before it'],
-    [{ kind: 'time', time: at(31) }, 'the archived log does not reach it, or has a gap before it'],
+    [{ kind: 'time', epochMicros: micros(5) }, 'a'],
+    [{ kind: 'time', epochMicros: micros(25) }, 'b'],
+    [{ kind: 'time', epochMicros: micros(0) }, 'it is before the end of the first backup'],
+    [{ kind: 'time', epochMicros: micros(15) }, 'the archived log does not reach it, or has a gap before it'],
+    [{ kind: 'time', epochMicros: micros(31) }, 'the archived log does not reach it, or has a gap before it'],
     [{ kind: 'lsn', lsn: lsn(4) }, 'a'],
     [{ kind: 'lsn', lsn: lsn(8) }, 'b'],
     [{ kind: 'lsn', lsn: lsn(6) }, 'the archived log does not reach it, or has a gap before it'],
     [{ kind: 'lsn', lsn: lsn(9) }, 'the archived log does not reach it, or has a gap before it'],
-    [{ kind: 'xid', xid: '150' }, 'a'],
-    [{ kind: 'xid', xid: '2000' }, 'b'],
-    [{ kind: 'xid', xid: '99' }, 'it is before the end of the first backup'],
+    [{ kind: 'time', epochMicros: micros(1) - 1 }, 'it is before the end of the first backup'],
+    [{ kind: 'time', epochMicros: micros(20) - 1 }, 'the archived log does not reach it, or has a gap before it'],
+    [{ kind: 'time', epochMicros: micros(20) + 1 }, 'b'],
     [{ kind: 'end' }, 'b'],
   ] as const)('%j -> %s', (target, expected) => expect(choose(target)).toBe(expected))
+
+  it('begins before the place of what was looked for', () => {
+    expect(choose({ kind: 'found', lsn: 4n * MIB16 })).toBe('a')
+    expect(choose({ kind: 'found', lsn: 8n * MIB16 })).toBe('b')
+    expect(choose({ kind: 'found', lsn: 2n * MIB16 })).toBe('it is before the end of the first backup')
+  })
+
+  it.each([
+    ['150', ['a', 'b']],
+    ['2000', ['b']],
+    ['99', ['a', 'b']],
+    [String((1n << 32n) + 7n), ['b']],
+  ])('transaction %s can have ended after %j', (xid, expected) =>
+    expect(listBasesBefore(BigInt(xid), logged).map(({ base: { snapshot } }) => snapshot)).toEqual(expected),
+  )
+
+  it('goes along one timeline', () => {
+    const forked = log(
+      { 1: range(2, 12), 2: range(6, 9), 3: [9, 10] },
+      {
+        2: [[1, 6]],
+        3: [
+          [1, 6],
+          [2, 9],
+        ],
+      },
+    )
+    const all = [base('a', 2, 1), base('late', 11, 9), base('b', 7, 10, 2)]
+    const along = (timeline?: string) =>
+      listLoggedBases(all, forked, timeline).map(l => [l.base.snapshot, l.timeline, l.lastSegment])
+    expect(along()).toEqual([
+      ['b', 3, '00000003000000000000000A'],
+      ['a', 3, '00000003000000000000000A'],
+    ])
+    expect(along('latest')).toEqual(along())
+    expect(along('1').map(([name]) => name)).toEqual(['late', 'a'])
+    expect(along('2')).toEqual([
+      ['b', 2, '000000020000000000000009'],
+      ['a', 2, '000000020000000000000009'],
+    ])
+    expect(along('current')).toEqual([
+      ['late', 1, '00000001000000000000000C'],
+      ['b', 2, '000000020000000000000009'],
+      ['a', 1, '00000001000000000000000C'],
+    ])
+    expect(along('7')).toEqual([])
+  })
 
   it('says when there is none at all', () =>
     expect(chooseBase({ kind: 'end' }, [], new Map())).toEqual({ reason: 'there is no physical backup' }))

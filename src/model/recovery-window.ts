@@ -1,5 +1,4 @@
-import type { RecoveryTarget } from './recovery-target.ts'
-import { type Lsn, parseLsn, segmentName, segmentNumberAt, segmentNumberBefore, type TimelineSwitch } from './wal.ts'
+import { type Lsn, segmentName, segmentNumberAt, segmentNumberBefore, type TimelineSwitch } from './wal.ts'
 
 /** A physical backup, as far as recovery needs to know it. */
 export interface BaseBackup {
@@ -58,12 +57,16 @@ export function listRecoveryWindows(bases: readonly BaseBackup[], log: LogCovera
 function windowsOn(timeline: number, bases: readonly BaseBackup[], log: LogCoverage): RecoveryWindow[] {
   const path = new TimelinePath(timeline, log)
   const byEnd = new Map<bigint | undefined, BaseBackup[]>()
-  for (const base of bases.toSorted((a, b) => Number(a.stopLsn - b.stopLsn))) {
+  // Newest first: what follows a newer one is known then.
+  for (const base of bases.toSorted((a, b) => Number(b.stopLsn - a.stopLsn))) {
     if (!path.holds(base.timeline, base.stopLsn)) continue
     const end = path.endFrom(base)
-    byEnd.set(end, [...(byEnd.get(end) ?? []), base])
+    const members = byEnd.get(end)
+    if (members === undefined) byEnd.set(end, [base])
+    else members.push(base)
   }
-  return [...byEnd].flatMap(([end, members]) => {
+  return [...byEnd].flatMap(([end, newestFirst]) => {
+    const members = newestFirst.toReversed()
     const [first] = members
     if (first === undefined) return []
     return {
@@ -87,11 +90,64 @@ function contains(outer: RecoveryWindow, inner: RecoveryWindow, log: LogCoverage
   return reach !== undefined && inner.toLsn < reach + segment && inner.bases.every(base => outer.bases.includes(base))
 }
 
+/** A backup with the log that recovery would read after it. */
+export interface LoggedBase {
+  readonly base: BaseBackup
+  /** The one that recovery goes along; the log before its beginning is its ancestors'. */
+  readonly timeline: number
+  /** End of the last segment that is there without a gap, or of the backup. */
+  readonly toLsn: Lsn
+  /** Name of that segment; undefined when nothing after the backup is archived. */
+  readonly lastSegment: string | undefined
+}
+
+/**
+ * The backups that can be recovered along a timeline, newest first. `along` is as in `recovery_target_timeline`: a
+ * number, `current` for each backup's own, or `latest`, as PostgreSQL finds it: the last of those that follow a backup's
+ * without a gap in their numbers. A backup that lies on a branch which that timeline left before is none of them.
+ */
+export function listLoggedBases(bases: readonly BaseBackup[], log: LogCoverage, along = 'latest'): LoggedBase[] {
+  const newestFirst = bases.toSorted((a, b) => (a.stopLsn < b.stopLsn ? 1 : a.stopLsn > b.stopLsn ? -1 : 0))
+  const paths = new Map<number, TimelinePath>()
+  const found: LoggedBase[] = []
+  for (const base of newestFirst) {
+    const timeline = timelineFrom(base.timeline, log, along)
+    const path = paths.get(timeline) ?? new TimelinePath(timeline, log)
+    paths.set(timeline, path)
+    if (!path.holds(base.timeline, base.stopLsn)) continue
+    const end = path.endFrom(base)
+    const toLsn = end === undefined ? base.stopLsn : (end + 1n) * BigInt(log.segmentBytes)
+    found.push({ base, timeline, toLsn, lastSegment: end === undefined ? undefined : path.nameAt(end) })
+  }
+  return found
+}
+
+/** The names of the archived segments that hold what follows a backup's end, up to a position. */
+export function* listSegmentsAfter({ base, timeline, toLsn, lastSegment }: LoggedBase, until: Lsn, log: LogCoverage) {
+  if (lastSegment === undefined) return
+  const path = new TimelinePath(timeline, log)
+  const last = segmentNumberBefore(until < toLsn ? until : toLsn, log.segmentBytes)
+  for (let number = segmentNumberBefore(base.stopLsn, log.segmentBytes); number <= last; number++) {
+    const name = path.nameAt(number)
+    if (name !== undefined) yield name
+  }
+}
+
+function timelineFrom(own: number, { histories }: LogCoverage, along: string): number {
+  if (along === 'current') return own
+  if (along !== 'latest') return Number(along)
+  let newest = own
+  while (histories.has(newest + 1)) newest++
+  return newest
+}
+
 /** A timeline with its ancestors: which of them the log at a position is on. */
 class TimelinePath {
   readonly #timeline: number
   readonly #switches: readonly TimelineSwitch[]
   readonly #log: LogCoverage
+  /** Where the log ends that goes on from a backup's last segment: it is walked through once for all backups. */
+  readonly #ends = new Map<bigint, bigint>()
 
   constructor(timeline: number, log: LogCoverage) {
     this.#timeline = timeline
@@ -115,9 +171,15 @@ class TimelinePath {
    * its snapshot, but the segment that it ends in may go on after it.
    */
   endFrom(base: BaseBackup): bigint | undefined {
-    let number = segmentNumberBefore(base.stopLsn, this.#log.segmentBytes)
-    if (this.nameAt(number) === undefined) return undefined
-    while (this.nameAt(number + 1n) !== undefined) number++
+    const first = segmentNumberBefore(base.stopLsn, this.#log.segmentBytes)
+    if (this.nameAt(first) === undefined) return undefined
+    let number = first
+    while (this.nameAt(number + 1n) !== undefined) {
+      number++
+      const known = this.#ends.get(number)
+      if (known !== undefined) number = known
+    }
+    this.#ends.set(first, number)
     return number
   }
 
@@ -157,49 +219,6 @@ export function listGaps(log: LogCoverage): LogGap[] {
       }
     })
   })
-}
-
-/** Why a target can't be reached, for people. */
-export interface Unreachable {
-  readonly reason: string
-}
-
-/**
- * The newest backup from which a target can be reached, or why there is none. `toTimes`: up to when the log of a window
- * reaches, by its last segment's name, where it is known.
- */
-export function chooseBase(
-  target: RecoveryTarget,
-  windows: readonly RecoveryWindow[],
-  toTimes: ReadonlyMap<string, Date>,
-): BaseBackup | Unreachable {
-  const all = windows.flatMap(window => window.bases.map(base => ({ base, window })))
-  if (all.length === 0) return { reason: 'there is no physical backup' }
-  const before = all.filter(({ base }) => isBefore(base, target))
-  if (before.length === 0) return { reason: 'it is before the end of the first backup' }
-  const reaching = before.filter(({ window }) => reaches(window, target, toTimes))
-  const newest = reaching.toSorted((a, b) => b.base.stoppedAt.getTime() - a.base.stoppedAt.getTime())[0]
-  return newest?.base ?? { reason: 'the archived log does not reach it, or has a gap before it' }
-}
-
-function isBefore(base: BaseBackup, target: RecoveryTarget): boolean {
-  if (target.kind === 'time') return base.stoppedAt <= target.time
-  if (target.kind === 'lsn') return base.stopLsn <= (parseLsn(target.lsn) ?? 0n)
-  if (target.kind === 'xid') return base.nextXid === undefined || isXidFrom(base.nextXid, BigInt(target.xid))
-  return true
-}
-
-/** People write transaction numbers with 32 bits or with 64. */
-function isXidFrom(nextXid: bigint, xid: bigint): boolean {
-  return xid >= 1n << 32n ? xid >= nextXid : xid >= (nextXid & 0xffffffffn)
-}
-
-function reaches(window: RecoveryWindow, target: RecoveryTarget, toTimes: ReadonlyMap<string, Date>): boolean {
-  if (target.kind === 'lsn') return (parseLsn(target.lsn) ?? 0n) <= window.toLsn
-  if (target.kind !== 'time') return true
-  const to = window.lastSegment === undefined ? undefined : toTimes.get(window.lastSegment)
-  if (window.lastSegment === undefined) return window.bases.some(base => base.stoppedAt >= target.time)
-  return to === undefined || target.time <= to
 }
 
 /**

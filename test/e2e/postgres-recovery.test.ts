@@ -71,7 +71,7 @@ describeWithPostgres('a cluster with its log, from the command line', () => {
     const push = `${process.execPath} ${BIN} --config ${config} wal push %p`
     test = await startTestCluster({
       initArgs: ['--auth=trust', '--data-checksums', '--wal-segsize=1'],
-      settings: ['full_page_writes=on', 'archive_mode=on', `archive_command=${push}`],
+      settings: ['full_page_writes=on', 'track_commit_timestamp=on', 'archive_mode=on', `archive_command=${push}`],
     })
     owner = await stat(test.cluster.dataDir)
     await writeFile(join(dir, 'password'), 'a long one\n')
@@ -142,6 +142,68 @@ describeWithPostgres('a cluster with its log, from the command line', () => {
       await stop(target)
     }
   }, 90_000)
+
+  it('begins at the newest backup that ended before a restore point, a transaction, a position or a microsecond', async () => {
+    interface Point {
+      readonly id: string
+    }
+    const target = join(dir, 'before')
+    const first = (await json<Point[]>('snapshots', 'shop'))[0]?.id
+    await test.query('postgres', "SELECT pg_create_restore_point('release')")
+    const released = xids.length
+    await write(4)
+    const [wanted] = await test.query<{ at: string; lsn: string }>(
+      'postgres',
+      `SELECT pg_current_wal_lsn()::text AS lsn,
+         to_char(pg_xact_commit_timestamp('${xids[released + 1]}'::xid) AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS.US+00') AS at`,
+    )
+    await json('backup', 'shop')
+    await write(2)
+    const { stdout } = await lifeboat('snapshots', 'shop', '--json')
+    const second = (JSON.parse(stdout) as Point[]).find(({ id }) => id !== first)?.id ?? ''
+    const [switched] = await test.query<{ name: string }>('postgres', 'SELECT pg_walfile_name(pg_switch_wal()) AS name')
+    await vi.waitFor(
+      async () => {
+        const [row] = await test.query<{ last: string }>(
+          'postgres',
+          'SELECT last_archived_wal AS last FROM pg_stat_archiver',
+        )
+        expect((row?.last ?? '') >= (switched?.name ?? '')).toBe(true)
+      },
+      { timeout: 30_000, interval: 200 },
+    )
+    const planned = async (...words: string[]): Promise<string | undefined> => {
+      const result = await lifeboat('restore', 'shop', ...words, '--to', target, '--dry-run', '--json')
+      expect(result.code, result.stderr).toBe(0)
+      return [first, second].find(id => id !== undefined && result.stdout.includes(id.slice(0, 8)))
+    }
+    expect(await planned('--name', 'release')).toBe(first)
+    expect(await planned('--xid', xids[released + 1] ?? '')).toBe(first)
+    expect(await planned('--lsn', wanted?.lsn ?? '')).toBe(first)
+    expect(await planned('--xid', xids.at(-1) ?? '')).toBe(second)
+    // What was not there, and a backup that is named and ended too late.
+    const unknown = await lifeboat('restore', 'shop', '--name', 'relaese', '--to', target)
+    expect(unknown.stderr).toMatch(/restore point relaese is not in the log[\s\S]*There are "release"/)
+    const late = await lifeboat('restore', 'shop', second, '--name', 'release', '--to', target)
+    expect(late.stderr).toMatch(new RegExp(`is no start for a recovery[\\s\\S]*name ${first?.slice(0, 8)}`))
+    await expect(stat(target)).rejects.toThrow('ENOENT')
+    // The transaction that committed at this very microsecond is in, and without it when told so.
+    const counts: number[] = []
+    for (const words of [
+      ['--name', 'release'],
+      ['--at', wanted?.at ?? ''],
+      ['--at', wanted?.at ?? '', '--exclusive'],
+    ]) {
+      const all = [...words, '--to', target, '--start', '--force'] as const
+      const { started } = await json<{ started: Started }>('restore', 'shop', ...all)
+      try {
+        counts.push(await rowsOf(started))
+      } finally {
+        await stop(target)
+      }
+    }
+    expect(counts).toEqual([released + 2, released + 1])
+  }, 240_000)
 
   it('refuses a moment that is not covered, and says what is', async () => {
     const early = await lifeboat('restore', 'shop', '--at', '2001-01-01', '--to', join(dir, 'none'))

@@ -1,12 +1,14 @@
 import { execFile } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
-import { mkdir, stat, writeFile } from 'node:fs/promises'
+import { mkdir, readdir, readFile, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { afterAll, afterEach, beforeAll, beforeEach, expect, it, vi } from 'vitest'
 import { runTool, startServer, withSession } from '../../src/clients/postgres/index.ts'
 import type { RecoveryRequest } from '../../src/model/recovery-target.ts'
 import { listGaps, listRecoveryWindows } from '../../src/model/recovery-window.ts'
+import { formatLsn, segmentOf } from '../../src/model/wal.ts'
+import { type LogMark, LogMarkReader } from '../../src/model/wal-records.ts'
 import { readArchive } from '../../src/operations/wal/archive.ts'
 import { baseOf } from '../../src/operations/wal/base-backups.ts'
 import type { WalStore } from '../../src/repository/index.ts'
@@ -70,7 +72,13 @@ describeWithPostgres('recovery of a cluster to a moment', () => {
     archive = await makeTempDir('lb-arc-')
     await writeFile(join(archive, 'wal-key'), randomBytes(64), { mode: 0o644 })
     const command = `${process.execPath} ${COMMAND} push ${archive} %p`
-    settings = ['full_page_writes=on', 'archive_mode=on', `archive_command=${command}`, 'max_connections=40']
+    settings = [
+      'full_page_writes=on',
+      'archive_mode=on',
+      `archive_command=${command}`,
+      'max_connections=40',
+      'max_prepared_transactions=5',
+    ]
     test = await startTestCluster({ initArgs: ['--auth=trust', '--data-checksums', '--wal-segsize=1'], settings })
     const { uid, gid } = await stat(test.cluster.dataDir)
     for (const folder of [archive, join(archive, 'spool'), join(archive, 'archive')]) {
@@ -145,6 +153,55 @@ describeWithPostgres('recovery of a cluster to a moment', () => {
   }
   const nextXid = (): string => String(snapshot.manifest.database?.properties['nextXid'])
 
+  it('finds restore points and ends of transactions in the log, as pg_waldump does', async () => {
+    const name = 'a name that is as long as it can be, so that its record is cut'
+    await withSession(test.admin, {}, async session => {
+      for (let i = 0; i < 200; i++) await session.query('SELECT pg_create_restore_point($1)', [`${name}${i % 10}`])
+      await session.query(
+        'BEGIN; SAVEPOINT a; CREATE TABLE public.gone AS SELECT 1; SAVEPOINT b; DROP TABLE public.gone',
+      )
+      await session.query("PREPARE TRANSACTION 'two'")
+      await session.query("COMMIT PREPARED 'two'")
+      await session.query('BEGIN; CREATE TABLE public.gone AS SELECT 1')
+      await session.query("PREPARE TRANSACTION 'three'")
+      await session.query("ROLLBACK PREPARED 'three'")
+    })
+    await archived()
+    const folder = join(test.cluster.dataDir, 'pg_wal')
+    const names = (await readdir(folder)).filter(each => /^[0-9A-F]{24}$/.test(each)).toSorted()
+    const reader = new LogMarkReader()
+    const marks: LogMark[] = []
+    const complete: string[] = []
+    for (const each of names) {
+      const bytes = await readFile(join(folder, each))
+      const start = segmentOf(each, bytes.length).number * BigInt(bytes.length)
+      // One that will be used again is not written yet.
+      if (bytes.readBigUInt64LE(8) !== start) break
+      complete.push(each)
+      marks.push(...reader.push(bytes, start))
+    }
+    const args = ['-p', folder, complete[0] ?? '', complete.at(-1) ?? '']
+    const dump = await run(join(test.tools.binDir, 'pg_waldump'), args, { maxBuffer: 1 << 28 }).catch(
+      (error: { stdout: string }) => error,
+    )
+    const expected = dump.stdout.split('\n').flatMap(line => {
+      const [, xid = '', lsn = '', what = ''] =
+        /tx: +(\d+), lsn: (\S+), prev \S+, desc: (RESTORE_POINT|COMMIT|ABORT|COMMIT_PREPARED|ABORT_PREPARED) /.exec(
+          line,
+        ) ?? []
+      if (what === 'RESTORE_POINT') return [`${lsn} ${/RESTORE_POINT (.*)$/.exec(line)?.[1]}`]
+      return what === '' ? [] : [`${lsn} ${/_PREPARED (\d+)/.exec(line)?.[1] ?? xid}`]
+    })
+    const padded = (lsn: bigint): string =>
+      formatLsn(lsn).replace(/\/(.*)$/, (_, low: string) => `/${low.padStart(8, '0')}`)
+    expect(expected.length).toBeGreaterThan(600)
+    expect(marks.map(mark => `${padded(mark.lsn)} ${mark.kind === 'transaction' ? mark.xid : mark.name}`)).toEqual(
+      expected,
+    )
+    const apart = Math.abs((marks.at(-1)?.at.getTime() ?? 0) - Date.now())
+    expect(apart).toBeLessThan(60_000)
+  }, 60_000)
+
   it('holds exactly what was committed by a transaction, for random ones', async () => {
     for (let round = 0; round < 3; round++) {
       const { n, xid } = pick(after(nextXid()))
@@ -165,7 +222,7 @@ describeWithPostgres('recovery of a cluster to a moment', () => {
     expect(byLsn.rows).toBeGreaterThanOrEqual(n)
     expect(byLsn.rows).toBeLessThanOrEqual(n + 1)
     const chosen = pick(after(nextXid()))
-    const byTime = await recover({ target: { kind: 'time', time: chosen.at } })
+    const byTime = await recover({ target: { kind: 'time', epochMicros: chosen.at.getTime() * 1000 } })
     const by = commits.filter(commit => commit.at <= chosen.at).length
     expect(byTime.rows).toBeGreaterThanOrEqual(by - 1)
     expect(byTime.rows).toBeLessThanOrEqual(by + 2)
@@ -175,7 +232,9 @@ describeWithPostgres('recovery of a cluster to a moment', () => {
   it('goes to the end of the log, and to a time after it', async () => {
     expect(await recover({ target: { kind: 'end' } })).toMatchObject({ rows: commits.length })
     const late = new Date(Date.now() + 1000)
-    expect(await recover({ target: { kind: 'time', time: late } })).toMatchObject({ rows: commits.length })
+    expect(await recover({ target: { kind: 'time', epochMicros: late.getTime() * 1000 } })).toMatchObject({
+      rows: commits.length,
+    })
   }, 60_000)
 
   it('goes to a named restore point, and no further than the backup when told so', async () => {

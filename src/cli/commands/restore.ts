@@ -65,17 +65,24 @@ export const restore: Command = {
 }
 
 async function choose(call: Call, app: App, name: string, moment: RecoveryTarget | undefined): Promise<ChosenSnapshot> {
-  if (moment !== undefined && call.values.text('snapshot') === undefined && isPhysical(app, name)) {
-    return await chooseBackup(call, app, name, moment)
-  }
-  return await chooseSnapshot(call, app, name === ANY ? undefined : name, wishOf(call, app, name, moment))
+  const explicit = call.values.text('snapshot')
+  const isRecovery = moment !== undefined && isPhysical(app, name)
+  if (isRecovery && explicit === undefined) return await chooseBackup(call, app, name, moment)
+  const chosen = await chooseSnapshot(call, app, name === ANY ? undefined : name, wishOf(call, app, name, moment))
+  if (!isRecovery || !needsBefore(moment)) return chosen
+  return await chooseBackup(call, app, name, moment, chosen.snapshot.id)
 }
+
+/** A backup that is named serves only for what happened after its end. */
+const needsBefore = ({ kind }: RecoveryTarget): boolean => kind !== 'immediate' && kind !== 'end'
 
 /** Of a source without a log, `--at` means the last snapshot before that moment. */
 function wishOf(call: Call, app: App, name: string, moment: RecoveryTarget | undefined): SnapshotWish {
   const explicit = call.values.text('snapshot')
   if (moment === undefined || isPhysical(app, name)) return parseSnapshotWish(explicit ?? 'latest', call.clock.now())
-  if (moment.kind === 'time' && explicit === undefined) return { kind: 'at', time: moment.time }
+  if (moment.kind === 'time' && explicit === undefined) {
+    return { kind: 'at', time: new Date(Math.floor(moment.epochMicros / 1000)) }
+  }
   throw new AppError('usage', `source ${name} has no log to recover from`, {
     hint: 'Name a snapshot, or --at TIME for the newest before that time. Only physical postgres sources go further.',
   })

@@ -1,10 +1,6 @@
-import { AppError } from '../../base/errors.ts'
-import { formatTime } from '../../base/times.ts'
 import type { Finding } from '../../model/finding.ts'
-import { describeRecoveryTarget, type RecoveryTarget } from '../../model/recovery-target.ts'
 import {
   type BaseBackup,
-  chooseBase,
   type LogGap,
   listGaps,
   listRecoveryWindows,
@@ -72,39 +68,18 @@ async function endOf(
 ): Promise<Date> {
   const lastBackup = window.bases.at(-1)?.stoppedAt ?? window.from
   if (window.lastSegment === undefined) return lastBackup
-  const name = archive.unfinished.has(window.lastSegment) ? `${window.lastSegment}.partial` : window.lastSegment
-  const header = await repository.wal.findHeader(archive.systemIdentifier, name, signal)
-  const writtenAt = header === undefined ? lastBackup : new Date(header.writtenAt)
+  const writtenAt = (await findWrittenAt(repository, archive, window.lastSegment, signal)) ?? lastBackup
   return writtenAt > lastBackup ? writtenAt : lastBackup
 }
 
-/**
- * The backup to recover a target from. Throws `target-invalid`, saying what is covered, when no backup and log reach it.
- */
-export function getBaseFor(target: RecoveryTarget, recovery: RecoverySummary, source: string): BaseBackup {
-  // The newest cluster is the one that the source is of now.
-  const cluster = recovery.clusters.toSorted((a, b) => newest(a) - newest(b)).at(-1)
-  const windows = cluster?.windows ?? []
-  const ends = new Map(windows.map(window => [window.lastSegment ?? '', window.to]))
-  const chosen = chooseBase(target, windows, ends)
-  if (!('reason' in chosen)) return chosen
-  throw new AppError(
-    'target-invalid',
-    `cannot recover ${source} to ${describeRecoveryTarget(target)}: ${chosen.reason}`,
-    {
-      hint:
-        windows.length === 0
-          ? `Run "lifeboat backup ${source}" first.`
-          : `Choose a moment within: ${windows.map(describeTimed).join('; ')}.`,
-    },
-  )
-}
-
-function newest(cluster: ClusterRecovery): number {
-  return Math.max(0, ...cluster.bases.map(base => base.stoppedAt.getTime()))
-}
-
-function describeTimed(window: TimedWindow): string {
-  const range = `${formatTime(window.from)} to ${formatTime(window.to)}`
-  return window.timeline === 1 ? range : `${range} (timeline ${window.timeline})`
+/** When a segment was written to for the last time, finished or not. */
+export async function findWrittenAt(
+  repository: Repository,
+  archive: WalArchive,
+  segment: string,
+  signal: AbortSignal,
+): Promise<Date | undefined> {
+  const name = archive.unfinished.has(segment) ? `${segment}.partial` : segment
+  const header = await repository.wal.findHeader(archive.systemIdentifier, name, signal)
+  return header === undefined ? undefined : new Date(header.writtenAt)
 }

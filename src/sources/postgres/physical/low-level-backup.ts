@@ -60,7 +60,7 @@ export class LowLevelBackup {
     const [row] = await this.#session
       .query<BackupStopRow>(
         `SELECT lsn::text AS lsn, labelfile, spcmapfile, pg_snapshot_xmax(pg_current_snapshot())::text AS next_xid,
-         (extract(epoch FROM clock_timestamp()) * 1000)::bigint::text AS stopped_at_ms FROM ${call}`,
+         ceil(extract(epoch FROM clock_timestamp()) * 1000)::bigint::text AS stopped_at_ms FROM ${call}`,
       )
       .catch((error: unknown) => {
         throw new AppError('source-unreachable', `the server did not end the backup: ${messageOf(error)}`, {

@@ -192,7 +192,7 @@ class NetworkCapture implements Capture {
   async #finishCopy(): Promise<void> {
     const [row] = await this.#parts.session.query<{ xid: string; ms: string }>(
       `SELECT pg_snapshot_xmax(pg_current_snapshot())::text AS xid,
-       (extract(epoch FROM clock_timestamp()) * 1000)::bigint::text AS ms`,
+       ceil(extract(epoch FROM clock_timestamp()) * 1000)::bigint::text AS ms`,
     )
     this.#end = { stoppedAt: new Date(Number(row?.ms)), nextXid: row?.xid ?? '' }
     if (this.#range === undefined) throw new AppError('source-invalid', 'the server sent no backup_manifest')

@@ -1,3 +1,4 @@
+import { formatEpochMicros } from '../../../base/times.ts'
 import type { RecoveryRequest, RecoveryTarget } from '../../../model/recovery-target.ts'
 
 /** Settings of an earlier recovery, which must not steer this one. */
@@ -32,7 +33,7 @@ function recoveryLines(recovery: RecoveryRequest): string[] {
 
 function targetSettings(target: RecoveryTarget): Array<[string, string]> {
   if (target.kind === 'time')
-    return [['recovery_target_time', target.time.toISOString().replace('T', ' ').replace('Z', '+00')]]
+    return [['recovery_target_time', formatEpochMicros(target.epochMicros).replace('T', ' ').replace('Z', '+00')]]
   if (target.kind === 'lsn') return [['recovery_target_lsn', target.lsn]]
   if (target.kind === 'xid') return [['recovery_target_xid', target.xid]]
   if (target.kind === 'name') return [['recovery_target_name', target.name]]
