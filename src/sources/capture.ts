@@ -10,6 +10,11 @@ export interface CaptureRequest extends SourceContext {
   readonly parent: ParentSnapshot | undefined
   /** Absolute paths that must not be captured, with all below them: the repositories and our own state. */
   readonly excludePaths: readonly string[]
+  /**
+   * Of databases: these tables at least, as `DatabaseSelection.tables` names them, whatever the options leave out. A source
+   * for which less is cheaper leaves out all others.
+   */
+  readonly tables?: readonly string[] | undefined
 }
 
 /** What a capture may ask of the snapshot before it. Paths are relative to the source's folder. */

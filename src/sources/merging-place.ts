@@ -14,6 +14,10 @@ export interface MergingPlace {
   change(sql: string): Promise<number>
   /** Runs one query. For few rows: counts, examples. Every value as text. */
   rows(sql: string): Promise<ReadonlyArray<ReadonlyArray<string | null>>>
+  /** What `begin` holds can be captured by somebody else. */
+  readonly readableWhileHeld: boolean
+  /** The table as `DatabaseSelection.tables` names it. */
+  selector(table: TableDescription): string
   /** Begins the one transaction. Until its end nobody else writes to these tables of the target; reading goes on. */
   begin(tables: readonly TableDescription[]): Promise<void>
   /** For the rest of the transaction: no triggers of the application on this table. */

@@ -11,7 +11,7 @@ import type { Capture, CaptureRequest } from './capture.ts'
 import type { DatabaseSelection, SourceContext } from './context.ts'
 import type { MergingPlace } from './merging-place.ts'
 import type { SourceLog } from './source-log.ts'
-import type { Kept, TargetAccess } from './target.ts'
+import type { Change, CreatedObject, Kept, TargetAccess } from './target.ts'
 
 export type { CheckOutcome } from '../model/report.ts'
 export type {
@@ -27,7 +27,7 @@ export type {
 export type { DatabaseSelection, SourceContext } from './context.ts'
 export type { Dialect, MergingPlace, Staging } from './merging-place.ts'
 export type { LogArchiver, LogReceiving, LogSlot, LogState, SourceLog } from './source-log.ts'
-export type { Kept, TargetSurvey } from './target.ts'
+export type { Change, ChangedTables, CreatedObject, Kept, TargetSurvey } from './target.ts'
 
 /**
  * One thing we protect. An adapter turns it into a tree of files (capture) and such a tree back into it (restore).
@@ -101,10 +101,9 @@ export interface RestoreRequest extends SourceContext {
   readonly selection?: DatabaseSelection | undefined
   /**
    * Called once, right before the target changes or comes to be: what can be done beside it is done and checked by then.
-   * What it throws ends the restore, and the target is as it was. Where the change leaves nothing behind that shows whether
-   * it was made (rows replaced in one transaction), it is given a `token` to write down: `settle` can tell by it.
+   * What it throws ends the restore, and the target is as it was.
    */
-  readonly beforeChange?: ((token?: string) => Promise<void>) | undefined
+  readonly beforeChange?: ((change: Change) => Promise<void>) | undefined
   /**
    * With `checks`: called for each whole copy that passed them, before it takes anybody's place. The outcomes join those
    * of the source's own checks: one that failed keeps the copy from its place. A folder is written where it belongs, and
@@ -116,6 +115,11 @@ export interface RestoreRequest extends SourceContext {
    * together with the rest of the request, throws `unsupported`.
    */
   readonly mask?: Mask | undefined
+  /**
+   * With tables selected (none: no rows at all): what a restore that is taken back made is dropped, in the same
+   * transaction. Rows in it must have been made safe.
+   */
+  readonly takeAway?: readonly CreatedObject[] | undefined
   /** Keep what a swap takes away, in one piece beside the target, under a name made from this: see `TargetAccess`. */
   readonly keepAs?: string | undefined
 }

@@ -51,8 +51,43 @@ export interface ComingSnapshot {
 export interface KeptRequest extends TargetRequest {
   /** The `keepAs` of the restore. */
   readonly keptAs: string
-  /** What `beforeChange` was given, if anything. */
+  /** What its plan said that it may change: nothing else is touched. */
+  readonly places?: readonly string[] | undefined
+  /** Of the change that `beforeChange` was told of, if any. */
   readonly token?: string | undefined
+}
+
+/** What a restore is about to do to its target. */
+export interface Change {
+  /** Each place that will change or come to be, named as the survey names them. Nothing else changes. */
+  readonly places: readonly string[]
+  /**
+   * Where the change leaves nothing behind that shows whether it was made (rows replaced in one transaction): the
+   * transaction's id. `settle` can tell by it.
+   */
+  readonly token?: string | undefined
+  /**
+   * Called when the application was stopped, before what is there is made safe: from then on nobody else can write what
+   * the change replaces. Without it the change itself keeps the very last state (a swap that keeps what it takes away).
+   */
+  readonly hold?: (() => Promise<void>) | undefined
+  /** Of a change of rows: what it changes. All else of the target stays. */
+  readonly tables?: ChangedTables | undefined
+}
+
+export interface ChangedTables {
+  /** Tables that are there, as `DatabaseSelection.tables` names them, whose rows are replaced or merged into. */
+  readonly changed: readonly string[]
+  /** What comes to be, in that order: taking the change back drops it. */
+  readonly created: readonly CreatedObject[]
+}
+
+export interface CreatedObject {
+  /** As the engine calls it: `table`, `FK CONSTRAINT`. */
+  readonly kind: string
+  readonly schema?: string | undefined
+  /** For what hangs on a table: `film film_pkey`. */
+  readonly name: string
 }
 
 /** One thing that a swap took away. */
@@ -77,6 +112,8 @@ export interface Settled {
 export interface TargetSurvey {
   /** The target as it can be named again, and written down: without a password. */
   readonly place: string
+  /** All places that the restore would change, where they are more than `place` or others: databases of a server. */
+  readonly places?: readonly string[] | undefined
   readonly exists: boolean
   /** Undefined where it does not exist or can't be read. */
   readonly sizeBytes?: number | undefined

@@ -37,7 +37,7 @@ const outcome = await source.restore({
   selection: order.selection,
   keepAs: order.keepAs,
   tablespaces: new Map(Object.entries(order.tablespaces ?? {})),
-  beforeChange: async token => {
+  beforeChange: async ({ token }) => {
     process.send?.({ at: 'before', token })
     if (order.holdAt === 'before') await forEver
   },

@@ -1,13 +1,21 @@
 import { afterAll, afterEach, beforeAll, beforeEach, expect, it } from 'vitest'
-import { openSession } from '../../src/clients/postgres/index.ts'
+import { databaseInUrl, openSession } from '../../src/clients/postgres/index.ts'
 import type { LogicalSource } from '../../src/sources/postgres/logical/logical-source.ts'
-import type { RestoreOutcome, RestoreRequest } from '../../src/sources/source.ts'
-import type { KeptRequest } from '../../src/sources/target.ts'
+import type { Change, RestoreOutcome, RestoreRequest } from '../../src/sources/source.ts'
+import type { ComingSnapshot, KeptRequest } from '../../src/sources/target.ts'
 import { type DrainedSnapshot, drain, makeContext, makeTempDir, removeDir } from '../helpers/drained-snapshot.ts'
 import { describeWithPostgres, startTestCluster, type TestCluster } from '../helpers/postgres-cluster.ts'
 import { databasesOf, failure, rowsOf, sequencesOf, sourceOf, stateOf } from '../helpers/postgres-samples.ts'
 
 const KEEP_AS = 'before-1a2b3c4d'
+
+const comingOf = ({ id, manifest }: DrainedSnapshot): ComingSnapshot => ({
+  snapshot: id,
+  sizeBytes: undefined,
+  engineVersion: undefined,
+  manifest,
+})
+
 const SHOP = `
   CREATE TABLE era (name text NOT NULL); INSERT INTO era VALUES ('then');
   CREATE TABLE item (id serial PRIMARY KEY, name text NOT NULL);
@@ -161,8 +169,20 @@ describeWithPostgres('replacing databases', () => {
     const source = sourceOf(test.url('postgres'), { databases: names })
     const snapshot = await drain(source, dir)
     for (const name of names) await test.query(name, `UPDATE era SET name = 'now'`)
-    const url = test.url('postgres')
+    const url = test.url('')
     const before = await databasesOf(test)
+    // A name in the url is nobody's order to replace the living databases of other names.
+    for (const target of [test.url('copy'), test.url(names[0] ?? '')]) {
+      const refused = await failure(restore(source, snapshot, target))
+      expect([refused.code, refused.hint]).toEqual(['target-invalid', expect.stringContaining('--database')])
+    }
+    const planned = await source.targets.survey({
+      ...(await makeContext(dir)),
+      target: url,
+      coming: comingOf(snapshot),
+    })
+    expect(planned.places?.map(databaseInUrl)).toEqual(names)
+    expect(databaseInUrl(planned.place)).toBeUndefined()
 
     // A prepared transaction is no session: it can't be ended, and the second database can't be renamed.
     const holder = await openSession(test.admin, { database: names[1] })
@@ -177,7 +197,11 @@ describeWithPostgres('replacing databases', () => {
       { severity: 'error', code: 'target-in-use', subject: `database ${names[1]}` },
     ])
     let calls = 0
-    const beforeChange = (): Promise<void> => Promise.resolve(void calls++)
+    const beforeChange = ({ places }: Change): Promise<void> => {
+      calls++
+      expect(places).toEqual(planned.places)
+      return Promise.resolve()
+    }
     expect((await failure(restore(source, snapshot, url, { beforeChange }))).code).toBe('target-in-use')
     expect(await databasesOf(test)).toEqual(before)
     expect(await Promise.all(names.map(eraOf))).toEqual(['now', 'now'])
@@ -188,11 +212,16 @@ describeWithPostgres('replacing databases', () => {
     expect(outcome.kept?.map(each => each.target)).toEqual(names)
     expect(new Set(outcome.kept?.map(each => each.kept)).size).toBe(2)
     expect(await Promise.all(names.map(eraOf))).toEqual(['then', 'then'])
-    // Without the snapshot: the names on the server tell.
-    expect((await source.targets.settle(await kept(url))).kept).toEqual(
-      expect.arrayContaining([...(outcome.kept ?? [])]),
-    )
-    await source.targets.putBack(await kept(url))
+    // Without the snapshot: the names on the server tell. Others that look like ours are not.
+    const other = 'neighbour'
+    await test.createDatabase(other)
+    await test.createDatabase(`${other}_before_1a2b3c4d`)
+    const places = planned.places ?? []
+    const settled = await source.targets.settle({ ...(await kept(url)), places })
+    expect(settled.kept).toEqual(expect.arrayContaining([...(outcome.kept ?? [])]))
+    await source.targets.putBack({ ...(await kept(url)), places })
+    await test.query('postgres', `DROP DATABASE "${other}"`)
+    await test.query('postgres', `DROP DATABASE "${other}_before_1a2b3c4d"`)
     expect(await Promise.all(names.map(eraOf))).toEqual(['now', 'now'])
     expect(await databasesOf(test)).toEqual(before)
   }, 30_000)
@@ -260,7 +289,7 @@ describeWithPostgres('replacing databases', () => {
     const tokens: Array<string | undefined> = []
     const rows = await restore(source, snapshot, empty, {
       selection: { part: 'data' },
-      beforeChange: token => Promise.resolve(void tokens.push(token)),
+      beforeChange: ({ token }) => Promise.resolve(void tokens.push(token)),
     })
     expect(rows.checks).toMatchObject([{ passed: true }])
     await test.query(name, `UPDATE era SET name = 'then'; DELETE FROM line WHERE n = 100`)
@@ -289,7 +318,7 @@ describeWithPostgres('replacing databases', () => {
     const refused = restore(sourceOf(url), snapshot, url, {
       selection: { tables: ['item'] },
       beforeChange: given => {
-        token = given
+        token = given.token
         return Promise.reject(new Error('no'))
       },
     })

@@ -10,7 +10,7 @@ import type { RecoveryRequest } from '../../model/recovery-target.ts'
 import type { RestorePlan } from '../../operations/restore/plan.ts'
 import type { RestoreOperationRequest } from '../../operations/restore/restore.ts'
 import type { SafeRestoreResult } from '../../operations/restore/safely.ts'
-import type { OnRestored, Source } from '../../sources/source.ts'
+import type { OnRestored, Source, TargetSurvey } from '../../sources/source.ts'
 import type { Call, Output } from '../command.ts'
 import { tablespacesOf } from '../recovery.ts'
 import { saveReport } from '../reports.ts'
@@ -102,8 +102,15 @@ export async function planOf(
     reserved: await reservedFor(app, place),
     stopsApplication: hooks?.before !== undefined && (await app.isOwnPlace(source.name, place.target)),
   })
-  if (place.purpose === 'test') await requireNobodys(app, source.name, plan.survey.place)
+  if (place.purpose === 'test') {
+    for (const each of placesOf(plan.survey)) await requireNobodys(app, source.name, each)
+  }
   return plan
+}
+
+/** All that a restore may change. */
+export function placesOf({ place, places = [place] }: TargetSurvey): readonly string[] {
+  return places
 }
 
 /** Our own folders are nobody's to restore into, but our own temporary copies are there. */
@@ -133,6 +140,7 @@ async function carryOut(call: Call, app: App, chosen: ChosenSnapshot, decided: D
     strategy,
     place: plan.survey.place,
     existed: plan.survey.exists,
+    planned: placesOf(plan.survey),
     delta: call.values.flag('delta'),
   }
   const result = await recordRun(

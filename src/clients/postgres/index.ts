@@ -14,6 +14,7 @@ export {
   type ConnectionSettings,
   databaseInUrl,
   describeConnection,
+  describeServer,
   hostInUrl,
   isPostgresUrl,
   resolveConnection,

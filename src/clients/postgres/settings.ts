@@ -83,10 +83,19 @@ export function resolveConnection(
 
 /** For people and errors: `postgres://app@db:5432/shop`, never with the password. */
 export function describeConnection(settings: ConnectionSettings, database = settings.database): string {
+  return urlOf(settings, encodeURIComponent(database))
+}
+
+/** Likewise, of a server's databases: `postgres://app@db:5432/`. */
+export function describeServer(settings: ConnectionSettings): string {
+  return urlOf(settings, '')
+}
+
+function urlOf(settings: ConnectionSettings, database: string): string {
   const host = settings.host.startsWith('/') ? '' : settings.host.includes(':') ? `[${settings.host}]` : settings.host
   const socket = settings.host.startsWith('/') ? `?host=${settings.host}` : ''
   const port = host === '' ? `:${settings.port}` : `${host}:${settings.port}`
-  return `postgres://${encodeURIComponent(settings.user)}@${port}/${encodeURIComponent(database)}${socket}`
+  return `postgres://${encodeURIComponent(settings.user)}@${port}/${database}${socket}`
 }
 
 interface UrlParts {

@@ -22,6 +22,8 @@ export interface BackupRequest extends SourceContext {
   readonly programVersion: string
   /** Never captured: the repositories and our own state. Absolute. */
   readonly excludePaths: readonly string[]
+  /** As in `CaptureRequest`. */
+  readonly tables?: readonly string[] | undefined
   readonly onProgress?: ((progress: BackupProgress) => void) | undefined
 }
 
@@ -67,8 +69,8 @@ export async function backup(asked: BackupRequest): Promise<BackupResult> {
       // Under the lock: no prune can take the parent away between here and its use.
       const { parent, findings } = await findParent({ ...asked, writing })
       const request: BackupRequest = parent === undefined && isRelative(asked.type) ? { ...asked, type: 'full' } : asked
-      const { type, excludePaths } = request
-      const capture = await request.source.capture({ ...context(request), type, parent, excludePaths })
+      const { type, excludePaths, tables } = request
+      const capture = await request.source.capture({ ...context(request), type, parent, excludePaths, tables })
       const under = { writing, capture, parent, parentFindings: findings, startedAt, startedMs }
       return withCleanUp(
         () => record(request, under),

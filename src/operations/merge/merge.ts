@@ -2,7 +2,7 @@ import { AppError, throwIfAborted } from '../../base/errors.ts'
 import { type MergePlan, planMerge } from '../../model/merge-plan.ts'
 import type { MergedTable, MergeReport } from '../../model/merge-report.ts'
 import type { MergeRules } from '../../model/merge-rules.ts'
-import type { Merging, MergingPlace, SnapshotReader, Source, SourceContext } from '../../sources/source.ts'
+import type { Change, Merging, MergingPlace, SnapshotReader, Source, SourceContext } from '../../sources/source.ts'
 import { followLinks, identify, rewriteLinks } from './identities.ts'
 import { insertRows } from './inserts.ts'
 import { checkKeys, checkTargetKeys } from './key-checks.ts'
@@ -28,7 +28,7 @@ export interface MergeRequest extends SourceContext {
    * Called once, when all that can be checked beforehand has been, and before the target is locked or changed: time to stop
    * the application and to save what is there. What it throws ends the merge. Not called by a dry run.
    */
-  readonly beforeChange?: (() => Promise<void>) | undefined
+  readonly beforeChange?: ((change: Change) => Promise<void>) | undefined
   readonly onProgress?: ((progress: MergeProgress) => void) | undefined
 }
 
@@ -79,8 +79,7 @@ async function mergeInto(place: MergingPlace, plan: MergePlan, request: MergeReq
   await followLinks(run)
   const left = await countLeft(place, plan)
   throwIfAborted(request.signal)
-  if (!request.dryRun) await request.beforeChange?.()
-  await place.begin(run.tables.map(table => table.plan.target))
+  await begin(run, request)
   try {
     await checkTargetKeys(run)
     const tables = await mergeGroups(run, request)
@@ -92,6 +91,23 @@ async function mergeInto(place: MergingPlace, plan: MergePlan, request: MergeReq
     await place.rollback().catch(() => {})
     throw error
   }
+}
+
+/** What is made safe must be the very last state: where a held database can still be captured, it is held before. */
+async function begin({ place, plan, tables: all }: MergeRun, { dryRun, beforeChange }: MergeRequest): Promise<void> {
+  const targets = all.map(table => table.plan.target)
+  let begun = false
+  const hold = async (): Promise<void> => {
+    begun = true
+    await place.begin(targets)
+  }
+  if (!dryRun) {
+    // What the application's triggers write to, nobody knows.
+    const tables = plan.triggers ? undefined : { changed: targets.map(table => place.selector(table)), created: [] }
+    const change: Change = { places: [place.target], tables }
+    await beforeChange?.(place.readableWhileHeld ? { ...change, hold } : change)
+  }
+  if (!begun) await hold()
 }
 
 async function readBackup(run: MergeRun, request: MergeRequest): Promise<void> {

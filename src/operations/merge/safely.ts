@@ -25,7 +25,14 @@ export interface SafeMergeResult extends MergeResult {
 /** Merges so that it can be undone, and undoes it itself when something after it fails. Throws as `merge` does. */
 export async function mergeSafely(request: SafeMergeRequest): Promise<SafeMergeResult> {
   const { places, run, source, snapshot, place, repositoryName } = request
-  const subject = { run, source: source.name, kind: source.kind, target: place, repository: repositoryName }
+  const subject = {
+    run,
+    source: source.name,
+    kind: source.kind,
+    target: place,
+    repository: repositoryName,
+    snapshot: snapshot.id,
+  }
   const { result, entry, steps, findings } = await guard(
     {
       ...request,
@@ -33,16 +40,16 @@ export async function mergeSafely(request: SafeMergeRequest): Promise<SafeMergeR
       journal: places.journal,
       entry: {
         ...subject,
-        snapshot: snapshot.id,
         operation: 'restore',
         strategy: 'merge',
+        places: [place],
         existed: true,
         undoOf: undefined,
         tookKeptAs: undefined,
       },
       hooks: await places.hooksOf(source.name, place),
-      takeSafety: () => takeSafetyAt(places, subject),
-      restoreSafety: safety => restoreSafetyAt(places, subject, safety),
+      takeSafety: tables => takeSafetyAt(places, subject, { tables }),
+      restoreSafety: state => restoreSafetyAt(places, subject, state),
     },
     async ({ beforeChange, log }) => ({
       merged: await log.step(

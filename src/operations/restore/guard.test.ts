@@ -39,6 +39,7 @@ function request(target = '/srv/docs'): GuardRequest {
       kind: 'files',
       strategy: 'replace',
       target,
+      places: [target],
       existed: true,
       repository: 'main',
       snapshot: 'a'.repeat(64),
@@ -50,7 +51,7 @@ function request(target = '/srv/docs'): GuardRequest {
 
 const restoring = (wanted: GuardRequest) =>
   guard(wanted, async ({ beforeChange }) => {
-    await beforeChange()
+    await beforeChange({ places: [wanted.target] })
     return {}
   })
 
@@ -77,7 +78,7 @@ describe('a restore', () => {
       [1, 2, 3].map(() =>
         guard(request(), async ({ beforeChange }) => {
           expect(++inside).toBe(1)
-          await beforeChange()
+          await beforeChange({ places: ['/srv/docs'] })
           inside--
           return {}
         }),

@@ -1,11 +1,13 @@
 import { AppError, isAppError, messageOf } from '../../base/errors.ts'
+import { isSamePath } from '../../base/real-path.ts'
 import type { Finding } from '../../model/finding.ts'
 import { type Incomplete, nameNotCaptured } from '../../model/incomplete.ts'
 import type { ReportStep } from '../../model/report.ts'
-import type { Kept, Source, SourceContext } from '../../sources/source.ts'
+import type { Change, ChangedTables, Kept, Source, SourceContext } from '../../sources/source.ts'
 import type { BackupResult } from '../backup/backup.ts'
 import { type HookContext, type Hooks, runHook } from './hooks.ts'
 import { type JournalEntry, type NewEntry, type RestoreJournal, SILENCE_MINUTES } from './journal.ts'
+import type { SafeState } from './places.ts'
 import { URL_FORM } from './reserved.ts'
 import { StepLog } from './step-log.ts'
 import { takeBack } from './take-back.ts'
@@ -19,16 +21,16 @@ export interface GuardRequest extends SourceContext {
   /** As the source understands it; may hold a password that the journal must not. */
   readonly target: string
   readonly hooks: Hooks
-  /** Takes a recovery point of what is there. */
-  readonly takeSafety: () => Promise<BackupResult>
+  /** Takes a recovery point of what is there; of some tables alone where nothing else changes. */
+  readonly takeSafety: (tables: ChangedTables | undefined) => Promise<BackupResult>
   /** Restores one over what is there now, in one step. */
-  readonly restoreSafety: (safety: NonNullable<JournalEntry['safety']>) => Promise<void>
+  readonly restoreSafety: (state: SafeState) => Promise<void>
   readonly onStep?: ((name: string) => void) | undefined
 }
 
 /** What the change itself is given. It calls `beforeChange` once, when all that can fail beside the target is done. */
 export interface Guarded {
-  readonly beforeChange: (token?: string) => Promise<void>
+  readonly beforeChange: (change: Change) => Promise<void>
   readonly keepAs: string
   readonly log: StepLog
 }
@@ -67,7 +69,7 @@ export async function guard<T extends object>(
   const state = new GuardState(request, log, begun)
   const stopBeating = journal.keepFresh(begun)
   try {
-    const result = await change({ beforeChange: token => state.prepare(token), keepAs, log })
+    const result = await change({ beforeChange: announced => state.prepare(announced), keepAs, log })
     await state.advance({ phase: 'changed', kept: [...(result.kept ?? [])] })
     await state.start()
     await state.finish()
@@ -118,28 +120,40 @@ class GuardState {
     this.entry = await this.#request.journal.update(this.entry, change)
   }
 
-  /** The application is sent away, then what it left is made safe: whatever it still wrote is in there. */
-  async prepare(token: string | undefined): Promise<void> {
+  /**
+   * The application is sent away, and whoever is left kept from writing; then what is there is made safe: whatever was
+   * still written is in there.
+   */
+  async prepare({ places, token, hold, tables }: Change): Promise<void> {
     const { hooks, source, entry } = this.#request
+    await requirePlanned(places, entry.places)
     if (hooks.before) {
       const { before } = hooks
       // Noted first: a hook that was killed in the middle may have stopped the application.
       await this.advance({ hookRan: true })
       await this.#log.step('ran the hook "before"', () => runHook('before', before, this.#hookContext))
     }
+    await hold?.()
     const keeps = entry.strategy === 'replace'
     if (!entry.existed) this.#log.skip('safety recovery point', 'there was nothing at the target')
-    else if (keeps && source.traits.wayBack === 'kept') this.#log.skip('safety recovery point', 'what is there is kept')
-    else await this.#makeSafe(keeps)
-    await this.advance({ phase: 'changing', ...(token === undefined ? {} : { token }) })
+    else if (tables !== undefined && tables.changed.length === 0) {
+      this.#log.skip('safety recovery point', 'nothing that is there changes')
+    } else if (keeps && source.traits.wayBack === 'kept')
+      this.#log.skip('safety recovery point', 'what is there is kept')
+    else await this.#makeSafe(keeps, tables)
+    await this.advance({ phase: 'changing', token, tables: tables && recordOf(tables) })
   }
 
-  async #makeSafe(keeps: boolean): Promise<void> {
+  async #makeSafe(keeps: boolean, tables: ChangedTables | undefined): Promise<void> {
     try {
-      const safety = await this.#log.step('took a safety recovery point', this.#request.takeSafety, result => ({
-        bytes: result.sizeBytes,
-        note: `snapshot ${result.snapshot.id.slice(0, 8)}`,
-      }))
+      const safety = await this.#log.step(
+        'took a safety recovery point',
+        () => this.#request.takeSafety(tables),
+        result => ({
+          bytes: result.sizeBytes,
+          note: `snapshot ${result.snapshot.id.slice(0, 8)}`,
+        }),
+      )
       await this.advance({ safety: { repository: this.#request.entry.repository, snapshot: safety.snapshot.id } })
       if (safety.incomplete !== undefined) this.findings.push(notInSafetyPoint(safety.snapshot.id, safety.incomplete))
     } catch (error) {
@@ -176,7 +190,7 @@ class GuardState {
       }
       await this.advance({ phase: 'done' })
       if (this.entry.safety === undefined || this.entry.kept.length === 0) return
-      await source.targets.dropKept({ ...this.#request, target, keptAs: this.entry.keepAs })
+      await source.targets.dropKept({ ...this.#request, target, keptAs: this.entry.keepAs, places: entry.places })
       await this.advance({ kept: [] })
     } catch (error) {
       this.findings.push({
@@ -216,6 +230,24 @@ class GuardState {
     const context = { ...error.context, run, phase, steps: this.#log.steps, findings }
     return new AppError(error.code, error.message, { hint, context, cause: error.cause ?? error })
   }
+}
+
+/** Whatever an adapter makes of its request: only what the person was shown and agreed to is changed. */
+async function requirePlanned(places: readonly string[], planned: readonly string[]): Promise<void> {
+  for (const place of places) {
+    const same = await Promise.all(planned.map(each => isSamePlace(place, each)))
+    if (same.includes(true)) continue
+    throw new Error(`a restore that was planned for ${planned.join(', ')} was about to change ${place}`)
+  }
+}
+
+async function isSamePlace(one: string, other: string): Promise<boolean> {
+  if (URL_FORM.test(one) || URL_FORM.test(other)) return one === other
+  return await isSamePath(one, other)
+}
+
+function recordOf({ changed, created }: ChangedTables): JournalEntry['tables'] {
+  return { changed: [...changed], created: created.map(each => ({ ...each })) }
 }
 
 export function hookContextOf(context: SourceContext, entry: JournalEntry): HookContext {

@@ -12,6 +12,7 @@ const FRESH: NewEntry = {
   kind: 'sqlite',
   strategy: 'replace',
   target: '/srv/app.db',
+  places: ['/srv/app.db'],
   existed: true,
   repository: 'main',
   snapshot: 'a'.repeat(64),

@@ -26,6 +26,7 @@ const entry = z.object({
   kind: z.string(),
   strategy: z.enum(STRATEGIES),
   target: z.string(),
+  places: z.array(z.string()),
   repository: z.string(),
   snapshot: z.string(),
   startedAt: z.iso.datetime(),
@@ -40,12 +41,20 @@ const entry = z.object({
   undoOf: z.string().optional(),
   tookKeptAs: z.string().optional(),
   token: z.string().optional(),
+  tables: z
+    .object({
+      changed: z.array(z.string()),
+      created: z.array(z.object({ kind: z.string(), schema: z.string().optional(), name: z.string() })),
+    })
+    .optional(),
   undoneBy: z.string().optional(),
 })
 
 /**
  * What one restore did to a target, written before it does it. Never holds a secret: `target` is named without its
  * password. `existed`: there was something at the target. `kept`: what the swap took away and still lies beside. `safety`: the recovery point of what was there.
+ * `places`: all that the restore may change, as its plan said: more than the target where that is a server of several databases.
+ * `tables`: what a change of rows changed and made; nothing else of the target did.
  * `token`: of the transaction that makes the change, for the adapter to tell whether it was committed.
  * `tookKeptAs`: an undo put what was kept under this name into the target's place.
  */
@@ -59,6 +68,7 @@ export type NewEntry = Pick<
   | 'kind'
   | 'strategy'
   | 'target'
+  | 'places'
   | 'existed'
   | 'repository'
   | 'snapshot'

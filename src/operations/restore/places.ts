@@ -1,11 +1,11 @@
 import type { Host } from '../../model/host.ts'
 import type { Repository } from '../../repository/index.ts'
-import type { Source, SourceContext } from '../../sources/source.ts'
+import type { ChangedTables, Source, SourceContext } from '../../sources/source.ts'
 import type { BackupResult } from '../backup/backup.ts'
 import type { Hooks } from './hooks.ts'
 import type { JournalEntry, RestoreJournal } from './journal.ts'
 import { findReservedIn } from './reserved.ts'
-import { restore } from './restore.ts'
+import { type RestoreOperationRequest, restore } from './restore.ts'
 import { type ChangesPath, changesAll, takeSafetyPoint } from './safety.ts'
 
 /** What restores need of the configuration; after a kill, all they have beside it is their journal. */
@@ -23,13 +23,19 @@ export interface RestorePlaces {
   readonly programVersion: string
 }
 
-type Subject = Pick<JournalEntry, 'run' | 'source' | 'kind' | 'target' | 'repository'>
+type Subject = Pick<JournalEntry, 'run' | 'source' | 'kind' | 'target' | 'repository' | 'snapshot'>
 
-/** A recovery point of what is at the target now. */
+/** What of a target is about to change; default all of it. */
+export interface ChangedPart {
+  readonly changes?: ChangesPath | undefined
+  readonly tables?: ChangedTables | undefined
+}
+
+/** A recovery point of what is at the target now; of some tables alone where nothing else is about to change. */
 export async function takeSafetyAt(
   places: RestorePlaces,
   subject: Subject,
-  changes: ChangesPath = changesAll,
+  { changes = changesAll, tables }: ChangedPart = {},
 ): Promise<BackupResult> {
   return await takeSafetyPoint({
     ...(await places.context()),
@@ -40,6 +46,7 @@ export async function takeSafetyAt(
     programVersion: places.programVersion,
     excludePaths: await places.excludedPaths(),
     changes,
+    tables: tables?.changed,
   })
 }
 
@@ -51,12 +58,17 @@ export async function canSwap(places: RestorePlaces, target: string): Promise<bo
   return (await findReservedIn(target, await places.excludedPaths())) === undefined
 }
 
+export type SafeState = Pick<JournalEntry, 'safety' | 'tables'>
+
 /** Puts a safety recovery point in the place of what is there, which is not kept: it failed, or is wanted no more. */
 export async function restoreSafetyAt(
   places: RestorePlaces,
-  { run, source: name, kind, target }: Subject,
-  safety: NonNullable<JournalEntry['safety']>,
+  subject: Subject,
+  { safety, tables }: SafeState,
 ): Promise<void> {
+  if (tables !== undefined) return await takeTablesBackAt(places, subject, { safety, tables })
+  if (safety === undefined) throw new Error('there is no safety recovery point to put back')
+  const { run, source: name, kind, target } = subject
   const context = { ...(await places.context()), signal: new AbortController().signal }
   const repository = await places.openRepository(safety.repository)
   const source = await places.openSourceAt(name, kind, target)
@@ -75,4 +87,41 @@ export async function restoreSafetyAt(
     keepAs: swaps ? keepAs : undefined,
   })
   if (swaps) await source.targets.dropKept({ ...context, target, keptAs: keepAs })
+}
+
+/** What of a restore takes a change of rows back: the tables get their rows again, and what it made goes. */
+export async function tablesBackRequest(
+  places: RestorePlaces,
+  { repository, snapshot }: Pick<JournalEntry, 'repository' | 'snapshot'>,
+  { safety, tables }: SafeState,
+): Promise<Pick<RestoreOperationRequest, 'repository' | 'snapshot' | 'selection' | 'takeAway'>> {
+  // Where no row changed there is no safety point: of the recovery point itself nothing is taken.
+  const from = safety ?? { repository, snapshot }
+  const opened = await places.openRepository(from.repository)
+  return {
+    repository: opened,
+    snapshot: await opened.getSnapshot(from.snapshot),
+    selection: { tables: tables?.changed ?? [] },
+    takeAway: tables?.created ?? [],
+  }
+}
+
+/** The application may have written since: what is overwritten is made safe too, for a person to look at. */
+async function takeTablesBackAt(places: RestorePlaces, subject: Subject, state: SafeState): Promise<void> {
+  const { source: name, kind, target } = subject
+  await restore({
+    ...(await places.context()),
+    signal: new AbortController().signal,
+    ...(await tablesBackRequest(places, subject, state)),
+    source: await places.openSourceAt(name, kind, target),
+    target,
+    force: true,
+    delta: false,
+    checks: true,
+    include: [],
+    beforeChange: async ({ hold, tables }) => {
+      await hold?.()
+      if (tables !== undefined && tables.changed.length > 0) await takeSafetyAt(places, subject, { tables })
+    },
+  })
 }

@@ -7,7 +7,9 @@ import { labelsOf } from '../../model/recovery-point.ts'
 import type { RecoveryRequest } from '../../model/recovery-target.ts'
 import type { Repository, Snapshot } from '../../repository/index.ts'
 import type {
+  Change,
   CheckOutcome,
+  CreatedObject,
   DatabaseSelection,
   Kept,
   OnRestored,
@@ -42,8 +44,9 @@ export interface RestoreOperationRequest extends SourceContext {
   readonly tablespaces?: ReadonlyMap<string, string> | undefined
   readonly start?: boolean | undefined
   /** As in `RestoreRequest`. */
-  readonly beforeChange?: ((token?: string) => Promise<void>) | undefined
+  readonly beforeChange?: ((change: Change) => Promise<void>) | undefined
   readonly keepAs?: string | undefined
+  readonly takeAway?: readonly CreatedObject[] | undefined
   readonly onRestored?: OnRestored | undefined
   readonly mask?: Mask | undefined
   readonly onProgress?: ((progress: RestoredBytes & { readonly sizeBytes: number | undefined }) => void) | undefined
@@ -87,7 +90,7 @@ export async function restore(request: RestoreOperationRequest): Promise<Restore
     onProgress: progress => request.onProgress?.({ ...progress, sizeBytes }),
   })
   const { clock, logger, scratchDir, signal, target, force, delta, checks, include } = request
-  const { selection, recovery, tablespaces, start, beforeChange, keepAs, onRestored, mask } = request
+  const { selection, recovery, tablespaces, start, beforeChange, keepAs, takeAway, onRestored, mask } = request
   const outcome = await source.restore({
     snapshot: reader,
     clock,
@@ -105,6 +108,7 @@ export async function restore(request: RestoreOperationRequest): Promise<Restore
     start,
     beforeChange,
     keepAs,
+    takeAway,
     onRestored,
     mask,
   })

@@ -17,6 +17,8 @@ export interface SafeRestoreRequest
   /** The target as it may be written down, and whether there is something: as the survey of the plan says. */
   readonly place: string
   readonly existed: boolean
+  /** All that may change, as the survey says. */
+  readonly planned: readonly string[]
   /** In place: compare block by block. */
   readonly delta: boolean
   readonly onStep?: ((name: string) => void) | undefined
@@ -45,10 +47,18 @@ export async function restoreSafely(request: SafeRestoreRequest): Promise<SafeRe
     {
       ...request,
       journal: places.journal,
-      entry: { ...subject, operation: 'restore', strategy, existed, undoOf: undefined, tookKeptAs: undefined },
+      entry: {
+        ...subject,
+        operation: 'restore',
+        strategy,
+        places: [...request.planned],
+        existed,
+        undoOf: undefined,
+        tookKeptAs: undefined,
+      },
       hooks: await places.hooksOf(source.name, place),
-      takeSafety: () => takeSafetyAt(places, subject, changesOf(request)),
-      restoreSafety: safety => restoreSafetyAt(places, subject, safety),
+      takeSafety: tables => takeSafetyAt(places, subject, { changes: changesOf(request), tables }),
+      restoreSafety: state => restoreSafetyAt(places, subject, state),
     },
     ({ beforeChange, keepAs, log }) =>
       log.step(

@@ -15,6 +15,8 @@ export interface SafetyRequest extends SourceContext {
   readonly programVersion: string
   readonly excludePaths: readonly string[]
   readonly changes: ChangesPath
+  /** Only these tables are about to change. */
+  readonly tables?: readonly string[] | undefined
 }
 
 /** Will the restore change what is at this path, or below it? */

@@ -66,13 +66,13 @@ async function isInPlace(
   source: Source,
   entry: JournalEntry,
 ): Promise<'yes' | 'no' | 'unclear'> {
-  const { target, keepAs: keptAs, token, strategy, phase } = entry
+  const { target, keepAs: keptAs, places, token, strategy, phase } = entry
   if (phase === 'preparing') return 'no'
   if (phase === 'changed' && strategy !== 'replace') return 'yes'
   if (strategy === 'in-place') return 'no'
   // A transaction that leaves no trace was committed or was not.
   if (strategy !== 'replace' && token === undefined) return 'unclear'
-  const { state } = await source.targets.settle({ ...context, target, keptAs, token })
+  const { state } = await source.targets.settle({ ...context, target, keptAs, places, token })
   if (state === 'finished' || (phase === 'changed' && state === 'untouched')) return 'yes'
   return strategy !== 'replace' && state === 'half-written' ? 'unclear' : 'no'
 }
@@ -100,7 +100,7 @@ async function finish(
   entry: JournalEntry,
 ): Promise<SettledRestore> {
   const { target, keepAs: keptAs } = entry
-  const at = { ...context, target, keptAs }
+  const at = { ...context, target, keptAs, places: entry.places }
   const { kept } = entry.strategy === 'replace' ? await source.targets.settle(at) : { kept: [] }
   const drops = entry.safety !== undefined && kept.length > 0
   if (drops) await source.targets.dropKept(at)
@@ -122,7 +122,7 @@ async function takeBackAll(places: RestorePlaces, context: SourceContext, source
     target: entry.target,
     hooks: await places.hooksOf(entry.source, entry.target),
     hookContext: hookContextOf(context, entry),
-    restoreSafety: safety => restoreSafetyAt(places, entry, safety),
+    restoreSafety: state => restoreSafetyAt(places, entry, state),
   })
 }
 

@@ -3,6 +3,7 @@ import type { Finding } from '../../model/finding.ts'
 import type { Source, SourceContext } from '../../sources/source.ts'
 import { type HookContext, type Hooks, runHook } from './hooks.ts'
 import type { JournalEntry } from './journal.ts'
+import type { SafeState } from './places.ts'
 
 export interface TakeBackRequest {
   readonly context: SourceContext
@@ -11,7 +12,7 @@ export interface TakeBackRequest {
   readonly target: string
   readonly hooks: Hooks
   readonly hookContext: HookContext
-  readonly restoreSafety: (safety: NonNullable<JournalEntry['safety']>) => Promise<void>
+  readonly restoreSafety: (state: SafeState) => Promise<void>
 }
 
 export interface TakenBack {
@@ -32,7 +33,7 @@ export async function takeBack(request: TakeBackRequest): Promise<TakenBack> {
 async function putBack(request: TakeBackRequest): Promise<boolean> {
   const { context, entry, source, target } = request
   if (entry.strategy === 'replace') {
-    const place = { ...context, target, keptAs: entry.keepAs }
+    const place = { ...context, target, keptAs: entry.keepAs, places: entry.places }
     const { state } = await source.targets.settle(place)
     // Nothing was there before: the same restore again goes on with what there is.
     if (state === 'half-written' && !entry.existed) return false
@@ -49,12 +50,13 @@ async function putBack(request: TakeBackRequest): Promise<boolean> {
 /** One transaction, which mostly ended without its commit; a connection that is lost in it leaves that open. */
 async function wasCommitted({ context, entry, source, target }: TakeBackRequest): Promise<boolean> {
   if (entry.token === undefined) return false
-  const place = { ...context, target, keptAs: entry.keepAs, token: entry.token }
+  const place = { ...context, target, keptAs: entry.keepAs, places: entry.places, token: entry.token }
   return (await source.targets.settle(place)).state === 'finished'
 }
 
 async function restoreFromSafety({ entry, restoreSafety }: TakeBackRequest): Promise<void> {
-  if (entry.safety !== undefined) return await restoreSafety(entry.safety)
+  const changedNoRow = entry.tables !== undefined && entry.tables.changed.length === 0
+  if (entry.safety !== undefined || changedNoRow) return await restoreSafety(entry)
   throw new AppError('failed', `${entry.target} may be half-written, and there is no recovery point of what it was`, {
     hint: `Restore it again: lifeboat restore ${entry.source} --force`,
   })

@@ -6,9 +6,9 @@ import type { ReportStep } from '../../model/report.ts'
 import type { Kept, Source } from '../../sources/source.ts'
 import { type Guarded, guard } from '../restore/guard.ts'
 import type { JournalEntry } from '../restore/journal.ts'
-import { canSwap, type RestorePlaces, restoreSafetyAt, takeSafetyAt } from '../restore/places.ts'
+import { canSwap, type RestorePlaces, restoreSafetyAt, tablesBackRequest, takeSafetyAt } from '../restore/places.ts'
 import { URL_FORM } from '../restore/reserved.ts'
-import { restore } from '../restore/restore.ts'
+import { type RestoreOperationRequest, restore } from '../restore/restore.ts'
 import { markUndone } from '../restore/settle.ts'
 
 export interface UndoRequest {
@@ -44,8 +44,13 @@ export function findUndoable(entries: readonly JournalEntry[], run: string | und
       hint: `Take that one back with: lifeboat undo ${found.undoneBy.slice(0, 8)}`,
     })
   }
-  if (found.kept.length === 0 && found.safety === undefined) throw nothingToPutBack(found)
+  if (!hasWayBack(found)) throw nothingToPutBack(found)
   return found
+}
+
+/** Is there anything by which it could be taken back? */
+export function hasWayBack({ kept, safety, tables }: JournalEntry): boolean {
+  return kept.length > 0 || safety !== undefined || (tables !== undefined && tables.changed.length === 0)
 }
 
 function lastOf(done: readonly JournalEntry[]): JournalEntry {
@@ -89,9 +94,9 @@ export async function discard(places: RestorePlaces, entry: JournalEntry): Promi
       hint: 'Safety recovery points are snapshots: "lifeboat forget" and "lifeboat prune" remove those.',
     })
   }
-  const { source: name, kind, target, keepAs: keptAs } = entry
+  const { source: name, kind, target, keepAs: keptAs, places: may } = entry
   const source = await places.openSourceAt(name, kind, target)
-  await source.targets.dropKept({ ...(await places.context()), target, keptAs })
+  await source.targets.dropKept({ ...(await places.context()), target, keptAs, places: may })
   await places.journal.update(entry, { kept: [] })
   return entry.kept
 }
@@ -100,16 +105,20 @@ export function shortRun({ run }: JournalEntry): string {
   return run.slice(0, 8)
 }
 
-/** Puts back what was there. What is there now is made safe first, so that the undoing can be undone. */
+/**
+ * Takes back what the restore changed, and nothing else. What is there now is made safe first, so that the undoing can be
+ * undone.
+ */
 export async function undo({ places, run, entry: undone, onStep }: UndoRequest): Promise<UndoResult> {
   const { source: name, kind, target } = undone
   await requireFolder(undone)
   const source = await places.openSourceAt(name, kind, target)
-  const swaps = await canSwap(places, target)
+  const swaps = undone.tables === undefined && (await canSwap(places, target))
   const from = undone.kept.length > 0 ? 'kept' : 'safety-point'
   // A repository may have come there since.
   if (from === 'kept' && !swaps) throw ownsMovedIn(undone)
-  const subject = { run, source: name, kind, target, repository: undone.safety?.repository ?? undone.repository }
+  const { repository, snapshot } = undone.safety ?? undone
+  const subject = { run, source: name, kind, target, repository, snapshot }
   const guarded = await guard(
     {
       ...(await places.context()),
@@ -117,17 +126,17 @@ export async function undo({ places, run, entry: undone, onStep }: UndoRequest):
       entry: {
         ...subject,
         operation: 'undo',
-        strategy: swaps ? 'replace' : 'in-place',
+        strategy: undone.tables !== undefined ? 'tables' : swaps ? 'replace' : 'in-place',
+        places: undone.places,
         existed: true,
-        snapshot: undone.safety?.snapshot ?? undone.snapshot,
         undoOf: undone.run,
         tookKeptAs: from === 'kept' ? undone.keepAs : undefined,
       },
       source,
       target,
       hooks: await places.hooksOf(name, target),
-      takeSafety: () => takeSafetyAt(places, subject),
-      restoreSafety: safety => restoreSafetyAt(places, subject, safety),
+      takeSafety: tables => takeSafetyAt(places, subject, { tables }),
+      restoreSafety: state => restoreSafetyAt(places, subject, state),
       onStep,
     },
     guarding => guarding.log.step('put back what was there', () => putBack(places, undone, source, swaps, guarding)),
@@ -166,18 +175,22 @@ async function putBack(
   { beforeChange, keepAs }: Guarded,
 ): Promise<{ readonly kept?: readonly Kept[] | undefined }> {
   const context = await places.context()
-  const { target, safety } = undone
+  const { target } = undone
   if (undone.kept.length > 0) {
-    await beforeChange()
-    return { kept: await source.targets.putBack({ ...context, target, keptAs: undone.keepAs, keepNowAs: keepAs }) }
+    await beforeChange({ places: undone.places })
+    return {
+      kept: await source.targets.putBack({
+        ...context,
+        target,
+        keptAs: undone.keepAs,
+        places: undone.places,
+        keepNowAs: keepAs,
+      }),
+    }
   }
-  if (safety === undefined) throw nothingToPutBack(undone)
-  const repository = await places.openRepository(safety.repository)
-  const snapshot = await repository.getSnapshot(safety.snapshot)
   const wanted = {
     ...context,
-    repository,
-    snapshot,
+    ...(await whatComesBack(places, undone)),
     source,
     target,
     force: true,
@@ -186,4 +199,14 @@ async function putBack(
     include: [],
   }
   return await restore({ ...wanted, beforeChange, keepAs: swaps ? keepAs : undefined })
+}
+
+async function whatComesBack(
+  places: RestorePlaces,
+  undone: JournalEntry,
+): Promise<Pick<RestoreOperationRequest, 'repository' | 'snapshot' | 'selection' | 'takeAway'>> {
+  if (undone.tables !== undefined) return await tablesBackRequest(places, undone, undone)
+  if (undone.safety === undefined) throw nothingToPutBack(undone)
+  const repository = await places.openRepository(undone.safety.repository)
+  return { repository, snapshot: await repository.getSnapshot(undone.safety.snapshot) }
 }

@@ -32,7 +32,7 @@ export async function restoreTables(
   try {
     await createPrivate(staged)
     const bytes = await request.snapshot.restoreFiles([{ node: entry.node, path: staged, delta: false }])
-    await request.beforeChange?.()
+    await request.beforeChange?.({ places: [target.path] })
     const ask = { path: target.path, from: staged, tables, waitMs: BUSY_WAIT_MS }
     const replaced = await session.call('replaceTables', ask)
     if (!Array.isArray(replaced)) throw refusal(replaced, target.path)

@@ -100,7 +100,7 @@ export async function prepareChange(
   session: Session,
 ): Promise<void> {
   if (request.beforeChange === undefined) return
-  await request.beforeChange()
+  await request.beforeChange({ places: [target.path] })
   await requireFree(target, session)
 }
 

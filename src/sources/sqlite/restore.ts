@@ -70,7 +70,7 @@ async function restoreInPlace(restoring: Omit<Restoring, 'session'>): Promise<Do
   const { request, target } = restoring
   if (request.beforeChange !== undefined) {
     await requirePartialFree(target)
-    await request.beforeChange()
+    await request.beforeChange({ places: [target.path] })
   }
   return await withSession(restoring, async started => {
     await requireFree(target, started.session)

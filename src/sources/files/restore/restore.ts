@@ -42,7 +42,7 @@ async function restoreBySwap(request: RestoreRequest): Promise<RestoreOutcome> {
   if (left?.snapshot !== request.snapshot.id || left.over) await removeFolder(partial)
   const outcome = await writeFolder({ ...request, target: partial, force: false, beforeChange: undefined })
   if (outcome.checks.some(check => !check.passed)) return { ...outcome, target: request.target }
-  await request.beforeChange?.()
+  await request.beforeChange?.({ places: [path] })
   // After it, when nobody writes there any more; before the swap, when all can still stay as it is.
   const folders = { old: toRaw(path), fresh: toRaw(partial) }
   const carried = await carryOver(folders, request.snapshot.manifest?.incomplete, request.signal)

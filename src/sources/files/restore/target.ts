@@ -30,7 +30,7 @@ export async function openTarget(request: RestoreRequest): Promise<TargetFolder>
     if (found === 'file') throw notAFolder(target)
     const before = found === undefined ? undefined : await readMark(toRaw(target))
     const state = found === undefined ? 'new' : await stateOf(request, before)
-    await request.beforeChange?.()
+    await request.beforeChange?.({ places: [target] })
     if (found === undefined) await mkdir(toBuffer(toRaw(target)), { recursive: true })
     const raw = await realpath(toBuffer(toRaw(target)), { encoding: 'latin1' })
     const mode = state === 'resumed' ? 0o777 & ~process.umask() : (await stat(toBuffer(raw))).mode & 0o7777

@@ -20,6 +20,8 @@ export interface DatabaseRestore {
   readonly admin: Session
   readonly tools: PostgresTools
   readonly jobs: number
+  /** Of the rows of single tables: how long to wait for those who use them. */
+  readonly lockTimeoutSeconds: number
   /** Only a part of the database was captured. */
   readonly partial: boolean
 }

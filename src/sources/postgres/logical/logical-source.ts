@@ -20,6 +20,7 @@ import type { PostgresOptions } from '../options.ts'
 import { DatabaseSnapshot } from './database-snapshot.ts'
 import { LogicalCapture } from './logical-capture.ts'
 import { LogicalTargets } from './logical-targets.ts'
+import { onlyTables } from './only-tables.ts'
 import { probeLogical } from './probe-logical.ts'
 import { restoreLogical } from './restore-logical.ts'
 import { chooseDatabases, fittingTools, isSuperuser } from './server-facts.ts'
@@ -67,14 +68,19 @@ export class LogicalSource implements Source {
       })
     }
     const settings = await this.#connection()
-    const { names, tools, superuser } = await withSession(settings, { signal: request.signal }, async session => ({
-      names: await chooseDatabases(session, this.#options),
-      tools: await fittingTools(session, this.#options),
-      superuser: await isSuperuser(session),
-    }))
-    await checkFilter(settings, names, this.#options, request.signal)
-    const snapshots = await takeSnapshots(settings, names, this.#options, request)
-    return new LogicalCapture({ settings, options: this.#options, tools, request, snapshots, superuser })
+    const { options, names, tools, superuser } = await withSession(
+      settings,
+      { signal: request.signal },
+      async session => ({
+        options: await onlyTables(session, this.#options, request.tables),
+        names: await chooseDatabases(session, this.#options),
+        tools: await fittingTools(session, this.#options),
+        superuser: await isSuperuser(session),
+      }),
+    )
+    await checkFilter(settings, names, options, request.signal)
+    const snapshots = await takeSnapshots(settings, names, options, request)
+    return new LogicalCapture({ settings, options, tools, request, snapshots, superuser })
   }
 
   async restore(request: RestoreRequest): Promise<RestoreOutcome> {

@@ -100,9 +100,11 @@ async function putBack(
   request: KeptRequest & { readonly keepNowAs?: string | undefined },
 ): Promise<Kept[]> {
   const there = new Set(await listDatabases(admin))
-  const away = kept
-    .filter(each => there.has(each.target))
-    .map(({ target }) => ({
+  // Those that the restore made, where nothing had been, go too.
+  const targets = new Set([...kept.map(each => each.target), ...(request.places === undefined ? [] : namedIn(request))])
+  const away = [...targets]
+    .filter(target => there.has(target))
+    .map(target => ({
       target,
       // A name that the next restore, or `settle`, removes when we are killed before we do.
       kept:
@@ -110,7 +112,7 @@ async function putBack(
     }))
   // By these `settle` finds us when we are killed, and the server alone would go on.
   for (const keptAs of [request.keptAs, request.keepNowAs]) {
-    if (keptAs !== undefined) for (const { target } of kept) await holdName(admin, stagingNameOf(target, keptAs))
+    if (keptAs !== undefined) for (const target of targets) await holdName(admin, stagingNameOf(target, keptAs))
   }
   await renameDatabases(admin, [
     ...away.map(each => ({ from: each.target, to: each.kept })),
@@ -122,7 +124,10 @@ async function putBack(
 }
 
 /** The databases that the request speaks of; none where only the snapshot knew. */
-function namedIn(request: TargetRequest): string[] {
+function namedIn(request: TargetRequest | KeptRequest): string[] {
+  if ('places' in request && request.places !== undefined) {
+    return request.places.flatMap(place => databaseInUrl(place) ?? [])
+  }
   const databases = request.coming?.manifest?.database?.databases
   if (databases !== undefined) return chooseTargets(request, databases).map(each => each.target)
   const named = databaseInUrl(request.target)
@@ -132,7 +137,8 @@ function namedIn(request: TargetRequest): string[] {
 }
 
 /** Without the snapshot a url that names a database may still be of several: then the names on the server decide. */
-function isSingle(request: TargetRequest): boolean {
+function isSingle(request: KeptRequest): boolean {
+  if (request.places !== undefined) return true
   return request.coming?.manifest !== undefined || (request.selection?.databases ?? []).length > 0
 }
 

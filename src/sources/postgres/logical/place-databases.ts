@@ -4,6 +4,7 @@ import type { Finding } from '../../../model/finding.ts'
 import { newKeepAs } from '../../kept-path.ts'
 import type { RestoreRequest } from '../../source.ts'
 import type { Kept } from '../../target.ts'
+import { placesOf } from './choose-targets.ts'
 import { keptNameOf } from './database-names.ts'
 import type { DatabaseOutcome, DatabaseRestore, StagedDatabase } from './database-restore.ts'
 import { databaseExists } from './staging-database.ts'
@@ -30,7 +31,9 @@ export async function placeDatabases(
       return { checks, findings, kept: [] }
     }
     await listReplaced(staged)
-    await request.beforeChange?.()
+    await request.beforeChange?.({
+      places: staged.flatMap(({ restore }) => placesOf(restore.settings, [restore.target])),
+    })
     // Again: whatever was done in between may have taken a while.
     const keepAs = request.keepAs ?? newKeepAs(request.clock.now())
     const kept = (await listReplaced(staged)).map(({ target }) => ({ target, kept: keptNameOf(target, keepAs) }))

@@ -24,7 +24,7 @@ export async function restoreFolder(request: RestoreRequest): Promise<RestoreOut
     for (const file of files) await makeDurable(file.path)
     for (const { path } of entries.folders) await syncFolder(join(staging, path))
     await syncFolder(staging)
-    await request.beforeChange?.()
+    await request.beforeChange?.({ places: [target] })
     const kept = exists && request.keepAs !== undefined ? keptPathOf(target, request.keepAs) : undefined
     if (kept) await swapIn(staging, kept)
     else if (exists) await replaceFiles(staging, target, entries)

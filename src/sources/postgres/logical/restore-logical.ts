@@ -1,7 +1,6 @@
 import { AppError, throwIfAborted } from '../../../base/errors.ts'
 import {
   type ConnectionSettings,
-  describeConnection,
   findPostgresTools,
   isPostgresUrl,
   type PostgresTools,
@@ -10,11 +9,11 @@ import {
 import type { Finding } from '../../../model/finding.ts'
 import { type BackupType, isPart, type Manifest } from '../../../model/manifest.ts'
 import { requireWhole } from '../../require-whole.ts'
-import type { CheckOutcome, RestoreOutcome, RestoreRequest, SourcePlace } from '../../source.ts'
+import type { Change, CheckOutcome, RestoreOutcome, RestoreRequest, SourcePlace } from '../../source.ts'
 import { targetConnection } from '../connection.ts'
 import type { PostgresOptions } from '../options.ts'
 import { Archives } from './archives.ts'
-import { type ChosenDatabase, chooseTargets } from './choose-targets.ts'
+import { type ChosenDatabase, chooseTargets, describeTargets, placesOf } from './choose-targets.ts'
 import type { DatabaseRestore, StagedDatabase } from './database-restore.ts'
 import { dropStaged, type PlacedDatabases, placeDatabases } from './place-databases.ts'
 import { stageDatabase } from './restore-database.ts'
@@ -62,13 +61,25 @@ async function restoreAll(
   const tools = await toolsFor(admin, manifest, options.binDir)
   const partial = manifest.database?.properties['filtered'] === true
   const type = partOf(manifest.type, request)
-  const common = { request, archives, type, settings, admin, tools, partial, jobs: options.jobs }
+  const common = {
+    request,
+    archives,
+    type,
+    settings,
+    admin,
+    tools,
+    partial,
+    jobs: options.jobs,
+    lockTimeoutSeconds: options.lockTimeoutSeconds,
+  }
   const restores = chosen.map(each => ({ ...common, ...each }))
   const outcome = isIntoTables(request, type) ? await restoreInto(restores) : await replaceAll(admin, request, restores)
   const files = chosen.flatMap(each => each.database.archives)
   const totalBytes = files.reduce((sum, path) => sum + archives.sizeBytes(path), 0)
-  const [only] = chosen
-  const place = describeConnection(settings, chosen.length === 1 && only ? only.target : settings.database)
+  const place = describeTargets(
+    settings,
+    chosen.map(each => each.target),
+  )
   const kept = request.keepAs === undefined ? undefined : outcome.kept
   const { checks, findings } = outcome
   const done = { target: place, files: files.length, totalBytes, writtenBytes: totalBytes, checks, findings, kept }
@@ -100,8 +111,13 @@ function partOf(type: BackupType, { selection, snapshot }: RestoreRequest): Back
 }
 
 /** Rows alone go into tables that are there. */
-function isIntoTables({ selection }: RestoreRequest, type: BackupType): boolean {
-  return (selection?.tables ?? []).length > 0 || (selection?.schemas ?? []).length > 0 || type === 'data'
+function isIntoTables({ selection, takeAway }: RestoreRequest, type: BackupType): boolean {
+  return (
+    takeAway !== undefined ||
+    (selection?.tables ?? []).length > 0 ||
+    (selection?.schemas ?? []).length > 0 ||
+    type === 'data'
+  )
 }
 
 /** Each database is a transaction of its own. */
@@ -111,11 +127,12 @@ async function restoreInto(restores: readonly DatabaseRestore[]): Promise<Placed
   let told = false
   for (const restore of restores) {
     throwIfAborted(restore.request.signal)
-    const beforeChange = async (token: string): Promise<void> => {
+    const places = restores.flatMap(({ settings, target }) => placesOf(settings, [target]))
+    const beforeChange = async (change: Change): Promise<void> => {
       if (told) return
       told = true
       // One transaction can be asked for afterwards; of several the first says nothing about the others.
-      await restore.request.beforeChange?.(restores.length === 1 ? token : undefined)
+      await restore.request.beforeChange?.(restores.length === 1 ? change : { places })
     }
     const outcome = await restoreTables(restore, beforeChange)
     checks.push(...outcome.checks)

@@ -5,22 +5,37 @@ import { AppError } from '../../../base/errors.ts'
 import { requireSuccess, startTool, withSession } from '../../../clients/postgres/index.ts'
 import type { Finding } from '../../../model/finding.ts'
 import type { BackupType, ManifestTable } from '../../../model/manifest.ts'
+import type { Change, ChangedTables } from '../../target.ts'
 import { runOverArchive } from './archives.ts'
+import { placesOf } from './choose-targets.ts'
 import type { DatabaseOutcome, DatabaseRestore } from './database-restore.ts'
+import { tablesAmong } from './drop-created.ts'
 import { listExisting } from './existing-objects.ts'
 import { fileName } from './plan.ts'
 import { prepareRoles } from './restore-database.ts'
 import { databaseExists } from './staging-database.ts'
 import { displayName, type TableName } from './table-pattern.ts'
-import { BEGIN_SCRIPT, COMMIT_SCRIPT, countScript, mendScript, openScript, TOKEN_LINE_BYTES } from './table-script.ts'
-import { chooseTables, selectEntries, type TableSelection } from './table-selection.ts'
+import {
+  beginScript,
+  COMMIT_SCRIPT,
+  countScript,
+  holdScript,
+  mendScript,
+  openScript,
+  SAID_LINE_BYTES,
+} from './table-script.ts'
+import {
+  chooseTables,
+  EXISTENCE,
+  type ExistingObjects,
+  objectKey,
+  selectEntries,
+  type TableSelection,
+} from './table-selection.ts'
 import { readToc, type TocEntry } from './toc.ts'
 
-/**
- * Called with the transaction open and nothing done in it, not even a lock taken: what is there can still be read, and
- * written. `token` is the transaction's id, by which can be asked later whether it was committed.
- */
-export type BeforeRows = (token: string) => Promise<void>
+/** Called with the transaction open and nothing done in it: what is there can still be read, and until `hold` written. */
+export type BeforeRows = (change: Change) => Promise<void>
 
 /**
  * Gives tables of a living database the rows (and what hangs on them and is gone: indexes, keys, triggers, foreign keys
@@ -38,15 +53,16 @@ export async function restoreTables(
   }
   const [main = ''] = restore.database.archives
   const toc = await readToc(restore.archives.read(main))
-  const tables = chooseTables(toc, request.selection ?? {})
-  const existing = await withSession(restore.settings, { database: target, signal: request.signal }, listExisting)
   const { tables: named = [], schemas = [] } = request.selection ?? {}
-  const whole = named.length + schemas.length === 0
-  const selection = onlyPart(selectEntries(toc, tables, existing, whole), restore.type)
+  const nothing = request.takeAway !== undefined && named.length === 0
+  const tables = nothing ? [] : chooseTables(toc, request.selection ?? {})
+  const existing = await withSession(restore.settings, { database: target, signal: request.signal }, listExisting)
+  const whole = request.takeAway === undefined && named.length + schemas.length === 0
+  const selection = onlyPart(selectEntries(toc, tables, existing, { whole, sequences: named }), restore.type)
   requireForce(restore, selection)
   const findings: Finding[] = []
   const roles = await prepareRoles(restore, findings)
-  await runScript(restore, selection, roles.arguments, beforeChange)
+  await runScript(restore, selection, existing, roles.arguments, beforeChange)
   if (restore.type === 'schema') return { checks: [], findings }
   const rows = expectedRows(restore, tables)
   const say = `${rows.reduce((sum, table) => sum + table.rows, 0)} rows in ${rows.length} tables`
@@ -68,6 +84,10 @@ function requireForce(restore: DatabaseRestore, selection: TableSelection): void
   })
 }
 
+function isThere(existing: ExistingObjects): (table: TableName) => boolean {
+  return ({ schema, name }) => existing.has(objectKey('TABLE', schema, name))
+}
+
 function existingTables(selection: TableSelection): TableName[] {
   const created = new Set(selection.created.map(nameOf))
   return selection.tables.filter(table => !created.has(nameOf(table)))
@@ -81,12 +101,17 @@ function nameOf(table: TableName | undefined): string {
 async function runScript(
   restore: DatabaseRestore,
   selection: TableSelection,
+  existing: ExistingObjects,
   more: readonly string[],
   beforeChange: BeforeRows,
 ): Promise<void> {
-  const { tools, settings, target, request, database } = restore
+  const { tools, settings, target, request, database, lockTimeoutSeconds } = restore
   const [main = '', ...parts] = database.archives
   const there = restore.type === 'schema' ? [] : existingTables(selection)
+  const drops = {
+    objects: request.takeAway ?? [],
+    tables: tablesAmong(request.takeAway ?? []).filter(isThere(existing)),
+  }
   const connection = { ...settings, database: target }
   const tool = {
     tool: 'psql',
@@ -97,9 +122,15 @@ async function runScript(
   }
   const psql = await startTool(tools, tool)
   try {
-    await say(psql, BEGIN_SCRIPT)
-    await beforeChange(await hearToken(psql))
-    await say(psql, openScript(there))
+    await say(psql, beginScript(lockTimeoutSeconds))
+    const token = BigInt(await hear(psql)).toString()
+    const hold = async (): Promise<void> => {
+      await say(psql, holdScript([...there, ...drops.tables], lockTimeoutSeconds))
+      await hear(psql)
+    }
+    const tables = changedTables(selection, existing, [...there, ...drops.tables])
+    await beforeChange({ places: placesOf(settings, [target]), token, hold, tables })
+    await say(psql, openScript(there, drops, lockTimeoutSeconds))
     await pump(restore, psql, main, selection.before, more)
     const rows = restore.type === 'schema' ? [] : parts.filter(path => holdsOneOf(path, selection.tables))
     for (const part of rows) {
@@ -123,10 +154,28 @@ async function runScript(
   requireSuccess(psql, exit, { settings: connection, tool: 'psql' }, `restore tables of ${target}`)
 }
 
-async function hearToken(psql: Child): Promise<string> {
-  const line = Buffer.alloc(TOKEN_LINE_BYTES)
+async function hear(psql: Child): Promise<string> {
+  const line = Buffer.alloc(SAID_LINE_BYTES)
   if ((await psql.read(line)) < line.length) throw new ScriptStopped()
-  return BigInt(line.toString('latin1').trim()).toString()
+  return line.toString('latin1').trim()
+}
+
+/** What the restore changes and makes, so that all of it, and nothing else, can be taken back. */
+function changedTables(
+  selection: TableSelection,
+  existing: ExistingObjects,
+  there: readonly TableName[],
+): ChangedTables {
+  const entries = [...selection.before, ...selection.after]
+  const numbers = entries.flatMap(({ kind, schema, tag }) =>
+    kind === 'SEQUENCE SET' && schema !== undefined && existing.has(objectKey('SEQUENCE', schema, tag))
+      ? [{ schema, name: tag }]
+      : [],
+  )
+  const created = entries
+    .filter(entry => EXISTENCE.has(entry.kind))
+    .map(({ kind, schema, tag }) => ({ kind, ...(schema === undefined ? {} : { schema }), name: tag }))
+  return { changed: [...there, ...numbers].map(displayName), created }
 }
 
 const ROWS: ReadonlySet<string> = new Set(['TABLE DATA', 'SEQUENCE SET'])

@@ -1,14 +1,8 @@
 import { isAppError, throwIfAborted } from '../../../base/errors.ts'
-import {
-  type ConnectionSettings,
-  databaseInUrl,
-  describeConnection,
-  type Session,
-  withSession,
-} from '../../../clients/postgres/index.ts'
+import { type ConnectionSettings, databaseInUrl, type Session, withSession } from '../../../clients/postgres/index.ts'
 import type { Finding } from '../../../model/finding.ts'
 import type { TargetRequest, TargetSurvey } from '../../target.ts'
-import { chooseTargets } from './choose-targets.ts'
+import { chooseTargets, describeTargets, placesOf } from './choose-targets.ts'
 import { listSessions } from './sessions.ts'
 import { openAdminSession } from './staging-database.ts'
 import { connectedFinding, readRights, refusals, type SurveyedDatabase } from './survey-rights.ts'
@@ -17,14 +11,14 @@ import { surveyTables } from './survey-tables.ts'
 
 export async function surveyServer(request: TargetRequest, settings: ConnectionSettings): Promise<TargetSurvey> {
   const names = namesOf(request, settings)
-  const [only = settings.database] = names
-  const place = describeConnection(settings, names.length === 1 ? only : settings.database)
+  const place = describeTargets(settings, names)
+  const places = placesOf(settings, names)
   let admin: Session
   try {
     admin = await openAdminSession(settings, [], request.signal)
   } catch (error) {
     if (!isAppError(error) || isAppError(error, 'interrupted')) throw error
-    return { place, exists: false, findings: [unreachable(place, error)] }
+    return { place, places, exists: false, findings: [unreachable(place, error)] }
   }
   try {
     const databases: SurveyedDatabase[] = []
@@ -40,7 +34,7 @@ export async function surveyServer(request: TargetRequest, settings: ConnectionS
       ...databases.flatMap(each => each.findings),
       ...connectedFinding(place, sessions),
     ]
-    return { place, engineVersion: `PostgreSQL ${admin.version}`, ...summed(databases), findings }
+    return { place, places, engineVersion: `PostgreSQL ${admin.version}`, ...summed(databases), findings }
   } finally {
     await admin.close()
   }

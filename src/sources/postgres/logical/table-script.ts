@@ -1,35 +1,93 @@
 import { quoteLiteral, quoteName } from '../../../clients/postgres/index.ts'
 import type { ManifestTable } from '../../../model/manifest.ts'
+import type { CreatedObject } from '../../target.ts'
+import { dropScript } from './drop-created.ts'
 import { displayName, type TableName } from './table-pattern.ts'
 
-const LOCK_TIMEOUT = '60s'
-
-/** The line that says the transaction's id, padded so that it can be read without reading on. */
-export const TOKEN_LINE_BYTES = 32
+/** A line that psql says, padded so that it can be read without reading on. */
+export const SAID_LINE_BYTES = 32
+/** Who waits for a lock that excludes readers keeps all who come after it waiting: never longer than this at a time. */
+const LOCK_ATTEMPT = '500ms'
+const LOCK_PAUSE_SECONDS = 0.5
 
 /** Opens the transaction in which tables get their rows back, and says its id. It may then wait as long as it must. */
-export const BEGIN_SCRIPT = lines([
-  "SET client_encoding = 'UTF8';",
-  'SET search_path = pg_catalog;',
-  'SET statement_timeout = 0;',
-  'SET idle_in_transaction_session_timeout = 0;',
-  'BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE;',
-  `SELECT lpad(pg_current_xact_id()::text, ${TOKEN_LINE_BYTES - 1}, '0') AS lifeboat_token \\gset`,
-  '\\echo :lifeboat_token',
-])
+export function beginScript(lockTimeoutSeconds: number): string {
+  return lines([
+    "SET client_encoding = 'UTF8';",
+    'SET search_path = pg_catalog;',
+    'SET statement_timeout = 0;',
+    'SET idle_in_transaction_session_timeout = 0;',
+    `SET lock_timeout = '${lockTimeoutSeconds}s';`,
+    'SET client_min_messages = warning;',
+    'BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE;',
+    `SELECT lpad(pg_current_xact_id()::text, ${SAID_LINE_BYTES - 1}, '0') AS lifeboat_token \\gset`,
+    '\\echo :lifeboat_token',
+  ])
+}
+
+/** From here on nobody else writes to these tables; reading goes on. Says so when it has come to that. */
+export function holdScript(existing: readonly TableName[], lockTimeoutSeconds: number): string {
+  const said = `\\echo ${'held'.padStart(SAID_LINE_BYTES - 1, '-')}`
+  if (existing.length === 0) return lines([said])
+  return lines([lockAll(oidsOf(existing), 'SHARE ROW EXCLUSIVE', lockTimeoutSeconds), said])
+}
+
+function oidsOf(tables: readonly TableName[]): string {
+  const names = tables.map(table => quoteLiteral(quoteName(table.schema, table.name)))
+  return `ARRAY[${names.map(name => `${name}::regclass`).join(', ')}]::oid[]`
+}
+
+/**
+ * Locks tables, and all that foreign keys tie to them: all at once or none, in short attempts, so that neither those who
+ * come after us wait for long nor do we and a writer wait for each other.
+ */
+function lockAll(oids: string, mode: string, timeoutSeconds: number): string {
+  return `DO $lifeboat$ DECLARE
+  until timestamptz := clock_timestamp() + interval '${timeoutSeconds} seconds';
+  before text := current_setting('lock_timeout');
+  names text; rels oid[]; who text;
+BEGIN
+  SELECT array_agg(DISTINCT r) INTO rels FROM (SELECT unnest(${oids}) UNION SELECT unnest(ARRAY[conrelid, confrelid])
+    FROM pg_constraint WHERE contype = 'f' AND (conrelid = ANY(${oids}) OR confrelid = ANY(${oids}))) AS t(r);
+  SELECT string_agg('ONLY ' || r::regclass::text, ', ' ORDER BY r) INTO names FROM unnest(rels) r;
+  LOOP
+    BEGIN
+      PERFORM set_config('lock_timeout', '${LOCK_ATTEMPT}', true);
+      EXECUTE 'LOCK TABLE ' || names || ' IN ${mode} MODE';
+      PERFORM set_config('lock_timeout', before, true);
+      RETURN;
+    EXCEPTION WHEN lock_not_available OR deadlock_detected THEN
+      IF clock_timestamp() > until THEN
+        SELECT string_agg(DISTINCT format('%s (%s, process %s)', a.usename, nullif(a.application_name, ''), a.pid), ', ')
+          INTO who FROM pg_locks l JOIN pg_stat_activity a USING (pid)
+          WHERE l.locktype = 'relation' AND l.relation = ANY(rels) AND l.granted AND l.pid <> pg_backend_pid();
+        RAISE EXCEPTION 'lifeboat: in use for more than ${timeoutSeconds} s by %', coalesce(who, 'others');
+      END IF;
+    END;
+    PERFORM pg_sleep(${LOCK_PAUSE_SECONDS});
+  END LOOP;
+END $lifeboat$;`
+}
+
+/** What is to go, and which tables of that are there. */
+export interface Drops {
+  readonly objects: readonly CreatedObject[]
+  readonly tables: readonly TableName[]
+}
 
 /**
  * Takes hold of the tables. Foreign keys to and from them, and their triggers, are remembered and put aside: rows can then
  * be replaced without touching any other table.
  */
-export function openScript(existing: readonly TableName[]): string {
-  const begin = [`SET LOCAL lock_timeout = '${LOCK_TIMEOUT}';`, 'SET LOCAL client_min_messages = warning;']
-  if (existing.length === 0) return lines(begin)
-  const names = existing.map(table => quoteName(table.schema, table.name))
-  const oids = `ARRAY[${names.map(name => `${quoteLiteral(name)}::regclass`).join(', ')}]::oid[]`
+export function openScript(existing: readonly TableName[], drops: Drops, lockTimeoutSeconds: number): string {
+  const locked = [...existing, ...drops.tables]
+  const lock = locked.length === 0 ? [] : [lockAll(oidsOf(locked), 'ACCESS EXCLUSIVE', lockTimeoutSeconds)]
+  const drop = dropScript(drops.objects)
+  if (existing.length === 0) return lines([...lock, ...drop])
+  const oids = oidsOf(existing)
   return lines([
-    ...begin,
-    `LOCK TABLE ONLY ${names.join(', ONLY ')} IN ACCESS EXCLUSIVE MODE;`,
+    ...lock,
+    ...drop,
     rememberKeys(oids),
     rememberTriggers(oids),
     doEach(`SELECT format('ALTER TABLE %s DROP CONSTRAINT %I', rel, conname) FROM pg_temp.lifeboat_keys`),

@@ -19,7 +19,7 @@ export interface TableSelection {
 export type ExistingObjects = ReadonlySet<string>
 
 /** Each kind comes back when the target lacks it. Their tags name them as the target's catalog is asked. */
-const EXISTENCE: ReadonlySet<string> = new Set([
+export const EXISTENCE: ReadonlySet<string> = new Set([
   'TABLE',
   'SEQUENCE',
   'INDEX',
@@ -73,8 +73,11 @@ export function chooseTables(toc: readonly TocEntry[], selection: DatabaseSelect
     ...schemas.map(pattern => ({ pattern, test: (t: TableName) => matchesName(pattern, t.schema) })),
   ]
   if (fits.length === 0) return [...all.values()]
+  const sequences = toc.flatMap(({ kind, schema, tag }) =>
+    kind === 'SEQUENCE SET' && schema !== undefined ? [{ schema, name: tag }] : [],
+  )
   for (const { pattern, test } of fits) {
-    if (![...all.values()].some(test)) {
+    if (![...all.values(), ...sequences].some(test)) {
       throw new AppError('not-found', `the snapshot holds no table ${pattern}`, {
         hint: `${listNames([...all.values()].map(displayName))} Quote them for the shell: --table '"My Shop"."Order"'.`,
       })
@@ -87,12 +90,12 @@ export function chooseTables(toc: readonly TocEntry[], selection: DatabaseSelect
 }
 
 /** Pure: which entries to restore. A table that is there keeps its shape; what hangs on it and is gone comes back.
- * `whole`: all tables are wanted, so all sequences too. */
+ * `whole`: all tables are wanted, so all sequences too; else those that are named as if they were tables. */
 export function selectEntries(
   toc: readonly TocEntry[],
   tables: readonly TableName[],
   existing: ExistingObjects,
-  whole = false,
+  { whole = false, sequences = [] }: { readonly whole?: boolean; readonly sequences?: readonly string[] } = {},
 ): TableSelection {
   const wanted = new Set(tables.map(table => objectKey('', table.schema, table.name)))
   const isWanted = (entry: TocEntry): boolean => wanted.has(objectKey('', entry.schema, entry.tag))
@@ -111,7 +114,8 @@ export function selectEntries(
   for (const entry of toc) {
     if (entry.kind === 'TABLE DATA' && isWanted(entry)) chosen.add(entry.id)
     if (entry.kind !== 'SEQUENCE SET') continue
-    if (whole || isOwnSequence(toc, entry, reached, tables, existing)) chosen.add(entry.id)
+    const named = sequences.some(pattern => matchesTable(pattern, { schema: entry.schema ?? '', name: entry.tag }))
+    if (whole || named || isOwnSequence(toc, entry, reached, tables, existing)) chosen.add(entry.id)
   }
   const entries = toc.filter(entry => chosen.has(entry.id))
   return {

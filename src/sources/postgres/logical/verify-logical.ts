@@ -149,6 +149,7 @@ async function rehearse(rehearsal: Rehearsal): Promise<CheckOutcome[]> {
           admin,
           tools,
           jobs: options.jobs,
+          lockTimeoutSeconds: options.lockTimeoutSeconds,
           partial: manifest.database?.properties['filtered'] === true,
         })
         checks.push(...outcome.checks)

@@ -46,7 +46,7 @@ export async function replaceCluster(restore: ClusterRestore, wanted: TargetRequ
     return { ...outcome, ...verified }
   }
   const findings = [...verified.findings, ...movedFindings(path, moved), ...(await logFindings(path))]
-  await request.beforeChange?.()
+  await request.beforeChange?.({ places: [path] })
   await requireStopped(path)
   await swap(partial, place)
   if (request.keepAs === undefined) return { ...outcome, ...verified, findings: [...findings, keptFinding(place)] }

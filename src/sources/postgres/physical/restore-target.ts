@@ -2,6 +2,7 @@ import { lstat, readdir, readFile, readlink, rm, stat, writeFile } from 'node:fs
 import { join } from 'node:path'
 import { z } from 'zod'
 import { AppError, isAppError, messageOf, systemCode } from '../../../base/errors.ts'
+import type { Change } from '../../source.ts'
 import { CONTROL_FILE, readSystemIdentifier } from './control-file.ts'
 import { syncFile } from './durable.ts'
 import { makePlace, type PlaceOwner } from './make-place.ts'
@@ -31,11 +32,14 @@ export interface TargetRequest {
  * in which a server runs, and one that holds anything but a copy of the same cluster. `beforeChange`: called when all else
  * that can be refused was; it may be what stops the server.
  */
-export async function openTarget(request: TargetRequest, beforeChange?: () => Promise<void>): Promise<RestoreTarget> {
+export async function openTarget(
+  request: TargetRequest,
+  beforeChange?: (change: Change) => Promise<void>,
+): Promise<RestoreTarget> {
   try {
     const state = await inspectTarget(request)
     const existing = state === 'older' || state === 'unfinished'
-    await beforeChange?.()
+    await beforeChange?.({ places: [request.path] })
     if (existing) await requireStopped(request.path)
     if (state === 'missing') await makePlace(request.path, request.owner)
     const { snapshot, systemIdentifier } = request

@@ -87,6 +87,8 @@ const dialect: Dialect = {
 class SqliteMergingPlace implements MergingPlace {
   readonly target: string
   readonly dialect = dialect
+  // A capture of the file needs the lock that `begin` takes.
+  readonly readableWhileHeld = false
   tables: MergeTables = { target: [], backup: [], foreignKeysSound: true }
   readonly #files: MergeFiles
   readonly #session: Session
@@ -104,6 +106,10 @@ class SqliteMergingPlace implements MergingPlace {
 
   async open(): Promise<void> {
     this.tables = await this.#call('openMerge', this.#files)
+  }
+
+  selector(table: TableDescription): string {
+    return table.name
   }
 
   async countBackupRows(table: TableDescription): Promise<number> {

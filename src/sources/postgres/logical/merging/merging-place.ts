@@ -35,6 +35,7 @@ export class PostgresMergingPlace implements MergingPlace {
   readonly target: string
   readonly tables: MergingPlace['tables']
   readonly dialect = dialect
+  readonly readableWhileHeld = true
   readonly #live: Session
   readonly #backup: Session
   readonly #lockTimeoutSeconds: number
@@ -52,6 +53,10 @@ export class PostgresMergingPlace implements MergingPlace {
     this.#lockTimeoutSeconds = parts.lockTimeoutSeconds
     this.#signal = parts.signal
     this.#release = parts.release
+  }
+
+  selector(table: TableDescription): string {
+    return table.sql
   }
 
   async countBackupRows(table: TableDescription): Promise<number> {
