@@ -84,6 +84,11 @@ export const SILENCE_MINUTES = 30
 const BEAT_MS = 60_000
 const ENDS: ReadonlySet<Phase> = new Set(['done', 'failed', 'rolled-back'])
 
+/** Has it come to an end, a good one or not? */
+export function isEnded({ phase }: Pick<JournalEntry, 'phase'>): boolean {
+  return ENDS.has(phase)
+}
+
 /** The journal of restores: a file each, in the state folder, whole and durable at every moment. */
 export class RestoreJournal {
   readonly #folder: string
