@@ -1,9 +1,10 @@
 import { spawnSync } from 'node:child_process'
-import { chmod, mkdtemp, readdir, rm, stat, writeFile } from 'node:fs/promises'
+import { chmod, mkdtemp, readdir, rm, stat, utimes, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { basename, join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { makeScratchFolder, privateFolder } from './private-folder.ts'
+import { ownerName } from './process-life.ts'
 
 let folder = ''
 beforeEach(async () => {
@@ -32,9 +33,14 @@ test('a scratch folder that cannot be made is a clear error', async () => {
 
 test('scratch folders of killed processes go, of running ones stay', async () => {
   const parent = join(folder, 'tmp')
-  const gone = spawnSync(process.execPath, ['-e', 'console.log(process.pid)'], { encoding: 'utf8' }).stdout.trim()
-  await privateFolder(join(parent, `${gone}-abcdef`))
-  await privateFolder(join(parent, `${process.ppid}-abcdef`))
+  const gone = spawnSync(process.execPath, ['--version']).pid
+  const [machine] = ownerName().split('-')
+  const elsewhere = '0'.repeat(16)
+  const stay = [`${ownerName()}-abcdef`, `${elsewhere}-${gone}-5-young`, 'somebody-elses']
+  const go = [`${machine}-${gone}-5-abcdef`, `${elsewhere}-${gone}-5-old`]
+  for (const name of [...stay, ...go]) await privateFolder(join(parent, name))
+  const dayBefore = new Date(Date.now() - 25 * 3_600_000)
+  await utimes(join(parent, `${elsewhere}-${gone}-5-old`), dayBefore, dayBefore)
   const own = await makeScratchFolder(parent)
-  expect((await readdir(parent)).toSorted()).toEqual([basename(own), `${process.ppid}-abcdef`].toSorted())
+  expect((await readdir(parent)).toSorted()).toEqual([basename(own), ...stay].toSorted())
 })

@@ -1,6 +1,8 @@
-import { chmod, mkdir, mkdtemp, readdir, rm } from 'node:fs/promises'
+import { chmod, mkdir, mkdtemp, readdir, rm, stat } from 'node:fs/promises'
 import { join } from 'node:path'
-import { AppError, messageOf, systemCode } from './errors.ts'
+import { AppError, messageOf } from './errors.ts'
+import { fileSystemNow } from './file-system-time.ts'
+import { lifeOfNamed, ownerName } from './process-life.ts'
 
 /** Makes a folder, with those above it, that only its owner can reach. One that is there is left as it is. */
 export async function privateFolder(folder: string): Promise<string> {
@@ -21,30 +23,42 @@ function notMade(folder: string, cause: unknown): AppError {
   })
 }
 
+/** What can't be proven to be of a process that is gone stays so long after its last sign. */
+const OLD_MS = 24 * 60 * 60_000
+const SIGN_MS = 60 * 60_000
+
 /** A new folder in `parent`, named after this process; those of processes that are gone are removed. */
 export async function makeScratchFolder(parent: string): Promise<string> {
   await privateFolder(parent)
-  const own = join(parent, `${process.pid}-`)
+  const own = join(parent, `${ownerName()}-`)
   try {
     await removeAbandoned(parent)
-    return await mkdtemp(own)
+    const made = await mkdtemp(own)
+    keepYoung(made)
+    return made
   } catch (error) {
     throw notMade(own, error)
   }
 }
 
 async function removeAbandoned(parent: string): Promise<void> {
+  let now: number | undefined
   for (const name of await readdir(parent)) {
-    const pid = Number(/^(\d+)-/.exec(name)?.[1])
-    if (pid > 0 && !isRunning(pid)) await rm(join(parent, name), { recursive: true, force: true })
+    const path = join(parent, name)
+    const life = lifeOfNamed(name)
+    if (life === 'living' || life === undefined) continue
+    if (life !== 'gone') {
+      now ??= await fileSystemNow(parent)
+      const found = await stat(path).catch(() => undefined)
+      if (found === undefined || now - found.mtimeMs < OLD_MS) continue
+    }
+    await rm(path, { recursive: true, force: true })
   }
 }
 
-function isRunning(pid: number): boolean {
-  try {
-    process.kill(pid, 0)
-    return true
-  } catch (error) {
-    return systemCode(error) === 'EPERM'
-  }
+/** A process that runs for days in another container must not look like one that left the folder behind. */
+function keepYoung(folder: string): void {
+  const timer = setInterval(() => {
+    fileSystemNow(folder).catch(() => clearInterval(timer))
+  }, SIGN_MS).unref()
 }

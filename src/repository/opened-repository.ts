@@ -17,6 +17,7 @@ import { acquireLock } from './lock/acquire.ts'
 import type { HeldLock } from './lock/held-lock.ts'
 import { listLocks, unlock } from './lock/maintain.ts'
 import { currentHost } from './lock/owner.ts'
+import { StorageClock } from './lock/storage-clock.ts'
 import { MarkFolder } from './marks/mark-folder.ts'
 import { prune } from './prune/prune.ts'
 import { Reading } from './read/reading.ts'
@@ -83,6 +84,8 @@ export class OpenedRepository implements Repository {
   readonly #reading: Reading
   readonly #record: DamageRecord
   readonly #marks: MarkFolder | undefined
+  readonly #storageClock: StorageClock
+  readonly #seenLocks = new Map<Id, number>()
 
   constructor(parts: OpenedParts) {
     const { storage, options, config, keys, keyId } = parts
@@ -95,6 +98,7 @@ export class OpenedRepository implements Repository {
     this.#files = new RepositoryFiles(this.#context)
     const cacheDir = options.cacheDir === undefined ? undefined : join(options.cacheDir, config.id)
     this.#index = new BlobIndex({ files: this.#files, cacheDir, random })
+    this.#storageClock = new StorageClock(this.#files, options.clock)
     this.#record = new DamageRecord(cacheDir, random)
     this.#marks = cacheDir === undefined ? undefined : new MarkFolder(cacheDir, this.#context.cipher, random)
     this.#snapshots = new SnapshotStore({ ...this.#context, files: this.#files, cacheDir, random })
@@ -275,7 +279,8 @@ export class OpenedRepository implements Repository {
   #lockRequest(exclusive: boolean, { lockWaitMs, signal }: LockWaitOptions) {
     const { clock, random } = this.#parts.options
     const waitMs = lockWaitMs ?? this.#parts.options.lockWaitMs ?? 0
-    return { files: this.#files, clock, random, exclusive, waitMs, signal, onFinding: this.#onFinding }
+    const locks = { files: this.#files, clock, storageClock: this.#storageClock, seen: this.#seenLocks }
+    return { ...locks, random, exclusive, waitMs, signal, onFinding: this.#onFinding }
   }
 
   readonly #onFinding = (finding: Finding): void => this.#parts.options.onFinding?.(finding)

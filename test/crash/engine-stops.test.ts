@@ -96,7 +96,7 @@ describe.each(cases)('%s', (_, operation, snapshotsAtLeast) => {
     let struck = true
     let after = 0
     for (; struck; after++) {
-      const storage = new FaultyStorage(await copyStorage(base))
+      const storage = new FaultyStorage(await copyStorage(base, clock))
       struck = await runWith(storage, { stopAfterChanges: after }, operation)
       await expectSound(storage.inner, snapshotsAtLeast)
     }
@@ -107,7 +107,7 @@ describe.each(cases)('%s', (_, operation, snapshotsAtLeast) => {
     let struck = true
     let change = 1
     for (; struck; change++) {
-      const storage = new FaultyStorage(await copyStorage(base))
+      const storage = new FaultyStorage(await copyStorage(base, clock))
       struck = await runWith(storage, { loseChange: change }, operation)
       storage.faults = {}
       await expectSound(storage, snapshotsAtLeast)
@@ -117,7 +117,7 @@ describe.each(cases)('%s', (_, operation, snapshotsAtLeast) => {
 })
 
 test('a prune leaves just what is needed', async () => {
-  const storage = await copyStorage(base)
+  const storage = await copyStorage(base, clock)
   const repository = await openRepository(storage, engineOptions(clock))
   await forgetAndPrune(repository)
   const { uncompressedBytes } = await repository.statistics()
@@ -131,7 +131,7 @@ test('a prune leaves just what is needed', async () => {
 test('an index that lost any of its files is mended by prune', async () => {
   for (const key of (await keysOf(base)).filter(name => name.startsWith('index/'))) {
     for (const wrong of [undefined, Buffer.from('damaged')]) {
-      const storage = await copyStorage(base)
+      const storage = await copyStorage(base, clock)
       await (wrong ? storage.save(key, wrong) : storage.remove(key))
       const repository = await openRepository(storage, engineOptions(clock))
       const report = await prune(repository)
@@ -146,7 +146,7 @@ test('an index that lost any of its files is mended by prune', async () => {
 
 test('refuses to prune when a snapshot, a tree or a needed pack cannot be read, and changes nothing', async () => {
   for (const key of (await keysOf(base)).filter(name => /^(data|snapshots)\//.test(name))) {
-    const storage = await copyStorage(base)
+    const storage = await copyStorage(base, clock)
     const bytes = await storage.load(key)
     await storage.save(key, bytes.subarray(0, bytes.length - 1))
     const before = await keysOf(storage)
@@ -161,14 +161,14 @@ test('refuses to prune when a snapshot, a tree or a needed pack cannot be read, 
 })
 
 test('pruning does not spread damage: a pack with a damaged blob is kept and named', async () => {
-  const storage = await copyStorage(base)
+  const storage = await copyStorage(base, clock)
   const repository = await openRepository(storage, engineOptions(clock))
   await forget(repository)
   const plan = await repository.prune({ dryRun: true, signal, maxUnused: 0 })
   expect(plan.packsRepacked).toBeGreaterThan(0)
   let damaged = 0
   for (const key of (await keysOf(storage)).filter(name => name.startsWith('data/'))) {
-    const attempt = new FaultyStorage(await copyStorage(storage))
+    const attempt = new FaultyStorage(await copyStorage(storage, clock))
     const again = await openRepository(attempt, engineOptions(clock))
     attempt.faults = { flipBit: { key: new RegExp(key), bit: 200 * 8 } }
     const report = await again.prune({ dryRun: false, signal, maxUnused: 0 }).catch((error: unknown) => error)

@@ -75,8 +75,14 @@ export async function useCheapKey(storage: Storage): Promise<void> {
   await storage.remove(fileKey('key', old))
 }
 
-export async function copyStorage(from: Storage): Promise<MemoryStorage> {
-  const copy = new MemoryStorage()
+/** A store on a machine whose clock is this one. */
+export function memoryStorageOf(clock: Clock): MemoryStorage {
+  return new MemoryStorage('memory:', () => clock.now())
+}
+
+/** @param clock what the copy stamps its objects with */
+export async function copyStorage(from: Storage, clock?: Clock): Promise<MemoryStorage> {
+  const copy = clock === undefined ? new MemoryStorage() : memoryStorageOf(clock)
   for await (const key of from.listKeys('')) await copy.save(key, await from.load(key))
   return copy
 }

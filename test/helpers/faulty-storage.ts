@@ -21,6 +21,8 @@ export interface Faults {
   readonly loseChange?: number | undefined
   /** Loads of matching keys come back with this bit flipped (counted from the start, modulo the length). */
   readonly flipBit?: { readonly key: RegExp; readonly bit: number } | undefined
+  /** Tells no times, as some stores do. */
+  readonly timeless?: boolean | undefined
   /** `storage-full` once so many bytes were saved. */
   readonly capacityBytes?: number | undefined
 }
@@ -66,7 +68,8 @@ export class FaultyStorage implements Storage {
 
   async find(key: string, options?: StorageCallOptions): Promise<StoredObject | undefined> {
     this.#count('find', key)
-    return this.inner.find(key, options)
+    const found = await this.inner.find(key, options)
+    return found && this.faults.timeless ? { key, sizeBytes: found.sizeBytes } : found
   }
 
   async load(key: string, options?: LoadOptions): Promise<Buffer> {

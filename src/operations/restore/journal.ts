@@ -1,11 +1,13 @@
-import { link, lstat, mkdir, readdir, readFile, rename, rm, utimes } from 'node:fs/promises'
+import { link, lstat, mkdir, readdir, readFile, rename, rm } from 'node:fs/promises'
 import { hostname } from 'node:os'
 import { join } from 'node:path'
 import { z } from 'zod'
 import type { Clock } from '../../base/clock.ts'
 import { AppError, messageOf, systemCode } from '../../base/errors.ts'
 import { createNewFile, replaceFile } from '../../base/new-file.ts'
-import { isOfOtherNamespace, isProcessGone, processStart } from '../../base/process-life.ts'
+import { lifeOf, type Owner, thisProcess } from '../../base/process-life.ts'
+import { findSilence, giveSign, keepGivingSigns, removeSigns } from '../../base/signs-of-life.ts'
+import { isOfFuture } from '../../model/recovery-point.ts'
 
 /** How a restore changes its target. */
 export const STRATEGIES = ['replace', 'in-place', 'tables', 'merge'] as const
@@ -81,7 +83,8 @@ export type NewEntry = Pick<
 const KEPT_ENTRIES = 100
 /** A process that can't be looked at, and was silent this long, is taken for gone. */
 export const SILENCE_MINUTES = 30
-const BEAT_MS = 60_000
+/** The same where the machine of that name has started anew since: nobody waits for half an hour after a power cut. */
+const REBOOT_SILENCE_MINUTES = 3
 const ENDS: ReadonlySet<Phase> = new Set(['done', 'failed', 'rolled-back'])
 
 /** Has it come to an end, a good one or not? */
@@ -104,35 +107,51 @@ export class RestoreJournal {
     await mkdir(this.#folder, { recursive: true, mode: 0o700 }).catch((error: unknown) => {
       throw this.#unwritable(error)
     })
-    const owner = { hostname: hostname(), pid: process.pid, start: processStart(process.pid) }
     const startedAt = this.#clock.now().toISOString()
     const begun: JournalEntry = {
       format: 1,
       ...fresh,
       startedAt,
-      owner,
+      owner: thisProcess(),
       phase: 'preparing',
       kept: [],
       hookRan: false,
     }
+    await giveSign(this.#pathOf(begun))
     await this.#write(begun)
     return begun
   }
 
-  /** Durable when it returns. */
+  /** Durable when it returns. `target-in-use` when another process took this one for dead and brought it to its end. */
   async update(before: JournalEntry, change: Partial<JournalEntry>): Promise<JournalEntry> {
+    if (!isEnded(before)) await this.#requireUnended(before)
     const ended = change.phase !== undefined && ENDS.has(change.phase)
     const after = { ...before, ...change, ...(ended ? { finishedAt: this.#clock.now().toISOString() } : {}) }
     await this.#write(after)
-    if (ended) await this.#removeOldest()
+    if (ended) {
+      await removeSigns(this.#pathOf(after))
+      await this.#removeOldest()
+    }
     return after
+  }
+
+  /** A process that was stopped for half an hour, with its container say, must not go on where others cleaned up. */
+  async #requireUnended({ run, target }: JournalEntry): Promise<void> {
+    const now = await this.#read(`${run}.json`)
+    if (now === undefined || !isEnded(now)) return
+    throw new AppError('target-in-use', `another command took this restore into ${target} for dead and ended it`, {
+      hint: 'Look at what is there with "lifeboat undo --list", then restore again.',
+    })
   }
 
   /** Oldest first. Those that can't be read are left out: see `listUnreadable`. */
   async list(): Promise<JournalEntry[]> {
     const entries = await Promise.all((await this.#names()).map(name => this.#read(name)))
     const found = entries.filter(each => each !== undefined)
-    return found.toSorted((a, b) => (a.startedAt < b.startedAt ? -1 : a.startedAt > b.startedAt ? 1 : 0))
+    // What a wrong clock put into the future must not be the last restore for years.
+    const now = this.#clock.now()
+    const order = ({ startedAt }: JournalEntry): string => (isOfFuture(new Date(startedAt), now) ? '' : startedAt)
+    return found.toSorted((a, b) => (order(a) < order(b) ? -1 : order(a) > order(b) ? 1 : 0))
   }
 
   /** Paths of entries that are damaged, or written by a newer version: each may be of a restore that was interrupted. */
@@ -173,22 +192,17 @@ export class RestoreJournal {
     return unended.filter((_, index) => are[index] === abandoned)
   }
 
-  /** Of a process that can't be looked at from here, in a container or on another host, all there is are its signs of life. */
-  async #isAbandoned({ run, owner }: JournalEntry): Promise<boolean> {
-    if (owner.hostname === hostname() && !isOfOtherNamespace(owner.start)) return isProcessGone(owner.pid, owner.start)
-    const found = await lstat(join(this.#folder, `${run}.json`)).catch(() => undefined)
-    return found !== undefined && this.#clock.now().getTime() - found.mtimeMs > SILENCE_MINUTES * 60_000
+  async #isAbandoned(entry: JournalEntry): Promise<boolean> {
+    return await isGone(this.#pathOf(entry), entry.owner)
   }
 
   /** Gives signs of life for one that is being carried out, until the returned function is called. */
-  keepFresh({ run }: JournalEntry): () => void {
-    const beat = (): void => {
-      const now = this.#clock.now()
-      // One that does not come through is no harm: they are much more frequent than need be.
-      utimes(join(this.#folder, `${run}.json`), now, now).catch(() => {})
-    }
-    const timer = setInterval(beat, BEAT_MS).unref()
-    return () => clearInterval(timer)
+  keepFresh(entry: JournalEntry): () => void {
+    return keepGivingSigns(this.#pathOf(entry))
+  }
+
+  #pathOf({ run }: Pick<JournalEntry, 'run'>): string {
+    return join(this.#folder, `${run}.json`)
   }
 
   /**
@@ -197,7 +211,7 @@ export class RestoreJournal {
    */
   async claim({ run }: JournalEntry): Promise<{ entry: JournalEntry; release(): Promise<void> } | undefined> {
     const path = join(this.#folder, `${run}.claim`)
-    const me = JSON.stringify({ pid: process.pid, start: processStart(process.pid) })
+    const me = JSON.stringify(thisProcess())
     try {
       // Whole from its first moment: one that can't be read would be nobody's, and stay for ever.
       if (!(await createNewFile(path, me, 0o600))) {
@@ -208,7 +222,13 @@ export class RestoreJournal {
     } catch (error) {
       throw this.#unwritable(error)
     }
-    const release = async (): Promise<void> => await rm(path, { force: true })
+    await giveSign(path)
+    const stopSigns = keepGivingSigns(path)
+    const release = async (): Promise<void> => {
+      stopSigns()
+      await removeSigns(path)
+      await rm(path, { force: true })
+    }
     const now = await this.#read(`${run}.json`)
     if (now !== undefined && !ENDS.has(now.phase)) return { entry: now, release }
     await release()
@@ -251,7 +271,7 @@ export class RestoreJournal {
 
   async #removeOldest(): Promise<void> {
     const ended = (await this.list()).filter(each => ENDS.has(each.phase))
-    for (const { run } of ended.slice(0, -KEPT_ENTRIES)) await rm(join(this.#folder, `${run}.json`), { force: true })
+    for (const entry of ended.slice(0, -KEPT_ENTRIES)) await rm(this.#pathOf(entry), { force: true })
   }
 
   #unwritable(cause: unknown): AppError {
@@ -262,14 +282,23 @@ export class RestoreJournal {
   }
 }
 
-const claimed = z.object({ pid: z.number(), start: z.string().optional() })
+const claimed = z.object({ hostname: z.string(), pid: z.number(), start: z.string().optional() })
 
 async function isLeftBehind(path: string): Promise<boolean> {
   try {
-    const { pid, start } = claimed.parse(JSON.parse(await readFile(path, 'utf8')))
-    return isProcessGone(pid, start)
+    return await isGone(path, claimed.parse(JSON.parse(await readFile(path, 'utf8'))))
   } catch (error) {
     // Gone by now, if it is not there. Else it is nobody's: claims are whole from their first moment.
     return systemCode(error) !== 'ENOENT'
   }
+}
+
+/** Is who holds this file gone? By proof, else, of a process that can't be looked at from here, by its silence. */
+async function isGone(path: string, owner: Owner): Promise<boolean> {
+  const life = lifeOf(owner)
+  if (life !== 'unknown') return life === 'gone'
+  const silence = await findSilence(path)
+  if (silence === undefined) return false
+  const isReboot = owner.start !== undefined && owner.hostname === hostname() && !silence.sameBoot
+  return silence.silentMs > (isReboot ? REBOOT_SILENCE_MINUTES : SILENCE_MINUTES) * 60_000
 }

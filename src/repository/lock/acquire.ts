@@ -1,12 +1,10 @@
 import { AppError, throwIfAborted } from '../../base/errors.ts'
-import { processStart } from '../../base/process-life.ts'
 import type { Random } from '../../base/random.ts'
 import type { Id } from '../../model/node.ts'
 import { shortId } from '../format/file-keys.ts'
-import { formatLockFile } from '../format/lock-file.ts'
 import { HeldLock } from './held-lock.ts'
 import { describeOwner, type FoundLock, findLocks, type LocksContext, removeStale } from './locks.ts'
-import { currentHost } from './owner.ts'
+import { writeLock } from './write-lock.ts'
 
 export interface LockRequest extends LocksContext {
   readonly exclusive: boolean
@@ -32,7 +30,8 @@ export async function acquireLock(request: LockRequest): Promise<HeldLock> {
   const deadline = request.clock.monotonicMs() + request.waitMs
   for (;;) {
     await waitForOthers(request, deadline)
-    const lock = new HeldLock(request, await writeLock(request), () => writeLock(request))
+    const write = (): Promise<Id> => writeLock(request, request.exclusive)
+    const lock = new HeldLock(request, await write(), write)
     request.onWritten?.()
     const conflict = await settle(request, lock)
     if (!conflict) return lock
@@ -95,18 +94,7 @@ function lockedError({ id, lock }: FoundLock): AppError {
     ? `by ${describeOwner(lock)} since ${lock.time.toISOString()}`
     : `with the unreadable lock ${shortId(id)}`
   return new AppError('repository-locked', `repository is locked ${owner}`, {
-    hint: 'Wait for the other process to end, or run "lifeboat unlock" when it is gone.',
+    hint: 'Wait for the other process to end. If it is certainly gone, run "lifeboat unlock --all".',
     context: { lock: id, pid: lock?.pid, hostname: lock?.hostname },
   })
-}
-
-async function writeLock(request: LockRequest): Promise<Id> {
-  const file = {
-    ...currentHost(),
-    time: request.clock.now(),
-    exclusive: request.exclusive,
-    pid: process.pid,
-    processStart: processStart(process.pid),
-  }
-  return request.files.save('lock', formatLockFile(file))
 }

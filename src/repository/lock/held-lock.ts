@@ -16,7 +16,7 @@ export class HeldLock {
   readonly #lost = new AbortController()
   readonly #refreshing: Promise<void>
   #id: Id
-  #writtenAt: number
+  #writtenAt: { readonly time: number; readonly monotonicMs: number }
   #released = false
 
   /** @param write stores a lock file with the present time and returns its id */
@@ -24,7 +24,7 @@ export class HeldLock {
     this.#context = context
     this.#write = write
     this.#id = id
-    this.#writtenAt = context.clock.now().getTime()
+    this.#writtenAt = this.#now()
     this.#refreshing = this.#keepFresh()
   }
 
@@ -35,6 +35,17 @@ export class HeldLock {
   /** Fires when the lock could not be kept: nothing may be changed any more. Its reason is the error to throw. */
   get lost(): AbortSignal {
     return this.#lost.signal
+  }
+
+  /** Throws when the lock file is there no more: then others were free to delete what was stored under it. */
+  async assertHeld(): Promise<void> {
+    this.lost.throwIfAborted()
+    if (this.#released || (await this.#exists())) return
+    // A refresh may have replaced it between the look and now.
+    this.lost.throwIfAborted()
+    if (await this.#exists()) return
+    this.#lost.abort(removedError())
+    this.lost.throwIfAborted()
   }
 
   /** Removes the lock file. Safe twice. A failure is only a finding: the lock ages out by itself. */
@@ -50,22 +61,34 @@ export class HeldLock {
     const { clock } = this.#context
     while (!this.#stop.signal.aborted) {
       await clock.sleep(TICK_MS, this.#stop.signal)
-      const age = clock.now().getTime() - this.#writtenAt
-      if (this.#stop.signal.aborted || age < REFRESH_MS) continue
-      const kept = await this.#refresh(age > LOST_MS).catch(() => age <= LOST_MS)
-      if (kept) continue
-      this.#lost.abort(lostError(age))
+      const ageMs = this.#ageMs()
+      if (this.#stop.signal.aborted || ageMs < REFRESH_MS) continue
+      // What cannot be reached for a while is tried again at the next tick.
+      const kept = await this.#refresh().catch(() => ageMs <= LOST_MS || lostError(ageMs))
+      if (kept === true) continue
+      this.#lost.abort(kept === false ? removedError() : kept)
       return
     }
   }
 
-  /** False when the lock is gone. `late`: others may have removed it, so it has to be there before and after. */
-  async #refresh(late: boolean): Promise<boolean> {
-    if (late && !(await this.#exists())) return false
-    const at = this.#context.clock.now().getTime()
+  #now(): { readonly time: number; readonly monotonicMs: number } {
+    const { clock } = this.#context
+    return { time: clock.now().getTime(), monotonicMs: clock.monotonicMs() }
+  }
+
+  /** One clock stands still while the machine sleeps, the other may be set back. */
+  #ageMs(): number {
+    const now = this.#now()
+    return Math.max(now.time - this.#writtenAt.time, now.monotonicMs - this.#writtenAt.monotonicMs)
+  }
+
+  /** False when the lock was removed by somebody: it has to be there before the new one is written, and after. */
+  async #refresh(): Promise<boolean> {
+    if (!(await this.#exists())) return false
+    const at = this.#now()
     const old = this.#id
     const fresh = await this.#write()
-    if (late && !(await this.#exists())) {
+    if (!(await this.#exists())) {
       await this.#remove(fresh)
       return false
     }
@@ -91,6 +114,12 @@ export class HeldLock {
       })
     }
   }
+}
+
+function removedError(): AppError {
+  return new AppError('repository-locked', 'the repository’s lock was removed by another process', {
+    hint: 'Run the command again. Look for an "unlock" that somebody ran, or for a machine whose clock is wrong.',
+  })
 }
 
 function lostError(ageMs: number): AppError {

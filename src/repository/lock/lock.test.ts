@@ -1,12 +1,11 @@
 import { spawn } from 'node:child_process'
 import { hostname } from 'node:os'
 import { beforeEach, describe, expect, test } from 'vitest'
-import { SteppedClock } from '../../../test/helpers/engine.ts'
+import { memoryStorageOf, SteppedClock } from '../../../test/helpers/engine.ts'
 import { FaultyStorage } from '../../../test/helpers/faulty-storage.ts'
 import { processStart } from '../../base/process-life.ts'
 import { systemRandom } from '../../base/random.ts'
 import type { Finding } from '../../model/finding.ts'
-import { MemoryStorage } from '../../storage/memory/memory-storage.ts'
 import { Cipher } from '../crypto/cipher.ts'
 import { randomKeys } from '../crypto/password.ts'
 import { openZstd } from '../crypto/zstd.ts'
@@ -15,6 +14,7 @@ import { formatLockFile, type LockFile } from '../format/lock-file.ts'
 import { acquireLock } from './acquire.ts'
 import type { HeldLock } from './held-lock.ts'
 import { listLocks, unlock } from './maintain.ts'
+import { StorageClock } from './storage-clock.ts'
 
 const MINUTE = 60_000
 
@@ -29,20 +29,45 @@ class WaitingClock extends SteppedClock {
 
 const tick = (): Promise<void> => new Promise(resolve => setImmediate(resolve))
 
+/** The owner's clock, ours and the storage's go apart by so much. */
+class ShiftedClock extends WaitingClock {
+  shiftMs = 0
+
+  override now(): Date {
+    return new Date(super.now().getTime() + this.shiftMs)
+  }
+}
+
 let storage: FaultyStorage
+let storageClock: WaitingClock
+let seen: Map<string, number>
 let files: RepositoryFiles
-let clock: WaitingClock
+let clock: ShiftedClock
 let findings: Finding[]
 
 beforeEach(() => {
-  storage = new FaultyStorage(new MemoryStorage())
+  storageClock = new WaitingClock()
+  storage = new FaultyStorage(memoryStorageOf(storageClock))
   const cipher = new Cipher(randomKeys(systemRandom))
   files = new RepositoryFiles({ storage, version: 2, cipher, zstd: openZstd() })
-  clock = new WaitingClock()
+  clock = new ShiftedClock()
+  seen = new Map()
   findings = []
 })
 
-const context = () => ({ files, clock, onFinding: (finding: Finding) => findings.push(finding) })
+const context = () => ({
+  files,
+  clock,
+  storageClock: new StorageClock(files, clock),
+  seen,
+  onFinding: (finding: Finding) => findings.push(finding),
+})
+
+/** On all clocks. */
+function advance(minutes: number): void {
+  clock.advance(minutes * MINUTE)
+  storageClock.advance(minutes * MINUTE)
+}
 const acquire = (exclusive: boolean, waitMs = 0): Promise<HeldLock> =>
   acquireLock({ ...context(), exclusive, waitMs, random: systemRandom })
 
@@ -100,11 +125,16 @@ test('with patience both get their turn', async () => {
   expect(await files.listIds('lock')).toEqual([])
 })
 
+const here = () => ({ hostname: hostname(), pid: process.pid })
+const [boot, namespaces, ticks] = processStart(process.pid)?.split(' ') ?? []
+
 describe('stale locks go without a human', () => {
   test.each([
-    ['older than restic allows', async () => ({ time: new Date(clock.now().getTime() - 31 * MINUTE) })],
-    ['of a dead process here', async () => ({ hostname: hostname(), pid: await endedPid() })],
-    ['of an id that another process has now', async () => ({ ...here(), processStart: sameButStarted('1') })],
+    [
+      'of a dead process here',
+      async () => ({ ...here(), pid: await endedPid(), processStart: `${boot} ${namespaces} 5` }),
+    ],
+    ['of an id that another process has now', async () => ({ ...here(), processStart: `${boot} ${namespaces} 1` })],
   ])('%s', async (_name, fields) => {
     await plant(await fields())
     const lock = await acquire(true)
@@ -118,32 +148,89 @@ describe('stale locks go without a human', () => {
     await (await acquire(true)).release()
     expect(await files.listIds('lock')).toEqual([])
   })
+
+  test.each([
+    ['all clocks agree', 0, 0],
+    ['its owner’s clock was two hours ahead', 120, 0],
+    ['its owner’s clock was two hours behind', -120, 0],
+    ['our clock is two hours ahead', 0, 120],
+    ['our clock is two hours behind', 0, -120],
+  ])('silent for 31 minutes: %s', async (_name, ownersMinutes, ourMinutes) => {
+    await plant({ time: new Date(clock.now().getTime() + ownersMinutes * MINUTE) })
+    clock.shiftMs = ourMinutes * MINUTE
+    advance(31)
+    await (await acquire(true)).release()
+    expect(await files.listIds('lock')).toEqual([])
+  })
 })
 
-const here = () => ({ hostname: hostname(), pid: process.pid })
+describe('a lock that somebody may hold stays, whatever the clocks say:', () => {
+  test.each<[string, () => Partial<LockFile>]>([
+    ['young and from elsewhere', () => ({})],
+    ['of a living process', () => ({ ...here(), processStart: processStart(process.pid) })],
+    ['of a living process, taken by restic', here],
+    ['of restic in a container of this name, its id nobody’s here', () => ({ ...here(), pid: 2 ** 30 })],
+    ['of another container', () => ({ ...here(), pid: 2 ** 30, processStart: `${boot} pid:[1] 5` })],
+    ['of a host of this name', () => ({ ...here(), pid: 2 ** 30, processStart: `0-0-0 ${namespaces} 5` })],
+    ['of an owner whose clock is 40 minutes behind', () => ({ time: new Date(clock.now().getTime() - 40 * MINUTE) })],
+    ['of an owner whose clock is a day ahead', () => ({ time: new Date(clock.now().getTime() + 1440 * MINUTE) })],
+  ])('%s', async (_name, fields) => {
+    const id = await plant(fields())
+    advance(29)
+    await expect(acquire(false)).rejects.toMatchObject({ code: 'repository-locked' })
+    expect(await listLocks(context())).toMatchObject([{ id, stale: false, exclusive: true }])
+    expect(await unlock(context(), false)).toEqual([])
+    expect(await unlock(context(), true)).toHaveLength(1)
+    expect(await files.listIds('lock')).toEqual([])
+  })
 
-function sameButStarted(ticks: string): string {
-  return [...(processStart(process.pid)?.split(' ').slice(0, 2) ?? []), ticks].join(' ')
-}
+  test('our clock jumped forward by a day', async () => {
+    const id = await plant({})
+    clock.shiftMs = 1440 * MINUTE
+    await expect(acquire(true)).rejects.toMatchObject({ code: 'repository-locked' })
+    expect(await files.listIds('lock')).toEqual([id])
+  })
 
-test.each([
-  ['young and from elsewhere', () => ({})],
-  ['of a living process', () => ({ ...here(), processStart: processStart(process.pid) })],
-  ['of a living process, taken by restic', here],
-  [
-    'of another container',
-    () => ({
-      hostname: hostname(),
-      pid: 2 ** 30,
-      processStart: `${processStart(process.pid)?.split(' ')[0]} pid:[1] 5`,
-    }),
-  ],
-])('a lock %s holds', async (_name, fields) => {
-  const id = await plant(fields())
-  await expect(acquire(false)).rejects.toMatchObject({ code: 'repository-locked' })
-  expect(await listLocks(context())).toMatchObject([{ id, stale: false, exclusive: true }])
-  expect(await unlock(context(), false)).toEqual([])
-  expect(await unlock(context(), true)).toHaveLength(1)
+  test('the storage’s clock jumped forward by a day', async () => {
+    const id = await plant({})
+    storageClock.advance(1440 * MINUTE)
+    await expect(acquire(true)).rejects.toMatchObject({ code: 'repository-locked' })
+    expect(await files.listIds('lock')).toEqual([id])
+  })
+
+  test('another process that lives, asleep for a day', async () => {
+    await plant({ hostname: hostname(), pid: process.ppid, processStart: processStart(process.ppid) })
+    advance(1440)
+    await expect(acquire(true)).rejects.toMatchObject({ code: 'repository-locked' })
+  })
+
+  test('this one could not remove goes with age, though it lives', async () => {
+    await plant({ ...here(), processStart: `${boot} ${namespaces} ${ticks}` })
+    advance(31)
+    await (await acquire(true)).release()
+  })
+})
+
+describe('where the storage tells no times, a lock is watched', () => {
+  test('for as long as locks hold, then it goes', async () => {
+    await plant({ time: new Date(clock.now().getTime() - 60 * MINUTE) })
+    storage.faults = { timeless: true }
+    await expect(acquire(true)).rejects.toMatchObject({ code: 'repository-locked' })
+    advance(29)
+    await expect(acquire(true)).rejects.toMatchObject({ code: 'repository-locked' })
+    advance(2)
+    await (await acquire(true)).release()
+    expect(await files.listIds('lock')).toEqual([])
+  })
+
+  test('and not by a process that came just now', async () => {
+    await plant({ time: new Date(clock.now().getTime() - 60 * MINUTE) })
+    storage.faults = { timeless: true }
+    await expect(acquire(true)).rejects.toMatchObject({ code: 'repository-locked' })
+    advance(60)
+    seen = new Map()
+    await expect(acquire(true)).rejects.toMatchObject({ code: 'repository-locked' })
+  })
 })
 
 test('an unreadable lock is named; it keeps only what deletes from going on', async () => {
@@ -152,11 +239,9 @@ test('an unreadable lock is named; it keeps only what deletes from going on', as
   await (await acquire(false)).release()
   expect(findings).toMatchObject([{ code: 'lock-unreadable', subject: 'lock bbbbbbbb' }, {}])
   await expect(acquire(true)).rejects.toThrow('unreadable lock bbbbbbbb')
-  const find = storage.find.bind(storage)
-  storage.find = async (name, options) => {
-    const found = await find(name, options)
-    return found && { ...found, modifiedAt: new Date(clock.now().getTime() - 7 * MINUTE) }
-  }
+  advance(5)
+  await expect(acquire(true)).rejects.toThrow('unreadable lock bbbbbbbb')
+  advance(2)
   await (await acquire(true)).release()
   expect(await storage.inner.find(key)).toBeUndefined()
 })
@@ -168,7 +253,8 @@ test('a held lock is written anew before it gets old, new before the old is remo
   clock.advance(6 * MINUTE)
   await waitFor(() => lock.id !== first)
   await waitFor(() => storage.calls.some(({ method }) => method === 'remove'))
-  expect(storage.calls.map(({ method }) => method)).toEqual(['save', 'remove'])
+  // Whether it is there still is looked at before and after: somebody may have taken it for dead.
+  expect(storage.calls.map(({ method }) => method)).toEqual(['listKeys', 'save', 'listKeys', 'remove'])
   expect(await files.listIds('lock')).toEqual([lock.id])
   await lock.release()
 })
@@ -200,4 +286,31 @@ test('after a long sleep of the machine it is kept only when nobody removed it',
   expect(kept.lost.aborted).toBe(true)
   await kept.release()
   expect(await files.listIds('lock')).toEqual([])
+})
+
+test('a held lock that was removed is lost at the next refresh, and seen at once when asked', async () => {
+  const lock = await acquire(false)
+  await lock.assertHeld()
+  await files.remove('lock', lock.id)
+  clock.advance(6 * MINUTE)
+  await waitFor(() => lock.lost.aborted)
+  expect(lock.lost.reason).toMatchObject({ code: 'repository-locked' })
+  expect(await files.listIds('lock')).toEqual([])
+
+  const other = await acquire(false)
+  await files.remove('lock', other.id)
+  await expect(other.assertHeld()).rejects.toMatchObject({ code: 'repository-locked' })
+  expect(other.lost.aborted).toBe(true)
+  await other.release()
+  await lock.release()
+})
+
+test('a held lock is kept fresh when the clock is set back', async () => {
+  const lock = await acquire(false)
+  const first = lock.id
+  clock.shiftMs = -600 * MINUTE
+  clock.advance(6 * MINUTE)
+  await waitFor(() => lock.id !== first)
+  expect(await files.listIds('lock')).toEqual([lock.id])
+  await lock.release()
 })

@@ -1,11 +1,13 @@
 import type { Clock } from '../../base/clock.ts'
 import { isAppError } from '../../base/errors.ts'
+import { lifeOf } from '../../base/process-life.ts'
 import type { Finding } from '../../model/finding.ts'
 import type { Id } from '../../model/node.ts'
 import type { RepositoryFiles } from '../files/repository-files.ts'
 import { shortId } from '../format/file-keys.ts'
 import { type LockFile, parseLockFile } from '../format/lock-file.ts'
-import { currentHost, isOwnerGone } from './owner.ts'
+import { isOlderThan } from './lock-age.ts'
+import type { StorageClock } from './storage-clock.ts'
 
 /** restic's limits: a lock is written anew every five minutes, and counts for nothing after thirty. */
 export const REFRESH_MS = 5 * 60_000
@@ -15,25 +17,29 @@ export interface FoundLock {
   readonly id: Id
   /** Undefined when the file cannot be read. */
   readonly lock: LockFile | undefined
-  /** Its owner is gone, or it is too old: it protects nothing. */
+  /** Its owner is proven gone, or was silent for too long: it protects nothing. */
   readonly stale: boolean
 }
 
 export interface LocksContext {
   readonly files: RepositoryFiles
   readonly clock: Clock
+  readonly storageClock: StorageClock
+  /** Since when this process has seen which lock, by `monotonicMs`. */
+  readonly seen: Map<Id, number>
   readonly onFinding: (finding: Finding) => void
 }
 
 /** Every lock file there is now, our own included. */
-export async function findLocks({ files, clock }: LocksContext, except: ReadonlySet<Id>): Promise<FoundLock[]> {
+export async function findLocks(context: LocksContext, except: ReadonlySet<Id>): Promise<FoundLock[]> {
+  const { files } = context
   const found: FoundLock[] = []
   for (const { id, sizeBytes } of await files.list('lock')) {
     if (except.has(id)) continue
     const lock = sizeBytes === 0 ? undefined : await loadLock(files, id)
     if (lock === 'gone') continue
-    const stale = lock ? isStale(lock, clock.now()) : sizeBytes === 0 || (await isOldFile(files, id, clock.now()))
-    found.push({ id, lock, stale })
+    // restic makes nothing of an empty file: what was left of an upload that was cut off.
+    found.push({ id, lock, stale: sizeBytes === 0 || (await isStale(context, id, lock)) })
   }
   return found
 }
@@ -55,8 +61,15 @@ export function describeOwner(lock: LockFile): string {
   return `process ${lock.pid} on ${lock.hostname || 'an unknown host'}${lock.username ? ` (${lock.username})` : ''}`
 }
 
-function isStale(lock: LockFile, now: Date): boolean {
-  return now.getTime() - lock.time.getTime() > STALE_MS || isOwnerGone(lock, currentHost())
+async function isStale(context: LocksContext, id: Id, lock: LockFile | undefined): Promise<boolean> {
+  // A living owner replaces its lock file every five minutes: an unreadable one that is older belongs to nobody.
+  // Younger, it may be somebody's whose write is still under way.
+  if (lock === undefined) return await isOlderThan(context, id, undefined, REFRESH_MS + 60_000)
+  const life = lifeOf({ hostname: lock.hostname, pid: lock.pid, start: lock.processStart })
+  if (life === 'gone') return true
+  // Asleep with its machine, or stopped, it goes on with its work later. Of what this process could not remove, it knows.
+  if (life === 'living' && lock.pid !== process.pid) return false
+  return await isOlderThan(context, id, lock, STALE_MS)
 }
 
 async function loadLock(files: RepositoryFiles, id: Id): Promise<LockFile | 'gone' | undefined> {
@@ -67,11 +80,4 @@ async function loadLock(files: RepositoryFiles, id: Id): Promise<LockFile | 'gon
     if (isAppError(error, 'damaged')) return undefined
     throw error
   }
-}
-
-// A living owner replaces its lock file every five minutes: an unreadable one that is older belongs to nobody. Younger,
-// or of unknown age, it may be somebody's whose write is still under way.
-async function isOldFile(files: RepositoryFiles, id: Id, now: Date): Promise<boolean> {
-  const modified = await files.modifiedAt('lock', id)
-  return modified !== undefined && now.getTime() - modified.getTime() > REFRESH_MS + 60_000
 }

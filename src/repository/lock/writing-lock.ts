@@ -37,6 +37,11 @@ export class WritingLock {
     return this.#lost.signal
   }
 
+  /** Throws when the lock file is there no more. */
+  async assertHeld(): Promise<void> {
+    await (await this.#locking).assertHeld()
+  }
+
   /** Safe at any time, and twice. */
   async release(): Promise<void> {
     this.#stop.abort()

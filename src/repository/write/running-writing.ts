@@ -1,4 +1,4 @@
-import { AppError } from '../../base/errors.ts'
+import { AppError, isAppError } from '../../base/errors.ts'
 import type { Id, TreeNode } from '../../model/node.ts'
 import { findLostBlobs } from '../check/bad-places.ts'
 import type { DamageRecord } from '../check/damage-record.ts'
@@ -26,6 +26,7 @@ import { ContentWriter } from './content-writer.ts'
 import { Failure } from './failure.ts'
 import type { KnownBlobs } from './known-blobs.ts'
 import { PackSaver } from './pack-saver.ts'
+import { requirePacks } from './relied-on.ts'
 
 export interface WritingParts {
   readonly context: RepositoryContext
@@ -52,12 +53,15 @@ export class RunningWriting implements Writing {
   readonly #sink: BlobSink
   readonly #contents: ContentWriter
   readonly #distrusted = new Set<Id>()
+  readonly #missingBefore: ReadonlySet<Id>
   #ended: Promise<void> | undefined
 
-  constructor(parts: WritingParts, lock: WritingLock, known: KnownBlobs) {
+  /** @param missingBefore packs that were not there any more when the writing began */
+  constructor(parts: WritingParts, lock: WritingLock, known: KnownBlobs, missingBefore: ReadonlySet<Id>) {
     const { context, index, workers } = parts
     this.#parts = parts
     this.#lock = lock
+    this.#missingBefore = missingBefore
     const failure = new Failure(parts.signal, lock.lost)
     this.#failure = failure
     this.#known = known
@@ -120,10 +124,25 @@ export class RunningWriting implements Writing {
       // Packs before index before snapshot: a reader that sees one of them finds what it names.
       await this.#saver.flushIndex()
       await this.#failure.settle()
+      const { files, index, snapshots } = this.#parts
+      await this.#lock.assertHeld()
+      await requirePacks(files, index, this.#missingBefore)
       const wanted = typeof snapshot === 'function' ? snapshot() : snapshot
-      return await this.#parts.snapshots.save(wanted, this.#failure.signal)
+      const saved = await snapshots.save(wanted, this.#failure.signal)
+      await this.#withdrawUnlessLocked(saved.id)
+      return saved
     } finally {
       await this.abort()
+    }
+  }
+
+  /** A machine may fall asleep between the look at the packs and the snapshot, for longer than a lock holds. */
+  async #withdrawUnlessLocked(snapshot: Id): Promise<void> {
+    try {
+      await this.#lock.assertHeld()
+    } catch (error) {
+      if (isAppError(error, 'repository-locked')) await this.#parts.files.remove('snapshot', snapshot)
+      throw error
     }
   }
 

@@ -5,6 +5,7 @@ import { shortId } from '../format/file-keys.ts'
 import { WritingLock } from '../lock/writing-lock.ts'
 import type { Writing } from '../repository.ts'
 import { KnownBlobs } from './known-blobs.ts'
+import { findMissingPacks } from './relied-on.ts'
 import { RunningWriting, type WritingParts } from './running-writing.ts'
 
 /** Takes the shared lock, then brings the index up to date: what was known before may have been pruned since. */
@@ -18,8 +19,10 @@ export async function startWriting(parts: WritingParts): Promise<Writing> {
     await lock.written
     await parts.index.refresh(parts.signal)
     for (const finding of parts.index.findings) parts.lock.onFinding(finding)
-    known.distrust(findLostBlobs(parts.index, await findBadPlaces(parts)))
-    return new RunningWriting(parts, lock, known)
+    const missing = await findMissingPacks(parts.files, parts.index)
+    if (missing.length > 0) parts.lock.onFinding(packsMissing(missing))
+    known.distrust(findLostBlobs(parts.index, await findBadPlaces(parts, missing)))
+    return new RunningWriting(parts, lock, known, new Set(missing))
   } catch (error) {
     await lock.release()
     throw error
@@ -27,11 +30,8 @@ export async function startWriting(parts: WritingParts): Promise<Writing> {
 }
 
 /** What checks and reads found, and packs that are gone: what the index says of them must not keep a blob from being stored. */
-async function findBadPlaces({ files, index, record, lock }: WritingParts): Promise<BadPlaces> {
+async function findBadPlaces({ record }: WritingParts, missing: readonly Id[]): Promise<BadPlaces> {
   const known = await record.load()
-  const stored = new Set(await files.listIds('pack'))
-  const missing = [...index.packIds()].filter(id => !stored.has(id))
-  if (missing.length > 0) lock.onFinding(packsMissing(missing))
   return { packs: new Set([...known.packs, ...missing]), copies: known.copies }
 }
 

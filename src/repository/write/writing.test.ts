@@ -291,3 +291,45 @@ describe('when another process locks it just while a backup begins', () => {
     expect(await files.listIds('lock')).toEqual([])
   })
 })
+
+describe('when another process takes the lock of a backup for dead, no snapshot is written', () => {
+  const begin = async () => {
+    const storage = new FaultyStorage(new MemoryStorage())
+    const repository = await createRepository(storage, engineOptions(new SteppedClock()))
+    await backUp(repository, { old: randomBytes(50_000) })
+    const before = await keysOf(storage, 'snapshots/')
+    const writing = await repository.startWriting({ signal: live })
+    await writing.writeContent(contentOf(randomBytes(100_000), { kind: 'fixed', blockBytes: 4096 }))
+    const tree = await writing.saveTree([])
+    const remove = async (prefix: string): Promise<void> => {
+      for (const key of await keysOf(storage.inner, prefix)) await storage.inner.remove(key)
+    }
+    const save = () => writing.saveSnapshot(snapshotOf(tree))
+    return { storage, before, remove, save }
+  }
+
+  test('the lock is gone', async () => {
+    const { storage, before, remove, save } = await begin()
+    await remove('locks/')
+    await expect(save()).rejects.toMatchObject({ code: 'repository-locked' })
+    expect(await keysOf(storage, 'snapshots/')).toEqual(before)
+  })
+
+  test('packs that were there are gone', async () => {
+    const { storage, before, remove, save } = await begin()
+    await remove('data/')
+    await expect(save()).rejects.toMatchObject({ code: 'damaged', hint: expect.stringContaining('again') })
+    expect(await keysOf(storage, 'snapshots/')).toEqual(before)
+  })
+
+  test('the lock goes just when the snapshot is written', async () => {
+    const { storage, before, remove, save } = await begin()
+    const write = storage.inner.save.bind(storage.inner)
+    storage.inner.save = async (key, ...rest) => {
+      await write(key, ...rest)
+      if (key.startsWith('snapshots/')) await remove('locks/')
+    }
+    await expect(save()).rejects.toMatchObject({ code: 'repository-locked' })
+    expect(await keysOf(storage, 'snapshots/')).toEqual(before)
+  })
+})

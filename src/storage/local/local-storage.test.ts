@@ -56,7 +56,7 @@ test('leftovers of dead processes go with the next save, those of living ones st
   const place = async (name: string): Promise<void> => writeFile(join(repo, 'tmp', name), 'half')
   const dead = unfinishedName().replace(`-${process.pid}-`, `-${deadProcessId()}-`)
   const living = unfinishedName()
-  const elsewhere = `0123456789abcdef-1-0123456789abcdef`
+  const elsewhere = `0123456789abcdef-1-5-0123456789abcdef`
   for (const name of [dead, living, elsewhere, 'notes-of-a-person.txt']) await place(name)
   const storage = new LocalStorage(repo)
   expect(await keysOf(storage)).toEqual([])
@@ -65,7 +65,7 @@ test('leftovers of dead processes go with the next save, those of living ones st
 
   const old = new Date(Date.now() - 25 * 3600 * 1000)
   await utimes(join(repo, 'tmp', elsewhere), old, old)
-  await removeUnfinished(join(repo, 'tmp'), Date.now())
+  await removeUnfinished(join(repo, 'tmp'))
   expect((await readdir(join(repo, 'tmp'))).sort()).toEqual([living, 'notes-of-a-person.txt'].sort())
 })
 

@@ -149,7 +149,7 @@ export class LocalStorage implements Storage {
         return await writeThenMove(join(this.#root, UNFINISHED_FOLDER, unfinishedName()), parts, move)
       } catch (error) {
         if (systemCode(error) !== 'EXDEV') throw error
-        await removeUnfinished(folder, Date.now())
+        await removeUnfinished(folder)
         this.#apart.add(folder)
       }
     }
@@ -200,7 +200,7 @@ export class LocalStorage implements Storage {
 
   async #prepare(): Promise<void> {
     await this.#createFolder(join(this.#root, UNFINISHED_FOLDER))
-    this.#swept ??= removeUnfinished(join(this.#root, UNFINISHED_FOLDER), Date.now())
+    this.#swept ??= removeUnfinished(join(this.#root, UNFINISHED_FOLDER))
     await this.#swept
   }
 

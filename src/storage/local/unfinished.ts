@@ -1,13 +1,12 @@
-import { createHash, randomBytes } from 'node:crypto'
-import { readFileSync, readlinkSync } from 'node:fs'
+import { randomBytes } from 'node:crypto'
 import { readdir, stat, unlink } from 'node:fs/promises'
-import { hostname } from 'node:os'
-import { join } from 'node:path'
-import { systemCode } from '../../base/errors.ts'
+import { dirname, join } from 'node:path'
+import { fileSystemNow } from '../../base/file-system-time.ts'
+import { lifeOfNamed, ownerName } from '../../base/process-life.ts'
 
 /**
  * Objects being written have names of their own in `<repository>/tmp`, the folder that restic's layout sets aside:
- * neither restic nor `list` sees them. A name says who writes: `<machine>-<pid>-<random>`. Where a folder such as `data`
+ * neither restic nor `list` sees them. A name says who writes: see `ownerName`. Where a folder such as `data`
  * lies on another file system they are in it, behind a dot that no key begins with.
  */
 export const UNFINISHED_FOLDER = 'tmp'
@@ -15,60 +14,25 @@ export const UNFINISHED_FOLDER = 'tmp'
 export const HIDDEN = '.'
 
 const OLD_MS = 24 * 60 * 60 * 1000
-const NAME = /^\.?([0-9a-f]{16})-([0-9]{1,10})-[0-9a-f]{16}$/
 
 export function unfinishedName(prefix = ''): string {
-  return `${prefix}${machineId()}-${process.pid}-${randomBytes(8).toString('hex')}`
+  return `${prefix}${ownerName()}-${randomBytes(8).toString('hex')}`
 }
 
 /** Removes what killed processes left behind. Best effort: what cannot be removed now stays for another time. */
-export async function removeUnfinished(folder: string, nowMs: number): Promise<void> {
+export async function removeUnfinished(folder: string): Promise<void> {
   const names = await readdir(folder).catch(() => [])
-  for (const name of names) {
-    const path = join(folder, name)
-    if (await isAbandoned(name, path, nowMs)) await unlink(path).catch(() => {})
-  }
+  const lives = names.map(name => ({ path: join(folder, name), life: lifeOfNamed(name.replace(/^\./, '')) }))
+  for (const { path } of lives.filter(({ life }) => life === 'gone')) await unlink(path).catch(() => {})
+  const unknown = lives.filter(({ life }) => life === 'unknown')
+  if (unknown.length > 0) await removeOld(unknown.map(({ path }) => path)).catch(() => {})
 }
 
-async function isAbandoned(name: string, path: string, nowMs: number): Promise<boolean> {
-  const [, machine, pid] = NAME.exec(name) ?? []
-  // Not a name of ours: not ours to remove.
-  if (machine === undefined || pid === undefined) return false
-  if (machine === machineId() && !isAlive(Number(pid))) return true
-  const status = await stat(path).catch(() => undefined)
-  return status?.isFile() === true && nowMs - status.mtimeMs > OLD_MS
-}
-
-function isAlive(pid: number): boolean {
-  try {
-    process.kill(pid, 0)
-    return true
-  } catch (error) {
-    return systemCode(error) !== 'ESRCH'
-  }
-}
-
-let machine: string | undefined
-
-/**
- * Where a process id means something: this host, this boot, this process namespace (containers may share all but the
- * last). Elsewhere only age can tell.
- */
-function machineId(): string {
-  machine ??= createHash('sha256')
-    .update([hostname(), quietly(bootId), quietly(pidNamespace)].join('\0'))
-    .digest('hex')
-    .slice(0, 16)
-  return machine
-}
-
-const bootId = (): string => readFileSync('/proc/sys/kernel/random/boot_id', 'utf8')
-const pidNamespace = (): string => readlinkSync('/proc/self/ns/pid')
-
-function quietly(read: () => string): string {
-  try {
-    return read()
-  } catch {
-    return ''
+/** Of another host, container or boot: an object is written in seconds. */
+async function removeOld(paths: readonly string[]): Promise<void> {
+  const now = await fileSystemNow(dirname(paths[0] ?? ''))
+  for (const path of paths) {
+    const status = await stat(path).catch(() => undefined)
+    if (status?.isFile() === true && now - status.mtimeMs > OLD_MS) await unlink(path).catch(() => {})
   }
 }

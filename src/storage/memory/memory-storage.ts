@@ -17,16 +17,19 @@ export function openMemoryStorage(url: string): Storage {
 export class MemoryStorage implements Storage {
   readonly location: string
   readonly traits = { kind: 'memory', concurrency: 8 }
-  readonly #objects = new Map<string, Buffer>()
+  readonly #objects = new Map<string, { readonly content: Buffer; readonly modifiedAt: Date }>()
+  readonly #now: () => Date
 
-  constructor(location = 'memory:') {
+  /** @param now the store's own clock, which stamps what is saved */
+  constructor(location = 'memory:', now: () => Date = () => new Date()) {
     this.location = location
+    this.#now = now
   }
 
   async *list(prefix: string, options: StorageCallOptions = {}): AsyncIterable<StoredObject> {
     assertPrefix(prefix)
     // A copy: what is removed while somebody lists may still be listed.
-    for (const [key, content] of Array.from(this.#objects)) {
+    for (const [key, { content }] of Array.from(this.#objects)) {
       throwIfAborted(options.signal)
       if (key.startsWith(prefix)) yield { key, sizeBytes: content.length }
     }
@@ -38,14 +41,14 @@ export class MemoryStorage implements Storage {
 
   async find(key: string, options: StorageCallOptions = {}): Promise<StoredObject | undefined> {
     this.#begin(key, options)
-    const content = this.#objects.get(key)
-    return content && { key, sizeBytes: content.length }
+    const found = this.#objects.get(key)
+    return found && { key, sizeBytes: found.content.length, modifiedAt: found.modifiedAt }
   }
 
   /** The caller owns the buffer: it is a copy. */
   async load(key: string, options: LoadOptions = {}): Promise<Buffer> {
     this.#begin(key, options)
-    const content = this.#objects.get(key)
+    const content = this.#objects.get(key)?.content
     if (!content) throw new AppError('storage-not-found', `${key} is not in ${this.location}`)
     const { offset, length } = options.range ?? { offset: 0, length: content.length }
     if (offset + length > content.length) {
@@ -62,7 +65,8 @@ export class MemoryStorage implements Storage {
     if (options.ifAbsent && this.#objects.has(key)) {
       throw new AppError('storage-exists', `${key} is already in ${this.location}`)
     }
-    this.#objects.set(key, Buffer.concat(content instanceof Uint8Array ? [content] : content))
+    const whole = Buffer.concat(content instanceof Uint8Array ? [content] : content)
+    this.#objects.set(key, { content: whole, modifiedAt: this.#now() })
   }
 
   async remove(key: string, options: StorageCallOptions = {}): Promise<void> {
