@@ -268,6 +268,7 @@ export const JSON_OUTPUTS: Readonly<Record<string, z.ZodType>> = {
         trees: blobTotals,
         deduplication: z.number().describe('how often, on average, a byte is used'),
         compression: z.number(),
+        findings: findings.describe('folders that are damaged and so not counted'),
       }),
     ),
   }),

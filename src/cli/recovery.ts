@@ -6,7 +6,7 @@ import { parseEpochMicros } from '../base/times.ts'
 import type { RecoveryRequest, RecoveryTarget } from '../model/recovery-target.ts'
 import { parseLsn } from '../model/wal.ts'
 import type { Call, OptionSpec } from './command.ts'
-import { type ChosenSnapshot, repositoryNames } from './selection.ts'
+import { type ChosenSnapshot, newestOf, repositoryNames } from './selection.ts'
 
 /** How a restore is told the moment that a cluster is recovered to. */
 export const RECOVERY_OPTIONS: readonly OptionSpec[] = [
@@ -78,7 +78,7 @@ export async function chooseBackup(
       failure ??= error
     }
   }
-  const newest = found.toSorted((a, b) => b.snapshot.time.getTime() - a.snapshot.time.getTime())[0]
+  const newest = newestOf(found, app.clock.now())
   if (newest) return newest
   throw failure ?? new AppError('snapshot-not-found', `there is no backup of ${source}`)
 }

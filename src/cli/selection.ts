@@ -2,9 +2,12 @@ import type { App } from '../app.ts'
 import { AppError, isAppError } from '../base/errors.ts'
 import { suggest } from '../base/suggest.ts'
 import { parseTime } from '../base/times.ts'
+import type { Finding } from '../model/finding.ts'
+import { isOfFuture } from '../model/recovery-point.ts'
 import { getWishedSnapshot, type SnapshotWish } from '../operations/snapshots/find-snapshot.ts'
 import type { Repository, Snapshot } from '../repository/index.ts'
 import type { Call } from './command.ts'
+import { formatError } from './printers/text.ts'
 
 export interface OpenedRepository {
   readonly name: string
@@ -23,6 +26,30 @@ export function repositoryNames(call: Call, app: App): readonly string[] {
   throw new AppError('usage', `no repository is named in ${app.config.file}`, {
     hint: 'Add one under "repositories:", then run "lifeboat init" to create it.',
   })
+}
+
+/**
+ * Opens the repositories that a command only looks at. One of several that can't be opened must not hide the others: it
+ * is told, and is the `failure` to end with. Throws it where none is left.
+ */
+export async function openReadable(
+  call: Call,
+  app: App,
+): Promise<{ readonly opened: readonly OpenedRepository[]; readonly failure: AppError | undefined }> {
+  const opened: OpenedRepository[] = []
+  let failure: AppError | undefined
+  const names = repositoryNames(call, app)
+  for (const name of names) {
+    try {
+      opened.push({ name, repository: await app.openRepository(name) })
+    } catch (error) {
+      if (!(error instanceof AppError) || isAppError(error, 'interrupted') || names.length === 1) throw error
+      call.terminal.stderr.write(formatError(error, call.terminal.err))
+      failure ??= error
+    }
+  }
+  if (opened.length === 0 && failure !== undefined) throw failure
+  return { opened, failure }
 }
 
 /** For what must not happen to the wrong one: the one of `--repo`, else the only one. */
@@ -104,22 +131,34 @@ export async function chooseSnapshot(
   wish: SnapshotWish,
 ): Promise<ChosenSnapshot> {
   const host = { own: app.host().hostname, named: call.values.text('host') }
+  const present = { now: app.clock.now(), onFinding: (finding: Finding) => warnOf(call, finding) }
   const found: ChosenSnapshot[] = []
   const failures: AppError[] = []
   for (const name of repositoryNames(call, app)) {
     try {
       const repository = await app.openRepository(name)
-      found.push({ name, repository, snapshot: await getWishedSnapshot(repository, source, wish, host) })
+      found.push({ name, repository, snapshot: await getWishedSnapshot(repository, source, wish, host, present) })
     } catch (error) {
       if (!(error instanceof AppError) || isAppError(error, 'interrupted')) throw error
       failures.push(error)
     }
   }
-  const newest = found.toSorted((a, b) => b.snapshot.time.getTime() - a.snapshot.time.getTime())[0]
+  const newest = newestOf(found, app.clock.now())
   const worst = failures.find(failure => !failure.code.startsWith('snapshot-')) ?? failures[0]
   if (newest === undefined) throw worst ?? new AppError('snapshot-not-found', 'no snapshot')
   for (const failure of failures) {
     if (failure.code !== 'snapshot-not-found') call.logger.warn(failure.message)
   }
   return newest
+}
+
+/** One from the future comes from a wrong clock: it is chosen only where there is no other. */
+export function newestOf(found: readonly ChosenSnapshot[], now: Date): ChosenSnapshot | undefined {
+  const ordered = found.toSorted((a, b) => b.snapshot.time.getTime() - a.snapshot.time.getTime())
+  return ordered.find(({ snapshot }) => !isOfFuture(snapshot.time, now)) ?? ordered[0]
+}
+
+/** Something to know about a choice, on stderr. */
+export function warnOf(call: Call, { subject, message, hint }: Finding): void {
+  call.logger.warn([`${subject}: ${message}`, hint].filter(Boolean).join('. '))
 }

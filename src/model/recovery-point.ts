@@ -54,10 +54,33 @@ export function isSafetyPoint(tags: readonly string[]): boolean {
   return tags.includes('lifeboat') && tags.includes(SAFETY_TAG)
 }
 
+const POLICY = 'policy:'
+
+/** Marks a snapshot as one of this policy's, which then judges how long it stays. */
+export function policyTag(name: string): string {
+  return POLICY + name
+}
+
+/** The policies that a snapshot was taken for; none for one that was taken by hand. */
+export function policiesOf(tags: readonly string[]): string[] {
+  if (!tags.includes('lifeboat')) return []
+  return tags.filter(tag => tag.startsWith(POLICY)).map(tag => tag.slice(POLICY.length))
+}
+
+/** Clocks that people keep differ by so much. */
+const FUTURE_MS = 10 * 60_000
+
+/** A snapshot of the future was taken by a wrong clock: it is the newest of nothing. */
+export function isOfFuture(time: Date, now: Date): boolean {
+  return time.getTime() > now.getTime() + FUTURE_MS
+}
+
 /** The tags a person gave, without ours. */
 export function userTags(tags: readonly string[]): string[] {
   if (!tags.includes('lifeboat')) return [...tags]
-  return tags.filter(tag => tag !== 'lifeboat' && !/^(source|kind|type|run):/.test(tag) && !INCOMPLETE_TAG.test(tag))
+  return tags.filter(
+    tag => tag !== 'lifeboat' && !/^(source|kind|type|run|policy):/.test(tag) && !INCOMPLETE_TAG.test(tag),
+  )
 }
 
 /** A snapshot as people see it. `source`, `kind` and `type` are undefined for one that another program wrote. */

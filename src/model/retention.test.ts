@@ -87,6 +87,12 @@ test('tags: any of the lists, all of a list; the newest stays although no rule w
 test('one from the future does not cost the last good one', () => {
   const snapshots = [at('2026-03-01T00:00:00Z'), at('2026-03-02T00:00:00Z'), at('2036-03-02T00:00:00Z')]
   expect(kept({ last: 1 }, snapshots)).toEqual(['2036-03-02T00:00', '2026-03-02T00:00'])
+  expect(kept({ last: 2 }, snapshots)).toHaveLength(3)
+  expect(kept({ yearly: 2 }, [at('2025-03-01T00:00:00Z'), ...snapshots])).toEqual([
+    '2036-03-02T00:00',
+    '2026-03-02T00:00',
+    '2025-03-01T00:00',
+  ])
   expect(kept({ within: parseRetentionDuration('1d') }, snapshots)).toEqual(['2036-03-02T00:00', '2026-03-02T00:00'])
 })
 

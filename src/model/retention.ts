@@ -1,6 +1,6 @@
 import { AppError } from '../base/errors.ts'
 import { isPart } from './manifest.ts'
-import { isSafetyPoint, labelsOf } from './recovery-point.ts'
+import { isOfFuture, isSafetyPoint, labelsOf } from './recovery-point.ts'
 import { Calendar, type CivilTime, formatRetentionDuration, isoWeek, type RetentionDuration } from './retention-time.ts'
 
 /**
@@ -71,8 +71,9 @@ const WITHIN = {
 const NAMES = ['hourly', 'daily', 'weekly', 'monthly', 'yearly'] as const
 
 /**
- * Decides over the snapshots of one group, newest first. The newest stays whatever the rules say; so does the newest
- * that is not in the future, because a wrong clock must not cost the last good one. `usage` when no rule is given.
+ * Decides over the snapshots of one group, newest first. The newest stays whatever the rules say. Those from the future
+ * stay too and count for nothing: what a wrong clock made must not take the place of a good one. `usage` when no rule
+ * is given.
  */
 export function applyRetention<S extends RetainedSnapshot>(
   snapshots: readonly S[],
@@ -81,8 +82,10 @@ export function applyRetention<S extends RetainedSnapshot>(
 ): RetentionDecision<S>[] {
   assertRules(rules)
   const calendar = new Calendar(context.timezone)
-  const ordered = snapshots.toSorted((a, b) => b.time.getTime() - a.time.getTime())
-  const latest = ordered.find(snapshot => snapshot.time < context.now)
+  const all = snapshots.toSorted((a, b) => b.time.getTime() - a.time.getTime())
+  const future = all.filter(({ time }) => isOfFuture(time, context.now))
+  const ordered = all.slice(future.length)
+  const latest = ordered[0]
   const judges = [
     tagJudge(rules.tags ?? []),
     ...(rules.within ? [withinJudge(rules.within, calendar, latest)] : []),
@@ -90,12 +93,13 @@ export function applyRetention<S extends RetainedSnapshot>(
     ...bucketJudges(rules, calendar),
     ...bucketWithinJudges(rules, calendar, latest),
   ]
-  return ordered.map((snapshot, at) => {
+  const decided = ordered.map((snapshot, at) => {
     const place: Place = { at, oldest: at === ordered.length - 1 }
     const reasons = judges.flatMap(judge => judge(snapshot, place))
-    if (reasons.length === 0 && (at === 0 || snapshot === latest)) reasons.push('newest')
+    if (reasons.length === 0 && at === 0) reasons.push('newest')
     return { snapshot, keep: reasons.length > 0, reasons }
   })
+  return [...future.map(snapshot => ({ snapshot, keep: true, reasons: ['from the future'] })), ...decided]
 }
 
 /** Throws `usage` when nothing would be kept on purpose, or a count makes no sense. */

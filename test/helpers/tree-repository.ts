@@ -45,6 +45,13 @@ export class TreeRepository
     }
   }
 
+  /** As if the pack that holds this folder's tree were gone. */
+  async loseTree(snapshot: Snapshot, path: readonly string[]): Promise<void> {
+    let tree = snapshot.tree
+    for (const name of path) tree = (await this.loadTree(tree)).find(node => node.name === name)?.subtree ?? ''
+    if (!this.#trees.delete(tree)) throw new Error(`there is no folder ${path.join('/')}`)
+  }
+
   loadTree(id: Id): Promise<TreeNode[]> {
     this.loadedTrees.push(id)
     const nodes = this.#trees.get(id)

@@ -95,7 +95,7 @@ async function verifyIfDue(
   if (rule === undefined) return undefined
   try {
     const { isVerificationDue } = await import('../../operations/verify/due.ts')
-    if (!(await isVerificationDue(app.catalog(), pair, rule))) return undefined
+    if (!(await isVerificationDue(app.catalog(), pair, rule, app.clock.now()))) return undefined
     const { verifySnapshot } = await import('../verification.ts')
     const repository = await app.openRepository(pair.repository)
     return await verifySnapshot(call, app, { name: pair.repository, repository, snapshot }, rule.level)

@@ -5,9 +5,11 @@ import { parseTime } from '../../base/times.ts'
 import type { NodeType } from '../../model/node.ts'
 import { labelsOf, SHORT_ID_DIGITS } from '../../model/recovery-point.ts'
 import type { FoundEntry } from '../../operations/find/find.ts'
+import type { Repository } from '../../repository/index.ts'
 import type { Call, Command } from '../command.ts'
+import { Damage } from '../damage.ts'
 import { warnOfIncomplete } from '../incomplete.ts'
-import { type OpenedRepository, parseSnapshotWish, repositoryNames } from '../selection.ts'
+import { openReadable, parseSnapshotWish } from '../selection.ts'
 import { formatEntry } from './ls.ts'
 
 const TYPES: Readonly<Record<string, readonly NodeType[]>> = {
@@ -36,9 +38,10 @@ export const find: Command = {
     { command: 'lifeboat find "reports/**" --newer "7d ago"', explains: 'what was changed below a folder this week' },
   ],
   run: async call => {
-    const found = search(call)
-    if (call.json) return { json: (await collect(found)).map(toJson), text: '' }
-    return { json: undefined, text: lines(found) }
+    const damage = new Damage(call)
+    const found = search(call, damage)
+    if (call.json) return damage.output({ json: (await collect(found)).map(toJson), text: '' })
+    return damage.output({ json: undefined, text: lines(found) })
   },
 }
 
@@ -46,14 +49,15 @@ interface FoundIn extends FoundEntry {
   readonly repository: string
 }
 
-async function* search(call: Call): AsyncGenerator<FoundIn> {
+async function* search(call: Call, damage: Damage): AsyncGenerator<FoundIn> {
   const operation = await import('../../operations/find/find.ts')
   const app = await call.openApp()
   const oldest = timeOf(call, 'newer')
   const newest = timeOf(call, 'older')
-  for (const name of repositoryNames(call, app)) {
-    const repository = await app.openRepository(name)
-    const snapshots = await snapshotsOf(call, app, { name, repository })
+  const { opened, failure } = await openReadable(call, app)
+  damage.failure = failure
+  for (const { name, repository } of opened) {
+    const snapshots = await snapshotsOf(call, app, repository, damage)
     warnOfIncomplete(call, snapshots)
     const request = {
       repository,
@@ -64,23 +68,28 @@ async function* search(call: Call): AsyncGenerator<FoundIn> {
       oldest,
       newest,
       signal: call.signal,
+      onFinding: damage.tell,
     }
     for await (const entry of operation.find(request)) yield { ...entry, repository: name }
   }
 }
 
-async function snapshotsOf(call: Call, app: App, { repository }: OpenedRepository) {
+async function snapshotsOf(call: Call, app: App, repository: Repository, damage: Damage) {
   const host = { own: app.host().hostname, named: undefined }
   const { getWishedSnapshot } = await import('../../operations/snapshots/find-snapshot.ts')
   const source = call.values.text('source')
   const wanted = call.values.list('snapshot')
   if (wanted.length === 0) {
-    const { snapshots } = await repository.listSnapshots()
+    const { snapshots, findings } = await repository.listSnapshots()
+    findings.forEach(damage.tell)
     return snapshots.filter(({ tags }) => source === undefined || labelsOf(tags).source === source)
   }
+  const present = { now: call.clock.now(), onFinding: damage.tell }
   const wishes = wanted.map(text => parseSnapshotWish(text, call.clock.now()))
   // Of several repositories only one may have it.
-  const found = await Promise.all(wishes.map(wish => getWishedSnapshot(repository, source, wish, host).catch(noneOfIt)))
+  const found = await Promise.all(
+    wishes.map(wish => getWishedSnapshot(repository, source, wish, host, present).catch(noneOfIt)),
+  )
   return found.filter(snapshot => snapshot !== undefined)
 }
 

@@ -4,6 +4,7 @@ import { formatSize } from '../../base/sizes.ts'
 import { formatTime } from '../../base/times.ts'
 import type { ListedEntry } from '../../operations/browse/listed-entry.ts'
 import type { Command } from '../command.ts'
+import { Damage } from '../damage.ts'
 import { describeIncomplete, findIncomplete } from '../incomplete.ts'
 import { SNAPSHOT_ARGUMENT, SOURCE_OPTION, snapshotToJson, typedSnapshot } from '../snapshot-argument.ts'
 
@@ -23,18 +24,23 @@ export const ls: Command = {
   run: async call => {
     const operation = await import('../../operations/ls/ls.ts')
     const chosen = await typedSnapshot(call)
+    const damage = new Damage(call)
     const entries = operation.ls({
       repository: chosen.repository,
       snapshot: chosen.snapshot,
       path: call.values.text('path') ?? '',
       recursive: call.values.flag('recursive'),
       signal: call.signal,
+      onFinding: damage.tell,
     })
     const incomplete = await findIncomplete(chosen.repository, chosen.snapshot)
     const problems = describeIncomplete(chosen.snapshot, incomplete, call.terminal.err)
-    if (!call.json) return { json: undefined, text: lines(entries), problems }
+    if (!call.json) return damage.output({ json: undefined, text: lines(entries), problems })
     const listed = await collect(entries)
-    return { json: { ...snapshotToJson(chosen), incomplete: incomplete ?? null, entries: listed }, text: '' }
+    return damage.output({
+      json: { ...snapshotToJson(chosen), incomplete: incomplete ?? null, entries: listed },
+      text: '',
+    })
   },
 }
 

@@ -1,15 +1,15 @@
 import type { App } from '../../app.ts'
 import { formatAgo } from '../../base/durations.ts'
-import { AppError, isAppError } from '../../base/errors.ts'
+import type { AppError } from '../../base/errors.ts'
 import { formatSize } from '../../base/sizes.ts'
 import { formatTime } from '../../base/times.ts'
 import type { RecoveryPoint } from '../../model/recovery-point.ts'
-import type { NamedRepository, SnapshotsResult } from '../../operations/snapshots/snapshots.ts'
+import type { SnapshotsResult } from '../../operations/snapshots/snapshots.ts'
 import type { TimedWindow } from '../../operations/wal/windows.ts'
 import type { Call, Command } from '../command.ts'
-import { type Column, counted, formatError, formatFindings, formatTable } from '../printers/text.ts'
+import { type Column, counted, formatFindings, formatTable } from '../printers/text.ts'
 import { formatWindow, windowToJson } from '../recovery-windows.ts'
-import { repositoryNames, requireSource } from '../selection.ts'
+import { openReadable, repositoryNames, requireSource } from '../selection.ts'
 
 export const snapshots: Command = {
   name: 'snapshots',
@@ -47,19 +47,7 @@ export const snapshots: Command = {
 /** One repository that can't be reached must not hide the others' snapshots. */
 async function list(call: Call, app: App): Promise<{ result: SnapshotsResult; failure: AppError | undefined }> {
   const { listRecoveryPoints } = await import('../../operations/snapshots/snapshots.ts')
-  const repositories: NamedRepository[] = []
-  let failure: AppError | undefined
-  const names = repositoryNames(call, app)
-  for (const name of names) {
-    try {
-      repositories.push({ name, repository: await app.openRepository(name) })
-    } catch (error) {
-      if (!(error instanceof AppError) || isAppError(error, 'interrupted') || names.length === 1) throw error
-      call.terminal.stderr.write(formatError(error, call.terminal.err))
-      failure ??= error
-    }
-  }
-  if (repositories.length === 0 && failure !== undefined) throw failure
+  const { opened: repositories, failure } = await openReadable(call, app)
   const catalog = app.catalog()
   const ids = repositories.map(({ repository }) => repository.id)
   const proofs = new Map(await Promise.all(ids.map(async id => [id, await catalog.listProofs(id)] as const)))

@@ -4,8 +4,9 @@ import { labelsOf, SHORT_ID_DIGITS } from '../../model/recovery-point.ts'
 import type { StatsResult } from '../../operations/stats/stats.ts'
 import type { Snapshot } from '../../repository/index.ts'
 import type { Call, Command } from '../command.ts'
+import { Damage } from '../damage.ts'
 import { counted } from '../printers/text.ts'
-import { type OpenedRepository, repositoryNames } from '../selection.ts'
+import { type OpenedRepository, openReadable } from '../selection.ts'
 import { snapshotOf } from '../snapshot-argument.ts'
 
 export const stats: Command = {
@@ -23,11 +24,14 @@ export const stats: Command = {
   run: async call => {
     const operation = await import('../../operations/stats/stats.ts')
     const app = await call.openApp()
+    const damage = new Damage(call)
     const results: Array<StatsResult & { readonly name: string }> = []
-    for (const { name, repository, snapshots } of await selected(call, app)) {
-      results.push({ name, ...(await operation.stats({ repository, snapshots, signal: call.signal })) })
+    for (const { name, repository, snapshots } of await selected(call, app, damage)) {
+      const result = await operation.stats({ repository, snapshots, signal: call.signal })
+      result.findings.forEach(damage.tell)
+      results.push({ name, ...result })
     }
-    return {
+    return damage.output({
       json: {
         repositories: results.map(({ name, repository, ...rest }) => ({
           repository: name,
@@ -37,7 +41,7 @@ export const stats: Command = {
         })),
       },
       text: results.map(describe).join(''),
-    }
+    })
   },
 }
 
@@ -47,7 +51,7 @@ interface Selected extends OpenedRepository {
   readonly snapshots: readonly Snapshot[]
 }
 
-async function selected(call: Call, app: App): Promise<readonly Selected[]> {
+async function selected(call: Call, app: App, damage: Damage): Promise<readonly Selected[]> {
   const wanted = call.values.list('snapshots')
   if (wanted.length > 0) {
     const chosen = await Promise.all(wanted.map(text => snapshotOf(call, app, text)))
@@ -58,9 +62,11 @@ async function selected(call: Call, app: App): Promise<readonly Selected[]> {
   }
   const source = call.values.text('source')
   const all: Selected[] = []
-  for (const name of repositoryNames(call, app)) {
-    const repository = await app.openRepository(name)
-    const { snapshots } = await repository.listSnapshots()
+  const { opened, failure } = await openReadable(call, app)
+  damage.failure = failure
+  for (const { name, repository } of opened) {
+    const { snapshots, findings } = await repository.listSnapshots()
+    findings.forEach(damage.tell)
     const own = snapshots.filter(({ tags }) => source === undefined || labelsOf(tags).source === source)
     all.push({ name, repository, snapshots: own })
   }

@@ -1,9 +1,10 @@
+import type { Clock } from '../../base/clock.ts'
 import { isAppError } from '../../base/errors.ts'
 import type { Finding } from '../../model/finding.ts'
 import type { Host } from '../../model/host.ts'
 import type { BackupType } from '../../model/manifest.ts'
 import type { TreeNode } from '../../model/node.ts'
-import { labelsOf } from '../../model/recovery-point.ts'
+import { isOfFuture, labelsOf } from '../../model/recovery-point.ts'
 import type { Repository, Snapshot, Writing } from '../../repository/index.ts'
 import type { ParentSnapshot, Source } from '../../sources/source.ts'
 import { getSourceRoot, loadManifest, SnapshotTree, sourceFolder } from '../browse/snapshot-tree.ts'
@@ -15,6 +16,7 @@ export interface ParentQuery {
   readonly writing: Pick<Writing, 'distrust'>
   readonly type: BackupType
   readonly host: Host
+  readonly clock: Clock
 }
 
 /** Which earlier types a backup may be relative to; the others read everything anew. */
@@ -55,7 +57,9 @@ function fits(snapshot: Snapshot, query: ParentQuery, types: readonly BackupType
     kind === query.source.kind &&
     type !== undefined &&
     types.includes(type) &&
-    snapshot.hostname === query.host.hostname
+    snapshot.hostname === query.host.hostname &&
+    // Taken by a wrong clock, it would be the parent of every backup until that day has come.
+    !isOfFuture(snapshot.time, query.clock.now())
   )
 }
 

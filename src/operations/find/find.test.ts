@@ -1,6 +1,7 @@
-import { describe, expect, it } from 'vitest'
+import { beforeEach, describe, expect, it } from 'vitest'
 import { MadeNode, TreeRepository } from '../../../test/helpers/tree-repository.ts'
 import { collect } from '../../base/collect.ts'
+import type { Finding } from '../../model/finding.ts'
 import { type FindRequest, find } from './find.ts'
 
 const { signal } = new AbortController()
@@ -13,8 +14,12 @@ const first = repository.snapshot(
 )
 const second = repository.snapshot({ docs: shared, more: { docs: { deep: { 'app.db': 'z' } } }, '!odd': '' }, 'app')
 
+let findings: Finding[] = []
+beforeEach(() => void (findings = []))
+const onFinding = (finding: Finding): void => void findings.push(finding)
+
 async function search(patterns: readonly string[], options: Partial<FindRequest> = {}): Promise<string[]> {
-  const request = { repository, snapshots: [first, second], patterns, ignoreCase: false, signal, ...options }
+  const request = { repository, snapshots: [first, second], patterns, ignoreCase: false, signal, onFinding, ...options }
   const found = await collect(find(request))
   return found.map(({ snapshot, path }) => `${snapshot === first.id ? 1 : 2} ${path}`)
 }
@@ -74,5 +79,23 @@ describe('find', () => {
 
   it('stops when told to', async () => {
     await expect(search(['*'], { signal: AbortSignal.abort() })).rejects.toMatchObject({ code: 'interrupted' })
+  })
+
+  it('searches what is whole, and names what is damaged', async () => {
+    const damaged = new TreeRepository()
+    const lost = damaged.snapshot({ gone: { 'a.txt': 'lost' } }, 'app')
+    const partly = damaged.snapshot({ broken: { 'b.txt': 'x' }, docs: { 'wanted.txt': 'x' } }, 'app')
+    const whole = damaged.snapshot({ broken: { 'b.txt': 'x' }, more: { 'wanted.txt': 'y' } }, 'app')
+    await damaged.loseTree(lost, [])
+    await damaged.loseTree(partly, ['app', 'broken'])
+    const request = { repository: damaged, snapshots: [lost, partly, whole] }
+    const found = await search(['wanted*', 'b.txt'], request)
+    expect(found).toEqual(['2 docs/wanted.txt', '2 more/wanted.txt'])
+    expect(findings.map(({ severity, affects }) => [severity, affects])).toEqual([
+      ['error', [lost.id]],
+      ['error', [partly.id]],
+      ['error', [whole.id]],
+    ])
+    expect(findings[1]?.message).toContain('broken')
   })
 })

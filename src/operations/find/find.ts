@@ -1,7 +1,9 @@
 import picomatch from 'picomatch'
 import { throwIfAborted } from '../../base/errors.ts'
+import type { Finding } from '../../model/finding.ts'
 import type { Id, NodeType, TreeNode } from '../../model/node.ts'
 import type { Snapshot } from '../../repository/index.ts'
+import { loadUnlessDamaged, unlessDamaged } from '../browse/damaged-tree.ts'
 import { type ListedEntry, toListedEntry } from '../browse/listed-entry.ts'
 import { joinPath, resolvePath, type TreeLoader } from '../browse/resolve-path.ts'
 
@@ -21,6 +23,8 @@ export interface FindRequest {
   /** Only what was modified at or before. */
   readonly newest?: Date | undefined
   readonly signal: AbortSignal
+  /** Told once of each snapshot, and folder in it, that could not be searched. */
+  readonly onFinding: (finding: Finding) => void
 }
 
 export interface FoundEntry extends ListedEntry {
@@ -28,7 +32,10 @@ export interface FoundEntry extends ListedEntry {
   readonly snapshot: Id
 }
 
-/** Looks for entries by name or path in snapshots. */
+/**
+ * Looks for entries by name or path in snapshots. What is damaged is named, and all else searched: the one wanted may
+ * well be whole.
+ */
 export async function* find(request: FindRequest): AsyncGenerator<FoundEntry> {
   const search = new Search(request)
   for (const snapshot of request.snapshots) {
@@ -60,28 +67,33 @@ class Search {
   }
 
   async *entries(snapshot: Snapshot): AsyncGenerator<{ readonly path: string; readonly node: TreeNode }> {
-    const root = await resolvePath(this.#request.repository, snapshot, '')
-    yield* this.#below(root.path, root.node, { found: 0 })
+    const root = await unlessDamaged(this.#request, snapshot, '', () =>
+      resolvePath(this.#request.repository, snapshot, ''),
+    )
+    if (root !== undefined) yield* this.#below(snapshot, root.path, root.node, { found: 0, unread: 0 })
   }
 
   async *#below(
+    snapshot: Snapshot,
     folder: string,
     { subtree }: TreeNode,
-    tally: { found: number },
+    tally: { found: number; unread: number },
   ): AsyncGenerator<{ readonly path: string; readonly node: TreeNode }> {
     if (subtree === undefined || this.#barren.has(subtree)) return
-    const before = tally.found
-    for (const node of await this.#request.repository.loadTree(subtree)) {
+    const before = tally.found + tally.unread
+    const nodes = await loadUnlessDamaged(this.#request, snapshot, folder, subtree)
+    if (nodes === undefined) tally.unread += 1
+    for (const node of nodes ?? []) {
       throwIfAborted(this.#request.signal)
       const path = joinPath(folder, node.name)
       if (this.#matches(path, node)) {
         tally.found += 1
         yield { path, node }
       }
-      if (node.type === 'dir') yield* this.#below(path, node, tally)
+      if (node.type === 'dir') yield* this.#below(snapshot, path, node, tally)
     }
     // A path pattern may match the same tree in another place.
-    const isBarren = tally.found === before && this.#byPath === undefined
+    const isBarren = tally.found + tally.unread === before && this.#byPath === undefined
     if (isBarren && this.#barren.size < REMEMBERED_TREES) this.#barren.add(subtree)
   }
 

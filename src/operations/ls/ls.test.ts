@@ -1,6 +1,7 @@
-import { describe, expect, it } from 'vitest'
+import { beforeEach, describe, expect, it } from 'vitest'
 import { type Folder, MadeNode, TreeRepository } from '../../../test/helpers/tree-repository.ts'
 import { collect } from '../../base/collect.ts'
+import type { Finding } from '../../model/finding.ts'
 import { permissionsOf, toIsoTime } from '../browse/listed-entry.ts'
 import { ls } from './ls.ts'
 
@@ -11,6 +12,10 @@ const folder: Folder = {
   link: new MadeNode({ type: 'symlink', linkTarget: 'a.txt' }),
 }
 
+let findings: Finding[] = []
+beforeEach(() => void (findings = []))
+const onFinding = (finding: Finding): void => void findings.push(finding)
+
 async function list(
   path: string,
   options: { source?: string; recursive?: boolean; signal?: AbortSignal } = {},
@@ -19,7 +24,7 @@ async function list(
   const snapshot = repository.snapshot(folder, options.source)
   const paths: string[] = []
   const request = { repository, snapshot, path, recursive: options.recursive ?? false }
-  for await (const entry of ls({ ...request, signal: options.signal ?? signal })) paths.push(entry.path)
+  for await (const entry of ls({ ...request, onFinding, signal: options.signal ?? signal })) paths.push(entry.path)
   return paths
 }
 
@@ -61,6 +66,19 @@ describe('ls', () => {
     })
   })
 
+  it('goes on past a folder that is damaged, and names it', async () => {
+    const repository = new TreeRepository()
+    const snapshot = repository.snapshot({ a: { x: '' }, b: { x: '' }, broken: { lost: 'x' }, z: '' }, 'app')
+    await repository.loseTree(snapshot, ['app', 'broken'])
+    const listed = async (path: string): Promise<string[]> => {
+      const entries = await collect(ls({ repository, snapshot, path, recursive: true, signal, onFinding }))
+      return entries.map(entry => entry.path)
+    }
+    expect(await listed('')).toEqual(['a', 'a/x', 'b', 'b/x', 'broken', 'z'])
+    expect(findings).toMatchObject([{ severity: 'error', message: expect.stringContaining('broken') }])
+    await expect(listed('broken')).rejects.toMatchObject({ code: 'damaged' })
+  })
+
   it('stops when told to', async () => {
     const stopped = AbortSignal.abort()
     await expect(list('', { signal: stopped })).rejects.toMatchObject({ code: 'interrupted' })
@@ -69,7 +87,7 @@ describe('ls', () => {
   it('gives what JSON can hold', async () => {
     const repository = new TreeRepository()
     const snapshot = repository.snapshot(folder, 'app')
-    const entries = await collect(ls({ repository, snapshot, path: '', recursive: false, signal }))
+    const entries = await collect(ls({ repository, snapshot, path: '', recursive: false, signal, onFinding }))
     expect(JSON.parse(JSON.stringify(entries[0]))).toEqual({
       path: 'a.txt',
       type: 'file',

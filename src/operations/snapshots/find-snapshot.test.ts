@@ -1,13 +1,21 @@
-import { afterAll, beforeAll, expect, it } from 'vitest'
+import { afterAll, beforeAll, beforeEach, expect, it } from 'vitest'
 import { backUp, engineOptions, SteppedClock } from '../../../test/helpers/engine.ts'
 import { formatTime } from '../../base/times.ts'
+import type { Finding } from '../../model/finding.ts'
 import { labelsToTags } from '../../model/recovery-point.ts'
 import { createRepository, type Repository, type Snapshot } from '../../repository/index.ts'
 import { MemoryStorage } from '../../storage/memory/memory-storage.ts'
-import { getWishedSnapshot } from './find-snapshot.ts'
+import { getWishedSnapshot as getWished, type HostWish, type SnapshotWish } from './find-snapshot.ts'
 import { listRecoveryPoints } from './snapshots.ts'
 
 const HERE = { own: 'host', named: undefined }
+const NOW = new Date('2026-01-01T00:00:00Z')
+let findings: Finding[] = []
+beforeEach(() => void (findings = []))
+
+const getWishedSnapshot = (...[from, source, wish, host]: WishArguments): Promise<Snapshot> =>
+  getWished(from, source, wish, host, { now: NOW, onFinding: finding => findings.push(finding) })
+type WishArguments = [Repository, string | undefined, SnapshotWish, HostWish]
 
 let repository: Repository
 let app: Snapshot[]
@@ -111,5 +119,30 @@ it('means this host’s snapshots, another’s only when there is no doubt or it
     await expect(wished('a', 'c')).rejects.toMatchObject({ code: 'snapshot-not-found' })
   } finally {
     await shared.close()
+  }
+})
+
+it('passes over snapshots from the future, and names them; by id they can be had', async () => {
+  const wrong = await createRepository(new MemoryStorage(), engineOptions(new SteppedClock()))
+  const tags = labelsToTags({ source: 'app', kind: 'sqlite', type: 'full', run: 'r' })
+  const add = (time: string): Promise<Snapshot> =>
+    backUp(wrong, { file: Buffer.from(time) }, undefined, { time: new Date(time), tags })
+  try {
+    const future = await add('2029-01-01T00:00:00Z')
+    expect((await getWishedSnapshot(wrong, 'app', { kind: 'latest' }, HERE)).id).toBe(future.id)
+    expect(findings).toMatchObject([{ code: 'snapshot-of-the-future', hint: expect.stringContaining('clock') }])
+    const real = await add('2025-12-31T00:00:00Z')
+    const near = await add('2026-01-01T00:09:00Z')
+    findings = []
+    const meant = [{ kind: 'latest' }, { kind: 'at', time: new Date('2030-01-01T00:00:00Z') }] as const
+    for (const wish of meant) expect((await getWishedSnapshot(wrong, 'app', wish, HERE)).id).toBe(near.id)
+    expect(findings).toHaveLength(2)
+    expect(findings[0]).toMatchObject({ severity: 'warning', subject: `snapshot ${future.id.slice(0, 8)}` })
+    const before = { kind: 'at', time: new Date('2025-12-31T12:00:00Z') } as const
+    expect((await getWishedSnapshot(wrong, 'app', before, HERE)).id).toBe(real.id)
+    const byId = { kind: 'id', prefix: future.id } as const
+    expect((await getWishedSnapshot(wrong, 'app', byId, HERE)).id).toBe(future.id)
+  } finally {
+    await wrong.close()
   }
 })

@@ -1,8 +1,9 @@
 import { AppError } from '../../base/errors.ts'
 import { suggest } from '../../base/suggest.ts'
 import { formatTime } from '../../base/times.ts'
+import type { Finding } from '../../model/finding.ts'
 import { isPart } from '../../model/manifest.ts'
-import { isSafetyPoint, labelsOf } from '../../model/recovery-point.ts'
+import { isOfFuture, isSafetyPoint, labelsOf, SHORT_ID_DIGITS } from '../../model/recovery-point.ts'
 import type { Repository, Snapshot } from '../../repository/index.ts'
 
 /**
@@ -23,9 +24,16 @@ export interface HostWish {
   readonly named: string | undefined
 }
 
+/** What time it is, and who is told of snapshots that a wrong clock made. */
+export interface Present {
+  readonly now: Date
+  readonly onFinding: (finding: Finding) => void
+}
+
 /**
  * The snapshot that is meant, of one source or (undefined) of any. Where this host has none of the source, another's
- * is meant if there is only one (the way back onto a new machine).
+ * is meant if there is only one (the way back onto a new machine). One from the future is meant by its id only, or
+ * where all are: then it is our clock that is wrong.
  * Throws `snapshot-not-found`, saying what there is, `ambiguous-id`, or `usage` when several hosts could be meant.
  */
 export async function getWishedSnapshot(
@@ -33,16 +41,49 @@ export async function getWishedSnapshot(
   source: string | undefined,
   wish: SnapshotWish,
   host: HostWish,
+  present: Present = { now: new Date(), onFinding: () => {} },
 ): Promise<Snapshot> {
   if (wish.kind === 'id') return getById(repository, source, wish.prefix)
   const { snapshots } = await repository.listSnapshots()
   const all = snapshots.filter(snapshot => source === undefined || labelsOf(snapshot.tags).source === source)
   const own = ofOneHost(all, source, host)
   const whole = own.filter(({ tags }) => !isPart(labelsOf(tags).type) && !isSafetyPoint(tags))
-  const found = wish.kind === 'latest' ? whole.at(-1) : whole.findLast(snapshot => snapshot.time <= wish.time)
-  if (found !== undefined) return found
+  const past = whole.filter(({ time }) => !isOfFuture(time, present.now))
+  const candidates = past.length > 0 ? past : whole
+  const found = wish.kind === 'latest' ? candidates.at(-1) : candidates.findLast(({ time }) => time <= wish.time)
+  if (found !== undefined) {
+    for (const finding of futureFindings(whole, found, present.now)) present.onFinding(finding)
+    return found
+  }
   if (whole.length === 0 && own.length > 0) throw onlyParts(source)
   throw notFound(source, wish, whole, snapshots)
+}
+
+/** The snapshots of the future that a choice passed over; or that it had to be made among these. */
+function futureFindings(whole: readonly Snapshot[], found: Snapshot, now: Date): Finding[] {
+  const future = whole.filter(({ time }) => isOfFuture(time, now))
+  if (future.length === 0) return []
+  const common = { severity: 'warning', code: 'snapshot-of-the-future' } as const
+  if (future.length === whole.length) {
+    return [
+      {
+        ...common,
+        subject: `snapshot ${shortened(found)}`,
+        message: `all snapshots are from the future, this one too (${formatTime(found.time)})`,
+        hint: 'Look at the clock of this machine: it is probably behind.',
+      },
+    ]
+  }
+  return future.map(snapshot => ({
+    ...common,
+    subject: `snapshot ${shortened(snapshot)}`,
+    message: `passed over: it is from the future (${formatTime(snapshot.time)}), so a wrong clock made it`,
+    hint: `If the clock of this machine is right, remove it with: lifeboat forget ${shortened(snapshot)}`,
+  }))
+}
+
+function shortened({ id }: Snapshot): string {
+  return id.slice(0, SHORT_ID_DIGITS)
 }
 
 function ofOneHost(snapshots: readonly Snapshot[], source: string | undefined, host: HostWish): readonly Snapshot[] {

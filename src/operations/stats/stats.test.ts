@@ -33,6 +33,19 @@ describe('stats', () => {
     expect(repository.loadedTrees).toHaveLength(3)
   })
 
+  it('counts what is whole, and names what is damaged', async () => {
+    const repository = new TreeRepository()
+    const lost = repository.snapshot({ gone: { a: 'x' } }, 'app')
+    const whole = repository.snapshot({ one: 'aaaa' }, 'app')
+    await repository.loseTree(lost, ['app'])
+    const result = await stats({ repository, snapshots: [lost, whole], signal })
+    expect(result.snapshots).toEqual([
+      { id: lost.id, incomplete: 0, files: 0, dirs: 0, restoreBytes: 0 },
+      { id: whole.id, incomplete: 0, files: 1, dirs: 0, restoreBytes: 4 },
+    ])
+    expect(result.findings).toMatchObject([{ severity: 'error', affects: [lost.id] }])
+  })
+
   it('is 1 to 1 where there is nothing', async () => {
     const repository = new TreeRepository()
     const result = await stats({ repository, snapshots: [], signal })

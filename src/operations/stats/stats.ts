@@ -1,9 +1,11 @@
 import { throwIfAborted } from '../../base/errors.ts'
+import type { Finding } from '../../model/finding.ts'
 import type { Id, TreeNode } from '../../model/node.ts'
 import { labelsOf } from '../../model/recovery-point.ts'
 import type { Repository, RepositoryStatistics, Snapshot } from '../../repository/index.ts'
 import { addTotals, type BlobTotals, sizesOf } from '../browse/blob-totals.ts'
-import { resolvePath } from '../browse/resolve-path.ts'
+import { loadUnlessDamaged, unlessDamaged } from '../browse/damaged-tree.ts'
+import { joinPath, resolvePath } from '../browse/resolve-path.ts'
 
 export interface StatsRequest {
   readonly repository: Pick<Repository, 'loadTree' | 'findBlobSizes' | 'statistics'>
@@ -24,6 +26,8 @@ export interface StatsResult {
   readonly deduplication: number
   /** Plain to stored bytes, of contents and trees. 1 where there is nothing. */
   readonly compression: number
+  /** Folders that are damaged, and so not counted. */
+  readonly findings: readonly Finding[]
   /** The whole repository, with what no snapshot uses any more. */
   readonly repository: RepositoryStatistics
 }
@@ -44,14 +48,12 @@ export async function stats(request: StatsRequest): Promise<StatsResult> {
   const snapshots: SnapshotSize[] = []
   for (const snapshot of request.snapshots) {
     // All of it for the blobs; a restore writes the source's folder, not the manifest beside it.
-    await counter.sizeOf(snapshot.tree)
-    const { node } = await resolvePath(request.repository, snapshot, '')
+    await counter.sizeOf(snapshot, snapshot.tree)
+    const root = await unlessDamaged(counter, snapshot, '', () => resolvePath(request.repository, snapshot, ''))
+    const tree = root?.node.subtree
     const { incomplete = 0 } = labelsOf(snapshot.tags)
-    snapshots.push({
-      id: snapshot.id,
-      incomplete,
-      ...(node.subtree === undefined ? NOTHING : await counter.sizeOf(node.subtree)),
-    })
+    const size = tree === undefined ? NOTHING : await counter.sizeOf(snapshot, tree)
+    snapshots.push({ id: snapshot.id, incomplete, ...size })
   }
   const data = await sizesOf(request.repository, 'data', counter.blobs())
   const trees = await sizesOf(request.repository, 'tree', counter.trees())
@@ -65,6 +67,7 @@ export async function stats(request: StatsRequest): Promise<StatsResult> {
     trees,
     deduplication: ratio(restoreBytes, data.plainBytes),
     compression: ratio(all.plainBytes, all.storedBytes),
+    findings: counter.findings,
     repository: await request.repository.statistics(),
   }
 }
@@ -80,21 +83,32 @@ class Counter {
   /** As 32 characters, a byte each: half of what hex digits take. */
   readonly #blobs = new Set<string>()
 
+  readonly findings: Finding[] = []
+  readonly onFinding = (finding: Finding): void => void this.findings.push(finding)
+  readonly repository: StatsRequest['repository']
+
   constructor(request: StatsRequest) {
     this.#request = request
+    this.repository = request.repository
   }
 
-  async sizeOf(tree: Id): Promise<TreeSize> {
+  async sizeOf(snapshot: Snapshot, tree: Id, path = ''): Promise<TreeSize> {
     const known = this.#sizes.get(tree)
     if (known !== undefined) return known
     throwIfAborted(this.#request.signal)
     const size = { files: 0, dirs: 0, restoreBytes: 0 }
-    for (const node of await this.#request.repository.loadTree(tree)) await this.#count(node, size)
+    const nodes = (await loadUnlessDamaged(this, snapshot, path, tree)) ?? []
+    for (const node of nodes) await this.#count(snapshot, joinPath(path, node.name), node, size)
     this.#sizes.set(tree, size)
     return size
   }
 
-  async #count(node: TreeNode, size: { files: number; dirs: number; restoreBytes: number }): Promise<void> {
+  async #count(
+    snapshot: Snapshot,
+    path: string,
+    node: TreeNode,
+    size: { files: number; dirs: number; restoreBytes: number },
+  ): Promise<void> {
     if (node.type === 'file') {
       size.files += 1
       size.restoreBytes += node.sizeBytes ?? 0
@@ -103,7 +117,7 @@ class Counter {
     if (node.type !== 'dir') return
     size.dirs += 1
     if (node.subtree === undefined) return
-    const below = await this.sizeOf(node.subtree)
+    const below = await this.sizeOf(snapshot, node.subtree, path)
     size.files += below.files
     size.dirs += below.dirs
     size.restoreBytes += below.restoreBytes

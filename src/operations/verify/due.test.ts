@@ -20,7 +20,7 @@ const record = (operation: string, more: Partial<Run> = {}): Promise<void> => {
   return catalog.saveRun({ id: `${minute}`, ...run, ...COPY, ...more })
 }
 const isDue = (level: 'checked' | 'restored' = 'restored', every = 3): Promise<boolean> =>
-  isVerificationDue(catalog, COPY, { level, every })
+  isVerificationDue(catalog, COPY, { level, every }, new Date(60_000 * (minute + 1)))
 
 it('is due for the first, then for one in so many', async () => {
   const due: boolean[] = []
@@ -42,4 +42,14 @@ it('counts only what is of the same copy, went as far and came to an end', async
   await record('verify', { statistics: { restored: 0 } })
   await record('verify', { statistics: { restored: 1 }, outcome: 'failed' })
   expect([await isDue(), await isDue('checked')]).toEqual([true, false])
+})
+
+it('does not count from a verification that a wrong clock put into the future', async () => {
+  await record('verify', { statistics: { restored: 1 } })
+  await record('verify', { statistics: { restored: 1 }, startedAt: new Date('2040-01-01T00:00:00Z') })
+  for (let backup = 0; backup < 3; backup++) {
+    expect(await isDue()).toBe(false)
+    await record('backup')
+  }
+  expect(await isDue()).toBe(true)
 })
