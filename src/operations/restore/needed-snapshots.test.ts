@@ -13,6 +13,7 @@ function entryOf(run: string, fields: Partial<JournalEntry>): JournalEntry {
     kind: 'sqlite',
     strategy: 'replace',
     target: '/data/app.db',
+    places: ['/data/app.db'],
     repository: 'main',
     snapshot: `restored-${run}`,
     startedAt: '2026-02-28T00:00:00.000Z',
