@@ -3,7 +3,8 @@ import type { Random } from '../../base/random.ts'
 import type { Id } from '../../model/node.ts'
 import { shortId } from '../format/file-keys.ts'
 import { HeldLock } from './held-lock.ts'
-import { describeOwner, type FoundLock, findLocks, type LocksContext, removeStale } from './locks.ts'
+import { describeOwner, type FoundLock, findLocks, removeStale } from './locks.ts'
+import type { LocksContext } from './locks-context.ts'
 import { writeLock } from './write-lock.ts'
 
 export interface LockRequest extends LocksContext {

@@ -1,7 +1,7 @@
 import { AppError } from '../../base/errors.ts'
 import type { Id } from '../../model/node.ts'
 import { shortId } from '../format/file-keys.ts'
-import { type LocksContext, REFRESH_MS, STALE_MS } from './locks.ts'
+import { type LocksContext, REFRESH_MS, STALE_MS } from './locks-context.ts'
 
 /** How often to look at the clock: timers stand still while a machine sleeps, and then the lock may be old at once. */
 const TICK_MS = 15_000

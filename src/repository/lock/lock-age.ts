@@ -1,6 +1,6 @@
 import type { Id } from '../../model/node.ts'
 import type { LockFile } from '../format/lock-file.ts'
-import type { LocksContext } from './locks.ts'
+import type { LocksContext } from './locks-context.ts'
 import { writeLock } from './write-lock.ts'
 
 /** Clocks that people keep differ by so much. */

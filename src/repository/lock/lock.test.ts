@@ -208,6 +208,7 @@ describe('a lock that somebody may hold stays, whatever the clocks say:', () => 
     await plant({ ...here(), processStart: `${boot} ${namespaces} ${ticks}` })
     advance(31)
     await (await acquire(true)).release()
+    expect(findings).toMatchObject([{ code: 'stale-lock-removed' }])
   })
 })
 

@@ -1,17 +1,11 @@
-import type { Clock } from '../../base/clock.ts'
 import { isAppError } from '../../base/errors.ts'
 import { lifeOf } from '../../base/process-life.ts'
-import type { Finding } from '../../model/finding.ts'
 import type { Id } from '../../model/node.ts'
 import type { RepositoryFiles } from '../files/repository-files.ts'
 import { shortId } from '../format/file-keys.ts'
 import { type LockFile, parseLockFile } from '../format/lock-file.ts'
 import { isOlderThan } from './lock-age.ts'
-import type { StorageClock } from './storage-clock.ts'
-
-/** restic's limits: a lock is written anew every five minutes, and counts for nothing after thirty. */
-export const REFRESH_MS = 5 * 60_000
-export const STALE_MS = 30 * 60_000
+import { type LocksContext, REFRESH_MS, STALE_MS } from './locks-context.ts'
 
 export interface FoundLock {
   readonly id: Id
@@ -19,15 +13,6 @@ export interface FoundLock {
   readonly lock: LockFile | undefined
   /** Its owner is proven gone, or was silent for too long: it protects nothing. */
   readonly stale: boolean
-}
-
-export interface LocksContext {
-  readonly files: RepositoryFiles
-  readonly clock: Clock
-  readonly storageClock: StorageClock
-  /** Since when this process has seen which lock, by `monotonicMs`. */
-  readonly seen: Map<Id, number>
-  readonly onFinding: (finding: Finding) => void
 }
 
 /** Every lock file there is now, our own included. */

@@ -1,5 +1,6 @@
 import type { LockInfo } from '../repository.ts'
-import { type FoundLock, findLocks, type LocksContext } from './locks.ts'
+import { type FoundLock, findLocks } from './locks.ts'
+import type { LocksContext } from './locks-context.ts'
 
 const NONE: ReadonlySet<string> = new Set()
 

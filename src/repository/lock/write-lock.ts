@@ -1,7 +1,7 @@
 import { processStart } from '../../base/process-life.ts'
 import type { Id } from '../../model/node.ts'
 import { formatLockFile } from '../format/lock-file.ts'
-import type { LocksContext } from './locks.ts'
+import type { LocksContext } from './locks-context.ts'
 import { currentHost } from './owner.ts'
 
 /** Stores a lock file of this process with the present time. */
