@@ -1,13 +1,14 @@
-import { chmod, mkdir, mkdtemp, readdir, rm, stat } from 'node:fs/promises'
+import { chmod, mkdtemp, readdir, rm, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { AppError, messageOf } from './errors.ts'
 import { fileSystemNow } from './file-system-time.ts'
+import { makeFolders } from './make-folders.ts'
 import { lifeOfNamed, ownerName } from './process-life.ts'
 
 /** Makes a folder, with those above it, that only its owner can reach. One that is there is left as it is. */
 export async function privateFolder(folder: string): Promise<string> {
   try {
-    const made = await mkdir(folder, { recursive: true, mode: 0o700 })
+    const made = await makeFolders(folder, 0o700)
     // The umask may have taken more than it should; never touch a folder that was there.
     if (made !== undefined) await chmod(folder, 0o700)
     return folder

@@ -43,19 +43,19 @@ describe('verifyRestored', () => {
 })
 
 describe('prepareFolder', () => {
-  it('makes a folder, and makes it anew without touching what others put there', () => {
+  it('makes a folder, and makes it anew without touching what others put there', async () => {
     const demo = join(dir, 'demo')
-    prepareFolder(demo)
+    await prepareFolder(demo)
     writeFileSync(join(demo, 'mine.txt'), 'mine')
     writeFileSync(join(demo, 'shop.db'), 'broken')
-    prepareFolder(demo)
+    await prepareFolder(demo)
     expect(readFileSync(join(demo, 'shop.db')).equals(readFileSync(SAMPLE))).toBe(true)
     expect(existsSync(join(demo, 'mine.txt'))).toBe(true)
   })
 
-  it('refuses a folder that is not the demo’s', () => {
+  it('refuses a folder that is not the demo’s', async () => {
     writeFileSync(join(dir, 'lifeboat.yaml'), 'precious')
-    expect(() => prepareFolder(dir)).toThrow(expect.objectContaining({ code: 'target-exists' }))
+    await expect(prepareFolder(dir)).rejects.toMatchObject({ code: 'target-exists' })
     expect(readFileSync(join(dir, 'lifeboat.yaml'), 'utf8')).toBe('precious')
   })
 })

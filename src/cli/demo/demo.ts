@@ -37,7 +37,7 @@ const ORDERS_BETWEEN = 60
  * and the restore are this program's own commands, started as a person would.
  */
 export async function* runDemo(dir: string, signal: AbortSignal): AsyncGenerator<DemoEvent> {
-  prepareFolder(dir)
+  await prepareFolder(dir)
   const database = join(dir, 'shop.db')
   const scratchDir = mkdtempSync(join(tmpdir(), 'lifeboat-demo-'))
   let shop = Shop.open(database)

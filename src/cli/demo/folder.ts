@@ -1,6 +1,7 @@
-import { copyFileSync, existsSync, lstatSync, mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
+import { copyFileSync, existsSync, lstatSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { AppError, isAppError, messageOf, systemCode } from '../../base/errors.ts'
+import { makeFolders } from '../../base/make-folders.ts'
 import { packageFile } from '../../base/package.ts'
 
 export const SAMPLE = packageFile('examples/chinook/Chinook_Sqlite.sqlite')
@@ -26,10 +27,10 @@ policies:
  * A folder with the sample database and its configuration. Only a folder that is new, empty, or an earlier demo's is
  * used; of the latter, only what the demo itself made is replaced.
  */
-export function prepareFolder(dir: string): void {
+export async function prepareFolder(dir: string): Promise<void> {
   try {
     assertOurs(dir)
-    mkdirSync(dir, { recursive: true, mode: 0o700 })
+    await makeFolders(dir, 0o700)
     for (const name of OWN_FILES) rmSync(join(dir, name), { recursive: true, force: true })
     writeFileSync(join(dir, MARK), 'This folder was made by "lifeboat demo".\n')
     writeFileSync(join(dir, 'lifeboat.yaml'), CONFIG)

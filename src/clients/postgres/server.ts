@@ -1,9 +1,10 @@
-import { chown, mkdir, readFile, rm, stat } from 'node:fs/promises'
+import { chown, readFile, rm, stat } from 'node:fs/promises'
 import { createServer } from 'node:net'
 import { join } from 'node:path'
 import type { Child } from '../../base/child.ts'
 import { systemClock } from '../../base/clock.ts'
 import { AppError, messageOf, throwIfAborted } from '../../base/errors.ts'
+import { makeFolders } from '../../base/make-folders.ts'
 import { openSession } from './session.ts'
 import type { ConnectionSettings } from './settings.ts'
 import { type PostgresTools, runTool, startTool } from './tools.ts'
@@ -86,7 +87,7 @@ export interface NewCluster {
 
 /** Makes an empty cluster. */
 export async function createCluster(cluster: NewCluster): Promise<void> {
-  await mkdir(cluster.dataDir, { recursive: true, mode: 0o700 })
+  await makeFolders(cluster.dataDir, 0o700)
   if (cluster.user) await chown(cluster.dataDir, cluster.user.uid, cluster.user.gid)
   const args = [
     '-D',
@@ -238,7 +239,7 @@ export async function startTemporaryCluster(request: TemporaryClusterRequest): P
   const dataDir = join(dir, 'data')
   const remove = async (): Promise<void> => await rm(dir, { recursive: true, force: true, maxRetries: 3 })
   try {
-    await mkdir(dir, { recursive: true, mode: 0o700 })
+    await makeFolders(dir, 0o700)
     if (user) await chown(dir, user.uid, user.gid)
     await createCluster({ tools, dataDir, user, signal, args: request.initArgs })
     const settings = [...THROW_AWAY_SETTINGS, 'max_connections=40', 'shared_buffers=64MB', ...(request.settings ?? [])]

@@ -1,6 +1,7 @@
-import { appendFile, chmod, mkdir, readFile, stat } from 'node:fs/promises'
+import { appendFile, chmod, readFile, stat } from 'node:fs/promises'
 import { basename, dirname, isAbsolute, join, relative } from 'node:path'
 import { AppError, messageOf, systemCode, throwIfAborted } from '../../base/errors.ts'
+import { makeFolders } from '../../base/make-folders.ts'
 import { createNewFile } from '../../base/new-file.ts'
 import type { Random } from '../../base/random.ts'
 
@@ -67,7 +68,7 @@ async function createPassword(file: string, random: Random): Promise<boolean> {
 
 async function makePrivateFolder(folder: string): Promise<void> {
   try {
-    const made = await mkdir(folder, { recursive: true, mode: 0o700 })
+    const made = await makeFolders(folder, 0o700)
     if (made !== undefined) await chmod(folder, 0o700)
   } catch (error) {
     throw cannotWrite(folder, error)

@@ -1,9 +1,10 @@
-import { link, lstat, mkdir, readdir, readFile, rename, rm } from 'node:fs/promises'
+import { link, lstat, readdir, readFile, rename, rm } from 'node:fs/promises'
 import { hostname } from 'node:os'
 import { join } from 'node:path'
 import { z } from 'zod'
 import type { Clock } from '../../base/clock.ts'
 import { AppError, messageOf, systemCode } from '../../base/errors.ts'
+import { makeFolders } from '../../base/make-folders.ts'
 import { createNewFile, replaceFile } from '../../base/new-file.ts'
 import { lifeOf, type Owner, thisProcess } from '../../base/process-life.ts'
 import { findSilence, giveSign, keepGivingSigns, removeSigns } from '../../base/signs-of-life.ts'
@@ -104,7 +105,7 @@ export class RestoreJournal {
   }
 
   async begin(fresh: NewEntry): Promise<JournalEntry> {
-    await mkdir(this.#folder, { recursive: true, mode: 0o700 }).catch((error: unknown) => {
+    await makeFolders(this.#folder, 0o700).catch((error: unknown) => {
       throw this.#unwritable(error)
     })
     const startedAt = this.#clock.now().toISOString()

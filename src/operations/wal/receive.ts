@@ -1,6 +1,6 @@
-import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { AppError, isAppError, messageOf } from '../../base/errors.ts'
+import { makeFolders } from '../../base/make-folders.ts'
 import type { WalStore } from '../../repository/index.ts'
 import type { SourceContext, SourceLog } from '../../sources/source.ts'
 import { type ShipProgress, WalShipper } from './ship.ts'
@@ -37,7 +37,7 @@ export async function receiveWal(request: WalReceive): Promise<void> {
   const identity = await identify(request)
   if (identity === undefined) return
   const folder = join(request.folder, identity, 'received')
-  await mkdir(folder, { recursive: true, mode: 0o700 })
+  await makeFolders(folder, 0o700)
   const stop = new AbortController()
   const signal = AbortSignal.any([request.signal, stop.signal])
   const shipper = new WalShipper({ ...request, folder, systemIdentifier: identity, signal })

@@ -1,5 +1,6 @@
-import { mkdir, open, readdir, readFile, rename, rm, stat } from 'node:fs/promises'
+import { open, readdir, readFile, rename, rm, stat } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
+import { makeFolders } from '../../base/make-folders.ts'
 import { fileState } from './note-place.ts'
 
 /** How long a note that a file is stored is believed. PostgreSQL asks again at once, or after a minute. */
@@ -92,7 +93,7 @@ export class WalSpool {
   }
 
   async #write(folder: string, name: string, bytes: Uint8Array, isSynced: boolean): Promise<void> {
-    await mkdir(folder, { recursive: true, mode: 0o700 })
+    await makeFolders(folder, 0o700)
     const temporary = join(folder, `.${name}.${process.pid}`)
     const file = await open(temporary, 'w', 0o600)
     try {

@@ -1,5 +1,6 @@
-import { mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
+import { readFile, rename, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { makeFolders } from '../../base/make-folders.ts'
 import type { Random } from '../../base/random.ts'
 import type { BadPlaces } from './bad-places.ts'
 
@@ -60,7 +61,7 @@ export class DamageRecord {
     if (packs.size === 0 && copies.size === 0) return rm(file, { force: true }).catch(() => {})
     const temporary = `${file}.${this.#random.bytes(6).toString('hex')}.tmp`
     try {
-      await mkdir(this.#cacheDir, { recursive: true, mode: 0o700 })
+      await makeFolders(this.#cacheDir, 0o700)
       await writeFile(temporary, JSON.stringify({ packs: [...packs], copies: [...copies] }), { mode: 0o600 })
       await rename(temporary, file)
     } catch {

@@ -1,7 +1,8 @@
 import { hash } from 'node:crypto'
 import { closeSync, fstatSync, openSync, readSync } from 'node:fs'
-import { mkdir, readdir, rename, rm, writeFile } from 'node:fs/promises'
+import { readdir, rename, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { makeFolders } from '../../base/make-folders.ts'
 import type { Random } from '../../base/random.ts'
 import { ENTRY_BYTES } from './entries.ts'
 import { Segment, type SegmentContent } from './segment.ts'
@@ -54,7 +55,7 @@ export class SegmentFolder {
     const name = hash('sha256', [...content.indexIds].sort().join('')).slice(0, 32) + SUFFIX
     const temporary = join(this.#folder, `${name}.${this.#random.bytes(6).toString('hex')}.tmp`)
     try {
-      await mkdir(this.#folder, { recursive: true, mode: 0o700 })
+      await makeFolders(this.#folder, 0o700)
       await writeFile(temporary, formatContent(content), { mode: 0o600, flag: 'wx' })
       await rename(temporary, join(this.#folder, name))
       return name

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto'
-import { mkdir, readdir, readFile, rename, rm, stat, utimes, writeFile } from 'node:fs/promises'
+import { readdir, readFile, rename, rm, stat, utimes, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { makeFolders } from '../../base/make-folders.ts'
 import type { Random } from '../../base/random.ts'
 import type { Cipher } from '../crypto/cipher.ts'
 import { MARK_BYTES, MARK_KEY_BYTES } from './marks.ts'
@@ -58,7 +59,7 @@ export class MarkFolder {
     const path = this.#path(content)
     const temporary = `${path}.${this.#random.bytes(6).toString('hex')}.tmp`
     try {
-      await mkdir(this.#folder, { recursive: true, mode: 0o700 })
+      await makeFolders(this.#folder, 0o700)
       await writeFile(temporary, this.#cipher.seal(format(content, marks)), { mode: 0o600, flag: 'wx' })
       await rename(temporary, path)
       await this.#makeRoom()

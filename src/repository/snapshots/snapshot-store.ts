@@ -1,6 +1,7 @@
-import { mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
+import { readFile, rename, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { AppError, isAppError } from '../../base/errors.ts'
+import { makeFolders } from '../../base/make-folders.ts'
 import type { Random } from '../../base/random.ts'
 import type { Finding } from '../../model/finding.ts'
 import type { Id } from '../../model/node.ts'
@@ -98,7 +99,7 @@ export class SnapshotStore {
     const sealed = cipher.seal(zstd.compress(Buffer.from(JSON.stringify([...files])), COMPRESSION))
     const temporary = join(cacheDir, `${CACHE_FILE}.${random.bytes(6).toString('hex')}.tmp`)
     try {
-      await mkdir(cacheDir, { recursive: true, mode: 0o700 })
+      await makeFolders(cacheDir, 0o700)
       await writeFile(temporary, sealed, { mode: 0o600, flag: 'wx' })
       await rename(temporary, join(cacheDir, CACHE_FILE))
     } catch {

@@ -1,8 +1,9 @@
 import type { Stats } from 'node:fs'
-import { lstat, mkdir, open, readFile, realpath, rename, rm, stat } from 'node:fs/promises'
+import { lstat, open, readFile, realpath, rename, rm, stat } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
 import { setTimeout } from 'node:timers/promises'
 import { AppError, messageOf, systemCode } from '../../base/errors.ts'
+import { makeFolders } from '../../base/make-folders.ts'
 import { keptPathOf, swapIn } from '../kept-path.ts'
 import type { RestoreRequest } from '../source.ts'
 import type { Kept } from '../target.ts'
@@ -47,7 +48,7 @@ export async function locateTarget(
     }
     if (existing) path = await realpath(path)
     else if (await isLink(path)) throw leadsNowhere(path)
-    else if (create) await mkdir(dirname(path), { recursive: true, mode: 0o700 })
+    else if (create) await makeFolders(dirname(path), 0o700)
     if (existing && !existing.isFile()) throw notAFile(path)
     // The longest of the names that a restore needs beside it: SQLite's journal of what is being written.
     await statOrNothing(`${path}${PARTIAL}-journal`)

@@ -225,7 +225,7 @@ export class LocalStorage implements Storage {
   }
 
   /** Creates a folder and its parents, each made durable in its own parent. */
-  async #createFolder(folder: string): Promise<void> {
+  async #createFolder(folder: string, hasParent = false): Promise<void> {
     if (this.#folders.has(folder)) return
     await this.#requireSameRoot()
     try {
@@ -233,9 +233,10 @@ export class LocalStorage implements Storage {
       await syncFolder(dirname(folder))
     } catch (error) {
       const code = systemCode(error)
-      if (code === 'ENOENT' && folder !== dirname(folder)) {
+      // With a parent, as below /proc or through a link to what is not mounted, it is no use to try again.
+      if (code === 'ENOENT' && !hasParent && folder !== dirname(folder)) {
         await this.#createFolder(dirname(folder))
-        return this.#createFolder(folder)
+        return this.#createFolder(folder, true)
       }
       if (code !== 'EEXIST') throw error
     }

@@ -1,6 +1,7 @@
-import { chmod, lstat, mkdir, readdir, realpath, stat } from 'node:fs/promises'
+import { chmod, lstat, readdir, realpath, stat } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { AppError, messageOf, systemCode } from '../../../base/errors.ts'
+import { makeFolders } from '../../../base/make-folders.ts'
 import type { RestoreRequest } from '../../source.ts'
 import { type RawPath, toBuffer, toRaw } from '../raw-path.ts'
 import { NEW_RESTORE_MARKER } from '../restore-marker.ts'
@@ -31,7 +32,7 @@ export async function openTarget(request: RestoreRequest): Promise<TargetFolder>
     const before = found === undefined ? undefined : await readMark(toRaw(target))
     const state = found === undefined ? 'new' : await stateOf(request, before)
     await request.beforeChange?.({ places: [target] })
-    if (found === undefined) await mkdir(toBuffer(toRaw(target)), { recursive: true })
+    if (found === undefined) await makeFolders(toRaw(target), 0o777, toBuffer)
     const raw = await realpath(toBuffer(toRaw(target)), { encoding: 'latin1' })
     const mode = state === 'resumed' ? 0o777 & ~process.umask() : (await stat(toBuffer(raw))).mode & 0o7777
     await makeOurs(raw, state, mode)

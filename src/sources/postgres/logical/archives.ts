@@ -1,7 +1,7 @@
-import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Child } from '../../../base/child.ts'
 import { AppError } from '../../../base/errors.ts'
+import { makeFolders } from '../../../base/make-folders.ts'
 import { type PostgresTools, requireSuccess, startTool, type ToolRequest } from '../../../clients/postgres/index.ts'
 import type { TreeNode } from '../../../model/node.ts'
 import type { SnapshotReader } from '../../source.ts'
@@ -44,7 +44,7 @@ export class Archives {
 
   /** Copies files to a folder, where several processes can read them at once. Their paths there. */
   async spool(paths: readonly string[], dir: string): Promise<string[]> {
-    await mkdir(dir, { recursive: true, mode: 0o700 })
+    await makeFolders(dir, 0o700)
     const files = paths.map((path, i) => ({ node: this.#get(path), path: join(dir, `${i}.dump`), delta: false }))
     await this.snapshot.restoreFiles(files)
     return files.map(file => file.path)

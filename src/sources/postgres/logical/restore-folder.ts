@@ -1,7 +1,8 @@
-import { chmod, lstat, mkdir, open, rename, rm } from 'node:fs/promises'
+import { chmod, lstat, open, rename, rm } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { syncFolder } from '../../../base/durable.ts'
 import { AppError, messageOf, systemCode, throwIfAborted } from '../../../base/errors.ts'
+import { makeFolders } from '../../../base/make-folders.ts'
 import { keptPathOf, swapIn } from '../../kept-path.ts'
 import type { RestoreOutcome, RestoreRequest, SnapshotEntry } from '../../source.ts'
 
@@ -15,9 +16,9 @@ export async function restoreFolder(request: RestoreRequest): Promise<RestoreOut
   const exists = await inspectTarget(target, request.force)
   const staging = `${target}.lifeboat-${snapshot.id.slice(0, 8)}`
   try {
-    await mkdir(staging, { recursive: true, mode: 0o700 })
+    await makeFolders(staging, 0o700)
     const entries = await selectEntries(request)
-    for (const { path } of entries.folders) await mkdir(join(staging, path), { recursive: true, mode: 0o700 })
+    for (const { path } of entries.folders) await makeFolders(join(staging, path), 0o700)
     const files = entries.files.map(({ path, node }) => ({ node, path: join(staging, path), delta: true }))
     const bytes = await snapshot.restoreFiles(files)
     throwIfAborted(signal)
@@ -71,7 +72,7 @@ async function replaceFiles(
   target: string,
   entries: { folders: SnapshotEntry[]; files: SnapshotEntry[] },
 ): Promise<void> {
-  for (const { path } of entries.folders) await mkdir(join(target, path), { recursive: true, mode: 0o700 })
+  for (const { path } of entries.folders) await makeFolders(join(target, path), 0o700)
   for (const { path } of entries.files) await rename(join(staging, path), join(target, path))
   for (const { path } of entries.folders) await syncFolder(join(target, path))
   await syncFolder(target)

@@ -1,5 +1,6 @@
-import { chown, mkdir } from 'node:fs/promises'
+import { chown } from 'node:fs/promises'
 import { dirname } from 'node:path'
+import { makeFolders } from '../../../base/make-folders.ts'
 
 /** Whom a cluster's files belong to. */
 export interface PlaceOwner {
@@ -12,7 +13,7 @@ export interface PlaceOwner {
  * who could not pass otherwise.
  */
 export async function makePlace(path: string, owner: PlaceOwner | undefined): Promise<void> {
-  const first = await mkdir(path, { recursive: true, mode: 0o700 })
+  const first = await makeFolders(path, 0o700)
   if (first === undefined || owner === undefined || process.getuid?.() !== 0) return
   for (let made = path; ; made = dirname(made)) {
     await chown(made, owner.uid, owner.gid)

@@ -1,6 +1,7 @@
-import { mkdir, open, writeFile } from 'node:fs/promises'
+import { open, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { AppError, isAppError, throwIfAborted } from '../../../base/errors.ts'
+import { makeFolders } from '../../../base/make-folders.ts'
 import {
   type BackupPart,
   BaseBackup,
@@ -222,7 +223,7 @@ class NetworkCapture implements Capture {
 
   async #onDisk(member: TarMember): Promise<() => Promise<Content>> {
     const folder = join(this.#parts.start.request.scratchDir, 'global')
-    await mkdir(folder, { recursive: true, mode: 0o700 })
+    await makeFolders(folder, 0o700)
     const file = join(folder, String(this.#held.length))
     await writeFile(
       file,

@@ -1,7 +1,8 @@
-import { chmod, chown, lstat, mkdir, readdir, readlink, rename, rm, symlink } from 'node:fs/promises'
+import { chmod, chown, lstat, readdir, readlink, rename, rm, symlink } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { forEachLimit } from '../../../base/concurrency.ts'
 import { systemCode, throwIfAborted } from '../../../base/errors.ts'
+import { makeFolders } from '../../../base/make-folders.ts'
 import type { TreeNode } from '../../../model/node.ts'
 import type { RestoredBytes, RestoreRequest } from '../../source.ts'
 import { CONTROL_FILE } from './control-file.ts'
@@ -20,7 +21,7 @@ export async function writeCluster(
 ): Promise<RestoredBytes> {
   const places = new Set([...plan.folders, ...plan.files].map(entry => entry.place))
   if (target.existing) await removeOthers([target.path, ...plan.tablespaces.values()], places, plan)
-  await makeFolders(target, plan, request.snapshot.root)
+  await makePlannedFolders(target, plan, request.snapshot.root)
   const control = join(target.path, `${CONTROL_FILE}.lifeboat`)
   const isControl = (file: PlannedEntry): boolean => file.path === CONTROL_FILE
   const files = plan.files.map(file => (isControl(file) ? { ...file, place: control } : file))
@@ -60,7 +61,11 @@ async function removeOthers(roots: readonly string[], places: ReadonlySet<string
   for (const root of roots) await sweep(root)
 }
 
-async function makeFolders(target: RestoreTarget, plan: RestorePlan, owner: TreeNode | undefined): Promise<void> {
+async function makePlannedFolders(
+  target: RestoreTarget,
+  plan: RestorePlan,
+  owner: TreeNode | undefined,
+): Promise<void> {
   await chmod(target.path, 0o700)
   for (const place of plan.tablespaces.values()) await makeOwned(place, owner)
   for (const folder of plan.folders) {
@@ -68,7 +73,7 @@ async function makeFolders(target: RestoreTarget, plan: RestorePlan, owner: Tree
     const found = await lstat(folder.place).catch(() => undefined)
     const isWalLink = folder.path === 'pg_wal' && found?.isSymbolicLink() === true
     if (found && !found.isDirectory() && !isWalLink) await rm(folder.place, { force: true })
-    await mkdir(folder.place, { recursive: true, mode: 0o700 })
+    await makeFolders(folder.place, 0o700)
   }
   for (const [oid, place] of plan.tablespaces) {
     const link = join(target.path, 'pg_tblspc', oid)
@@ -80,7 +85,7 @@ async function makeFolders(target: RestoreTarget, plan: RestorePlan, owner: Tree
 
 /** Folders on the way to a tablespace must let the server's user pass, too. */
 async function makeOwned(place: string, owner: TreeNode | undefined): Promise<void> {
-  const first = await mkdir(place, { recursive: true, mode: 0o700 })
+  const first = await makeFolders(place, 0o700)
   if (first === undefined || owner === undefined || process.getuid?.() !== 0) return
   for (let made = place; made.length >= first.length; made = dirname(made)) await chown(made, owner.uid, owner.gid)
 }
