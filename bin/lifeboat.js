@@ -46,6 +46,15 @@ function hideExpectedWarnings() {
   }
 }
 
+/** Undefined for a user id without an entry and without HOME, as in many containers: only the start is slower then. */
+function cacheAtHome() {
+  try {
+    return join(homedir(), '.cache')
+  } catch {
+    return undefined
+  }
+}
+
 async function run() {
   if (process.env.LIFEBOAT_LAUNCHED !== undefined) {
     delete process.env.LIFEBOAT_LAUNCHED
@@ -54,8 +63,8 @@ async function run() {
   }
   hideExpectedWarnings()
   // A folder of our own: whoever can write to the cache decides what we run, so not the shared one under /tmp.
-  const cacheHome = process.env.XDG_CACHE_HOME || join(homedir(), '.cache')
-  nodeModule.enableCompileCache?.(join(cacheHome, 'lifeboat', 'compiled'))
+  const cacheHome = process.env.XDG_CACHE_HOME || cacheAtHome()
+  if (cacheHome !== undefined) nodeModule.enableCompileCache?.(join(cacheHome, 'lifeboat', 'compiled'))
   const source = join(root, 'src', 'main.ts')
   const main = existsSync(source) ? source : join(root, 'dist', 'main.js')
   if (!existsSync(main)) return fail('this copy of Lifeboat is not built', 'Run "npm run build", then try again.')

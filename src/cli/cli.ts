@@ -1,12 +1,13 @@
 import { writeSync } from 'node:fs'
 import type { App, AppOptions } from '../app.ts'
 import { systemClock } from '../base/clock.ts'
+import { AppError } from '../base/errors.ts'
 import { createLogger, type Logger, type LogLevel } from '../base/logger.ts'
 import { ownVersion } from '../base/package.ts'
 import type { Finding } from '../model/finding.ts'
 import type { Call, Command, Output } from './command.ts'
 import { describeFailure } from './failures.ts'
-import { watchInterrupts } from './interrupts.ts'
+import { type Interrupts, watchInterrupts } from './interrupts.ts'
 import { keepNurserySize } from './nursery.ts'
 import { parseCommandLine } from './parser.ts'
 import { formatJson } from './printers/json.ts'
@@ -21,12 +22,16 @@ type Environment = Readonly<Record<string, string | undefined>>
 /** Runs one command line (without node and script) on the process's own streams; gives the exit code. */
 export async function runCli(argv: readonly string[], environment: Environment): Promise<number> {
   watchStreams()
-  const interrupts = watchInterrupts(() => systemClock.monotonicMs())
+  const interrupts = watchInterrupts(() => systemClock.monotonicMs(), environment)
   let terminal = new Terminal(process, colorOf(argv), environment)
   const json = wantsJson(argv)
   process.on('uncaughtException', error => {
-    const failure = describeFailure(error, interrupts.signal.aborted, terminal.err)
-    writeSync(json ? 1 : 2, json ? formatJson(failure.json) : failure.text)
+    const failure = describeFailure(error, interrupts, terminal.err)
+    try {
+      writeSync(json ? 1 : 2, json ? formatJson(failure.json) : failure.text)
+    } catch {
+      // Nobody can be told; the exit code still says it.
+    }
     // oxlint-disable-next-line no-process-exit -- nothing can be trusted to end by itself any more
     process.exit(failure.exitCode)
   })
@@ -38,21 +43,28 @@ export async function runCli(argv: readonly string[], environment: Environment):
       return 0
     }
     terminal = new Terminal(process, (parsed.values.text('color') as ColorChoice | undefined) ?? 'auto', environment)
-    return await runCommand(parsed.command, parsed.values, { terminal, environment, signal: interrupts.signal })
+    return await runCommand(parsed.command, parsed.values, { terminal, environment, interrupts })
   } catch (error) {
-    const failure = describeFailure(error, interrupts.signal.aborted, terminal.err)
-    if (json) await terminal.print(formatJson(failure.json))
-    else terminal.stderr.write(failure.text)
+    const failure = describeFailure(error, interrupts, terminal.err)
+    if (!json || !(await printed(terminal, formatJson(failure.json)))) terminal.stderr.write(failure.text)
     return failure.exitCode
   } finally {
     interrupts.stop()
   }
 }
 
+/** False where stdout takes nothing: a full disk behind it is often what failed. */
+async function printed(terminal: Terminal, text: string): Promise<boolean> {
+  return await terminal.print(text).then(
+    () => true,
+    () => false,
+  )
+}
+
 interface Surroundings {
   readonly terminal: Terminal
   readonly environment: Environment
-  readonly signal: AbortSignal
+  readonly interrupts: Interrupts
 }
 
 async function runCommand(command: Command, values: Values, surroundings: Surroundings): Promise<number> {
@@ -69,8 +81,7 @@ async function runCommand(command: Command, values: Values, surroundings: Surrou
     call.progress.clear()
     for (const app of opened) await app.close()
     // Whatever still hangs on (a worker, a socket) must not keep a finished command alive.
-    // oxlint-disable-next-line no-process-exit -- the exit code is set by then
-    setTimeout(() => process.exit(), LINGER_MS).unref()
+    setTimeout(() => leave(surroundings.interrupts), LINGER_MS).unref()
   }
   // Last of all: what fails before is an error's document, and there is only one document.
   if (call.json) await call.terminal.print(formatJson(output.json))
@@ -79,6 +90,12 @@ async function runCommand(command: Command, values: Values, surroundings: Surrou
 
 const LINGER_MS = 3000
 
+function leave(interrupts: Interrupts): void {
+  if (interrupts.signal.aborted) interrupts.end()
+  // oxlint-disable-next-line no-process-exit -- the exit code is set by then
+  else process.exit()
+}
+
 interface Opening {
   /** Bring to an end what killed restores left. */
   readonly settles: boolean
@@ -86,7 +103,8 @@ interface Opening {
 }
 
 function makeCall(values: Values, surroundings: Surroundings, { settles, onOpen }: Opening): Call {
-  const { terminal, environment, signal } = surroundings
+  const { terminal, environment } = surroundings
+  const { signal } = surroundings.interrupts
   const progress = new Progress(terminal, systemClock, progressStyle(values, terminal))
   const logger = makeLogger(values, terminal, progress)
   const onFinding = (finding: Finding): void => {
@@ -108,6 +126,7 @@ function makeCall(values: Values, surroundings: Surroundings, { settles, onOpen 
       const { openApp } = await import('../app.ts')
       const app = await openApp({
         configFile: values.text('config'),
+        trustConfig: trustsConfig(values),
         environment,
         logger,
         signal,
@@ -124,6 +143,14 @@ function makeCall(values: Values, surroundings: Surroundings, { settles, onOpen 
       return app
     },
   }
+}
+
+function trustsConfig(values: Values): boolean {
+  if (!values.flag('trustConfig')) return false
+  if (values.text('config') !== undefined) return true
+  throw new AppError('usage', '--trust-config needs --config', {
+    hint: 'Name the configuration that you trust: lifeboat --config FILE --trust-config ...',
+  })
 }
 
 async function printText({ text, problems }: Output, call: Call): Promise<void> {

@@ -4,11 +4,13 @@ import { AppError } from '../base/errors.ts'
 import { describeFailure } from './failures.ts'
 import { errorOutput } from './json-outputs.ts'
 
+const calm = { signal: new AbortController().signal, exitCode: undefined }
+const stopped = { signal: AbortSignal.abort(), exitCode: 143 }
 const plain = (_style: unknown, text: string): string => text
 
 test('every error of ours becomes its exit code, its message and its hint, without a stack', () => {
   for (const code of Object.keys(ERROR_CODES) as Array<keyof typeof ERROR_CODES>) {
-    const failure = describeFailure(new AppError(code, 'cannot do it', { hint: 'Do that.' }), false, plain)
+    const failure = describeFailure(new AppError(code, 'cannot do it', { hint: 'Do that.' }), calm, plain)
     expect(failure.exitCode).toBe(ERROR_CODES[code].exit)
     expect(failure.text).toBe('error: cannot do it\nDo that.\n')
     expect(() => errorOutput.parse(failure.json)).not.toThrow()
@@ -17,23 +19,23 @@ test('every error of ours becomes its exit code, its message and its hint, witho
 
 test('a fault of the environment is told without a stack', () => {
   const full = Object.assign(new Error('ENOSPC: no space left on device, write'), { code: 'ENOSPC' })
-  expect(describeFailure(full, false, plain)).toMatchObject({
+  expect(describeFailure(full, calm, plain)).toMatchObject({
     exitCode: 1,
     text: expect.stringContaining('Free some space'),
   })
   const denied = Object.assign(new Error("EACCES: permission denied, open '/x'"), { code: 'EACCES' })
-  expect(describeFailure(denied, false, plain).text).not.toContain('    at ')
+  expect(describeFailure(denied, calm, plain).text).not.toContain('    at ')
 })
 
-test('what follows from Ctrl-C is an interruption', () => {
-  expect(describeFailure(new Error('The operation was aborted'), true, plain)).toMatchObject({
-    exitCode: 130,
+test('what follows from a signal is an interruption, with the code that a shell gives it', () => {
+  expect(describeFailure(new Error('The operation was aborted'), stopped, plain)).toMatchObject({
+    exitCode: 143,
     json: { error: { code: 'interrupted' } },
   })
 })
 
 test('anything else is a bug: stack, and a plea to report it', () => {
-  const failure = describeFailure(new TypeError('x is not a function'), false, plain)
+  const failure = describeFailure(new TypeError('x is not a function'), calm, plain)
   expect(failure.exitCode).toBe(1)
   expect(failure.text).toMatch(/a bug in Lifeboat\nTypeError: x is not a function\n {4}at [^]*report/)
   expect(() => errorOutput.parse(failure.json)).not.toThrow()

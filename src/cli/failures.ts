@@ -1,4 +1,5 @@
 import { AppError, messageOf, systemCode } from '../base/errors.ts'
+import type { Interrupts } from './interrupts.ts'
 import { errorToJson } from './printers/json.ts'
 import { formatError } from './printers/text.ts'
 import type { Paint } from './terminal.ts'
@@ -10,9 +11,18 @@ export interface Failure {
   readonly json: unknown
 }
 
-export function describeFailure(error: unknown, interrupted: boolean, paint: Paint): Failure {
-  const known = toAppError(error, interrupted)
-  if (known) return { exitCode: known.exitCode, text: formatError(known, paint), json: errorToJson(known) }
+export function describeFailure(
+  error: unknown,
+  { signal, exitCode }: Pick<Interrupts, 'signal' | 'exitCode'>,
+  paint: Paint,
+): Failure {
+  const known = toAppError(error, signal.aborted)
+  if (known)
+    return {
+      exitCode: (known.code === 'interrupted' ? exitCode : undefined) ?? known.exitCode,
+      text: formatError(known, paint),
+      json: errorToJson(known),
+    }
   const stack = error instanceof Error ? (error.stack ?? error.message) : String(error)
   return {
     exitCode: 1,

@@ -38,6 +38,7 @@ async function withRequest<T>(call: Call, work: (request: DoctorRequest) => Prom
 async function makeRequest(call: Call, scratchDir: string): Promise<DoctorRequest> {
   const { ownVersion } = await import('../../base/package.ts')
   const { listPostgresPrograms } = await import('../../app.ts')
+  const named = call.values.text('config') !== undefined
   const app = await call.openApp({ onFinding: () => {} }).catch(asConfigError)
   return {
     versions: {
@@ -47,7 +48,7 @@ async function makeRequest(call: Call, scratchDir: string): Promise<DoctorReques
       system: `${process.platform} ${process.arch}`,
     },
     ...(app instanceof AppError
-      ? { config: { error: app }, privatePlaces: [], repositories: [], sources: [], hooks: [] }
+      ? { config: { error: app, named }, privatePlaces: [], repositories: [], sources: [], hooks: [] }
       : await fromApp(app, call)),
     scratchDir,
     searchPath: call.environment.PATH ?? '',
@@ -87,7 +88,9 @@ async function fromApp(
     hooks: [...config.sources].flatMap(([source, { restore }]) =>
       (['before', 'after'] as const).flatMap(name => {
         const hook = restore?.[name]
-        return hook !== undefined && 'command' in hook ? [{ source, name, program: hook.command[0] ?? '' }] : []
+        if (hook === undefined || !('command' in hook)) return []
+        const [program = ''] = hook.command
+        return [{ source, name, program: program.includes('/') ? resolve(config.baseDir, program) : program }]
       }),
     ),
   }

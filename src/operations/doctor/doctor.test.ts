@@ -62,7 +62,7 @@ test('secrets that others can read are a warning, with the command that helps', 
 test('a broken configuration, an unreachable repository and an unfit source make it ill', async () => {
   const wrong = new AppError('wrong-password', 'wrong password for /backups', { hint: 'Check it.' })
   const { healthy, checks, statuses } = await examine({
-    config: { error: new AppError('config-invalid', 'lifeboat.yaml:3:1: x') },
+    config: { error: new AppError('config-invalid', 'lifeboat.yaml:3:1: x'), named: false },
     repositories: [{ name: 'main', open: () => Promise.reject(wrong), freeBytes: async () => 1 }],
     sources: [
       {

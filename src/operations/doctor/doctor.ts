@@ -13,7 +13,7 @@ import { checkPostgres, findTools, isRunnable, type PostgresPrograms } from './t
 export interface DoctorRequest {
   readonly versions: Readonly<Record<string, string>>
   /** The configuration, or why there is none. */
-  readonly config: { readonly file: string } | { readonly error: AppError }
+  readonly config: { readonly file: string } | { readonly error: AppError; readonly named: boolean }
   /** Files and folders that only their owner may reach, by what they are. */
   readonly privatePlaces: ReadonlyArray<{ readonly what: string; readonly path: string }>
   readonly repositories: readonly DoctorRepository[]
@@ -39,7 +39,7 @@ export interface DoctorRepository {
 export interface DoctorHook {
   readonly source: string
   readonly name: 'before' | 'after'
-  /** A name to look for on the PATH, or a path from where Lifeboat was started. */
+  /** A name to look for on the PATH, or an absolute path. */
   readonly program: string
 }
 
@@ -76,8 +76,9 @@ export async function doctor(request: DoctorRequest): Promise<DoctorResult> {
 function checkConfig({ config }: DoctorRequest): DoctorCheck {
   const common = { area: 'configuration', name: 'lifeboat.yaml' } as const
   if ('file' in config) return { ...common, status: 'ok', message: config.file }
-  // A machine that only restores, or a first look, has none.
-  return { ...common, ...failure(config.error), status: config.error.code === 'config-not-found' ? 'info' : 'error' }
+  // A machine that only restores, or a first look, has none; one that was named has to be there.
+  const isNone = config.error.code === 'config-not-found' && !config.named
+  return { ...common, ...failure(config.error), status: isNone ? 'info' : 'error' }
 }
 
 async function checkPrivate(place: { readonly what: string; readonly path: string }): Promise<DoctorCheck[]> {
@@ -152,14 +153,14 @@ async function checkSource(source: DoctorRequest['sources'][number]): Promise<Do
 /** Found out in the middle of a restore, it would cost the person that restore. */
 async function checkHook({ source, name, program }: DoctorHook, searchPath: string): Promise<DoctorCheck[]> {
   if (await isRunnable(program, searchPath)) return []
-  const where = program.includes('/') ? resolve(program) : `${program} on the PATH`
+  const where = program.includes('/') ? program : `${program} on the PATH`
   return [
     {
       area: 'hook',
       name: source,
       status: 'error',
       message: `its hook "${name}" cannot run: there is no program ${where}`,
-      hint: `Correct "restore: { ${name}: ... }" of the source, or make the file executable. An absolute path works from everywhere.`,
+      hint: `Correct "restore: { ${name}: ... }" of the source, or make the file executable. A relative path starts at the folder of lifeboat.yaml.`,
     },
   ]
 }
