@@ -10,6 +10,7 @@ import { makeScratchFolder, privateFolder } from './base/private-folder.ts'
 import { type Random, systemRandom } from './base/random.ts'
 import type { Secret } from './base/secret.ts'
 import { suggest } from './base/suggest.ts'
+import type { CommandPlace } from './base/user-command.ts'
 import type { Catalog } from './catalog/catalog.ts'
 import { CATALOGS } from './catalog/registry.ts'
 import { UnfailingCatalog } from './catalog/unfailing.ts'
@@ -24,7 +25,7 @@ import type { Mask } from './model/masking/rules.ts'
 import type { MergeRules } from './model/merge-rules.ts'
 import type { Repository, RepositoryOptions } from './repository/index.ts'
 import { findSourceDefinition, SOURCES } from './sources/registry.ts'
-import type { Source, SourceContext, SourceDefinition } from './sources/source.ts'
+import type { Source, SourceContext, SourceDefinition, SourcePlace } from './sources/source.ts'
 import { findStorage } from './storage/registry.ts'
 import type { Storage } from './storage/storage.ts'
 
@@ -33,6 +34,8 @@ type Environment = Readonly<Record<string, string | undefined>>
 export interface AppOptions {
   /** Default: `lifeboat.yaml` in `folder` or the nearest folder above it. */
   readonly configFile?: string | undefined
+  /** Believe the configuration, and the files that it names, whoever could have written them. */
+  readonly trustConfig?: boolean | undefined
   /** Default: the working directory. */
   readonly folder?: string | undefined
   readonly environment?: Environment | undefined
@@ -56,13 +59,15 @@ export async function openApp(options: AppOptions = {}): Promise<App> {
       context: { folder },
     })
   }
-  const environment = options.environment ?? process.env
-  return new App(await loadConfig(file, { environment, kinds: SOURCES }), options)
+  const { environment = process.env, trustConfig, signal } = options
+  const loading = { environment, kinds: SOURCES, trustsAnybody: trustConfig, signal }
+  return new App(await loadConfig(file, loading), options)
 }
 
-/** A password that is not yet the repository's. One trailing line break of a file is not part of it. */
+/** A password that is not yet the repository's, from a file or variable that the command line names. */
 export async function loadNewPassword(reference: SecretReference, environment: Environment): Promise<Secret> {
-  const context = { subject: 'the new password', baseDir: process.cwd(), environment }
+  const trust = { anybody: true, config: '' }
+  const context = { subject: 'the new password', baseDir: process.cwd(), environment, trust }
   return (await loadSecret(reference, context)).secret
 }
 
@@ -137,6 +142,7 @@ export class App {
       subject: `repository ${name}`,
       baseDir: this.config.baseDir,
       environment: this.#environment,
+      trust: this.config.trust,
       signal: this.signal,
     })
   }
@@ -176,7 +182,7 @@ export class App {
     return once(this.#sources, name, async () => {
       const { kind, options } = named(this.config.sources, name, 'source', this.config.file)
       const make = await sourceDefinition(kind).load()
-      return this.#closeLater(make(name, options, { baseDir: this.config.baseDir }))
+      return this.#closeLater(make(name, options, this.#sourcePlace()))
     })
   }
 
@@ -186,14 +192,14 @@ export class App {
     const make = await definition.load()
     const own = this.config.sources.get(name)
     const options = definition.optionsAt(place, own?.kind === kind ? own.options : undefined)
-    return this.#closeLater(make(name, options, { baseDir: this.config.baseDir }))
+    return this.#closeLater(make(name, options, this.#sourcePlace()))
   }
 
   /** Is what is at `place` the data of this configured source? False for a name that is in no configuration. */
   async isOwnPlace(name: string, place: string): Promise<boolean> {
     const own = this.config.sources.get(name)
     if (own === undefined) return false
-    return await sourceDefinition(own.kind).isOwnPlace(place, own.options, { baseDir: this.config.baseDir })
+    return await sourceDefinition(own.kind).isOwnPlace(place, own.options, this.#sourcePlace())
   }
 
   /** By which rules snapshots of a source are merged into what is there. */
@@ -204,7 +210,17 @@ export class App {
   /** A mask file; `file` is relative to the folder of the configuration. `config-invalid`, ... */
   async loadMask(file: string): Promise<Mask> {
     const { loadMask } = await import('./config/mask.ts')
-    return await loadMask(resolve(this.config.baseDir, file), this.#environment)
+    const { trust } = this.config
+    return await loadMask(resolve(this.config.baseDir, file), { environment: this.#environment, trust })
+  }
+
+  /** Where hooks and commands of assertions run, and what they see. */
+  commandPlace(): CommandPlace {
+    return { cwd: this.config.baseDir, environment: this.#environment, trust: this.config.trust }
+  }
+
+  #sourcePlace(): SourcePlace {
+    return { baseDir: this.config.baseDir, trust: this.config.trust }
   }
 
   async sourceContext(): Promise<SourceContext> {

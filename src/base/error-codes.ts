@@ -17,6 +17,7 @@ export const ERROR_CODES = {
   usage: traits(2, 400),
   'config-not-found': traits(2, 404),
   'config-invalid': traits(2, 422),
+  'config-untrusted': traits(2, 403),
   'config-exists': traits(2, 409),
   'not-found': traits(1, 404),
   unsupported: traits(2, 422),

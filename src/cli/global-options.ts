@@ -4,6 +4,10 @@ import type { OptionSpec } from './command.ts'
 export const GLOBAL_OPTIONS: readonly OptionSpec[] = [
   { flags: '--config <file>', summary: 'the configuration (default: lifeboat.yaml here or above)', complete: 'files' },
   {
+    flags: '--trust-config',
+    summary: 'with --config: believe it and the files that it names, whoever could have written them',
+  },
+  {
     flags: '--repo <name>',
     summary: 'the repository to use, by its name in the configuration',
     complete: 'repositories',

@@ -72,7 +72,7 @@ async function prove(call: Call, app: App, subject: Subject): Promise<VerifyResu
     source,
     level,
     assertions: app.config.sources.get(source.name)?.assertions ?? [],
-    environment: call.environment,
+    commandPlace: app.commandPlace(),
     onProgress: show,
   })
   call.progress.clear()

@@ -3,6 +3,7 @@ import { z } from 'zod'
 import { parseDuration } from '../base/durations.ts'
 import { parseSize } from '../base/sizes.ts'
 import type { Assertion } from '../model/assertion.ts'
+import { commandSettings } from './command-settings.ts'
 
 const DEFAULT_TIMEOUT = '1m'
 
@@ -41,10 +42,10 @@ const sql = z
 
 const command = z
   .strictObject({
-    command: z
-      .array(text, 'a program and its arguments, as a list')
-      .min(1, 'a program and its arguments, as a list')
-      .describe('A program, run without a shell; exit code 0 passes.'),
+    ...commandSettings,
+    command: commandSettings.command.describe(
+      'A program, run without a shell in the folder of this file; exit code 0 passes.',
+    ),
     ...timed,
   })
   .describe('Runs a program, with LIFEBOAT_RESTORED_PATH or LIFEBOAT_RESTORED_URL in its environment.')

@@ -1,6 +1,8 @@
-import { access, readFile } from 'node:fs/promises'
+import { lstat } from 'node:fs/promises'
 import { basename, dirname, join, resolve } from 'node:path'
-import { AppError, messageOf, systemCode } from '../base/errors.ts'
+import { readBelieved, type Trust } from '../base/believed-file.ts'
+import { AppError, isAppError, messageOf, systemCode } from '../base/errors.ts'
+import { isHandedOver } from '../base/ownership.ts'
 import { suggest } from '../base/suggest.ts'
 import type { Finding } from '../model/finding.ts'
 import { type ConfigDocument, type Problem, readDocument } from './document.ts'
@@ -35,12 +37,17 @@ export interface Config {
   readonly policies: ReadonlyMap<string, PolicySettings>
   /** What is valid but unwise: a password in clear. */
   readonly findings: readonly Finding[]
+  /** For the files that it names. */
+  readonly trust: Trust
 }
 
 export interface ConfigOptions {
   readonly environment: Readonly<Record<string, string | undefined>>
   /** The kinds of sources there are. */
   readonly kinds: readonly SourceKind[]
+  /** Believe the file, and the files that it names, whoever could have written them. */
+  readonly trustsAnybody?: boolean | undefined
+  readonly signal?: AbortSignal | undefined
 }
 
 /** `lifeboat.yaml` in this folder or the nearest one above; undefined when there is none. */
@@ -52,10 +59,13 @@ export async function findConfigFile(folder: string): Promise<string | undefined
   }
 }
 
-/** Reads and checks a configuration. `config-not-found`; `config-invalid` lists every problem with its line. */
+/**
+ * Reads and checks a configuration. `config-not-found`; `config-untrusted` when others could have written it;
+ * `config-invalid` lists every problem with its line.
+ */
 export async function loadConfig(file: string, options: ConfigOptions): Promise<Config> {
   const absolute = resolve(file)
-  return parseConfig(await readText(absolute), absolute, options)
+  return parseConfig(await readText(absolute, options), absolute, options)
 }
 
 /** The same for text at hand. `file` gives the names in errors and the folder that paths are relative to. */
@@ -64,7 +74,8 @@ export function parseConfig(text: string, file: string, options: ConfigOptions):
   if (document.problems.length > 0) throw invalid(file, document.problems)
   const parsed = configSchema(options.kinds).safeParse(document.value ?? {})
   if (!parsed.success) throw invalid(file, problemsOf(parsed.error.issues, document, configJsonSchema(options.kinds)))
-  const baseDir = dirname(file)
+  // What came through a descriptor lies in no folder of its own.
+  const baseDir = isHandedOver(file) ? process.cwd() : dirname(file)
   const config: Config = {
     file,
     baseDir,
@@ -73,16 +84,25 @@ export function parseConfig(text: string, file: string, options: ConfigOptions):
     sources: new Map(Object.entries(parsed.data.sources).map(([name, source]) => [name, sourceSettings(source)])),
     policies: new Map(Object.entries(parsed.data.policies ?? {})),
     findings: passwordFindings(parsed.data.repositories, document, file),
+    trust: trustOf(file, options),
   }
   const dangling = danglingNames(config, document)
   if (dangling.length > 0) throw invalid(file, dangling)
   return config
 }
 
-async function readText(file: string): Promise<string> {
+function trustOf(file: string, { trustsAnybody }: ConfigOptions): Trust {
+  return { anybody: trustsAnybody === true, config: file }
+}
+
+const LIMIT_BYTES = 4 * 1024 * 1024
+
+async function readText(file: string, options: ConfigOptions): Promise<string> {
+  const believing = { what: 'the configuration', trust: trustOf(file, options), limitBytes: LIMIT_BYTES }
   try {
-    return await readFile(file, 'utf8')
+    return (await readBelieved(file, { ...believing, signal: options.signal })).bytes.toString('utf8')
   } catch (error) {
+    if (isAppError(error)) throw error
     if (systemCode(error) === 'ENOENT') {
       throw new AppError('config-not-found', `no configuration at ${file}`, {
         hint: 'Run "lifeboat init" to make one, or name one with --config FILE.',
@@ -155,9 +175,10 @@ function invalid(file: string, problems: readonly Problem[]): AppError {
   })
 }
 
+/** A name that is taken counts, whatever it means: a link into nowhere is to be said, not passed over. */
 async function exists(file: string): Promise<boolean> {
   try {
-    await access(file)
+    await lstat(file)
     return true
   } catch {
     return false

@@ -2,6 +2,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { TRUST_OURS } from '../base/believed-file.ts'
 import { AppError } from '../base/errors.ts'
 import type { Mask } from '../model/masking/rules.ts'
 import { loadMask } from './mask.ts'
@@ -14,7 +15,7 @@ afterEach(() => rmSync(dir, { recursive: true, force: true }))
 
 async function load(text: string, environment = {}): Promise<Mask> {
   writeFileSync(join(dir, 'mask.yaml'), text)
-  return await loadMask(join(dir, 'mask.yaml'), environment)
+  return await loadMask(join(dir, 'mask.yaml'), { environment, trust: TRUST_OURS })
 }
 
 async function failure(text: string): Promise<AppError> {
@@ -82,7 +83,9 @@ tables:
     expect((await failure('seed: ${NOT_SET}\ntables: {}\n')).message).toContain(
       'environment variable NOT_SET is not set',
     )
-    const missing = await loadMask(join(dir, 'none.yaml'), {}).catch((reason: unknown) => reason)
+    const missing = await loadMask(join(dir, 'none.yaml'), { environment: {}, trust: TRUST_OURS }).catch(
+      (reason: unknown) => reason,
+    )
     expect(missing).toMatchObject({ code: 'config-not-found' })
   })
 })

@@ -1,9 +1,10 @@
-import { readFile } from 'node:fs/promises'
 import { basename, dirname, resolve } from 'node:path'
 import { z } from 'zod'
-import { AppError, messageOf, systemCode } from '../base/errors.ts'
+import { readBelieved, type Trust } from '../base/believed-file.ts'
+import { AppError, isAppError, messageOf, systemCode } from '../base/errors.ts'
 import { systemRandom } from '../base/random.ts'
 import { Secret } from '../base/secret.ts'
+import { readSecretFile } from '../base/secret-file.ts'
 import { DERIVED_KINDS, type Mask, type MaskRule } from '../model/masking/rules.ts'
 import { type ConfigDocument, type Problem, readDocument } from './document.ts'
 import { problemsOf } from './problems.ts'
@@ -76,20 +77,26 @@ export function maskJsonSchema(): Record<string, unknown> {
   return z.toJSONSchema(maskSchema, { io: 'input' })
 }
 
+export interface MaskContext {
+  readonly environment: Readonly<Record<string, string | undefined>>
+  /** A mask decides what leaves masked. */
+  readonly trust: Trust
+}
+
 /**
  * Reads a mask file. Throws `config-not-found`, or `config-invalid` with every problem and its line. Whether its tables
  * and columns exist is found out by the adapter that masks.
  */
-export async function loadMask(file: string, environment: Readonly<Record<string, string | undefined>>): Promise<Mask> {
+export async function loadMask(file: string, { environment, trust }: MaskContext): Promise<Mask> {
   const absolute = resolve(file)
-  const document = readDocument(await readText(absolute), environment)
+  const document = readDocument(await readText(absolute, trust), environment)
   if (document.problems.length > 0) throw invalid(absolute, document.problems)
   const parsed = maskSchema.safeParse(document.value ?? {})
   if (!parsed.success) throw invalid(absolute, problemsOf(parsed.error.issues, document, maskJsonSchema()))
   const { staging } = parsed.data
   return {
     file: absolute,
-    seed: await seedOf(parsed.data, absolute),
+    seed: await seedOf(parsed.data, absolute, trust),
     tables: rulesOf(parsed.data, document, basename(absolute)),
     ...(staging === undefined ? {} : { staging: resolve(dirname(absolute), staging) }),
   }
@@ -117,31 +124,34 @@ function ruleOf(written: Rule): MaskRule {
 
 const RANDOM_SEED_BYTES = 32
 
-async function seedOf(settings: Settings, file: string): Promise<Secret> {
+async function seedOf(settings: Settings, file: string, trust: Trust): Promise<Secret> {
   if (settings.seed !== undefined) return new Secret(settings.seed)
   if (settings.seedFile === undefined) return new Secret(systemRandom.bytes(RANDOM_SEED_BYTES).toString('hex'))
-  return await seedFromFile(resolve(dirname(file), settings.seedFile), file)
+  return await seedFromFile(resolve(dirname(file), settings.seedFile), file, trust)
 }
 
-/** One trailing line break is not part of it. */
-async function seedFromFile(seedFile: string, file: string): Promise<Secret> {
-  const text = await readFile(seedFile, 'utf8').catch((error: unknown) => {
+async function seedFromFile(seedFile: string, file: string, trust: Trust): Promise<Secret> {
+  const { secret } = await readSecretFile(seedFile, { what: 'the seed file', trust }).catch((error: unknown) => {
+    if (isAppError(error)) throw error
     throw new AppError('config-invalid', `cannot read the seed file ${seedFile}: ${messageOf(error)}`, {
       hint: `Make it (openssl rand -hex 32 > ${seedFile}), or correct seedFile in ${file}.`,
       cause: error,
     })
   })
-  const seed = text.replace(/\r?\n$/, '')
-  if (seed !== '') return new Secret(seed)
+  if (secret.reveal() !== '') return secret
   throw new AppError('config-invalid', `the seed file ${seedFile} is empty`, {
     hint: `Fill it: openssl rand -hex 32 > ${seedFile}`,
   })
 }
 
-async function readText(file: string): Promise<string> {
+const LIMIT_BYTES = 4 * 1024 * 1024
+
+async function readText(file: string, trust: Trust): Promise<string> {
   try {
-    return await readFile(file, 'utf8')
+    const { bytes } = await readBelieved(file, { what: 'the mask file', trust, limitBytes: LIMIT_BYTES })
+    return bytes.toString('utf8')
   } catch (error) {
+    if (isAppError(error)) throw error
     const missing = systemCode(error) === 'ENOENT'
     throw new AppError(
       missing ? 'config-not-found' : 'config-invalid',

@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { parseDuration } from '../base/durations.ts'
+import { commandSettings } from './command-settings.ts'
 import { mergeSettings } from './merge-settings.ts'
 
 const text = z.string().min(1, 'a text that is not empty')
@@ -11,7 +12,8 @@ const timeout = z
   .describe('How long it may take; default `1m`.')
 
 const commandHook = z.strictObject({
-  command: z.array(text).min(1, 'a program and its arguments, as a list').describe('A program, run without a shell.'),
+  ...commandSettings,
+  command: commandSettings.command.describe('A program, run without a shell in the folder of this file.'),
   timeout,
 })
 

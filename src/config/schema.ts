@@ -4,6 +4,7 @@ import { BACKUP_TYPES } from '../model/manifest.ts'
 import { PROOF_LEVELS } from '../model/recovery-point.ts'
 import { parseRetentionDuration, type RetentionDuration } from '../model/retention-time.ts'
 import { assertionsSchema } from './assertions.ts'
+import { commandSettings } from './command-settings.ts'
 import { restoreSettings } from './restore-settings.ts'
 
 /** Names become tags, folders of snapshots and words on a command line. */
@@ -32,6 +33,9 @@ const repository = z
       .min(1, 'a program and its arguments, as a list')
       .optional()
       .describe('A program and its arguments, run without a shell; what it prints is the password.'),
+    passwordCommandEnv: commandSettings.environment.describe(
+      'Variables of the environment that `passwordCommand` gets too, by name, as `VAULT_TOKEN`. It always gets PATH, HOME, USER, LANG, TZ and the like.',
+    ),
     password: text.optional().describe('The password in clear. Lifeboat warns: use one of the other three.'),
   })
   .refine(value => PASSWORD_KEYS.filter(key => value[key] !== undefined).length === 1, {

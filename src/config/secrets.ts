@@ -1,8 +1,9 @@
-import { execFile } from 'node:child_process'
-import { open } from 'node:fs/promises'
 import { resolve } from 'node:path'
+import type { Trust } from '../base/believed-file.ts'
 import { AppError, messageOf, systemCode } from '../base/errors.ts'
 import { Secret } from '../base/secret.ts'
+import { readSecretFile, trimAsRestic } from '../base/secret-file.ts'
+import { runUserCommand } from '../base/user-command.ts'
 import type { Finding } from '../model/finding.ts'
 
 /** Where a secret comes from; exactly one is set. */
@@ -10,6 +11,8 @@ export interface SecretReference {
   readonly passwordFile?: string | undefined
   readonly passwordEnv?: string | undefined
   readonly passwordCommand?: readonly string[] | undefined
+  /** Variables of our environment that the command gets too. */
+  readonly passwordCommandEnv?: readonly string[] | undefined
   readonly password?: string | undefined
 }
 
@@ -23,52 +26,48 @@ export interface SecretContext {
   readonly subject: string
   readonly baseDir: string
   readonly environment: Readonly<Record<string, string | undefined>>
+  /** Of the files and programs that the reference names. */
+  readonly trust: Trust
   readonly signal?: AbortSignal | undefined
 }
 
 const COMMAND_TIMEOUT_MS = 60_000
-const MAX_SECRET_BYTES = 64 * 1024
 
-/** Fetches a password. One trailing line break is not part of it. */
+/** Fetches a password. White space around what a file or a program gives is not part of it, as for restic. */
 export async function loadSecret(reference: SecretReference, context: SecretContext): Promise<LoadedSecret> {
   if (reference.passwordFile !== undefined) return fromFile(reference.passwordFile, context)
   if (reference.passwordEnv !== undefined)
     return { secret: fromEnvironment(reference.passwordEnv, context), findings: [] }
   if (reference.passwordCommand !== undefined) {
-    return { secret: await fromCommand(reference.passwordCommand, context), findings: [] }
+    const secret = await fromCommand(reference, context)
+    requireContent(secret, 'what the password command printed', context)
+    return { secret, findings: [] }
   }
-  return { secret: notEmpty(reference.password ?? '', 'its password', context), findings: [] }
+  const secret = new Secret(reference.password ?? '')
+  requireContent(secret, 'its password', context)
+  return { secret, findings: [] }
 }
 
 async function fromFile(name: string, context: SecretContext): Promise<LoadedSecret> {
   const file = resolve(context.baseDir, name)
-  try {
-    const handle = await open(file, 'r')
-    try {
-      const { mode, size } = await handle.stat()
-      if (size > MAX_SECRET_BYTES) throw new Error('larger than any password')
-      const secret = notEmpty((await handle.readFile('utf8')).replace(/\r?\n$/, ''), `password file ${file}`, context)
-      return { secret, findings: (mode & 0o077) === 0 ? [] : [readableByOthers(file, mode)] }
-    } finally {
-      await handle.close()
-    }
-  } catch (error) {
-    if (error instanceof AppError) throw error
-    const missing = systemCode(error) === 'ENOENT'
-    throw new AppError(
-      'config-invalid',
-      missing
-        ? `no password file ${file} for ${context.subject}`
-        : `cannot read password file ${file}: ${messageOf(error)}`,
-      {
-        hint: missing
-          ? 'Bring the file back from where you keep a copy; if the repository does not exist yet, run "lifeboat init".'
-          : 'Check that it is a file and that you may read it.',
-        context: { file },
-        cause: error,
-      },
-    )
-  }
+  const { trust, signal } = context
+  const read = readSecretFile(file, { what: `the password file of ${context.subject}`, trust, signal })
+  const { secret, mode } = await read.catch((error: unknown) => {
+    throw error instanceof AppError ? error : unreadable(file, context.subject, error)
+  })
+  requireContent(secret, `password file ${file}`, context)
+  return { secret, findings: (mode & 0o077) === 0 ? [] : [readableByOthers(file, mode)] }
+}
+
+function unreadable(file: string, subject: string, cause: unknown): AppError {
+  const missing = systemCode(cause) === 'ENOENT'
+  const message = missing
+    ? `no password file ${file} for ${subject}`
+    : `cannot read password file ${file}: ${messageOf(cause)}`
+  const hint = missing
+    ? 'Bring the file back from where you keep a copy; if the repository does not exist yet, run "lifeboat init".'
+    : 'Check that it is a file and that you may read it.'
+  return new AppError('config-invalid', message, { hint, context: { file }, cause })
 }
 
 function readableByOthers(file: string, mode: number): Finding {
@@ -90,42 +89,25 @@ function fromEnvironment(name: string, context: SecretContext): Secret {
   })
 }
 
-async function fromCommand(command: readonly string[], context: SecretContext): Promise<Secret> {
-  const [program = '', ...args] = command
-  const options = {
-    cwd: context.baseDir,
-    timeout: COMMAND_TIMEOUT_MS,
-    maxBuffer: MAX_SECRET_BYTES,
-    windowsHide: true,
-    ...(context.signal === undefined ? {} : { signal: context.signal }),
-  }
+async function fromCommand(
+  { passwordCommand: command = [], passwordCommandEnv: pass }: SecretReference,
+  { subject, baseDir, environment, trust, signal }: SecretContext,
+): Promise<Secret> {
+  const what = `the password command of ${subject}`
+  const place = { cwd: baseDir, environment, trust }
+  const end = await runUserCommand(place, { what, command, pass, timeoutMs: COMMAND_TIMEOUT_MS, signal })
+  const how = end.late ? 'it took longer than a minute' : end.code === undefined ? 'it was killed' : undefined
+  if (how === undefined && end.code === 0) return new Secret(trimAsRestic(end.stdout))
   // What the program wrote is not shown, also when it fails: it may hold the password or a part of it.
-  const output = await new Promise<string>((done, fail) => {
-    const child = execFile(program, args, options, (error, stdout) => (error ? fail(error) : done(stdout)))
-    child.stdin?.end()
-  }).catch((error: unknown) => {
-    if (context.signal?.aborted) throw new AppError('interrupted', 'interrupted', { cause: error })
-    throw new AppError(
-      'config-invalid',
-      `the password command ${program} of ${context.subject} failed: ${why(error)}`,
-      {
-        hint: 'Run it by hand to see why.',
-        context: { program },
-      },
-    )
+  const [program = ''] = command
+  throw new AppError('config-invalid', `${what}, ${program}, failed: ${how ?? `exit code ${end.code}`}`, {
+    hint: 'Run it by hand to see why. If it needs a variable of the environment, name that in passwordCommandEnv.',
+    context: { program },
   })
-  return notEmpty(output.replace(/\r?\n$/, ''), `the password command ${program}`, context)
 }
 
-function why(error: unknown): string {
-  if (systemCode(error) === 'ENOENT') return 'not found'
-  if (error instanceof Error && 'killed' in error && error.killed === true) return 'it took longer than a minute'
-  if (error instanceof Error && 'code' in error && typeof error.code === 'number') return `exit code ${error.code}`
-  return systemCode(error) ?? 'it ended early'
-}
-
-function notEmpty(value: string, what: string, context: SecretContext): Secret {
-  if (value !== '') return new Secret(value)
+function requireContent(secret: Secret, what: string, context: SecretContext): void {
+  if (secret.reveal() !== '') return
   throw new AppError('config-invalid', `${what} of ${context.subject} is empty`, {
     hint: 'Put the password of the repository there.',
   })

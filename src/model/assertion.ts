@@ -25,6 +25,8 @@ export interface SqlAssertion extends TimedAssertion {
 /** A program and its arguments; it passes with exit code 0. */
 export interface CommandAssertion extends TimedAssertion {
   readonly command: readonly string[]
+  /** Variables of our environment that it gets too. */
+  readonly environment?: readonly string[] | undefined
 }
 
 export interface HttpAssertion extends TimedAssertion {

@@ -1,4 +1,5 @@
 import type { ZodType } from 'zod'
+import type { Trust } from '../base/believed-file.ts'
 import type { Secret } from '../base/secret.ts'
 import type { Finding } from '../model/finding.ts'
 import type { BackupType, Manifest } from '../model/manifest.ts'
@@ -279,6 +280,8 @@ export type SourceFactory<Options> = (name: string, options: Options, place: Sou
 export interface SourcePlace {
   /** Relative paths in options are relative to this folder (the one of `lifeboat.yaml`). */
   readonly baseDir: string
+  /** Of the files that options name; default: only our own and root's are believed. */
+  readonly trust?: Trust | undefined
 }
 
 /** Keeps the inferred option type; the value is returned as it is. */

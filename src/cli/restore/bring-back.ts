@@ -200,7 +200,7 @@ async function assertionsFor(call: Call, app: App, source: string, place: Place)
   const asks = (call.values.flag('verify') || place.purpose !== 'own') && isWhole(call)
   if (!asks || assertions.length === 0) return undefined
   const { runAssertions } = await import('../../operations/assertions/run-assertions.ts')
-  return copy => runAssertions(assertions, copy, { signal: app.signal, environment: call.environment })
+  return copy => runAssertions(assertions, copy, { signal: app.signal, place: app.commandPlace() })
 }
 
 function progressOf(call: Call, source: string) {

@@ -11,7 +11,9 @@ export async function restorePlaces(app: App): Promise<RestorePlaces> {
     openSourceAt: (name, kind, place) => app.openSourceAt(name, kind, place),
     // Elsewhere than at the application's own data, it has nothing to be stopped for.
     hooksOf: async (source, target) =>
-      (await app.isOwnPlace(source, target)) ? (app.config.sources.get(source)?.restore ?? {}) : {},
+      (await app.isOwnPlace(source, target))
+        ? { ...app.config.sources.get(source)?.restore, place: app.commandPlace() }
+        : {},
     context: () => app.sourceContext(),
     excludedPaths: () => app.excludedPaths(),
     host: app.host(),

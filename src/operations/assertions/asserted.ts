@@ -1,7 +1,9 @@
+import type { CommandPlace } from '../../base/user-command.ts'
+
 export interface AssertionContext {
   readonly signal: AbortSignal
-  /** For commands; ours without what is meant for us alone. */
-  readonly environment: Readonly<Record<string, string | undefined>>
+  /** Where programs run. */
+  readonly place: CommandPlace
 }
 
 /** What looking found; `passed` says whether it is what was expected. */

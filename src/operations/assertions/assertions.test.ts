@@ -4,6 +4,7 @@ import { createServer, type Server } from 'node:http'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import { makeTempDir } from '../../../test/helpers/tempdir.ts'
+import { TRUST_OURS } from '../../base/believed-file.ts'
 import { Secret } from '../../base/secret.ts'
 import type { Assertion } from '../../model/assertion.ts'
 import type { CheckOutcome } from '../../model/report.ts'
@@ -12,9 +13,10 @@ import { runAssertions } from './run-assertions.ts'
 
 const timeoutMs = 10_000
 const environment = { PATH: process.env['PATH'], LIFEBOAT_PASSWORD: 'not for others', HOME: '/home/x' }
+const place = { cwd: process.cwd(), environment, trust: TRUST_OURS }
 
 async function run(assertion: Assertion, copy: RestoredCopy, signal = new AbortController().signal) {
-  const [outcome] = await runAssertions([assertion], copy, { signal, environment })
+  const [outcome] = await runAssertions([assertion], copy, { signal, place })
   return outcome as CheckOutcome
 }
 
@@ -51,7 +53,7 @@ it('asks each database of a server what concerns it', async () => {
   const server = { url: 'postgres:///b', password: undefined, databases: ['b'], defaultDatabase: 'a' }
   const copy = { ...answering({ value: '1' }), server }
   const assertions = ['a', 'b', undefined].map(database => ({ sql: `of ${database}`, database, equals: 1, timeoutMs }))
-  const context = { signal: new AbortController().signal, environment }
+  const context = { signal: new AbortController().signal, place }
   expect((await runAssertions(assertions, copy, context)).map(({ name }) => name)).toEqual(['assertion of b'])
 })
 
@@ -73,7 +75,10 @@ it('ends a command whose time is over, and says when there is none', async () =>
   const late = await run({ command: ['sleep', '60'], timeoutMs: 100 }, {})
   expect(late).toMatchObject({ passed: false, found: 'no end within 0.1 s' })
   const none = await run({ command: ['no-such-program-here'], timeoutMs }, {})
-  expect(none).toMatchObject({ passed: false, found: 'no-such-program-here is not installed' })
+  expect(none).toMatchObject({
+    passed: false,
+    found: expect.stringContaining('there is no program no-such-program-here'),
+  })
   await expect(run({ command: ['true'], timeoutMs }, {}, AbortSignal.abort())).rejects.toMatchObject({
     code: 'interrupted',
   })

@@ -1,5 +1,4 @@
 import { stat } from 'node:fs/promises'
-import { resolve } from 'node:path'
 import type { Clock } from '../../base/clock.ts'
 import { AppError, messageOf, systemCode, throwIfAborted } from '../../base/errors.ts'
 import { formatSize } from '../../base/sizes.ts'

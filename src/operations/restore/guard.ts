@@ -5,7 +5,7 @@ import { type Incomplete, nameNotCaptured } from '../../model/incomplete.ts'
 import type { ReportStep } from '../../model/report.ts'
 import type { Change, ChangedTables, Kept, Source, SourceContext } from '../../sources/source.ts'
 import type { BackupResult } from '../backup/backup.ts'
-import { type HookContext, type Hooks, runHook } from './hooks.ts'
+import { type HookContext, type Hooks, requireHooks, runHook } from './hooks.ts'
 import { type JournalEntry, type NewEntry, type RestoreJournal, SILENCE_MINUTES } from './journal.ts'
 import type { SafeState } from './places.ts'
 import { URL_FORM } from './reserved.ts'
@@ -58,6 +58,7 @@ export async function guard<T extends object>(
 ): Promise<GuardResult<T>> {
   const { journal, clock } = request
   await requireAlone(request)
+  await requireHooks(request.hooks)
   const log = new StepLog(clock, request.onStep)
   const keepAs = keepAsOf(request.entry.run)
   const begun = await journal.begin({ ...request.entry, keepAs })
@@ -128,10 +129,9 @@ class GuardState {
     const { hooks, source, entry } = this.#request
     await requirePlanned(places, entry.places)
     if (hooks.before) {
-      const { before } = hooks
       // Noted first: a hook that was killed in the middle may have stopped the application.
       await this.advance({ hookRan: true })
-      await this.#log.step('ran the hook "before"', () => runHook('before', before, this.#hookContext))
+      await this.#log.step('ran the hook "before"', () => runHook('before', hooks, this.#hookContext))
     }
     await hold?.()
     const keeps = entry.strategy === 'replace'
@@ -170,11 +170,11 @@ class GuardState {
   }
 
   async start(): Promise<void> {
-    const { after } = this.#request.hooks
-    if (after === undefined) return
+    const { hooks } = this.#request
+    if (hooks.after === undefined) return
     // It may have started the application on the new data: taken back, that has to be started again.
     await this.advance({ hookRan: true })
-    await this.#log.step('ran the hook "after"', () => runHook('after', after, this.#hookContext))
+    await this.#log.step('ran the hook "after"', () => runHook('after', hooks, this.#hookContext))
   }
 
   /**

@@ -9,7 +9,8 @@ const context = {
   logger: silentLogger,
   environment: { LIFEBOAT_TARGET: '/srv/a' },
 }
-const run = (hook: Hook, signal = context.signal): Promise<void> => runHook('before', hook, { ...context, signal })
+const run = (hook: Hook, signal = context.signal): Promise<void> =>
+  runHook('before', { before: hook }, { ...context, signal })
 
 describe('a program', () => {
   it('is run without a shell, and told what it is about', async () => {
@@ -19,8 +20,8 @@ describe('a program', () => {
 
   it.each<[string, string[], number | undefined, RegExp]>([
     ['that fails', ['sh', '-c', 'echo no such unit >&2; exit 5'], undefined, /sh ended with 5: no such unit/],
-    ['that is not there', ['lifeboat-no-such-program'], undefined, /is not installed/],
-    ['that never ends', ['tail', '-f', '/dev/null'], 200, /it took longer than 0 s/],
+    ['that is not there', ['lifeboat-no-such-program'], undefined, /there is no program lifeboat-no-such-program/],
+    ['that never ends', ['tail', '-f', '/dev/null'], 200, /it took longer than 0.2 s/],
   ])('%s is an error with its words', async (_what, command, timeout, message) => {
     await expect(run({ command, timeout })).rejects.toMatchObject({
       code: 'failed',

@@ -1,15 +1,24 @@
+import { TRUST_OURS } from '../../base/believed-file.ts'
+import { formatDuration } from '../../base/durations.ts'
 import { AppError, isAppError, messageOf } from '../../base/errors.ts'
 import type { Logger } from '../../base/logger.ts'
-import { runTool } from '../../base/process.ts'
+import { type CommandPlace, requireUserCommand, runUserCommand } from '../../base/user-command.ts'
 
 /** What stops or starts an application: a program, without a shell, or a call over HTTP. */
 export type Hook =
-  | { readonly command: readonly string[]; readonly timeout?: number | undefined }
+  | {
+      readonly command: readonly string[]
+      /** Variables of ours that it gets too. */
+      readonly environment?: readonly string[] | undefined
+      readonly timeout?: number | undefined
+    }
   | { readonly http: string; readonly method?: string | undefined; readonly timeout?: number | undefined }
 
 export interface Hooks {
   readonly before?: Hook | undefined
   readonly after?: Hook | undefined
+  /** Where they run; default: where we do. */
+  readonly place?: CommandPlace | undefined
 }
 
 export interface HookContext {
@@ -22,44 +31,94 @@ export interface HookContext {
 const DEFAULT_TIMEOUT_MS = 60_000
 const SAID_CHARS = 500
 
+/**
+ * Are the programs of all hooks there, and ours to run? Asked before the first one runs: found missing later, the program
+ * that starts the application again would leave it stopped.
+ */
+export async function requireHooks(hooks: Hooks): Promise<void> {
+  for (const name of ['before', 'after'] as const) {
+    const hook = hooks[name]
+    if (hook !== undefined && 'command' in hook)
+      await requireUserCommand(placeOf(hooks), { ...hook, what: nameOf(name) })
+  }
+}
+
 /** Throws `failed`, with what it said, when it ends with anything but 0 or answers with anything but 2xx. */
-export async function runHook(name: 'before' | 'after', hook: Hook, context: HookContext): Promise<void> {
+export async function runHook(name: 'before' | 'after', hooks: Hooks, context: HookContext): Promise<void> {
+  const hook = hooks[name]
+  if (hook === undefined) return
   const timeoutMs = hook.timeout ?? DEFAULT_TIMEOUT_MS
-  const limit = AbortSignal.timeout(timeoutMs)
-  const signal = AbortSignal.any([context.signal, limit])
   try {
-    if ('command' in hook) await runCommand(hook.command, context.environment, signal)
-    else await call(hook.http, hook.method ?? 'POST', signal)
+    if ('command' in hook) await runCommand(name, hook, placeOf(hooks), context, timeoutMs)
+    else await callInTime(hook.http, hook.method ?? 'POST', context.signal, timeoutMs)
   } catch (error) {
     if (context.signal.aborted) throw new AppError('interrupted', 'interrupted', { cause: error })
-    const why = limit.aborted ? `it took longer than ${Math.round(timeoutMs / 1000)} s` : messageOf(error)
-    throw new AppError('failed', `the hook "${name}" failed: ${why}`, {
-      hint: `Run by hand what it runs: ${'command' in hook ? hook.command.join(' ') : hook.http}.`,
+    throw new AppError('failed', `${nameOf(name)} failed: ${messageOf(error)}`, {
+      hint: `Run by hand what it runs: ${'command' in hook ? hook.command.join(' ') : withoutLogin(hook.http)}`,
       cause: error,
     })
   }
 }
 
+const nameOf = (name: 'before' | 'after'): string => `the hook "${name}"`
+
+function placeOf({ place }: Hooks): CommandPlace {
+  return place ?? { cwd: process.cwd(), environment: process.env, trust: TRUST_OURS }
+}
+
 async function runCommand(
-  [program = '', ...args]: readonly string[],
-  env: Readonly<Record<string, string>>,
-  signal: AbortSignal,
+  name: 'before' | 'after',
+  { command, environment: pass }: Extract<Hook, { readonly command: unknown }>,
+  place: CommandPlace,
+  { signal, environment: tell }: HookContext,
+  timeoutMs: number,
 ): Promise<void> {
-  const { code, stderr, stdout } = await runTool(program, args, { signal, env })
-  if (code === 0) return
-  const said = (stderr.trim() || stdout.toString('utf8').trim()).slice(-SAID_CHARS)
-  throw new Error(`${program} ended with ${code}${said === '' ? '' : `: ${said}`}`)
+  const end = await runUserCommand(place, { what: nameOf(name), command, pass, tell, signal, timeoutMs })
+  if (end.late) throw tooLate(timeoutMs)
+  if (end.code === 0) return
+  const said = (end.stderr.trim() || end.stdout.trim()).slice(-SAID_CHARS)
+  const how = end.code === undefined ? `was killed by ${end.killedBy ?? 'a signal'}` : `ended with ${end.code}`
+  throw new Error(`${command[0] ?? ''} ${how}${said === '' ? '' : `: ${said}`}`)
+}
+
+const tooLate = (timeoutMs: number): Error => new Error(`it took longer than ${formatDuration(timeoutMs)}`)
+
+async function callInTime(url: string, method: string, signal: AbortSignal, timeoutMs: number): Promise<void> {
+  const limit = AbortSignal.timeout(timeoutMs)
+  try {
+    await call(url, method, AbortSignal.any([signal, limit]))
+  } catch (error) {
+    throw limit.aborted ? tooLate(timeoutMs) : error
+  }
+}
+
+/** A URL may carry a password or a token. */
+function withoutLogin(text: string): string {
+  const url = new URL(text)
+  return `${url.origin}${url.pathname}`
 }
 
 async function call(url: string, method: string, signal: AbortSignal): Promise<void> {
   const response = await fetch(url, { method, signal }).catch((error: unknown) => {
     throw isAppError(error) ? error : new Error(`no answer: ${messageOf(causeOf(error))}`)
   })
-  const said = (await response.text()).slice(0, SAID_CHARS)
+  const said = await firstOf(response)
   if (!response.ok) throw new Error(`it answered ${response.status}${said === '' ? '' : `: ${said}`}`)
 }
 
 /** `fetch` says no more than that it failed; why is in the cause. */
 function causeOf(error: unknown): unknown {
   return error instanceof Error && error.cause !== undefined ? error.cause : error
+}
+
+/** An answer may be endless. */
+async function firstOf(response: Response): Promise<string> {
+  const parts: Uint8Array[] = []
+  let length = 0
+  for await (const part of response.body ?? []) {
+    parts.push(part)
+    length += part.length
+    if (length >= SAID_CHARS) break
+  }
+  return Buffer.concat(parts).toString('utf8').slice(0, SAID_CHARS)
 }

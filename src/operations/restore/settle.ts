@@ -82,10 +82,10 @@ async function startApplication(
   context: SourceContext,
   entry: JournalEntry,
 ): Promise<Finding | undefined> {
-  const { after } = await places.hooksOf(entry.source, entry.target)
-  if (after === undefined) return undefined
+  const hooks = await places.hooksOf(entry.source, entry.target)
+  if (hooks.after === undefined) return undefined
   try {
-    await runHook('after', after, hookContextOf(context, entry))
+    await runHook('after', hooks, hookContextOf(context, entry))
     return undefined
   } catch (error) {
     const message = `${messageOf(error)}; so what was there was put back`

@@ -66,7 +66,7 @@ async function restoreFromSafety({ entry, restoreSafety }: TakeBackRequest): Pro
 async function startAgain({ entry, hooks, hookContext }: TakeBackRequest): Promise<Finding[]> {
   if (!entry.hookRan || hooks.after === undefined) return []
   try {
-    await runHook('after', hooks.after, hookContext)
+    await runHook('after', hooks, hookContext)
     return []
   } catch (error) {
     return [

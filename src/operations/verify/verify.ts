@@ -1,6 +1,7 @@
 import { mkdtemp, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { AppError, isAppError } from '../../base/errors.ts'
+import type { CommandPlace } from '../../base/user-command.ts'
 import type { Assertion } from '../../model/assertion.ts'
 import type { Finding } from '../../model/finding.ts'
 import { type Incomplete, incompleteFinding } from '../../model/incomplete.ts'
@@ -22,7 +23,8 @@ export interface VerifyOperationRequest extends SourceContext {
   /** What the user says must hold of restored data. */
   readonly assertions: readonly Assertion[]
   /** For commands among the assertions. */
-  readonly environment: Readonly<Record<string, string | undefined>>
+  /** Where the programs of assertions run. */
+  readonly commandPlace: CommandPlace
   readonly onProgress?: ((bytesRead: number) => void) | undefined
 }
 
@@ -160,11 +162,11 @@ class Proving {
 
   /** A part (schema, data) is not what the assertions are about. */
   #onRestored(): OnRestored | undefined {
-    const { assertions, clock, signal, environment, snapshot } = this.#request
+    const { assertions, clock, signal, commandPlace, snapshot } = this.#request
     if (assertions.length === 0 || isPart(labelsOf(snapshot.tags).type)) return undefined
     return async copy => {
       const startedMs = clock.monotonicMs()
-      const outcomes = await runAssertions(assertions, copy, { signal, environment })
+      const outcomes = await runAssertions(assertions, copy, { signal, place: commandPlace })
       const failed = outcomes.filter(outcome => !outcome.passed).length
       this.#assertions = {
         name: `held it to ${outcomes.length} of your assertions`,

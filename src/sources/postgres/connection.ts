@@ -1,6 +1,7 @@
-import { readFile } from 'node:fs/promises'
 import { resolve } from 'node:path'
-import { AppError, messageOf } from '../../base/errors.ts'
+import { TRUST_OURS } from '../../base/believed-file.ts'
+import { AppError, isAppError, messageOf } from '../../base/errors.ts'
+import { readSecretFile } from '../../base/secret-file.ts'
 import { type ConnectionSettings, databaseInUrl, hostInUrl, resolveConnection } from '../../clients/postgres/index.ts'
 import type { SourcePlace } from '../source.ts'
 import type { PostgresOptions } from './options.ts'
@@ -47,8 +48,10 @@ async function loadPassword(options: PostgresOptions, place: SourcePlace): Promi
   if (options.passwordFile === undefined) return undefined
   const file = resolve(place.baseDir, options.passwordFile)
   try {
-    return (await readFile(file, 'utf8')).replace(/\r?\n$/, '')
+    const { secret } = await readSecretFile(file, { what: 'the password file', trust: place.trust ?? TRUST_OURS })
+    return secret.reveal()
   } catch (error) {
+    if (isAppError(error)) throw error
     throw new AppError('source-invalid', `cannot read password file ${file}: ${messageOf(error)}`, {
       hint: 'Check passwordFile, and that you may read it.',
       cause: error,
