@@ -59,6 +59,32 @@ describeWithPostgres('PostgreSQL clients', () => {
     await session.close()
   })
 
+  it('takes the password from the pass file, without a warning, and only from a private one', async () => {
+    const warnings: string[] = []
+    const note = (warning: Error): void => void warnings.push(warning.message)
+    process.on('warning', note)
+    try {
+      const passFile = join(dir, 'pgpass')
+      await writeFile(passFile, `127.0.0.1:*:*:app:${PASSWORD.replaceAll(':', '\\:')}\n`, { mode: 0o600 })
+      const settings = { ...app, password: undefined, passFile }
+      expect(await withSession(settings, {}, s => s.query('SELECT 1 AS one'))).toEqual([{ one: 1 }])
+      const psql = { tool: 'psql', args: ['-XAtc', 'SELECT 1'], settings, database: 'postgres' }
+      expect((await runTool(test.clients, psql, 'ask')).trim()).toBe('1')
+      await chmod(passFile, 0o644)
+      await expect(withSession(settings, {}, s => s.query('SELECT 1'))).rejects.toThrow(/refuses the password/)
+      await new Promise(resolve => setImmediate(resolve))
+      expect(warnings).toEqual([])
+    } finally {
+      process.off('warning', note)
+    }
+  })
+
+  it.each(['standby', 'read-only'])('refuses a primary where target_session_attrs asks for %s', async wanted => {
+    const work = withSession({ ...app, targetSessionAttrs: wanted }, {}, async () => {})
+    expect((await failure(work)).message).toMatch(/a primary that can be written/)
+    await withSession({ ...app, targetSessionAttrs: 'read-write' }, {}, async () => {})
+  })
+
   const wrong: Array<[string, Partial<ConnectionSettings>, RegExp]> = [
     ['a wrong password', { password: new Secret('nope') }, /refuses the password of user app/],
     ['no password', { password: undefined }, /refuses the password/],

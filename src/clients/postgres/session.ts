@@ -1,8 +1,9 @@
 import { readFile } from 'node:fs/promises'
 import type { ConnectionOptions as TlsOptions } from 'node:tls'
 import pg from 'pg'
-import { throwIfAborted } from '../../base/errors.ts'
+import { AppError, throwIfAborted } from '../../base/errors.ts'
 import { postgresError } from './errors.ts'
+import { findInPassFile } from './pass-file.ts'
 import type { ConnectionSettings, SslMode } from './settings.ts'
 
 /** One connection. Rows come as objects; numbers wider than 32 bits as text. */
@@ -98,6 +99,23 @@ class PgSession implements Session {
     this.versionNumber = Number(row?.number ?? 0)
     this.version = /^\S+/.exec(row?.version ?? '')?.[0] ?? ''
     if (this.versionNumber >= 140_000) await this.query('SET idle_session_timeout = 0')
+    await this.#requireKind(this.settings.targetSessionAttrs ?? 'any')
+  }
+
+  /** libpq goes on to the next host when this one is not of the wanted kind; of one host there is no next. */
+  async #requireKind(wanted: string): Promise<void> {
+    if (wanted === 'any' || wanted === 'prefer-standby') return
+    const [row] = await this.query<{ standby: boolean; readonly: boolean }>(
+      `SELECT pg_is_in_recovery() AS standby, current_setting('default_transaction_read_only') = 'on' AS readonly`,
+    )
+    const isStandby = row?.standby ?? false
+    const isReadOnly = isStandby || row?.readonly === true
+    const fits = { primary: !isStandby, standby: isStandby, 'read-only': isReadOnly, 'read-write': !isReadOnly }[wanted]
+    if (fits === true) return
+    const is = isStandby ? 'a standby' : isReadOnly ? 'read-only by default' : 'a primary that can be written'
+    throw new AppError('source-invalid', `the server is ${is}, but target_session_attrs asks for ${wanted}`, {
+      hint: 'Name the server that is meant, or take target_session_attrs out of the url (PGTARGETSESSIONATTRS).',
+    })
   }
 
   async query<Row extends object>(sql: string, values?: readonly unknown[]): Promise<Row[]> {
@@ -131,14 +149,18 @@ export async function connectClient(
       port: settings.port,
       user: settings.user,
       database,
-      password: settings.password?.reveal(),
+      password: settings.password?.reveal() ?? (() => passwordFor(settings, request, database)),
       ssl,
+      enableChannelBinding: settings.channelBinding === 'require',
       connectionTimeoutMillis: settings.connectTimeoutSeconds * 1000,
       application_name: request.applicationName ?? 'lifeboat',
       keepAlive: true,
       keepAliveInitialDelayMillis: KEEP_ALIVE_AFTER_MS,
       ...(request.replication === true ? { replication: 'true' } : {}),
-      ...(settings.options === undefined ? {} : { options: settings.options }),
+      // The driver would take PGOPTIONS else, which is not meant for every server that we talk to.
+      ...(settings.options === undefined && process.env['PGOPTIONS'] === undefined
+        ? {}
+        : { options: settings.options ?? ' ' }),
     })
     // A connection that breaks later says so by an event; without a listener it would end the process.
     client.on('error', () => {})
@@ -153,6 +175,15 @@ export async function connectClient(
   }
   throwIfAborted(request.signal)
   throw postgresError(failure, settings, 'connect', database)
+}
+
+/** The driver wants a text; without a password it says so itself. */
+async function passwordFor(
+  settings: ConnectionSettings,
+  { replication }: { readonly replication?: boolean },
+  database: string,
+): Promise<string> {
+  return (await findInPassFile(settings, replication === true ? 'replication' : database)) ?? ''
 }
 
 /** What to try, in order: libpq's `prefer` and `allow` fall back, the others do not. Sockets are never encrypted. */

@@ -1,6 +1,10 @@
-import { describe, expect, it } from 'vitest'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, describe, expect, it } from 'vitest'
 import { isAppError } from '../../base/errors.ts'
-import { describeConnection, resolveConnection } from './settings.ts'
+import { passwordIn } from './pass-file.ts'
+import { databaseInUrl, describeConnection, hostInUrl, resolveConnection } from './settings.ts'
 
 const resolve = (options: Parameters<typeof resolveConnection>[0], env: Record<string, string> = {}) =>
   resolveConnection(options, env)
@@ -66,4 +70,119 @@ describe('resolveConnection', () => {
     expect(describeConnection(settings, 'other')).toBe('postgres://app@db:5433/other')
     expect(JSON.stringify(settings)).not.toContain('hunter2')
   })
+})
+
+describe('services', () => {
+  const dir = mkdtempSync(join(tmpdir(), 'lb-service-'))
+  afterAll(() => rmSync(dir, { recursive: true }))
+  const file = join(dir, 'own.conf')
+  writeFileSync(
+    file,
+    '# comment\n[other]\nhost=elsewhere\n\n[shop]\nhost=db.example\nport=6000\ndbname=shop \nuser=clerk\npassword=pl4nted\nsslmode=require\n[bad]\nhost = x\nldap://x\n[odd]\nsslcrl=/x\n[unknown]\nhosst=x\n',
+  )
+  writeFileSync(join(dir, 'pg_service.conf'), '[shared]\ndbname=common\n')
+  const env = { PGSERVICEFILE: file, PGSYSCONFDIR: dir, HOME: dir }
+
+  it('are what PGSERVICE and service= name, before the other variables and after what is written', () => {
+    const named = { host: 'db.example', port: 6000, database: 'shop', user: 'clerk', sslMode: 'require' }
+    expect(resolve({}, { ...env, PGSERVICE: 'shop', PGHOST: 'env', PGDATABASE: 'env' })).toMatchObject(named)
+    expect(resolve({ url: 'postgres://?service=shop' }, env)).toMatchObject(named)
+    expect(resolve({ url: 'postgres://me@/mine?service=shop' }, env)).toMatchObject({
+      ...named,
+      user: 'me',
+      database: 'mine',
+    })
+    expect(resolve({ url: 'postgres:///?service=shop', database: 'key' }, env)).toMatchObject({
+      ...named,
+      database: 'key',
+    })
+    expect(resolve({ url: 'postgres:///?service=shared' }, { ...env, PGSERVICE: 'shop' }).database).toBe('common')
+    expect(resolve({ url: `postgres:///?service=shop&servicefile=${file}` }, {}).database).toBe('shop')
+    expect(resolve({}, { ...env, PGSERVICE: 'shop' }).password?.reveal()).toBe('pl4nted')
+    const url = `postgres:///?service=shop&servicefile=${file}`
+    expect([databaseInUrl(url), hostInUrl(url)]).toEqual(['shop', 'db.example'])
+  })
+
+  it.each([
+    ['nobody', /there is no service nobody in/],
+    ['bad', /a line that is no parameter/],
+    ['odd', /sslcrl in service odd asks for what/],
+    ['unknown', /does not know: hosst/],
+  ])('%s is refused', (name, message) => {
+    expect(() => resolve({}, { ...env, PGSERVICE: name })).toThrow(message)
+    expect(() => resolve({ url: `postgres://h/d?service=${name}` }, env)).toThrow(message)
+  })
+  it('has to have the file that is named', () =>
+    expect(() => resolve({}, { PGSERVICE: 'shop', PGSERVICEFILE: join(dir, 'none') })).toThrow(
+      /cannot read the service file/,
+    ))
+})
+
+describe('each parameter is gone by or refused', () => {
+  it.each([
+    ['PGCONNECT_TIMEOUT', '7', { connectTimeoutSeconds: 7 }],
+    ['PGPASSFILE', '/p', { passFile: '/p' }],
+    ['PGCHANNELBINDING', 'require', { channelBinding: 'require' }],
+    ['PGTARGETSESSIONATTRS', 'primary', { targetSessionAttrs: 'primary' }],
+    ['PGSSLMODE', 'verify-full', { sslMode: 'verify-full' }],
+    ['PGOPTIONS', '-c x=y', { options: '-c x=y' }],
+    ['PGAPPNAME', 'x', {}],
+    ['PGTZ', 'x', {}],
+    ['PGDATA', '/x', {}],
+    ['PGGSSENCMODE', 'prefer', {}],
+    ['PGHOSTADDR', '', {}],
+  ])('%s=%s is taken', (name, value, expected) => expect(resolve({}, { [name]: value })).toMatchObject(expected))
+
+  it.each([
+    ['PGHOSTADDR', '10.0.0.1'],
+    ['PGSSLCRL', '/crl'],
+    ['PGREQUIREAUTH', 'scram-sha-256'],
+    ['PGREQUIRESSL', '1'],
+    ['PGGSSENCMODE', 'require'],
+    ['PGSSLMINPROTOCOLVERSION', 'TLSv1.3'],
+    ['PGSSLNEGOTIATION', 'direct'],
+    ['PGPORT', 'x'],
+    ['PGSSLMODE', 'sometimes'],
+    ['PGTARGETSESSIONATTRS', 'x'],
+    ['PGHOST', 'a,b'],
+  ])('%s=%s is refused', (name, value) => expect(() => resolve({}, { [name]: value })).toThrow())
+
+  it.each(['sslpassword=pl4nted', 'hostaddr=10.0.0.1', 'require_auth=none', 'replication=database', 'hots=pl4nted'])(
+    'the url’s %s is refused, unseen',
+    query => {
+      let said = ''
+      try {
+        resolve({ url: `postgres://h/d?${query}` })
+      } catch (error) {
+        said = `${String(error)} ${isAppError(error) ? error.hint : ''}`
+      }
+      expect(said).toMatch(/source-invalid|url/)
+      expect(said).not.toContain('pl4nted')
+    },
+  )
+
+  it.each(['schema=public', 'connection_limit=5&pool_timeout=2', 'pgbouncer=true', 'application_name=x', 'ssl=false'])(
+    'the url’s %s is somebody else’s',
+    query =>
+      expect(resolve({ url: `postgres://h/d?${query}` })).toMatchObject({
+        host: 'h',
+        database: 'd',
+        sslMode: 'prefer',
+      }),
+  )
+  it('reads ssl=true as libpq does', () => expect(resolve({ url: 'postgres://h/d?ssl=true' }).sslMode).toBe('require'))
+})
+
+describe('the pass file', () => {
+  const text =
+    '# db:5432:shop:app:comment\r\ndb:5432:shop:app:first\nlocalhost:*:*:app:a\\:b\\\\c\n\n::1:5:x:y:z\n*:*:*:last:l:m\n'
+  it.each([
+    ['db', 5432, 'app', 'shop', 'first'],
+    ['db', 5433, 'app', 'shop', undefined],
+    ['/run/postgresql', 1, 'app', 'x', 'a:b\\c'],
+    ['localhost', 1, 'app', 'x', 'a:b\\c'],
+    ['db', 1, 'last', 'x', 'l:m'],
+  ])('for %s:%s %s %s', (host, port, user, database, expected) =>
+    expect(passwordIn(text, { host, port, user }, database)).toBe(expected),
+  )
 })

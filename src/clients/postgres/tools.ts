@@ -202,14 +202,15 @@ export function connectionEnvironment(
   settings: ConnectionSettings,
   database = settings.database,
 ): Record<string, string> {
-  const passFile = process.env['PGPASSFILE']
   const optional = {
     PGPASSWORD: settings.password?.reveal(),
     PGSSLROOTCERT: settings.sslRootCert,
     PGSSLCERT: settings.sslCert,
     PGSSLKEY: settings.sslKey,
     PGOPTIONS: settings.options,
-    PGPASSFILE: settings.password === undefined ? passFile : undefined,
+    PGPASSFILE: settings.password === undefined ? settings.passFile : undefined,
+    PGCHANNELBINDING: settings.channelBinding,
+    PGTARGETSESSIONATTRS: settings.targetSessionAttrs,
   }
   return {
     ...toolEnvironment(),
