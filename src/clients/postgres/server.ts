@@ -3,7 +3,7 @@ import { createServer } from 'node:net'
 import { join } from 'node:path'
 import type { Child } from '../../base/child.ts'
 import { systemClock } from '../../base/clock.ts'
-import { AppError, messageOf, throwIfAborted } from '../../base/errors.ts'
+import { AppError, isAppError, messageOf, throwIfAborted } from '../../base/errors.ts'
 import { makeFolders } from '../../base/make-folders.ts'
 import { openSession } from './session.ts'
 import type { ConnectionSettings } from './settings.ts'
@@ -52,6 +52,12 @@ export const THROW_AWAY_SETTINGS = ['fsync=off', 'synchronous_commit=off', 'full
 
 const START_TIMEOUT_MS = 60_000
 const POLL_MS = 50
+const LONGEST_POLL_MS = 1000
+
+/** https://www.postgresql.org/docs/current/errcodes-appendix.html: cannot_connect_now, while it starts or recovers. */
+const CANNOT_CONNECT_NOW = '57P03'
+/** What such a server logs of us; the reason why it ended stands among these lines. */
+const NOT_YET = /the database system is (?:starting up|not (?:yet )?accepting connections|in recovery|shutting down)/
 
 /**
  * The user to run a server as: undefined (ourselves) unless we are root, then the data folder's owner if that is not
@@ -173,7 +179,8 @@ class Server implements RunningServer {
   }
 
   get log(): string {
-    return this.#child.stderr
+    const lines = this.#child.stderr.split('\n')
+    return lines.filter(line => !NOT_YET.test(line) && !/DETAIL: +Hot standby mode is disabled/.test(line)).join('\n')
   }
 
   get ended(): boolean {
@@ -183,6 +190,7 @@ class Server implements RunningServer {
   async waitUntilUp(timeoutMs: number, signal: AbortSignal | undefined): Promise<void> {
     const until = systemClock.monotonicMs() + timeoutMs
     let last: unknown
+    let pauseMs = POLL_MS
     while (systemClock.monotonicMs() < until) {
       throwIfAborted(signal)
       if (this.ended) throw this.#startError('it ended')
@@ -192,10 +200,11 @@ class Server implements RunningServer {
         return
       } catch (error) {
         last = error
-        // A server that asks for a password is up.
-        if (/password/.test(messageOf(error))) return
+        // One that refuses us for a reason of its own (a password, a locale) is up; its log must not fill with others.
+        if (isAnswer(error)) return
       }
-      await systemClock.sleep(POLL_MS, signal)
+      await systemClock.sleep(pauseMs, signal)
+      pauseMs = Math.min(pauseMs * 1.2, LONGEST_POLL_MS)
     }
     throw this.#startError(`it took no connection within ${Math.round(timeoutMs / 1000)} s: ${messageOf(last)}`)
   }
@@ -212,6 +221,13 @@ class Server implements RunningServer {
       context: { log: this.log.slice(-4000) },
     })
   }
+}
+
+/** An answer of the server itself, not of the network. */
+function isAnswer(error: unknown): boolean {
+  const code = isAppError(error) ? error.context['sqlState'] : undefined
+  if (typeof code === 'string' && /^[0-9A-Z]{5}$/.test(code)) return code !== CANNOT_CONNECT_NOW
+  return /password/.test(messageOf(error))
 }
 
 export interface TemporaryClusterRequest {

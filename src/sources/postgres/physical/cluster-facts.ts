@@ -24,13 +24,7 @@ export interface ClusterFacts {
   readonly recoveryMinimums: Readonly<Record<string, string>>
 }
 
-const MINIMUMS = [
-  'max_connections',
-  'max_locks_per_transaction',
-  'max_prepared_transactions',
-  'max_wal_senders',
-  'max_worker_processes',
-] as const
+const MINIMUMS = ['max_locks_per_transaction', 'max_prepared_transactions'] as const
 
 /** Not for every role's eyes: the view leaves them out, where asking for them is an error. */
 const HIDDEN = ['data_directory', 'config_file', 'hba_file', 'ident_file'] as const

@@ -1,15 +1,11 @@
 import { chmod, chown, mkdtemp, rm, stat, writeFile } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { AppError, isAppError, messageOf, throwIfAborted } from '../../../base/errors.ts'
 import {
   type ConnectionSettings,
   findServerTools,
   freePort,
-  type PostgresTools,
   type RunningServer,
-  runTool,
-  type ServerUser,
   serverUser,
   startServer,
   withSession,
@@ -17,30 +13,18 @@ import {
 import type { Finding } from '../../../model/finding.ts'
 import type { RestoreRequest, StartedServer } from '../../source.ts'
 import { textProperty } from './cluster-properties.ts'
+import { recoverySettings } from './own-settings.ts'
+import { type CopyPlace, socketParent, startForGood } from './start-copy.ts'
 import { writeOwned, writeRecovery } from './write-recovery.ts'
 
 /** Recovery may have days of log to replay; the signal ends it sooner. */
 const RECOVERY_TIMEOUT_MS = 7 * 24 * 3_600_000
 const POLL_MS = 200
 const ENDING_MS = 10_000
-const LOG_FILE = 'lifeboat.log'
-/** A socket's path is at most 107 bytes, its name included. */
-const SOCKET_DIR_LIMIT_BYTES = 85
-const MINIMUMS = [
-  'max_connections',
-  'max_locks_per_transaction',
-  'max_prepared_transactions',
-  'max_wal_senders',
-  'max_worker_processes',
-] as const
-
 type CopyRequest = Pick<RestoreRequest, 'snapshot' | 'recovery' | 'signal' | 'clock'>
 
-interface Place {
+interface Place extends CopyPlace {
   readonly request: CopyRequest
-  readonly dataDir: string
-  readonly tools: PostgresTools
-  readonly user: ServerUser | undefined
   /** Called when the server is recovered and still there. */
   readonly whileUp?: (connection: ConnectionSettings) => Promise<void>
 }
@@ -58,8 +42,9 @@ export async function startRestored(
 ): Promise<{ readonly server: StartedServer; readonly findings: readonly Finding[] }> {
   const place = await openPlace(request, dataDir, binDir)
   const reached = await recoverToEnd(place)
-  const findings = await addMissingSettings(dataDir)
-  return { server: { ...(await startForGood(place)), ...reached }, findings }
+  const made = await addMissingSettings(dataDir)
+  const { server, findings } = await startForGood(place, request.signal)
+  return { server: { ...server, ...reached }, findings: [...made, ...findings] }
 }
 
 /** The same without leaving a server behind: does the copy recover, and how far? `whileUp` can ask it then. */
@@ -100,7 +85,7 @@ async function recoverToEnd(place: Place): Promise<Reached> {
 
 async function recover(place: Place): Promise<Reached> {
   const { request, dataDir, tools, user } = place
-  const folder = await mkdtemp(join(tmpdir(), 'lifeboat-'))
+  const folder = await mkdtemp(join(socketParent(), 'lifeboat-'))
   let server: RunningServer | undefined
   try {
     const settings = await writeOwnSettings(folder, place)
@@ -136,11 +121,7 @@ async function writeOwnSettings(folder: string, { request, user }: Place): Promi
     `config_file=${join(folder, 'postgresql.conf')}`,
     `hba_file=${join(folder, 'pg_hba.conf')}`,
     `ident_file=${join(folder, 'pg_ident.conf')}`,
-    'archive_mode=off',
-    'ssl=off',
-    'hot_standby=on',
-    'shared_preload_libraries=',
-    ...MINIMUMS.map(name => `${name}=${textProperty(request.snapshot.manifest, name) ?? '100'}`),
+    ...recoverySettings(request.snapshot.manifest),
   ]
 }
 
@@ -227,34 +208,4 @@ async function addMissingSettings(dataDir: string): Promise<Finding[]> {
       hint: "Copy the original server's settings there before the copy takes over.",
     },
   ]
-}
-
-async function startForGood(place: Place): Promise<Pick<StartedServer, 'port' | 'socketDir' | 'logFile'>> {
-  const { dataDir, tools, user, request } = place
-  const port = await freePort()
-  const socketDir = Buffer.byteLength(dataDir) <= SOCKET_DIR_LIMIT_BYTES ? dataDir : tmpdir()
-  const logFile = join(dataDir, LOG_FILE)
-  const settings = [
-    `port=${port}`,
-    `unix_socket_directories=${socketDir}`,
-    'listen_addresses=localhost',
-    'archive_mode=off',
-    'logging_collector=off',
-  ]
-  // pg_ctl hands these to a shell.
-  const options = settings.map(setting => `-c '${setting.replaceAll("'", `'\\''`)}'`).join(' ')
-  await runTool(
-    tools,
-    {
-      tool: 'pg_ctl',
-      settings: undefined,
-      cwd: dataDir,
-      signal: request.signal,
-      args: ['-D', dataDir, '-l', logFile, '-o', options, '-w', '-s', 'start'],
-      uid: user?.uid,
-      gid: user?.gid,
-    },
-    `start the restored copy (see ${logFile})`,
-  )
-  return { port, socketDir, logFile }
 }

@@ -1,0 +1,101 @@
+import { rm } from 'node:fs/promises'
+import { join } from 'node:path'
+import { afterAll, beforeAll, expect, it } from 'vitest'
+import { runTool, withSession } from '../../src/clients/postgres/index.ts'
+import { PhysicalSource } from '../../src/sources/postgres/physical/physical-source.ts'
+import { type DrainedSnapshot, drain, makeContext, makeTempDir, removeDir } from '../helpers/drained-snapshot.ts'
+import { ownerOf, run } from '../helpers/physical-backups.ts'
+import { describeWithPostgres, startTestCluster, type TestCluster } from '../helpers/postgres-cluster.ts'
+
+/** Each would keep a server of ours from starting, or let it wait for ever. A running one does not mind: it reads none. */
+const HOSTILE = {
+  shared_preload_libraries: 'not_installed_here',
+  session_preload_libraries: 'nor_this',
+  local_preload_libraries: 'nor_that',
+  huge_pages: 'on',
+  shared_buffers: '900GB',
+  min_wal_size: '128MB',
+  max_wal_size: '128MB',
+  max_connections: '40',
+  superuser_reserved_connections: '39',
+  max_prepared_transactions: '120',
+  track_commit_timestamp: 'on',
+  unix_socket_group: 'no_such_group',
+  unix_socket_directories: '/nonexistent',
+  external_pid_file: '/nonexistent/pid',
+  synchronous_standby_names: 'a_standby_that_is_gone',
+  recovery_min_apply_delay: '1d',
+  primary_conninfo: 'host=nowhere.invalid',
+  ssl: 'on',
+  ssl_cert_file: '/nonexistent/cert',
+  logging_collector: 'on',
+  archive_mode: 'on',
+  default_transaction_read_only: 'on',
+}
+
+describeWithPostgres('a cluster whose settings fit no other machine', () => {
+  let test: TestCluster
+  let source: PhysicalSource
+  let snapshot: DrainedSnapshot
+  let dir = ''
+
+  beforeAll(async () => {
+    test = await startTestCluster({
+      initArgs: ['--auth=trust', '--wal-segsize=64'],
+      settings: [
+        'min_wal_size=128MB',
+        'full_page_writes=on',
+        'track_commit_timestamp=on',
+        'max_prepared_transactions=120',
+        'archive_mode=off',
+      ],
+    })
+    source = new PhysicalSource('shop', { connection: async () => test.admin })
+    await test.query('postgres', 'CREATE TABLE t AS SELECT pg_current_xact_id()::text AS xid')
+    await withSession(test.admin, {}, async session => {
+      for (let n = 0; n < 110; n++) {
+        await session.query(`BEGIN; CREATE TABLE public.p${n} (); PREPARE TRANSACTION 'p${n}'`)
+      }
+      for (const [name, value] of Object.entries(HOSTILE)) await session.query(`ALTER SYSTEM SET ${name} = '${value}'`)
+    })
+    dir = await makeTempDir('lb-set-')
+    await run('chmod', ['755', dir])
+    snapshot = await drain(source, dir)
+  }, 60_000)
+  afterAll(async () => {
+    await test.close()
+    await removeDir(dir)
+  })
+
+  it('is verified by a server of ours', async () => {
+    const { checks } = await source.verify({ ...(await makeContext(dir)), snapshot: snapshot.reader, restore: true })
+    expect(checks).toContainEqual(expect.objectContaining({ name: 'recovery', passed: true }))
+  }, 60_000)
+
+  it('is started, without what is not on this machine, and says so', async () => {
+    const target = join(dir, 'copy')
+    const request = { include: [], checks: true, force: false, delta: false, start: true }
+    const outcome = await source.restore({ ...(await makeContext(dir)), ...request, snapshot: snapshot.reader, target })
+    try {
+      expect(outcome.findings).toContainEqual(
+        expect.objectContaining({ code: 'settings-left-out', message: expect.stringContaining('not_installed_here') }),
+      )
+      const settings = { ...test.admin, host: outcome.started?.socketDir ?? '', port: outcome.started?.port ?? 0 }
+      const rows = await withSession(settings, {}, async session => {
+        await session.query('SET default_transaction_read_only = off')
+        // Commits wait for no standby, and when transactions committed is still known.
+        await session.query('INSERT INTO public.t VALUES (0)')
+        return await session.query(
+          `SELECT pg_xact_commit_timestamp(xid::xid) IS NOT NULL AS kept, (SELECT count(*)::int FROM pg_prepared_xacts) AS prepared,
+             current_setting('data_directory') AS dir FROM public.t WHERE xid <> '0'`,
+        )
+      })
+      expect(rows).toEqual([{ kept: true, prepared: 110, dir: target }])
+    } finally {
+      const args = ['-D', target, '-m', 'immediate', 'stop']
+      const owner = (await ownerOf(target)) ?? {}
+      await runTool(test.tools, { tool: 'pg_ctl', args, settings: undefined, cwd: '/', ...owner }, 'stop the copy')
+      await rm(target, { recursive: true, force: true })
+    }
+  }, 60_000)
+})
