@@ -1,5 +1,5 @@
 import { AppError } from '../../../base/errors.ts'
-import { databaseInUrl, isPostgresUrl, quoteIdentifier, type Session } from '../../../clients/postgres/index.ts'
+import { databaseInUrl, isPostgresUrl, type Session } from '../../../clients/postgres/index.ts'
 import type { SourcePlace } from '../../source.ts'
 import type { Kept, KeptRequest, Settled, TargetAccess, TargetRequest, TargetSurvey } from '../../target.ts'
 import { targetConnection } from '../connection.ts'
@@ -7,6 +7,7 @@ import { folderTargets } from '../folder-targets.ts'
 import type { PostgresOptions } from '../options.ts'
 import { chooseTargets } from './choose-targets.ts'
 import { isStagingOf, keptNameOf, originalName, stagingNameOf } from './database-names.ts'
+import { dropDatabase, quietKept, wakeReturned } from './replication.ts'
 import { settleRows } from './settle-rows.ts'
 import { endMaker, holdName, listDatabases, openAdminSession, removeLeftovers } from './staging-database.ts'
 import { surveyServer } from './survey-server.ts'
@@ -38,7 +39,7 @@ export class LogicalTargets implements TargetAccess {
   async dropKept(request: KeptRequest): Promise<void> {
     if (!isPostgresUrl(request.target)) return await folderTargets.dropKept(request)
     await this.#onServer(request, async (admin, kept) => {
-      for (const each of kept) await admin.query(`DROP DATABASE IF EXISTS ${quoteIdentifier(each.kept)} WITH (FORCE)`)
+      for (const each of kept) await dropDatabase(admin, each.kept)
     })
   }
 
@@ -48,7 +49,7 @@ export class LogicalTargets implements TargetAccess {
     const names = namedIn(request)
     const admin = await openAdminSession(settings, names, request.signal)
     try {
-      for (const name of names) await admin.query(`DROP DATABASE IF EXISTS ${quoteIdentifier(name)} WITH (FORCE)`)
+      for (const name of names) await dropDatabase(admin, name)
     } finally {
       await admin.close()
     }
@@ -64,6 +65,11 @@ export class LogicalTargets implements TargetAccess {
       for (const name of makers) await endMaker(admin, name)
       await removeLeftovers(admin, isOurs)
       const kept = await findKept(admin, request)
+      // What was killed right after the swap did not come to it.
+      await quietKept(
+        admin,
+        kept.map(each => each.kept),
+      )
       return { state: kept.length === 0 ? 'untouched' : 'finished', kept }
     })
   }
@@ -118,8 +124,15 @@ async function putBack(
     ...away.map(each => ({ from: each.target, to: each.kept })),
     ...kept.map(each => ({ from: each.kept, to: each.target })),
   ])
+  // First: whether the one that goes away was receiving decides on it.
+  await wakeReturned(
+    admin,
+    kept.map(each => each.target),
+  )
+  const awayNames = away.map(each => each.kept)
+  if (request.keepNowAs !== undefined) await quietKept(admin, awayNames)
+  else for (const name of awayNames) await dropDatabase(admin, name)
   if (request.keepNowAs !== undefined) return away
-  for (const each of away) await admin.query(`DROP DATABASE IF EXISTS ${quoteIdentifier(each.kept)} WITH (FORCE)`)
   return []
 }
 

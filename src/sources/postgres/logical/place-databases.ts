@@ -1,4 +1,4 @@
-import { AppError } from '../../../base/errors.ts'
+import { AppError, messageOf } from '../../../base/errors.ts'
 import { describeConnection, quoteIdentifier, type Session } from '../../../clients/postgres/index.ts'
 import type { Finding } from '../../../model/finding.ts'
 import { newKeepAs } from '../../kept-path.ts'
@@ -7,6 +7,7 @@ import type { Kept } from '../../target.ts'
 import { placesOf } from './choose-targets.ts'
 import { keptNameOf } from './database-names.ts'
 import type { DatabaseOutcome, DatabaseRestore, StagedDatabase } from './database-restore.ts'
+import { quietKept } from './replication.ts'
 import { databaseExists } from './staging-database.ts'
 import { renameDatabases } from './swap-databases.ts'
 
@@ -41,14 +42,31 @@ export async function placeDatabases(
       ...kept.map(each => ({ from: each.target, to: each.kept })),
       ...staged.map(({ restore, staging }) => ({ from: staging.name, to: restore.target })),
     ])
+    const quieted = await quietKept(
+      admin,
+      kept.map(each => each.kept),
+    ).catch(notQuieted)
     // Who asked for it by name decides on it, too.
     const told = request.keepAs === undefined ? kept.map(keptFinding) : []
     const masked = staged.flatMap(each => each.masked ?? [])
-    return { checks, findings: [...findings, ...told], kept, masked }
+    return { checks, findings: [...findings, ...quieted, ...told], kept, masked }
   } catch (error) {
     await dropStaged(staged).catch(() => {})
     throw error
   }
+}
+
+/** The databases have their names: what fails from now on must not take that back. */
+function notQuieted(error: unknown): Finding[] {
+  return [
+    {
+      severity: 'warning',
+      code: 'replication-unknown',
+      subject: 'what was replaced',
+      message: `it was not looked whether it holds replication slots or subscriptions: ${messageOf(error)}`,
+      hint: 'Look into pg_replication_slots and pg_subscription.',
+    },
+  ]
 }
 
 export async function dropStaged(staged: readonly StagedDatabase[]): Promise<void> {

@@ -10,6 +10,7 @@ import {
 } from '../../../clients/postgres/index.ts'
 import type { ManifestServerDatabase } from '../../../model/manifest.ts'
 import { isStagingName } from './database-names.ts'
+import { dropDatabase } from './replication.ts'
 
 const INVALID_LOCALE =
   /invalid (?:LC_COLLATE |LC_CTYPE )?locale name|new (?:collation|LC_CTYPE)|encoding .* does not match locale/i
@@ -65,7 +66,7 @@ export class StagingDatabase {
   async drop(): Promise<void> {
     const { settings, database } = this.#admin
     await withSession(settings, { database }, async session => {
-      await session.query(`DROP DATABASE IF EXISTS ${quoteIdentifier(this.name)} WITH (FORCE)`)
+      await dropDatabase(session, this.name)
     })
   }
 }
@@ -121,7 +122,7 @@ export async function removeLeftovers(admin: Session, isLeft: (name: string) => 
     if ((await holdersOf(admin, name)).length > 0) continue
     const [row] = await admin.query<{ free: boolean }>(`SELECT pg_try_advisory_lock(${lockKey(name)}) AS free`)
     if (row?.free !== true) continue
-    await admin.query(`DROP DATABASE IF EXISTS ${quoteIdentifier(name)} WITH (FORCE)`)
+    await dropDatabase(admin, name)
     await admin.query(`SELECT pg_advisory_unlock(${lockKey(name)})`)
   }
 }

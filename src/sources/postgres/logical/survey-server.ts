@@ -3,6 +3,7 @@ import { type ConnectionSettings, databaseInUrl, type Session, withSession } fro
 import type { Finding } from '../../../model/finding.ts'
 import type { TargetRequest, TargetSurvey } from '../../target.ts'
 import { chooseTargets, describeTargets, placesOf } from './choose-targets.ts'
+import { surveyReplication } from './replication.ts'
 import { listSessions } from './sessions.ts'
 import { openAdminSession } from './staging-database.ts'
 import { connectedFinding, readRights, refusals, type SurveyedDatabase } from './survey-rights.ts'
@@ -32,12 +33,18 @@ export async function surveyServer(request: TargetRequest, settings: ConnectionS
       ...(await refusals(admin, rights, { request, names, sessions, databases })),
       ...(await surveySpace(admin, request)),
       ...databases.flatMap(each => each.findings),
+      ...(isReplacing(request) ? await surveyReplication(admin, names) : []),
       ...connectedFinding(place, sessions),
     ]
     return { place, places, engineVersion: `PostgreSQL ${admin.version}`, ...summed(databases), findings }
   } finally {
     await admin.close()
   }
+}
+
+/** Not rows or tables alone, nor only looked at. */
+function isReplacing({ coming, selection }: TargetRequest): boolean {
+  return coming !== undefined && selection?.tables === undefined && selection?.schemas === undefined
 }
 
 function namesOf(request: TargetRequest, settings: ConnectionSettings): string[] {
