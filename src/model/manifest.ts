@@ -44,8 +44,29 @@ export interface ManifestDatabase {
   readonly schemaVersion?: string
   /** Each database of a server that was captured, where a source holds several or they have facts of their own. */
   readonly databases?: readonly ManifestServerDatabase[]
+  /** What the engine's own check said of the data when it was captured. Absent where it was not asked. */
+  readonly condition?: ManifestCondition
   /** Facts of one engine: `journalMode`, `pageSizeBytes`, `userVersion`, `walSalt`, ... */
   readonly properties: Readonly<Record<string, string | number | boolean | null>>
+}
+
+export interface ManifestCondition {
+  /** The engine's name for it: `integrity_check`, `quick_check`. */
+  readonly check: string
+  readonly failures: readonly ManifestFailure[]
+}
+
+/** One thing that was wrong with the data before it was captured: a restore brings it back as it was. */
+export interface ManifestFailure {
+  /**
+   * `constraint`: rows break a rule of their table. `index`: it does not agree with its table. `search-index`: the same of
+   * a virtual table. `pages`: the file is damaged. `unevaluable`: no failure, only the application can check it.
+   */
+  readonly kind: 'constraint' | 'index' | 'search-index' | 'pages' | 'unevaluable'
+  /** The table or index; empty where the engine names none. */
+  readonly object: string
+  /** The engine's words for the first of these. */
+  readonly message: string
 }
 
 /** One database of a server, as of one instant of its own. */

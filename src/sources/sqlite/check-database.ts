@@ -1,6 +1,8 @@
 import type { DatabaseSync } from 'node:sqlite'
+import type { ManifestCondition, ManifestFailure } from '../../model/manifest.ts'
 import type { CheckOutcome } from '../source.ts'
 import { countRows, countViolations, pragma, readSchema } from './describe-database.ts'
+import { type IntegrityCheck, isFailure, judgeDatabase } from './integrity.ts'
 import { fingerprintSchema } from './schema-text.ts'
 import type { CheckReport, ExpectedContent } from './session-protocol.ts'
 
@@ -9,19 +11,24 @@ import type { CheckReport, ExpectedContent } from './session-protocol.ts'
  * capture time: what looks up every row of every index takes five times as long as the restore itself.
  */
 const FULL_CHECK_LIMIT_BYTES = 512 << 20
-/** Proves what was restored: sound pages and indexes, foreign keys as they were, and the rows the manifest promises. */
+
+/**
+ * Proves what was restored: pages, indexes and constraints no worse than they were captured, foreign keys as they were, and
+ * the rows the manifest promises.
+ */
 export function checkDatabase(db: DatabaseSync, expected: ExpectedContent | undefined): CheckReport {
   // SQLite's own small cache is the fastest: pages come from memory anyway, and nearly each is looked at once.
   const quick = sizeOf(db) > FULL_CHECK_LIMIT_BYTES
-  const pragmaName = quick ? 'quick_check' : 'integrity_check'
-  const checks: CheckOutcome[] = [attempt(pragmaName, 'ok', () => integrity(db, pragmaName))]
+  const check = quick ? 'quick_check' : 'integrity_check'
+  const failures = judgeDatabase(db, check)
+  const checks: CheckOutcome[] = [compareFailures(check, failures, expected?.condition)]
   const counted = expected?.foreignKeyViolations
   const violations = quick && counted === undefined ? null : countViolations(db)
   if (violations !== null && (counted !== undefined || violations === 0)) {
     checks.push(attempt('foreign_key_check', String(counted ?? 0), () => String(violations)))
   }
   if (expected) checks.push(...compareContent(db, expected))
-  return { checks, quick, uncountedViolations: counted === undefined ? (violations ?? 0) : 0 }
+  return { checks, quick, failures, uncountedViolations: counted === undefined ? (violations ?? 0) : 0 }
 }
 
 function sizeOf(db: DatabaseSync): number {
@@ -32,9 +39,25 @@ function sizeOf(db: DatabaseSync): number {
   }
 }
 
-function integrity(db: DatabaseSync, pragmaName: string): string {
-  const rows = db.prepare(`PRAGMA ${pragmaName}(10)`).all()
-  return rows.map(row => String(row[pragmaName])).join('; ')
+/**
+ * The restore is to blame for what was not so before. Where nobody looked as closely before, nothing proves that: each byte
+ * was held to its hash, so the data had the failure when it was captured.
+ */
+function compareFailures(
+  check: IntegrityCheck,
+  found: readonly ManifestFailure[],
+  before: ManifestCondition | undefined,
+): CheckOutcome {
+  const failures = found.filter(isFailure)
+  const known = before !== undefined && (before.check === 'integrity_check' || before.check === check)
+  const then = known ? before.failures.filter(isFailure) : failures
+  const isNew = (each: ManifestFailure): boolean =>
+    !then.some(other => other.kind === each.kind && other.object === each.object)
+  return { name: check, passed: !failures.some(isNew), expected: textOf(then), found: textOf(failures) }
+}
+
+function textOf(failures: readonly ManifestFailure[]): string {
+  return failures.length === 0 ? 'ok' : failures.map(({ message }) => message).join('; ')
 }
 
 function compareContent(db: DatabaseSync, expected: ExpectedContent): CheckOutcome[] {

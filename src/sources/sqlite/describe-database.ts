@@ -1,5 +1,6 @@
 import type { DatabaseSync } from 'node:sqlite'
 import type { ManifestColumn, ManifestTable } from '../../model/manifest.ts'
+import { isUnevaluable } from './integrity.ts'
 import { fingerprintSchema, quoteName, quoteText, type SchemaObject } from './schema-text.ts'
 import type { Description } from './session-protocol.ts'
 
@@ -75,8 +76,22 @@ export function readSchema(db: DatabaseSync): SchemaObject[] {
   }))
 }
 
+/** Also where SQLite would count by an index that needs a collation of the application's own. */
 export function countRows(db: DatabaseSync, table: string): number {
-  return Number(db.prepare(`SELECT count(*) AS n FROM main.${quoteName(table)}`).get()?.['n'])
+  const count = (sql: string, ...values: string[]): number => Number(db.prepare(sql).get(...values)?.['n'])
+  const from = `FROM main.${quoteName(table)}`
+  try {
+    return count(`SELECT count(*) AS n ${from}`)
+  } catch (error) {
+    if (!isUnevaluable(error)) throw error
+  }
+  try {
+    return count(`SELECT count(*) AS n ${from} NOT INDEXED`)
+  } catch (error) {
+    if (!isUnevaluable(error)) throw error
+  }
+  // A table WITHOUT ROWID is an index itself, each cell of which is a row.
+  return count("SELECT coalesce(sum(ncell), 0) AS n FROM dbstat WHERE schema = 'main' AND name = ?", table)
 }
 
 /** Undefined where it can't be told: a foreign key that names no table or column makes the check itself fail. */

@@ -10,8 +10,8 @@ export interface Observed {
   readonly sqliteVersion: number
 }
 
-/** What is worth knowing of a database that could be captured. */
-export function findingsOf({ file, hold, sqliteVersion }: Observed): Finding[] {
+/** What is worth knowing of the application, told when somebody asks (`probe`, `doctor`), not at each backup. */
+export function adviceOf({ file, hold, sqliteVersion }: Observed): Finding[] {
   const findings: Finding[] = []
   const wal = hold.kind === 'none' ? file.header?.wal === true : hold.kind === 'wal'
   if (wal && hasWalResetBug(sqliteVersion)) {
@@ -23,6 +23,12 @@ export function findingsOf({ file, hold, sqliteVersion }: Observed): Finding[] {
       hint: 'Update the SQLite library of the application to 3.51.3 or newer (or 3.50.7, 3.44.6): see https://www.sqlite.org/wal.html#walresetbug.',
     })
   }
+  return findings
+}
+
+/** What is worth knowing of a database that could be captured. */
+export function findingsOf({ file, hold }: Omit<Observed, 'sqliteVersion'>): Finding[] {
+  const findings: Finding[] = []
   if (hold.kind === 'none' && hold.copy === 'recover') {
     findings.push({
       severity: 'warning',

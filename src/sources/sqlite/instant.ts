@@ -14,7 +14,7 @@ import { NO_EXACT_MARK, type Pinned } from './session-protocol.ts'
 /** How long we wait for a program that has the database locked for itself. */
 const BUSY_WAIT_MS = 5000
 /** Without a WAL a reader makes writers wait. A database up to this size is in memory within some 20 ms. */
-const MEMORY_LIMIT_BYTES = 32 << 20
+export const MEMORY_LIMIT_BYTES = 32 << 20
 const COPY_TRIES = 3
 
 /**

@@ -142,7 +142,7 @@ describe('capture of pages', { timeout: 30_000 }, () => {
     expect(manifest.engineVersion).toBe(`SQLite ${process.versions['sqlite']}`)
   })
 
-  it('warns of the WAL-reset bug by the version of the last writer', async () => {
+  it('warns of the WAL-reset bug when it is probed, by the version of the last writer', async () => {
     const db = new DatabaseSync(path)
     db.exec('PRAGMA journal_mode = WAL; CREATE TABLE t (x)')
     db.close()
@@ -150,7 +150,9 @@ describe('capture of pages', { timeout: 30_000 }, () => {
       const bytes = readFileSync(path)
       bytes.writeUInt32BE(version, 96)
       writeFileSync(path, bytes)
-      return (await drain(source(), dir)).manifest.findings.map(finding => finding.code)
+      // Not at each backup: it would be the same warning every night.
+      expect((await drain(source(), dir)).manifest.findings).toEqual([])
+      return (await source().probe(await makeContext(dir))).map(finding => finding.code)
     }
     expect(await codes(3_040_001)).toEqual(['sqlite-wal-reset-bug'])
     expect(await codes(3_051_002)).toEqual(['sqlite-wal-reset-bug'])
@@ -254,7 +256,8 @@ describe('what can not be captured', { timeout: 30_000 }, () => {
     writeFileSync(path, bytes)
     const { manifest } = await drain(source(), dir)
     expect(manifest.findings.map(f => [f.severity, f.code, f.subject])).toEqual([
-      ['error', 'table-unreadable', 'table t'],
+      ['warning', 'table-unreadable', 'table t'],
+      ['warning', 'database-damaged', `database ${path}`],
     ])
   })
 

@@ -1,7 +1,8 @@
-import { rm } from 'node:fs/promises'
+import { rm, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
 import { throwIfAborted } from '../../base/errors.ts'
 import type { Finding } from '../../model/finding.ts'
-import type { ManifestDatabase } from '../../model/manifest.ts'
+import type { ManifestCondition, ManifestDatabase } from '../../model/manifest.ts'
 import type { Capture, CaptureEntry, CaptureRequest, CaptureSummary, Content, ParentSnapshot } from '../source.ts'
 import { chooseCut } from './cut.ts'
 import { closeDatabaseFile, type DatabaseFile, metaOf } from './database-file.ts'
@@ -10,7 +11,9 @@ import { type FileState, isUnchanged, stateOf } from './file-state.ts'
 import { findingsOf } from './findings.ts'
 import { type DatabaseHeader, formatVersion, HEADER_BYTES, parseHeader } from './header.ts'
 import { type Held, type Hold, holdInstant, type OpenedPages, openPages, tidyUp } from './instant.ts'
-import { type Pages, PagesContent } from './pages.ts'
+import { chooseCheck } from './integrity.ts'
+import { integrityFindings } from './integrity-findings.ts'
+import { MemoryPages, type Pages, PagesContent } from './pages.ts'
 import type { Session } from './session.ts'
 import type { Description } from './session-protocol.ts'
 
@@ -29,6 +32,7 @@ export class PageCapture implements Capture {
   readonly #same: ParentSnapshot | undefined
   #opened: OpenedPages | undefined
   #description: Promise<Description> | undefined
+  #condition: Promise<ManifestCondition | undefined> | undefined
   #blockBytes: number | undefined
   #header: DatabaseHeader | undefined
   #sessionEnd: Promise<void> | undefined
@@ -78,7 +82,8 @@ export class PageCapture implements Capture {
     const known = this.#description ? undefined : this.#same?.manifest
     const sqliteVersion = await this.#lastWriter()
     const database = known?.database ?? (await this.#describe(findings))
-    findings.push(...findingsOf({ file: this.#file, hold: this.#hold, sqliteVersion }))
+    findings.push(...integrityFindings(database.condition?.failures ?? [], this.#file.path, 'captured'))
+    findings.push(...findingsOf({ file: this.#file, hold: this.#hold }))
     const engineVersion = known ? known.engineVersion : sqliteVersion && `SQLite ${formatVersion(sqliteVersion)}`
     return {
       capturedAt: this.#capturedAt,
@@ -103,8 +108,10 @@ export class PageCapture implements Capture {
    * read from the pages any more: without the transaction they can change.
    */
   #endSessionOnceDescribed(): void {
-    const end = (): Promise<void> => this.#endSession()
-    this.#description?.then(end, end).catch(() => {})
+    if (!this.#description) return
+    Promise.allSettled([this.#description, this.#condition])
+      .then(() => this.#endSession())
+      .catch(() => {})
   }
 
   #endSession(): Promise<void> {
@@ -123,6 +130,7 @@ export class PageCapture implements Capture {
   async #openContent(): Promise<Content> {
     const { pages } = await this.#openPages()
     void this.#startDescribing()
+    void this.#startJudging(pages)
     this.#header = await readHeader(pages)
     const pageSize = (this.#file.header ?? this.#header)?.pageSizeBytes ?? 0
     const before = this.#request.parent?.manifest.database?.properties['blockBytes']
@@ -146,12 +154,36 @@ export class PageCapture implements Capture {
     return this.#description
   }
 
+  /** After the counting, in the same transaction; or, where writers wait for us, in a copy of what was read. */
+  #startJudging(pages: Pages): Promise<ManifestCondition | undefined> {
+    this.#condition ??= this.#judge(pages)
+    // Awaited in `finish`, as above.
+    this.#condition.catch(() => {})
+    return this.#condition
+  }
+
+  async #judge(pages: Pages): Promise<ManifestCondition | undefined> {
+    const check = chooseCheck(pages.sizeBytes)
+    if (check === undefined) return undefined
+    if (!(pages instanceof MemoryPages)) {
+      return { check, failures: await this.#session.call('judge', { check, path: undefined }) }
+    }
+    const path = join(this.#request.scratchDir, 'judged.db')
+    try {
+      await writeFile(path, pages.bytes, { mode: 0o600 })
+      return { check, failures: await this.#session.call('judge', { check, path }) }
+    } finally {
+      await rm(path, { force: true })
+    }
+  }
+
   async #describe(findings: Finding[]): Promise<ManifestDatabase> {
     try {
       const description = await this.#startDescribing()
+      const condition = await this.#condition
       for (const { name, message } of description.unreadable) {
         findings.push({
-          severity: 'error',
+          severity: 'warning',
           code: 'table-unreadable',
           subject: `table ${name}`,
           message: `cannot count the rows of ${name}: ${message}`,
@@ -163,6 +195,7 @@ export class PageCapture implements Capture {
         tables,
         schemaFingerprint,
         ...(schemaVersion === undefined ? {} : { schemaVersion }),
+        ...(condition === undefined ? {} : { condition }),
         properties: { ...properties, ...this.#held(), ...this.#state, blockBytes: this.#blockBytes ?? null },
       }
     } catch (error) {

@@ -51,18 +51,18 @@ export class FilePages implements Pages {
 }
 
 export class MemoryPages implements Pages {
-  readonly #bytes: Uint8Array
+  readonly bytes: Uint8Array
 
   constructor(bytes: Uint8Array) {
-    this.#bytes = bytes
+    this.bytes = bytes
   }
 
   get sizeBytes(): number {
-    return this.#bytes.length
+    return this.bytes.length
   }
 
   fill(into: Uint8Array, position: number): Promise<void> {
-    into.set(this.#bytes.subarray(position, position + into.length))
+    into.set(this.bytes.subarray(position, position + into.length))
     return Promise.resolve()
   }
 

@@ -2,6 +2,7 @@ import { AppError } from '../../base/errors.ts'
 import type { Finding } from '../../model/finding.ts'
 import type { Manifest } from '../../model/manifest.ts'
 import type { CheckOutcome, RestoreRequest } from '../source.ts'
+import { integrityFindings } from './integrity-findings.ts'
 import type { Target } from './restore-target.ts'
 import { copyOf } from './restored-copy.ts'
 import { type Session, SessionFault } from './session.ts'
@@ -37,9 +38,14 @@ export async function verifyDatabase(
 
 export function expectedOf(manifest: Manifest | undefined): ExpectedContent | undefined {
   if (!manifest?.database) return undefined
-  const { tables, schemaFingerprint, properties } = manifest.database
+  const { tables, schemaFingerprint, condition, properties } = manifest.database
   const counted = properties['foreignKeyViolations']
-  return { tables, schemaFingerprint, foreignKeyViolations: typeof counted === 'number' ? counted : undefined }
+  return {
+    tables,
+    schemaFingerprint,
+    condition,
+    foreignKeyViolations: typeof counted === 'number' ? counted : undefined,
+  }
 }
 
 /** `where` is the file that failed. */
@@ -48,12 +54,12 @@ export function verificationFailed(target: Target, checks: readonly CheckOutcome
   const first = failed[0]
   return new AppError('verification-failed', `the restored database fails ${failed.map(c => c.name).join(', ')}`, {
     context: { target: target.path, file: where, checks },
-    hint: `Expected ${first?.expected ?? ''}, found ${first?.found ?? ''}. Restore another recovery point; the failed file is ${where}.`,
+    hint: `Expected ${first?.expected ?? ''}, found ${first?.found ?? ''}. Restore another recovery point, or take this one as it is with --no-checks; the failed file is ${where}.`,
   })
 }
 
 function findingsOf(report: CheckReport, path: string): Finding[] {
-  const findings: Finding[] = []
+  const findings = integrityFindings(report.failures, path, 'restored')
   if (report.uncountedViolations > 0) findings.push(violations(path, report.uncountedViolations))
   if (report.quick) findings.push(quickly(path))
   return findings

@@ -40,6 +40,30 @@ export function normalizeSql(sql: string): string {
   return out
 }
 
+/** The conditions of a table's CHECK constraints, as its statement has them. */
+export function checkConstraintsOf(sql: string): string[] {
+  const tokens = sql.match(TOKEN) ?? []
+  const found: string[] = []
+  for (let i = 0; i < tokens.length; i++) {
+    if (tokens[i]?.toUpperCase() !== 'CHECK') continue
+    const from = tokens.findIndex((token, at) => at > i && !/^(--|\/\*|\s)/.test(token))
+    if (tokens[from] !== '(') continue
+    const end = closingOf(tokens, from)
+    found.push(tokens.slice(from + 1, end).join(''))
+    i = end
+  }
+  return found
+}
+
+function closingOf(tokens: readonly string[], open: number): number {
+  let depth = 0
+  for (let at = open; at < tokens.length; at++) {
+    if (tokens[at] === '(') depth += 1
+    if (tokens[at] === ')' && --depth === 0) return at
+  }
+  return tokens.length
+}
+
 /** Where two of these meet, a blank between them means something. */
 const ENDS_WORD = /[\w$\]"'`\u0080-\uffff]$/
 const STARTS_WORD = /^[\w$["'`\u0080-\uffff]/

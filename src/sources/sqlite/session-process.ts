@@ -4,6 +4,7 @@ import { checkDatabase } from './check-database.ts'
 import { copyDatabase } from './copy-database.ts'
 import { describeDatabase } from './describe-database.ts'
 import { dumpData, dumpSchema } from './dump.ts'
+import { judgeDatabase, judgeFile, judgeReadOnly } from './integrity.ts'
 import { MaskedCopy } from './masking/copy-masked.ts'
 import { openMerge, readAsText } from './merging/open-merge.ts'
 import { isFree, openPrivate, pinDatabase, removeEmptyWal } from './pin.ts'
@@ -13,6 +14,8 @@ import type { CallName, Fault, SessionCalls, SessionRequest } from './session-pr
 /** The other end of `session.ts`: one process, one database, calls in order. */
 class SessionProcess {
   #db: DatabaseSync | undefined
+  /** The connection can't write. */
+  #reads = false
   #pieces: Iterator<Uint8Array> | undefined
   #copy: MaskedCopy | undefined
 
@@ -24,6 +27,7 @@ class SessionProcess {
     pin: ({ path, waitMs }) => {
       const { db, pinned } = pinDatabase(path, waitMs)
       this.#db = db
+      this.#reads = true
       return pinned
     },
     release: () => {
@@ -37,12 +41,17 @@ class SessionProcess {
       return null
     },
     describe: ask => describeDatabase(this.#database, ask),
+    judge: ({ check, path }) => {
+      if (path !== undefined) return judgeFile(path, check)
+      return this.#reads ? judgeReadOnly(this.#database, check) : judgeDatabase(this.#database, check)
+    },
     copy: async ({ path, into, waitMs }) => {
       await copyDatabase(path, into, waitMs)
       return null
     },
     openPrivate: ({ path }) => {
       this.#db = openPrivate(path)
+      this.#reads = false
       return null
     },
     dump: ({ part }) => {

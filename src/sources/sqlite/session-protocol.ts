@@ -1,7 +1,8 @@
-import type { ManifestTable } from '../../model/manifest.ts'
+import type { ManifestCondition, ManifestFailure, ManifestTable } from '../../model/manifest.ts'
 import type { MaskableTable } from '../../model/masking/maskable.ts'
 import type { TableDescription } from '../../model/table-description.ts'
 import type { CheckOutcome, CopyAnswer } from '../source.ts'
+import type { IntegrityCheck } from './integrity.ts'
 import type { CopyOutcome, CopyRequest } from './masking/copy-protocol.ts'
 import type { ReplacedTable, ReplaceTablesAsk, TablesRefused } from './replaced-table.ts'
 import type { WalIndexHeader } from './wal-index.ts'
@@ -13,6 +14,8 @@ export interface SessionCalls {
   /** Ends that transaction, so that writers of a rollback journal go on. */
   release: { ask: Readonly<Record<string, never>>; answer: null }
   describe: { ask: { countRows: boolean; countViolations: boolean }; answer: Description }
+  /** What SQLite's own check finds: in the transaction that is open, or in a file that only we know of. */
+  judge: { ask: { check: IntegrityCheck; path: string | undefined }; answer: ManifestFailure[] }
   /** Closes the database and removes an empty WAL that only our reading has made. */
   tidy: { ask: { path: string }; answer: null }
   /** Copies the database as of one instant into a new file with SQLite's own backup. */
@@ -83,10 +86,14 @@ export interface ExpectedContent {
   readonly schemaFingerprint: string
   /** Violated foreign keys at capture time; undefined when they were not counted. */
   readonly foreignKeyViolations: number | undefined
+  /** What was wrong when it was captured; undefined when nobody looked. */
+  readonly condition: ManifestCondition | undefined
 }
 
 export interface CheckReport {
   readonly checks: readonly CheckOutcome[]
+  /** What SQLite's check found. Its outcome says whether the restore is to blame. */
+  readonly failures: readonly ManifestFailure[]
   /** Violated foreign keys found, where nobody counted them before. */
   readonly uncountedViolations: number
   /** The database is so big that only pages and rows were checked. */

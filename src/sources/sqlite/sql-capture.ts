@@ -71,7 +71,7 @@ export class SqlCapture implements Capture {
         capturedAt: this.#capturedAt,
         ...(sqliteVersion > 0 ? { engineVersion: `SQLite ${formatVersion(sqliteVersion)}` } : {}),
         database: { tables, schemaFingerprint, ...(schemaVersion === undefined ? {} : { schemaVersion }), properties },
-        findings: findingsOf({ file: this.#file, hold: this.#hold, sqliteVersion }),
+        findings: findingsOf({ file: this.#file, hold: this.#hold }),
         complete: true,
       }
     } catch (error) {

@@ -15,8 +15,10 @@ import type {
 } from '../source.ts'
 import type { TargetAccess } from '../target.ts'
 import { closeDatabaseFile, openDatabaseFile } from './database-file.ts'
-import { findingsOf } from './findings.ts'
-import { holdInstant, tidyUp } from './instant.ts'
+import { adviceOf, findingsOf } from './findings.ts'
+import { type Held, holdInstant, MEMORY_LIMIT_BYTES, tidyUp } from './instant.ts'
+import { chooseCheck } from './integrity.ts'
+import { integrityFindings } from './integrity-findings.ts'
 import { openSqliteMerging } from './merging/sqlite-merging.ts'
 import type { SqliteOptions } from './options.ts'
 import { PageCapture } from './page-capture.ts'
@@ -87,11 +89,23 @@ export class SqliteSource implements Source {
     const session = new Session(context.signal)
     try {
       const held = await holdInstant(file, session)
+      const imperfect = await this.#judge(held, session)
       await tidyUp(held, session)
-      return findingsOf({ ...held, sqliteVersion: held.file.header?.sqliteVersion ?? 0 })
+      const sqliteVersion = held.file.header?.sqliteVersion ?? 0
+      return [...findingsOf(held), ...imperfect, ...adviceOf({ ...held, sqliteVersion })]
     } finally {
       await session.close()
       await closeDatabaseFile(file)
     }
+  }
+
+  /** In the transaction that is open. Where writers wait for its end, small databases only. */
+  async #judge({ file, hold }: Held, session: Session): Promise<Finding[]> {
+    const size = Number(file.stat.size)
+    if (hold.kind === 'none' || (hold.kind === 'locked' && size > MEMORY_LIMIT_BYTES)) return []
+    const check = chooseCheck(size)
+    if (check === undefined) return []
+    const failures = await session.call('judge', { check, path: undefined })
+    return integrityFindings(failures, file.path, 'captured')
   }
 }
