@@ -3,6 +3,7 @@ import type { ManifestColumn, ManifestTable } from '../../model/manifest.ts'
 import { isUnevaluable } from './integrity.ts'
 import { fingerprintSchema, quoteName, quoteText, type SchemaObject } from './schema-text.ts'
 import type { Description } from './session-protocol.ts'
+import { holdsRows, listStored } from './stored-tables.ts'
 
 export interface DescribeOptions {
   readonly countRows: boolean
@@ -37,15 +38,11 @@ export function describeDatabase(db: DatabaseSync, options: DescribeOptions): De
   return { tables, unreadable, properties, schemaVersion, schemaFingerprint: fingerprintSchema(readSchema(db)) }
 }
 
-/** Tables with rows of their own, by name: not views, not virtual tables and what is behind them, not SQLite's own. */
+/** Tables whose rows are data, by name: not views, not indexes over other tables and what is behind them, not SQLite's own. */
 export function listTables(db: DatabaseSync): string[] {
-  return db
-    .prepare(
-      `SELECT name FROM pragma_table_list WHERE schema = 'main' AND type = 'table'
-       AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\' ORDER BY name`,
-    )
-    .all()
-    .map(row => String(row['name']))
+  return listStored(db)
+    .filter(table => table.type === 'table' || holdsRows(table))
+    .map(table => table.name)
 }
 
 /** Generated and hidden columns too: they are part of what an application relies on. */

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import type { DatabaseSync } from 'node:sqlite'
+import { DatabaseSync } from 'node:sqlite'
 import { afterEach, beforeEach, expect, it } from 'vitest'
 import {
   type DrainedSnapshot,
@@ -10,6 +10,7 @@ import {
   removeDir,
 } from '../../../test/helpers/drained-snapshot.ts'
 import { changeSql, IMPERFECT, makeDatabase } from '../../../test/helpers/imperfect-databases.ts'
+import { maskOf } from '../../../test/helpers/masks.ts'
 import type { Manifest } from '../../model/manifest.ts'
 import type { RestoreOutcome, RestoreRequest } from '../source.ts'
 import { SqliteSource } from './sqlite-source.ts'
@@ -90,6 +91,7 @@ const FOLDED = `
   CREATE TABLE t (id INTEGER PRIMARY KEY, v TEXT); INSERT INTO t (v) VALUES ('A'), ('b');
   CREATE INDEX i ON t (fold(v)); CREATE INDEX j ON t (v) WHERE fold(v) > 'a';
   CREATE TABLE k (v TEXT PRIMARY KEY) WITHOUT ROWID; INSERT INTO k VALUES ('A'), ('b');
+  CREATE TABLE u (id INTEGER PRIMARY KEY, v TEXT); INSERT INTO u (v) VALUES ('A'), ('b'); CREATE INDEX u_v ON u (fold(v));
   CREATE VIEW w AS SELECT fold(v) FROM t;
   CREATE TRIGGER g AFTER INSERT ON t BEGIN SELECT fold(new.v); END`
 const spoilFolded = (db: DatabaseSync): void => {
@@ -104,10 +106,29 @@ it.each(['WAL', 'DELETE'])('what only the application can evaluate is informatio
   expect(tables.map(({ name, rows }) => [name, rows])).toEqual([
     ['k', 2],
     ['t', 2],
+    ['u', 2],
   ])
   const said = snapshot.manifest.findings.map(({ severity, subject }) => `${severity} ${subject}`)
-  expect(said).toEqual(['info table k', 'info table t'])
+  expect(said).toEqual(['info table k', 'info table t', 'info table u'])
   const outcome = await restore(snapshot)
   expect(outcome.checks.filter(check => !check.passed)).toEqual([])
-  expect(outcome.findings.map(finding => finding.code)).toEqual(['not-checkable', 'not-checkable'])
+  expect(outcome.findings.map(finding => finding.code)).toEqual(Array(3).fill('not-checkable'))
+})
+
+it('a database that needs its application comes back as a schema, as text, masked, and by tables', async () => {
+  makeDatabase(path, FOLDED, spoilFolded)
+  const snapshot = await drain(source(), dir)
+  const schema = await restore(snapshot, { selection: { part: 'schema' }, target: join(dir, 'schema.db') })
+  expect(schema.checks.find(check => check.name === 'schema')).toMatchObject({ passed: true })
+  await restore(snapshot, { selection: { part: 'schema' }, target: join(dir, 'schema.sql') })
+  expect(readFileSync(join(dir, 'schema.sql'), 'utf8')).toContain('CREATE INDEX i ON t (fold(v))')
+  makeDatabase(path, 'DELETE FROM t')
+  await restore(snapshot, { selection: { tables: ['t'] }, target: path })
+  const outcome = await restore(snapshot, { target: join(dir, 'masked.db'), mask: maskOf({ u: { v: 'text' } }) })
+  expect(outcome.findings.map(({ code, subject }) => `${code} ${subject}`)).toEqual(
+    expect.arrayContaining(['index-not-restored index u_v', 'table-not-copied table k', 'table-not-copied table t']),
+  )
+  const db = new DatabaseSync(join(dir, 'masked.db'), { readOnly: true })
+  expect(db.prepare('SELECT count(*) AS n FROM u').get()).toEqual({ n: 2 })
+  db.close()
 })

@@ -162,9 +162,13 @@ function resultCodeOf(error: unknown): number | undefined {
 
 /** SQLITE_ERROR: a function, a collation or a module is not here. @see https://www.sqlite.org/rescode.html */
 export function isUnevaluable(error: unknown): error is Error {
-  return (
-    resultCodeOf(error) === 1 &&
-    /^(?:unknown|no such) function|^no such (?:collation sequence|module|tokenizer)/i.test(messageOf(error))
+  return resultCodeOf(error) === 1 && isMissingFromSqlite(messageOf(error))
+}
+
+export function isMissingFromSqlite(message: string): boolean {
+  // A table WITHOUT ROWID whose key has an unknown collation can't be walked: no query has a solution.
+  return /^(?:unknown|no such) function|^no such (?:collation sequence|module|tokenizer)|^no query solution/i.test(
+    message,
   )
 }
 

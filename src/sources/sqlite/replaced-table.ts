@@ -1,3 +1,5 @@
+import type { Finding } from '../../model/finding.ts'
+
 export interface ReplaceTablesAsk {
   /** The living database. */
   readonly path: string
@@ -6,6 +8,12 @@ export interface ReplaceTablesAsk {
   /** As people write them; all of `from` when empty. */
   readonly tables: readonly string[]
   readonly waitMs: number
+}
+
+export interface ReplacedTables {
+  readonly tables: readonly ReplacedTable[]
+  /** What is not as it was in the snapshot, or was done beside the rows. */
+  readonly findings: readonly Finding[]
 }
 
 export interface ReplacedTable {

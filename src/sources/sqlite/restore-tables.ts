@@ -4,6 +4,7 @@ import { AppError } from '../../base/errors.ts'
 import { suggest } from '../../base/suggest.ts'
 import type { Finding } from '../../model/finding.ts'
 import type { RestoreOutcome, RestoreRequest, SnapshotEntry } from '../source.ts'
+import { isMissingFromSqlite } from './integrity.ts'
 import type { ReplacedTable, TablesRefused } from './replaced-table.ts'
 import { createPrivate } from './restore-file.ts'
 import { locateTarget, targetError } from './restore-target.ts'
@@ -35,14 +36,14 @@ export async function restoreTables(
     await request.beforeChange?.({ places: [target.path] })
     const ask = { path: target.path, from: staged, tables, waitMs: BUSY_WAIT_MS }
     const replaced = await session.call('replaceTables', ask)
-    if (!Array.isArray(replaced)) throw refusal(replaced, target.path)
-    const checks = replaced.map(table => ({
+    if ('refused' in replaced) throw refusal(replaced, target.path)
+    const checks = replaced.tables.map(table => ({
       name: `rows of ${table.name}`,
       passed: table.rows === table.rowsWanted,
       expected: String(table.rowsWanted),
       found: String(table.rows),
     }))
-    const findings = replaced.flatMap(differences)
+    const findings = [...replaced.tables.flatMap(differences), ...replaced.findings]
     return { ...bytes, target: target.path, files: 1, checks, findings }
   } catch (error) {
     throw refusedBySqlite(error, target.path) ?? targetError(error, target.path)
@@ -94,6 +95,12 @@ function refusedBySqlite(error: unknown, path: string): AppError | undefined {
   if (code === BUSY || code === LOCKED) {
     return new AppError('target-in-use', `${path} is locked by another program`, {
       hint: 'A long transaction is under way there: wait for it to end, or stop the application, then try again.',
+      cause: error,
+    })
+  }
+  if (isMissingFromSqlite(error.message)) {
+    return new AppError('target-invalid', `cannot restore tables into ${path}: ${error.message}`, {
+      hint: 'Only the application has this function or collation, and the table can not be written without it. Nothing was changed. Restore the whole database; or restore it with --to PATH and let the application copy the rows.',
       cause: error,
     })
   }

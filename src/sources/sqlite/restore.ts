@@ -120,6 +120,8 @@ interface Done extends RestoredBytes {
   readonly findings: readonly Finding[]
   readonly kept?: readonly Kept[]
   readonly masked?: readonly MaskedColumn[] | undefined
+  /** Tables that a masked copy has without their rows. */
+  readonly leftEmpty?: readonly string[]
 }
 
 /**
@@ -136,7 +138,7 @@ async function writeBeside({ request, target, node, session }: Restoring): Promi
   throwIfAborted(request.signal)
   // The disk and the checks have nothing to wait for in each other; the swap waits for both.
   const [verified] = await Promise.all([
-    verifyDatabase(request, session, target.partial, target),
+    verifyDatabase(request, session, target.partial, target, written.leftEmpty),
     syncFile(target.partial),
   ])
   if (verified.checks.some(check => !check.passed)) {

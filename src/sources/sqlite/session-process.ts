@@ -9,6 +9,7 @@ import { MaskedCopy } from './masking/copy-masked.ts'
 import { openMerge, readAsText } from './merging/open-merge.ts'
 import { isFree, openPrivate, pinDatabase, removeEmptyWal } from './pin.ts'
 import { replaceTables } from './replace-tables.ts'
+import { runSchema } from './run-schema.ts'
 import type { CallName, Fault, SessionCalls, SessionRequest } from './session-protocol.ts'
 
 /** The other end of `session.ts`: one process, one database, calls in order. */
@@ -60,7 +61,7 @@ class SessionProcess {
       return next.done ? new Uint8Array(0) : next.value
     },
     run: ({ sql }) => {
-      this.#database.exec(sql)
+      runSchema(this.#database, sql)
       return null
     },
     check: ({ expected }) => checkDatabase(this.#database, expected),

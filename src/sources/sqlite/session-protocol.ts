@@ -4,7 +4,7 @@ import type { TableDescription } from '../../model/table-description.ts'
 import type { CheckOutcome, CopyAnswer } from '../source.ts'
 import type { IntegrityCheck } from './integrity.ts'
 import type { CopyOutcome, CopyRequest } from './masking/copy-protocol.ts'
-import type { ReplacedTable, ReplaceTablesAsk, TablesRefused } from './replaced-table.ts'
+import type { ReplacedTables, ReplaceTablesAsk, TablesRefused } from './replaced-table.ts'
 import type { WalIndexHeader } from './wal-index.ts'
 
 /** What a session can be asked, with what it answers. One at a time, in order. */
@@ -24,11 +24,11 @@ export interface SessionCalls {
   openPrivate: { ask: { path: string }; answer: null }
   /** The next piece of the SQL text; empty at its end. */
   dump: { ask: { part: 'schema' | 'data' }; answer: Uint8Array }
-  /** Runs SQL text against the private file. */
+  /** Runs SQL text that makes a schema against the private file. */
   run: { ask: { sql: string }; answer: null }
   check: { ask: { expected: ExpectedContent | undefined }; answer: CheckReport }
   /** Rows of one database into another, living one. */
-  replaceTables: { ask: ReplaceTablesAsk; answer: ReplacedTable[] | TablesRefused }
+  replaceTables: { ask: ReplaceTablesAsk; answer: ReplacedTables | TablesRefused }
   /** Runs one statement on a file, on a connection that can't write. */
   ask: { ask: { path: string; sql: string }; answer: CopyAnswer }
   /** Is anyone using the database? Locks it for an instant. */

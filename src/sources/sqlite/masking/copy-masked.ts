@@ -8,10 +8,12 @@ import type { PlannedColumn } from '../../../model/masking/plan.ts'
 import { pragma, readSchema } from '../describe-database.ts'
 import { listColumns } from '../dump.ts'
 import { parseHeader } from '../header.ts'
+import { needsApplication, runSchema } from '../run-schema.ts'
 import { quoteName, quoteText, type SchemaObject } from '../schema-text.ts'
+import { listStored, rebuildStatement, type StoredTable } from '../stored-tables.ts'
 import type { CopyOutcome, CopyRequest, MaskFailure } from './copy-protocol.ts'
 import { MaskFunction } from './mask-function.ts'
-import { listStored, readMaskable, type StoredTable } from './maskable-schema.ts'
+import { readMaskable } from './maskable-schema.ts'
 
 /**
  * Fills a new database with what another holds, masked on the way. The new file never holds anything else: not in free
@@ -24,6 +26,8 @@ export class MaskedCopy {
   readonly #wal: boolean
   readonly #stored: readonly StoredTable[]
   readonly #objects: readonly SchemaObject[]
+  readonly #notMade: Finding[] = []
+  readonly #leftEmpty: string[] = []
   #doing: Omit<MaskFailure, 'message' | 'sqliteCode'> = { table: '', index: undefined, column: undefined }
 
   /** Once this returns, the staged file can be unlinked: both connections have it open. */
@@ -72,7 +76,7 @@ export class MaskedCopy {
       if (failure === undefined) throw error
       return { failure }
     }
-    return { counts: masks.counts, findings }
+    return { counts: masks.counts, findings: [...findings, ...this.#notMade], leftEmpty: this.#leftEmpty }
   }
 
   /** What can't be run at all is known before anything is written. */
@@ -110,7 +114,10 @@ export class MaskedCopy {
       if (object.type !== 'table') continue
       const table = byName.get(object.name)
       if (table?.virtual) (table.virtual.kind === 'unknown' ? unknown : virtual).push(object)
-      else if (table?.type !== 'shadow') this.#exec(object.name, undefined, object.sql)
+      else if (table?.type !== 'shadow') {
+        this.#doing = { table: object.name, index: undefined, column: undefined }
+        runSchema(this.#db, object.sql)
+      }
     }
     for (const object of virtual) this.#exec(object.name, undefined, object.sql)
     if (unknown.length === 0) return
@@ -124,7 +131,23 @@ export class MaskedCopy {
     const shadows = new Set(this.#stored.filter(table => table.type === 'shadow').map(table => table.name))
     for (const object of this.#objects) {
       if (object.type !== type || shadows.has(object.table)) continue
-      this.#exec(object.table, type === 'index' ? object.name : undefined, object.sql)
+      if (type === 'index') this.#makeIndex(object)
+      else this.#exec(object.table, undefined, object.sql)
+    }
+  }
+
+  #makeIndex({ name, table, sql }: SchemaObject): void {
+    try {
+      this.#exec(table, name, sql)
+    } catch (error) {
+      if (!needsApplication(error)) throw error
+      this.#notMade.push({
+        severity: 'warning',
+        code: 'index-not-restored',
+        subject: `index ${name}`,
+        message: `table ${table} is without this index: it needs what only the application has`,
+        hint: `Let the application make it again: ${sql}`,
+      })
     }
   }
 
@@ -135,8 +158,33 @@ export class MaskedCopy {
     const masked = plan.some(each => each.table === name && each.rule.kind !== 'keep')
     // What nobody changes was taken once, and is taken again.
     this.#db.exec(`PRAGMA ignore_check_constraints = ${masked ? 'OFF' : 'ON'}`)
-    this.#insert(name, columns, masks)
+    if (!this.#tryInsert(name, columns, masks)) {
+      this.#db.exec('PRAGMA ignore_check_constraints = ON')
+      if (!this.#tryInsert(name, columns, masks)) this.#leaveEmpty(name)
+    }
     this.#db.exec('PRAGMA ignore_check_constraints = OFF')
+  }
+
+  /** False where its rules or columns need the application. */
+  #tryInsert(name: string, columns: readonly string[], masks: MaskFunction): boolean {
+    try {
+      this.#insert(name, columns, masks)
+      return true
+    } catch (error) {
+      if (!needsApplication(error)) throw error
+      return false
+    }
+  }
+
+  #leaveEmpty(name: string): void {
+    this.#leftEmpty.push(name)
+    this.#notMade.push({
+      severity: 'warning',
+      code: 'table-not-copied',
+      subject: `table ${name}`,
+      message: 'it was left empty: its rows can not be written without a function or collation of the application',
+      hint: 'Restore without a mask to have them.',
+    })
   }
 
   #insert(name: string, columns: readonly string[], masks: MaskFunction): void {
@@ -169,10 +217,10 @@ export class MaskedCopy {
     const { name, virtual } = table
     const rules = plan.filter(each => each.table === name)
     const keeps = rules.length > 0 && rules.every(each => each.rule.kind === 'keep')
-    const quoted = quoteName(name)
+    if (virtual?.kind === 'derived') return []
     const columns = virtual?.kind === 'unknown' ? [] : listVirtualColumns(this.#original, name)
     if (virtual?.kind === 'external') {
-      this.#exec(name, undefined, `INSERT INTO main.${quoted} (${quoted}) VALUES ('rebuild')`)
+      this.#exec(name, undefined, rebuildStatement(name))
     } else if (virtual?.kind === 'search' && rules.length > 0) {
       this.#insert(name, ['rowid', ...columns], masks)
     } else if (virtual?.kind === 'tables' && rules.length > 0 && !keeps) {
@@ -181,7 +229,10 @@ export class MaskedCopy {
       this.#copyShadows(table)
     } else if (virtual?.kind === 'unknown') {
       return [moduleMissing(name, virtual.module)]
-    } else return [leftEmpty(name, columns, file)]
+    } else {
+      this.#leftEmpty.push(name)
+      return [leftEmpty(name, columns, file)]
+    }
     return []
   }
 
@@ -208,12 +259,8 @@ export class MaskedCopy {
     for (const table of this.tables) {
       const open = table.columns.filter(column => !ruled.has(`${table.key}\0${column.name}`) && !column.generated)
       if (!sources.has(table.key) || open.length === 0) continue
-      const rows = sampleRows(
-        this.#original,
-        table.key,
-        open.map(column => column.name),
-        rowids.has(table.key),
-      )
+      const names = open.map(column => column.name)
+      const rows = sampleRows(this.#original, table.key, names, rowids.has(table.key))
       for (const [i, column] of open.entries()) {
         const finding = unmaskedFinding(
           file,
@@ -241,12 +288,24 @@ function sampleRows(db: DatabaseSync, table: string, columns: readonly string[],
   const select = `SELECT ${columns.map(sampled).join(', ')} FROM main.${quoteName(table)}`
   const orders = hasRowid ? ['', ' ORDER BY rowid DESC'] : ['']
   return orders.flatMap(order => {
+    if (!isReadable(db, `${select}${order}`)) return []
     const statement = db.prepare(`${select}${order} LIMIT ${SAMPLE_VALUES}`)
     statement.setReturnArrays(true)
     statement.setReadBigInts(true)
     const rows: unknown[] = statement.all()
     return rows.filter(row => Array.isArray(row))
   })
+}
+
+/** A table may need a collation of the application's own. */
+function isReadable(db: DatabaseSync, sql: string): boolean {
+  try {
+    db.prepare(sql)
+    return true
+  } catch (error) {
+    if (!needsApplication(error)) throw error
+    return false
+  }
 }
 
 /** Blobs tell nothing here, and may be large. */

@@ -15,7 +15,7 @@ export interface MaskFailure {
 }
 
 export type CopyOutcome =
-  | { readonly counts: readonly number[]; readonly findings: readonly Finding[] }
+  | { readonly counts: readonly number[]; readonly findings: readonly Finding[]; readonly leftEmpty: readonly string[] }
   | { readonly failure: MaskFailure }
 
 export interface CopyRequest {

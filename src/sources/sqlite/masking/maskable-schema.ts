@@ -1,71 +1,12 @@
 import type { DatabaseSync } from 'node:sqlite'
 import type { MaskableColumn, MaskableForeignKey, MaskableTable } from '../../../model/masking/maskable.ts'
 import { quoteText } from '../schema-text.ts'
-
-/** How a virtual table keeps its rows, which decides how it can be filled anew. */
-export type VirtualKind =
-  /** A search index with a copy of its text. */
-  | 'search'
-  /** A search index over the rows of another table: it is built again from those. */
-  | 'external'
-  /** A search index without the text: nothing to mask, and words in it. */
-  | 'contentless'
-  /** R-trees and what else keeps its rows in tables of its own. */
-  | 'tables'
-  /** Its module is not in this SQLite. */
-  | 'unknown'
-
-export interface StoredTable {
-  readonly name: string
-  readonly type: 'table' | 'virtual' | 'shadow'
-  readonly withoutRowid: boolean
-  readonly virtual: { readonly kind: VirtualKind; readonly module: string } | undefined
-}
-
-/** Every table that is stored, without SQLite's own. */
-export function listStored(db: DatabaseSync): StoredTable[] {
-  const sql = new Map(
-    db
-      .prepare("SELECT name, sql FROM main.sqlite_schema WHERE type = 'table'")
-      .all()
-      .map(row => [String(row['name']), String(row['sql'])]),
-  )
-  const listed = db
-    .prepare("SELECT name, type, wr FROM pragma_table_list WHERE schema = 'main' ORDER BY name")
-    .all()
-    .filter(row => sql.has(String(row['name'])) && !String(row['name']).startsWith('sqlite_'))
-  return listed.map(row => {
-    const name = String(row['name'])
-    const type = row['type'] === 'virtual' || row['type'] === 'shadow' ? row['type'] : 'table'
-    const virtual = type === 'virtual' ? virtualOf(db, name, sql.get(name) ?? '') : undefined
-    return { name, type, withoutRowid: Number(row['wr']) !== 0, virtual }
-  })
-}
-
-const MODULE = /\bUSING\s+["'`[]?(\w+)/i
-const CONTENT = /[(,]\s*content\s*=\s*(?:'([^']*)'|"([^"]*)"|\[([^\]]*)\]|`([^`]*)`|([^\s,)]*))/i
-
-function virtualOf(db: DatabaseSync, name: string, sql: string): NonNullable<StoredTable['virtual']> {
-  const module = (MODULE.exec(sql)?.[1] ?? '').toLowerCase()
-  if (columnRows(db, name).length === 0) return { kind: 'unknown', module }
-  if (!/^fts[345]$/.test(module)) return { kind: 'tables', module }
-  const [whole, ...content] = CONTENT.exec(sql) ?? []
-  if (whole === undefined) return { kind: 'search', module }
-  return { kind: content.some(each => each !== undefined && each !== '') ? 'external' : 'contentless', module }
-}
-
-function columnRows(db: DatabaseSync, table: string): Array<Record<string, unknown>> {
-  try {
-    return db.prepare(`SELECT * FROM pragma_table_xinfo(${quoteText(table)})`).all()
-  } catch {
-    return []
-  }
-}
+import { columnRows, listStored } from '../stored-tables.ts'
 
 /** What a mask can name: tables, and virtual tables that have columns of their own. */
 export function readMaskable(db: DatabaseSync): MaskableTable[] {
   return listStored(db)
-    .filter(table => table.type === 'table' || (table.virtual && table.virtual.kind !== 'unknown'))
+    .filter(table => table.type === 'table' || (table.virtual && !['unknown', 'derived'].includes(table.virtual.kind)))
     .map(table => readTable(db, table.name, table.type === 'virtual'))
 }
 

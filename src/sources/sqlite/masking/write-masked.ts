@@ -26,6 +26,8 @@ export interface MaskedFile extends RestoredBytes {
   readonly checks: readonly []
   readonly findings: readonly Finding[]
   readonly masked: readonly MaskedColumn[]
+  /** Tables that the copy has without their rows. */
+  readonly leftEmpty: readonly string[]
 }
 
 /** Writes the masked copy to the target's partial file. When it fails, that file is gone. */
@@ -36,16 +38,18 @@ export async function writeMasked(writing: MaskedWriting): Promise<MaskedFile> {
   await removePartialSidecars(target)
   await createPrivate(target.partial)
   try {
-    const { outcome, findings } = await copyMasked(writing)
+    const { outcome, findings, leftEmpty } = await copyMasked(writing)
     const { size } = await stat(target.partial)
-    return { totalBytes: node.sizeBytes ?? 0, writtenBytes: size, checks: [], findings, masked: outcome }
+    return { totalBytes: node.sizeBytes ?? 0, writtenBytes: size, checks: [], findings, masked: outcome, leftEmpty }
   } catch (error) {
     await rm(target.partial, { force: true })
     throw error
   }
 }
 
-async function copyMasked(writing: MaskedWriting): Promise<{ outcome: MaskedColumn[]; findings: Finding[] }> {
+async function copyMasked(
+  writing: MaskedWriting,
+): Promise<{ outcome: MaskedColumn[]; findings: Finding[]; leftEmpty: readonly string[] }> {
   const { request, mask, target, node, session } = writing
   const staging = await stageUnmasked(mask, node.sizeBytes ?? 0, target.path)
   try {
@@ -62,7 +66,7 @@ async function copyMasked(writing: MaskedWriting): Promise<{ outcome: MaskedColu
     const outcome = plan.map(({ table, column, rule, follows }, at) => {
       return { table, column, rule, follows, values: copied.counts[at] ?? 0 }
     })
-    return { outcome, findings: [...staging.findings, ...copied.findings] }
+    return { outcome, findings: [...staging.findings, ...copied.findings], leftEmpty: copied.leftEmpty }
   } finally {
     await staging.remove()
   }

@@ -1,0 +1,182 @@
+import type { DatabaseSync } from 'node:sqlite'
+import type { Finding } from '../../model/finding.ts'
+import { countRows, readColumns } from './describe-database.ts'
+import { isUnevaluable } from './integrity.ts'
+import type { ReplacedTable } from './replaced-table.ts'
+import { normalizeSql, quoteName, quoteText } from './schema-text.ts'
+
+/** Both sides of a replacement: one connection to the living database with the backup attached, one to the backup alone. */
+export interface Sides {
+  readonly db: DatabaseSync
+  readonly backup: DatabaseSync
+  readonly findings: Finding[]
+}
+
+/** Gives an ordinary table the rows of the backup. Its triggers do not fire: they are put aside, and come back as they were. */
+export function replaceRows(sides: Sides, name: string, exists: boolean): ReplacedTable {
+  const { db, backup } = sides
+  const rowsBefore = exists ? countRows(db, name) : 0
+  if (!exists) for (const { sql } of objectsOf(backup, name, ['table'])) db.exec(sql)
+  const triggers = takeTriggers(db, name)
+  const { common, defaulted, leftOut } = matchColumns(db, backup, name)
+  fill(sides, name, common)
+  for (const { sql } of triggers) db.exec(sql)
+  bringBackObjects(sides, name)
+  setSequence(db, name)
+  const rowsWanted = countRows(backup, name)
+  return { name, created: !exists, rowsBefore, rowsWanted, rows: countRows(db, name), defaulted, leftOut }
+}
+
+/**
+ * Record by record where both tables have one definition: rows that break a rule of their table, or that only the
+ * application can compute (indexes included), come back as they were captured. Else by column, held to the living table's
+ * rules. An index that can't be kept up without the application is given up: better found to be missing than wrong.
+ */
+function fill(sides: Sides, name: string, common: readonly string[]): void {
+  const { db, backup } = sides
+  const same = definitionOf(db, name) === definitionOf(backup, name)
+  const rowid = keepsRowId(db, backup, name)
+  const columns = [...(rowid ? ['rowid'] : []), ...common.map(quoteName)].join(', ')
+  const quoted = quoteName(name)
+  const byColumn = `INSERT INTO main.${quoted} (${columns}) SELECT ${columns} FROM backup.${quoted}`
+  db.exec(`DELETE FROM main.${quoted}`)
+  const byRecord = `INSERT INTO main.${quoted} SELECT * FROM backup.${quoted}`
+  if (same && copiesRecords(db, byRecord, rowid)) return db.exec(byRecord)
+  if (same) db.exec('PRAGMA ignore_check_constraints = ON')
+  try {
+    db.exec(byColumn)
+  } catch (error) {
+    if (!isUnevaluable(error)) throw error
+    giveUpIndexes(sides, name, byColumn)
+    db.exec(same && copiesRecords(db, byRecord, rowid) ? byRecord : byColumn)
+  } finally {
+    db.exec('PRAGMA ignore_check_constraints = OFF')
+  }
+}
+
+function definitionOf(db: DatabaseSync, name: string): string {
+  return objectsOf(db, name, ['table'])
+    .map(({ sql }) => normalizeSql(sql))
+    .join()
+}
+
+/**
+ * SQLite copies records as they are where it can: `RowCell` and `RowData` are only in such programs. Rows of a table without
+ * any index would be numbered anew.
+ *
+ * @see https://www.sqlite.org/src/file/src/insert.c (xferOptimization)
+ */
+function copiesRecords(db: DatabaseSync, sql: string, hidesRowid: boolean): boolean {
+  try {
+    const steps = db.prepare(`EXPLAIN ${sql}`).all()
+    const has = (...names: string[]): boolean => steps.some(step => names.includes(String(step['opcode'])))
+    return has('RowCell', 'RowData') && !(hidesRowid && has('NewRowid') && !has('MakeRecord'))
+  } catch {
+    return false
+  }
+}
+
+function giveUpIndexes({ db, findings }: Sides, name: string, insert: string): void {
+  const indexes = objectsOf(db, name, ['index'])
+  for (const index of indexes) {
+    if (isPossible(db, insert)) return
+    db.exec(`DROP INDEX main.${quoteName(index.name)}`)
+    if (!isPossible(db, insert) && bringsBack(db, index.sql)) continue
+    findings.push(indexGone(index.name, name, index.sql))
+  }
+}
+
+function isPossible(db: DatabaseSync, sql: string): boolean {
+  try {
+    db.prepare(sql)
+    return true
+  } catch {
+    return false
+  }
+}
+
+function bringsBack(db: DatabaseSync, sql: string): boolean {
+  try {
+    db.exec(sql)
+    return true
+  } catch {
+    return false
+  }
+}
+
+function indexGone(index: string, table: string, sql: string): Finding {
+  return {
+    severity: 'warning',
+    code: 'index-not-restored',
+    subject: `index ${index}`,
+    message: `table ${table} is without this index: it needs what only the application has, or its rows break it`,
+    hint: `Let the application make it again: ${sql}`,
+  }
+}
+
+function matchColumns(db: DatabaseSync, backup: DatabaseSync, name: string) {
+  const storedIn = (database: DatabaseSync): string[] =>
+    database
+      .prepare('SELECT name FROM pragma_table_xinfo(?) WHERE hidden = 0 ORDER BY cid')
+      .all(name)
+      .map(row => String(row['name']))
+  const [here, there] = [storedIn(db), storedIn(backup)]
+  const [inHere, inThere] = [new Set(here), new Set(there)]
+  return {
+    common: here.filter(column => inThere.has(column)),
+    defaulted: here.filter(column => !inThere.has(column)),
+    leftOut: there.filter(column => !inHere.has(column)),
+  }
+}
+
+/** What refers to a row by its hidden number (a full-text index, for one) still does afterwards. */
+function keepsRowId(db: DatabaseSync, backup: DatabaseSync, name: string): boolean {
+  return [db, backup].every(database => {
+    const kind = database.prepare('SELECT wr FROM pragma_table_list WHERE schema = ? AND name = ?').get('main', name)
+    const named = readColumns(database, name).some(column => column.name.toLowerCase() === 'rowid')
+    const alias = readColumns(database, name).some(column => column.key === true && /^integer$/i.test(column.type))
+    return Number(kind?.['wr']) === 0 && !named && !alias
+  })
+}
+
+interface StoredObject {
+  readonly name: string
+  readonly sql: string
+}
+
+function objectsOf(db: DatabaseSync, table: string, types: readonly string[]): StoredObject[] {
+  const list = types.map(quoteText).join(', ')
+  const rows = db
+    .prepare(
+      `SELECT name, sql FROM main.sqlite_schema
+       WHERE tbl_name = ? COLLATE NOCASE AND sql IS NOT NULL AND type IN (${list}) ORDER BY rowid`,
+    )
+    .all(table)
+  return rows.map(row => ({ name: String(row['name']), sql: String(row['sql']) }))
+}
+
+/** SQLite has no switch for triggers. */
+function takeTriggers(db: DatabaseSync, table: string): StoredObject[] {
+  const triggers = objectsOf(db, table, ['trigger'])
+  for (const { name } of triggers) db.exec(`DROP TRIGGER main.${quoteName(name)}`)
+  return triggers
+}
+
+function bringBackObjects({ db, backup, findings }: Sides, table: string): void {
+  const given = new Set(findings.map(finding => finding.subject))
+  for (const { name, sql } of objectsOf(backup, table, ['index', 'trigger'])) {
+    const there = db.prepare('SELECT 1 FROM main.sqlite_schema WHERE name = ?').get(name)
+    if (there !== undefined || given.has(`index ${name}`)) continue
+    if (!bringsBack(db, sql)) findings.push(indexGone(name, table, sql))
+  }
+}
+
+/** A number that AUTOINCREMENT gave once must not be given again: the higher of both counts. */
+function setSequence(db: DatabaseSync, name: string): void {
+  const counts = (schema: string): boolean =>
+    db.prepare(`SELECT 1 FROM ${schema}.sqlite_schema WHERE name = 'sqlite_sequence'`).get() !== undefined
+  if (!counts('main') || !counts('backup')) return
+  const seq = db.prepare('SELECT seq FROM backup.sqlite_sequence WHERE name = ?').get(name)?.['seq']
+  if (seq === undefined || seq === null) return
+  db.prepare('UPDATE main.sqlite_sequence SET seq = max(seq, ?) WHERE name = ?').run(Number(seq), name)
+}
