@@ -18,7 +18,12 @@ const column = z.object({
 })
 
 const tables = z.array(
-  z.object({ name: z.string(), rows: z.number().int().nonnegative(), columns: z.array(column).optional() }),
+  z.object({
+    name: z.string(),
+    rows: z.number().int().nonnegative(),
+    estimated: z.boolean().optional(),
+    columns: z.array(column).optional(),
+  }),
 )
 
 const serverDatabase = z.object({
@@ -32,6 +37,7 @@ const serverDatabase = z.object({
   sizeBytes: z.number().int().nonnegative(),
   schemaFingerprint: z.string(),
   extensions: z.array(z.object({ name: z.string(), version: z.string() })),
+  searchPath: z.string().optional(),
   tables,
   archives: z.array(z.string()),
 })

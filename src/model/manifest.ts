@@ -20,7 +20,7 @@ export interface ManifestFile {
 export interface ManifestTable {
   readonly name: string
   readonly rows: number
-  /** Rows were estimated, not counted: never in a manifest. */
+  /** `rows` was estimated, not counted: nothing is held to it. In a manifest only where a table could not be counted. */
   readonly estimated?: boolean
   /** In their order, as the engine writes types. Absent in the manifests of early versions. */
   readonly columns?: readonly ManifestColumn[]
@@ -83,6 +83,8 @@ export interface ManifestServerDatabase {
   readonly sizeBytes: number
   readonly schemaFingerprint: string
   readonly extensions: ReadonlyArray<{ readonly name: string; readonly version: string }>
+  /** Where names without a schema are looked up in it (PostgreSQL's `search_path`). Absent: the engine's default. */
+  readonly searchPath?: string
   /** Names with their schema: `public.film`. */
   readonly tables: readonly ManifestTable[]
   /** The files that hold it, relative to the source's folder: first the one with the schema, then more data. */

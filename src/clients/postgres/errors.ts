@@ -59,7 +59,7 @@ const RULES: readonly Rule[] = [
   },
   {
     codes: ['28000'],
-    text: /role "[^\n]*" does not exist|no pg_hba.conf entry|role "[^\n]*" is not permitted to log in|Peer authentication failed|pg_hba.conf rejects/i,
+    text: /FATAL: +role "[^\n]*" does not exist|no pg_hba.conf entry|role "[^\n]*" is not permitted to log in|Peer authentication failed|pg_hba.conf rejects/i,
     meaning: settings => ({
       code: 'source-unreachable',
       what: `the server lets user ${settings.user} not in`,
@@ -210,6 +210,12 @@ export function toolError(
     })
   }
   return toAppError(text, undefined, settings, doing, undefined, tool)
+}
+
+/** The server's own words, without ours around them. */
+export function serverWords({ context, message }: AppError): string {
+  const said = context['said']
+  return typeof said === 'string' ? said : message
 }
 
 /** Hides the password in text that we did not write. */

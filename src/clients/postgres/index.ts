@@ -1,5 +1,5 @@
 export { type BackupPart, BaseBackup } from './base-backup.ts'
-export { postgresError } from './errors.ts'
+export { postgresError, serverWords, toolError } from './errors.ts'
 export {
   freePort,
   type RunningServer,
@@ -19,7 +19,7 @@ export {
   isPostgresUrl,
   resolveConnection,
 } from './settings.ts'
-export { quoteIdentifier, quoteLiteral, quoteName } from './sql.ts'
+export { databaseArgument, quoteIdentifier, quoteLiteral, quoteName } from './sql.ts'
 export {
   findPostgresTools,
   findServerTools,

@@ -8,6 +8,16 @@ export function quoteName(schema: string, name: string): string {
   return `${quoteIdentifier(schema)}.${quoteIdentifier(name)}`
 }
 
+/**
+ * A database as the argument of a program that takes a connection string there: a name with `=` in it, or one that begins
+ * with `postgres://`, would be read as one, and could lead to another server.
+ *
+ * @see https://www.postgresql.org/docs/current/libpq-connect.html#LIBPQ-CONNSTRING-KEYWORD-VALUE
+ */
+export function databaseArgument(name: string): string {
+  return `dbname='${name.replace(/[\\']/g, '\\$&')}'`
+}
+
 /** A string literal, safe under any `standard_conforming_strings`. */
 export function quoteLiteral(text: string): string {
   const quoted = `'${text.replaceAll("'", "''").replaceAll('\\', '\\\\')}'`

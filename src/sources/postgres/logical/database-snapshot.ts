@@ -2,17 +2,25 @@ import type { Clock } from '../../../base/clock.ts'
 import { AppError } from '../../../base/errors.ts'
 import {
   type ConnectionSettings,
+  describeConnection,
   openSession,
   postgresError,
   quoteName,
   type Session,
+  serverWords,
 } from '../../../clients/postgres/index.ts'
+import type { Finding } from '../../../model/finding.ts'
 import type { ManifestTable } from '../../../model/manifest.ts'
+import { countTable, recordedRows } from './count-table.ts'
+import type { LockRoom } from './lock-room.ts'
+import { findPathFunctions } from './path-functions.ts'
+import { beginTry, tryQuery } from './savepoint.ts'
+import { readSearchPath, setSearchPath } from './search-path.ts'
 import { type ColumnsByTable, listColumns } from './table-columns.ts'
 import { displayName, selects, type TableFilter, type TableName } from './table-pattern.ts'
 
 export interface DatabaseTable extends TableName {
-  /** Heap and TOAST, without indexes. */
+  /** Heap and TOAST, without indexes; 0 where nobody measured it. */
   readonly sizeBytes: number
   /** A partitioned table holds no rows itself. */
   readonly partitioned: boolean
@@ -27,6 +35,7 @@ export interface DatabaseFacts {
   readonly sizeBytes: number
   readonly logPosition: string
   readonly extensions: ReadonlyArray<{ readonly name: string; readonly version: string }>
+  readonly searchPath: string
 }
 
 export interface SnapshotRequest {
@@ -34,17 +43,23 @@ export interface SnapshotRequest {
   readonly database: string
   readonly filter: TableFilter
   readonly lockTimeoutSeconds: number
+  readonly lockRoom: LockRoom
   readonly clock: Clock
   readonly signal: AbortSignal
 }
 
 const ATTEMPTS = 3
 const UNDEFINED_TABLE = '42P01'
+/** The server's table of locks is full. */
+const OUT_OF_MEMORY = '53200'
 
 /**
  * One database held still: a read-only transaction whose snapshot other sessions share (`pg_dump --snapshot`), and a
  * lock on each table that keeps its rows from being truncated and its shape from being changed. The locks come first
  * and the snapshot after, so that no TRUNCATE can slip in between: it is not visible by snapshot.
+ *
+ * Nothing that is asked in this session may end the transaction, or pg_dump finds the snapshot gone: what can fail is
+ * asked within a savepoint, which also gives back the locks that it took.
  *
  * @see https://www.postgresql.org/docs/current/mvcc-caveats.html
  */
@@ -54,19 +69,26 @@ export class DatabaseSnapshot {
   readonly capturedAt: Date
   readonly facts: DatabaseFacts
   readonly tables: readonly DatabaseTable[]
+  /** What could not be done beside the dump. */
+  readonly findings: Finding[]
   readonly #columns: ColumnsByTable
+  /** False where the server has too few locks: rows may then be truncated between the snapshot and the dump. */
+  readonly #locked: boolean
 
   private constructor(
     session: Session,
-    taken: { id: string; capturedAt: Date; facts: DatabaseFacts; tables: DatabaseTable[] },
+    taken: { id: string; capturedAt: Date; facts: DatabaseFacts; tables: DatabaseTable[]; locked: boolean },
     columns: ColumnsByTable,
+    findings: Finding[],
   ) {
     this.session = session
     this.id = taken.id
     this.capturedAt = taken.capturedAt
     this.facts = taken.facts
     this.tables = taken.tables
+    this.findings = findings
     this.#columns = columns
+    this.#locked = taken.locked
   }
 
   static async take(request: SnapshotRequest): Promise<DatabaseSnapshot> {
@@ -74,30 +96,60 @@ export class DatabaseSnapshot {
     const session = await openSession(settings, { database, signal })
     try {
       // A count over a table whose row security hides rows from us must fail, not be short.
-      await session.query('SET row_security = off')
-      await beginLocked(session, request)
+      await session.query(`SET row_security = off; SET lock_timeout = '${request.lockTimeoutSeconds}s'`)
+      const locked = await beginLocked(session, request)
       const [row] = await session.query<{ id: string }>('SELECT pg_export_snapshot() AS id')
       const capturedAt = request.clock.now()
+      await beginTry(session)
       const facts = await readFacts(session)
-      const tables = await listTables(session, request.filter)
-      const columns = await listColumns(session)
-      return new DatabaseSnapshot(session, { id: row?.id ?? '', capturedAt, facts, tables }, columns)
+      const tables = await measureTables(session, await listTables(session, request.filter))
+      const columns = await tryQuery(session, () => listColumns(session))
+      const findings = locked ? [] : [tablesUnlocked(session)]
+      const taken = { id: row?.id ?? '', capturedAt, facts, tables, locked }
+      return new DatabaseSnapshot(session, taken, columns instanceof AppError ? new Map() : columns, findings)
     } catch (error) {
       await session.close()
       throw error
     }
   }
 
-  /** Exact, as of the snapshot, each with its columns. */
+  /** What a restore will stumble on is told today, when the function can still be mended. */
+  async lookForFunctions(): Promise<void> {
+    const { session, facts } = this
+    const found = await tryQuery(session, () => findPathFunctions(session, facts.searchPath))
+    if (!(found instanceof AppError)) this.findings.push(...found)
+  }
+
+  /**
+   * As of the snapshot, each with its columns. Counting plans a query, which looks at what pg_dump never does: functions
+   * in index expressions. A table where that fails is estimated, and the finding says why.
+   */
   async countRows(): Promise<ManifestTable[]> {
     const counted: ManifestTable[] = []
     for (const table of this.tables) {
       if (table.partitioned) continue
-      const rows = await countTable(this.session, table)
       const name = displayName(table)
-      counted.push({ name, rows, columns: this.#columns.get(name) ?? [] })
+      const columns = this.#columns.get(name) ?? []
+      const rows = await this.#countRowsOf(table)
+      if (rows instanceof AppError) {
+        this.findings.push(tableUncounted(this.session, name, rows))
+        const recorded = await tryQuery(this.session, () => recordedRows(this.session, table))
+        counted.push({ name, rows: recorded instanceof AppError ? 0 : recorded, estimated: true, columns })
+      } else counted.push({ name, rows, ...(this.#locked ? {} : { estimated: true }), columns })
     }
     return counted
+  }
+
+  /** Where names in the functions that the planner looks at are not found, under the database's own search path. */
+  async #countRowsOf(table: TableName): Promise<number | AppError> {
+    const { session, facts } = this
+    const first = await tryQuery(session, () => countTable(session, table))
+    if (!(first instanceof AppError)) return first
+    const second = await tryQuery(session, async () => {
+      await setSearchPath(session, facts.searchPath)
+      return await countTable(session, table)
+    })
+    return second instanceof AppError ? first : second
   }
 
   /** Throws when the session that holds the snapshot was lost: what was read with it may be anything. */
@@ -122,36 +174,36 @@ export class DatabaseSnapshot {
   }
 }
 
-export async function countTable(session: Session, table: TableName): Promise<number> {
-  const [row] = await session.query<{ n: string }>(
-    `SELECT count(*) AS n FROM ONLY ${quoteName(table.schema, table.name)}`,
-  )
-  return Number(row?.n ?? 0)
-}
+const BEGIN = 'BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY'
 
-async function beginLocked(session: Session, request: SnapshotRequest): Promise<void> {
+/** Whether the tables are locked: where the server has no room for our locks beside pg_dump's, pg_dump's must do. */
+async function beginLocked(session: Session, request: SnapshotRequest): Promise<boolean> {
   for (let attempt = 1; ; attempt++) {
     const tables = await listTables(session, request.filter)
-    await session.query('BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY')
+    const fits = await request.lockRoom.take(session, tables.length)
+    await session.query(BEGIN)
+    if (!fits) return false
     try {
-      await session.query(`SET LOCAL lock_timeout = '${request.lockTimeoutSeconds}s'`)
       if (tables.length > 0) {
         const names = tables.map(table => quoteName(table.schema, table.name))
         await session.query(`LOCK TABLE ONLY ${names.join(', ONLY ')} IN ACCESS SHARE MODE`)
       }
-      return
+      return true
     } catch (error) {
-      const vanished = error instanceof AppError && error.context['sqlState'] === UNDEFINED_TABLE
-      if (!vanished || attempt === ATTEMPTS) throw error
+      const state = error instanceof AppError ? error.context['sqlState'] : undefined
+      if (state !== OUT_OF_MEMORY && (state !== UNDEFINED_TABLE || attempt === ATTEMPTS)) throw error
       await session.query('ROLLBACK')
+      if (state !== OUT_OF_MEMORY) continue
+      await session.query(BEGIN)
+      return false
     }
   }
 }
 
-/** The tables that pg_dump will take: the user's own, permanent ones. */
+/** The tables that pg_dump will take: the user's own, permanent ones. Only the catalog is asked: nobody is waited for. */
 export async function listTables(session: Session, filter: TableFilter): Promise<DatabaseTable[]> {
-  const rows = await session.query<{ schema: string; name: string; kind: string; size: string | null }>(`
-    SELECT n.nspname AS schema, c.relname AS name, c.relkind AS kind, pg_table_size(c.oid) AS size
+  const rows = await session.query<{ schema: string; name: string; kind: string }>(`
+    SELECT n.nspname AS schema, c.relname AS name, c.relkind AS kind
     FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
     WHERE c.relkind IN ('r', 'p') AND c.relpersistence <> 't'
       AND n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'
@@ -163,9 +215,50 @@ export async function listTables(session: Session, filter: TableFilter): Promise
       schema: row.schema,
       name: row.name,
       partitioned: row.kind === 'p',
-      sizeBytes: Number(row.size ?? 0),
+      sizeBytes: 0,
     }))
     .filter(table => selects(filter, table))
+}
+
+/** To measure a table takes a lock on it, for a moment. */
+async function measureTables(session: Session, tables: readonly DatabaseTable[]): Promise<DatabaseTable[]> {
+  const rows = await tryQuery(session, () =>
+    session.query<{ size: string | null }>(
+      `SELECT pg_table_size(c.oid) AS size FROM unnest($1::text[], $2::text[]) WITH ORDINALITY AS t(schema, name, at)
+         LEFT JOIN pg_namespace n ON n.nspname = t.schema
+         LEFT JOIN pg_class c ON c.relnamespace = n.oid AND c.relname = t.name ORDER BY t.at`,
+      [tables.map(table => table.schema), tables.map(table => table.name)],
+    ),
+  )
+  // How large they are only decides which get an archive of their own.
+  if (rows instanceof AppError) return [...tables]
+  return tables.map((table, at) => ({ ...table, sizeBytes: Number(rows[at]?.size ?? 0) }))
+}
+
+/** A function, table, type or schema that a function's body names and that is not found. */
+const NOT_FOUND: ReadonlySet<unknown> = new Set(['42883', '42P01', '42704', '3F000'])
+
+function tableUncounted(session: Session, table: string, error: AppError): Finding {
+  return {
+    severity: 'warning',
+    code: 'table-uncounted',
+    subject: `table ${table} of ${session.database}`,
+    message: `its rows could not be counted, so no restore is held to their number: ${serverWords(error)}`,
+    ...(NOT_FOUND.has(error.context['sqlState'])
+      ? { hint: 'Give the function that its index calls a path: ALTER FUNCTION ... SET search_path = ...;' }
+      : {}),
+  }
+}
+
+function tablesUnlocked(session: Session): Finding {
+  return {
+    severity: 'warning',
+    code: 'tables-unlocked',
+    subject: describeConnection(session.settings, session.database),
+    message:
+      'the server has too few locks to hold all tables for the backup; their rows are not compared with it later',
+    hint: 'Raise max_locks_per_transaction on the server: as many as there are tables, divided by max_connections.',
+  }
 }
 
 async function readFacts(session: Session): Promise<DatabaseFacts> {
@@ -175,10 +268,11 @@ async function readFacts(session: Session): Promise<DatabaseFacts> {
       (CASE WHEN pg_is_in_recovery() THEN pg_last_wal_replay_lsn() ELSE pg_current_wal_lsn() END)::text AS "logPosition"
     FROM pg_database d WHERE d.datname = current_database()`)
   if (!row) throw new AppError('failed', `database ${session.database} does not know itself`)
+  const searchPath = await readSearchPath(session)
   const extensions = await session.query<{ name: string; version: string }>(
     `SELECT extname AS name, extversion AS version FROM pg_extension WHERE extname <> 'plpgsql' ORDER BY 1`,
   )
   const { size, ...facts } = row
   // Names of databases are bytes to the server: seen from a database of another encoding they read wrong.
-  return { ...facts, name: session.database, sizeBytes: Number(size), extensions }
+  return { ...facts, name: session.database, sizeBytes: Number(size), extensions, searchPath }
 }

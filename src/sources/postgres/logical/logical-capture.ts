@@ -1,8 +1,9 @@
 import { createHash } from 'node:crypto'
 import { Semaphore } from '../../../base/concurrency.ts'
-import { throwIfAborted } from '../../../base/errors.ts'
+import { AppError, isAppError, messageOf, throwIfAborted } from '../../../base/errors.ts'
 import {
   type ConnectionSettings,
+  databaseArgument,
   type PostgresTools,
   requireSuccess,
   runTool,
@@ -28,6 +29,8 @@ export interface LogicalCaptureInit {
   /** Already taken; the capture closes them. */
   readonly snapshots: readonly DatabaseSnapshot[]
   readonly superuser: boolean
+  /** What was found out before: databases that are left out, functions that a restore will stumble on. */
+  readonly findings: readonly Finding[]
 }
 
 interface PlannedDatabase {
@@ -36,6 +39,10 @@ interface PlannedDatabase {
   readonly plan: DatabasePlan
   /** Counted beside the dump, in the same snapshot. */
   readonly counts: Promise<ManifestTable[]>
+  /** A pg_dump of all tables locks each: one at a time. */
+  readonly whole: Semaphore
+  /** Why it could not be read, while the others could. */
+  failure: unknown
   fingerprint: string
 }
 
@@ -51,7 +58,7 @@ export class LogicalCapture implements Capture {
     this.#init = init
     this.#slots = new Semaphore(init.options.jobs)
     this.#databases = init.snapshots.map(snapshot => {
-      const counts = snapshot.countRows()
+      const counts = countAndLook(snapshot)
       // Looked at in `finish`; a capture that fails before never gets there.
       counts.catch(() => {})
       return {
@@ -59,6 +66,8 @@ export class LogicalCapture implements Capture {
         settings: { ...init.settings, database: snapshot.facts.name },
         plan: planDatabase(snapshot.facts.name, snapshot.tables, init.request.type, init.options),
         counts,
+        whole: new Semaphore(1),
+        failure: undefined,
         fingerprint: '',
       }
     })
@@ -71,7 +80,7 @@ export class LogicalCapture implements Capture {
     for (const database of this.#databases) {
       throwIfAborted(this.#init.request.signal)
       const { plan } = database
-      yield this.#text(plan.schemaPath, () => this.#readSchema(database))
+      yield this.#text(plan.schemaPath, () => this.#guard(database, () => this.#readSchema(database)))
       if (plan.parts.length > 0) yield { path: plan.partsFolder, meta: this.#meta('dir') }
       for (const part of plan.parts) yield this.#archive(database, part)
       yield this.#archive(database, plan.main)
@@ -79,8 +88,12 @@ export class LogicalCapture implements Capture {
   }
 
   async finish(): Promise<CaptureSummary> {
-    for (const { snapshot } of this.#databases) await snapshot.requireAlive()
-    const databases = await Promise.all(this.#databases.map(describeDatabase))
+    for (const database of this.#databases)
+      await this.#guard(database, () => database.snapshot.requireAlive()).catch(passLost)
+    const whole = this.#databases.filter(database => database.failure === undefined)
+    // Where none is left it was the server, not one of them.
+    if (whole.length === 0) throw this.#databases[0]?.failure
+    const databases = await Promise.all(whole.map(describeDatabase))
     const capturedAt = this.#init.snapshots[0]?.capturedAt ?? this.#init.request.clock.now()
     const version = this.#init.snapshots[0]?.session.version ?? ''
     return {
@@ -88,7 +101,7 @@ export class LogicalCapture implements Capture {
       engineVersion: `PostgreSQL ${version}`,
       database: this.#describe(databases),
       findings: this.#findings(),
-      complete: true,
+      ...this.#completeness(),
     }
   }
 
@@ -120,9 +133,27 @@ export class LogicalCapture implements Capture {
     }
   }
 
+  /** Each database that was chosen and is not here is told as an error. */
+  #completeness(): Pick<CaptureSummary, 'complete' | 'incomplete'> {
+    const entries = this.#findings()
+      .filter(finding => finding.severity === 'error')
+      .map(({ subject, message }) => ({ path: subject.replace(/^database /, ''), reason: message, absent: true }))
+    if (entries.length === 0) return { complete: true }
+    return { complete: false, incomplete: { count: entries.length, entries } }
+  }
+
   #findings(): Finding[] {
-    if (!this.#init.options.globals || this.#init.superuser) return []
+    const { findings, options, superuser } = this.#init
+    const lost = this.#databases.filter(database => database.failure !== undefined)
+    const whole = this.#databases.filter(database => database.failure === undefined)
+    const told = [
+      ...findings,
+      ...lost.map(({ settings, failure }) => databaseLost(settings.database, failure)),
+      ...whole.flatMap(({ snapshot }) => snapshot.findings),
+    ]
+    if (!options.globals || superuser) return told
     return [
+      ...told,
       {
         severity: 'info',
         code: 'role-passwords-missing',
@@ -133,13 +164,32 @@ export class LogicalCapture implements Capture {
   }
 
   #archive(database: PlannedDatabase, archive: PlannedArchive): CaptureEntry {
-    return { path: archive.path, meta: this.#meta('file'), open: () => this.#openArchive(database, archive) }
+    const open = (): Promise<Content> => this.#guard(database, () => this.#openArchive(database, archive))
+    return { path: archive.path, meta: this.#meta('file'), open }
+  }
+
+  /** Of several databases one that can't be read is left out; of one alone there is nothing without it. */
+  async #guard<T>(database: PlannedDatabase, work: () => Promise<T>): Promise<T> {
+    try {
+      if (database.failure !== undefined) throw database.failure
+      return await work()
+    } catch (error) {
+      if (this.#databases.length === 1 || !isAppError(error) || error.code === 'interrupted') throw error
+      database.failure ??= error
+      throw new AppError('entry-lost', `database ${database.settings.database} could not be read`, { cause: error })
+    }
   }
 
   async #openArchive(database: PlannedDatabase, archive: PlannedArchive): Promise<Content> {
     const { tools, options, request } = this.#init
-    const { settings, snapshot } = database
+    const { settings, snapshot, whole } = database
+    const isWhole = archive === database.plan.main
+    if (isWhole) await whole.acquire()
     await this.#slots.acquire()
+    const release = (): void => {
+      this.#slots.release()
+      if (isWhole) whole.release()
+    }
     try {
       const child = await startTool(tools, {
         tool: 'pg_dump',
@@ -159,20 +209,21 @@ export class LogicalCapture implements Capture {
       const forget = snapshot.onLost(() => void child.stop())
       const content: DumpContent = new DumpContent(
         child,
-        async () => {
-          const exit = await child.wait()
-          if (exit.code !== 0) snapshot.throwIfLost()
-          requireSuccess(child, exit, { settings, tool: 'pg_dump' }, `dump ${settings.database}`)
-        },
+        () =>
+          this.#guard(database, async () => {
+            const exit = await child.wait()
+            if (exit.code !== 0) snapshot.throwIfLost()
+            requireSuccess(child, exit, { settings, tool: 'pg_dump' }, `dump ${settings.database}`)
+          }),
         () => {
           forget()
-          if (this.#open.delete(content)) this.#slots.release()
+          if (this.#open.delete(content)) release()
         },
       )
       this.#open.add(content)
       return content
     } catch (error) {
-      this.#slots.release()
+      release()
       throw error
     }
   }
@@ -184,18 +235,19 @@ export class LogicalCapture implements Capture {
   async #readSchema(database: PlannedDatabase): Promise<string> {
     const { tools, options, request } = this.#init
     const { settings, snapshot } = database
+    await database.whole.acquire()
     const text = await readSchemaText(tools, settings, request.signal, [
       `--snapshot=${snapshot.id}`,
       ...encodingArguments(snapshot.facts.encoding),
       ...filterArguments(options),
-    ])
+    ]).finally(() => database.whole.release())
     database.fingerprint = schemaFingerprint(text)
     return stableSql(text)
   }
 
   async #readGlobals(): Promise<string> {
     const { tools, settings, request, superuser } = this.#init
-    const args = ['--globals-only', '--no-password', '-l', settings.database]
+    const args = ['--globals-only', '--no-password', '-l', databaseArgument(settings.database)]
     const tool = { tool: 'pg_dumpall', args: superuser ? args : [...args, '--no-role-passwords'], settings }
     return stableSql(await runTool(tools, { ...tool, signal: request.signal }, 'read roles and grants'))
   }
@@ -212,6 +264,21 @@ export class LogicalCapture implements Capture {
   }
 }
 
+export function databaseLost(database: string, error: unknown): Finding {
+  const hint = isAppError(error) ? error.hint : undefined
+  return {
+    severity: 'error',
+    code: 'database-lost',
+    subject: `database ${database}`,
+    message: `it was left out: ${messageOf(error)}`,
+    ...(hint === undefined ? {} : { hint }),
+  }
+}
+
+function passLost(error: unknown): void {
+  if (!isAppError(error, 'entry-lost')) throw error
+}
+
 /** The schema in SQL. */
 export async function readSchemaText(
   tools: PostgresTools,
@@ -222,6 +289,12 @@ export async function readSchemaText(
   const all = ['--schema-only', '--no-password', ...args]
   const doing = `read the schema of ${settings.database}`
   return await runTool(tools, { tool: 'pg_dump', args: all, settings, signal }, doing)
+}
+
+/** Both ask in the session of the snapshot, one after the other. */
+async function countAndLook(snapshot: DatabaseSnapshot): Promise<ManifestTable[]> {
+  await snapshot.lookForFunctions()
+  return await snapshot.countRows()
 }
 
 async function describeDatabase(database: PlannedDatabase): Promise<ManifestServerDatabase> {

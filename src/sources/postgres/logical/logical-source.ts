@@ -18,7 +18,8 @@ import type { TargetAccess } from '../../target.ts'
 import { connectionOf } from '../connection.ts'
 import type { PostgresOptions } from '../options.ts'
 import { DatabaseSnapshot } from './database-snapshot.ts'
-import { LogicalCapture } from './logical-capture.ts'
+import { LockRoom } from './lock-room.ts'
+import { databaseLost, LogicalCapture } from './logical-capture.ts'
 import { LogicalTargets } from './logical-targets.ts'
 import { onlyTables } from './only-tables.ts'
 import { probeLogical } from './probe-logical.ts'
@@ -68,19 +69,20 @@ export class LogicalSource implements Source {
       })
     }
     const settings = await this.#connection()
-    const { options, names, tools, superuser } = await withSession(
+    const { options, chosen, tools, superuser } = await withSession(
       settings,
       { signal: request.signal },
       async session => ({
         options: await onlyTables(session, this.#options, request.tables),
-        names: await chooseDatabases(session, this.#options),
+        chosen: await chooseDatabases(session, this.#options),
         tools: await fittingTools(session, this.#options),
         superuser: await isSuperuser(session),
       }),
     )
-    await checkFilter(settings, names, options, request.signal)
-    const snapshots = await takeSnapshots(settings, names, options, request)
-    return new LogicalCapture({ settings, options, tools, request, snapshots, superuser })
+    await checkFilter(settings, chosen.names, options, request.signal)
+    const { snapshots, leftOut } = await takeSnapshots(settings, chosen.names, options, request)
+    const findings = [...chosen.leftOut, ...leftOut]
+    return new LogicalCapture({ settings, options, tools, request, snapshots, superuser, findings })
   }
 
   async restore(request: RestoreRequest): Promise<RestoreOutcome> {
@@ -98,23 +100,30 @@ export class LogicalSource implements Source {
   }
 }
 
-/** All at once, so that their instants lie close together. */
+/** All at once, so that their instants lie close together. One of several that can't be opened does not keep the others. */
 async function takeSnapshots(
   settings: ConnectionSettings,
   names: readonly string[],
   options: PostgresOptions,
   request: CaptureRequest,
-): Promise<DatabaseSnapshot[]> {
+): Promise<{ snapshots: DatabaseSnapshot[]; leftOut: Finding[] }> {
   const { clock, signal } = request
   const { lockTimeoutSeconds } = options
+  const lockRoom = new LockRoom()
   const results = await Promise.allSettled(
     names.map(database =>
-      DatabaseSnapshot.take({ settings, database, filter: options, lockTimeoutSeconds, clock, signal }),
+      DatabaseSnapshot.take({ settings, database, filter: options, lockTimeoutSeconds, lockRoom, clock, signal }),
     ),
   )
-  const taken = results.flatMap(result => (result.status === 'fulfilled' ? [result.value] : []))
-  const failed = results.find(result => result.status === 'rejected')
-  if (!failed) return taken
-  for (const snapshot of taken) await snapshot.close()
-  throw failed.reason
+  const snapshots = results.flatMap(result => (result.status === 'fulfilled' ? [result.value] : []))
+  const failed = results.flatMap((result, at) =>
+    result.status === 'rejected' ? [{ database: names[at] ?? '', error: result.reason as unknown }] : [],
+  )
+  const [first] = failed
+  const isTheirs = failed.every(({ error }) => isAppError(error) && error.code !== 'interrupted')
+  if (first === undefined || (snapshots.length > 0 && isTheirs)) {
+    return { snapshots, leftOut: failed.map(({ database, error }) => databaseLost(database, error)) }
+  }
+  for (const snapshot of snapshots) await snapshot.close()
+  throw first.error
 }

@@ -1,3 +1,4 @@
+import { type AppError, isAppError } from '../../../base/errors.ts'
 import {
   type ConnectionSettings,
   describeConnection,
@@ -9,6 +10,8 @@ import type { Finding } from '../../../model/finding.ts'
 import type { SourceContext } from '../../source.ts'
 import type { PostgresOptions } from '../options.ts'
 import { listTables } from './database-snapshot.ts'
+import { findPathFunctions } from './path-functions.ts'
+import { readSearchPath } from './search-path.ts'
 import { chooseDatabases, fittingTools, isSuperuser } from './server-facts.ts'
 import { checkFilter } from './table-filter.ts'
 
@@ -22,15 +25,24 @@ export async function probeLogical(
   const { signal } = context
   const start = await withSession(settings, { signal }, async session => {
     await fittingTools(session, options)
-    return { databases: await chooseDatabases(session, options), superuser: await isSuperuser(session), session }
+    return { ...(await chooseDatabases(session, options)), superuser: await isSuperuser(session) }
   })
-  await checkFilter(settings, start.databases, options, signal)
-  const findings: Finding[] = []
+  await checkFilter(settings, start.names, options, signal)
+  const findings: Finding[] = [...start.leftOut]
   if (options.globals && !start.superuser) findings.push(passwordsUnread(name, settings))
-  for (const database of start.databases) {
-    findings.push(...(await withSession(settings, { database, signal }, session => probeDatabase(session, options))))
+  for (const database of start.names) {
+    const probing = withSession(settings, { database, signal }, session => probeDatabase(session, options))
+    const found = await probing.catch((error: unknown) => {
+      if (start.names.length === 1 || !isAppError(error) || error.code === 'interrupted') throw error
+      return [databaseUnreadable(database, error)]
+    })
+    findings.push(...found)
   }
   return findings
+}
+
+function databaseUnreadable(database: string, { code, message, hint }: AppError): Finding {
+  return { severity: 'error', code, subject: `database ${database}`, message, ...(hint === undefined ? {} : { hint }) }
 }
 
 async function probeDatabase(session: Session, options: PostgresOptions): Promise<Finding[]> {
@@ -42,9 +54,10 @@ async function probeDatabase(session: Session, options: PostgresOptions): Promis
        WHERE (n.nspname, c.relname) IN (SELECT * FROM unnest($1::text[], $2::text[]))) t`,
     [tables.map(table => table.schema), tables.map(table => table.name)],
   )
+  const searchPath = await readSearchPath(session)
   const user = quoteIdentifier(session.settings.user)
   const subject = describeConnection(session.settings, session.database)
-  const findings: Finding[] = []
+  const findings: Finding[] = await findPathFunctions(session, searchPath)
   if (tables.length === 0)
     findings.push({ severity: 'info', code: 'no-tables', subject, message: 'no table is selected' })
   if (row && row.unreadable.length > 0) {

@@ -1,7 +1,9 @@
 import type { Session } from '../../../clients/postgres/index.ts'
 import type { ManifestServerDatabase, ManifestTable } from '../../../model/manifest.ts'
 import type { CheckOutcome } from '../../source.ts'
-import { countTable, listTables } from './database-snapshot.ts'
+import { countAlone } from './count-table.ts'
+import { listTables } from './database-snapshot.ts'
+import { DEFAULT_SEARCH_PATH } from './search-path.ts'
 import { displayName } from './table-pattern.ts'
 
 const EVERYTHING = { tables: [], excludeTables: [], schemas: [], excludeSchemas: [] }
@@ -14,21 +16,23 @@ export async function checkRows(
   only?: ReadonlySet<string>,
 ): Promise<CheckOutcome> {
   const wanted = only ? database.tables.filter(table => only.has(table.name)) : database.tables
+  const path = database.searchPath ?? DEFAULT_SEARCH_PATH
   const found: ManifestTable[] = []
   const names = new Set(wanted.map(table => table.name))
   for (const table of await listTables(session, EVERYTHING)) {
     const name = displayName(table)
-    if (names.has(name)) found.push({ name, rows: await countTable(session, table) })
+    if (names.has(name)) found.push({ name, rows: await countAlone(session, table, path) })
   }
   return compareRows(`row counts of ${database.name}`, wanted, found)
 }
 
-/** Pure: what was there against what is. */
+/** Pure: what was there against what is. What could not be counted then is held to nothing. */
 export function compareRows(
   name: string,
-  wanted: readonly ManifestTable[],
+  captured: readonly ManifestTable[],
   found: readonly ManifestTable[],
 ): CheckOutcome {
+  const wanted = captured.filter(table => table.estimated !== true)
   const rows = new Map(found.map(table => [table.name, table.rows]))
   const wrong = wanted.filter(table => rows.get(table.name) !== table.rows)
   const describe = (tables: readonly ManifestTable[]): string =>

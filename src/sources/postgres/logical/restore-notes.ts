@@ -1,3 +1,4 @@
+import { databaseArgument } from '../../../clients/postgres/index.ts'
 import type { BackupType } from '../../../model/manifest.ts'
 import type { PostgresOptions } from '../options.ts'
 import type { DatabasePlan } from './plan.ts'
@@ -33,7 +34,8 @@ export function restoreNotes(
 }
 
 function commandsFor(database: string, plan: DatabasePlan, type: BackupType): string[] {
-  const target = quote(database)
+  // What follows -d may be a connection string, and is read as one where it looks like it.
+  const target = isPlain(database) ? database : quote(databaseArgument(database))
   if (type === 'data') {
     const archives = [plan.main, ...plan.parts]
     return [
@@ -43,7 +45,7 @@ function commandsFor(database: string, plan: DatabasePlan, type: BackupType): st
       ),
     ]
   }
-  const create = `  createdb -T template0 ${target}`
+  const create = `  createdb -T template0 ${isPlain(database) ? database : `-- ${quote(database)}`}`
   if (plan.parts.length === 0) return [create, `  pg_restore --exit-on-error -d ${target} ${quote(plan.main.path)}`]
   return [
     create,
@@ -53,6 +55,10 @@ function commandsFor(database: string, plan: DatabasePlan, type: BackupType): st
   ]
 }
 
+function isPlain(word: string): boolean {
+  return /^[\w.%/-]+$/.test(word) && !word.startsWith('-')
+}
+
 function quote(word: string): string {
-  return /^[\w.%/-]+$/.test(word) && !word.startsWith('-') ? word : `'${word.replaceAll("'", "'\\''")}'`
+  return isPlain(word) ? word : `'${word.replaceAll("'", "'\\''")}'`
 }

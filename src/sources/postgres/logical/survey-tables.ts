@@ -1,7 +1,7 @@
 import { isAppError } from '../../../base/errors.ts'
 import { quoteName, type Session } from '../../../clients/postgres/index.ts'
 import type { ManifestTable } from '../../../model/manifest.ts'
-import { countTable } from './database-snapshot.ts'
+import { countTable } from './count-table.ts'
 import { listColumns } from './table-columns.ts'
 import { displayName, type TableName } from './table-pattern.ts'
 

@@ -1,4 +1,4 @@
-import { AppError } from '../../../base/errors.ts'
+import { AppError, isAppError } from '../../../base/errors.ts'
 import { type ConnectionSettings, type Session, withSession } from '../../../clients/postgres/index.ts'
 import type { PostgresOptions } from '../options.ts'
 import {
@@ -50,7 +50,12 @@ export async function checkFilter(
   if (filterArguments(options).length + options.excludeTableData.length === 0) return
   const all: Nameable[] = []
   for (const database of databases) {
-    const there = await withSession(settings, { database, signal }, listNameable)
+    const there = await withSession(settings, { database, signal }, listNameable).catch((error: unknown) => {
+      // One of several that can't be opened is told when it is to be captured.
+      if (databases.length === 1 || !isAppError(error) || error.code === 'interrupted') throw error
+      return undefined
+    })
+    if (there === undefined) continue
     if (databases.length > 1) requireSome(options, there, database)
     all.push(there)
   }

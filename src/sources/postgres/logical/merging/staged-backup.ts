@@ -4,6 +4,7 @@ import { AppError, throwIfAborted } from '../../../../base/errors.ts'
 import { systemRandom } from '../../../../base/random.ts'
 import {
   type ConnectionSettings,
+  databaseArgument,
   type PostgresTools,
   runTool,
   type Session,
@@ -109,7 +110,7 @@ function toolRequest({ settings, name, request }: Loading, args: readonly string
   const options = [settings.options, '-c synchronous_commit=off'].filter(Boolean).join(' ')
   const without = ['--no-owner', '--no-privileges', '--no-comments', '--no-security-labels', '--no-tablespaces']
   return {
-    args: ['--exit-on-error', '--no-password', '--dbname', name, ...without, ...args],
+    args: ['--exit-on-error', '--no-password', '--dbname', databaseArgument(name), ...without, ...args],
     settings: { ...settings, database: name, options },
     database: name,
     signal: request.signal,
