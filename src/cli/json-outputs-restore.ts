@@ -41,6 +41,9 @@ const restored = z.strictObject({
   removed: z.boolean().describe('it was a temporary copy (--target test) and is gone again'),
   checks: checksSchema,
   incomplete: incompleteSchema.describe('what the snapshot lacks of what was asked for; null: nothing'),
+  leftOut: z
+    .boolean()
+    .describe('something that the snapshot has did not come back as it was, see findings: exit code 3'),
   findings,
   started: z
     .strictObject({

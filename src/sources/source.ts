@@ -11,6 +11,7 @@ import type { CheckOutcome } from '../model/report.ts'
 import type { Capture, CaptureRequest } from './capture.ts'
 import type { DatabaseSelection, SourceContext } from './context.ts'
 import type { MergingPlace } from './merging-place.ts'
+import type { RestoredBytes, SnapshotReader } from './snapshot-reader.ts'
 import type { SourceLog } from './source-log.ts'
 import type { Change, CreatedObject, Kept, TargetAccess } from './target.ts'
 
@@ -27,6 +28,7 @@ export type {
 } from './capture.ts'
 export type { DatabaseSelection, SourceContext } from './context.ts'
 export type { Dialect, MergingPlace, Staging } from './merging-place.ts'
+export type { FileToRestore, RestoredBytes, SnapshotEntry, SnapshotReader } from './snapshot-reader.ts'
 export type { LogArchiver, LogReceiving, LogSlot, LogState, SourceLog } from './source-log.ts'
 export type { Change, ChangedTables, CreatedObject, Kept, TargetSurvey } from './target.ts'
 
@@ -172,49 +174,14 @@ export interface VerifyOutcome {
   readonly bytesRead: number
 }
 
-/** Reading one snapshot's tree of this source. Paths are relative to the source's folder. */
-export interface SnapshotReader {
-  readonly id: string
-  readonly manifest: Manifest | undefined
-  /** The source's folder itself, for its mode, owner and times. */
-  readonly root?: TreeNode | undefined
-  /** Every entry below the source's folder, directories before what is in them, depth first. */
-  entries(): AsyncIterable<SnapshotEntry>
-  /**
-   * Writes the contents of many files at once, in parallel, every blob checked against its hash. The files exist and
-   * have their final size already or are created; the caller sets owner, mode, times and fsyncs.
-   */
-  restoreFiles(files: Iterable<FileToRestore>): Promise<RestoredBytes>
-  /** A file's bytes from start to end. */
-  read(node: TreeNode): AsyncIterable<Buffer>
-}
-
-export interface SnapshotEntry {
-  readonly path: string
-  readonly node: TreeNode
-}
-
-export interface FileToRestore {
-  readonly node: TreeNode
-  /** Absolute, encoded with `encodeName` when opened. */
-  readonly path: string
-  /** Compare what is there with what is wanted, block by block, and write only what differs. */
-  readonly delta: boolean
-}
-
-export interface RestoredBytes {
-  /** Sum of the sizes of the files. */
-  readonly totalBytes: number
-  /** Bytes really written to the targets. */
-  readonly writtenBytes: number
-}
-
 export interface RestoreOutcome extends RestoredBytes {
   readonly target: string
   readonly files: number
   readonly checks: readonly CheckOutcome[]
   readonly findings: readonly Finding[]
   readonly started?: StartedServer | undefined
+  /** Something of the snapshot did not come back as it was, which the findings name: the run ends with exit code 3. */
+  readonly leftOut?: boolean | undefined
   /** With `mask`: each column that has a rule. */
   readonly masked?: readonly MaskedColumn[] | undefined
   /** With `keepAs`: what had the target's place before. */

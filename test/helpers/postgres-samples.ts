@@ -24,6 +24,7 @@ export const SAMPLES: Readonly<Record<string, readonly string[]>> = {
 
 export interface RestoreOptions {
   readonly force?: boolean
+  readonly checks?: boolean
   readonly selection?: DatabaseSelection
   readonly jobs?: number
   readonly mask?: Mask
@@ -84,7 +85,7 @@ export async function restoreTo(
     target,
     mask: more.mask,
     include: [],
-    checks: true,
+    checks: more.checks ?? true,
     delta: false,
     force: more.force ?? false,
     selection: more.selection,

@@ -16,7 +16,15 @@ import { tablespacesOf } from '../recovery.ts'
 import { saveReport } from '../reports.ts'
 import type { ChosenSnapshot } from '../selection.ts'
 import { confirmChange } from './confirm.ts'
-import { describeRestore, failureReport, planReport, restoreReport, restoreToJson, type Subject } from './describe.ts'
+import {
+  describeRestore,
+  failureReport,
+  isWholly,
+  planReport,
+  restoreReport,
+  restoreToJson,
+  type Subject,
+} from './describe.ts'
 import { restorePlaces } from './places.ts'
 import { isWhole, partName, selectionOf } from './selection.ts'
 import { type Place, requireNobodys, strategyOf } from './target.ts'
@@ -53,7 +61,7 @@ export async function bringBack(call: Call, app: App, chosen: ChosenSnapshot, wa
   const removed = purpose === 'temporary' && !call.values.flag('keep')
   if (removed) await source.targets.remove({ ...(await app.sourceContext()), target })
   await saveReport(call, app, restoreReport({ ...subject, removed }, plan, chosen, result))
-  const exitCode = result.incomplete === undefined ? 0 : INCOMPLETE
+  const exitCode = isWholly(result) ? 0 : INCOMPLETE
   return {
     json: restoreToJson(result, chosen, removed),
     text: describeRestore(result, chosen, call, removed),
@@ -147,15 +155,15 @@ async function carryOut(call: Call, app: App, chosen: ChosenSnapshot, decided: D
     { catalog, clock: app.clock },
     { operation: 'restore', source: source.name, repository: name },
     () => restoreSafely(request),
-    ({ files, totalBytes, writtenBytes, findings, incomplete }) => ({
-      outcome: incomplete === undefined ? 'done' : 'incomplete',
+    ({ files, totalBytes, writtenBytes, findings, incomplete, leftOut }) => ({
+      outcome: isWholly({ incomplete, leftOut }) ? 'done' : 'incomplete',
       snapshot: snapshot.id,
       statistics: { files, totalBytes, writtenBytes },
       findings,
     }),
   )
   // A part that came back proves nothing of the rest, and unchecked data nothing at all.
-  if (isWhole(call) && request.checks && request.mask === undefined) {
+  if (isWhole(call) && request.checks && request.mask === undefined && !result.leftOut) {
     await catalog.saveProofs(repository.id, [snapshot.id], 'restored', app.clock.now())
   }
   return result

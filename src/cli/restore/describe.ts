@@ -3,7 +3,6 @@ import { isAppError, messageOf } from '../../base/errors.ts'
 import { formatSize } from '../../base/sizes.ts'
 import { formatTime } from '../../base/times.ts'
 import type { Finding } from '../../model/finding.ts'
-import type { Incomplete } from '../../model/incomplete.ts'
 import { type MaskedColumn, maskReportTables } from '../../model/masking/outcome.ts'
 import { describeRule } from '../../model/masking/rules.ts'
 import { SHORT_ID_DIGITS } from '../../model/recovery-point.ts'
@@ -199,8 +198,15 @@ function verdictOn(subject: Subject, place: string, time: string): string {
   return `${place} is as ${subject.source} was at ${time}`
 }
 
-function butFor(incomplete: Incomplete | undefined): string {
-  return incomplete === undefined ? '' : `, but for ${counted(incomplete.count, 'thing')} that the snapshot lacks`
+/** All of what was asked for came back, as it was. */
+export function isWholly({ incomplete, leftOut }: Pick<SafeRestoreResult, 'incomplete' | 'leftOut'>): boolean {
+  return incomplete === undefined && !leftOut
+}
+
+function butFor({ incomplete, leftOut }: SafeRestoreResult): string {
+  const lacking = incomplete === undefined ? [] : [`${counted(incomplete.count, 'thing')} that the snapshot lacks`]
+  const but = leftOut ? [...lacking, 'what the findings name'] : lacking
+  return but.length === 0 ? '' : `, but for ${but.join(', and for ')}`
 }
 
 /** What a restore did. */
@@ -214,8 +220,8 @@ export function restoreReport(
   const canUndo = result.entry.safety !== undefined || result.entry.kept.length > 0
   return {
     title: `restore of ${nameOf(subject)}`,
-    outcome: result.incomplete === undefined ? 'done' : 'incomplete',
-    verdict: verdictOn(subject, plan.survey.place, formatTime(chosen.snapshot.time)) + butFor(result.incomplete),
+    outcome: isWholly(result) ? 'done' : 'incomplete',
+    verdict: verdictOn(subject, plan.survey.place, formatTime(chosen.snapshot.time)) + butFor(result),
     run: result.run,
     startedAt: subject.startedAt,
     durationMs: result.durationMs,

@@ -65,6 +65,8 @@ export interface RestoreResult {
   readonly findings: readonly Finding[]
   /** What the snapshot lacks of what was asked for. */
   readonly incomplete: Incomplete | undefined
+  /** Something that the snapshot has did not come back as it was: see the findings. */
+  readonly leftOut: boolean
   /** With `start`. */
   readonly started?: StartedServer
   /** With `mask`. */
@@ -127,6 +129,7 @@ export async function restore(request: RestoreOperationRequest): Promise<Restore
     durationMs: Math.round(request.clock.monotonicMs() - startedMs),
     checks: outcome.checks,
     incomplete,
+    leftOut: outcome.leftOut === true,
     findings: [...(incomplete === undefined ? [] : [incompleteFinding(snapshot.id, incomplete)]), ...outcome.findings],
     ...(outcome.started === undefined ? {} : { started: outcome.started }),
     ...(outcome.masked === undefined ? {} : { masked: outcome.masked }),

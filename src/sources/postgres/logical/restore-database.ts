@@ -1,15 +1,15 @@
-import { rm, writeFile } from 'node:fs/promises'
+import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { forEachLimit } from '../../../base/concurrency.ts'
-import { AppError } from '../../../base/errors.ts'
+import { AppError, isAppError } from '../../../base/errors.ts'
 import { systemRandom } from '../../../base/random.ts'
-import { quoteIdentifier, runTool, withSession } from '../../../clients/postgres/index.ts'
+import { quoteIdentifier, withSession } from '../../../clients/postgres/index.ts'
 import type { Finding } from '../../../model/finding.ts'
 import type { CheckOutcome } from '../../source.ts'
 import { copyOfDatabases } from '../restored-copy.ts'
+import { missingTablespaces } from './archive-needs.ts'
 import { runOverArchive } from './archives.ts'
 import { keptNameOf, stagingName, stagingNameOf } from './database-names.ts'
-import type { DatabaseRestore, LoadRun, StagedDatabase } from './database-restore.ts'
+import type { DatabaseRestore, StagedDatabase } from './database-restore.ts'
 import {
   applyStatements,
   type DatabaseStatements,
@@ -17,15 +17,19 @@ import {
   parseDatabaseStatements,
 } from './database-settings.ts'
 import { requireExtensions } from './extensions.ts'
+import { loadArchives, streamArchive } from './load-archives.ts'
 import { readSchemaText } from './logical-capture.ts'
 import { loadMasked } from './masking/load-masked.ts'
+import { LEFT_OUT } from './mending.ts'
 import { type PlacedDatabases, placeDatabases, targetExists } from './place-databases.ts'
 import { fileName, GLOBALS_FILE } from './plan.ts'
 import { readReplaced } from './replaced-database.ts'
 import { checkRows } from './restore-checks.ts'
 import { createRoles, missingRoles, rolesFinding, ungrantableOwners } from './roles.ts'
-import { encodingArguments, rolesIn, schemaFingerprint } from './sql-text.ts'
+import { encodingArguments, policyRoles, rolesIn, schemaFingerprint } from './sql-text.ts'
 import { databaseExists, StagingDatabase } from './staging-database.ts'
+import { listTablespaces, tablespacesFinding } from './survey-archives.ts'
+import { readToc } from './toc.ts'
 
 /**
  * Restores into a new database, checks it there, and then gives it the target's name. What had that name is kept under
@@ -55,10 +59,11 @@ export async function stageDatabase(restore: DatabaseRestore): Promise<StagedDat
     const own = replaced?.statements ?? (roles.ownersLeftOut ? { ...captured, grants: [] } : captured)
     // Whom it is closed to must not read it while it has another name.
     findings.push(...(await applyStatements(admin, own.grants, target)))
-    const run = { ...restore, into: staging.name, more: roles.arguments, options: loadOptions(restore) }
+    const more = [...roles.arguments, ...(await withoutTablespaces(restore, findings))]
+    const run = { ...restore, into: staging.name, more, options: loadOptions(restore) }
     const masking = request.mask && (await loadMasked(run, request.mask, streamArchive))
     if (masking) findings.push(...masking.findings)
-    else await loadArchives(run)
+    else findings.push(...(await loadArchives(run)))
     const checks = request.checks ? await check(restore, staging.name, findings) : []
     if (request.checks && checks.every(each => each.passed)) checks.push(...(await askCopy(restore, staging.name)))
     // Settings may keep ourselves out: a connection limit.
@@ -96,75 +101,45 @@ async function readStatements(restore: DatabaseRestore, name: string): Promise<D
   return parseDatabaseStatements(await run([`--use-list=${list}`, '--file=-']), name, restore.admin.versionNumber)
 }
 
-/** Archives into a database that is there: all sections, in the order that lets indexes and keys come last. */
-async function loadArchives(run: LoadRun): Promise<void> {
-  const { archives, jobs, request } = run
-  const [main = '', ...parts] = run.database.archives
-  if (run.type === 'schema') return await streamArchive(run, main, ['--schema-only'])
-  if (jobs === 1) {
-    if (parts.length === 0) return await streamArchive(run, main, [])
-    await streamArchive(run, main, ['--section=pre-data', '--section=data'])
-    for (const part of parts) await streamArchive(run, part, ['--data-only'])
-    return await streamArchive(run, main, ['--section=post-data'])
-  }
-  const dir = join(request.scratchDir, `restore-${fileName(run.target)}`)
-  try {
-    const [mainFile = '', ...partFiles] = await archives.spool([main, ...parts], dir)
-    if (parts.length === 0) return await loadFile(run, mainFile, [`--jobs=${jobs}`])
-    await loadFile(run, mainFile, ['--section=pre-data', '--section=data', `--jobs=${jobs}`])
-    await forEachLimit(partFiles, jobs, file => loadFile(run, file, ['--data-only']))
-    await loadFile(run, mainFile, ['--section=post-data', `--jobs=${jobs}`])
-  } finally {
-    await rm(dir, { recursive: true, force: true })
-  }
-}
-
 /** Nobody reads the database before the renaming commits, which makes durable all that was written before it. */
 function loadOptions({ settings }: DatabaseRestore): string {
   return [settings.options, '-c synchronous_commit=off -c maintenance_work_mem=256MB'].filter(Boolean).join(' ')
 }
 
-async function streamArchive(run: LoadRun, path: string, args: readonly string[]): Promise<void> {
-  await runOverArchive(run.tools, loadRequest(run, args), run.archives.read(path), `restore ${run.target}`)
-}
-
-async function loadFile(run: LoadRun, file: string, args: readonly string[]): Promise<void> {
-  const request = loadRequest(run, [...args, file])
-  await runTool(run.tools, { ...request, tool: 'pg_restore' }, `restore ${run.target}`)
-}
-
-function loadRequest({ settings, into, request, more, options }: LoadRun, args: readonly string[]) {
-  return {
-    args: ['--exit-on-error', '--no-password', '--dbname', into, ...more, ...args],
-    settings: { ...settings, database: into, options },
-    database: into,
-    signal: request.signal,
-  }
-}
-
 async function check(restore: DatabaseRestore, staging: string, findings: Finding[]): Promise<CheckOutcome[]> {
-  const { settings, database, type, tools, request } = restore
+  const { settings, database, type, request } = restore
   const { signal } = request
-  const text = await readSchemaText(
-    tools,
-    { ...settings, database: staging },
-    signal,
-    encodingArguments(database.encoding),
-  )
-  const capturedBy = String(request.snapshot.manifest?.database?.properties['pgDumpVersion'] ?? '')
-  // Other versions may write the same schema in other words.
-  const comparable = capturedBy === tools.version && !restore.partial
-  if (comparable && schemaFingerprint(text) !== database.schemaFingerprint) {
-    findings.push({
-      severity: 'warning',
-      code: 'schema-differs',
-      subject: `database ${restore.target}`,
-      message: 'its schema reads differently from the one that was captured',
-      hint: `Compare ${fileName(database.name)}.schema.sql of the snapshot with "pg_dump --schema-only".`,
-    })
-  }
+  findings.push(...(await compareSchema(restore, staging, findings)))
   if (type === 'schema') return []
   return [await withSession(settings, { database: staging, signal }, session => checkRows(session, database))]
+}
+
+/** That it can't be read, for pg_dump needs a lock on each table at once, is no reason to refuse what was restored. */
+async function compareSchema(
+  { settings, database, tools, request, target, partial }: DatabaseRestore,
+  staging: string,
+  told: readonly Finding[],
+): Promise<Finding[]> {
+  const capturedBy = String(request.snapshot.manifest?.database?.properties['pgDumpVersion'] ?? '')
+  // Other versions may write the same schema in other words; and how it differs may have been told already.
+  if (capturedBy !== tools.version || partial || told.some(finding => LEFT_OUT.has(finding.code))) return []
+  const finding = { severity: 'warning' as const, subject: `database ${target}` }
+  try {
+    const from = { ...settings, database: staging }
+    const text = await readSchemaText(tools, from, request.signal, encodingArguments(database.encoding))
+    if (schemaFingerprint(text) === database.schemaFingerprint) return []
+  } catch (error) {
+    if (!isAppError(error) || error.code === 'interrupted') throw error
+    return [{ ...finding, code: 'schema-unread', message: `its schema could not be compared: ${error.message}` }]
+  }
+  return [
+    {
+      ...finding,
+      code: 'schema-differs',
+      message: 'its schema reads differently from the one that was captured',
+      hint: `Compare ${fileName(database.name)}.schema.sql of the snapshot with "pg_dump --schema-only".`,
+    },
+  ]
 }
 
 async function askCopy(restore: DatabaseRestore, staging: string): Promise<readonly CheckOutcome[]> {
@@ -183,13 +158,25 @@ export async function prepareRoles(
   const { admin, archives, database, request, target } = restore
   const schema = await archives.readText(`${fileName(database.name)}.schema.sql`)
   const needed = [...new Set([...rolesIn(schema), database.owner])]
-  let missing = await missingRoles(admin, needed)
+  let missing = await missingRoles(admin, [...new Set([...needed, ...policyRoles(schema)])])
   const globals = await archives.readText(GLOBALS_FILE)
   if (missing.length > 0 && request.selection?.roles === true) missing = await createRoles(admin, globals, missing)
-  const beyond = [...new Set([...missing, ...(await ungrantableOwners(admin, needed))])]
+  // A policy can do without some of its roles, and is told by itself where it can't.
+  const lacking = needed.filter(role => missing.includes(role))
+  const beyond = [...new Set([...lacking, ...(await ungrantableOwners(admin, needed))])]
   if (beyond.length === 0) return { arguments: [], ownersLeftOut: false }
   findings.push(rolesFinding(`database ${target}`, beyond, globals !== ''))
   return { arguments: ['--no-owner', '--no-privileges'], ownersLeftOut: true }
+}
+
+/** A table that can't lie where it lay lies where the database does. */
+async function withoutTablespaces(restore: DatabaseRestore, findings: Finding[]): Promise<string[]> {
+  const [main = ''] = restore.database.archives
+  const toc = await readToc(restore.archives.read(main))
+  const missing = missingTablespaces(toc, await listTablespaces(restore.admin))
+  if (missing.length === 0) return []
+  findings.push(tablespacesFinding(`database ${restore.target}`, missing))
+  return ['--no-tablespaces']
 }
 
 function collationFinding(restore: DatabaseRestore): Finding {

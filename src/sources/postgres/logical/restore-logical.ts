@@ -15,6 +15,7 @@ import type { PostgresOptions } from '../options.ts'
 import { Archives } from './archives.ts'
 import { type ChosenDatabase, chooseTargets, describeTargets, placesOf } from './choose-targets.ts'
 import type { DatabaseRestore, StagedDatabase } from './database-restore.ts'
+import { LEFT_OUT } from './mending.ts'
 import { dropStaged, type PlacedDatabases, placeDatabases } from './place-databases.ts'
 import { stageDatabase } from './restore-database.ts'
 import { restoreFolder } from './restore-folder.ts'
@@ -82,7 +83,9 @@ async function restoreAll(
   )
   const kept = request.keepAs === undefined ? undefined : outcome.kept
   const { checks, findings } = outcome
-  const done = { target: place, files: files.length, totalBytes, writtenBytes: totalBytes, checks, findings, kept }
+  const leftOut = findings.some(finding => LEFT_OUT.has(finding.code))
+  const bytes = { totalBytes, writtenBytes: totalBytes }
+  const done = { target: place, files: files.length, ...bytes, checks, findings, leftOut, kept }
   return request.mask ? { ...done, masked: outcome.masked ?? [] } : done
 }
 

@@ -38,15 +38,24 @@ const ROLE_PLACES = [
   new RegExp(`^GRANT .* TO ${NAME}(?: WITH .*)?;$`, 'gm'),
   new RegExp(`^REVOKE .* FROM ${NAME}(?: CASCADE)?;$`, 'gm'),
   new RegExp(`^ALTER DEFAULT PRIVILEGES FOR ROLE ${NAME} `, 'gm'),
-  new RegExp(`^CREATE POLICY .* TO ${NAME}(?:,| USING| WITH|;)`, 'gm'),
 ]
+const POLICY_PLACE = new RegExp(`^CREATE POLICY .*? TO (${NAME}(?:, ${NAME})*)(?: USING | WITH CHECK |;$)`, 'gm')
 const NO_ROLES = new Set(['public', 'PUBLIC', 'CURRENT_USER', 'SESSION_USER'])
 
-/** The roles that a schema's SQL names as owners, in grants and in policies. */
+/** The roles that a schema's SQL names as owners and in grants. */
 export function rolesIn(text: string): string[] {
   const roles = new Set<string>()
   for (const place of ROLE_PLACES) {
     for (const [, name = ''] of text.matchAll(place)) if (!NO_ROLES.has(name)) roles.add(unquote(name))
+  }
+  return [...roles].toSorted()
+}
+
+/** Those that its policies are for. */
+export function policyRoles(text: string): string[] {
+  const roles = new Set<string>()
+  for (const [, list = ''] of text.matchAll(POLICY_PLACE)) {
+    for (const [name] of list.matchAll(new RegExp(NAME, 'g'))) if (!NO_ROLES.has(name)) roles.add(unquote(name))
   }
   return [...roles].toSorted()
 }

@@ -10,7 +10,20 @@ export interface TocEntry {
   /** The object's name; for what hangs on a table: `film film_pkey`. */
   readonly tag: string
   readonly dependsOn: readonly number[]
+  readonly owner: string
+  /** Undefined for the database's own. */
+  readonly tablespace: string | undefined
+  /** The statement that makes it, of the kinds in `READ` only: those of all would fill the memory. */
+  readonly definition?: string
+  /** Of functions. */
+  readonly language?: string
 }
+
+/** Of these the statement says who may make it, or whom it names. */
+const READ: ReadonlySet<string> = new Set(['POLICY', 'PUBLICATION', 'CAST'])
+const FUNCTIONS: ReadonlySet<string> = new Set(['FUNCTION', 'PROCEDURE'])
+/** As pg_dump writes it, before the body. */
+const LANGUAGE = /\n {4}LANGUAGE (\S+)/
 
 const MAGIC = 'PGDMP'
 const CUSTOM_FORMAT = 1
@@ -33,7 +46,9 @@ export async function readToc(bytes: AsyncIterable<Buffer>): Promise<TocEntry[]>
   for (let left = await reader.int(); left > 0; left--) {
     const { definition, ...entry } = await readEntry(reader, minor, offsetBytes)
     if (entry.kind === 'ENCODING') reader.decodeAs(definition)
-    entries.push(entry)
+    const language = FUNCTIONS.has(entry.kind) ? LANGUAGE.exec(definition)?.[1] : undefined
+    const told = READ.has(entry.kind) ? { definition } : language === undefined ? {} : { language }
+    entries.push({ ...entry, ...told })
   }
   await reader.close()
   return entries
@@ -77,15 +92,16 @@ async function readEntry(
   await reader.text() // how to drop it
   await reader.text() // COPY
   const schema = await reader.text()
-  await reader.text() // tablespace
+  const tablespace = await reader.text()
   await reader.text() // access method
   if (minor >= 16) await reader.int() // relkind
-  await reader.text() // owner
+  const owner = (await reader.text()) ?? ''
   await reader.text() // with OIDs
   const dependsOn: number[] = []
   for (let on = await reader.text(); on !== undefined; on = await reader.text()) dependsOn.push(Number(on))
   await reader.bytes(1 + offsetBytes) // where its data is
-  return { id, kind, schema: schema === '' ? undefined : schema, tag, dependsOn, definition }
+  const place = { schema: schema === '' ? undefined : schema, tablespace: tablespace === '' ? undefined : tablespace }
+  return { id, kind, ...place, tag, owner, dependsOn, definition }
 }
 
 /** Of the server's encodings those that a decoder knows; all else is UTF-8, or read as such. */

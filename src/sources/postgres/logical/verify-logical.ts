@@ -122,7 +122,7 @@ async function rehearse(rehearsal: Rehearsal): Promise<CheckOutcome[]> {
   }
   // Not the scratch folder: the server may run as another user, and a socket's path must be short.
   const dir = await mkdtemp(join(tmpdir(), 'lifeboat-pg-'))
-  const cluster = await startTemporaryCluster({ tools, dir, signal: request.signal })
+  const cluster = await startTemporaryCluster({ tools, dir, signal: request.signal, settings: locksFor(manifest) })
   try {
     const settings = cluster.server.connection
     return await withSession(settings, { database: 'template1', signal: request.signal }, async admin => {
@@ -162,6 +162,12 @@ async function rehearse(rehearsal: Rehearsal): Promise<CheckOutcome[]> {
     await cluster.remove()
     await rm(dir, { recursive: true, force: true })
   }
+}
+
+/** pg_dump, which compares the schema, locks all tables of a database at once; a cluster has 40 connections. */
+function locksFor(manifest: Manifest): string[] {
+  const tables = Math.max(0, ...(manifest.database?.databases ?? []).map(database => database.tables.length))
+  return [`max_locks_per_transaction=${Math.max(64, Math.ceil(tables / 10))}`]
 }
 
 async function askCopy(
