@@ -1,6 +1,7 @@
 import type { Finding } from '../model/finding.ts'
 import type { Manifest, ManifestTable } from '../model/manifest.ts'
 import type { DatabaseSelection, SourceContext } from './context.ts'
+import type { SnapshotReader } from './snapshot-reader.ts'
 
 /**
  * What an adapter tells of, and does at, a place that a restore replaces. A restore that swaps keeps what was there under
@@ -46,6 +47,8 @@ export interface ComingSnapshot {
   readonly engineVersion: string | undefined
   /** For what it needs of the target: databases, extensions, the cluster that it is of. */
   readonly manifest?: Manifest | undefined
+  /** Its files, for what only they say. */
+  readonly openReader?: (() => Promise<SnapshotReader>) | undefined
 }
 
 export interface KeptRequest extends TargetRequest {

@@ -8,6 +8,7 @@ import { loadManifest } from '../browse/snapshot-tree.ts'
 import { type Account, accountOf } from './account.ts'
 import type { Strategy } from './journal.ts'
 import { refuseReserved, refuseToSwapReserved, URL_FORM } from './reserved.ts'
+import { openSnapshotReader } from './snapshot-reader.ts'
 
 export interface PlanRequest extends SourceContext {
   readonly repository: Repository
@@ -52,7 +53,8 @@ export async function planRestore(request: PlanRequest): Promise<RestorePlan> {
   const manifest = await loadManifest(repository, snapshot)
   const sizeBytes = swaps(request) ? manifest?.totals.sizeBytes : undefined
   requireOneDatabase(request, manifest)
-  const coming = { snapshot: snapshot.id, sizeBytes, engineVersion: manifest?.engineVersion, manifest }
+  const openReader = () => openSnapshotReader({ repository, snapshot, signal: request.signal })
+  const coming = { snapshot: snapshot.id, sizeBytes, engineVersion: manifest?.engineVersion, manifest, openReader }
   const survey = await source.targets.survey({ ...request, target, selection, coming, delta: !swaps(request) })
   // Not the target: in a folder that it names, a database may be no more than one file.
   if (swaps(request)) await refuseToSwapReserved(survey.place, reserved)

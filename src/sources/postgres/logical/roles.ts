@@ -14,10 +14,14 @@ export async function missingRoles(session: Session, needed: readonly string[]):
   return needed.filter(role => !there.has(role) && !role.startsWith('pg_'))
 }
 
-/** Those that we may give things to: a superuser to anybody, others to roles that they are members of. */
+/** PostgreSQL 16 tells being a member apart from the right to act as one. */
+const SET_SINCE = 160_000
+
+/** Those that we may not give things to: a superuser may to anybody, others to roles that they can become. */
 export async function ungrantableOwners(session: Session, needed: readonly string[]): Promise<string[]> {
   const rows = await session.query<{ name: string }>(
-    `SELECT rolname AS name FROM pg_roles WHERE pg_has_role(current_user, oid, 'MEMBER')`,
+    'SELECT rolname AS name FROM pg_roles WHERE pg_has_role(current_user, oid, $1)',
+    [session.versionNumber >= SET_SINCE ? 'SET' : 'MEMBER'],
   )
   const ours = new Set(rows.map(row => row.name))
   return needed.filter(role => !ours.has(role))

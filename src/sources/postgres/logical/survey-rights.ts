@@ -5,6 +5,7 @@ import type { TargetRequest } from '../../target.ts'
 import { chooseTargets } from './choose-targets.ts'
 import { missingExtensions } from './extensions.ts'
 import type { SessionGroup } from './sessions.ts'
+import { surveyArchives } from './survey-archives.ts'
 import { matchesName, matchesTable } from './table-pattern.ts'
 
 export interface Rights {
@@ -55,7 +56,10 @@ export async function refusals(admin: Session, rights: Rights, surveyed: Surveye
   }
   findings.push(...(await lackingExtensions(admin, request)))
   if (isIntoTables(request)) findings.push(...(await foreignTables(admin, surveyed)))
-  else findings.push(...(await replaceRefusals(admin, rights, surveyed)))
+  else {
+    findings.push(...(await replaceRefusals(admin, rights, surveyed)))
+    findings.push(...(await surveyArchives(admin, rights.superuser, request)))
+  }
   return findings
 }
 
