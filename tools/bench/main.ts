@@ -3,6 +3,8 @@ import { cpus, tmpdir, totalmem } from 'node:os'
 import { join, resolve } from 'node:path'
 import { parseArgs } from 'node:util'
 import { borg, type Contestant, lifeboat, restic } from './contestant.ts'
+import { COUNTED } from './counted.ts'
+import { formatGrowth, measureGrowth } from './counts.ts'
 import { raceCluster, raceDump, raceWal } from './postgres/races.ts'
 import { type RaceContext, raceChain, raceSqlite, raceVersion, TARGETS } from './races.ts'
 import { formatTable, Recorder } from './report.ts'
@@ -13,6 +15,7 @@ const USAGE = `Measures lifeboat beside restic, borg and pgbackrest, where these
 
   npm run bench -- [--size 1.5G] [--rounds 3] [--only version,sqlite,chain,snapshots,cluster,wal,dump]
                    [--tools lifeboat,restic,borg,pgbackrest] [--dir DIR] [--json FILE]
+  npm run bench -- --counts all     how time grows with the count of ${Object.keys(COUNTED).join(', ')}
 `
 
 const RACES: Readonly<Record<string, (context: RaceContext) => Promise<void>>> = {
@@ -33,12 +36,28 @@ const { values } = parseArgs({
     tools: { type: 'string', default: 'lifeboat,restic,borg,pgbackrest' },
     dir: { type: 'string', default: join(tmpdir(), 'lifeboat-bench') },
     json: { type: 'string' },
+    counts: { type: 'string' },
     help: { type: 'boolean', default: false },
   },
 })
 
 if (values.help) process.stdout.write(USAGE)
+else if (values.counts !== undefined) await growth(values.counts)
 else await main()
+
+/** Not beside others: what counts is how we grow. Always by our package, as people have it. */
+async function growth(subjects: string): Promise<void> {
+  const dir = resolve(values.dir)
+  mkdirSync(dir, { recursive: true })
+  const found = await measureGrowth({
+    bin: stagePackage(dir),
+    dir,
+    subjects: subjects === 'all' ? Object.keys(COUNTED) : subjects.split(','),
+    say: line => process.stderr.write(`${line}\n`),
+  })
+  process.stdout.write(`${formatGrowth(found)}\n`)
+  if (values.json !== undefined) writeFileSync(values.json, `${JSON.stringify(found, null, 2)}\n`)
+}
 
 async function main(): Promise<void> {
   const dir = resolve(values.dir)

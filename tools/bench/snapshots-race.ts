@@ -4,6 +4,7 @@ import { systemClock } from '../../src/base/clock.ts'
 import { silentLogger } from '../../src/base/logger.ts'
 import { systemRandom } from '../../src/base/random.ts'
 import { Secret } from '../../src/base/secret.ts'
+import type { TreeNode } from '../../src/model/node.ts'
 import { createRepository, type NewSnapshot } from '../../src/repository/index.ts'
 import { MemoryStorage } from '../../src/storage/memory/memory-storage.ts'
 import { PASSWORD } from './contestant.ts'
@@ -14,7 +15,7 @@ const SNAPSHOTS = 10_000
 /** One repository with 10 000 snapshots; listing them all, by those who read restic's format. */
 export async function raceSnapshots({ contestants, recorder, dir, rounds, say }: RaceContext): Promise<void> {
   say(`making a repository with ${SNAPSHOTS} snapshots`)
-  const repository = await makeRepository()
+  const repository = await makeRepository(SNAPSHOTS)
   const racing = contestants.filter(tool => tool.name !== 'borg')
   for (const tool of racing) {
     const home = join(dir, `${tool.name}-snapshots`)
@@ -34,8 +35,8 @@ export async function raceSnapshots({ contestants, recorder, dir, rounds, say }:
   for (const tool of racing) rmSync(join(dir, `${tool.name}-snapshots`), { recursive: true, force: true })
 }
 
-/** In memory, so that nothing waits for a disk. */
-async function makeRepository(): Promise<MemoryStorage> {
+/** In memory, so that nothing waits for a disk. With new trees each snapshot has one, and a pack, of its own. */
+export async function makeRepository(snapshots: number, { newTrees = false } = {}): Promise<MemoryStorage> {
   const storage = new MemoryStorage()
   const repository = await createRepository(storage, {
     password: new Secret(PASSWORD),
@@ -46,13 +47,17 @@ async function makeRepository(): Promise<MemoryStorage> {
     cacheDir: undefined,
   })
   const signal = new AbortController().signal
-  for (let number = 0; number < SNAPSHOTS; number++) {
+  for (let number = 0; number < snapshots; number++) {
     const writing = await repository.startWriting({ signal })
-    const tree = await writing.saveTree([])
+    const tree = await writing.saveTree(newTrees ? [folderOf(number)] : [])
     await writing.saveSnapshot(snapshotOf(number, tree))
   }
   await repository.close()
   return storage
+}
+
+function folderOf(number: number): TreeNode {
+  return { name: `folder-${number}`, type: 'dir', mode: 0o700, mtimeNs: 0n, uid: 0, gid: 0 }
 }
 
 /** As an hourly backup of one source makes them. */
@@ -85,7 +90,7 @@ function snapshotOf(number: number, tree: string): NewSnapshot {
   }
 }
 
-async function writeOut(storage: MemoryStorage, folder: string): Promise<void> {
+export async function writeOut(storage: MemoryStorage, folder: string): Promise<void> {
   for (const kind of ['data', 'index', 'keys', 'locks', 'snapshots']) {
     mkdirSync(join(folder, kind), { recursive: true, mode: 0o700 })
   }
