@@ -54,6 +54,19 @@ export function isSafetyPoint(tags: readonly string[]): boolean {
   return tags.includes('lifeboat') && tags.includes(SAFETY_TAG)
 }
 
+const POLICY = 'policy:'
+
+/** Marks a snapshot as one of this policy's, which then judges how long it stays. */
+export function policyTag(name: string): string {
+  return POLICY + name
+}
+
+/** The policies that a snapshot was taken for; none for one that was taken by hand. */
+export function policiesOf(tags: readonly string[]): string[] {
+  if (!tags.includes('lifeboat')) return []
+  return tags.filter(tag => tag.startsWith(POLICY)).map(tag => tag.slice(POLICY.length))
+}
+
 /** Clocks that people keep differ by so much. */
 const FUTURE_MS = 10 * 60_000
 

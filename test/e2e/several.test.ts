@@ -135,3 +135,21 @@ test('forget drops just the snapshots that are named by id', async () => {
   expect(after.map(({ repository }) => repository)).toEqual(['disk', 'disk'])
   await workspace.run('check', '--read-data')
 })
+
+test('a snapshot carries the policy it was taken for, and stays if any policy keeps it', async () => {
+  const policies = `  often: { sources: [docs], repositories: [main], keep: { last: 1 } }
+  month: { sources: [docs], repositories: [main], type: full, keep: { within: 30d } }
+`
+  writeFileSync(workspace.path('lifeboat.yaml'), `${CONFIG.slice(0, CONFIG.indexOf('  nightly:'))}${policies}`)
+  const { stderr } = await workspace.try('backup', '--policy', 'offten')
+  expect(stderr).toContain('often, month')
+  for (const policy of ['month', 'month', 'often', 'often']) await workspace.run('backup', '--policy', policy)
+  const { stdout } = await workspace.try('forget', '--json')
+  const { groups } = JSON.parse(stdout) as { groups: Array<{ keep: Array<{ reasons: string[] }>; remove: unknown[] }> }
+  expect(groups[0]?.keep.map(({ reasons }) => reasons)).toEqual([
+    ['policy often: last snapshot'],
+    ['policy month: within 30d'],
+    ['policy month: within 30d'],
+  ])
+  expect(groups[0]?.remove).toHaveLength(1)
+})

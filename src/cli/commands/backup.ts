@@ -4,14 +4,15 @@ import { formatDuration } from '../../base/durations.ts'
 import { ERROR_CODES } from '../../base/error-codes.ts'
 import { AppError, isAppError, throwIfAborted } from '../../base/errors.ts'
 import { formatSize } from '../../base/sizes.ts'
+import type { PolicySettings } from '../../config/schema.ts'
 import { BACKUP_TYPES, type BackupType } from '../../model/manifest.ts'
-import { SHORT_ID_DIGITS } from '../../model/recovery-point.ts'
+import { policyTag, SHORT_ID_DIGITS } from '../../model/recovery-point.ts'
 import type { BackupProgress, BackupResult } from '../../operations/backup/backup.ts'
 import type { Source } from '../../sources/source.ts'
 import type { Call, Command } from '../command.ts'
 import { errorToJson } from '../printers/json.ts'
 import { counted, formatError, formatFindings } from '../printers/text.ts'
-import { repositoriesOf, sourceNames } from '../selection.ts'
+import { repositoriesOf, requireSource, sourceNames } from '../selection.ts'
 import type { Paint } from '../terminal.ts'
 import { describeVerified, exitCodeOf as exitCodeOfVerified, type Verified, verifiedToJson } from '../verification.ts'
 
@@ -29,19 +30,19 @@ export const backup: Command = {
       summary: 'what to take (default: the policy’s, or incremental)',
       choices: BACKUP_TYPES,
     },
+    { flags: '-p, --policy <name>', summary: 'for this policy: its sources, repositories, type and retention' },
     { flags: '--tag <tag>', summary: 'a tag for the snapshot', repeat: true },
   ],
   examples: [
     { command: 'lifeboat backup', explains: 'every source, to where its policies say' },
+    { command: 'lifeboat backup --policy nightly', explains: 'what a line of cron for this policy runs' },
     { command: 'lifeboat backup app --type full', explains: 'one source, everything read anew' },
     { command: 'lifeboat backup app --repo offsite --tag before-upgrade', explains: 'to one repository, with a tag' },
   ],
   run: async call => {
     const app = await call.openApp()
     const attempts: Attempt[] = []
-    const pairs = sourceNames(call, app).flatMap(source =>
-      repositoriesOf(call, app, source).map(repository => ({ source, repository })),
-    )
+    const pairs = pairsOf(call, app)
     for (const pair of pairs) attempts.push(await attempt(call, app, pair))
     const [only] = attempts
     if (attempts.length === 1 && only !== undefined && 'error' in only) throw only.error
@@ -57,6 +58,48 @@ export const backup: Command = {
 interface Pair {
   readonly source: string
   readonly repository: string
+}
+
+function pairsOf(call: Call, app: App): readonly Pair[] {
+  const policy = policyOf(call, app)
+  if (policy === undefined) {
+    return sourceNames(call, app).flatMap(source =>
+      repositoriesOf(call, app, source).map(repository => ({ source, repository })),
+    )
+  }
+  const { sources, repositories } = policy[1]
+  const only = call.values.text('repo')
+  const named = call.values.list('sources')
+  for (const name of named) requireSource(app, name)
+  const pairs = sources
+    .filter(source => named.length === 0 || named.includes(source))
+    .flatMap(source => repositories.map(repository => ({ source, repository })))
+    .filter(({ repository }) => only === undefined || repository === only)
+  if (pairs.length > 0) return pairs
+  throw new AppError('usage', `policy ${policy[0]} has nothing to do with what you named`, {
+    hint: `It takes ${sources.join(', ')} to ${repositories.join(', ')}.`,
+  })
+}
+
+/** The policy that --policy names. */
+function policyOf(call: Call, app: App): readonly [name: string, settings: PolicySettings] | undefined {
+  const name = call.values.text('policy')
+  if (name === undefined) return undefined
+  const settings = app.config.policies.get(name)
+  if (settings !== undefined) return [name, settings]
+  const known = [...app.config.policies.keys()]
+  throw new AppError('usage', `there is no policy "${name}" in ${app.config.file}`, {
+    hint: known.length === 0 ? 'There is none.' : `There are: ${known.join(', ')}.`,
+  })
+}
+
+/** Which policies judge how long it stays: the one that was named, else those that take backups of this type. */
+function policyTagsOf(call: Call, app: App, pair: Pair, type: BackupType): string[] {
+  const named = policyOf(call, app)
+  if (named !== undefined) return [policyTag(named[0])]
+  return policiesOf(app, pair)
+    .filter(([, policy]) => (policy.type ?? DEFAULT_TYPE) === type)
+    .map(([name]) => policyTag(name))
 }
 
 type Attempt = Pair & (Saved | { readonly error: AppError })
@@ -91,7 +134,8 @@ async function verifyIfDue(
   pair: Pair,
   { snapshot }: BackupResult,
 ): Promise<Saved['verification']> {
-  const rule = policiesOf(app, pair).find(policy => policy.verify !== undefined)?.verify
+  const policies = policiesFor(call, app, pair)
+  const rule = policies.find(policy => policy.verify !== undefined)?.verify
   if (rule === undefined) return undefined
   try {
     const { isVerificationDue } = await import('../../operations/verify/due.ts')
@@ -105,10 +149,18 @@ async function verifyIfDue(
 }
 
 function policiesOf(app: App, { source, repository }: Pair) {
-  return [...app.config.policies.values()].filter(
-    policy => policy.sources.includes(source) && policy.repositories.includes(repository),
+  return [...app.config.policies].filter(
+    ([, policy]) => policy.sources.includes(source) && policy.repositories.includes(repository),
   )
 }
+
+/** Those whose settings count: the one that was named alone, if one was. */
+function policiesFor(call: Call, app: App, pair: Pair): readonly PolicySettings[] {
+  const named = policyOf(call, app)
+  return named === undefined ? policiesOf(app, pair).map(([, policy]) => policy) : [named[1]]
+}
+
+const DEFAULT_TYPE: BackupType = 'incremental'
 
 async function backUp(call: Call, app: App, pair: Pair): Promise<BackupResult> {
   // The password's derivation alone takes as long as all the rest.
@@ -120,6 +172,7 @@ async function backUp(call: Call, app: App, pair: Pair): Promise<BackupResult> {
     app.sourceContext(),
     app.excludedPaths(),
   )
+  const type = typeOf(call, app, pair)
   return recordRun(
     { catalog: app.catalog(), clock: app.clock },
     { operation: 'backup', ...pair },
@@ -128,9 +181,9 @@ async function backUp(call: Call, app: App, pair: Pair): Promise<BackupResult> {
         ...context,
         source,
         repository,
-        type: typeOf(call, app, pair),
+        type,
         runId,
-        tags: call.values.list('tag'),
+        tags: [...policyTagsOf(call, app, pair, type), ...call.values.list('tag')],
         host: app.host(),
         programVersion: app.programVersion,
         excludePaths,
@@ -159,7 +212,7 @@ async function prepareSource(app: App, name: string): Promise<Source> {
 
 function typeOf(call: Call, app: App, pair: Pair): BackupType {
   const wanted = BACKUP_TYPES.find(type => type === call.values.text('type'))
-  return wanted ?? policiesOf(app, pair).find(policy => policy.type !== undefined)?.type ?? 'incremental'
+  return wanted ?? policiesFor(call, app, pair).find(policy => policy.type !== undefined)?.type ?? DEFAULT_TYPE
 }
 
 function show(call: Call, pair: Pair, progress: BackupProgress): void {

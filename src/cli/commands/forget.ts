@@ -4,11 +4,19 @@ import { formatTime } from '../../base/times.ts'
 import { SHORT_ID_DIGITS } from '../../model/recovery-point.ts'
 import type { RetentionRules } from '../../model/retention.ts'
 import { parseRetentionDuration } from '../../model/retention-time.ts'
-import type { ForgetGroup } from '../../operations/forget/forget.ts'
+import type { ForgetGroup, SourcePolicy } from '../../operations/forget/forget.ts'
+import type { NeededSnapshot } from '../../operations/restore/needed-snapshots.ts'
 import type { Snapshot } from '../../repository/index.ts'
 import type { Call, Command, OptionSpec } from '../command.ts'
 import { counted } from '../printers/text.ts'
-import { chooseSnapshot, isIdPrefix, repositoriesOf, sourceNames } from '../selection.ts'
+import {
+  type ChosenSnapshot,
+  chooseSnapshot,
+  isIdPrefix,
+  repositoriesOf,
+  repositoryNames,
+  sourceNames,
+} from '../selection.ts'
 import { describePrune, MAX_UNUSED, type NamedPruneReport, pruneOne } from './prune.ts'
 
 const COUNTS = ['last', 'hourly', 'daily', 'weekly', 'monthly', 'yearly'] as const
@@ -45,7 +53,8 @@ export const forget: Command = {
   name: 'forget',
   summary: 'drop snapshots that no rule keeps',
   description: [
-    'The rules come from the options, or from "keep" in the policies. The newest snapshot of each source always stays, and what other programs wrote is not touched. Space comes free with --prune, or by "lifeboat prune".',
+    'The rules come from the options, or from "keep" in the policies. A snapshot stays if any policy of its source keeps it: each policy judges those that were taken for it, and all judge those that were taken for none. The newest snapshot of each source always stays, and what other programs wrote is not touched. Space comes free with --prune, or by "lifeboat prune".',
+    'What "lifeboat undo" offers stays too: for 30 days, and for the last restore of each target until it is undone.',
     'Ids in place of sources drop just these snapshots, whatever the rules say and whoever wrote them.',
   ],
   arguments: [
@@ -79,12 +88,11 @@ export const forget: Command = {
   },
 }
 
-/** Sources of one repository that one set of rules applies to. */
+/** What is to be forgotten in one repository, by which rules. */
 interface Task {
   readonly repository: string
   readonly sources: readonly string[]
-  readonly keep: RetentionRules
-  readonly timezone: string
+  readonly policies: readonly SourcePolicy[]
 }
 
 interface Forgotten extends ForgetGroup {
@@ -99,18 +107,22 @@ function tasksOf(call: Call, app: App): Task[] {
     const pairs = sources.flatMap(source => repositoriesOf(call, app, source).map(name => ({ source, name })))
     const byRepository = Map.groupBy(pairs, pair => pair.name)
     return [...byRepository].map(([repository, members]) => {
-      return { repository, sources: members.map(member => member.source), keep, timezone: here }
+      const own = members.map(member => member.source)
+      return { repository, sources: own, policies: [{ name: undefined, sources: own, keep, timezone: here }] }
     })
   }
-  const only = call.values.text('repo')
-  if (only !== undefined) app.repositorySettings(only)
-  const tasks = [...app.config.policies.values()].flatMap(policy => {
-    const rules = policy.keep
-    const own = policy.sources.filter(source => sources.includes(source))
-    if (rules === undefined || own.length === 0) return []
-    return policy.repositories
-      .filter(repository => only === undefined || repository === only)
-      .map(repository => ({ repository, sources: own, keep: rules, timezone: policy.timezone ?? here }))
+  const tasks = repositoryNames(call, app).flatMap(repository => {
+    const policies = [...app.config.policies]
+      .filter(([, policy]) => policy.repositories.includes(repository))
+      .map(([name, policy]) => ({
+        name,
+        sources: policy.sources,
+        keep: policy.keep,
+        timezone: policy.timezone ?? here,
+      }))
+    const ruled = policies.filter(({ keep: rules }) => rules !== undefined).flatMap(policy => policy.sources)
+    const own = sources.filter(source => ruled.includes(source))
+    return own.length === 0 ? [] : [{ repository, sources: own, policies }]
   })
   if (tasks.length > 0) return tasks
   throw new AppError('usage', 'no rule says which snapshots to keep', {
@@ -135,12 +147,14 @@ async function forgetOne(call: Call, app: App, task: Task, dryRun: boolean): Pro
   const operation = await import('../../operations/forget/forget.ts')
   const { recordRun } = await import('../../operations/runs/record-run.ts')
   const repository = await app.openRepository(task.repository)
+  const needed = await neededIn(app, task.repository)
   const run = () =>
     operation.forget({
       repository,
       sources: task.sources,
-      keep: task.keep,
-      timezone: task.timezone,
+      policies: task.policies,
+      needed,
+      hostname: app.host().hostname,
       dryRun,
       clock: app.clock,
       signal: call.signal,
@@ -157,6 +171,14 @@ async function forgetOne(call: Call, app: App, task: Task, dryRun: boolean): Pro
         ({ removed }) => ({ outcome: 'done', statistics: { removed }, findings: [] }),
       )
   return groups.map(group => ({ ...group, repository: task.repository }))
+}
+
+/** What restores from here still need of a repository. */
+async function neededIn(app: App, repository: string): Promise<readonly NeededSnapshot[]> {
+  const { RestoreJournal } = await import('../../operations/restore/journal.ts')
+  const { listNeededSnapshots } = await import('../../operations/restore/needed-snapshots.ts')
+  const entries = await new RestoreJournal(await app.stateFolder(), app.clock).list()
+  return listNeededSnapshots(entries, app.clock.now()).filter(needed => needed.repository === repository)
 }
 
 /** The arguments, when they are ids of snapshots; empty when they are sources. `usage` for a mixture. */
@@ -178,6 +200,7 @@ async function forgetNamed(call: Call, app: App, ids: readonly string[], dryRun:
   const forgotten: Forgotten[] = []
   for (const [name, members] of Map.groupBy(chosen, each => each.name)) {
     const repository = await app.openRepository(name)
+    await refuseNeeded(app, name, members)
     const remove = [...new Map(members.map(({ snapshot }) => [snapshot.id, snapshot])).values()]
     if (!dryRun) {
       await recordRun(
@@ -194,6 +217,16 @@ async function forgetNamed(call: Call, app: App, ids: readonly string[], dryRun:
     forgotten.push({ repository: name, group: 'named', keep: [], remove })
   }
   return forgotten
+}
+
+/** Named by its id, a snapshot goes whatever keeps it; but not from under a restore that has not ended. */
+async function refuseNeeded(app: App, repository: string, members: readonly ChosenSnapshot[]): Promise<void> {
+  for (const { snapshot, reason, unfinished } of await neededIn(app, repository)) {
+    if (!unfinished || !members.some(member => member.snapshot.id === snapshot)) continue
+    throw new AppError('usage', `snapshot ${snapshot.slice(0, SHORT_ID_DIGITS)} is ${reason}`, {
+      hint: 'Let that restore come to its end first: "lifeboat undo --list" shows it.',
+    })
+  }
 }
 
 async function pruneAll(

@@ -1,6 +1,8 @@
 import { afterEach, beforeEach, expect, it } from 'vitest'
 import { backUp, engineOptions, SteppedClock } from '../../../test/helpers/engine.ts'
-import { labelsToTags } from '../../model/recovery-point.ts'
+import { labelsToTags, policyTag, SAFETY_TAG } from '../../model/recovery-point.ts'
+import type { RetentionRules } from '../../model/retention.ts'
+import { parseRetentionDuration } from '../../model/retention-time.ts'
 import { createRepository, openRepository, type Repository } from '../../repository/index.ts'
 import { MemoryStorage } from '../../storage/memory/memory-storage.ts'
 import { type ForgetRequest, forget } from './forget.ts'
@@ -15,19 +17,30 @@ beforeEach(async () => {
 })
 afterEach(() => repository.close())
 
-async function addSnapshot(day: number, source: string | undefined): Promise<void> {
+async function addSnapshot(
+  day: number,
+  source: string | undefined,
+  more: readonly string[] = [],
+  hostname = 'host',
+): Promise<void> {
   const tags =
     source === undefined ? ['nightly'] : labelsToTags({ source, kind: 'sqlite', type: 'full', run: `${day}` })
   const time = new Date(Date.UTC(2025, 0, day))
-  await backUp(repository, { file: Buffer.from(`${source} as of day ${day}`) }, signal, { time, tags })
+  await backUp(repository, { file: Buffer.from(`${source} as of day ${day}`) }, signal, {
+    time,
+    tags: [...tags, ...more],
+    hostname,
+  })
 }
 
-function request(more: Partial<ForgetRequest>): ForgetRequest {
+function request({ keep = { last: 2 }, ...more }: Partial<ForgetRequest> & { keep?: RetentionRules }): ForgetRequest {
+  const sources = more.sources ?? ['app']
   return {
     repository,
-    sources: ['app'],
-    keep: { last: 2 },
-    timezone: 'UTC',
+    sources,
+    policies: [{ name: undefined, sources, keep, timezone: 'UTC' }],
+    needed: [],
+    hostname: 'host',
     dryRun: false,
     clock: new SteppedClock(),
     signal,
@@ -93,4 +106,42 @@ it('refuses an empty set of rules before anything else', async () => {
   await addSnapshot(1, 'app')
   await expect(forget(request({ keep: {} }))).rejects.toMatchObject({ code: 'usage' })
   expect(await days()).toEqual([1])
+})
+
+it('keeps what any policy of the source keeps, and says which', async () => {
+  for (const day of [1, 2, 3, 4]) await addSnapshot(day, 'app')
+  const clock = new SteppedClock()
+  const policies = [
+    { name: 'often', sources: ['app'], keep: { last: 1 }, timezone: 'UTC' },
+    { name: 'years', sources: ['app'], keep: { within: parseRetentionDuration('2d') }, timezone: 'UTC' },
+    { name: 'others', sources: ['docs'], keep: { last: 9 }, timezone: 'UTC' },
+  ]
+  const { groups } = await forget(request({ policies, clock }))
+  expect(await days()).toEqual([3, 4])
+  expect(groups[0]?.keep.map(({ reasons }) => reasons)).toEqual([
+    ['policy often: last snapshot', 'policy years: within 2d'],
+    ['policy years: within 2d'],
+  ])
+})
+
+it('leaves alone what was taken for a policy that keeps all', async () => {
+  await addSnapshot(1, 'app', [policyTag('archive')])
+  for (const day of [2, 3, 4]) await addSnapshot(day, 'app')
+  const policies = [
+    { name: 'archive', sources: ['app'], keep: undefined, timezone: 'UTC' },
+    { name: 'often', sources: ['app'], keep: { last: 1 }, timezone: 'UTC' },
+  ]
+  await forget(request({ policies }))
+  expect(await days()).toEqual([1, 4])
+})
+
+it('keeps what undo and unfinished restores need, here and for 30 days on other hosts', async () => {
+  for (const day of [1, 2, 3, 4]) await addSnapshot(day, 'app', [SAFETY_TAG])
+  for (const day of [5, 6, 7]) await addSnapshot(day, 'app', [SAFETY_TAG], 'elsewhere')
+  const [oldest] = (await repository.listSnapshots()).snapshots
+  const needed = [{ snapshot: oldest?.id ?? '', reason: 'undo of restore 1a2b3c4d' }]
+  const clock = { ...new SteppedClock(), now: () => new Date('2025-02-04T12:00:00Z') } as SteppedClock
+  const { groups } = await forget(request({ keep: { last: 1 }, needed, clock }))
+  expect(await days()).toEqual([1, 4, 6, 7])
+  expect(groups[0]?.keep.at(-1)?.reasons).toEqual(['undo of restore 1a2b3c4d'])
 })

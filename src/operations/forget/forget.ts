@@ -1,16 +1,26 @@
 import type { Clock } from '../../base/clock.ts'
 import type { Id } from '../../model/node.ts'
-import { labelsOf } from '../../model/recovery-point.ts'
-import { applyRetention, assertRules, groupForRetention, type RetentionRules } from '../../model/retention.ts'
+import { isSafetyPoint, labelsOf } from '../../model/recovery-point.ts'
+import { assertRules, groupForRetention } from '../../model/retention.ts'
+import { applyPolicies, type RetentionPolicy } from '../../model/retention-policies.ts'
 import type { PruneOptions, PruneReport, Repository, Snapshot } from '../../repository/index.ts'
+import { SAFETY_DAYS } from '../restore/needed-snapshots.ts'
+
+/** A policy's rules, and whose snapshots they are for. */
+export interface SourcePolicy extends RetentionPolicy {
+  readonly sources: readonly string[]
+}
 
 export interface ForgetRequest {
   readonly repository: Repository
   /** Only these sources' snapshots. What other programs wrote is never touched. */
   readonly sources: readonly string[]
-  readonly keep: RetentionRules
-  /** IANA name: where a day begins. */
-  readonly timezone: string
+  /** All policies of these sources in this repository, those that say nothing of keeping too. */
+  readonly policies: readonly SourcePolicy[]
+  /** Snapshots that stay whatever the rules say, with the reason: what `undo` and unfinished restores need. */
+  readonly needed: ReadonlyArray<{ readonly snapshot: Id; readonly reason: string }>
+  /** This machine's name: what `undo` needs on others is not known here. */
+  readonly hostname: string
   readonly dryRun: boolean
   readonly clock: Clock
   readonly signal: AbortSignal
@@ -33,19 +43,18 @@ export interface ForgetResult {
   readonly prune: PruneReport | undefined
 }
 
-/** Drops snapshots that no rule keeps; the newest of each group always stays. */
+/** Drops snapshots that no policy keeps; the newest of each group always stays. */
 export async function forget(request: ForgetRequest): Promise<ForgetResult> {
-  assertRules(request.keep)
+  for (const { keep } of request.policies) if (keep !== undefined) assertRules(keep)
   const { repository, dryRun, signal, lockWaitMs } = request
-  let groups = decide((await repository.listSnapshots()).snapshots, request)
-  if (!dryRun && listGone(groups).length > 0) {
-    // Decided again on what is there once nobody else can forget: the rules hold for what will be left.
-    const choose = (snapshots: readonly Snapshot[]): readonly Id[] => {
-      groups = decide(snapshots, request)
-      return listGone(groups)
-    }
-    await repository.removeSnapshots(choose, { signal, lockWaitMs })
+  let groups: readonly ForgetGroup[] = []
+  const choose = (snapshots: readonly Snapshot[]): readonly Id[] => {
+    groups = decide(snapshots, request)
+    return listGone(groups)
   }
+  const seen = choose((await repository.listSnapshots()).snapshots)
+  // Decided again on what is there once nobody else can forget: the rules hold for what will be left.
+  if (!dryRun && seen.length > 0) await repository.removeSnapshots(choose, { signal, lockWaitMs })
   const gone = listGone(groups)
   const prune = await pruneAfter(request, gone)
   return { dryRun, groups, removed: gone.length, prune }
@@ -63,14 +72,33 @@ async function pruneAfter(request: ForgetRequest, gone: readonly Id[]): Promise<
 }
 
 function decide(snapshots: readonly Snapshot[], request: ForgetRequest): ForgetGroup[] {
-  const own = snapshots.filter(snapshot => request.sources.includes(labelsOf(snapshot.tags).source ?? ''))
-  const context = { timezone: request.timezone, now: request.clock.now() }
-  return [...groupForRetention(own)].map(([group, members]) => {
-    const decisions = applyRetention(members, request.keep, context)
-    return {
-      group,
-      keep: decisions.filter(decision => decision.keep).map(({ snapshot, reasons }) => ({ snapshot, reasons })),
-      remove: decisions.filter(decision => !decision.keep).map(decision => decision.snapshot),
-    }
+  const now = request.clock.now()
+  const own = snapshots.filter(snapshot => request.sources.includes(sourceOf(snapshot)))
+  return [...groupForRetention(own)].flatMap(([group, members]) => {
+    const policies = request.policies.filter(({ sources }) => members.some(each => sources.includes(sourceOf(each))))
+    if (policies.every(({ keep }) => keep === undefined)) return []
+    const decisions = applyPolicies(members, policies, now).map(({ snapshot, reasons }) => {
+      return { snapshot, reasons: [...reasons, ...neededFor(snapshot, request, now)] }
+    })
+    return [
+      {
+        group,
+        keep: decisions.filter(({ reasons }) => reasons.length > 0),
+        remove: decisions.filter(({ reasons }) => reasons.length === 0).map(({ snapshot }) => snapshot),
+      },
+    ]
   })
+}
+
+function neededFor(snapshot: Snapshot, { needed, hostname }: ForgetRequest, now: Date): string[] {
+  const reasons = needed.filter(each => each.snapshot === snapshot.id).map(({ reason }) => reason)
+  const isForeign = isSafetyPoint(snapshot.tags) && snapshot.hostname !== hostname
+  const isYoung = now.getTime() - snapshot.time.getTime() < SAFETY_DAYS * 86_400_000
+  return isForeign && isYoung
+    ? [...reasons, `safety point of ${snapshot.hostname}, kept for ${SAFETY_DAYS} days`]
+    : reasons
+}
+
+function sourceOf({ tags }: Snapshot): string {
+  return labelsOf(tags).source ?? ''
 }

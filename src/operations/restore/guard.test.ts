@@ -59,7 +59,7 @@ const phases = async (): Promise<string[]> => (await journal.list()).map(each =>
 
 async function interrupted({ entry }: GuardRequest): Promise<JournalEntry> {
   const begun = await journal.begin({ ...entry, keepAs: 'before-1' })
-  return await journal.update(begun, { phase: 'changing', owner: { ...begun.owner, pid: 2 ** 30, start: undefined } })
+  return await journal.update(begun, { phase: 'changing', owner: { ...begun.owner, pid: 2 ** 30 } })
 }
 
 describe('a restore', () => {

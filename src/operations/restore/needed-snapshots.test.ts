@@ -40,7 +40,7 @@ test('a restore that has not ended needs its snapshot and its safety point', () 
 
 test('a restore that can be undone needs its safety point, and tells why', () => {
   expect(listNeededSnapshots([entryOf('aaaabbbbcccc', {})], NOW)).toEqual([
-    { repository: 'main', snapshot: 'safety-aaaabbbbcccc', reason: 'undo of restore aaaabbbb' },
+    { repository: 'main', snapshot: 'safety-aaaabbbbcccc', reason: 'undo of restore aaaabbbb', unfinished: false },
   ])
 })
 

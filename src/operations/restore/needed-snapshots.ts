@@ -10,6 +10,8 @@ export interface NeededSnapshot {
   readonly repository: string
   readonly snapshot: Id
   readonly reason: string
+  /** The restore has not come to its end: without the snapshot it may not be able to. */
+  readonly unfinished: boolean
 }
 
 /**
@@ -22,15 +24,15 @@ export function listNeededSnapshots(entries: readonly JournalEntry[], now: Date)
 
 function neededToSettle({ run, repository, snapshot, safety }: JournalEntry): NeededSnapshot[] {
   const reason = `needed by the unfinished restore ${run.slice(0, 8)}`
-  const wanted = { repository, snapshot, reason }
-  return safety === undefined ? [wanted] : [wanted, { ...safety, reason }]
+  const wanted = { repository, snapshot, reason, unfinished: true }
+  return safety === undefined ? [wanted] : [wanted, { ...safety, reason, unfinished: true }]
 }
 
 function neededByUndo(entry: JournalEntry, entries: readonly JournalEntry[], now: Date): NeededSnapshot[] {
   const { phase, safety, undoneBy } = entry
   if (phase !== 'done' || safety === undefined || undoneBy !== undefined) return []
   if (!isRecent(entry, now) && !isLastOfTarget(entry, entries)) return []
-  return [{ ...safety, reason: `undo of restore ${entry.run.slice(0, 8)}` }]
+  return [{ ...safety, reason: `undo of restore ${entry.run.slice(0, 8)}`, unfinished: false }]
 }
 
 function isRecent({ startedAt, finishedAt = startedAt }: JournalEntry, now: Date): boolean {
