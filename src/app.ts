@@ -3,6 +3,7 @@ import { hostname, userInfo } from 'node:os'
 import { join, resolve } from 'node:path'
 import { type Clock, systemClock } from './base/clock.ts'
 import { AppError } from './base/errors.ts'
+import { giveAllBelow } from './base/folder-owner.ts'
 import { type Logger, silentLogger } from './base/logger.ts'
 import { replaceFile } from './base/new-file.ts'
 import { ownVersion } from './base/package.ts'
@@ -285,6 +286,8 @@ export class App {
         failure ??= { error }
       }
     }
+    // As root in another user's folder: what was made there must not lock that user out.
+    await giveAllBelow(this.config.stateDir)
     if (failure) throw failure.error
   }
 

@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto'
 import { link, open, rename, stat, unlink } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
 import { systemCode } from './errors.ts'
+import { giveFile, ownerOfFolder } from './folder-owner.ts'
 
 /**
  * Makes a file that was not there: afterwards it is whole and durable, or it is not there. Never overwrites; false when
@@ -30,6 +31,7 @@ async function writeBeside(
   try {
     const file = await open(unfinished, 'wx', mode)
     try {
+      await giveFile(file, { ...(await ownerOfFolder(folder)), groupBits: 0 })
       await file.writeFile(content)
       await file.sync()
     } finally {

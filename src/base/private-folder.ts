@@ -1,7 +1,8 @@
 import { chmod, mkdtemp, readdir, rm, stat } from 'node:fs/promises'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { AppError, messageOf } from './errors.ts'
 import { fileSystemNow } from './file-system-time.ts'
+import { giveAllBelow, giveFolder, ownerOfFolder } from './folder-owner.ts'
 import { makeFolders } from './make-folders.ts'
 import { lifeOfNamed, ownerName } from './process-life.ts'
 
@@ -9,8 +10,11 @@ import { lifeOfNamed, ownerName } from './process-life.ts'
 export async function privateFolder(folder: string): Promise<string> {
   try {
     const made = await makeFolders(folder, 0o700)
+    if (made === undefined) return folder
     // The umask may have taken more than it should; never touch a folder that was there.
-    if (made !== undefined) await chmod(folder, 0o700)
+    await chmod(folder, 0o700)
+    await giveFolder(made, await ownerOfFolder(dirname(made)))
+    await giveAllBelow(made)
     return folder
   } catch (error) {
     throw notMade(folder, error)

@@ -18,6 +18,7 @@ import type { HeldLock } from './lock/held-lock.ts'
 import { listLocks, unlock } from './lock/maintain.ts'
 import { currentHost } from './lock/owner.ts'
 import { StorageClock } from './lock/storage-clock.ts'
+import { writeLock } from './lock/write-lock.ts'
 import { MarkFolder } from './marks/mark-folder.ts'
 import { prune } from './prune/prune.ts'
 import { Reading } from './read/reading.ts'
@@ -215,6 +216,16 @@ export class OpenedRepository implements Repository {
 
   listLocks(): Promise<LockInfo[]> {
     return listLocks(this.#lockRequest(false, {}))
+  }
+
+  async readStorageClock(): Promise<Date | undefined> {
+    try {
+      const now = await this.#storageClock.now(() => writeLock(this.#lockRequest(false, {}), false))
+      return now === undefined ? undefined : new Date(now)
+    } catch (error) {
+      if (isAppError(error, 'storage-denied') || isAppError(error, 'storage-full')) return undefined
+      throw error
+    }
   }
 
   unlock(options: { readonly all: boolean }): Promise<LockInfo[]> {

@@ -70,6 +70,8 @@ export interface Repository {
   /** Adds a key for the new password, makes it the one in use, then removes the one that this was opened with. */
   changePassword(password: Secret): Promise<KeyInfo>
   listLocks(): Promise<LockInfo[]>
+  /** The time that the storage stamps files with; undefined where it tells none or nothing can be written there. */
+  readStorageClock(): Promise<Date | undefined>
   /** Removes stale locks, or with `all` every lock. Returns the removed. */
   unlock(options: { readonly all: boolean }): Promise<LockInfo[]>
 

@@ -49,6 +49,9 @@ export interface Source {
   /** Is it reachable and fit to be captured? Problems are findings; throws only when it could not look. */
   probe(context: SourceContext): Promise<Finding[]>
 
+  /** The time by the source's own clock; absent where that is this machine's. */
+  readClock?(context: Pick<SourceContext, 'signal'>): Promise<Date>
+
   /** A capture is to come: starts what takes a while to start, so that it is ready by then. `close` ends what is left. */
   prepareCapture?(context: Pick<SourceContext, 'signal'>): void
 

@@ -4,7 +4,6 @@ import { formatDuration } from '../../base/durations.ts'
 import { ERROR_CODES } from '../../base/error-codes.ts'
 import { AppError, isAppError, throwIfAborted } from '../../base/errors.ts'
 import { formatSize } from '../../base/sizes.ts'
-import type { PolicySettings } from '../../config/schema.ts'
 import { BACKUP_TYPES, type BackupType } from '../../model/manifest.ts'
 import { policyTag, SHORT_ID_DIGITS } from '../../model/recovery-point.ts'
 import type { BackupProgress, BackupResult } from '../../operations/backup/backup.ts'
@@ -54,6 +53,8 @@ export const backup: Command = {
     }
   },
 }
+
+type PolicySettings = NonNullable<ReturnType<App['config']['policies']['get']>>
 
 interface Pair {
   readonly source: string

@@ -5,6 +5,7 @@ import type { App } from '../../app.ts'
 import { AppError } from '../../base/errors.ts'
 import type { DoctorRequest } from '../../operations/doctor/doctor.ts'
 import type { DoctorCheck } from '../../operations/doctor/doctor-check.ts'
+import type { OwnedFolder } from '../../operations/doctor/ownership.ts'
 import type { Call, Command, Output } from '../command.ts'
 import { formatTable } from '../printers/text.ts'
 
@@ -12,7 +13,7 @@ export const doctor: Command = {
   name: 'doctor',
   summary: 'look for what would make a backup or a restore fail on this machine',
   description: [
-    'Checks versions, tools, the configuration, who can read secrets, the clock, free space, and that every repository opens with its password and every source can be captured, and that the programs of its hooks are there. Changes nothing. Ends with 1 when something is wrong.',
+    'Checks versions, tools, the configuration, who can read secrets, the clock, free space, and that every repository opens with its password and every source can be captured, and that the programs of its hooks are there. Compares the clocks of this machine, of the storage and of databases. Changes nothing. Ends with 1 when something is wrong.',
   ],
   examples: [
     { command: 'lifeboat doctor', explains: 'check everything' },
@@ -48,7 +49,7 @@ async function makeRequest(call: Call, scratchDir: string): Promise<DoctorReques
       system: `${process.platform} ${process.arch}`,
     },
     ...(app instanceof AppError
-      ? { config: { error: app, named }, privatePlaces: [], repositories: [], sources: [], hooks: [] }
+      ? { config: { error: app, named }, privatePlaces: [], repositories: [], sources: [], hooks: [], ownedFolders: [] }
       : await fromApp(app, call)),
     scratchDir,
     searchPath: call.environment.PATH ?? '',
@@ -61,7 +62,7 @@ async function makeRequest(call: Call, scratchDir: string): Promise<DoctorReques
 async function fromApp(
   app: App,
   call: Call,
-): Promise<Pick<DoctorRequest, 'config' | 'privatePlaces' | 'repositories' | 'sources' | 'hooks'>> {
+): Promise<Pick<DoctorRequest, 'config' | 'privatePlaces' | 'ownedFolders' | 'repositories' | 'sources' | 'hooks'>> {
   const { probe } = await import('../../operations/probe/probe.ts')
   const { config } = app
   const only = call.values.text('repo')
@@ -84,7 +85,9 @@ async function fromApp(
     sources: [...config.sources.keys()].map(name => ({
       name,
       probe: async () => probe(await app.openSource(name), await app.sourceContext()),
+      readClock: async () => (await app.openSource(name)).readClock?.(await app.sourceContext()),
     })),
+    ownedFolders: [{ what: 'state folder', path: config.stateDir }, ...(await localRepositories(app, names))],
     hooks: [...config.sources].flatMap(([source, { restore }]) =>
       (['before', 'after'] as const).flatMap(name => {
         const hook = restore?.[name]
@@ -94,6 +97,13 @@ async function fromApp(
       }),
     ),
   }
+}
+
+async function localRepositories(app: App, names: readonly string[]): Promise<OwnedFolder[]> {
+  const storages = await Promise.all(names.map(async name => ({ name, storage: await app.openStorage(name) })))
+  return storages
+    .filter(({ storage }) => storage.traits.kind === 'local')
+    .map(({ name, storage }) => ({ what: `repository ${name}`, path: storage.location }))
 }
 
 function asConfigError(error: unknown): AppError {

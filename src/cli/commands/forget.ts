@@ -120,8 +120,8 @@ function tasksOf(call: Call, app: App): Task[] {
         keep: policy.keep,
         timezone: policy.timezone ?? here,
       }))
-    const ruled = policies.filter(({ keep: rules }) => rules !== undefined).flatMap(policy => policy.sources)
-    const own = sources.filter(source => ruled.includes(source))
+    const ruled = new Set(policies.flatMap(policy => (policy.keep === undefined ? [] : policy.sources)))
+    const own = sources.filter(source => ruled.has(source))
     return own.length === 0 ? [] : [{ repository, sources: own, policies }]
   })
   if (tasks.length > 0) return tasks

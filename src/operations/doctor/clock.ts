@@ -1,6 +1,5 @@
-import { rm, stat, writeFile } from 'node:fs/promises'
-import { join } from 'node:path'
 import type { Clock } from '../../base/clock.ts'
+import { fileSystemNow } from '../../base/file-system-time.ts'
 import type { DoctorCheck } from './doctor-check.ts'
 
 /** No machine that runs this was ever rightly before it. */
@@ -15,15 +14,31 @@ export async function checkClock(clock: Clock, scratchDir: string): Promise<Doct
   if (now.getTime() < EARLIEST) {
     return { ...common, status: 'error', message: `the clock says ${now.toISOString()}, which is too early`, hint }
   }
-  const file = join(scratchDir, 'clock')
-  await writeFile(file, '', { mode: 0o600 })
-  const { mtimeMs } = await stat(file)
-  await rm(file)
-  const offMs = Math.abs(mtimeMs - clock.now().getTime())
+  const offMs = Math.abs((await fileSystemNow(scratchDir)) - clock.now().getTime())
   if (offMs > TOLERANCE_MS) {
     const message = `the clock and the file system are ${Math.round(offMs / 1000)} s apart`
     return { ...common, status: 'warning', message, hint }
   }
   const zone = new Intl.DateTimeFormat().resolvedOptions().timeZone
   return { ...common, status: 'ok', message: `${now.toISOString()}, time zone ${zone}` }
+}
+
+/**
+ * Does another machine's clock agree with ours? Snapshots are ordered, kept and chosen by ours, locks by the storage's,
+ * and what a database recovers to by its own.
+ */
+export async function compareClock(
+  common: Pick<DoctorCheck, 'area' | 'name'>,
+  what: string,
+  clock: Clock,
+  read: () => Promise<Date | undefined>,
+): Promise<DoctorCheck[]> {
+  const before = clock.now().getTime()
+  const theirs = await read()
+  if (theirs === undefined) return []
+  const after = clock.now().getTime()
+  const offMs = theirs.getTime() - (before + after) / 2
+  if (Math.abs(offMs) <= TOLERANCE_MS + (after - before)) return []
+  const message = `the clock of ${what} is ${Math.round(Math.abs(offMs) / 1000)} s ${offMs > 0 ? 'ahead of' : 'behind'} ours`
+  return [{ ...common, status: 'warning', message, hint: `Let NTP keep both ("timedatectl set-ntp true").` }]
 }

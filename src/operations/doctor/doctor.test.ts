@@ -1,9 +1,11 @@
-import { chmod, mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { chmod, chown, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterEach, beforeEach, expect, test } from 'vitest'
+import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { backUp, engineOptions, memoryStorageOf, SteppedClock } from '../../../test/helpers/engine.ts'
 import { type Clock, systemClock } from '../../base/clock.ts'
 import { AppError } from '../../base/errors.ts'
+import { createRepository } from '../../repository/index.ts'
 import { type DoctorRequest, doctor } from './doctor.ts'
 
 let folder = ''
@@ -17,6 +19,7 @@ async function examine(more: Partial<DoctorRequest> = {}) {
     versions: { lifeboat: '1.2.3' },
     config: { file: '/app/lifeboat.yaml' },
     privatePlaces: [],
+    ownedFolders: [],
     repositories: [],
     sources: [],
     hooks: [],
@@ -67,6 +70,7 @@ test('a broken configuration, an unreachable repository and an unfit source make
     sources: [
       {
         name: 'app',
+        readClock: () => Promise.reject(new Error('it is not asked')),
         probe: async () => ({
           source: 'app',
           kind: 'sqlite',
@@ -118,3 +122,65 @@ test('a hook that could not run is told before the restore that needs it', async
     expect([healthy, checks.at(-1)?.message]).toEqual([false, expect.stringContaining(program)])
   }
 })
+
+describe('clocks of others are compared with ours', () => {
+  const ready = async () => ({ source: 'app', kind: 'postgres', ready: true, findings: [] })
+  const source = (offMinutes: number | undefined) => ({
+    name: 'app',
+    probe: ready,
+    readClock: async () => (offMinutes === undefined ? undefined : new Date(Date.now() + offMinutes * 60_000)),
+  })
+
+  test.each([
+    [undefined, 'ok', 'ready'],
+    [1, 'ok', 'ready'],
+    [40, 'warning', '2400 s ahead of ours'],
+    [-40, 'warning', '2400 s behind ours'],
+  ])('a database that is %s minutes off: %s', async (minutes, status, message) => {
+    const { checks } = await examine({ sources: [source(minutes)] })
+    expect(checks.at(-1)).toMatchObject({ status, message: expect.stringContaining(message) })
+  })
+
+  test('a storage, and what a wrong clock stored there', async () => {
+    const ours = new SteppedClock()
+    const theirs = new SteppedClock()
+    const repository = await createRepository(memoryStorageOf(theirs), engineOptions(ours))
+    const open = async () => repository
+    const main = { name: 'main', open, freeBytes: async () => undefined }
+    const warnings = async () =>
+      (await examine({ clock: ours, repositories: [main] })).checks.filter(
+        ({ area, status }) => area === 'repository' && status === 'warning',
+      )
+    try {
+      expect(await warnings()).toEqual([])
+      theirs.advance(3_600_000)
+      const { id } = await backUp(repository, {}, undefined, { time: new Date('2040-01-01T00:00:00Z') })
+      ours.advance(60_001)
+      theirs.advance(60_001)
+      expect((await warnings()).map(({ message, hint }) => `${message}, ${hint}`)).toEqual([
+        expect.stringMatching(`from the future.*lifeboat forget ${id.slice(0, 8)}`),
+        expect.stringMatching('the clock of its storage is 3600 s ahead of ours'),
+      ])
+      expect(await repository.listLocks()).toEqual([])
+    } finally {
+      await repository.close()
+    }
+  })
+})
+
+test.skipIf(process.geteuid?.() !== 0)(
+  'files that root left in another user’s folder are named, with the line that mends it',
+  async () => {
+    const path = join(folder, 'our backups')
+    await mkdir(path)
+    await writeFile(join(path, 'config'), '')
+    await chown(path, 4711, 4712)
+    const { checks, healthy } = await examine({ ownedFolders: [{ what: 'repository main', path }] })
+    expect(healthy).toBe(true)
+    expect(checks.find(({ name }) => name === 'repository main')).toMatchObject({
+      area: 'permissions',
+      message: expect.stringContaining(join(path, 'config')),
+      hint: `As root run: chown -R 4711:4712 '${path}'`,
+    })
+  },
+)

@@ -3,10 +3,12 @@ import type { Clock } from '../../base/clock.ts'
 import { AppError, messageOf, systemCode, throwIfAborted } from '../../base/errors.ts'
 import { formatSize } from '../../base/sizes.ts'
 import type { Finding } from '../../model/finding.ts'
-import type { Repository } from '../../repository/index.ts'
+import { isOfFuture, SHORT_ID_DIGITS } from '../../model/recovery-point.ts'
+import type { Repository, Snapshot } from '../../repository/index.ts'
 import type { ProbeResult } from '../probe/probe.ts'
-import { checkClock } from './clock.ts'
+import { checkClock, compareClock } from './clock.ts'
 import type { DoctorCheck } from './doctor-check.ts'
+import { checkOwnership, type OwnedFolder } from './ownership.ts'
 import { checkPostgres, findTools, isRunnable, type PostgresPrograms } from './tools.ts'
 
 export interface DoctorRequest {
@@ -16,7 +18,9 @@ export interface DoctorRequest {
   /** Files and folders that only their owner may reach, by what they are. */
   readonly privatePlaces: ReadonlyArray<{ readonly what: string; readonly path: string }>
   readonly repositories: readonly DoctorRepository[]
-  readonly sources: ReadonlyArray<{ readonly name: string; readonly probe: () => Promise<ProbeResult> }>
+  readonly sources: readonly DoctorSource[]
+  /** Folders in which all belongs to their owner: local repositories, our own state. */
+  readonly ownedFolders: readonly OwnedFolder[]
   /** What stops and starts applications for a restore. */
   readonly hooks: readonly DoctorHook[]
   /** Folder for a moment's file. */
@@ -33,6 +37,13 @@ export interface DoctorRepository {
   readonly name: string
   readonly open: () => Promise<Repository>
   readonly freeBytes: () => Promise<number | undefined>
+}
+
+export interface DoctorSource {
+  readonly name: string
+  readonly probe: () => Promise<ProbeResult>
+  /** The database's own time; undefined where it has none but ours. */
+  readonly readClock: () => Promise<Date | undefined>
 }
 
 export interface DoctorHook {
@@ -59,6 +70,7 @@ export async function doctor(request: DoctorRequest): Promise<DoctorResult> {
     checkConfig(request),
   ]
   for (const place of request.privatePlaces) checks.push(...(await checkPrivate(place)))
+  for (const folder of request.ownedFolders) checks.push(...(await checkOwnership(folder)))
   checks.push(await checkClock(request.clock, request.scratchDir))
   for (const repository of request.repositories) {
     throwIfAborted(request.signal)
@@ -66,7 +78,7 @@ export async function doctor(request: DoctorRequest): Promise<DoctorResult> {
   }
   for (const source of request.sources) {
     throwIfAborted(request.signal)
-    checks.push(...(await checkSource(source)))
+    checks.push(...(await checkSource(source, request.clock)))
   }
   for (const hook of request.hooks) checks.push(...(await checkHook(hook, request.searchPath)))
   return { healthy: checks.every(check => check.status !== 'error'), checks }
@@ -113,12 +125,8 @@ async function checkRepository(repository: DoctorRepository, clock: Clock): Prom
       const hint = 'They block nothing and go with the next run; "lifeboat unlock" removes them now.'
       checks.push({ ...common, status: 'info', message: `${stale} stale locks of processes that are gone`, hint })
     }
-    const newest = snapshots.at(-1)
-    if (newest !== undefined && newest.time.getTime() > clock.now().getTime() + FUTURE_MS) {
-      const hint = 'Set the clock of this machine, or find the one that was wrong.'
-      const message = `its newest snapshot is from the future (${newest.time.toISOString()})`
-      checks.push({ ...common, status: 'warning', message, hint })
-    }
+    checks.push(...checkFuture(common, snapshots, clock))
+    checks.push(...(await compareClock(common, 'its storage', clock, () => opened.readStorageClock())))
     const freeBytes = await repository.freeBytes()
     if (freeBytes !== undefined) checks.push(checkSpace(common, freeBytes))
   } catch (error) {
@@ -128,7 +136,21 @@ async function checkRepository(repository: DoctorRepository, clock: Clock): Prom
   return checks
 }
 
-const FUTURE_MS = 10 * 60_000
+function checkFuture(
+  common: Pick<DoctorCheck, 'area' | 'name'>,
+  snapshots: readonly Snapshot[],
+  clock: Clock,
+): DoctorCheck[] {
+  const future = snapshots.filter(({ time }) => isOfFuture(time, clock.now()))
+  const newest = future.at(-1)
+  if (newest === undefined) return []
+  const ids = future.slice(0, 10).map(({ id }) => id.slice(0, SHORT_ID_DIGITS))
+  const which = future.length === 1 ? 'a snapshot is' : `${future.length} snapshots are`
+  const message = `${which} from the future (up to ${newest.time.toISOString()}) and never the latest`
+  const hint = `If the clock of this machine is right, remove what a wrong one made: lifeboat forget ${ids.join(' ')}`
+  return [{ ...common, status: 'warning', message, hint }]
+}
+
 const LITTLE_SPACE_BYTES = 1024 ** 3
 
 function checkSpace(common: Pick<DoctorCheck, 'area' | 'name'>, freeBytes: number): DoctorCheck {
@@ -137,11 +159,16 @@ function checkSpace(common: Pick<DoctorCheck, 'area' | 'name'>, freeBytes: numbe
   return { ...common, status: 'warning', message, hint: 'Make room, or move the repository to a bigger disk.' }
 }
 
-async function checkSource(source: DoctorRequest['sources'][number]): Promise<DoctorCheck[]> {
+async function checkSource(source: DoctorRequest['sources'][number], clock: Clock): Promise<DoctorCheck[]> {
   const common = { area: 'source', name: source.name } as const
   try {
     const { kind, findings } = await source.probe()
-    if (findings.length > 0) return findings.map(finding => fromFinding(common, finding))
+    // Of a server that can't be reached, the first thing to say is that.
+    const isReachable = findings.every(({ severity }) => severity !== 'error')
+    const clocks = isReachable ? await compareClock(common, 'the database', clock, source.readClock) : []
+    if (findings.length > 0 || clocks.length > 0) {
+      return [...findings.map(finding => fromFinding(common, finding)), ...clocks]
+    }
     return [{ ...common, status: 'ok', message: `${kind}, ready for a backup` }]
   } catch (error) {
     if (!(error instanceof AppError) || error.code === 'interrupted') throw error

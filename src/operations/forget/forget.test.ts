@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, expect, it } from 'vitest'
 import { backUp, engineOptions, SteppedClock } from '../../../test/helpers/engine.ts'
+import { systemClock } from '../../base/clock.ts'
 import { labelsToTags, policyTag, SAFETY_TAG } from '../../model/recovery-point.ts'
 import type { RetentionRules } from '../../model/retention.ts'
 import { parseRetentionDuration } from '../../model/retention-time.ts'
@@ -140,7 +141,7 @@ it('keeps what undo and unfinished restores need, here and for 30 days on other 
   for (const day of [5, 6, 7]) await addSnapshot(day, 'app', [SAFETY_TAG], 'elsewhere')
   const [oldest] = (await repository.listSnapshots()).snapshots
   const needed = [{ snapshot: oldest?.id ?? '', reason: 'undo of restore 1a2b3c4d' }]
-  const clock = { ...new SteppedClock(), now: () => new Date('2025-02-04T12:00:00Z') } as SteppedClock
+  const clock = { ...systemClock, now: () => new Date('2025-02-04T12:00:00Z') }
   const { groups } = await forget(request({ keep: { last: 1 }, needed, clock }))
   expect(await days()).toEqual([1, 4, 6, 7])
   expect(groups[0]?.keep.at(-1)?.reasons).toEqual(['undo of restore 1a2b3c4d'])

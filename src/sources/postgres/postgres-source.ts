@@ -21,6 +21,7 @@ import type { TargetAccess, TargetRequest } from '../target.ts'
 import { connectionOf } from './connection.ts'
 import type { PostgresOptions } from './options.ts'
 import { PostgresLog } from './physical/postgres-log.ts'
+import { readServerClock } from './server-clock.ts'
 
 type Mode = PostgresOptions['mode']
 
@@ -63,6 +64,10 @@ export class PostgresSource implements Source {
 
   async probe(context: SourceContext): Promise<Finding[]> {
     return await (await this.#of(this.#options.mode)).probe(context)
+  }
+
+  async readClock({ signal }: Pick<SourceContext, 'signal'>): Promise<Date> {
+    return await readServerClock(await connectionOf(this.#options, this.#place), signal)
   }
 
   async capture(request: CaptureRequest): Promise<Capture> {

@@ -4,6 +4,7 @@ import { homedir } from 'node:os'
 import { dirname, join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { AppError, systemCode, throwIfAborted } from '../../base/errors.ts'
+import { type FolderOwner, giveFolder, ownerOfFolder } from '../../base/folder-owner.ts'
 import { assertKey, assertPrefix } from '../keys.ts'
 import type { LoadOptions, SaveOptions, Storage, StorageCallOptions, StoragePlace, StoredObject } from '../storage.ts'
 import { storageError } from './system-errors.ts'
@@ -32,12 +33,12 @@ function rootOf(url: string, baseDir: string): string {
   return resolve(baseDir, url)
 }
 
-/** Objects are files below `root`, 0600 in folders of 0700. */
+/** Objects are files below `root`, 0600 in folders of 0700; they belong to whom the folder belongs to that holds them. */
 export class LocalStorage implements Storage {
   readonly location: string
   readonly traits = { kind: 'local', concurrency: 4 }
   readonly #root: string
-  readonly #folders = new Set<string>()
+  readonly #folders = new Map<string, FolderOwner>()
   /** Folders of the repository that lie on another file system than its root. */
   readonly #apart = new Set<string>()
   #swept: Promise<void> | undefined
@@ -97,9 +98,9 @@ export class LocalStorage implements Storage {
     const parts = content instanceof Uint8Array ? [content] : content
     try {
       await this.#prepare()
-      await this.#createFolder(dirname(path))
+      const owner = await this.#createFolder(dirname(path))
       const move = options.ifAbsent ? moveIfAbsent : rename
-      await this.#writeAndMove(key, parts, async unfinished => {
+      await this.#writeAndMove(key, parts, owner, async unfinished => {
         throwIfAborted(options.signal)
         await move(unfinished, path)
       })
@@ -141,19 +142,20 @@ export class LocalStorage implements Storage {
   async #writeAndMove(
     key: string,
     parts: readonly Uint8Array[],
+    owner: FolderOwner,
     move: (unfinished: string) => Promise<void>,
   ): Promise<void> {
     const folder = join(this.#root, dirname(key).split('/', 1)[0] ?? '')
     if (!this.#apart.has(folder)) {
       try {
-        return await writeThenMove(join(this.#root, UNFINISHED_FOLDER, unfinishedName()), parts, move)
+        return await writeThenMove(join(this.#root, UNFINISHED_FOLDER, unfinishedName()), parts, owner, move)
       } catch (error) {
         if (systemCode(error) !== 'EXDEV') throw error
         await removeUnfinished(folder)
         this.#apart.add(folder)
       }
     }
-    await writeThenMove(join(folder, unfinishedName(HIDDEN)), parts, move)
+    await writeThenMove(join(folder, unfinishedName(HIDDEN)), parts, owner, move)
   }
 
   #begin(key: string, options: StorageCallOptions): string {
@@ -224,12 +226,14 @@ export class LocalStorage implements Storage {
     })
   }
 
-  /** Creates a folder and its parents, each made durable in its own parent. */
-  async #createFolder(folder: string, hasParent = false): Promise<void> {
-    if (this.#folders.has(folder)) return
+  /** Creates a folder and its parents, each made durable in its own parent. Gives whose files in it are to be. */
+  async #createFolder(folder: string, hasParent = false): Promise<FolderOwner> {
+    const known = this.#folders.get(folder)
+    if (known !== undefined) return known
     await this.#requireSameRoot()
     try {
       await mkdir(folder, { mode: 0o700 })
+      await giveFolder(folder, await ownerOfFolder(dirname(folder)))
       await syncFolder(dirname(folder))
     } catch (error) {
       const code = systemCode(error)
@@ -240,7 +244,9 @@ export class LocalStorage implements Storage {
       }
       if (code !== 'EEXIST') throw error
     }
-    this.#folders.add(folder)
+    const owner = await ownerOfFolder(folder)
+    this.#folders.set(folder, owner)
+    return owner
   }
 }
 
@@ -272,10 +278,11 @@ async function readExactly(
 async function writeThenMove(
   unfinished: string,
   parts: readonly Uint8Array[],
+  owner: FolderOwner,
   move: (unfinished: string) => Promise<void>,
 ): Promise<void> {
   try {
-    await writeDurably(unfinished, parts)
+    await writeDurably(unfinished, parts, owner)
     await move(unfinished)
   } catch (error) {
     await unlink(unfinished).catch(() => {})

@@ -3,6 +3,7 @@ import { mkdtemp, open, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { ownerOfFolder } from '../../base/folder-owner.ts'
 import { writeBlocks, writePastCache } from './past-cache.ts'
 import { writeDurably } from './write-file.ts'
 
@@ -33,13 +34,14 @@ describe('writeDurably', () => {
   test.each(SHAPES)('writes parts of any lengths whole and in order: %j', async (...lengths) => {
     const parts = lengths.map(length => randomBytes(length))
     const path = join(folder, 'object')
-    await writeDurably(path, parts)
+    await writeDurably(path, parts, await ownerOfFolder(folder))
     expect((await readFile(path)).equals(Buffer.concat(parts))).toBe(true)
   })
 
   test('several at once do not share memory', async () => {
     const contents = Array.from({ length: 6 }, () => randomBytes(2 * MIB + 100))
-    await Promise.all(contents.map((content, i) => writeDurably(join(folder, String(i)), [content])))
+    const owner = await ownerOfFolder(folder)
+    await Promise.all(contents.map((content, i) => writeDurably(join(folder, String(i)), [content], owner)))
     for (const [i, content] of contents.entries()) {
       expect((await readFile(join(folder, String(i)))).equals(content)).toBe(true)
     }
@@ -47,7 +49,10 @@ describe('writeDurably', () => {
 
   test('never writes to what is there', async () => {
     await writeFile(join(folder, 'object'), 'mine')
-    await expect(writeDurably(join(folder, 'object'), [randomBytes(MIB)])).rejects.toMatchObject({ code: 'EEXIST' })
+    const owner = await ownerOfFolder(folder)
+    await expect(writeDurably(join(folder, 'object'), [randomBytes(MIB)], owner)).rejects.toMatchObject({
+      code: 'EEXIST',
+    })
     expect(await readFile(join(folder, 'object'), 'utf8')).toBe('mine')
   })
 })

@@ -1,10 +1,12 @@
 import { type FileHandle, open } from 'node:fs/promises'
+import { type FolderOwner, giveFile } from '../../base/folder-owner.ts'
 import { writePastCache } from './past-cache.ts'
 
-/** Creates the file, 0600, with these parts one after the other; returns when it is on the disk. */
-export async function writeDurably(path: string, parts: readonly Uint8Array[]): Promise<void> {
+/** Creates the file, as the owner of its folder has them, with these parts; returns when it is on the disk. */
+export async function writeDurably(path: string, parts: readonly Uint8Array[], owner: FolderOwner): Promise<void> {
   const file = await open(path, 'wx', 0o600)
   try {
+    await giveFile(file, owner)
     const written = await writePastCache(path, parts)
     await writeAll(file, after(parts, written), written)
     await file.sync()
