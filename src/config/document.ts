@@ -42,13 +42,37 @@ export interface ConfigDocument {
 // private-use characters of the same length before YAML reads the text; positions stay right, and what a variable
 // holds is never parsed as YAML.
 const [OPEN, BRACE, CLOSE] = ['\uE000', '\uE001', '\uE002']
-const SEVERAL_DOCUMENTS = 'the file holds several documents (---); one is allowed'
 const REFERENCE = /\$\{([^}\n]*)\}/g
 const MARKED = /\uE000\uE001([^\uE002]*)\uE002/g
 const VARIABLE = /^([A-Za-z_][A-Za-z0-9_]*)(?::-(.*))?$/s
 
+/**
+ * What is wrong, in our words: those of the parser quote the file, which may be a private key or a list of passwords.
+ * @see https://eemeli.org/yaml/#errors
+ */
+const YAML_PROBLEMS: Readonly<Record<string, string>> = {
+  MULTIPLE_DOCS: 'the file holds several documents (---); one is allowed',
+  DUPLICATE_KEY: 'this key stands there twice',
+  BAD_INDENT: 'the indentation is wrong',
+  TAB_AS_INDENT: 'a tab cannot indent; use spaces',
+  MISSING_CHAR: 'a character is missing here: a quote, bracket, brace, comma or colon',
+  BAD_SCALAR_START: 'a value that begins with this character needs quotes',
+  BAD_DQ_ESCAPE: 'this escape (\\) is unknown; use single quotes for text with backslashes',
+  TAG_RESOLVE_FAILED: 'tags (!) are not supported here',
+  BAD_ALIAS: 'a value that begins with "*" or "&" needs quotes',
+  UNEXPECTED_TOKEN: 'this is not expected here',
+  BLOCK_AS_IMPLICIT_KEY: 'nested mappings need lines of their own, or braces',
+  MULTILINE_IMPLICIT_KEY: 'a key has to stand on one line; is a colon missing?',
+}
+
+interface Reading {
+  readonly environment: Readonly<Record<string, string | undefined>>
+  /** One of these keys makes the file what it is taken for; of any other file nothing is shown. */
+  readonly rootKeys: readonly string[]
+}
+
 /** Reads YAML text and fills in `${NAME}` and `${NAME:-default}`; `$${NAME}` stays `${NAME}`. Never throws. */
-export function readDocument(text: string, environment: Readonly<Record<string, string | undefined>>): ConfigDocument {
+export function readDocument(text: string, { environment, rootKeys }: Reading): ConfigDocument {
   const lines = new LineCounter()
   const marked = text.replace(REFERENCE, (_, inner: string) => `${OPEN}${BRACE}${inner}${CLOSE}`)
   const document = parseDocument(marked, { lineCounter: lines, merge: false, prettyErrors: false })
@@ -60,23 +84,39 @@ export function readDocument(text: string, environment: Readonly<Record<string, 
   const problems: Problem[] = document.errors.map(error => ({
     ...place(error.pos[0]),
     key: '',
-    message: error.code === 'MULTIPLE_DOCS' ? SEVERAL_DOCUMENTS : lowerFirst(unmark(error.message)),
+    message: YAML_PROBLEMS[error.code] ?? 'this is not YAML',
   }))
-  visit(document, {
-    Alias: (_key, node) => {
-      problems.push({ ...place(node.range?.[0] ?? 0), key: '', message: 'aliases (*) are not supported here' })
-    },
-    Scalar: (key, node) => {
-      if (typeof node.value !== 'string' || !node.value.includes(OPEN)) return
-      const original = unmark(node.value)
-      written.set(node, original)
-      if (key === 'key') node.value = original
-      else
-        node.value = fill(node.value, environment, message => {
-          problems.push({ ...place(node.range?.[0] ?? 0), key: '', message })
-        })
-    },
-  })
+  const isKnown = isOfKind(document, rootKeys)
+  if (!isKnown) {
+    const wanted = `it has none of the keys ${rootKeys.join(', ')}`
+    problems.splice(0, problems.length, {
+      line: 1,
+      column: 1,
+      key: '',
+      message: `this is another kind of file: ${wanted}`,
+    })
+  }
+  if (isKnown)
+    visit(document, {
+      Pair: (_key, pair) => {
+        // JavaScript would take it for something else and lose it, with whatever it says.
+        if (!isScalar(pair.key) || pair.key.value !== '__proto__') return
+        problems.push({ ...place(pair.key.range?.[0] ?? 0), key: '__proto__', message: '"__proto__" cannot be a name' })
+      },
+      Alias: (_key, node) => {
+        problems.push({ ...place(node.range?.[0] ?? 0), key: '', message: 'aliases (*) are not supported here' })
+      },
+      Scalar: (key, node) => {
+        if (typeof node.value !== 'string' || !node.value.includes(OPEN)) return
+        const original = unmark(node.value)
+        written.set(node, original)
+        if (key === 'key') node.value = original
+        else
+          node.value = fill(node.value, environment, message => {
+            problems.push({ ...place(node.range?.[0] ?? 0), key: '', message })
+          })
+      },
+    })
   return {
     value: problems.length === 0 ? document.toJS() : undefined,
     problems,
@@ -86,7 +126,12 @@ export function readDocument(text: string, environment: Readonly<Record<string, 
 }
 
 const unmark = (text: string): string => text.replace(MARKED, (_, inner: string) => `\${${inner}}`)
-const lowerFirst = (text: string): string => text.charAt(0).toLowerCase() + text.slice(1).replace(/\.$/, '')
+
+/** Nothing at all is an unfinished one. */
+function isOfKind({ contents }: Document, rootKeys: readonly string[]): boolean {
+  if (contents === null || (isScalar(contents) && contents.value === null)) return true
+  return isMap(contents) && contents.items.some(({ key }) => isScalar(key) && rootKeys.includes(String(key.value)))
+}
 
 function fill(
   value: string,
@@ -96,7 +141,7 @@ function fill(
   return value.replace(/\$?\uE000\uE001([^\uE002]*)\uE002/g, (whole, inner: string) => {
     if (whole.startsWith('$')) return `\${${inner}}`
     const [, name = '', otherwise] = VARIABLE.exec(inner) ?? []
-    if (name === '') fail(`\${${inner}} is not the name of an environment variable`)
+    if (name === '') fail('between ${ and } there is no name of an environment variable')
     const found = environment[name]
     if (found !== undefined && found !== '') return found
     if (otherwise === undefined && name !== '') fail(`environment variable ${name} is not set`)

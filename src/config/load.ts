@@ -14,6 +14,7 @@ import {
   configSchema,
   type PolicySettings,
   type RepositorySettings,
+  ROOT_KEYS,
   type SourceKind,
 } from './schema.ts'
 
@@ -70,7 +71,7 @@ export async function loadConfig(file: string, options: ConfigOptions): Promise<
 
 /** The same for text at hand. `file` gives the names in errors and the folder that paths are relative to. */
 export function parseConfig(text: string, file: string, options: ConfigOptions): Config {
-  const document = readDocument(text, options.environment)
+  const document = readDocument(text, { environment: options.environment, rootKeys: ROOT_KEYS })
   if (document.problems.length > 0) throw invalid(file, document.problems)
   const parsed = configSchema(options.kinds).safeParse(document.value ?? {})
   if (!parsed.success) throw invalid(file, problemsOf(parsed.error.issues, document, configJsonSchema(options.kinds)))

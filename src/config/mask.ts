@@ -89,7 +89,7 @@ export interface MaskContext {
  */
 export async function loadMask(file: string, { environment, trust }: MaskContext): Promise<Mask> {
   const absolute = resolve(file)
-  const document = readDocument(await readText(absolute, trust), environment)
+  const document = readDocument(await readText(absolute, trust), { environment, rootKeys: ['tables'] })
   if (document.problems.length > 0) throw invalid(absolute, document.problems)
   const parsed = maskSchema.safeParse(document.value ?? {})
   if (!parsed.success) throw invalid(absolute, problemsOf(parsed.error.issues, document, maskJsonSchema()))

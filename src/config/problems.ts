@@ -5,8 +5,11 @@ import type { ConfigDocument, KeyPath, Problem } from './document.ts'
 type Issue = z.core.$ZodIssue
 type JsonSchema = Readonly<Record<string, unknown>>
 
-/** Values under these keys are never shown, whatever they are. */
-const HIDDEN = /password|secret|token|credential/i
+/** Any other value may be a secret, if only by a mistake, and is never shown. */
+const SHOWN =
+  /^(kind|mode|type|level|verify|schedule|timezone|rpo|rto|timeout|method|sslmode|copy|every|last|window|slot|(with|hour|dai|week|month|year)[A-Za-z]*|excludeLargerThan|minBytes|status|host)$/
+/** Of a mask file: the rule of a column. */
+const isMaskRule = (path: KeyPath): boolean => path.length === 3 && path[0] === 'tables'
 
 /** Turns what the schema says into located sentences. `schema` is the JSON Schema of the same thing, for allowed keys. */
 export function problemsOf(issues: readonly Issue[], document: ConfigDocument, schema: JsonSchema): Problem[] {
@@ -55,16 +58,21 @@ function wrongValue(issue: Issue, path: KeyPath, document: ConfigDocument): Prob
   if (written === undefined) {
     return { ...document.placeOf(path.slice(0, -1), 'key'), key, message: `${key} is missing`, allowed }
   }
-  const found = path.some(part => HIDDEN.test(String(part))) && !/^(a mapping|a list|nothing)$/.test(written)
-  const shown = found ? '***' : shorten(withoutPassword(written))
+  const isShown = (SHOWN.test(String(path.at(-1))) || isMaskRule(path)) && !written.includes('://')
+  const isPlain = /^(a mapping|a list|nothing|true|false)$/.test(written)
+  const shown = isShown || isPlain ? shorten(written) : undefined
   const name = key === '' ? 'the file' : key
   // A rule about a whole mapping is not about one value that was found.
   const ruleOfWhole = issue.code === 'custom' && written === 'a mapping'
   return {
     ...document.placeOf(path, ruleOfWhole ? 'key' : 'value'),
     key,
-    message: ruleOfWhole ? `${name} does not have what it needs` : `${name} cannot be ${shown}`,
-    ...(ruleOfWhole ? {} : { found: shown }),
+    message: ruleOfWhole
+      ? `${name} does not have what it needs`
+      : shown === undefined
+        ? `${name} is not right`
+        : `${name} cannot be ${shown}`,
+    ...(ruleOfWhole || shown === undefined ? {} : { found: shown }),
     allowed,
   }
 }
@@ -95,11 +103,6 @@ function allowedValue(issue: Issue): string {
 function unionOf(errors: readonly (readonly Issue[])[]): string {
   const each = errors.flatMap(issues => issues.slice(0, 1).map(allowedValue))
   return [...new Set(each)].join(', or ')
-}
-
-/** `scheme://user:secret@host` with the secret gone. */
-function withoutPassword(written: string): string {
-  return written.replace(/(:\/\/[^/@:"]*):[^@"]*@/g, '$1:***@')
 }
 
 const LONGEST_SHOWN = 200

@@ -5,13 +5,18 @@ import { PROOF_LEVELS } from '../model/recovery-point.ts'
 import { parseRetentionDuration, type RetentionDuration } from '../model/retention-time.ts'
 import { assertionsSchema } from './assertions.ts'
 import { commandSettings } from './command-settings.ts'
+import { findCronProblem } from './cron.ts'
 import { restoreSettings } from './restore-settings.ts'
+
+const RESERVED = new Set(['prototype', ...Object.getOwnPropertyNames(Object.prototype)])
 
 /** Names become tags, folders of snapshots and words on a command line. */
 const NAME = /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/
 const name = z
   .string()
   .regex(NAME, 'a name of letters, digits, ".", "_" and "-", at most 64, starting with a letter or digit')
+  // Programs that read our JSON take these for something else.
+  .refine(value => !RESERVED.has(value), 'any name but "constructor", "prototype" and the like')
 
 const text = z.string().min(1, 'a text that is not empty')
 const path = text
@@ -103,15 +108,16 @@ const verification = z
   )
   .describe('Prove after a backup that it comes back: `checked`, `restored`, or one in so many.')
 
-const CRON = /^(@(hourly|daily|weekly|monthly)|(\S+\s+){4}\S+)$/
-
 const policy = z
   .strictObject({
     sources: z.array(name).min(1, 'at least one source').describe('Names of sources.'),
     repositories: z.array(name).min(1, 'at least one repository').describe('Names of repositories; each gets a copy.'),
     schedule: z
       .string()
-      .regex(CRON, 'a cron expression of five fields, like "0 2 * * *", or @hourly, @daily, @weekly, @monthly')
+      .superRefine((value, context) => {
+        const problem = findCronProblem(value)
+        if (problem !== undefined) context.addIssue({ code: 'custom', message: problem })
+      })
       .optional()
       .describe('When, as a cron expression of five fields.'),
     timezone: z
@@ -172,6 +178,9 @@ export function configSchema(kinds: readonly SourceKind[]) {
     })
     .describe('Configuration of Lifeboat (`lifeboat.yaml`).')
 }
+
+/** What a configuration has at its top. */
+export const ROOT_KEYS = ['repositories', 'sources', 'policies', 'state'] as const
 
 export type CommonSourceSettings = z.output<z.ZodObject<ReturnType<typeof commonSourceKeys>>>
 export const COMMON_SOURCE_KEYS: readonly string[] = Object.keys(commonSourceKeys('sql'))
