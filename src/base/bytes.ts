@@ -32,6 +32,14 @@ export function printableName(name: string): string {
   return out
 }
 
+// Control characters, lone surrogates (bytes that are no UTF-8), turned writing. Line feeds and tabs are ours.
+const UNPRINTABLE = /(?![\n\t])[\p{Cc}\p{Cs}\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]/gu
+
+/** A text of several lines made fit for a terminal: whatever names and messages of others are in it, none steers it. */
+export function printableText(text: string): string {
+  return text.replace(UNPRINTABLE, printableName)
+}
+
 /** Orders names as their bytes do (restic's order in a tree). */
 export function compareNames(a: string, b: string): number {
   return Buffer.compare(encodeName(a), encodeName(b))

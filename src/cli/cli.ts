@@ -162,7 +162,7 @@ async function printText({ text, problems }: Output, call: Call): Promise<void> 
 function progressStyle(values: Values, terminal: Terminal): ProgressStyle {
   // Commander turns --no-progress into `progress: false`.
   if (values.flag('quiet') || !values.flag('progress')) return 'none'
-  return terminal.stderr.isTTY ? 'bar' : 'lines'
+  return terminal.stderr.isTTY && !terminal.isDumb ? 'bar' : 'lines'
 }
 
 function makeLogger(values: Values, terminal: Terminal, progress: Progress): Logger {

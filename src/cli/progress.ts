@@ -1,3 +1,4 @@
+import { printableText } from '../base/bytes.ts'
 import type { Clock } from '../base/clock.ts'
 import { formatDuration } from '../base/durations.ts'
 import { formatSize } from '../base/sizes.ts'
@@ -56,14 +57,15 @@ export class Progress {
   /** Takes the bar away, so that something else can be printed. */
   clear(): void {
     if (!this.#drawn) return
-    this.#terminal.stderr.write('\r\u001b[K')
+    this.#terminal.control('\r\u001b[K')
     this.#drawn = false
     this.#shownAtMs = Number.NEGATIVE_INFINITY
   }
 
   #redraw(line: string): void {
     const width = Math.max(20, (this.#terminal.stderr.columns ?? 80) - 1)
-    this.#terminal.stderr.write(`\r\u001b[K${line.length > width ? `${line.slice(0, width - 1)}…` : line}`)
+    const shown = printableText(line)
+    this.#terminal.control(`\r\u001b[K${shown.length > width ? `${shown.slice(0, width - 1)}…` : shown}`)
     this.#drawn = true
   }
 }

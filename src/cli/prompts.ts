@@ -19,7 +19,8 @@ export class Prompts {
     this.#signal = signal
     const echo = new Writable({
       write: (chunk: Buffer, _encoding, done) => {
-        if (!this.#muted) terminal.stderr.write(chunk)
+        // What readline draws, and what was typed. A dumb terminal would print its sequences.
+        if (!this.#muted) terminal.type(chunk.toString('utf8'))
         done()
       },
     })

@@ -1,3 +1,4 @@
+import { printableName } from '../../base/bytes.ts'
 import type { AppError } from '../../base/errors.ts'
 import type { Finding, Severity } from '../../model/finding.ts'
 import { SHORT_ID_DIGITS } from '../../model/recovery-point.ts'
@@ -11,7 +12,8 @@ export interface Column<Row> {
 
 /** Columns as wide as their widest cell, two spaces apart; the last one is not padded. */
 export function formatTable<Row>(columns: readonly Column<Row>[], rows: readonly Row[], paint: Paint): string {
-  const cells = rows.map(row => columns.map(column => column.value(row)))
+  // A name with a line break would look like a row of its own.
+  const cells = rows.map(row => columns.map(column => column.value(row).replace(/[\n\r\t]/g, printableName)))
   const titles = columns.map(column => column.title)
   const widths = titles.map(title => title.length)
   for (const row of cells) {
@@ -32,7 +34,8 @@ export function formatTable<Row>(columns: readonly Column<Row>[], rows: readonly
 const SEVERITY_STYLE = { info: 'cyan', warning: 'yellow', error: 'red' } as const satisfies Record<Severity, string>
 
 export function formatFinding(finding: Finding, paint: Paint): string {
-  const { severity, subject, message, hint, affects } = finding
+  const { severity, message, hint, affects } = finding
+  const subject = finding.subject.replace(/\n/g, printableName)
   const about = message.startsWith(subject) ? '' : `${subject}: `
   const head = `${paint(SEVERITY_STYLE[severity], `${severity}:`)} ${about}${message}\n`
   const names = affects ?? []
