@@ -82,6 +82,16 @@ const undone = z.strictObject({
   from: z.enum(['kept', 'safety-point']).describe('where what was there came from'),
   safety: id.nullable().describe('the safety recovery point that was restored'),
   safetySnapshot: id.nullable().describe('the recovery point of what was there until now'),
+  written: z
+    .array(
+      z.strictObject({
+        name: z.string().describe('a table; `files` of a folder'),
+        written: count.nullable().describe('rows or files that came or changed since the restore; null: not counted'),
+        gone: count.optional().describe('of those that the restore brought: changed since, or gone'),
+      }),
+    )
+    .nullable()
+    .describe('what was written since the restore to what was taken back; null where that can’t be told'),
   kept,
   steps: reportSchema.shape.steps,
   durationMs: count,
@@ -95,8 +105,12 @@ const undoable = z.strictObject({
   strategy: z.enum(STRATEGIES),
   source: z.string(),
   target: z.string(),
+  places: z
+    .array(z.string())
+    .describe('all that it changed: more than the target where that is a server of several databases'),
   phase: z.enum(PHASES),
   canUndo: z.boolean(),
+  why: z.string().nullable().describe('why it can’t be undone'),
   undoneBy: z.string().nullable(),
 })
 

@@ -18,8 +18,9 @@ export interface MergingPlace {
   readonly readableWhileHeld: boolean
   /** The table as `DatabaseSelection.tables` names it. */
   selector(table: TableDescription): string
-  /** Begins the one transaction. Until its end nobody else writes to these tables of the target; reading goes on. */
-  begin(tables: readonly TableDescription[]): Promise<void>
+  /** Begins the one transaction. Until its end nobody else writes to these tables of the target; reading goes on. Gives
+   * its id, by which `settle` can tell whether it was committed, where there is one. */
+  begin(tables: readonly TableDescription[]): Promise<string | undefined>
   /** For the rest of the transaction: no triggers of the application on this table. */
   silenceTriggers(table: TableDescription): Promise<void>
   /** For the rest of the transaction: references among these tables are checked at its end. */

@@ -29,7 +29,7 @@ export type { DatabaseSelection, SourceContext } from './context.ts'
 export type { Dialect, MergingPlace, Staging } from './merging-place.ts'
 export type { FileToRestore, RestoredBytes, SnapshotEntry, SnapshotReader } from './snapshot-reader.ts'
 export type { LogArchiver, LogReceiving, LogSlot, LogState, SourceLog } from './source-log.ts'
-export type { Change, ChangedTables, CreatedObject, Kept, TargetSurvey } from './target.ts'
+export type { Change, ChangedTables, CreatedObject, Kept, TargetSurvey, Written } from './target.ts'
 
 /**
  * One thing we protect. An adapter turns it into a tree of files (capture) and such a tree back into it (restore).

@@ -1,8 +1,10 @@
+import type { Stats } from 'node:fs'
 import { access, constants, lstat, readdir, realpath, stat, statfs } from 'node:fs/promises'
 import { dirname, resolve } from 'node:path'
 import { systemCode, throwIfAborted } from '../base/errors.ts'
 import { formatSize } from '../base/sizes.ts'
 import type { Finding } from '../model/finding.ts'
+import type { Written } from './target.ts'
 
 /** What stands in the way of a file or folder that is made beside `place` and then takes its name; `exists`: something has it. */
 export async function obstaclesBeside(
@@ -57,6 +59,16 @@ export async function placeOf(target: string): Promise<string> {
   })
 }
 
+/**
+ * Files whose content, name or attributes changed after that moment: the file system notes it, and no program can set it
+ * back. What can't be looked into is not counted.
+ */
+export async function filesWrittenSince(folder: string, since: Date, signal: AbortSignal): Promise<Written[]> {
+  let written = 0
+  for await (const entry of filesOf(folder, signal)) if (entry.ctimeMs > since.getTime()) written += 1
+  return written === 0 ? [] : [{ name: 'files', written }]
+}
+
 /** What can't be looked into is not counted: this is for a person to compare, not a check. Links are not followed. */
 export async function measureFolder(
   folder: string | Buffer,
@@ -64,6 +76,14 @@ export async function measureFolder(
 ): Promise<{ readonly files: number; readonly sizeBytes: number }> {
   let files = 0
   let sizeBytes = 0
+  for await (const entry of filesOf(folder, signal)) {
+    files += 1
+    sizeBytes += entry.isFile() ? entry.size : 0
+  }
+  return { files, sizeBytes }
+}
+
+async function* filesOf(folder: string | Buffer, signal: AbortSignal): AsyncGenerator<Stats> {
   const waiting = [Buffer.from(folder)]
   for (let at = waiting.pop(); at !== undefined; at = waiting.pop()) {
     throwIfAborted(signal)
@@ -72,13 +92,9 @@ export async function measureFolder(
       const path = Buffer.concat([at, SEPARATOR, name])
       const entry = await lstat(path).catch(() => undefined)
       if (entry?.isDirectory()) waiting.push(path)
-      else if (entry) {
-        files += 1
-        sizeBytes += entry.isFile() ? entry.size : 0
-      }
+      else if (entry) yield entry
     }
   }
-  return { files, sizeBytes }
 }
 
 const SEPARATOR = Buffer.from('/')

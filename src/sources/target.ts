@@ -18,6 +18,11 @@ export interface TargetAccess {
   putBack(request: KeptRequest & { readonly keepNowAs?: string | undefined }): Promise<readonly Kept[]>
   /** Removes what a swap kept. Nothing there is no error. */
   dropKept(request: KeptRequest): Promise<void>
+  /**
+   * What was written to a target since a restore changed it, by tables or files; none: nothing. Undefined where that can't
+   * be told. Changes nothing, waits for nobody.
+   */
+  writtenSince(request: WrittenRequest): Promise<readonly Written[] | undefined>
   /** Removes what is at a target that was only there for a while. Nothing there is no error. */
   remove(request: TargetRequest): Promise<void>
   /**
@@ -72,8 +77,9 @@ export interface Change {
   /**
    * Called when the application was stopped, before what is there is made safe: from then on nobody else can write what
    * the change replaces. Without it the change itself keeps the very last state (a swap that keeps what it takes away).
+   * Gives the `token` where that is not known before.
    */
-  readonly hold?: (() => Promise<void>) | undefined
+  readonly hold?: (() => Promise<string | undefined>) | undefined
   /** Of a change of rows: what it changes. All else of the target stays. */
   readonly tables?: ChangedTables | undefined
 }
@@ -91,6 +97,24 @@ export interface CreatedObject {
   readonly schema?: string | undefined
   /** For what hangs on a table: `film film_pkey`. */
   readonly name: string
+}
+
+export interface WrittenRequest extends KeptRequest {
+  /** Only what the restore changed and made. */
+  readonly tables?: ChangedTables | undefined
+  /** When the restore ended. */
+  readonly since: Date
+  /** What the restore brought, if that is known. */
+  readonly brought: Manifest | undefined
+}
+
+export interface Written {
+  /** A table or a file; `files` for all of a folder. */
+  readonly name: string
+  /** Rows or files that came or changed since; undefined where only that something did is known. */
+  readonly written: number | undefined
+  /** Of those that the restore brought: changed since, or gone. */
+  readonly gone?: number | undefined
 }
 
 /** One thing that a swap took away. */

@@ -52,6 +52,7 @@ export interface DrainOptions {
   readonly signal?: AbortSignal
   readonly clock?: Clock
   readonly excludePaths?: readonly string[]
+  readonly tables?: readonly string[] | undefined
   /** Called when the capture has started, before anything is read. */
   readonly onStarted?: (capture: Capture) => Promise<void>
   /** Read what is declared unchanged too. */
@@ -88,6 +89,7 @@ export async function drain(source: Source, dir: string, options: DrainOptions =
     type,
     parent: options.parent?.parent,
     excludePaths: options.excludePaths ?? [],
+    tables: options.tables,
   })
   try {
     await options.onStarted?.(capture)

@@ -7,16 +7,18 @@ import type { JournalEntry } from '../../operations/restore/journal.ts'
 import type { RestorePlaces } from '../../operations/restore/places.ts'
 import type { UndoResult } from '../../operations/undo/undo.ts'
 import type { Call, Command, Output } from '../command.ts'
-import { type Column, counted, formatFindings, formatTable } from '../printers/text.ts'
+import { formatFindings } from '../printers/text.ts'
 import { checkReportOption, REPORT_OPTION, saveReport } from '../reports.ts'
 import { askForYes } from '../restore/confirm.ts'
+import { listRestores } from '../restore/list-restores.ts'
 import { restorePlaces } from '../restore/places.ts'
+import { describeWritten, findWritten, type WrittenSince } from '../restore/written.ts'
 
 export const undo: Command = {
   name: 'undo',
   summary: 'put back what was there before a restore',
   description: [
-    'Each restore makes what was at its target safe before it changes it. Undo puts that back, in one step, and makes safe what it takes away: an undo can be undone. What the application wrote since the restore goes with it.',
+    'Each restore makes what was at its target safe before it changes it. Undo takes back what the restore changed, and nothing else: of a restored table, that table. What the application wrote there since is counted and named before, and made safe: an undo can be undone.',
   ],
   arguments: [{ name: 'run', summary: 'id of the restore, or its first digits (default: the last one)' }],
   options: [
@@ -39,13 +41,15 @@ export const undo: Command = {
     const app = await call.openApp()
     const places = await restorePlaces(app)
     const entries = await places.journal.list()
-    if (call.values.flag('list')) return listing(entries, call)
+    if (call.values.flag('list')) return await listRestores(call, places, entries)
     const operation = await import('../../operations/undo/undo.ts')
     const entry = operation.findUndoable(entries, call.values.text('run'))
-    await confirm(call, entry)
+    if (!call.values.flag('discard')) await operation.requireWayBack(places, entry)
+    const written = call.values.flag('discard') ? undefined : await findWritten(places, entry)
+    await confirm(call, entry, written)
     if (call.values.flag('discard')) return await discardKept(places, entry)
     const startedAt = app.clock.now()
-    const result = await carryOut(call, places, entry)
+    const result = { ...(await carryOut(call, places, entry)), written }
     const durationMs = app.clock.now().getTime() - startedAt.getTime()
     await saveReport(call, app, undoReport(result, startedAt, durationMs))
     return { json: toJson(result, durationMs), text: describe(result, durationMs, call) }
@@ -66,45 +70,58 @@ async function carryOut(call: Call, places: RestorePlaces, entry: JournalEntry):
   return await operation.undo({ places, entry, run: randomUUID() })
 }
 
-async function confirm(call: Call, entry: JournalEntry): Promise<void> {
+async function confirm(call: Call, entry: JournalEntry, written: WrittenSince): Promise<void> {
   if (call.values.flag('yes')) return
   const before = formatTime(new Date(entry.startedAt))
   const what = `${entry.target} as it was before ${before}`
   const does = call.values.flag('discard') ? `removes for good ${what}` : `puts back ${what}`
   if (!call.terminal.interactive || call.json) {
-    throw new AppError('target-exists', `this ${does}`, { hint: 'Add --yes to do it.' })
+    throw new AppError('target-exists', `this ${does}${written?.length ? `; ${describeWritten(written)}` : ''}`, {
+      hint: 'Add --yes to do it.',
+      context: { written },
+    })
   }
-  const warning = call.values.flag('discard')
-    ? ''
-    : 'What was written there since goes with it; it is made safe first.\n'
+  const warning = call.values.flag('discard') ? '' : `${warningOf(written)}\n`
   await askForYes(call, `This ${does}.\n${warning}`)
 }
 
+function warningOf(written: WrittenSince): string {
+  if (written === undefined) return 'What was written there since goes with it; it is made safe first.'
+  if (written.length === 0) return 'Nothing was written there since.'
+  return `${sentence(describeWritten(written))} That goes with it; it is made safe first.`
+}
+
+const sentence = (text: string): string => `${text.slice(0, 1).toUpperCase()}${text.slice(1)}.`
+
 const shortRun = ({ run }: { readonly run: string }): string => run.slice(0, 8)
 
-function toJson({ entry, undone, ...result }: UndoResult, durationMs: number): unknown {
+type Undone = UndoResult & { readonly written: WrittenSince }
+
+function toJson({ entry, undone, written, ...result }: Undone, durationMs: number): unknown {
   return {
     ...result,
     undone: undone.run,
     source: undone.source,
     safety: result.safety ?? null,
     safetySnapshot: entry.safety?.snapshot ?? null,
+    written: written?.map(each => ({ ...each, written: each.written ?? null })) ?? null,
     kept: entry.kept,
     durationMs,
   }
 }
 
-function describe(result: UndoResult, durationMs: number, call: Call): string {
-  const { undone, from, safety } = result
+function describe(result: Undone, durationMs: number, call: Call): string {
+  const { undone, from, safety, written } = result
   const origin = from === 'kept' ? 'it was kept beside' : `from snapshot ${safety?.slice(0, 8) ?? ''}`
   return (
     `Undid restore ${shortRun(undone)}: ${call.terminal.out('bold', result.target)} is as it was before ${formatTime(new Date(undone.startedAt))}\n` +
     `  ${origin}, ${formatDuration(durationMs)}; take that back with: lifeboat undo ${shortRun(result)}\n` +
+    (written?.length ? `  ${describeWritten(written)}: that went with it\n` : '') +
     formatFindings(result.findings, call.terminal.out)
   )
 }
 
-function undoReport(result: UndoResult, startedAt: Date, durationMs: number): Report {
+function undoReport(result: Undone, startedAt: Date, durationMs: number): Report {
   const { undone, target } = result
   return {
     title: `undo of the restore ${shortRun(undone)}`,
@@ -116,6 +133,7 @@ function undoReport(result: UndoResult, startedAt: Date, durationMs: number): Re
     facts: [
       { name: 'source', value: undone.source },
       { name: 'target', value: target },
+      ...(result.written?.length ? [{ name: 'went with it', value: describeWritten(result.written) }] : []),
       { name: 'taken from', value: result.from === 'kept' ? 'kept beside' : `snapshot ${result.safety ?? ''}` },
     ],
     steps: result.steps,
@@ -124,42 +142,4 @@ function undoReport(result: UndoResult, startedAt: Date, durationMs: number): Re
     findings: result.findings,
     next: [{ command: `lifeboat undo ${shortRun(result)}`, explains: 'takes this back' }],
   }
-}
-
-function listing(entries: readonly JournalEntry[], call: Call): Output {
-  const columns: Column<JournalEntry>[] = [
-    { title: 'RUN', value: shortRun },
-    { title: 'TIME', value: each => formatTime(new Date(each.startedAt)) },
-    { title: 'WHAT', value: each => (each.operation === 'undo' ? 'undo' : `restore, ${each.strategy}`) },
-    { title: 'SOURCE', value: each => each.source },
-    { title: 'OUTCOME', value: outcomeOf },
-    { title: 'TARGET', value: each => each.target },
-  ]
-  const json = entries.map(each => ({
-    run: each.run,
-    startedAt: each.startedAt,
-    operation: each.operation,
-    strategy: each.strategy,
-    source: each.source,
-    target: each.target,
-    phase: each.phase,
-    canUndo: canUndo(each),
-    undoneBy: each.undoneBy ?? null,
-  }))
-  const text =
-    entries.length === 0
-      ? 'Nothing was restored from here yet.\n'
-      : `${formatTable(columns, entries, call.terminal.out)}${counted(entries.length, 'run')}\n`
-  return { json, text }
-}
-
-function canUndo(entry: JournalEntry): boolean {
-  return entry.phase === 'done' && entry.undoneBy === undefined && (entry.kept.length > 0 || entry.safety !== undefined)
-}
-
-function outcomeOf(entry: JournalEntry): string {
-  if (entry.undoneBy !== undefined) return `undone by ${entry.undoneBy.slice(0, 8)}`
-  if (entry.phase === 'rolled-back') return 'taken back'
-  if (entry.phase !== 'done') return entry.phase
-  return canUndo(entry) ? 'can be undone' : 'to a new place'
 }

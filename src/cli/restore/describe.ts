@@ -53,9 +53,16 @@ export function describeRestore(
   const passed = result.checks.length === 0 ? '' : `  checks passed: ${checkNames(result).join(', ')}\n`
   return (
     `Restored ${what} of ${formatTime(snapshot.time)} (snapshot ${id} in ${name}) to ${paint('bold', result.target)}\n` +
+    changed(result) +
     `  ${counted(result.files, 'file')}, ${formatSize(result.totalBytes)}, ${formatSize(result.writtenBytes)} of it written, ${formatDuration(result.durationMs)}\n` +
     `${passed}${describeMasked(result)}${describeServer(result)}${removed ? REMOVED : describeWayBack(result)}${formatFindings(result.findings, paint)}`
   )
+}
+
+/** Each database, where the target is a server of several. */
+function changed({ target, entry }: SafeRestoreResult): string {
+  const { places } = entry
+  return places.length < 2 && (places[0] ?? target) === target ? '' : `  changed: ${places.join(', ')}\n`
 }
 
 const REMOVED = '  it was a temporary copy and is removed; --keep leaves it\n'
@@ -114,8 +121,15 @@ export function factsOf({ strategy, source, purpose }: Subject, plan: RestorePla
     { name: 'source', value: source },
     { name: 'recovery point', value: `${formatTime(snapshot.time)} (snapshot ${snapshot.id.slice(0, 8)} in ${name})` },
     { name: 'target', value: `${plan.survey.place}${PURPOSES[purpose]}` },
+    ...changesOf(plan),
     { name: 'strategy', value: strategy },
   ]
+}
+
+/** Where the target is a server: each database. */
+function changesOf({ survey: { place, places = [] } }: RestorePlan): Report['facts'] {
+  if (places.length === 0 || (places.length === 1 && places[0] === place)) return []
+  return [{ name: 'changes', value: places.join(', ') }]
 }
 
 const CHANGES: Readonly<Record<Strategy, string>> = {

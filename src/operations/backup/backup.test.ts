@@ -17,7 +17,14 @@ const meta: NodeMeta = { type: 'file', mode: 0o644, mtimeNs: 5n, uid: 1, gid: 1 
 
 /** Nothing is restored here. */
 const notHere = () => Promise.reject(new Error('not here'))
-const nowhere = { survey: notHere, putBack: notHere, dropKept: notHere, remove: notHere, settle: notHere }
+const nowhere = {
+  survey: notHere,
+  putBack: notHere,
+  dropKept: notHere,
+  writtenSince: notHere,
+  remove: notHere,
+  settle: notHere,
+}
 
 /** A source whose files are given; remembers what it was asked and which files were really read. */
 class ScriptedSource implements Source {

@@ -97,9 +97,9 @@ async function mergeInto(place: MergingPlace, plan: MergePlan, request: MergeReq
 async function begin({ place, plan, tables: all }: MergeRun, { dryRun, beforeChange }: MergeRequest): Promise<void> {
   const targets = all.map(table => table.plan.target)
   let begun = false
-  const hold = async (): Promise<void> => {
+  const hold = async (): Promise<string | undefined> => {
     begun = true
-    await place.begin(targets)
+    return await place.begin(targets)
   }
   if (!dryRun) {
     // What the application's triggers write to, nobody knows.

@@ -133,7 +133,7 @@ class GuardState {
       await this.advance({ hookRan: true })
       await this.#log.step('ran the hook "before"', () => runHook('before', hooks, this.#hookContext))
     }
-    await hold?.()
+    const held = await hold?.()
     const keeps = entry.strategy === 'replace'
     if (!entry.existed) this.#log.skip('safety recovery point', 'there was nothing at the target')
     else if (tables !== undefined && tables.changed.length === 0) {
@@ -141,7 +141,7 @@ class GuardState {
     } else if (keeps && source.traits.wayBack === 'kept')
       this.#log.skip('safety recovery point', 'what is there is kept')
     else await this.#makeSafe(keeps, tables)
-    await this.advance({ phase: 'changing', token, tables: tables && recordOf(tables) })
+    await this.advance({ phase: 'changing', token: token ?? held, tables: tables && recordOf(tables) })
   }
 
   async #makeSafe(keeps: boolean, tables: ChangedTables | undefined): Promise<void> {

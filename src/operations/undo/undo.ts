@@ -1,6 +1,7 @@
 import { stat } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { AppError } from '../../base/errors.ts'
+import { formatTime } from '../../base/times.ts'
 import type { Finding } from '../../model/finding.ts'
 import type { ReportStep } from '../../model/report.ts'
 import type { Kept, Source } from '../../sources/source.ts'
@@ -10,6 +11,7 @@ import { canSwap, type RestorePlaces, restoreSafetyAt, tablesBackRequest, takeSa
 import { URL_FORM } from '../restore/reserved.ts'
 import { type RestoreOperationRequest, restore } from '../restore/restore.ts'
 import { markUndone } from '../restore/settle.ts'
+import { findWaysBack, undoneSentence } from './ways-back.ts'
 
 export interface UndoRequest {
   readonly places: RestorePlaces
@@ -39,11 +41,7 @@ export interface UndoResult {
 export function findUndoable(entries: readonly JournalEntry[], run: string | undefined): JournalEntry {
   const done = entries.filter(each => each.phase === 'done')
   const found = run === undefined ? lastOf(done) : byRun(done, run)
-  if (found.undoneBy !== undefined) {
-    throw new AppError('not-found', `restore ${shortRun(found)} was undone already, by ${found.undoneBy.slice(0, 8)}`, {
-      hint: `Take that one back with: lifeboat undo ${found.undoneBy.slice(0, 8)}`,
-    })
-  }
+  if (found.undoneBy !== undefined) throw undoneAlready(found, found.undoneBy, entries)
   if (!hasWayBack(found)) throw nothingToPutBack(found)
   return found
 }
@@ -53,9 +51,21 @@ export function hasWayBack({ kept, safety, tables }: JournalEntry): boolean {
   return kept.length > 0 || safety !== undefined || (tables !== undefined && tables.changed.length === 0)
 }
 
+/** What a person who undoes a second time needs to know: what, when, by which run, and how to go back. */
+function undoneAlready(found: JournalEntry, by: string, entries: readonly JournalEntry[]): AppError {
+  const what = `${found.operation} ${shortRun(found)} of ${found.source} (into ${found.target}, ${formatTime(new Date(found.startedAt))})`
+  return new AppError('not-found', `${what} was undone already: ${undoneSentence(by, entries)}`, {
+    hint: `Take that one back with: lifeboat undo ${by.slice(0, 8)}`,
+    context: { run: found.run, undoneBy: by },
+  })
+}
+
 function lastOf(done: readonly JournalEntry[]): JournalEntry {
-  const last = done.findLast(each => each.undoneBy === undefined && each.operation === 'restore')
+  const restores = done.filter(each => each.operation === 'restore')
+  const last = restores.findLast(each => each.undoneBy === undefined)
   if (last !== undefined) return last
+  const undone = restores.at(-1)
+  if (undone?.undoneBy !== undefined) throw undoneAlready(undone, undone.undoneBy, done)
   throw new AppError('not-found', 'there is no restore to undo', {
     hint: 'Run "lifeboat undo --list" to see what was restored from here.',
   })
@@ -99,6 +109,15 @@ export async function discard(places: RestorePlaces, entry: JournalEntry): Promi
   await source.targets.dropKept({ ...(await places.context()), target, keptAs, places: may })
   await places.journal.update(entry, { kept: [] })
   return entry.kept
+}
+
+/** Throws `not-found` when what the undo needs is not there any more. */
+export async function requireWayBack(places: RestorePlaces, entry: JournalEntry): Promise<void> {
+  const way = (await findWaysBack(places, [entry])).get(entry.run)
+  if (way === undefined || way.open) return
+  throw new AppError('not-found', `${entry.operation} ${shortRun(entry)} can not be undone: ${way.why}`, {
+    hint: `Run "lifeboat snapshots ${entry.source}", and restore the recovery point that you want instead.`,
+  })
 }
 
 export function shortRun({ run }: JournalEntry): string {

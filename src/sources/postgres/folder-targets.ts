@@ -2,7 +2,7 @@ import { rm, stat } from 'node:fs/promises'
 import { systemCode } from '../../base/errors.ts'
 import { dropKeptPath, keptPathOf, putKeptBack, settleKeptPath } from '../kept-path.ts'
 import type { TargetAccess, TargetRequest, TargetSurvey } from '../target.ts'
-import { measureFolder, obstaclesBeside } from '../target-place.ts'
+import { filesWrittenSince, measureFolder, obstaclesBeside } from '../target-place.ts'
 
 /** Folders of archives, for pg_restore by hand. */
 export const folderTargets: TargetAccess = {
@@ -12,6 +12,7 @@ export const folderTargets: TargetAccess = {
     await putKeptBack(keptPathOf(target, keptAs), now)
     return now === undefined ? [] : [{ target, kept: now }]
   },
+  writtenSince: ({ target, since, signal }) => filesWrittenSince(target, since, signal),
   dropKept: async ({ target, keptAs }) => await dropKeptPath(keptPathOf(target, keptAs)),
   remove: async ({ target }) => await rm(target, { recursive: true, force: true }),
   settle: async ({ target, keptAs }) => {

@@ -102,6 +102,7 @@ export class PostgresSource implements Source {
       survey: async request => await (await of(request)).survey(request),
       putBack: async request => await (await of(request)).putBack(request),
       dropKept: async request => await (await of(request)).dropKept(request),
+      writtenSince: async request => await (await of(request)).writtenSince(request),
       remove: async request => await (await of(request)).remove(request),
       settle: async request => await (await of(request)).settle(request),
     }

@@ -1,8 +1,17 @@
-import { rm } from 'node:fs/promises'
+import { rm, stat } from 'node:fs/promises'
 import { isAppError } from '../../base/errors.ts'
 import type { Finding } from '../../model/finding.ts'
 import { dropKeptPath, dropReplaced, type KeptPath, keptPathOf, putKeptBack, settleKeptPath } from '../kept-path.ts'
-import type { Kept, KeptRequest, Settled, TargetAccess, TargetRequest, TargetSurvey } from '../target.ts'
+import type {
+  Kept,
+  KeptRequest,
+  Settled,
+  TargetAccess,
+  TargetRequest,
+  TargetSurvey,
+  Written,
+  WrittenRequest,
+} from '../target.ts'
 import { obstaclesBeside } from '../target-place.ts'
 import { closeDatabaseFile, openDatabaseFile } from './database-file.ts'
 import { findHolders } from './holders.ts'
@@ -17,12 +26,34 @@ export function sqliteTargets(name: string): TargetAccess {
     survey: request => survey(request, name),
     putBack: request => putBack(request, name),
     dropKept: async request => await dropKeptPath(await keptOf(request, name)),
+    writtenSince: request => writtenSince(request, name),
     remove: async ({ target }) => {
       const { path } = await locateTarget(target, name, { create: false })
       for (const end of [...SIDECARS, '']) await rm(path + end, { force: true })
     },
     settle: request => settle(request, name),
   }
+}
+
+/** By the rows of each table, now and then: who changed one without changing their number shows by the file alone. */
+async function writtenSince(request: WrittenRequest, name: string): Promise<Written[] | undefined> {
+  const { path, existing } = await locateTarget(request.target, name, { create: false })
+  const then = request.brought?.database?.tables
+  if (!existing || then === undefined) return undefined
+  const { description } = await describe(request, path)
+  const { tables: meant } = request
+  const isMeant = (table: string): boolean =>
+    meant === undefined || [...meant.changed, ...meant.created.map(each => each.name)].includes(table)
+  const before = new Map(then.map(table => [table.name, table.rows]))
+  const tables = description.tables.flatMap(({ name: table, rows }) => {
+    const known = before.get(table)
+    if (known === undefined || known === rows || !isMeant(table)) return []
+    return [{ name: table, written: Math.max(0, rows - known), gone: Math.max(0, known - rows) }]
+  })
+  if (tables.length > 0) return tables
+  const files = await Promise.all(['', '-wal'].map(end => stat(path + end).catch(() => undefined)))
+  const touched = files.some(file => file !== undefined && file.size > 0 && file.mtimeMs > request.since.getTime())
+  return touched ? [{ name: path, written: undefined }] : []
 }
 
 async function keptOf(request: KeptRequest, name: string): Promise<KeptPath> {

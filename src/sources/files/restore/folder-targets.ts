@@ -5,14 +5,21 @@ import { removeFolder } from '../../../base/remove-folder.ts'
 import type { Finding } from '../../../model/finding.ts'
 import { dropKeptPath, dropReplaced, keptPathOf, putKeptBack, settleKeptPath } from '../../kept-path.ts'
 import type { Kept, KeptRequest, Settled, TargetAccess, TargetRequest, TargetSurvey } from '../../target.ts'
-import { measureFolder, obstaclesBeside, placeOf } from '../../target-place.ts'
+import { filesWrittenSince, measureFolder, obstaclesBeside, placeOf } from '../../target-place.ts'
 import { toBuffer, toRaw } from '../raw-path.ts'
 import { findNotCarriable } from './carry-over.ts'
 import { readMark } from './mark.ts'
 import { isFilledFolder, targetError } from './target.ts'
 
 /** Folders that a restore replaces. */
-export const folderTargets: TargetAccess = { survey, putBack, dropKept, remove, settle }
+export const folderTargets: TargetAccess = {
+  survey,
+  putBack,
+  dropKept,
+  writtenSince: ({ target, since, signal }) => filesWrittenSince(target, since, signal),
+  remove,
+  settle,
+}
 
 async function putBack(request: KeptRequest & { readonly keepNowAs?: string | undefined }): Promise<readonly Kept[]> {
   const path = await placeOf(request.target)

@@ -1,7 +1,16 @@
 import { AppError } from '../../../base/errors.ts'
-import { databaseInUrl, isPostgresUrl, type Session } from '../../../clients/postgres/index.ts'
+import { databaseInUrl, isPostgresUrl, type Session, withSession } from '../../../clients/postgres/index.ts'
 import type { SourcePlace } from '../../source.ts'
-import type { Kept, KeptRequest, Settled, TargetAccess, TargetRequest, TargetSurvey } from '../../target.ts'
+import type {
+  Kept,
+  KeptRequest,
+  Settled,
+  TargetAccess,
+  TargetRequest,
+  TargetSurvey,
+  Written,
+  WrittenRequest,
+} from '../../target.ts'
 import { targetConnection } from '../connection.ts'
 import { folderTargets } from '../folder-targets.ts'
 import type { PostgresOptions } from '../options.ts'
@@ -12,6 +21,7 @@ import { settleRows } from './settle-rows.ts'
 import { endMaker, holdName, listDatabases, openAdminSession, removeLeftovers } from './staging-database.ts'
 import { surveyServer } from './survey-server.ts'
 import { renameDatabases } from './swap-databases.ts'
+import { writtenSince } from './written-since.ts'
 
 /** Databases of a server that a url names, and folders of archives. */
 export class LogicalTargets implements TargetAccess {
@@ -41,6 +51,20 @@ export class LogicalTargets implements TargetAccess {
     await this.#onServer(request, async (admin, kept) => {
       for (const each of kept) await dropDatabase(admin, each.kept)
     })
+  }
+
+  async writtenSince(request: WrittenRequest): Promise<readonly Written[] | undefined> {
+    if (!isPostgresUrl(request.target)) return await folderTargets.writtenSince(request)
+    const settings = await targetConnection(request.target, this.#options, this.#place)
+    const names = namedIn(request)
+    const found: Written[] = []
+    for (const name of names) {
+      const there = { database: name, signal: request.signal }
+      const written = await withSession(settings, there, session => writtenSince(session, name, request))
+      if (written === undefined) return undefined
+      found.push(...written.map(each => (names.length === 1 ? each : { ...each, name: `${name}.${each.name}` })))
+    }
+    return found
   }
 
   async remove(request: TargetRequest): Promise<void> {

@@ -124,9 +124,10 @@ async function runScript(
   try {
     await say(psql, beginScript(lockTimeoutSeconds))
     const token = BigInt(await hear(psql)).toString()
-    const hold = async (): Promise<void> => {
+    const hold = async (): Promise<string> => {
       await say(psql, holdScript([...there, ...drops.tables], lockTimeoutSeconds))
       await hear(psql)
+      return token
     }
     const tables = changedTables(selection, existing, [...there, ...drops.tables])
     await beforeChange({ places: placesOf(settings, [target]), token, hold, tables })
@@ -246,11 +247,17 @@ function scriptError(psql: Child, restore: DatabaseRestore): AppError {
   const said = psql.stderr
   const line = said.split('\n').find(each => /ERROR:|FATAL:|error:/.test(each)) ?? said.split('\n')[0] ?? ''
   const what = line.replace(/^.*?(?:ERROR|FATAL|error):\s*/, '').replace(/^lifeboat: /, '')
-  const hint = /foreign key/.test(what)
-    ? 'Rows elsewhere need rows that the snapshot does not have. Restore those tables together (--table A --table B), or the whole snapshot to a new database. Nothing was changed.'
-    : 'Nothing was changed. Restore the whole snapshot to a new database to look at it.'
-  const code = /lifeboat: .* rows, not/.test(said) ? 'verification-failed' : 'target-invalid'
-  return new AppError(code, `cannot restore tables into ${restore.target}: ${what}`, {
+  const isWaiting = /lifeboat: in use/.test(said)
+  const hint = isWaiting
+    ? 'Wait until they are done or end them, or give lockTimeoutSeconds of the source more time; then try again.'
+    : /foreign key/.test(what)
+      ? 'Rows elsewhere need rows that the snapshot does not have. Restore those tables together (--table A --table B), or the whole snapshot to a new database.'
+      : 'Restore the whole snapshot to a new database to look at it.'
+  const isShort = /lifeboat: .* rows, not/.test(said)
+  const code = isShort ? 'verification-failed' : isWaiting ? 'target-in-use' : 'target-invalid'
+  const detail = /^DETAIL: +(.+)$/m.exec(said)?.[1]
+  const why = detail === undefined ? what : `${what} (${detail})`
+  return new AppError(code, `cannot restore tables into ${restore.target}: ${why}`, {
     hint,
     context: { said: said.slice(-4000) },
   })

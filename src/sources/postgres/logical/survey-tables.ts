@@ -6,9 +6,9 @@ import { listColumns } from './table-columns.ts'
 import { displayName, type TableName } from './table-pattern.ts'
 
 /** Up to this size counting takes a moment; beyond it the planner's estimate must do. */
-const COUNTED_BYTES = 64 * 1024 * 1024
+export const COUNTED_BYTES = 64 * 1024 * 1024
 /** Nobody is waited for: a table that a migration holds is estimated. */
-const LOCK_TIMEOUT = '100ms'
+export const LOCK_TIMEOUT = '100ms'
 
 interface SurveyedTable extends TableName {
   readonly oid: number
@@ -24,12 +24,16 @@ WHERE c.relkind = 'r' AND c.relpersistence <> 't' AND n.nspname !~ '^pg_' AND n.
     WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid AND d.deptype = 'e')
 ORDER BY 1, 2`
 
+export async function listSurveyed(session: Session): Promise<SurveyedTable[]> {
+  return await session.query<SurveyedTable & Record<string, unknown>>(TABLES)
+}
+
 /** The tables of a database that is in use, with their columns and rows. */
 export async function surveyTables(session: Session): Promise<ManifestTable[]> {
   await session.query(`SET lock_timeout = '${LOCK_TIMEOUT}'; SET row_security = off`)
   const columns = await listColumns(session)
   const found: ManifestTable[] = []
-  for (const table of await session.query<SurveyedTable & Record<string, unknown>>(TABLES)) {
+  for (const table of await listSurveyed(session)) {
     const name = displayName(table)
     found.push({ name, ...(await rowsOf(session, table)), columns: columns.get(name) ?? [] })
   }

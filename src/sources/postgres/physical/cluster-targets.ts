@@ -14,7 +14,15 @@ import { readMarker, requireStopped, targetError } from './restore-target.ts'
 import { listTablespaces, removeCluster } from './tablespace-places.ts'
 
 /** Data directories that a restore replaces. */
-export const clusterTargets: TargetAccess = { survey, putBack, dropKept, remove, settle }
+export const clusterTargets: TargetAccess = {
+  survey,
+  putBack,
+  dropKept,
+  // A server that merely ran has written files.
+  writtenSince: () => Promise.resolve(undefined),
+  remove,
+  settle,
+}
 
 async function putBack(request: KeptRequest & { readonly keepNowAs?: string | undefined }): Promise<readonly Kept[]> {
   const path = await placeOf(request.target)

@@ -132,10 +132,11 @@ class SqliteMergingPlace implements MergingPlace {
     return await this.#call('rows', { sql })
   }
 
-  async begin(): Promise<void> {
+  async begin(): Promise<undefined> {
     await this.change('BEGIN IMMEDIATE')
     this.#violations = await this.#countViolations()
     this.#begun = true
+    return undefined
   }
 
   /** SQLite has no switch for them. Nobody sees them gone: the transaction makes them again before it ends. */

@@ -100,11 +100,13 @@ export class PostgresMergingPlace implements MergingPlace {
   }
 
   /** Writers wait, readers do not. In one order, so that two merges do not lock each other. */
-  async begin(tables: readonly TableDescription[]): Promise<void> {
+  async begin(tables: readonly TableDescription[]): Promise<string | undefined> {
     await this.change('BEGIN ISOLATION LEVEL READ COMMITTED')
     await this.change(`SET LOCAL lock_timeout = '${this.#lockTimeoutSeconds}s'`)
     const names = tables.map(table => table.sql).toSorted()
     if (names.length > 0) await this.change(`LOCK TABLE ${names.join(', ')} IN SHARE ROW EXCLUSIVE MODE`)
+    const [row] = await this.rows('SELECT pg_current_xact_id()')
+    return row?.[0] ?? undefined
   }
 
   async silenceTriggers(table: TableDescription): Promise<void> {

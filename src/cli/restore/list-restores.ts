@@ -1,0 +1,47 @@
+import { formatTime } from '../../base/times.ts'
+import type { JournalEntry } from '../../operations/restore/journal.ts'
+import type { RestorePlaces } from '../../operations/restore/places.ts'
+import type { WayBack } from '../../operations/undo/ways-back.ts'
+import type { Call, Output } from '../command.ts'
+import { type Column, counted, formatTable } from '../printers/text.ts'
+
+/** What was restored from here, oldest first, and whether it can be undone: as things are, not as they were. */
+export async function listRestores(
+  call: Call,
+  places: RestorePlaces,
+  entries: readonly JournalEntry[],
+): Promise<Output> {
+  const { findWaysBack } = await import('../../operations/undo/ways-back.ts')
+  const ways = await findWaysBack(places, entries)
+  const whyOf = ({ run }: JournalEntry): string | undefined => whyNot(ways.get(run))
+  const columns: Column<JournalEntry>[] = [
+    { title: 'RUN', value: each => each.run.slice(0, 8) },
+    { title: 'TIME', value: each => formatTime(new Date(each.startedAt)) },
+    { title: 'WHAT', value: each => (each.operation === 'undo' ? 'undo' : `restore, ${each.strategy}`) },
+    { title: 'SOURCE', value: each => each.source },
+    { title: 'OUTCOME', value: each => whyOf(each) ?? 'can be undone' },
+    { title: 'TARGET', value: each => each.target },
+  ]
+  const json = entries.map(each => ({
+    run: each.run,
+    startedAt: each.startedAt,
+    operation: each.operation,
+    strategy: each.strategy,
+    source: each.source,
+    target: each.target,
+    places: each.places,
+    phase: each.phase,
+    canUndo: whyOf(each) === undefined,
+    why: whyOf(each) ?? null,
+    undoneBy: each.undoneBy ?? null,
+  }))
+  const text =
+    entries.length === 0
+      ? 'Nothing was restored from here yet.\n'
+      : `${formatTable(columns, entries, call.terminal.out)}${counted(entries.length, 'run')}\n`
+  return { json, text }
+}
+
+function whyNot(way: WayBack | undefined): string | undefined {
+  return way === undefined || way.open ? undefined : way.why
+}

@@ -1,0 +1,33 @@
+import type { JournalEntry } from '../../operations/restore/journal.ts'
+import type { RestorePlaces } from '../../operations/restore/places.ts'
+import type { Written } from '../../sources/source.ts'
+import { counted } from '../printers/text.ts'
+
+/** Undefined where it can't be told. */
+export type WrittenSince = readonly Written[] | undefined
+
+export async function findWritten(places: RestorePlaces, entry: JournalEntry): Promise<WrittenSince> {
+  const operation = await import('../../operations/undo/written.ts')
+  return await operation.findWritten(places, entry)
+}
+
+const SHOWN = 8
+
+/** `since the restore, 12 rows were written in 2 tables: public.orders 10, public.users 2` */
+export function describeWritten(written: readonly Written[]): string {
+  const [first] = written
+  if (written.length === 1 && first?.name === 'files') {
+    return `since the restore, ${counted(first.written ?? 0, 'file')} were written`
+  }
+  const rows = written.reduce((sum, each) => sum + (each.written ?? 0), 0)
+  const gone = written.reduce((sum, each) => sum + (each.gone ?? 0), 0)
+  const parts = written.slice(0, SHOWN).map(partOf).join(', ')
+  const more = written.length > SHOWN ? `, and ${written.length - SHOWN} more` : ''
+  const changed = gone === 0 ? '' : ` (${counted(gone, 'row')} of the restored ones are changed or gone)`
+  return `since the restore, ${counted(rows, 'row')} were written in ${counted(written.length, 'table')}${changed}: ${parts}${more}`
+}
+
+function partOf({ name, written, gone = 0 }: Written): string {
+  if (written === undefined) return `${name} (not counted)`
+  return gone === 0 ? `${name} ${written}` : `${name} ${written} (-${gone})`
+}

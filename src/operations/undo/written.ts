@@ -1,0 +1,46 @@
+import { isAppError } from '../../base/errors.ts'
+import type { Manifest } from '../../model/manifest.ts'
+import type { Written } from '../../sources/source.ts'
+import { loadManifest } from '../browse/snapshot-tree.ts'
+import type { JournalEntry } from '../restore/journal.ts'
+import type { RestorePlaces } from '../restore/places.ts'
+
+/**
+ * What was written, since the restore, to what undoing it would change. Undefined where that can't be told: it stops no
+ * undo, which keeps a copy of what it takes away.
+ */
+export async function findWritten(places: RestorePlaces, entry: JournalEntry): Promise<readonly Written[] | undefined> {
+  const { source: name, kind, target, keepAs: keptAs, token, tables, startedAt, finishedAt } = entry
+  try {
+    const source = await places.openSourceAt(name, kind, target)
+    return await source.targets.writtenSince({
+      ...(await places.context()),
+      target,
+      keptAs,
+      places: entry.places,
+      token,
+      tables,
+      since: new Date(finishedAt ?? startedAt),
+      brought: await broughtBy(places, entry),
+    })
+  } catch (error) {
+    if (!isAppError(error) || isAppError(error, 'interrupted')) throw error
+    return undefined
+  }
+}
+
+/** A merge left the rows of both; and an undo may have put back what no snapshot is of. */
+async function broughtBy(
+  places: RestorePlaces,
+  { strategy, repository, snapshot, tookKeptAs }: JournalEntry,
+): Promise<Manifest | undefined> {
+  if (strategy === 'merge' || tookKeptAs !== undefined) return undefined
+  try {
+    const opened = await places.openRepository(repository)
+    return await loadManifest(opened, await opened.getSnapshot(snapshot))
+  } catch (error) {
+    // Forgotten since.
+    if (isAppError(error, 'snapshot-not-found')) return undefined
+    throw error
+  }
+}

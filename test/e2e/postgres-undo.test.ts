@@ -1,0 +1,159 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, beforeAll, beforeEach, expect, it } from 'vitest'
+import { describeWithPostgres, startTestCluster, type TestCluster } from '../helpers/postgres-cluster.ts'
+import { databasesOf, rowsOf, schemaOf, sequencesOf } from '../helpers/postgres-samples.ts'
+import { Workspace } from '../helpers/workspace.ts'
+
+const SHOP = `
+  CREATE TABLE item (id serial PRIMARY KEY, name text NOT NULL); CREATE INDEX item_name ON item (name);
+  CREATE TABLE line (item int REFERENCES item, n int); CREATE TABLE log (n int);
+  CREATE VIEW named AS SELECT id, name FROM item;
+  INSERT INTO item (name) SELECT 'item ' || i FROM generate_series(1, 50) i; INSERT INTO line SELECT id, id FROM item;
+  INSERT INTO log VALUES (0)`
+
+describeWithPostgres('undo of what was restored to a server', { timeout: 60_000 }, () => {
+  let test: TestCluster
+  let workspace: Workspace
+
+  beforeAll(async () => {
+    test = await startTestCluster()
+    workspace = new Workspace(mkdtempSync(join(tmpdir(), 'lifeboat-pgundo-')))
+    const merge = '{ tables: { line: { skip: true }, log: { skip: true } } }'
+    writeFileSync(
+      join(workspace.dir, 'lifeboat.yaml'),
+      'repositories:\n  main: { url: ./backups, passwordFile: ./password }\nsources:\n' +
+        `  shop: { kind: postgres, url: "${test.url('shop')}", globals: false, restore: { merge: ${merge} } }\n` +
+        `  two: { kind: postgres, url: "${test.url('')}", globals: false, databases: [shop, second] }\n`,
+    )
+    await workspace.run('init', '--yes')
+  })
+  afterAll(async () => {
+    await test.close()
+    rmSync(workspace.dir, { recursive: true, force: true })
+  })
+  beforeEach(async () => {
+    for (const name of (await databasesOf(test)).filter(each => /^(shop|second|copy)/.test(each))) {
+      await test.query('postgres', `DROP DATABASE "${name}" WITH (FORCE)`)
+    }
+    await test.createDatabase('shop')
+    await test.query('shop', SHOP)
+    await workspace.run('backup', 'shop')
+  })
+
+  const stateOf = async (cluster: TestCluster, name: string) => ({
+    schema: await schemaOf(cluster, name),
+    rows: await rowsOf(cluster, name),
+    sequences: await sequencesOf(cluster, name),
+  })
+
+  interface Done {
+    readonly run: string
+    readonly safetySnapshot: string | null
+    readonly kept: readonly { readonly kept: string }[]
+  }
+
+  it('of one table gives back its rows, and leaves all that was written elsewhere since', async () => {
+    await test.query('shop', `UPDATE item SET name = 'now' WHERE id = 1; INSERT INTO item (name) VALUES ('new')`)
+    const before = await stateOf(test, 'shop')
+    const done = await workspace.json<Done>('restore', 'shop', '--table', 'item', '--yes')
+    expect(done.safetySnapshot).not.toBeNull()
+    await test.query(
+      'shop',
+      `INSERT INTO log VALUES (1); INSERT INTO line VALUES (2, 100); INSERT INTO item (name) VALUES ('late')`,
+    )
+    const elsewhere = await rowsOf(test, 'shop')
+
+    const refused = await workspace.try('undo')
+    expect([refused.code, refused.stderr]).toEqual([1, expect.stringContaining('1 row')])
+    const undone = await workspace.json<Done & { written: unknown }>('undo', '--yes')
+    expect(undone.written).toMatchObject([{ name: 'public.item', written: 1 }])
+    const rows = await rowsOf(test, 'shop')
+    expect(rows['public.item']).toBe(before.rows['public.item'])
+    for (const table of ['public.log', 'public.line']) expect(rows[table]).toBe(elsewhere[table])
+    expect(await schemaOf(test, 'shop')).toBe(before.schema)
+
+    // Its own safety point has what it took away.
+    await workspace.json('undo', undone.run.slice(0, 8), '--yes')
+    expect(await rowsOf(test, 'shop')).toEqual(elsewhere)
+  })
+
+  it('of tables that came back drops them with what came with them, and what is newer stays', async () => {
+    const whole = await stateOf(test, 'shop')
+    await test.query('shop', 'DROP TABLE item CASCADE; DROP TABLE log')
+    const without = await stateOf(test, 'shop')
+    const done = await workspace.json<Done>('restore', 'shop', '--table', 'item', '--yes')
+    // Nothing that is there changes: there is nothing to make safe.
+    expect(done.safetySnapshot).toBeNull()
+    expect(await schemaOf(test, 'shop')).not.toBe(without.schema)
+    await test.query('shop', `INSERT INTO item (name) VALUES ('late')`)
+    const undone = await workspace.json<Done & { written: unknown }>('undo', '--yes')
+    expect(undone.written).toMatchObject([{ name: 'public.item', written: 1 }])
+    expect(await stateOf(test, 'shop')).toEqual(without)
+    await workspace.json('undo', undone.run.slice(0, 8), '--yes')
+    const again = await rowsOf(test, 'shop')
+    expect(again['public.item']).not.toBe(whole.rows['public.item'])
+    expect(again['public.item']).toMatch(/^51 /)
+
+    await test.query('shop', 'CREATE TABLE newer (item int REFERENCES item)')
+    const [last] = (await workspace.json<{ run: string; canUndo: boolean }[]>('undo', '--list')).slice(-1)
+    const refused = await workspace.try('undo', last?.run ?? '', '--yes')
+    expect([refused.code, refused.stderr]).toEqual([1, expect.stringContaining('newer')])
+    expect(await rowsOf(test, 'shop')).toMatchObject(again)
+  })
+
+  it('of a merge takes back what it merged, and nothing else', async () => {
+    await test.query('shop', 'DELETE FROM line; DELETE FROM item WHERE id > 40')
+    const before = await rowsOf(test, 'shop')
+    await workspace.json('restore', 'shop', '--strategy', 'merge', '--yes')
+    await test.query('shop', 'INSERT INTO line VALUES (1, 1); INSERT INTO log VALUES (7)')
+    await workspace.json('undo', '--yes')
+    const rows = await rowsOf(test, 'shop')
+    expect(rows['public.item']).toBe(before['public.item'])
+    expect([rows['public.line'], rows['public.log']].map(each => each?.split(' ')[0])).toEqual(['1', '2'])
+  })
+
+  it('of a whole database names the rows that came since, and keeps them', async () => {
+    await test.query('shop', `INSERT INTO item (name) VALUES ('now')`)
+    const before = await stateOf(test, 'shop')
+    await workspace.json('restore', 'shop', '--yes')
+    await test.query(
+      'shop',
+      `INSERT INTO line VALUES (1, 1); UPDATE item SET name = 'x' WHERE id < 4; DELETE FROM line WHERE n = 50`,
+    )
+    const since = await rowsOf(test, 'shop')
+    const undone = await workspace.json<Done & { written: unknown }>('undo', '--yes')
+    expect(undone.written).toEqual([
+      { name: 'public.item', written: 3, gone: 3 },
+      { name: 'public.line', written: 1, gone: 1 },
+    ])
+    expect(await stateOf(test, 'shop')).toEqual(before)
+    expect(await rowsOf(test, undone.kept[0]?.kept ?? '')).toEqual(since)
+    const twice = await workspace.try('undo', '--json')
+    expect(twice.code).toBe(1)
+  })
+
+  it('of several databases puts back each, by the names that the plan, the report and the journal say', async () => {
+    await test.createDatabase('second')
+    await test.query('second', SHOP)
+    await workspace.run('backup', 'two')
+    for (const name of ['shop', 'second']) await test.query(name, `INSERT INTO log VALUES (9)`)
+    const now = [await stateOf(test, 'shop'), await stateOf(test, 'second')]
+    const refused = await workspace.try('restore', 'two', '--to', test.url('copy'), '--yes')
+    expect([refused.code, refused.stderr]).toEqual([1, expect.stringContaining('--database')])
+    expect(await stateOf(test, 'shop')).toEqual(now[0])
+
+    const plan = await workspace.run('restore', 'two', '--dry-run')
+    const report = await workspace.run('restore', 'two', '--yes')
+    const [entry] = (await workspace.json<{ run: string; target: string; places: string[] }[]>('undo', '--list')).slice(
+      -1,
+    )
+    for (const place of entry?.places ?? []) {
+      expect([plan, report]).toEqual([expect.stringContaining(place), expect.stringContaining(place)])
+    }
+    expect(entry?.places.map(each => /\/(\w+)\?/.exec(each)?.[1])).toEqual(['shop', 'second'])
+    await workspace.run('undo', entry?.run ?? '', '--yes')
+    expect([await stateOf(test, 'shop'), await stateOf(test, 'second')]).toEqual(now)
+  })
+})
