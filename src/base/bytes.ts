@@ -40,6 +40,17 @@ export function printableText(text: string): string {
   return text.replace(UNPRINTABLE, printableName)
 }
 
+const PLAIN = /^[ -~]*$/
+
+/**
+ * How a person may type a name, the best first: as it is, as it is printed, and, where the shell completed bytes that are
+ * not text, with what Node makes of those in arguments (U+FFFD), which several names may share.
+ */
+export function typedForms(name: string): readonly string[] {
+  if (PLAIN.test(name)) return [name]
+  return [...new Set([name, printableName(name), encodeName(name).toString('utf8')])]
+}
+
 /** Orders names as their bytes do (restic's order in a tree). */
 export function compareNames(a: string, b: string): number {
   return Buffer.compare(encodeName(a), encodeName(b))

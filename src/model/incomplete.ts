@@ -1,3 +1,4 @@
+import { typedForms } from '../base/bytes.ts'
 import type { Finding } from './finding.ts'
 
 /** One thing that a capture could not take, or not as it was. */
@@ -45,7 +46,7 @@ export function incompleteWithin(incomplete: Incomplete | undefined, asked: Aske
   const wanted = [...(asked.include ?? []).map(plainPath), ...(asked.databases ?? [])]
   if (incomplete === undefined || wanted.length === 0 || wanted.includes('')) return incomplete
   const unlisted = incomplete.count - incomplete.entries.length
-  const entries = incomplete.entries.filter(({ path }) => wanted.some(each => overlap(path, each)))
+  const entries = incomplete.entries.filter(({ path }) => touches(path, wanted))
   return entries.length + unlisted === 0 ? undefined : { count: entries.length + unlisted, entries }
 }
 
@@ -55,6 +56,11 @@ export function plainPath(path: string): string {
     .split('/')
     .filter(part => part !== '' && part !== '.')
     .join('/')
+}
+
+/** Is a path, as it is stored, one of these that a person wrote, or above or below one of them? */
+export function touches(path: string, wanted: readonly string[]): boolean {
+  return typedForms(path).some(form => wanted.some(each => overlap(form, each)))
 }
 
 function overlap(a: string, b: string): boolean {

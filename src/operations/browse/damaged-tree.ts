@@ -4,7 +4,7 @@ import type { Finding } from '../../model/finding.ts'
 import type { Id, TreeNode } from '../../model/node.ts'
 import { SHORT_ID_DIGITS } from '../../model/recovery-point.ts'
 import type { Snapshot } from '../../repository/index.ts'
-import type { TreeLoader } from './resolve-path.ts'
+import type { TreeLoader } from './snapshot-tree.ts'
 
 interface Looking {
   readonly repository: TreeLoader

@@ -1,12 +1,9 @@
-import { printableName } from '../../base/bytes.ts'
+import { printableName, typedForms } from '../../base/bytes.ts'
 import { AppError } from '../../base/errors.ts'
 import type { TreeNode } from '../../model/node.ts'
 import { SHORT_ID_DIGITS } from '../../model/recovery-point.ts'
-import type { Repository, Snapshot } from '../../repository/index.ts'
-import { sourceFolder } from './snapshot-tree.ts'
-
-/** The part of a repository that looking into trees needs. */
-export type TreeLoader = Pick<Repository, 'loadTree'>
+import type { Snapshot } from '../../repository/index.ts'
+import { sourceFolder, type TreeLoader } from './snapshot-tree.ts'
 
 export interface ResolvedPath {
   /** As it is printed, and can be typed again: '' is the source's folder, '/' the snapshot's root. */
@@ -16,7 +13,7 @@ export interface ResolvedPath {
 
 /**
  * What a person means by a path: one below the source's folder, or, with a leading '/', also one from the snapshot's
- * root. Names that are not text may be typed as they are printed (`\xff`). Symlinks are not followed.
+ * root. Names that are not text may be typed as they are printed (`\xff`), see `typedForms`. Symlinks are not followed.
  * Throws `not-found`, naming the part that is missing.
  */
 export async function resolvePath(loader: TreeLoader, snapshot: Snapshot, path: string): Promise<ResolvedPath> {
@@ -30,11 +27,6 @@ export async function resolvePath(loader: TreeLoader, snapshot: Snapshot, path: 
   return { path: found.names.slice(folder === '' ? 0 : 1).join('/'), node: found.node }
 }
 
-/** A path below another, in the same form. */
-export function joinPath(folder: string, name: string): string {
-  return folder === '' || folder === '/' ? folder + name : `${folder}/${name}`
-}
-
 /** `names` as they are stored, as far as they were found. */
 async function descend(
   loader: TreeLoader,
@@ -45,12 +37,24 @@ async function descend(
   const names: string[] = []
   for (const part of parts) {
     const nodes: readonly TreeNode[] = node.subtree === undefined ? [] : await loader.loadTree(node.subtree)
-    const next = nodes.find(({ name }) => name === part) ?? nodes.find(({ name }) => printableName(name) === part)
+    const next = findTyped(nodes, part)
     if (next === undefined) return { node: undefined, names }
     names.push(next.name)
     node = next
   }
   return { node, names }
+}
+
+/** Throws `usage` where what was typed could be several. */
+function findTyped(nodes: readonly TreeNode[], typed: string): TreeNode | undefined {
+  const exact = nodes.find(({ name }) => name === typed) ?? nodes.find(({ name }) => printableName(name) === typed)
+  if (exact !== undefined || !typed.includes('\ufffd')) return exact
+  const [found, ...others] = nodes.filter(({ name }) => typedForms(name).includes(typed))
+  if (found === undefined || others.length === 0) return found
+  const forms = [found, ...others].map(({ name }) => printableName(name))
+  throw new AppError('usage', `${typed} may be several names that are not text`, {
+    hint: `Write the one that you mean, in quotes, as it is printed: ${forms.slice(0, 5).join(', ')}.`,
+  })
 }
 
 function notFound(snapshot: Snapshot, path: string, found: readonly string[]): AppError {

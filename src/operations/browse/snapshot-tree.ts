@@ -1,4 +1,5 @@
 import { AppError } from '../../base/errors.ts'
+import { plainPath } from '../../model/incomplete.ts'
 import type { Manifest } from '../../model/manifest.ts'
 import { parseManifest } from '../../model/manifest-schema.ts'
 import type { Id, TreeNode } from '../../model/node.ts'
@@ -11,62 +12,107 @@ export const MANIFEST_FILE = 'manifest.json'
 /** Manifests are JSON of tables and files; one bigger than this is not ours. */
 const MANIFEST_LIMIT_BYTES = 256 * 1024 * 1024
 
+/** The part of a repository that looking into trees needs. */
+export type TreeLoader = Pick<Repository, 'loadTree'>
+
+/** A path below another. '' is the source's folder, '/' the snapshot's root. */
+export function joinPath(folder: string, name: string): string {
+  return folder === '' || folder === '/' ? folder + name : `${folder}/${name}`
+}
+
 export interface TreeEntry {
   /** '/'-separated, no leading '/', relative to where the walk began. */
   readonly path: string
   readonly node: TreeNode
 }
 
-/** Paths in one snapshot's tree. Directories looked up are kept (a few), since neighbours are asked for in turn. */
+/**
+ * Paths in one snapshot's tree. The folders on the way to the last path are kept open, since neighbours are asked for in
+ * turn: however deep they lie, the next one costs no more than its own folder.
+ */
 export class SnapshotTree {
-  readonly #repository: Repository
+  readonly #repository: TreeLoader
   readonly #root: Id
-  readonly #kept = new Map<Id, ReadonlyMap<string, TreeNode>>()
+  /** From the root on, each in the one before it. */
+  #open: OpenFolder[] = []
 
-  constructor(repository: Repository, root: Id) {
+  constructor(repository: TreeLoader, root: Id) {
     this.#repository = repository
     this.#root = root
   }
 
   /** The node at a path, '' being the root (a bare directory node). */
   async findNode(path: string): Promise<TreeNode | undefined> {
-    const parts = path.split('/').filter(part => part !== '')
-    let node: TreeNode = rootNode(this.#root)
-    for (const part of parts) {
-      if (node.subtree === undefined) return undefined
-      const next = (await this.#directory(node.subtree)).get(part)
-      if (next === undefined) return undefined
-      node = next
-    }
-    return node
+    const plain = plainPath(path)
+    if (plain === '') return rootNode(this.#root)
+    const slash = plain.lastIndexOf('/')
+    const folder = await this.#folder(slash < 0 ? '' : plain.slice(0, slash))
+    return folder?.get(plain.slice(slash + 1))
   }
 
   /** Everything below a directory, directories before what is in them, depth first, in byte order of the names. */
-  async *walk(from: TreeNode, prefix = ''): AsyncGenerator<TreeEntry> {
-    if (from.subtree === undefined) return
-    for (const node of await this.#repository.loadTree(from.subtree)) {
-      const path = prefix === '' ? node.name : `${prefix}/${node.name}`
-      yield { path, node }
-      if (node.type === 'dir') yield* this.walk(node, path)
-    }
+  walk(from: TreeNode, prefix = ''): AsyncGenerator<TreeEntry> {
+    return walkTree(id => this.#repository.loadTree(id), from, prefix)
   }
 
-  async #directory(id: Id): Promise<ReadonlyMap<string, TreeNode>> {
-    const kept = this.#kept.get(id)
-    if (kept) {
-      this.#kept.delete(id)
-      this.#kept.set(id, kept)
-      return kept
+  /** Undefined: there is no such folder. Two lookups at once may load the same one twice, and disturb nothing else. */
+  async #folder(path: string): Promise<ReadonlyMap<string, TreeNode> | undefined> {
+    const open = [...this.#open]
+    while (open.length > 0 && !isAtOrBelow(path, open.at(-1)?.path ?? '')) open.pop()
+    if (open.length === 0) open.push({ path: '', nodes: await this.#load(this.#root) })
+    for (let top = open.at(-1); top !== undefined && top.path !== path; top = open.at(-1)) {
+      const end = path.indexOf('/', top.path === '' ? 0 : top.path.length + 1)
+      const next = end < 0 ? path : path.slice(0, end)
+      const subtree = top.nodes.get(next.slice(next.lastIndexOf('/') + 1))?.subtree
+      if (subtree === undefined) return undefined
+      open.push({ path: next, nodes: await this.#load(subtree) })
     }
-    const loaded = new Map((await this.#repository.loadTree(id)).map(node => [node.name, node]))
-    this.#kept.set(id, loaded)
-    const oldest = this.#kept.keys().next()
-    if (this.#kept.size > KEPT_DIRECTORIES && !oldest.done) this.#kept.delete(oldest.value)
-    return loaded
+    this.#open = open
+    return open.at(-1)?.nodes
+  }
+
+  async #load(id: Id): Promise<ReadonlyMap<string, TreeNode>> {
+    return new Map((await this.#repository.loadTree(id)).map(node => [node.name, node]))
   }
 }
 
-const KEPT_DIRECTORIES = 32
+interface OpenFolder {
+  readonly path: string
+  readonly nodes: ReadonlyMap<string, TreeNode>
+}
+
+function isAtOrBelow(path: string, folder: string): boolean {
+  return folder === '' || path === folder || path.startsWith(`${folder}/`)
+}
+
+/** What is in a folder; undefined for one to pass over. */
+export type LoadFolder = (subtree: Id, path: string) => Promise<readonly TreeNode[] | undefined>
+
+/** See `SnapshotTree.walk`. Not by recursion: an entry would pass through as many generators as it lies deep. */
+export async function* walkTree(
+  load: LoadFolder,
+  from: TreeNode,
+  prefix = '',
+  goesInto: (folder: TreeNode) => boolean = () => true,
+): AsyncGenerator<TreeEntry> {
+  const open: Array<{ readonly prefix: string; readonly nodes: Iterator<TreeNode> }> = []
+  const enter = async ({ subtree }: TreeNode, path: string): Promise<void> => {
+    const nodes = subtree === undefined ? undefined : await load(subtree, path)
+    if (nodes !== undefined) open.push({ prefix: path, nodes: nodes.values() })
+  }
+  await enter(from, prefix)
+  for (let folder = open.at(-1); folder !== undefined; folder = open.at(-1)) {
+    const next = folder.nodes.next()
+    if (next.done) {
+      open.pop()
+      continue
+    }
+    const node = next.value
+    const path = joinPath(folder.prefix, node.name)
+    yield { path, node }
+    if (node.type === 'dir' && goesInto(node)) await enter(node, path)
+  }
+}
 
 function rootNode(subtree: Id): TreeNode {
   return { name: '', type: 'dir', mode: 0o755, mtimeNs: 0n, uid: 0, gid: 0, subtree }

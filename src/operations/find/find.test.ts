@@ -53,6 +53,17 @@ describe('find', () => {
     expect(await search(patterns)).toEqual(expected)
   })
 
+  it.each([['caf\\xe9'], ['caf\\xe9*'], ['*\\xe9'], ['caf\ufffd'], ['caf?']])(
+    '%j finds a name that is not text',
+    async pattern => {
+      const only = repository.snapshot({ 'caf\udce9': 'x', cafxe9: 'y' }, 'app')
+      const names = (
+        await collect(find({ repository, snapshots: [only], patterns: [pattern], ignoreCase: false, signal }))
+      ).map(({ path }) => path)
+      expect(names).toEqual(['caf\udce9'])
+    },
+  )
+
   it('ignores case where told to', async () => {
     expect(await search(['APP.DB'], { snapshots: [first] })).toEqual([])
     expect(await search(['APP.DB'], { snapshots: [first], ignoreCase: true })).toEqual([

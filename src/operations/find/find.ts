@@ -1,11 +1,13 @@
 import picomatch from 'picomatch'
+import { typedForms } from '../../base/bytes.ts'
 import { throwIfAborted } from '../../base/errors.ts'
 import type { Finding } from '../../model/finding.ts'
 import type { Id, NodeType, TreeNode } from '../../model/node.ts'
 import type { Snapshot } from '../../repository/index.ts'
 import { loadUnlessDamaged, unlessDamaged } from '../browse/damaged-tree.ts'
 import { type ListedEntry, toListedEntry } from '../browse/listed-entry.ts'
-import { joinPath, resolvePath, type TreeLoader } from '../browse/resolve-path.ts'
+import { resolvePath } from '../browse/resolve-path.ts'
+import { joinPath, type TreeLoader } from '../browse/snapshot-tree.ts'
 
 export interface FindRequest {
   readonly repository: TreeLoader
@@ -111,10 +113,12 @@ type Matcher = (text: string) => boolean
 
 function matcher(patterns: readonly string[], ignoreCase: boolean): Matcher {
   if (patterns.length === 0) return () => false
-  const matches = picomatch([...patterns], { dot: true, nocase: ignoreCase, nonegate: true, windows: false })
+  // As bytes that are not text are printed: not a glob's escape of an "x".
+  const globs = patterns.map(pattern => pattern.replace(/\\(?=x[0-9a-f]{2})/g, '\\\\'))
+  const matches = picomatch(globs, { dot: true, nocase: ignoreCase, nonegate: true, windows: false })
   // A name like "report (1).pdf" is a pattern that does not match itself.
   const literal = new Set(patterns)
-  return text => literal.has(text) || matches(text)
+  return text => typedForms(text).some(form => literal.has(form) || matches(form))
 }
 
 /** As a whole path from the source's folder. */

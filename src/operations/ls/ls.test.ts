@@ -38,6 +38,7 @@ describe('ls', () => {
     ['/app/docs/deep', ['/app/docs/deep/leaf']],
     ['a.txt', ['a.txt']],
     ['docs/odd-\\xff', ['docs/odd-\udcff']],
+    ['docs/odd-\ufffd', ['docs/odd-\udcff']],
     ['/', ['/.lifeboat', '/app']],
   ])('lists %j of one of our snapshots', async (path, expected) => {
     expect(await list(path, { source: 'app' })).toEqual(expected)

@@ -4,7 +4,8 @@ import type { TreeNode } from '../../model/node.ts'
 import type { Snapshot } from '../../repository/index.ts'
 import { loadUnlessDamaged } from '../browse/damaged-tree.ts'
 import { type ListedEntry, toListedEntry } from '../browse/listed-entry.ts'
-import { joinPath, resolvePath, type TreeLoader } from '../browse/resolve-path.ts'
+import { resolvePath } from '../browse/resolve-path.ts'
+import { type LoadFolder, type TreeLoader, walkTree } from '../browse/snapshot-tree.ts'
 
 export interface LsRequest {
   readonly repository: TreeLoader
@@ -24,18 +25,18 @@ export interface LsRequest {
  */
 export async function* ls(request: LsRequest): AsyncGenerator<ListedEntry> {
   const { path, node } = await resolvePath(request.repository, request.snapshot, request.path)
-  if (node.type !== 'dir') yield toListedEntry(path, node)
-  // Nothing is left to list where the folder itself is damaged: that is an error.
-  else if (node.subtree !== undefined) yield* list(request, path, await request.repository.loadTree(node.subtree))
+  if (node.type === 'dir') yield* list(request, path, node)
+  else yield toListedEntry(path, node)
 }
 
-async function* list(request: LsRequest, folder: string, nodes: readonly TreeNode[]): AsyncGenerator<ListedEntry> {
-  for (const node of nodes) {
+async function* list(request: LsRequest, folder: string, node: TreeNode): AsyncGenerator<ListedEntry> {
+  const load: LoadFolder = async (id, path) =>
+    id === node.subtree
+      ? // Nothing is left to list where the folder itself is damaged: that is an error.
+        await request.repository.loadTree(id)
+      : await loadUnlessDamaged(request, request.snapshot, path, id)
+  for await (const entry of walkTree(load, node, folder, () => request.recursive)) {
     throwIfAborted(request.signal)
-    const path = joinPath(folder, node.name)
-    yield toListedEntry(path, node)
-    if (!request.recursive || node.type !== 'dir' || node.subtree === undefined) continue
-    const below = await loadUnlessDamaged(request, request.snapshot, path, node.subtree)
-    if (below !== undefined) yield* list(request, path, below)
+    yield toListedEntry(entry.path, entry.node)
   }
 }

@@ -1,4 +1,4 @@
-import { plainPath } from '../../model/incomplete.ts'
+import { plainPath, touches } from '../../model/incomplete.ts'
 import type { TreeNode } from '../../model/node.ts'
 import type { Repository, Snapshot } from '../../repository/index.ts'
 import { SnapshotTree, sourceFolder } from '../browse/snapshot-tree.ts'
@@ -15,7 +15,7 @@ export async function changesPath(
 ): Promise<boolean> {
   if (path === '') return true
   const wanted = include.map(plainPath).filter(each => each !== '')
-  if (wanted.length > 0 && !wanted.some(each => isAtOrBelow(path, each) || isAtOrBelow(each, path))) return false
+  if (wanted.length > 0 && !touches(path, wanted)) return false
   const tree = new SnapshotTree(repository, snapshot.tree)
   const folder = sourceFolder(snapshot)
   const node = await tree.findNode(folder === '' ? path : `${folder}/${path}`)
@@ -25,8 +25,4 @@ export async function changesPath(
 
 async function holdsAnything(repository: Repository, { subtree }: TreeNode): Promise<boolean> {
   return subtree !== undefined && (await repository.loadTree(subtree)).length > 0
-}
-
-function isAtOrBelow(path: string, folder: string): boolean {
-  return path === folder || path.startsWith(`${folder}/`)
 }

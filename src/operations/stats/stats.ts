@@ -5,7 +5,8 @@ import { labelsOf } from '../../model/recovery-point.ts'
 import type { Repository, RepositoryStatistics, Snapshot } from '../../repository/index.ts'
 import { addTotals, type BlobTotals, sizesOf } from '../browse/blob-totals.ts'
 import { loadUnlessDamaged, unlessDamaged } from '../browse/damaged-tree.ts'
-import { joinPath, resolvePath } from '../browse/resolve-path.ts'
+import { resolvePath } from '../browse/resolve-path.ts'
+import { joinPath } from '../browse/snapshot-tree.ts'
 
 export interface StatsRequest {
   readonly repository: Pick<Repository, 'loadTree' | 'findBlobSizes' | 'statistics'>

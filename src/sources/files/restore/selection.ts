@@ -1,37 +1,38 @@
+import { typedForms } from '../../../base/bytes.ts'
+import { plainPath } from '../../../model/incomplete.ts'
+
 /** Which paths of a snapshot a restore is to bring back. */
 export class Selection {
-  readonly #wanted: readonly string[]
+  readonly #wanted: ReadonlySet<string>
   readonly #found = new Set<string>()
 
-  /** Paths as people write them: `/a/b/`, `./a/b` and `a/b` are the same. None means everything. */
+  /** Paths as people write them, see `plainPath` and `typedForms`. None means everything. */
   constructor(include: readonly string[]) {
-    const wanted = include.map(path =>
-      path
-        .split('/')
-        .filter(part => part !== '' && part !== '.')
-        .join('/'),
-    )
-    this.#wanted = wanted.includes('') ? [] : wanted
+    const wanted = include.map(plainPath)
+    this.#wanted = new Set(wanted.includes('') ? [] : wanted)
   }
 
   get isWhole(): boolean {
-    return this.#wanted.length === 0
+    return this.#wanted.size === 0
   }
 
-  /** Is it wanted itself, or below something wanted? */
+  /** Is it wanted itself, or below something wanted? Costs no more where much is wanted. */
   has(path: string): boolean {
     if (this.isWhole) return true
     let selected = false
-    for (const wanted of this.#wanted) {
-      if (path !== wanted && !path.startsWith(`${wanted}/`)) continue
-      this.#found.add(wanted)
-      selected = true
+    for (const form of typedForms(path)) {
+      for (let end = form.length; end > 0; end = form.lastIndexOf('/', end - 1)) {
+        const wanted = form.slice(0, end)
+        if (!this.#wanted.has(wanted)) continue
+        this.#found.add(wanted)
+        selected = true
+      }
     }
     return selected
   }
 
   /** What was asked for and `has` never came across. */
   missing(): string[] {
-    return this.#wanted.filter(wanted => !this.#found.has(wanted))
+    return [...this.#wanted].filter(wanted => !this.#found.has(wanted))
   }
 }
