@@ -185,6 +185,14 @@ export interface ReadableContent {
   read(into: Uint8Array): Promise<number>
   /** Where the next bytes lie in a file just as they are; undefined: `read` them. Goes on as `read` does. */
   skip?(lengthBytes: number): FilePiece | undefined
+  /** Of files with holes; undefined: nothing is known of zeros, all of it is read. */
+  readonly zeros?: ZeroRun | undefined
+}
+
+/** Zeros that nobody needs to read: what comes next of them, and how to go on behind some. */
+export interface ZeroRun {
+  aheadBytes(): number
+  pass(lengthBytes: number): void
 }
 
 /** Bytes of an open file; zeros from where the file ends. */

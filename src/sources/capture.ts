@@ -70,7 +70,15 @@ export interface Content {
    * from where the file ends, before `close`. Goes on as `read` does. Undefined: these bytes, or the end, come by `read`.
    */
   skip?(lengthBytes: number): FilePiece | undefined
+  /** Of files with holes; undefined: nothing is known of zeros, all of it is read. */
+  readonly zeros?: ZeroRun | undefined
   close(): Promise<void>
+}
+
+/** Zeros that nobody needs to read: what comes next of them, and how to go on behind some. */
+export interface ZeroRun {
+  aheadBytes(): number
+  pass(lengthBytes: number): void
 }
 
 export interface FilePiece {

@@ -24,6 +24,7 @@ export type {
   Cut,
   FilePiece,
   ParentSnapshot,
+  ZeroRun,
 } from './capture.ts'
 export type { DatabaseSelection, SourceContext } from './context.ts'
 export type { Dialect, MergingPlace, Staging } from './merging-place.ts'

@@ -3,7 +3,7 @@ import { isAppError, throwIfAborted } from '../../base/errors.ts'
 import { type Manifest, type ManifestFile, SHA256_LIMIT_BYTES } from '../../model/manifest.ts'
 import type { Id, NodeMeta, TreeNode } from '../../model/node.ts'
 import type { Writing, WrittenContent } from '../../repository/index.ts'
-import type { Capture, CaptureEntry, CaptureSummary, Content, ParentSnapshot } from '../../sources/source.ts'
+import type { Capture, CaptureEntry, CaptureSummary, Content, ParentSnapshot, ZeroRun } from '../../sources/source.ts'
 import { MANIFEST_FILE, MANIFEST_FOLDER } from '../browse/snapshot-tree.ts'
 import { TreeBuilder } from './tree-builder.ts'
 
@@ -187,11 +187,23 @@ class CaptureWriter {
         this.#report()
         return content.skip?.(lengthBytes)
       },
+      zeros: content.zeros && this.#watchedZeros(content.zeros),
     }
     return writing.writeContent(watched, {
       before,
       sha256: this.#request.listFiles && sizeBytes !== undefined && sizeBytes <= SHA256_LIMIT_BYTES,
     })
+  }
+
+  #watchedZeros(zeros: ZeroRun): ZeroRun {
+    return {
+      aheadBytes: () => zeros.aheadBytes(),
+      pass: lengthBytes => {
+        throwIfAborted(this.#request.signal)
+        this.#report()
+        zeros.pass(lengthBytes)
+      },
+    }
   }
 
   #expect(sizeBytes: number | undefined): void {

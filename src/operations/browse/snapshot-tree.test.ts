@@ -22,7 +22,7 @@ describe('a tree of many levels', () => {
     const entries = await collect(walkTree(id => repository.loadTree(id), { ...ROOT, subtree: tree }))
     expect([entries.length, repository.loadedTrees.length]).toEqual([FILES + LEVELS * 2, LEVELS + 1])
     repository.loadedTrees.length = 0
-    const lookup = new SnapshotTree(repository as never, tree)
+    const lookup = new SnapshotTree(repository, tree)
     for (const { path, node } of entries) expect(await lookup.findNode(path)).toEqual(node)
     // On the way back up, folders that were left are opened once more at most.
     expect(repository.loadedTrees.length).toBeLessThanOrEqual(2 * LEVELS + 1)
@@ -30,7 +30,7 @@ describe('a tree of many levels', () => {
 
   it('has no entry below a file, in a folder that is not there, or of another name', async () => {
     const repository = new TreeRepository()
-    const lookup = new SnapshotTree(repository as never, repository.snapshot({ a: { b: { c: 'x' } }, f: 'x' }).tree)
+    const lookup = new SnapshotTree(repository, repository.snapshot({ a: { b: { c: 'x' } }, f: 'x' }).tree)
     expect((await lookup.findNode('a/b/c'))?.name).toBe('c')
     for (const path of ['a/b/d', 'a/c/c', 'f/c', 'ab/c', 'a/b/c/d']) expect(await lookup.findNode(path)).toBeUndefined()
     expect((await lookup.findNode('/a//b/'))?.type).toBe('dir')

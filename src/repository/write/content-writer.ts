@@ -4,7 +4,7 @@ import type { Id } from '../../model/node.ts'
 import { MAX_CHUNK_BYTES, MIN_CHUNK_BYTES } from '../chunker/gear-chunker.ts'
 import type { MarkFolder } from '../marks/mark-folder.ts'
 import { MARKED_FROM_BYTES, markedBytes } from '../marks/marks.ts'
-import type { FilePiece, ReadableContent, WriteContentOptions, WrittenContent } from '../repository.ts'
+import type { FilePiece, ReadableContent, WriteContentOptions, WrittenContent, ZeroRun } from '../repository.ts'
 import type { WorkerPool } from '../workers/pool.ts'
 import type { BlobSink } from './blob-sink.ts'
 import { BufferPool } from './buffer-pool.ts'
@@ -66,6 +66,7 @@ export class ContentWriter {
   readonly #pools = new Map<string, BufferPool>()
   readonly #slotPools = new Map<number, SlotPool>()
   readonly #long = new Semaphore(LONG_CONTENTS)
+  #zeroChunk: Promise<{ readonly id: Buffer; readonly lengthBytes: number }> | undefined
   bytesRead = 0
 
   constructor(options: ContentWriterOptions) {
@@ -204,24 +205,77 @@ export class ContentWriter {
   async #writeLongContent(content: ReadableContent, slab: Uint8Array, length: number, target: Target): Promise<void> {
     const pool = this.#pool('chunk', CHUNK_SLAB_BYTES)
     let current = { slab, start: 0, end: length, cut: content.cut, final: length < MAX_CHUNK_BYTES }
+    /** How many bytes at its end were never read, but are zeros. */
+    let zeros = 0
     while (!current.final) {
       const { start, end } = current
       const cut = this.#cut(current)
       // The next bytes are read while these are cut; what is left over is put before them.
       const next = await pool.acquire()
-      const read = await this.#fill(content, next, MAX_CHUNK_BYTES, target, pool).catch((error: unknown) => {
-        giveBack(cut, pool)
-        throw error
-      })
+      const passed = this.#passZeros(content, next, target)
+      const read =
+        passed ||
+        (await this.#fill(content, next, MAX_CHUNK_BYTES, target, pool).catch((error: unknown) => {
+          giveBack(cut, pool)
+          throw error
+        }))
       const outcome = await cut
       const left = outcome.slab.subarray(outcome.ends.at(-1) ?? start, end)
       const nextStart = MAX_CHUNK_BYTES - left.length
       next.set(left, nextStart)
+      // Now, for the slab, and what is left of it, is given away.
+      const behind = passed > 0 && left.length <= zeros ? left.length + passed : 0
       await this.#take(outcome, start, pool, target)
-      const final = read < next.length - MAX_CHUNK_BYTES
-      current = { ...current, slab: next, start: nextStart, end: MAX_CHUNK_BYTES + read, final }
+      if (behind > 0) {
+        const end = await this.#addZeros(content, behind, target)
+        next.fill(0, 0, end)
+        current = { ...current, slab: next, start: 0, end, final: false }
+        zeros = end
+      } else {
+        const final = read < next.length - MAX_CHUNK_BYTES
+        current = { ...current, slab: next, start: nextStart, end: MAX_CHUNK_BYTES + read, final }
+        zeros = passed
+      }
     }
     await this.#take(await this.#cut(current), current.start, pool, target)
+  }
+
+  /** In place of reading: a hole that is long enough. Returns the bytes, or 0. */
+  #passZeros({ zeros }: ReadableContent, slab: Uint8Array, target: Target): number {
+    const room = slab.length - MAX_CHUNK_BYTES
+    if (zeros === undefined || target.hash || zeros.aheadBytes() < room) return 0
+    this.#options.failure.check()
+    slab.fill(0, MAX_CHUNK_BYTES)
+    this.#countPassed(zeros, room, target)
+    return room
+  }
+
+  #countPassed(zeros: ZeroRun, lengthBytes: number, target: Target): void {
+    zeros.pass(lengthBytes)
+    target.sizeBytes += lengthBytes
+    this.bytesRead += lengthBytes
+  }
+
+  /**
+   * A chunk begins in zeros, of which so many are behind us and more may come: all of them that make whole chunks are one
+   * chunk, again and again, as reading and cutting them would show. Returns what is left of the hole, which is passed.
+   */
+  async #addZeros({ zeros }: ReadableContent, behindBytes: number, target: Target): Promise<number> {
+    const ahead = zeros?.aheadBytes() ?? 0
+    if (zeros !== undefined && ahead > 0) this.#countPassed(zeros, ahead, target)
+    const { id, lengthBytes } = await (this.#zeroChunk ??= this.#cutZeros())
+    const count = Math.floor((behindBytes + ahead) / lengthBytes)
+    if (count > 0) await this.#options.sink.add('data', new Uint8Array(lengthBytes), id)
+    const hex = id.toString('hex')
+    for (let i = 0; i < count; i++) target.ids.push(hex)
+    return behindBytes + ahead - count * lengthBytes
+  }
+
+  async #cutZeros(): Promise<{ id: Buffer; lengthBytes: number }> {
+    const slab = new Uint8Array(MAX_CHUNK_BYTES)
+    const cut = { kind: 'content' } as const
+    const { ends, digests } = await this.#cut({ slab, start: 0, end: slab.length, cut, final: true })
+    return { id: Buffer.from(digests.subarray(0, 32)), lengthBytes: ends[0] ?? MAX_CHUNK_BYTES }
   }
 
   #cut(job: CutJob): Promise<CutOutcome> {

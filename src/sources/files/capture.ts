@@ -8,6 +8,7 @@ import { PATHS_PER_RUN, readAttributes } from './attributes.ts'
 import type { CaptureRoot } from './capture-root.ts'
 import { FileContent, openQuietly } from './file-content.ts'
 import { FindingLog } from './finding-log.ts'
+import { findHoles } from './holes.ts'
 import { metaOf } from './node-meta.ts'
 import { joinRaw, type RawPath, toName } from './raw-path.ts'
 import { NEW_RESTORE_MARKER, RESTORE_MARKER } from './restore-marker.ts'
@@ -114,7 +115,7 @@ export class FilesCapture implements Capture {
         const opened = fstatSync(file, { bigint: true })
         if (!opened.isFile()) throw new AppError('failed', 'it is no longer a regular file')
         seen(this.#metaOfOpened(walked, opened))
-        return new FileContent(file, opened, {
+        return new FileContent(file, opened, await findHoles(file, opened, this.#request.signal), {
           changed: () => this.#changed(walked.raw),
           unreadable: error => this.#lostFile(walked.raw, error),
         })

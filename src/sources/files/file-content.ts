@@ -1,7 +1,8 @@
 import { type BigIntStats, closeSync, constants, fstatSync, open, read } from 'node:fs'
 import { promisify } from 'node:util'
 import { systemCode } from '../../base/errors.ts'
-import type { Content } from '../source.ts'
+import type { Content, ZeroRun } from '../source.ts'
+import { type Hole, zerosOf } from './holes.ts'
 import { sameState } from './node-meta.ts'
 import { type RawPath, toBuffer } from './raw-path.ts'
 
@@ -43,10 +44,12 @@ export class FileContent implements Content {
   readonly #opened: BigIntStats
   readonly #events: FileContentEvents
   readonly #endBytes: number
-  #atBytes = 0
+  readonly zeros: ZeroRun | undefined
+  readonly #position = { atBytes: 0 }
   #closed = false
 
-  constructor(file: number, opened: BigIntStats, events: FileContentEvents) {
+  constructor(file: number, opened: BigIntStats, holes: readonly Hole[], events: FileContentEvents) {
+    this.zeros = zerosOf(holes, this.#position)
     this.#file = file
     this.#opened = opened
     this.#events = events
@@ -56,14 +59,14 @@ export class FileContent implements Content {
   }
 
   async read(into: Uint8Array): Promise<number> {
-    const wanted = Math.min(into.length, this.#endBytes - this.#atBytes)
+    const wanted = Math.min(into.length, this.#endBytes - this.#position.atBytes)
     let filled = 0
     try {
       while (filled < wanted) {
-        const { bytesRead } = await readFile(this.#file, into, filled, wanted - filled, this.#atBytes)
+        const { bytesRead } = await readFile(this.#file, into, filled, wanted - filled, this.#position.atBytes)
         if (bytesRead === 0) break
         filled += bytesRead
-        this.#atBytes += bytesRead
+        this.#position.atBytes += bytesRead
       }
     } catch (error) {
       throw this.#events.unreadable(error)
