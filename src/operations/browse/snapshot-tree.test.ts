@@ -41,7 +41,7 @@ describe('a tree of many levels', () => {
     const repository = new TreeRepository()
     const snapshot = repository.snapshot(deepFolder())
     const { signal } = new AbortController()
-    const listed = await collect(ls({ repository, snapshot, path: '', recursive: true, signal }))
+    const listed = await collect(ls({ repository, snapshot, path: '', recursive: true, signal, onFinding: () => {} }))
     expect(listed.length).toBe(FILES + LEVELS * 2)
   })
 })

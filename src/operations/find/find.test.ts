@@ -58,7 +58,9 @@ describe('find', () => {
     async pattern => {
       const only = repository.snapshot({ 'caf\udce9': 'x', cafxe9: 'y' }, 'app')
       const names = (
-        await collect(find({ repository, snapshots: [only], patterns: [pattern], ignoreCase: false, signal }))
+        await collect(
+          find({ repository, snapshots: [only], patterns: [pattern], ignoreCase: false, signal, onFinding: () => {} }),
+        )
       ).map(({ path }) => path)
       expect(names).toEqual(['caf\udce9'])
     },
