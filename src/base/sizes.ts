@@ -34,3 +34,8 @@ export function parsePart(text: string): number | undefined {
   const part = percent ? Number(percent[1]) / 100 : fraction ? Number(fraction[1]) / Number(fraction[2]) : undefined
   return part !== undefined && part > 0 && part <= 1 ? part : undefined
 }
+
+/** What EFBIG means: no lack of space. */
+export const FILE_TOO_LARGE = 'a file would become larger than its file system or the limit of this user allows'
+export const FILE_SIZE_HINT =
+  'Say "ulimit -f unlimited" first, or use a file system that takes files of this size; then run the same command again.'

@@ -5,6 +5,7 @@ import { AppError } from '../base/errors.ts'
 import { createLogger, type Logger, type LogLevel } from '../base/logger.ts'
 import { ownVersion } from '../base/package.ts'
 import type { Finding } from '../model/finding.ts'
+import { requireAddressSpace } from './address-space.ts'
 import type { Call, Command, Output } from './command.ts'
 import { describeFailure } from './failures.ts'
 import { type Interrupts, watchInterrupts } from './interrupts.ts'
@@ -43,6 +44,7 @@ export async function runCli(argv: readonly string[], environment: Environment):
       return 0
     }
     terminal = new Terminal(process, (parsed.values.text('color') as ColorChoice | undefined) ?? 'auto', environment)
+    requireAddressSpace()
     return await runCommand(parsed.command, parsed.values, { terminal, environment, interrupts })
   } catch (error) {
     const failure = describeFailure(error, interrupts, terminal.err)

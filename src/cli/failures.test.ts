@@ -27,6 +27,17 @@ test('a fault of the environment is told without a stack', () => {
   expect(describeFailure(denied, calm, plain).text).not.toContain('    at ')
 })
 
+test.each([
+  [Object.assign(new Error('EFBIG: file too large, write'), { code: 'EFBIG' }), 'ulimit -f'],
+  [new RangeError('Array buffer allocation failed'), 'ulimit -v'],
+  [Object.assign(new Error('spawn ENOMEM'), { code: 'ENOMEM' }), 'ulimit -v'],
+  [Object.assign(new Error('Worker initialization failure'), { code: 'ERR_WORKER_INIT_FAILED' }), 'ulimit -v'],
+])('%s is a limit of this process: the hint names it, and no stack is shown', (error, limit) => {
+  const { text } = describeFailure(error, calm, plain)
+  expect(text).toContain(limit)
+  expect(text).not.toMatch(/ {4}at |Free some space|bug/)
+})
+
 test('what follows from a signal is an interruption, with the code that a shell gives it', () => {
   expect(describeFailure(new Error('The operation was aborted'), stopped, plain)).toMatchObject({
     exitCode: 143,

@@ -1,4 +1,5 @@
 import { AppError, messageOf, systemCode } from '../base/errors.ts'
+import { FILE_SIZE_HINT, FILE_TOO_LARGE } from '../base/sizes.ts'
 import type { Interrupts } from './interrupts.ts'
 import { errorToJson } from './printers/json.ts'
 import { formatError } from './printers/text.ts'
@@ -40,11 +41,31 @@ function toAppError(error: unknown, interrupted: boolean): AppError | undefined 
   if (code === 'ENOSPC' || code === 'EDQUOT') {
     return new AppError('failed', `no space left: ${messageOf(error)}`, { hint: 'Free some space, then try again.' })
   }
+  if (code === 'EFBIG')
+    return new AppError('failed', `${FILE_TOO_LARGE}: ${messageOf(error)}`, { hint: FILE_SIZE_HINT })
+  if (isOutOfMemory(error, code)) {
+    return new AppError('failed', `the system gives no more memory: ${messageOf(error)}`, {
+      hint: 'Free some memory, or raise the limit of this process ("ulimit -v unlimited", a larger MemoryMax=), then try again.',
+      cause: error,
+    })
+  }
   // The environment's fault, not ours: a full table of files, a folder without permission, an SQLite file that is locked.
   if (code !== undefined && /^(E[A-Z0-9]+|ERR_SQLITE_ERROR)$/.test(code) && !code.startsWith('ERR_INVALID')) {
     return new AppError('failed', lowerFirst(messageOf(error)), { cause: error })
   }
   return undefined
+}
+
+const OUT_OF_MEMORY: ReadonlySet<string> = new Set([
+  'ENOMEM',
+  'ERR_MEMORY_ALLOCATION_FAILED',
+  'ERR_WORKER_INIT_FAILED',
+  'ERR_WORKER_OUT_OF_MEMORY',
+])
+
+function isOutOfMemory(error: unknown, code: string | undefined): boolean {
+  if (code !== undefined && OUT_OF_MEMORY.has(code)) return true
+  return error instanceof RangeError && /allocation failed|out of memory/i.test(error.message)
 }
 
 function withHint(error: AppError): AppError {

@@ -35,6 +35,11 @@ test('says how far it is, how fast, and how long it will take', () => {
   )
 })
 
+test('names no time that is left where it would be none', () => {
+  const state = { label: 'restore docs', done: 99 * MIB, total: 100 * MIB, unit: 'bytes' as const }
+  expect(describeProgress(state, 500 * MIB, false)).toBe('restore docs  99 %  99.0 MiB of 100 MiB  500 MiB/s')
+})
+
 test('redraws a bar ten times a second, never wider than the terminal, and takes it away', () => {
   const { written, progress, at } = setUp('bar')
   at(0, 0)

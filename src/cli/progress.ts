@@ -18,6 +18,7 @@ export type ProgressStyle = 'bar' | 'lines' | 'none'
 const BAR_EVERY_MS = 100
 const LINE_EVERY_MS = 5000
 const BAR_CELLS = 20
+const SHOWN_LEFT_MS = 1000
 /** Weight of the newest second in the rate. */
 const SMOOTHING = 0.3
 
@@ -105,7 +106,9 @@ export function describeProgress(state: ProgressState, perSecond: number | undef
   parts.push(...(state.details ?? []))
   if (perSecond !== undefined && perSecond > 0) {
     parts.push(`${amount(perSecond)}/s`)
-    if (total !== undefined && total > done) parts.push(`${formatDuration(((total - done) / perSecond) * 1000)} left`)
+    const leftMs = total === undefined ? 0 : ((total - done) / perSecond) * 1000
+    // Less than that is said by the next line; if it is not, nobody wants to read it for minutes.
+    if (leftMs >= SHOWN_LEFT_MS) parts.push(`${formatDuration(leftMs)} left`)
   }
   return parts.join('  ')
 }

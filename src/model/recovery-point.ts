@@ -50,6 +50,9 @@ export function labelsOf(tags: readonly string[]): Partial<SnapshotLabels> {
 /** On what a restore took of its target before it changed it. No `latest` means it, and no other snapshot makes room for it. */
 export const SAFETY_TAG = 'safety'
 
+/** Code of the finding that taking one captures far more than comes back: asked about even where all else is forced. */
+export const LARGE_SAFETY_POINT = 'safety-point-large'
+
 export function isSafetyPoint(tags: readonly string[]): boolean {
   return tags.includes('lifeboat') && tags.includes(SAFETY_TAG)
 }

@@ -4,6 +4,7 @@ import { dirname, resolve } from 'node:path'
 import { systemCode, throwIfAborted } from '../base/errors.ts'
 import { formatSize } from '../base/sizes.ts'
 import type { Finding } from '../model/finding.ts'
+import { KernelFileSystems } from './kernel-file-systems.ts'
 import type { Written } from './target.ts'
 
 /** What stands in the way of a file or folder that is made beside `place` and then takes its name; `exists`: something has it. */
@@ -84,6 +85,7 @@ export async function measureFolder(
 }
 
 async function* filesOf(folder: string | Buffer, signal: AbortSignal): AsyncGenerator<Stats> {
+  const kernel = new KernelFileSystems()
   const waiting = [Buffer.from(folder)]
   for (let at = waiting.pop(); at !== undefined; at = waiting.pop()) {
     throwIfAborted(signal)
@@ -91,8 +93,9 @@ async function* filesOf(folder: string | Buffer, signal: AbortSignal): AsyncGene
     for (const name of await readdir(at, { encoding: 'buffer' }).catch(() => [])) {
       const path = Buffer.concat([at, SEPARATOR, name])
       const entry = await lstat(path).catch(() => undefined)
-      if (entry?.isDirectory()) waiting.push(path)
-      else if (entry) yield entry
+      if (entry?.isDirectory()) {
+        if (!kernel.has(entry.dev, path)) waiting.push(path)
+      } else if (entry) yield entry
     }
   }
 }

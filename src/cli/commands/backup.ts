@@ -222,8 +222,14 @@ function show(call: Call, pair: Pair, progress: BackupProgress): void {
     done: progress.bytesRead,
     total: progress.totalBytes,
     unit: 'bytes',
-    details: [`${formatSize(progress.bytesNew)} new`],
+    details: [filesOf(progress), `${formatSize(progress.bytesNew)} new`],
   })
+}
+
+/** While the end of the walk is not known, the last snapshot tells how far it may be. */
+function filesOf({ files, filesBefore = 0, totalBytes }: BackupProgress): string {
+  const about = totalBytes === undefined && filesBefore > files ? ` of about ${filesBefore}` : ''
+  return `${files}${about} ${files === 1 && about === '' ? 'file' : 'files'}`
 }
 
 function exitCodeOf(attempts: readonly Attempt[]): number {

@@ -1,6 +1,7 @@
 import { formatDuration } from '../../base/durations.ts'
 import { AppError } from '../../base/errors.ts'
 import { formatTime } from '../../base/times.ts'
+import { LARGE_SAFETY_POINT } from '../../model/recovery-point.ts'
 import type { ReportTable } from '../../model/report.ts'
 import type { Strategy } from '../../operations/restore/journal.ts'
 import type { RestorePlan } from '../../operations/restore/plan.ts'
@@ -25,15 +26,19 @@ const WITH_YES: Readonly<Record<Strategy, string>> = {
 }
 
 /**
- * Asks on a terminal, showing what will be replaced; elsewhere it takes `--yes` (or `--force`). Throws `target-exists`
+ * Asks on a terminal, showing what will be replaced; elsewhere it takes `--yes` (or `--force`, but where a whole disk would
+ * be captured for it). Throws `target-exists`
  * without either, `interrupted` for any other answer: then nothing was done.
  */
 export async function confirmChange(call: Call, question: Question): Promise<void> {
-  if (call.values.flag('yes') || call.values.flag('force')) return
-  const { survey } = question.plan
+  const { survey, findings } = question.plan
+  // Somebody who forces a restore into a folder may not know that it captures a disk for that.
+  const large = findings.find(({ code }) => code === LARGE_SAFETY_POINT)
+  if (call.values.flag('yes') || (call.values.flag('force') && large === undefined)) return
   const asks = call.terminal.interactive && !call.json
   if (!asks) {
-    throw new AppError('target-exists', `${survey.place} exists`, {
+    const why = large === undefined ? 'exists' : `exists; ${large.message}`
+    throw new AppError('target-exists', `${survey.place} ${why}`, {
       hint: `Add --yes ${WITH_YES[question.plan.strategy]} (lifeboat undo takes that back), --dry-run to see what that would do, or choose another place with --to.`,
       context: { target: survey.place },
     })

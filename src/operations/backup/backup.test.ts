@@ -228,6 +228,20 @@ describe('backup', () => {
     expect(elsewhere.parent).toBeUndefined()
   })
 
+  it('tells no total before the walk is over, but how many files there were last time', async () => {
+    const seen: Array<number | undefined> = []
+    const before: Array<number | undefined> = []
+    const onProgress: BackupRequest['onProgress'] = ({ totalBytes, filesBefore }) => {
+      seen.push(totalBytes)
+      before.push(filesBefore)
+    }
+    await backup(request('full'))
+    await backup(request('incremental', { onProgress }))
+    expect(seen[0]).toBeUndefined()
+    expect(seen.at(-1)).toBeGreaterThan(0)
+    expect(new Set(before)).toEqual(new Set([2]))
+  })
+
   it('leaves a lost entry out and says that the snapshot is incomplete', async () => {
     source.files = { 'd/a': 'one', 'd/b': 'LOST' }
     source.complete = false

@@ -14,11 +14,16 @@ const LONG_BYTES = 32 * 1024 * 1024
 
 export interface BackupProgress {
   readonly bytesRead: number
-  /** Size of what is being read, as far as it is known. */
+  /**
+   * Size of all that is read. Undefined while more may come: what was come across so far is read almost at once, and
+   * would stand at "99 %" until the walk is over.
+   */
   readonly totalBytes: number | undefined
   readonly bytesNew: number
   readonly bytesStored: number
   readonly files: number
+  /** How many there were last time: about as many will come. */
+  readonly filesBefore: number | undefined
 }
 
 export interface CaptureWriterRequest {
@@ -90,6 +95,7 @@ class CaptureWriter {
   readonly #request: CaptureWriterRequest
   readonly #slots = new Semaphore(FILES_AT_ONCE)
   #expectedBytes: number | undefined = 0
+  #isWalked = false
 
   constructor(request: CaptureWriterRequest) {
     this.#request = request
@@ -104,6 +110,7 @@ class CaptureWriter {
       if (entry.meta.type === 'dir') {
         trees.openDirectory(entry.path, entry.meta)
         await this.#countDirectory(entry)
+        this.#report()
       } else {
         // The slot is taken before the next entry is pulled: a walk never runs ahead of the reading.
         await this.#slots.acquire()
@@ -116,6 +123,7 @@ class CaptureWriter {
         )
       }
     }
+    this.#isWalked = true
     const root = await trees.close()
     return { id: root.id, meta: root.meta ?? folderMeta(this.#request.now) }
   }
@@ -211,14 +219,21 @@ class CaptureWriter {
     else if (this.#expectedBytes !== undefined) this.#expectedBytes += sizeBytes
   }
 
+  /** All is known when the walk is over; or, of a database, when one file of it is most of what there is. */
+  #totalBytes(bytesRead: number): number | undefined {
+    if (this.#isWalked || this.#expectedBytes === undefined) return this.#expectedBytes
+    return this.#request.listFiles && this.#expectedBytes - bytesRead >= LONG_BYTES ? this.#expectedBytes : undefined
+  }
+
   #report(): void {
-    const { onProgress, writing } = this.#request
+    const { onProgress, writing, parent } = this.#request
     onProgress?.({
       bytesRead: writing.progress.bytesRead,
-      totalBytes: this.#expectedBytes,
+      totalBytes: this.#totalBytes(writing.progress.bytesRead),
       bytesNew: writing.progress.bytesNew,
       bytesStored: writing.progress.bytesStored,
       files: this.files,
+      filesBefore: parent?.manifest.totals.files,
     })
   }
 

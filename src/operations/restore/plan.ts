@@ -1,7 +1,9 @@
 import { AppError } from '../../base/errors.ts'
+import { formatSize } from '../../base/sizes.ts'
 import type { Finding } from '../../model/finding.ts'
 import { type Incomplete, incompleteFinding, incompleteWithin } from '../../model/incomplete.ts'
 import type { Manifest } from '../../model/manifest.ts'
+import { LARGE_SAFETY_POINT } from '../../model/recovery-point.ts'
 import type { Repository, Snapshot } from '../../repository/index.ts'
 import type { DatabaseSelection, Source, SourceContext, TargetSurvey } from '../../sources/source.ts'
 import { loadManifest } from '../browse/snapshot-tree.ts'
@@ -68,7 +70,7 @@ export async function planRestore(request: PlanRequest): Promise<RestorePlan> {
     databases: selection?.databases,
   })
   const lacking = incomplete === undefined ? [] : [incompleteFinding(snapshot.id, incomplete)]
-  const told = [...lacking, ...findings, ...account.findings]
+  const told = [...lacking, ...findings, ...largeSafetyPoint(request, survey, manifest), ...account.findings]
   return { strategy, survey, manifest, incomplete, account, findings: told }
 }
 
@@ -107,4 +109,29 @@ export function requirePossible({ findings, survey }: RestorePlan): void {
     ...(first.hint === undefined ? {} : { hint: first.hint }),
     context: { target: survey.place, findings: errors },
   })
+}
+
+/** A safety recovery point up to this size is nobody's trouble. */
+const LARGE_BYTES = 1024 ** 3
+/** Of the source itself, most is in the repository already; this much more is something else, such as a whole disk. */
+const LARGE_RATIO = 4
+
+/** Written into, a folder is captured before, all of it: whoever named a whole disk may not mean that. */
+function largeSafetyPoint(
+  { strategy, source }: PlanRequest,
+  { exists, place, sizeBytes = 0, files = 0 }: TargetSurvey,
+  manifest: Manifest | undefined,
+): Finding[] {
+  const isFolder = strategy === 'in-place' && source.traits.wayBack === 'kept'
+  const comes = manifest?.totals.sizeBytes ?? 0
+  if (!isFolder || !exists || sizeBytes <= LARGE_BYTES || sizeBytes <= comes * LARGE_RATIO) return []
+  return [
+    {
+      severity: 'warning',
+      code: LARGE_SAFETY_POINT,
+      subject: place,
+      message: `before it is written into, all that is there is captured: ${formatSize(sizeBytes)} in ${files} files, for ${formatSize(comes)} that come`,
+      hint: 'Choose an empty folder with --to, and take from it what you need.',
+    },
+  ]
 }

@@ -2,6 +2,7 @@ import { closeSync, constants, fstatSync, ftruncateSync, openSync } from 'node:f
 import { encodeName, printableName } from '../../base/bytes.ts'
 import type { ErrorCode } from '../../base/error-codes.ts'
 import { AppError, messageOf, systemCode } from '../../base/errors.ts'
+import { FILE_SIZE_HINT, FILE_TOO_LARGE } from '../../base/sizes.ts'
 import type { Id } from '../../model/node.ts'
 import type { FileToWrite } from '../repository.ts'
 
@@ -79,16 +80,17 @@ export function closeTarget(target: Target, complete: boolean): void {
 const CODES: Readonly<Record<string, ErrorCode>> = {
   ENOSPC: 'target-full',
   EDQUOT: 'target-full',
-  EFBIG: 'target-full',
 }
 
 export function targetError(path: string, error: unknown): AppError {
   if (error instanceof AppError) return error
   const system = systemCode(error)
-  const reason = system === 'ELOOP' ? 'it is a symbolic link' : messageOf(error).replace(/, \w+( '.*)?$/s, '')
+  const reasons: Readonly<Record<string, string>> = { ELOOP: 'it is a symbolic link', EFBIG: FILE_TOO_LARGE }
+  const reason = reasons[system ?? ''] ?? messageOf(error).replace(/, \w+( '.*)?$/s, '')
   const code = CODES[system ?? ''] ?? 'target-invalid'
-  const hint =
+  const full =
     code === 'target-full' ? 'Free some space, then run the same command again: it goes on where it was.' : undefined
+  const hint = system === 'EFBIG' ? FILE_SIZE_HINT : full
   return new AppError(code, `cannot write ${printableName(path)}: ${reason}`, {
     cause: error,
     ...(hint === undefined ? {} : { hint }),

@@ -2,6 +2,7 @@ import { type BigIntStats, lstatSync, readlinkSync } from 'node:fs'
 import { open, readdir } from 'node:fs/promises'
 import { setImmediate as breathe, setTimeout as sleep } from 'node:timers/promises'
 import { throwIfAborted } from '../../base/errors.ts'
+import { KernelFileSystems } from '../kernel-file-systems.ts'
 import type { CaptureRoot, OwnPaths } from './capture-root.ts'
 import type { ExcludePatterns } from './exclusion.ts'
 import { SAFE_READ } from './file-content.ts'
@@ -60,6 +61,7 @@ export class FolderWalk {
   readonly #rules: WalkRules
   readonly #lost: LostEntry
   readonly #signal: AbortSignal
+  readonly #kernel = new KernelFileSystems()
 
   constructor(root: CaptureRoot, rules: WalkRules, lost: LostEntry, signal: AbortSignal) {
     this.#root = root
@@ -98,8 +100,10 @@ export class FolderWalk {
     return folder.looked.pop()
   }
 
-  #goesInto({ stat }: WalkedEntry): boolean {
-    return stat.isDirectory() && !(this.#rules.oneFileSystem && stat.dev !== this.#root.stat.dev)
+  #goesInto({ stat, raw }: WalkedEntry): boolean {
+    if (!stat.isDirectory()) return false
+    if (stat.dev === this.#root.stat.dev) return true
+    return !this.#rules.oneFileSystem && !this.#kernel.has(stat.dev, toBuffer(this.#absolute(raw)))
   }
 
   async #openFolder(raw: RawPath): Promise<OpenFolder> {

@@ -1,12 +1,12 @@
 import type { ErrorCode } from '../../base/error-codes.ts'
 import { AppError, messageOf, systemCode } from '../../base/errors.ts'
+import { FILE_SIZE_HINT, FILE_TOO_LARGE } from '../../base/sizes.ts'
 
 const CODES: Readonly<Record<string, ErrorCode>> = {
   ENOENT: 'storage-not-found',
   EEXIST: 'storage-exists',
   ENOSPC: 'storage-full',
   EDQUOT: 'storage-full',
-  EFBIG: 'storage-full',
   EACCES: 'storage-denied',
   EPERM: 'storage-denied',
   EROFS: 'storage-denied',
@@ -21,12 +21,13 @@ const HINTS: Partial<Record<ErrorCode, string>> = {
 export function storageError(doing: string, error: unknown): AppError {
   if (error instanceof AppError) return error
   const code = CODES[systemCode(error) ?? ''] ?? 'storage-failed'
-  const hint = HINTS[code]
+  const hint = systemCode(error) === 'EFBIG' ? FILE_SIZE_HINT : HINTS[code]
   return new AppError(code, `${doing}: ${reasonOf(error)}`, { cause: error, ...(hint === undefined ? {} : { hint }) })
 }
 
 // Node appends the call and the whole path: `ENOSPC: no space left on device, write`.
 function reasonOf(error: unknown): string {
+  if (systemCode(error) === 'EFBIG') return FILE_TOO_LARGE
   const message = messageOf(error)
   const known = /^E[A-Z0-9]+: ([^,]+)/.exec(message)
   return known?.[1] ?? message

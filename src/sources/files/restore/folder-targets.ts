@@ -81,7 +81,8 @@ async function survey(request: TargetRequest): Promise<TargetSurvey> {
 
 /** What would fail only at the swap, with the application stopped. */
 async function mountFinding(place: string, device: number): Promise<Finding[]> {
-  if ((await stat(dirname(place))).dev === device) return []
+  const isTop = dirname(place) === place
+  if (!isTop && (await stat(dirname(place))).dev === device) return []
   const message = 'it is a mount point: no other folder can take its place'
   const hint = 'Say --force to write into it, only what differs, or choose a folder below it with --to.'
   return [{ severity: 'error', code: 'target-not-writable', subject: place, message, hint }]

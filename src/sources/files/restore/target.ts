@@ -2,6 +2,7 @@ import { chmod, lstat, readdir, realpath, stat } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { AppError, messageOf, systemCode } from '../../../base/errors.ts'
 import { makeFolders } from '../../../base/make-folders.ts'
+import { FILE_SIZE_HINT, FILE_TOO_LARGE } from '../../../base/sizes.ts'
 import type { RestoreRequest } from '../../source.ts'
 import { type RawPath, toBuffer, toRaw } from '../raw-path.ts'
 import { NEW_RESTORE_MARKER } from '../restore-marker.ts'
@@ -84,6 +85,12 @@ export function targetError(target: string, error: unknown): AppError {
   if (code === 'ENOSPC' || code === 'EDQUOT') {
     return new AppError('target-full', `no space left at ${target}`, {
       hint: 'Free some space, then run the same command again: it goes on where it was.',
+      cause: error,
+    })
+  }
+  if (code === 'EFBIG') {
+    return new AppError('target-invalid', `cannot write to ${target}: ${FILE_TOO_LARGE}`, {
+      hint: FILE_SIZE_HINT,
       cause: error,
     })
   }
