@@ -100,7 +100,7 @@ export class App {
     this.random = options.random ?? systemRandom
     this.logger = options.logger ?? silentLogger
     this.signal = options.signal ?? new AbortController().signal
-    this.#environment = options.environment ?? process.env
+    this.#environment = config.environment
     this.#lockWaitMs = options.lockWaitMs
     this.#onFinding = options.onFinding ?? (() => {})
     for (const finding of config.findings) this.#onFinding(finding)
@@ -221,7 +221,7 @@ export class App {
   }
 
   #sourcePlace(): SourcePlace {
-    return { baseDir: this.config.baseDir, trust: this.config.trust }
+    return { baseDir: this.config.baseDir, trust: this.config.trust, environment: this.#environment }
   }
 
   async sourceContext(): Promise<SourceContext> {
@@ -273,7 +273,12 @@ export class App {
   }
 
   host(): Host {
-    return { hostname: hostname(), username: userName(), uid: process.getuid?.() ?? 0, gid: process.getgid?.() ?? 0 }
+    return {
+      hostname: this.config.host ?? hostname(),
+      username: userName(),
+      uid: process.getuid?.() ?? 0,
+      gid: process.getgid?.() ?? 0,
+    }
   }
 
   /** Closes everything that was opened, last first. The first failure is thrown after all were tried. */

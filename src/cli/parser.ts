@@ -1,5 +1,6 @@
 import { CommanderError, Option, Command as Parser } from 'commander'
 import { AppError } from '../base/errors.ts'
+import { typedPath } from '../base/typed-path.ts'
 import type { ArgumentSpec, Command, Example, OptionSpec } from './command.ts'
 import { GLOBAL_OPTIONS, takesValue } from './global-options.ts'
 import { overview } from './overview.ts'
@@ -123,8 +124,21 @@ function valuesOf(program: Parser, parser: Parser, command: Command, verbosity: 
   for (const [index, argument] of (command.arguments ?? []).entries()) {
     values[argument.name] = parser.processedArgs[index]
   }
+  const paths = [
+    ...[...GLOBAL_OPTIONS, ...(command.options ?? [])]
+      .filter(isPath)
+      .map(option => new Option(option.flags).attributeName()),
+    ...(command.arguments ?? []).filter(isPath).map(argument => argument.name),
+  ]
+  for (const name of paths) {
+    const value = values[name]
+    // No shell expands what follows "=".
+    if (typeof value === 'string') values[name] = typedPath(value, process.env)
+  }
   return new Values(values)
 }
+
+const isPath = ({ complete }: OptionSpec | ArgumentSpec): boolean => complete === 'files'
 
 function forEachParser(parser: Parser, visit: (parser: Parser) => void): void {
   visit(parser)

@@ -10,6 +10,8 @@ import {
   parseDocument,
   visit,
 } from 'yaml'
+import { isAppError } from '../base/errors.ts'
+import { typedPath } from '../base/typed-path.ts'
 
 export type KeyPath = readonly (string | number)[]
 
@@ -34,6 +36,8 @@ export interface ConfigDocument {
   readonly problems: readonly Problem[]
   /** Where the value at this path starts (`key`: where its key does); of the nearest parent when it is not there. */
   placeOf(path: KeyPath, what?: 'key' | 'value'): Place
+  /** The value of a key at the top as it is written, also where other things are wrong; for what is read first. */
+  plainAt(key: string): unknown
   /** The value at this path as it is written in the file, variables not filled in; undefined when it is not there. */
   writtenAt(path: KeyPath): string | undefined
 }
@@ -96,6 +100,15 @@ export function readDocument(text: string, { environment, rootKeys }: Reading): 
       message: `this is another kind of file: ${wanted}`,
     })
   }
+  const expand = (path: string, node: Node): string => {
+    try {
+      return typedPath(path, environment)
+    } catch (error) {
+      if (!isAppError(error)) throw error
+      problems.push({ ...place(node.range?.[0] ?? 0), key: '', message: error.message, allowed: error.hint ?? '' })
+      return path
+    }
+  }
   if (isKnown)
     visit(document, {
       Pair: (_key, pair) => {
@@ -107,6 +120,11 @@ export function readDocument(text: string, { environment, rootKeys }: Reading): 
         problems.push({ ...place(node.range?.[0] ?? 0), key: '', message: 'aliases (*) are not supported here' })
       },
       Scalar: (key, node) => {
+        if (typeof node.value !== 'string') return
+        if (key !== 'key' && /^(~\/|[A-Za-z]:[\\/]|\\\\)/.test(node.value)) {
+          written.set(node, node.value)
+          node.value = expand(node.value, node)
+        }
         if (typeof node.value !== 'string' || !node.value.includes(OPEN)) return
         const original = unmark(node.value)
         written.set(node, original)
@@ -120,9 +138,15 @@ export function readDocument(text: string, { environment, rootKeys }: Reading): 
   return {
     value: problems.length === 0 ? document.toJS() : undefined,
     problems,
+    plainAt: key => plainValue(document, key),
     placeOf: (path, what = 'value') => place(offsetOf(document, path, what)),
     writtenAt: path => writtenText(nodeAt(document, path), written),
   }
+}
+
+function plainValue(document: Document, key: string): unknown {
+  const node = nodeAt(document, [key])
+  return isScalar(node) || isSeq(node) ? node.toJS(document) : undefined
 }
 
 const unmark = (text: string): string => text.replace(MARKED, (_, inner: string) => `\${${inner}}`)

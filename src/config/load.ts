@@ -1,9 +1,11 @@
 import { lstat } from 'node:fs/promises'
 import { basename, dirname, join, resolve } from 'node:path'
 import { readBelieved, type Trust } from '../base/believed-file.ts'
+import { parseEnvFile } from '../base/env-file.ts'
 import { AppError, isAppError, messageOf, systemCode } from '../base/errors.ts'
 import { isHandedOver } from '../base/ownership.ts'
 import { suggest } from '../base/suggest.ts'
+import { typedPath } from '../base/typed-path.ts'
 import type { Finding } from '../model/finding.ts'
 import { type ConfigDocument, type Problem, readDocument } from './document.ts'
 import { problemsOf } from './problems.ts'
@@ -40,6 +42,10 @@ export interface Config {
   readonly findings: readonly Finding[]
   /** For the files that it names. */
   readonly trust: Trust
+  /** This host's name in snapshots, where the system's is not to be taken. */
+  readonly host: string | undefined
+  /** Ours, with what `envFile` adds. */
+  readonly environment: Readonly<Record<string, string | undefined>>
 }
 
 export interface ConfigOptions {
@@ -66,7 +72,9 @@ export async function findConfigFile(folder: string): Promise<string | undefined
  */
 export async function loadConfig(file: string, options: ConfigOptions): Promise<Config> {
   const absolute = resolve(file)
-  return parseConfig(await readText(absolute, options), absolute, options)
+  const text = await readText(absolute, options)
+  const environment = { ...(await readEnvFiles(text, absolute, options)), ...options.environment }
+  return parseConfig(text, absolute, { ...options, environment })
 }
 
 /** The same for text at hand. `file` gives the names in errors and the folder that paths are relative to. */
@@ -75,8 +83,7 @@ export function parseConfig(text: string, file: string, options: ConfigOptions):
   if (document.problems.length > 0) throw invalid(file, document.problems)
   const parsed = configSchema(options.kinds).safeParse(document.value ?? {})
   if (!parsed.success) throw invalid(file, problemsOf(parsed.error.issues, document, configJsonSchema(options.kinds)))
-  // What came through a descriptor lies in no folder of its own.
-  const baseDir = isHandedOver(file) ? process.cwd() : dirname(file)
+  const baseDir = baseDirOf(file)
   const config: Config = {
     file,
     baseDir,
@@ -86,6 +93,8 @@ export function parseConfig(text: string, file: string, options: ConfigOptions):
     policies: new Map(Object.entries(parsed.data.policies ?? {})),
     findings: passwordFindings(parsed.data.repositories, document, file),
     trust: trustOf(file, options),
+    host: parsed.data.host,
+    environment: options.environment,
   }
   const dangling = danglingNames(config, document)
   if (dangling.length > 0) throw invalid(file, dangling)
@@ -95,6 +104,29 @@ export function parseConfig(text: string, file: string, options: ConfigOptions):
 function trustOf(file: string, { trustsAnybody }: ConfigOptions): Trust {
   return { anybody: trustsAnybody === true, config: file }
 }
+
+/** Before anything else is read: other values may use these variables. */
+async function readEnvFiles(text: string, file: string, options: ConfigOptions): Promise<Record<string, string>> {
+  const named = readDocument(text, { environment: options.environment, rootKeys: ROOT_KEYS }).plainAt('envFile')
+  const variables: Record<string, string> = {}
+  for (const each of [named].flat()) {
+    if (typeof each !== 'string') continue
+    const path = resolve(baseDirOf(file), typedPath(each, options.environment))
+    const believing = { what: 'the envFile', trust: trustOf(file, options), limitBytes: LIMIT_BYTES }
+    const { bytes } = await readBelieved(path, { ...believing, signal: options.signal }).catch((error: unknown) => {
+      if (isAppError(error)) throw error
+      throw new AppError('config-invalid', `cannot read the envFile ${path}: ${messageOf(error)}`, {
+        hint: `Make it, or correct envFile in ${file}.`,
+        cause: error,
+      })
+    })
+    for (const [name, value] of parseEnvFile(bytes.toString('utf8'))) variables[name] = value
+  }
+  return variables
+}
+
+// What came through a descriptor lies in no folder of its own.
+const baseDirOf = (file: string): string => (isHandedOver(file) ? process.cwd() : dirname(file))
 
 const LIMIT_BYTES = 4 * 1024 * 1024
 

@@ -53,7 +53,10 @@ const span = z.string().transform((value, context): RetentionDuration => {
   try {
     return parseRetentionDuration(value)
   } catch {
-    context.addIssue({ code: 'custom', message: 'a span of years, months, days and hours like "30d" or "1y6m"' })
+    context.addIssue({
+      code: 'custom',
+      message: 'a span of years, months, weeks, days and hours like "30d", "4w" or "1y6m"',
+    })
     return z.NEVER
   }
 })
@@ -172,6 +175,15 @@ export function configSchema(kinds: readonly SourceKind[]) {
       repositories: z.record(name, repository).describe('Where recovery points are kept.'),
       sources: z.record(name, sourceSchema(kinds)).default({}).describe('What is protected.'),
       policies: z.record(name, policy).optional().describe('What goes where, when, and how long it is kept.'),
+      host: name
+        .optional()
+        .describe('Name of this host in snapshots; default: what the system says. For containers, whose name changes.'),
+      envFile: z
+        .union([path, z.array(path).min(1)])
+        .optional()
+        .describe(
+          'A `.env` file, or several, whose variables can be used as if they were in the environment, which wins. Relative to this file.',
+        ),
       state: path
         .optional()
         .describe('Folder of the catalog, caches and journals; default `.lifeboat` beside this file.'),
@@ -180,7 +192,7 @@ export function configSchema(kinds: readonly SourceKind[]) {
 }
 
 /** What a configuration has at its top. */
-export const ROOT_KEYS = ['repositories', 'sources', 'policies', 'state'] as const
+export const ROOT_KEYS = ['repositories', 'sources', 'policies'] as const
 
 export type CommonSourceSettings = z.output<z.ZodObject<ReturnType<typeof commonSourceKeys>>>
 export const COMMON_SOURCE_KEYS: readonly string[] = Object.keys(commonSourceKeys('sql'))

@@ -8,15 +8,18 @@ export interface RetentionDuration {
   readonly hours: number
 }
 
-const DURATION = /^(?:(\d{1,4})y)?(?:(\d{1,5})m)?(?:(\d{1,6})d)?(?:(\d{1,7})h)?$/
+const DURATION = /^(?:(\d{1,4})y)?(?:(\d{1,5})m)?(?:(\d{1,5})w)?(?:(\d{1,6})d)?(?:(\d{1,7})h)?$/
 
-/** restic's form: `1y5m7d2h`, `m` being months. `usage` for anything else, and for nothing. */
+/** restic's form, `1y5m7d2h`, `m` being months, and weeks: `4w`. `usage` for anything else, and for nothing. */
 export function parseRetentionDuration(text: string): RetentionDuration {
   const parts = DURATION.exec(text.trim())
-  const [years = 0, months = 0, days = 0, hours = 0] = (parts?.slice(1) ?? []).map(part => Number(part ?? 0))
+  const [years = 0, months = 0, weeks = 0, others = 0, hours = 0] = (parts?.slice(1) ?? []).map(part =>
+    Number(part ?? 0),
+  )
+  const days = 7 * weeks + others
   if (!parts || years + months + days + hours === 0) {
     throw new AppError('usage', `cannot read the duration ${JSON.stringify(text)}`, {
-      hint: 'Write years, months, days and hours in this order, like 30d or 1y5m7d2h.',
+      hint: 'Write years, months, weeks, days and hours in this order, like 30d, 4w or 1y5m7d2h.',
     })
   }
   return { years, months, days, hours }

@@ -252,6 +252,8 @@ export interface SourcePlace {
   readonly baseDir: string
   /** Of the files that options name; default: only our own and root's are believed. */
   readonly trust?: Trust | undefined
+  /** For options that name variables; default: this process's. */
+  readonly environment?: Readonly<Record<string, string | undefined>> | undefined
 }
 
 /** Keeps the inferred option type; the value is returned as it is. */

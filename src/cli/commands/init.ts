@@ -75,12 +75,17 @@ async function agree(call: Call, file: string, textFor: (url: string) => string)
   throw new AppError('interrupted', 'nothing was written', { hint: 'Run "lifeboat init" again any time.' })
 }
 
-function describe({ sources, others }: Discovery, folder: string): string {
+function describe({ sources, others, passedOver }: Discovery, folder: string): string {
   const lines = [
     ...sources.map(({ path, why }) => `  ${path}: ${why}`),
     ...others.map(other => `  ${other.what} (${other.where}): ${supportOf(other)}`),
   ]
-  return lines.length === 0 ? `Found nothing to protect in ${folder}.\n` : `Found in ${folder}:\n${lines.join('\n')}\n`
+  const shown = passedOver.slice(0, 8).join(', ')
+  const more = passedOver.length > 8 ? ` and ${passedOver.length - 8} more` : ''
+  const note = passedOver.length === 0 ? '' : `Not looked into: ${shown}${more}.\n`
+  const found =
+    lines.length === 0 ? `Found nothing to protect in ${folder}.` : `Found in ${folder}:\n${lines.join('\n')}`
+  return `${found}\n${note}`
 }
 
 /** The JSON Schema of an installed package, relative to the folder: editors can follow that. */

@@ -18,6 +18,10 @@ export interface ProposedSource {
 export interface Discovery {
   readonly sources: readonly ProposedSource[]
   readonly others: readonly OtherFind[]
+  /** Files with the variables that the sources use, relative to the folder. */
+  readonly envFiles: readonly string[]
+  /** Folders that were not looked into, relative to the folder. */
+  readonly passedOver: readonly string[]
 }
 
 /** Places where applications commonly put what their users upload. */
@@ -42,7 +46,7 @@ export async function discover(
 ): Promise<Discovery> {
   const urls = await findDatabaseUrls(folder, environment)
   throwIfAborted(signal)
-  const databases = await findSqliteFiles(folder, urls.sqlitePaths, signal)
+  const { found: databases, passedOver } = await findSqliteFiles(folder, urls.sqlitePaths, signal)
   const uploads = await findUploads(folder)
   const others = [...urls.servers, ...(await findWranglerBindings(folder)), ...(await findComposeServices(folder))]
   const taken = new Set<string>()
@@ -58,7 +62,7 @@ export async function discover(
     const place = kind === 'postgres' ? `\${${path}}` : `./${path}`
     return { name: freeName(base, taken), kind, path: place, why: WHY[kind] }
   })
-  return { sources, others }
+  return { sources, others, envFiles: urls.envFiles, passedOver }
 }
 
 const WHY: Readonly<Record<ProposedSource['kind'], string>> = {

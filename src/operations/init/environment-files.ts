@@ -1,12 +1,15 @@
 import { readFile } from 'node:fs/promises'
 import { dirname, isAbsolute, join, relative } from 'node:path'
+import { parseEnvFile } from '../../base/env-file.ts'
 import type { OtherFind } from './other-find.ts'
 
 export interface DatabaseUrls {
   /** Relative paths that `file:` URLs mean; they may not exist. */
   readonly sqlitePaths: readonly string[]
-  /** Variables of the environment that hold the URL of a PostgreSQL database. */
+  /** Variables that hold the URL of a PostgreSQL database. */
   readonly postgresVariables: readonly string[]
+  /** The files that set those which the environment does not have. */
+  readonly envFiles: readonly string[]
   readonly servers: readonly OtherFind[]
 }
 
@@ -14,7 +17,6 @@ const ENV_FILES = ['.env', '.env.local', '.env.development', '.env.production']
 const PRISMA_SCHEMAS = ['prisma/schema.prisma', 'schema.prisma', 'db/schema.prisma']
 const URL_VARIABLE =
   /^(?:[A-Z0-9_]+_)?(?:DATABASE|POSTGRES|POSTGRESQL|PG|DB|MYSQL|SQLITE|MONGO|MONGODB|REDIS)_(?:URL|URI)$/
-const ASSIGNMENT = /^[ \t]*(?:export[ \t]+)?([A-Z0-9_]+)[ \t]*=[ \t]*(?:"([^"\n]*)"|'([^'\n]*)'|([^#\n]*))/gm
 
 const POSTGRES = 'a PostgreSQL database'
 
@@ -38,24 +40,25 @@ export async function findDatabaseUrls(
   const sqlitePaths: string[] = []
   const servers = new Map<string, OtherFind>()
   const postgresVariables: string[] = []
-  const take = (url: string, where: string, variable?: string): void => {
+  const envFiles: string[] = []
+  const take = (url: string, where: string, variable?: string, file?: string): void => {
     const [, scheme = '', rest = ''] = /^([a-z][a-z0-9+]*):(.*)$/is.exec(url.trim()) ?? []
     // Prisma resolves file: against its schema's folder, others against the application's.
     if (/^(file|sqlite)$/i.test(scheme)) sqlitePaths.push(...pathsOf(rest, [prisma.folder, '.'], folder))
     const server = SERVERS[scheme.toLowerCase()]
     if (server === undefined) return
-    const isPostgres = server.what === POSTGRES && variable !== undefined
-    if (isPostgres && environment[variable] === url) postgresVariables.push(variable)
-    else servers.set(`${server.what} ${where}`, { ...server, where, ...(isPostgres ? { variable } : {}) })
+    if (server.what !== POSTGRES || variable === undefined) servers.set(`${server.what} ${where}`, { ...server, where })
+    else {
+      postgresVariables.push(variable)
+      if (file !== undefined && environment[variable] === undefined) envFiles.push(file)
+    }
   }
   for (const [name, value] of Object.entries(environment)) {
     if (value !== undefined && URL_VARIABLE.test(name)) take(value, `${name} in the environment`, name)
   }
   for (const file of ENV_FILES) {
-    for (const [, name = '', ...values] of (await readText(join(folder, file))).matchAll(ASSIGNMENT)) {
-      if (URL_VARIABLE.test(name)) {
-        take(values.find(value => value !== undefined) ?? '', `${name} in ${file}`, name)
-      }
+    for (const [name, value] of parseEnvFile(await readText(join(folder, file)))) {
+      if (URL_VARIABLE.test(name)) take(value, `${name} in ${file}`, name, file)
     }
   }
   if (prisma.url !== undefined) take(prisma.url, prisma.file)
@@ -65,6 +68,7 @@ export async function findDatabaseUrls(
   return {
     sqlitePaths: [...new Set(sqlitePaths)],
     postgresVariables: [...new Set(postgresVariables)],
+    envFiles: [...new Set(envFiles)],
     servers: [...servers.values()],
   }
 }

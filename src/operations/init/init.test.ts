@@ -48,12 +48,18 @@ describe('looking around', () => {
     await putDatabase('prisma/dev.db')
     for (const hidden of ['node_modules/x/a.db', '.cache/b.db', 'backups/c.db', 'a/b/c/d/e/f/deep.db'])
       await putDatabase(hidden)
+    for (const known of ['.tmp/t.db', '.n8n/database.sqlite', '.wrangler/state/v3/d1/x.sqlite'])
+      await putDatabase(known)
     await put('data/fake.sqlite', 'x'.repeat(4096))
     await put('empty.db', '')
     const { discovery } = await look()
+    expect(discovery.passedOver).toEqual(['.cache', 'backups', 'node_modules', 'a/b/c/d/e/f'])
     expect(discovery.sources.map(({ name, kind, path }) => [name, kind, path])).toEqual([
+      ['database', 'sqlite', './.n8n/database.sqlite'],
+      ['t', 'sqlite', './.tmp/t.db'],
       ['shop', 'sqlite', './data/shop.bin'],
       ['dev', 'sqlite', './prisma/dev.db'],
+      ['x', 'sqlite', './.wrangler/state/v3/d1/x.sqlite'],
     ])
   })
 
@@ -93,7 +99,6 @@ describe('looking around', () => {
     const { discovery, text } = await look({ SHOP_DATABASE_URL: `mongodb+srv://u:${SECRET}@h` })
     expect(discovery.others.map(({ what, where, planned }) => `${what} / ${where} / ${planned}`)).toEqual([
       'a MongoDB database / SHOP_DATABASE_URL in the environment / false',
-      'a PostgreSQL database / DATABASE_URL in .env / false',
       'a Redis database / REDIS_URL in .env / false',
       'a MySQL database / prisma/schema.prisma / false',
       'the Cloudflare D1 database prod / wrangler.toml / true',
@@ -113,8 +118,8 @@ describe('looking around', () => {
     expect(text).not.toContain(SECRET)
     await put('.env', `DATABASE_URL=postgres://u:${SECRET}@h/shop`)
     const later = await look()
-    expect(later.discovery.others).toMatchObject([{ variable: 'DATABASE_URL' }])
-    expect(later.text).toContain('set DATABASE_URL and add')
+    expect(later.discovery.sources).toEqual(discovery.sources)
+    expect(later.text).toContain('envFile: [./.env]\n')
     expect(later.text).not.toContain(SECRET)
   })
 

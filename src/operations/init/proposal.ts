@@ -17,6 +17,7 @@ export function proposeConfig(proposal: Proposal): string {
     ...(proposal.schema === undefined ? [] : [`# yaml-language-server: $schema=${proposal.schema}`]),
     '# What Lifeboat protects, where to, and for how long. "lifeboat doctor" checks it.',
     '',
+    ...envLines(proposal.discovery.envFiles),
     'repositories:',
     '  main:',
     `    url: ${scalar(proposal.repositoryUrl)}`,
@@ -26,6 +27,16 @@ export function proposeConfig(proposal: Proposal): string {
   ]
   if (sources.length > 0) lines.push('', ...policyLines(sources.map(source => source.name)))
   return `${lines.join('\n')}\n`
+}
+
+function envLines(files: readonly string[]): string[] {
+  if (files.length === 0) return []
+  const names = files.map(file => scalar(`./${file}`))
+  return [
+    '# Variables below come from here, where the environment does not have them.',
+    `envFile: [${names.join(', ')}]`,
+    '',
+  ]
 }
 
 function sourceLines({ sources, others }: Discovery): string[] {

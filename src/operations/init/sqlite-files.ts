@@ -16,19 +16,26 @@ const SKIPPED = new Set([
   'venv',
   'backups',
 ])
+/** Hidden folders of tools, which hold what they can make again. Others hold data: `.n8n`, `.tmp`, `.wrangler/state`. */
+const SKIPPED_HIDDEN = new Set(
+  'cache git hg svn npm pnpm-store yarn next nuxt output svelte-kit astro turbo parcel-cache vite venv tox nox mypy_cache pytest_cache ruff_cache idea vscode vscode-server gradle m2 cargo rustup terraform docker Trash lifeboat direnv devenv'
+    .split(' ')
+    .map(name => `.${name}`),
+)
 /** @see https://www.sqlite.org/fileformat.html#magic_header_string */
 const MAGIC = 'SQLite format 3\0'
 const SMALLEST_PAGE = 512
 
 /**
  * SQLite databases in the usual places below a folder, by their header, as relative paths; the nearest first.
- * `named` are paths that a configuration of the application names.
+ * `named` are paths that a configuration of the application names. `passedOver`: what was not looked into.
  */
 export async function findSqliteFiles(
   folder: string,
   named: readonly string[],
   signal: AbortSignal,
-): Promise<string[]> {
+): Promise<{ readonly found: string[]; readonly passedOver: string[] }> {
+  const passedOver: string[] = []
   const found = new Set<string>()
   for (const path of named) if (await isSqlite(join(folder, path))) found.add(path)
   let seen = 0
@@ -38,16 +45,20 @@ export async function findSqliteFiles(
     for (const at of level) {
       throwIfAborted(signal)
       for (const entry of await listFolder(at)) {
-        if (++seen > MAX_ENTRIES) return [...found]
+        if (++seen > MAX_ENTRIES)
+          return { found: [...found], passedOver: [...passedOver, `what follows ${relative(folder, at) || '.'}`] }
         const path = join(at, entry.name)
-        // Hidden folders hold caches and other tools' state.
-        if (entry.isDirectory() && !entry.name.startsWith('.') && !SKIPPED.has(entry.name)) next.push(path)
+        if (entry.isDirectory()) {
+          const isSkipped = SKIPPED.has(entry.name) || SKIPPED_HIDDEN.has(entry.name) || depth === MAX_DEPTH
+          if (isSkipped) passedOver.push(relative(folder, path))
+          else next.push(path)
+        }
         if (entry.isFile() && (await isSqlite(path))) found.add(relative(folder, path))
       }
     }
     level = next
   }
-  return [...found]
+  return { found: [...found], passedOver }
 }
 
 async function listFolder(folder: string): Promise<Dirent[]> {

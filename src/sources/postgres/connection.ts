@@ -39,7 +39,7 @@ function isConfigured(options: PostgresOptions): boolean {
 
 async function loadPassword(options: PostgresOptions, place: SourcePlace): Promise<string | undefined> {
   if (options.passwordEnv !== undefined) {
-    const value = process.env[options.passwordEnv]
+    const value = (place.environment ?? process.env)[options.passwordEnv]
     if (value) return value
     throw new AppError('source-invalid', `environment variable ${options.passwordEnv}, the password, is not set`, {
       hint: `Set ${options.passwordEnv}, then try again.`,
