@@ -45,8 +45,8 @@ async function writeBeside(
   return true
 }
 
-/** A link, unlike a rename, never replaces what is there. */
-async function nameIfFree(from: string, to: string): Promise<boolean> {
+/** Gives a file another name, unless something has that: then false. A link, unlike a rename, never replaces. */
+export async function nameIfFree(from: string, to: string): Promise<boolean> {
   try {
     await link(from, to)
     return true

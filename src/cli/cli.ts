@@ -71,9 +71,9 @@ interface Surroundings {
 
 async function runCommand(command: Command, values: Values, surroundings: Surroundings): Promise<number> {
   const opened: App[] = []
-  // A server that waits for its log to be archived must not wait for a restore.
-  const settles = !command.name.startsWith('wal ')
-  const call = makeCall(values, surroundings, { settles, onOpen: app => opened.push(app) })
+  // A server's archiver reads every line, each few seconds.
+  const names = !command.name.startsWith('wal ') && !values.flag('settle')
+  const call = makeCall(values, surroundings, { names, onOpen: app => opened.push(app) })
   let output: Output
   try {
     output = await command.run(call)
@@ -99,12 +99,12 @@ function leave(interrupts: Interrupts): void {
 }
 
 interface Opening {
-  /** Bring to an end what killed restores left. */
-  readonly settles: boolean
+  /** Say what killed restores left. */
+  readonly names: boolean
   readonly onOpen: (app: App) => void
 }
 
-function makeCall(values: Values, surroundings: Surroundings, { settles, onOpen }: Opening): Call {
+function makeCall(values: Values, surroundings: Surroundings, { names, onOpen }: Opening): Call {
   const { terminal, environment } = surroundings
   const { signal } = surroundings.interrupts
   const progress = new Progress(terminal, systemClock, progressStyle(values, terminal))
@@ -123,6 +123,7 @@ function makeCall(values: Values, surroundings: Surroundings, { settles, onOpen 
     environment,
     json: values.flag('json'),
     progress,
+    onFinding,
     loadCommands: () => Promise.all(COMMANDS.map(entry => entry.load())),
     openApp: async (options: Partial<AppOptions> = {}) => {
       const { openApp } = await import('../app.ts')
@@ -137,9 +138,9 @@ function makeCall(values: Values, surroundings: Surroundings, { settles, onOpen 
         ...options,
       })
       onOpen(app)
-      if (settles) {
-        const { finishInterrupted } = await import('./restore/unfinished.ts')
-        await finishInterrupted(app, onFinding)
+      if (names) {
+        const { nameInterrupted } = await import('./restore/unfinished.ts')
+        await nameInterrupted(app, onFinding)
       }
       keepNurserySize()
       return app

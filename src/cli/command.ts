@@ -1,6 +1,7 @@
 import type { App, AppOptions } from '../app.ts'
 import type { Clock } from '../base/clock.ts'
 import type { Logger } from '../base/logger.ts'
+import type { Finding } from '../model/finding.ts'
 import type { Progress } from './progress.ts'
 import type { Terminal } from './terminal.ts'
 import type { Values } from './values.ts'
@@ -57,6 +58,8 @@ export interface Call {
   /** Reads the configuration; the frame closes it. One a call. */
   openApp(options?: Partial<AppOptions>): Promise<App>
   readonly progress: Progress
+  /** Says it at once, on stderr. */
+  onFinding(finding: Finding): void
   /** Every command there is. */
   loadCommands(): Promise<readonly Command[]>
 }

@@ -54,7 +54,8 @@ export async function dropReplaced({ path, sidecars }: KeptPath): Promise<void> 
   await removeAll(asideOf(path), sidecars)
 }
 
-function asideOf(path: string): string {
+/** Where what is taken away for good goes until it is removed. */
+export function asideOf(path: string): string {
   return `${path}.lifeboat-replaced`
 }
 

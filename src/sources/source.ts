@@ -12,7 +12,7 @@ import type { DatabaseSelection, SourceContext } from './context.ts'
 import type { MergingPlace } from './merging-place.ts'
 import type { RestoredBytes, SnapshotReader } from './snapshot-reader.ts'
 import type { SourceLog } from './source-log.ts'
-import type { Change, CreatedObject, Kept, TargetAccess } from './target.ts'
+import type { Change, CreatedObject, Kept, LastLook, TargetAccess } from './target.ts'
 
 export type { CheckOutcome } from '../model/report.ts'
 export type {
@@ -30,7 +30,16 @@ export type { DatabaseSelection, SourceContext } from './context.ts'
 export type { Dialect, MergingPlace, Staging } from './merging-place.ts'
 export type { FileToRestore, RestoredBytes, SnapshotEntry, SnapshotReader } from './snapshot-reader.ts'
 export type { LogArchiver, LogReceiving, LogSlot, LogState, SourceLog } from './source-log.ts'
-export type { Change, ChangedTables, CreatedObject, Kept, TargetSurvey, Written } from './target.ts'
+export type {
+  Change,
+  ChangedTables,
+  CreatedObject,
+  Kept,
+  LastLook,
+  Settled,
+  TargetSurvey,
+  Written,
+} from './target.ts'
 
 /**
  * One thing we protect. An adapter turns it into a tree of files (capture) and such a tree back into it (restore).
@@ -110,6 +119,8 @@ export interface RestoreRequest extends SourceContext {
    * What it throws ends the restore, and the target is as it was.
    */
   readonly beforeChange?: ((change: Change) => Promise<void>) | undefined
+  /** Called after `beforeChange`: what was made safe by then may be older than what is there now. */
+  readonly lastLook?: LastLook | undefined
   /**
    * With `checks`: called for each whole copy that passed them, before it takes anybody's place. The outcomes join those
    * of the source's own checks: one that failed keeps the copy from its place. A folder is written where it belongs, and

@@ -12,10 +12,15 @@ export interface TargetAccess {
   /** Looks at what is there. Changes nothing, waits for nobody. What a restore would stumble on is findings. */
   survey(request: TargetRequest): Promise<TargetSurvey>
   /**
+   * What each commit of an application changes, as text: equal at two moments, the target holds what it held. Undefined
+   * where it can't be told. Left out by those that can never tell.
+   */
+  stateOf?(request: TargetRequest): Promise<string | undefined>
+  /**
    * Puts what a swap kept into the target's place again, in one step. What is there now is removed, or kept under the name
    * that `keepNowAs` makes. Throws `not-found` when nothing is kept, `target-in-use`, ...
    */
-  putBack(request: KeptRequest & { readonly keepNowAs?: string | undefined }): Promise<readonly Kept[]>
+  putBack(request: PutBackRequest): Promise<readonly Kept[]>
   /** Removes what a swap kept. Nothing there is no error. */
   dropKept(request: KeptRequest): Promise<void>
   /**
@@ -117,6 +122,18 @@ export interface Written {
   readonly gone?: number | undefined
 }
 
+export interface PutBackRequest extends KeptRequest {
+  readonly keepNowAs?: string | undefined
+  readonly lastLook?: LastLook | undefined
+}
+
+/**
+ * Called while nobody else can write the target any more, right before it changes, with the state that it is in, as `stateOf`
+ * gives it. `isKept`: it will lie beside, as it is now. Where it will not, the target can be read meanwhile, and made safe;
+ * false: it could not be, and must be kept. What it throws ends the change, and the target is as it was.
+ */
+export type LastLook = (state: string | undefined, isKept: boolean) => Promise<boolean>
+
 /** One thing that a swap took away. */
 export interface Kept {
   /** Absolute path, or the name of a database. */
@@ -134,6 +151,8 @@ export type SettledState = 'untouched' | 'rolled-back' | 'finished' | 'half-writ
 export interface Settled {
   readonly state: SettledState
   readonly kept: readonly Kept[]
+  /** Killed in the swap itself: something may have been written to what is kept when it had left its place. */
+  readonly mayHoldMore?: boolean | undefined
 }
 
 export interface TargetSurvey {

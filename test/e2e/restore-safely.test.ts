@@ -197,36 +197,41 @@ describe('a restore over what is there', { timeout: 60_000 }, () => {
     })
 
     it.each(['--yes', '--force'])(
-      'killed before the change (%s): the next command starts the application',
+      'killed before the change (%s): a listing says so, and settling starts the application',
       async how => {
         hooks(`${mark('stop')}; kill -9 $PPID`, mark('start'))
         expect((await workspace.try('restore', 'app', how)).signal).toBe('SIGKILL')
         expect([log(), now()]).toEqual([['stop'], after])
-        const next = await workspace.try('snapshots')
+        for (const listing of [['snapshots'], ['undo', '--list'], ['report']]) {
+          expect((await workspace.try(...listing)).stderr).toContain('lifeboat undo --settle')
+        }
+        expect((await workspace.try('undo', '--yes')).stderr).toContain('lifeboat undo --settle')
+        expect([log(), now()]).toEqual([['stop'], after])
+        const next = await workspace.try('undo', '--settle')
         expect([next.code, next.stderr]).toEqual([0, expect.stringContaining('it had changed nothing')])
         expect([log(), now()]).toEqual([['stop', 'start'], after])
         expect((await workspace.try('snapshots')).stderr).toBe('')
       },
     )
 
-    it.each(['--yes', '--force'])('killed after the change (%s): the next command finishes it', async how => {
+    it.each(['--yes', '--force'])('killed after the change (%s): settling finishes it', async how => {
       const once = `test -e '${workspace.path('killed')}' || { touch '${workspace.path('killed')}'; kill -9 $PPID; }`
       hooks(mark('stop'), `${mark('start')}; ${once}`)
       expect((await workspace.try('restore', 'app', how)).signal).toBe('SIGKILL')
       expect([log(), now()]).toEqual([['stop', 'start'], before])
-      const next = await workspace.try('snapshots')
+      const next = await workspace.try('undo', '--settle')
       expect([next.code, next.stderr]).toEqual([0, expect.stringContaining('it was finished')])
       expect([log(), now(), besides()]).toEqual([['stop', 'start', 'start'], before, []])
       expect((await undo()).code).toBe(0)
       expect(now()).toEqual(after)
     })
 
-    it('killed after the change, with an application that does not start: the next command puts all back', async () => {
+    it('killed after the change, with an application that does not start: settling puts all back', async () => {
       const starts = `test $(grep -c start '${workspace.path('hooks')}') -gt 2`
       const once = `test -e '${workspace.path('killed')}' || { touch '${workspace.path('killed')}'; kill -9 $PPID; }`
       hooks(mark('stop'), `${mark('start')}; ${once}; ${starts}`)
       await workspace.try('restore', 'app', '--yes')
-      const next = await workspace.try('snapshots')
+      const next = await workspace.try('undo', '--settle')
       expect(next.stderr).toContain('it was taken back')
       expect([log(), now(), besides()]).toEqual([['stop', 'start', 'start', 'start'], after, []])
     })

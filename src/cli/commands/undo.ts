@@ -1,13 +1,15 @@
 import { randomUUID } from 'node:crypto'
+import type { App } from '../../app.ts'
 import { formatDuration } from '../../base/durations.ts'
 import { AppError } from '../../base/errors.ts'
 import { formatTime } from '../../base/times.ts'
 import type { Report } from '../../model/report.ts'
 import type { JournalEntry } from '../../operations/restore/journal.ts'
 import type { RestorePlaces } from '../../operations/restore/places.ts'
+import { SETTLE } from '../../operations/restore/settle.ts'
 import type { UndoResult } from '../../operations/undo/undo.ts'
 import type { Call, Command, Output } from '../command.ts'
-import { formatFindings } from '../printers/text.ts'
+import { counted, formatFindings } from '../printers/text.ts'
 import { checkReportOption, REPORT_OPTION, saveReport } from '../reports.ts'
 import { askForYes } from '../restore/confirm.ts'
 import { listRestores } from '../restore/list-restores.ts'
@@ -27,6 +29,10 @@ export const undo: Command = {
       flags: '--discard',
       summary: 'remove what the restore kept beside (a database, a folder), for its space: it can’t be undone then',
     },
+    {
+      flags: '--settle',
+      summary: 'finish restores that were interrupted, or take them back: whatever leaves their targets whole',
+    },
     { flags: '-y, --yes', summary: 'do not ask first' },
     REPORT_OPTION,
   ],
@@ -35,6 +41,7 @@ export const undo: Command = {
     { command: 'lifeboat undo --list', explains: 'which there are' },
     { command: 'lifeboat undo 5b0c9f3e --yes', explains: 'this one, from a script' },
     { command: 'lifeboat undo 5b0c9f3e --discard', explains: 'all is well: give the space back' },
+    { command: 'lifeboat undo --settle', explains: 'after a restore was killed' },
   ],
   run: async call => {
     await checkReportOption(call)
@@ -42,8 +49,14 @@ export const undo: Command = {
     const places = await restorePlaces(app)
     const entries = await places.journal.list()
     if (call.values.flag('list')) return await listRestores(call, places, entries)
+    if (call.values.flag('settle')) return await settle(call, app)
     const operation = await import('../../operations/undo/undo.ts')
-    const entry = operation.findUndoable(entries, call.values.text('run'))
+    const run = call.values.text('run')
+    const open = await places.journal.listInterrupted()
+    // "The last one" is not the one before an interrupted one.
+    if (run === undefined) requireSettled(open)
+    const entry = operation.findUndoable(entries, run)
+    requireSettled(open.filter(each => each.target === entry.target))
     if (!call.values.flag('discard')) await operation.requireWayBack(places, entry)
     const written = call.values.flag('discard') ? undefined : await findWritten(places, entry)
     await confirm(call, entry, written)
@@ -54,6 +67,31 @@ export const undo: Command = {
     await saveReport(call, app, undoReport(result, startedAt, durationMs))
     return { json: toJson(result, durationMs), text: describe(result, durationMs, call) }
   },
+}
+
+function requireSettled([open]: readonly JournalEntry[]): void {
+  if (open === undefined) return
+  throw new AppError('target-in-use', `run ${shortRun(open)} was interrupted, and is neither finished nor taken back`, {
+    hint: `Its target is ${open.target}. First finish it or take it back with: ${SETTLE}`,
+  })
+}
+
+async function settle(call: Call, app: App): Promise<Output> {
+  const { findingsOf, settleRestores } = await import('../restore/unfinished.ts')
+  const settled = await settleRestores(call, app)
+  const failed = settled.filter(({ outcome }) => outcome === 'failed').length
+  const json = settled.map(each => ({
+    run: each.entry.run,
+    source: each.entry.source,
+    target: each.entry.target,
+    outcome: each.outcome,
+    findings: findingsOf(each),
+  }))
+  const text =
+    settled.length === 0
+      ? 'No restore was interrupted.\n'
+      : `Settled ${counted(settled.length - failed, 'interrupted restore')}${failed === 0 ? '' : `, ${failed} failed`}\n`
+  return { json, text, exitCode: failed === 0 ? 0 : 1 }
 }
 
 async function discardKept(places: RestorePlaces, entry: JournalEntry): Promise<Output> {

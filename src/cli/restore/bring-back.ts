@@ -28,6 +28,7 @@ import {
 import { restorePlaces } from './places.ts'
 import { isWhole, partName, selectionOf } from './selection.ts'
 import { type Place, requireNobodys, strategyOf } from './target.ts'
+import { settleRestores } from './unfinished.ts'
 
 const VERBS = { replace: 'replaces', 'in-place': 'writes into', tables: 'replaces rows of tables in' } as const
 
@@ -46,7 +47,7 @@ export async function bringBack(call: Call, app: App, chosen: ChosenSnapshot, wa
   const source = await sourceFor(app, chosen, target)
   const strategy = strategyOf(call, source.kind, target)
   const mask = await maskFor(call, app, source.name, purpose)
-  const plan = await planOf(call, app, chosen, source, wanted.place, strategy)
+  const plan = await planSettled(call, app, chosen, source, wanted.place, strategy)
   const part = partName(call)
   const subject: Subject = { run: randomUUID(), strategy, source: source.name, part, purpose, startedAt }
   if (call.values.flag('dryRun')) return await showPlan(call, app, planReport(subject, plan, chosen))
@@ -87,7 +88,16 @@ export async function showPlan(call: Call, app: App, report: ReturnType<typeof p
   return { json: report, text: reportToText(report, call.terminal.out), exitCode: report.outcome === 'failed' ? 1 : 0 }
 }
 
-export async function planOf(
+/** What a killed restore left at the target is brought to its end first: a safety recovery point of half of it is none. */
+export async function planSettled(...args: Parameters<typeof planOf>): Promise<RestorePlan> {
+  const [call, app] = args
+  const plan = await planOf(...args)
+  if (call.values.flag('dryRun')) return plan
+  const settled = await settleRestores(call, app, plan.survey.place)
+  return settled.length === 0 ? plan : await planOf(...args)
+}
+
+async function planOf(
   call: Call,
   app: App,
   { repository, snapshot }: ChosenSnapshot,

@@ -69,7 +69,7 @@ const REMOVED = '  it was a temporary copy and is removed; --keep leaves it\n'
 
 function describeWayBack({ entry }: SafeRestoreResult): string {
   const undo = `lifeboat undo ${entry.run.slice(0, 8)}`
-  if (entry.safety)
+  if (entry.safety && entry.kept.length === 0)
     return `  what was there is snapshot ${entry.safety.snapshot.slice(0, 8)}; put it back with: ${undo}\n`
   const kept = entry.kept.map(each => each.kept)
   return kept.length === 0 ? '' : `  what was there is kept as ${kept.join(', ')}; put it back with: ${undo}\n`

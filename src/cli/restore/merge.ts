@@ -13,7 +13,7 @@ import { mergeJson } from '../json-outputs-merge.ts'
 import { formatFindings } from '../printers/text.ts'
 import { saveReport } from '../reports.ts'
 import type { ChosenSnapshot } from '../selection.ts'
-import { planOf, sourceFor } from './bring-back.ts'
+import { planSettled, sourceFor } from './bring-back.ts'
 import { confirmChange } from './confirm.ts'
 import { factsOf, failureReport, type Subject } from './describe.ts'
 import { ownPlaceOf, restorePlaces } from './places.ts'
@@ -26,7 +26,7 @@ export async function mergeInto(call: Call, app: App, chosen: ChosenSnapshot, pl
   const source = await sourceFor(app, chosen, place.target)
   const { mergingOf } = await import('../../operations/merge/merge.ts')
   mergingOf(source)
-  const plan = await planOf(call, app, chosen, source, place, 'merge')
+  const plan = await planSettled(call, app, chosen, source, place, 'merge')
   const subject: Subject = {
     run: randomUUID(),
     strategy: 'merge',

@@ -89,7 +89,7 @@ export function strategyOf(call: Call, kind: string, target: string): Exclude<St
   const rowsInto = values.flag('dataOnly') && !target.toLowerCase().endsWith('.sql')
   if (rowsInto || values.list('table').length + values.list('schema').length > 0) return 'tables'
   if (values.list('include').length > 0) return 'in-place'
-  // Databases of a server are always made beside.
-  const canRewrite = kind !== 'postgres' || !isUrl(target)
+  // Databases of a server are always made beside; and a file that is written anew is swapped, as without --force.
+  const canRewrite = kind === 'sqlite' ? values.flag('delta') : kind !== 'postgres' || !isUrl(target)
   return values.flag('force') && canRewrite ? 'in-place' : 'replace'
 }

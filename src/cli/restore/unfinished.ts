@@ -1,17 +1,42 @@
 import type { App } from '../../app.ts'
 import type { Finding } from '../../model/finding.ts'
-import { type SettledRestore, settleInterrupted } from '../../operations/restore/settle.ts'
+import type { JournalEntry } from '../../operations/restore/journal.ts'
+import { SETTLE, type SettledRestore } from '../../operations/restore/settle.ts'
+import type { Call } from '../command.ts'
 import { restorePlaces } from './places.ts'
 
-/** Brings to an end what killed restores left, and says so. Quick where there is nothing. */
-export async function finishInterrupted(app: App, onFinding: (finding: Finding) => void): Promise<void> {
+/** Says what killed restores left. Changes nothing: any command may be a mere look. */
+export async function nameInterrupted(app: App, onFinding: (finding: Finding) => void): Promise<void> {
+  const { journal } = await restorePlaces(app)
+  for (const entry of await journal.listInterrupted()) onFinding(interrupted(entry))
+  for (const path of await journal.listUnreadable()) onFinding(unreadable(path))
+}
+
+/** Brings to an end what killed restores left, of all targets or of one, and says so. */
+export async function settleRestores(call: Call, app: App, target?: string): Promise<readonly SettledRestore[]> {
+  const { settleInterrupted } = await import('../../operations/restore/settle.ts')
   const places = await restorePlaces(app)
-  for (const { target } of await places.journal.listInterrupted()) onFinding(settling(target))
-  for (const settled of await settleInterrupted(places)) {
-    onFinding(describe(settled))
-    for (const finding of settled.findings) onFinding(finding)
+  for (const entry of await places.journal.listInterrupted()) {
+    if (target === undefined || entry.target === target) call.onFinding(settling(entry.target))
   }
-  for (const path of await places.journal.listUnreadable()) onFinding(unreadable(path))
+  const all = await settleInterrupted(places, target)
+  for (const settled of all) for (const finding of findingsOf(settled)) call.onFinding(finding)
+  return all
+}
+
+export function findingsOf(settled: SettledRestore): readonly Finding[] {
+  return [describe(settled), ...settled.findings]
+}
+
+function interrupted({ target, operation, run }: JournalEntry): Finding {
+  const what = operation === 'undo' ? 'an undo' : 'a restore'
+  return {
+    severity: 'warning',
+    code: 'restore-interrupted',
+    subject: target,
+    message: `${what} (run ${run.slice(0, 8)}) was interrupted here, and is neither finished nor taken back`,
+    hint: `Finish it or take it back with: ${SETTLE}`,
+  }
 }
 
 /** It may take as long as a restore: said before. */

@@ -49,7 +49,7 @@ export async function mergeSafely(request: SafeMergeRequest): Promise<SafeMergeR
       },
       hooks: await places.hooksOf(source.name, place),
       takeSafety: tables => takeSafetyAt(places, subject, { tables }),
-      restoreSafety: state => restoreSafetyAt(places, subject, state),
+      restoreSafety: (state, unless) => restoreSafetyAt(places, subject, state, unless),
     },
     async ({ beforeChange, log }) => ({
       merged: await log.step(

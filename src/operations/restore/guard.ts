@@ -3,14 +3,13 @@ import { isSamePath } from '../../base/real-path.ts'
 import type { Finding } from '../../model/finding.ts'
 import { type Incomplete, nameNotCaptured } from '../../model/incomplete.ts'
 import type { ReportStep } from '../../model/report.ts'
-import type { Change, ChangedTables, Kept, Source, SourceContext } from '../../sources/source.ts'
+import type { Change, ChangedTables, Kept, LastLook, Source, SourceContext } from '../../sources/source.ts'
 import type { BackupResult } from '../backup/backup.ts'
 import { type HookContext, type Hooks, requireHooks, runHook } from './hooks.ts'
 import { type JournalEntry, type NewEntry, type RestoreJournal, SILENCE_MINUTES } from './journal.ts'
-import type { SafeState } from './places.ts'
 import { URL_FORM } from './reserved.ts'
 import { StepLog } from './step-log.ts'
-import { takeBack } from './take-back.ts'
+import { type RestoreSafety, takeBack } from './take-back.ts'
 
 /** Everything that keeps a change of a target from making things worse. */
 export interface GuardRequest extends SourceContext {
@@ -24,13 +23,15 @@ export interface GuardRequest extends SourceContext {
   /** Takes a recovery point of what is there; of some tables alone where nothing else changes. */
   readonly takeSafety: (tables: ChangedTables | undefined) => Promise<BackupResult>
   /** Restores one over what is there now, in one step. */
-  readonly restoreSafety: (state: SafeState) => Promise<void>
+  readonly restoreSafety: RestoreSafety
   readonly onStep?: ((name: string) => void) | undefined
 }
 
 /** What the change itself is given. It calls `beforeChange` once, when all that can fail beside the target is done. */
 export interface Guarded {
   readonly beforeChange: (change: Change) => Promise<void>
+  /** For changes that hold the target while it changes: see `RestoreRequest`. */
+  readonly lastLook: LastLook
   readonly keepAs: string
   readonly log: StepLog
 }
@@ -70,7 +71,13 @@ export async function guard<T extends object>(
   const state = new GuardState(request, log, begun)
   const stopBeating = journal.keepFresh(begun)
   try {
-    const result = await change({ beforeChange: announced => state.prepare(announced), keepAs, log })
+    const result = await change({
+      beforeChange: announced => state.prepare(announced),
+      lastLook: (now, isKept) => state.lookLast(now, isKept),
+      keepAs,
+      log,
+    })
+    state.isChanged = true
     await state.advance({ phase: 'changed', kept: [...(result.kept ?? [])] })
     await state.start()
     await state.finish()
@@ -99,12 +106,14 @@ async function requireAlone({ journal, entry: { run, target } }: GuardRequest): 
 function inUse({ target, owner, run }: JournalEntry): AppError {
   const what = `another restore into ${target} is running (run ${run.slice(0, 8)}, process ${owner.pid} on ${owner.hostname})`
   return new AppError('target-in-use', what, {
-    hint: `Wait until it has ended. Killed in a container or on a host that is gone, it is settled by the first command after ${SILENCE_MINUTES} minutes.`,
+    hint: `Wait until it has ended. Killed in a container or on a host that is gone, it counts as interrupted after ${SILENCE_MINUTES} minutes: then settle it with "lifeboat undo --settle".`,
   })
 }
 
 class GuardState {
   entry: JournalEntry
+  /** The change is made, though the journal may not know it yet. */
+  isChanged = false
   readonly findings: Finding[] = []
   readonly #request: GuardRequest
   readonly #log: StepLog
@@ -134,18 +143,38 @@ class GuardState {
       await this.#log.step('ran the hook "before"', () => runHook('before', hooks, this.#hookContext))
     }
     const held = await hold?.()
-    const keeps = entry.strategy === 'replace'
     if (!entry.existed) this.#log.skip('safety recovery point', 'there was nothing at the target')
     else if (tables !== undefined && tables.changed.length === 0) {
       this.#log.skip('safety recovery point', 'nothing that is there changes')
-    } else if (keeps && source.traits.wayBack === 'kept')
+    } else if (entry.strategy === 'replace' && source.traits.wayBack === 'kept')
       this.#log.skip('safety recovery point', 'what is there is kept')
-    else await this.#makeSafe(keeps, tables)
+    else await this.#makeSafe(canKeep(source, entry), tables)
     await this.advance({ phase: 'changing', token: token ?? held, tables: tables && recordOf(tables) })
+  }
+
+  /**
+   * An application that opens, writes and closes may have written since what was there was made safe. Where that lies
+   * beside, it stays there; else it is made safe again, now that nobody can write.
+   */
+  async lookLast(state: string | undefined, isKept: boolean): Promise<boolean> {
+    const { source, entry } = this.#request
+    const { safety, safeState, existed } = this.entry
+    const isSame = safety !== undefined && state !== undefined && state === safeState
+    if (isSame && isKept) await this.advance({ keptIsSafe: true })
+    if (isSame || isKept || !existed) return true
+    if (safety === undefined && canKeep(source, entry)) return false
+    await this.#makeSafe(canKeep(source, entry), undefined)
+    return this.entry.safety?.snapshot !== safety?.snapshot
+  }
+
+  async #stateNow(): Promise<string | undefined> {
+    const { source, target, entry } = this.#request
+    return entry.existed ? await source.targets.stateOf?.({ ...this.#request, target }) : undefined
   }
 
   async #makeSafe(keeps: boolean, tables: ChangedTables | undefined): Promise<void> {
     try {
+      const safeState = await this.#stateNow()
       const safety = await this.#log.step(
         'took a safety recovery point',
         () => this.#request.takeSafety(tables),
@@ -154,7 +183,8 @@ class GuardState {
           note: `snapshot ${result.snapshot.id.slice(0, 8)}`,
         }),
       )
-      await this.advance({ safety: { repository: this.#request.entry.repository, snapshot: safety.snapshot.id } })
+      const { repository } = this.#request.entry
+      await this.advance({ safety: { repository, snapshot: safety.snapshot.id }, safeState })
       if (safety.incomplete !== undefined) this.findings.push(notInSafetyPoint(safety.snapshot.id, safety.incomplete))
     } catch (error) {
       if (!keeps || isAppError(error, 'interrupted')) throw error
@@ -190,6 +220,7 @@ class GuardState {
       }
       await this.advance({ phase: 'done' })
       if (this.entry.safety === undefined || this.entry.kept.length === 0) return
+      if (this.entry.keptIsSafe !== true) return void this.findings.push(keptToo(this.entry))
       await source.targets.dropKept({ ...this.#request, target, keptAs: this.entry.keepAs, places: entry.places })
       await this.advance({ kept: [] })
     } catch (error) {
@@ -213,11 +244,13 @@ class GuardState {
       const calm = new AbortController().signal
       const context = { ...this.#request, signal: calm }
       const hookContext = { ...this.#hookContext, signal: calm }
-      const took = await takeBack({ context, entry: this.entry, source, target, restoreSafety, hooks, hookContext })
+      const entry = this.isChanged ? { ...this.entry, phase: 'changed' as const } : this.entry
+      const mayBeUsed = this.isChanged
+      const took = await takeBack({ context, entry, source, target, restoreSafety, hooks, hookContext, mayBeUsed })
       await this.advance({ phase: took.changed ? 'rolled-back' : 'failed', kept: [] })
       return this.#explain(error, noteOn(this.entry, took.changed), took.findings)
     } catch (failure) {
-      const again = 'Run any command of lifeboat again: it goes on with that.'
+      const again = 'When that is mended, go on with: lifeboat undo --settle'
       return this.#explain(error, `Putting back what was there failed too: ${messageOf(failure)}. ${again}`, [])
     }
   }
@@ -250,6 +283,11 @@ function recordOf({ changed, created }: ChangedTables): JournalEntry['tables'] {
   return { changed: [...changed], created: created.map(each => ({ ...each })) }
 }
 
+/** What is there can stay beside, whole, where it can't be made safe. */
+function canKeep({ traits }: Source, { strategy }: GuardRequest['entry']): boolean {
+  return strategy === 'replace' || (strategy === 'in-place' && traits.wayBack === 'snapshot')
+}
+
 export function hookContextOf(context: SourceContext, entry: JournalEntry): HookContext {
   return {
     signal: context.signal,
@@ -269,6 +307,16 @@ function notInSafetyPoint(snapshot: string, incomplete: Incomplete): Finding {
     code: 'safety-point-incomplete',
     subject: `snapshot ${snapshot.slice(0, 8)}`,
     message: `the recovery point of what was there lacks what this restore did not change: ${nameNotCaptured(incomplete)}`,
+  }
+}
+
+function keptToo({ target, kept, run }: JournalEntry): Finding {
+  return {
+    severity: 'info',
+    code: 'target-changed-meanwhile',
+    subject: target,
+    message: `it changed after its safety recovery point was taken: its last state is kept as ${kept.map(each => each.kept).join(', ')}`,
+    hint: `"lifeboat undo ${run.slice(0, 8)}" puts that back. Remove it with: lifeboat undo ${run.slice(0, 8)} --discard`,
   }
 }
 

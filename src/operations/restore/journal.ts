@@ -50,6 +50,8 @@ const entry = z.object({
       created: z.array(z.object({ kind: z.string(), schema: z.string().optional(), name: z.string() })),
     })
     .optional(),
+  safeState: z.string().optional(),
+  keptIsSafe: z.boolean().optional(),
   undoneBy: z.string().optional(),
 })
 
@@ -58,7 +60,9 @@ const entry = z.object({
  * password. `existed`: there was something at the target. `kept`: what the swap took away and still lies beside. `safety`: the recovery point of what was there.
  * `places`: all that the restore may change, as its plan said: more than the target where that is a server of several databases.
  * `tables`: what a change of rows changed and made; nothing else of the target did.
- * `token`: of the transaction that makes the change, for the adapter to tell whether it was committed.
+ * `token`: of the transaction that makes the change, for the adapter to tell whether it was committed; or the state of what
+ * a swap puts in place, to tell whether anybody wrote to it since.
+ * `safeState`: the target's, when `safety` was taken. `keptIsSafe`: what is kept holds nothing that `safety` does not.
  * `tookKeptAs`: an undo put what was kept under this name into the target's place.
  */
 export type JournalEntry = Readonly<z.output<typeof entry>>

@@ -1,12 +1,13 @@
 import type { Host } from '../../model/host.ts'
 import type { Repository } from '../../repository/index.ts'
-import type { ChangedTables, Source, SourceContext } from '../../sources/source.ts'
+import type { ChangedTables, Kept, Source, SourceContext } from '../../sources/source.ts'
 import type { BackupResult } from '../backup/backup.ts'
 import type { Hooks } from './hooks.ts'
 import type { JournalEntry, RestoreJournal } from './journal.ts'
 import { findReservedIn } from './reserved.ts'
 import { type RestoreOperationRequest, restore } from './restore.ts'
 import { type ChangesPath, changesAll, takeSafetyPoint } from './safety.ts'
+import type { DropIf } from './take-back.ts'
 
 /** What restores need of the configuration; after a kill, all they have beside it is their journal. */
 export interface RestorePlaces {
@@ -60,21 +61,26 @@ export async function canSwap(places: RestorePlaces, target: string): Promise<bo
 
 export type SafeState = Pick<JournalEntry, 'safety' | 'tables'>
 
-/** Puts a safety recovery point in the place of what is there, which is not kept: it failed, or is wanted no more. */
+/** Puts a safety recovery point in the place of what is there. Returns what is kept of that. */
 export async function restoreSafetyAt(
   places: RestorePlaces,
   subject: Subject,
   { safety, tables }: SafeState,
-): Promise<void> {
-  if (tables !== undefined) return await takeTablesBackAt(places, subject, { safety, tables })
+  { dropIf }: { readonly dropIf: DropIf },
+): Promise<readonly Kept[]> {
+  if (tables !== undefined) {
+    await takeTablesBackAt(places, subject, { safety, tables })
+    return []
+  }
   if (safety === undefined) throw new Error('there is no safety recovery point to put back')
   const { run, source: name, kind, target } = subject
   const context = { ...(await places.context()), signal: new AbortController().signal }
   const repository = await places.openRepository(safety.repository)
   const source = await places.openSourceAt(name, kind, target)
-  const keepAs = `replaced-${run.slice(0, 8)}`
+  const keepAs = `taken-back-${run.slice(0, 8)}`
   const swaps = await canSwap(places, target)
-  await restore({
+  let last: string | undefined
+  const { kept = [] } = await restore({
     ...context,
     repository,
     snapshot: await repository.getSnapshot(safety.snapshot),
@@ -85,8 +91,14 @@ export async function restoreSafetyAt(
     checks: true,
     include: [],
     keepAs: swaps ? keepAs : undefined,
+    lastLook: async state => {
+      last = state
+      return true
+    },
   })
-  if (swaps) await source.targets.dropKept({ ...context, target, keptAs: keepAs })
+  if (!swaps || !dropIf(last)) return kept
+  await source.targets.dropKept({ ...context, target, keptAs: keepAs })
+  return []
 }
 
 /** What of a restore takes a change of rows back: the tables get their rows again, and what it made goes. */

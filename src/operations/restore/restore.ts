@@ -12,6 +12,7 @@ import type {
   CreatedObject,
   DatabaseSelection,
   Kept,
+  LastLook,
   OnRestored,
   RestoredBytes,
   Source,
@@ -38,13 +39,14 @@ export interface RestoreOperationRequest extends SourceContext {
   readonly checks: boolean
   /** Only these paths and what is below them; empty: all. */
   readonly include: readonly string[]
-  /** These four as in `RestoreRequest`. */
+  /** These and what follows as in `RestoreRequest`. */
   readonly selection?: DatabaseSelection | undefined
   readonly recovery?: RecoveryRequest | undefined
   readonly tablespaces?: ReadonlyMap<string, string> | undefined
   readonly start?: boolean | undefined
   /** As in `RestoreRequest`. */
   readonly beforeChange?: ((change: Change) => Promise<void>) | undefined
+  readonly lastLook?: LastLook | undefined
   readonly keepAs?: string | undefined
   readonly takeAway?: readonly CreatedObject[] | undefined
   readonly onRestored?: OnRestored | undefined
@@ -92,7 +94,8 @@ export async function restore(request: RestoreOperationRequest): Promise<Restore
     onProgress: progress => request.onProgress?.({ ...progress, sizeBytes }),
   })
   const { clock, logger, scratchDir, signal, target, force, delta, checks, include } = request
-  const { selection, recovery, tablespaces, start, beforeChange, keepAs, takeAway, onRestored, mask } = request
+  const { selection, recovery, tablespaces, start, beforeChange, lastLook, keepAs, takeAway, onRestored, mask } =
+    request
   const outcome = await source.restore({
     snapshot: reader,
     clock,
@@ -111,6 +114,7 @@ export async function restore(request: RestoreOperationRequest): Promise<Restore
     beforeChange,
     keepAs,
     takeAway,
+    lastLook,
     onRestored,
     mask,
   })

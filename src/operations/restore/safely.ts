@@ -8,7 +8,7 @@ import { type RestoreOperationRequest, type RestoreResult, restore } from './res
 import { type ChangesPath, changesAll } from './safety.ts'
 
 export interface SafeRestoreRequest
-  extends Omit<RestoreOperationRequest, 'force' | 'delta' | 'beforeChange' | 'keepAs'> {
+  extends Omit<RestoreOperationRequest, 'force' | 'delta' | 'beforeChange' | 'lastLook' | 'keepAs'> {
   readonly places: RestorePlaces
   readonly run: string
   /** Name of the repository in the configuration. */
@@ -58,9 +58,9 @@ export async function restoreSafely(request: SafeRestoreRequest): Promise<SafeRe
       },
       hooks: await places.hooksOf(source.name, place),
       takeSafety: tables => takeSafetyAt(places, subject, { changes: changesOf(request), tables }),
-      restoreSafety: state => restoreSafetyAt(places, subject, state),
+      restoreSafety: (state, unless) => restoreSafetyAt(places, subject, state, unless),
     },
-    ({ beforeChange, keepAs, log }) =>
+    ({ beforeChange, lastLook, keepAs, log }) =>
       log.step(
         'restored and checked',
         () =>
@@ -70,7 +70,8 @@ export async function restoreSafely(request: SafeRestoreRequest): Promise<SafeRe
             force: existed,
             delta: strategy === 'in-place' && request.delta,
             beforeChange,
-            keepAs: strategy === 'replace' ? keepAs : undefined,
+            lastLook,
+            keepAs: strategy === 'replace' || source.traits.wayBack === 'snapshot' ? keepAs : undefined,
           }),
         result => ({ bytes: result.totalBytes }),
       ),

@@ -1,26 +1,33 @@
 import { messageOf } from '../../base/errors.ts'
 import type { Finding } from '../../model/finding.ts'
-import type { Source, SourceContext } from '../../sources/source.ts'
+import type { Settled, Source, SourceContext } from '../../sources/source.ts'
 import { hookContextOf } from './guard.ts'
 import { runHook } from './hooks.ts'
 import type { JournalEntry } from './journal.ts'
 import { type RestorePlaces, restoreSafetyAt } from './places.ts'
 import { takeBack } from './take-back.ts'
 
+/** The command that settles; no other one changes a target unasked. */
+export const SETTLE = 'lifeboat undo --settle'
+
 export interface SettledRestore {
   readonly entry: JournalEntry
   /**
    * `untouched`: it had changed nothing. `unclear`: it ended at the very commit of its transaction; the target is whole,
-   * with or without it. `failed`: what to do is in the findings, and the next command tries again.
+   * with or without it. `failed`: what to do is in the findings.
    */
   readonly outcome: 'finished' | 'rolled-back' | 'untouched' | 'unclear' | 'failed'
   readonly findings: readonly Finding[]
 }
 
-/** Brings to an end what killed restores left: finishes those whose new data is in place, takes the others back. */
-export async function settleInterrupted(places: RestorePlaces): Promise<SettledRestore[]> {
+/**
+ * Brings to an end what killed restores left, of all targets or of one: finishes those whose new data is in place, takes the
+ * others back. It changes targets, so it is only called for a person who asked for a change there.
+ */
+export async function settleInterrupted(places: RestorePlaces, target?: string): Promise<SettledRestore[]> {
   const settled: SettledRestore[] = []
   for (const interrupted of await places.journal.listInterrupted()) {
+    if (target !== undefined && interrupted.target !== target) continue
     const claim = await places.journal.claim(interrupted)
     if (claim === undefined) continue
     try {
@@ -44,10 +51,11 @@ async function settleOne(places: RestorePlaces, entry: JournalEntry): Promise<Se
   const { journal } = places
   const source = await places.openSourceAt(entry.source, entry.kind, entry.target)
   const context = await places.context()
-  const inPlace = await isInPlace(context, source, entry)
+  const settled = await settleTarget(context, source, entry)
+  const inPlace = isInPlace(entry, settled)
   if (inPlace === 'yes') {
     const failure = await startApplication(places, context, entry)
-    if (failure === undefined) return await finish(places, context, source, entry)
+    if (failure === undefined) return await finish(places, context, source, entry, settled)
     const { findings } = await takeBackAll(places, context, source, { ...entry, phase: 'changed' })
     const rolledBack = await journal.update(entry, { phase: 'rolled-back', kept: [] })
     return { entry: rolledBack, outcome: 'rolled-back', findings: [failure, ...findings] }
@@ -60,19 +68,27 @@ async function settleOne(places: RestorePlaces, entry: JournalEntry): Promise<Se
   return { entry: await journal.update(entry, { phase }), outcome, findings }
 }
 
-/** Is what was restored what is there now, whole? */
-async function isInPlace(
+/** Undefined where nothing at the target has to be looked at. */
+async function settleTarget(
   context: SourceContext,
   source: Source,
-  entry: JournalEntry,
-): Promise<'yes' | 'no' | 'unclear'> {
-  const { target, keepAs: keptAs, places, token, strategy, phase } = entry
+  { target, keepAs: keptAs, places, token, strategy, phase }: JournalEntry,
+): Promise<Settled | undefined> {
+  const isTransaction = strategy === 'tables' || strategy === 'merge'
+  if (phase === 'preparing' || (phase === 'changed' && strategy !== 'replace')) return undefined
+  // A transaction that leaves no trace was committed or was not.
+  if (isTransaction && token === undefined) return undefined
+  return await source.targets.settle({ ...context, target, keptAs, places, token })
+}
+
+/** Is what was restored what is there now, whole? */
+function isInPlace({ strategy, phase }: JournalEntry, settled: Settled | undefined): 'yes' | 'no' | 'unclear' {
   if (phase === 'preparing') return 'no'
   if (phase === 'changed' && strategy !== 'replace') return 'yes'
-  if (strategy === 'in-place') return 'no'
-  // A transaction that leaves no trace was committed or was not.
-  if (strategy !== 'replace' && token === undefined) return 'unclear'
-  const { state } = await source.targets.settle({ ...context, target, keptAs, places, token })
+  if (settled === undefined) return 'unclear'
+  const { state } = settled
+  // Not half-written, it is as it was, or all of it is new and the journal does not know it yet.
+  if (strategy === 'in-place' && state !== 'finished') return state === 'half-written' ? 'no' : 'unclear'
   if (state === 'finished' || (phase === 'changed' && state === 'untouched')) return 'yes'
   return strategy !== 'replace' && state === 'half-written' ? 'unclear' : 'no'
 }
@@ -98,12 +114,13 @@ async function finish(
   context: SourceContext,
   source: Source,
   entry: JournalEntry,
+  settled: Settled | undefined,
 ): Promise<SettledRestore> {
   const { target, keepAs: keptAs } = entry
-  const at = { ...context, target, keptAs, places: entry.places }
-  const { kept } = entry.strategy === 'replace' ? await source.targets.settle(at) : { kept: [] }
-  const drops = entry.safety !== undefined && kept.length > 0
-  if (drops) await source.targets.dropKept(at)
+  const { kept = [], mayHoldMore } = settled ?? {}
+  const isSafe = entry.keptIsSafe === true && (entry.phase === 'changed' || mayHoldMore !== true)
+  const drops = entry.safety !== undefined && isSafe && kept.length > 0
+  if (drops) await source.targets.dropKept({ ...context, target, keptAs, places: entry.places })
   const done = await places.journal.update(entry, { phase: 'done', kept: drops ? [] : [...kept] })
   if (done.undoOf !== undefined) await markUndone(places, done.undoOf, done.run)
   return { entry: done, outcome: 'finished', findings: [] }
@@ -122,7 +139,8 @@ async function takeBackAll(places: RestorePlaces, context: SourceContext, source
     target: entry.target,
     hooks: await places.hooksOf(entry.source, entry.target),
     hookContext: hookContextOf(context, entry),
-    restoreSafety: state => restoreSafetyAt(places, entry, state),
+    restoreSafety: (safety, unless) => restoreSafetyAt(places, entry, safety, unless),
+    mayBeUsed: true,
   })
 }
 
@@ -132,6 +150,6 @@ function notSettled(entry: JournalEntry, error: unknown): Finding {
     code: 'restore-not-settled',
     subject: entry.target,
     message: `an interrupted restore could not be brought to an end: ${messageOf(error)}`,
-    hint: `Mend that, then run any command again, such as: lifeboat undo --list`,
+    hint: `Mend that, then go on with: ${SETTLE}`,
   }
 }

@@ -1,9 +1,8 @@
 import { AppError, messageOf } from '../../base/errors.ts'
 import type { Finding } from '../../model/finding.ts'
-import type { Source, SourceContext } from '../../sources/source.ts'
+import type { Kept, Source, SourceContext } from '../../sources/source.ts'
 import { type HookContext, type Hooks, runHook } from './hooks.ts'
 import type { JournalEntry } from './journal.ts'
-import type { SafeState } from './places.ts'
 
 export interface TakeBackRequest {
   readonly context: SourceContext
@@ -12,8 +11,19 @@ export interface TakeBackRequest {
   readonly target: string
   readonly hooks: Hooks
   readonly hookContext: HookContext
-  readonly restoreSafety: (state: SafeState) => Promise<void>
+  readonly restoreSafety: RestoreSafety
+  /** An application may have written to what is taken back: it was started on it, or the restore was killed long ago. */
+  readonly mayBeUsed: boolean
 }
+
+/** Puts a recovery point in the place of what is there now, which it keeps beside where it is told so. */
+export type RestoreSafety = (
+  state: Pick<JournalEntry, 'safety' | 'tables'>,
+  unless: { readonly dropIf: DropIf },
+) => Promise<readonly Kept[]>
+
+/** May what was taken back be removed? `state`: its own, at the last moment; undefined where nobody could tell. */
+export type DropIf = (state: string | undefined) => boolean
 
 export interface TakenBack {
   /** Something had been changed, and is not any more. */
@@ -23,43 +33,73 @@ export interface TakenBack {
 
 /**
  * Makes the target what it was before a restore that did not come to its end, from whatever phase, and starts the
- * application again if it was stopped. Safe to repeat after a kill.
+ * application again if it was stopped. What an application may have written meanwhile is kept beside. Safe to repeat after
+ * a kill.
  */
 export async function takeBack(request: TakeBackRequest): Promise<TakenBack> {
-  const changed = request.entry.phase === 'preparing' ? false : await putBack(request)
-  return { changed, findings: await startAgain(request) }
+  const changed = request.entry.phase === 'preparing' ? undefined : await putBack(request)
+  const findings = (changed ?? []).map(keptAside)
+  return { changed: changed !== undefined, findings: [...findings, ...(await startAgain(request))] }
 }
 
-async function putBack(request: TakeBackRequest): Promise<boolean> {
+/** What is kept of what was there; undefined: nothing had been changed. */
+async function putBack(request: TakeBackRequest): Promise<readonly Kept[] | undefined> {
   const { context, entry, source, target } = request
-  if (entry.strategy === 'replace') {
-    const place = { ...context, target, keptAs: entry.keepAs, places: entry.places }
-    const { state } = await source.targets.settle(place)
-    // Nothing was there before: the same restore again goes on with what there is.
-    if (state === 'half-written' && !entry.existed) return false
-    // An undo takes what an earlier restore kept; taken back itself, it must not be the end of that.
-    if (state === 'finished') await source.targets.putBack({ ...place, keepNowAs: entry.tookKeptAs })
-    return state !== 'untouched'
-  }
-  if (!entry.existed) return false
-  if (entry.strategy !== 'in-place' && entry.phase !== 'changed' && !(await wasCommitted(request))) return false
-  await restoreFromSafety(request)
-  return true
-}
-
-/** One transaction, which mostly ended without its commit; a connection that is lost in it leaves that open. */
-async function wasCommitted({ context, entry, source, target }: TakeBackRequest): Promise<boolean> {
-  if (entry.token === undefined) return false
   const place = { ...context, target, keptAs: entry.keepAs, places: entry.places, token: entry.token }
-  return (await source.targets.settle(place)).state === 'finished'
+  // Where it could not be rewritten in place, it was swapped.
+  if (entry.strategy === 'replace' || entry.kept.length > 0) return await putKeptBack(request)
+  if (!entry.existed) return undefined
+  if (entry.phase !== 'changed') {
+    const { state } = await source.targets.settle(place)
+    if (entry.strategy === 'in-place' && state === 'finished') return await putKeptBack(request)
+    if (entry.strategy === 'in-place' && state !== 'half-written') return undefined
+    // One transaction, which mostly ended without its commit; a connection that is lost in it leaves that open.
+    if (entry.strategy !== 'in-place' && !(entry.token !== undefined && state === 'finished')) return undefined
+  }
+  const changedNoRow = entry.tables !== undefined && entry.tables.changed.length === 0
+  if (entry.safety === undefined && !changedNoRow) throw noWayBack(entry)
+  return await request.restoreSafety(entry, { dropIf: dropIf(request) })
 }
 
-async function restoreFromSafety({ entry, restoreSafety }: TakeBackRequest): Promise<void> {
-  const changedNoRow = entry.tables !== undefined && entry.tables.changed.length === 0
-  if (entry.safety !== undefined || changedNoRow) return await restoreSafety(entry)
-  throw new AppError('failed', `${entry.target} may be half-written, and there is no recovery point of what it was`, {
-    hint: `Restore it again: lifeboat restore ${entry.source} --force`,
+async function putKeptBack(request: TakeBackRequest): Promise<readonly Kept[] | undefined> {
+  const { context, entry, source, target } = request
+  const place = { ...context, target, keptAs: entry.keepAs, places: entry.places, token: entry.token }
+  const { state } = await source.targets.settle(place)
+  // Half-written by an earlier restore, or where nothing was before: the same restore again goes on with what there is.
+  if (state === 'untouched' || state === 'half-written') return undefined
+  if (state === 'rolled-back') return []
+  // An undo takes what an earlier restore kept; taken back itself, it must not be the end of that.
+  const keepNowAs = entry.tookKeptAs ?? `taken-back-${entry.run.slice(0, 8)}`
+  let last: string | undefined
+  const lastLook = async (now: string | undefined): Promise<boolean> => {
+    last = now
+    return true
+  }
+  const kept = await source.targets.putBack({ ...place, keepNowAs, lastLook })
+  if (entry.tookKeptAs !== undefined) return []
+  if (!dropIf(request)(last)) return kept
+  await source.targets.dropKept({ ...place, keptAs: keepNowAs })
+  return []
+}
+
+function dropIf({ entry, mayBeUsed }: TakeBackRequest): DropIf {
+  return state => (state === undefined || entry.token === undefined ? !mayBeUsed : state === entry.token)
+}
+
+function noWayBack({ target, source }: JournalEntry): AppError {
+  return new AppError('failed', `${target} may be half-written, and there is no recovery point of what it was`, {
+    hint: `Restore it again: lifeboat restore ${source} --force`,
   })
+}
+
+function keptAside({ target, kept }: Kept): Finding {
+  return {
+    severity: 'warning',
+    code: 'taken-back-kept',
+    subject: target,
+    message: `an application may have written to what was restored: it is kept as ${kept}`,
+    hint: 'Take from it what you need, then remove it.',
+  }
 }
 
 /** The application was sent away for nothing. That it does not come back must not hide why. */

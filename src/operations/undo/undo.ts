@@ -155,7 +155,7 @@ export async function undo({ places, run, entry: undone, onStep }: UndoRequest):
       target,
       hooks: await places.hooksOf(name, target),
       takeSafety: tables => takeSafetyAt(places, subject, { tables }),
-      restoreSafety: state => restoreSafetyAt(places, subject, state),
+      restoreSafety: (state, unless) => restoreSafetyAt(places, subject, state, unless),
       onStep,
     },
     guarding => guarding.log.step('put back what was there', () => putBack(places, undone, source, swaps, guarding)),
@@ -191,7 +191,7 @@ async function putBack(
   undone: JournalEntry,
   source: Source,
   swaps: boolean,
-  { beforeChange, keepAs }: Guarded,
+  { beforeChange, lastLook, keepAs }: Guarded,
 ): Promise<{ readonly kept?: readonly Kept[] | undefined }> {
   const context = await places.context()
   const { target } = undone
@@ -204,6 +204,7 @@ async function putBack(
         keptAs: undone.keepAs,
         places: undone.places,
         keepNowAs: keepAs,
+        lastLook,
       }),
     }
   }
@@ -217,7 +218,7 @@ async function putBack(
     checks: true,
     include: [],
   }
-  return await restore({ ...wanted, beforeChange, keepAs: swaps ? keepAs : undefined })
+  return await restore({ ...wanted, beforeChange, lastLook, keepAs: swaps ? keepAs : undefined })
 }
 
 async function whatComesBack(

@@ -6,6 +6,7 @@ import type { NodeMeta } from '../../model/node.ts'
 import { notADatabase, sourceError } from './faults.ts'
 import { type DatabaseHeader, HEADER_BYTES, parseHeader } from './header.ts'
 import { closeRaw, isHeldByThisProcess, openRaw } from './raw-files.ts'
+import { isStandIn } from './seal.ts'
 
 /** A database file that was found and looks like one. */
 export interface DatabaseFile {
@@ -26,12 +27,11 @@ export async function openDatabaseFile(path: string): Promise<DatabaseFile> {
     const real = await realpath(path)
     const found = await stat(real, { bigint: true })
     requireFile(found, path)
-    await requireWhole(real)
     const file = { path: real, name: basename(path), stat: found }
     if (await isHeldByThisProcess(found)) return { ...file, handle: undefined, header: undefined }
     handle = await openRaw(real)
     const header = await readHeader(handle)
-    if (!header) throw notADatabase(path)
+    if (!header) throw (await isStandIn(real)) ? halfWritten(path) : notADatabase(path)
     return { ...file, handle, header }
   } catch (error) {
     await closeRaw(handle)
@@ -72,11 +72,10 @@ function requireFile(found: BigIntStats, path: string): void {
   }
 }
 
-/** A file that a killed restore was rewriting in place is no database, though it looks like one. */
-async function requireWhole(path: string): Promise<void> {
-  if (!(await stat(restoringMarker(path)).catch(() => undefined))) return
-  throw new AppError('source-invalid', `${path} was left half-written by an interrupted restore`, {
-    hint: 'Run the restore into it again, with --force.',
+/** What stands in for a database that a killed restore was rewriting in place. */
+function halfWritten(path: string): AppError {
+  return new AppError('source-invalid', `${path} was left half-written by an interrupted restore`, {
+    hint: 'Bring that to its end with: lifeboat undo --settle. Or restore into it again, with --force.',
   })
 }
 

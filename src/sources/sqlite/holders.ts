@@ -16,14 +16,14 @@ export interface Holder {
 
 /**
  * Which processes have one of these files open? From `/proc`, so on Linux only, and only processes we may look into: all
- * for root, else our own user's. Elsewhere none.
+ * for root, else our own user's. Elsewhere none. `among`: looks at these processes alone.
  */
-export async function findHolders(paths: readonly string[]): Promise<Holder[]> {
+export async function findHolders(paths: readonly string[], among?: readonly number[]): Promise<Holder[]> {
   const files = (await Promise.all(paths.map(path => stat(path, { bigint: true }).catch(() => undefined)))).filter(
     (file): file is BigIntStats => file !== undefined,
   )
   if (files.length === 0) return []
-  const pids = (await readdir('/proc').catch(() => [])).filter(name => /^\d+$/.test(name))
+  const pids = among?.map(String) ?? (await readdir('/proc').catch(() => [])).filter(name => /^\d+$/.test(name))
   const holders: Holder[] = []
   for (const pid of pids) {
     if (!(await holdsAny(pid, files))) continue

@@ -77,20 +77,3 @@ export function openPrivate(path: string): DatabaseSync {
   db.prepare('PRAGMA schema_version').get()
   return db
 }
-
-/**
- * Can the database be had alone, right now? Takes the exclusive lock and gives it back. In WAL mode that lock only keeps
- * writers out, so `locking_mode` is asked to keep readers out too: it needs every lock there is.
- */
-export function isFree(path: string): boolean {
-  const db = new DatabaseSync(path, { readOnly: false, timeout: 0 })
-  try {
-    db.exec('PRAGMA locking_mode = EXCLUSIVE; BEGIN EXCLUSIVE; ROLLBACK')
-    return true
-  } catch (error) {
-    if (error instanceof Error && 'errcode' in error && [5, 6].includes(Number(error.errcode) & 0xff)) return false
-    throw error
-  } finally {
-    db.close()
-  }
-}

@@ -5,7 +5,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { makeTempDir } from '../../../test/helpers/drained-snapshot.ts'
 import { changeSql, IMPERFECT, makeDatabase, UNEVALUABLE } from '../../../test/helpers/imperfect-databases.ts'
 import { judgeDatabase } from './integrity.ts'
-import { replaceTables } from './replace-tables.ts'
+import { beginTables, replaceTables } from './replace-tables.ts'
 import type { ReplacedTables } from './replaced-table.ts'
 
 let dir = ''
@@ -27,7 +27,7 @@ function make(sql: string, spoil: (db: DatabaseSync) => void, since: string): vo
 }
 
 function replace(...tables: string[]): ReplacedTables {
-  const done = replaceTables({ path, from, tables, waitMs: 0 })
+  const done = replaceTables(beginTables({ path, from, waitMs: 0 }), { from, tables })
   if ('refused' in done) throw new Error(`refused: ${done.subject}`)
   return done
 }

@@ -2,20 +2,37 @@ import { DatabaseSync } from 'node:sqlite'
 import { countViolations } from './describe-database.ts'
 import { replaceRows, type Sides } from './replace-rows.ts'
 import { isVirtual, renewIndexes, replaceVirtual } from './replace-virtual.ts'
-import type { ReplacedTable, ReplacedTables, ReplaceTablesAsk, TablesRefused } from './replaced-table.ts'
+import type {
+  BeginTablesAsk,
+  ReplacedTable,
+  ReplacedTables,
+  ReplaceTablesAsk,
+  TablesRefused,
+} from './replaced-table.ts'
 import { listStored, type StoredTable } from './stored-tables.ts'
 
-/**
- * Gives tables of a living database the rows of another one, in one transaction: all of it happens, or nothing. Other
- * programs may have it open. Tables that are there keep their columns; indexes and triggers that are gone come back.
- * Triggers do not fire; search indexes over the tables are brought in line. Foreign keys that were whole before have to be
- * whole after.
- */
-export function replaceTables({ path, from, tables, waitMs }: ReplaceTablesAsk): ReplacedTables | TablesRefused {
+/** Opens both, and begins the transaction: other programs may have the living one open, and read it, but not write. */
+export function beginTables({ path, from, waitMs }: BeginTablesAsk): DatabaseSync {
   // Foreign keys are looked at as a whole in the end: rows that others refer to go and come back.
   const db = new DatabaseSync(path, { enableForeignKeyConstraints: false, defensive: false, timeout: waitMs })
   try {
     db.prepare('ATTACH ? AS backup').run(from)
+    db.exec('BEGIN IMMEDIATE')
+    return db
+  } catch (error) {
+    db.close()
+    throw error
+  }
+}
+
+/**
+ * Gives tables of a living database the rows of another one, in the transaction that was begun: all of it happens, or
+ * nothing. Tables that are there keep their columns; indexes and triggers that are gone come back.
+ * Triggers do not fire; search indexes over the tables are brought in line. Foreign keys that were whole before have to be
+ * whole after.
+ */
+export function replaceTables(db: DatabaseSync, { from, tables }: ReplaceTablesAsk): ReplacedTables | TablesRefused {
+  try {
     const backup = new DatabaseSync(from, { readOnly: true })
     try {
       return inTransaction(db, () => replaceAll({ db, backup, findings: [] }, tables))
@@ -37,7 +54,6 @@ class Refused extends Error {
 }
 
 function inTransaction(db: DatabaseSync, work: () => ReplacedTables): ReplacedTables | TablesRefused {
-  db.exec('BEGIN IMMEDIATE')
   try {
     const replaced = work()
     db.exec('COMMIT')

@@ -1,13 +1,17 @@
 import type { Finding } from '../../model/finding.ts'
 
-export interface ReplaceTablesAsk {
+export interface BeginTablesAsk {
   /** The living database. */
   readonly path: string
   /** A whole database that only we know of, with the rows to come. */
   readonly from: string
+  readonly waitMs: number
+}
+
+export interface ReplaceTablesAsk {
+  readonly from: string
   /** As people write them; all of `from` when empty. */
   readonly tables: readonly string[]
-  readonly waitMs: number
 }
 
 export interface ReplacedTables {

@@ -43,7 +43,7 @@ async function restoreInto(
 ): Promise<RestoreOutcome> {
   const session = new Session(request.signal)
   try {
-    if (request.beforeChange === undefined) await requireFree(target, session)
+    if (request.beforeChange === undefined) await requireFree(target)
     else await requirePartialFree(target)
     await rm(target.partial, { force: true })
     await createPrivate(target.partial)
@@ -53,8 +53,8 @@ async function restoreInto(
     throwIfAborted(request.signal)
     await applyMeta(target.partial, target.existing ? likeExisting(target.existing, text.meta) : text.meta)
     await syncFile(target.partial)
-    await prepareChange(request, target, session)
-    const kept = await putInPlace(target, request.keepAs)
+    await prepareChange(request, target)
+    const kept = await putInPlace(target, request)
     return { ...done, target: target.path, files: 1, findings: [], kept }
   } catch (error) {
     throw targetError(error, target.path)

@@ -33,9 +33,14 @@ export async function restoreTables(
   try {
     await createPrivate(staged)
     const bytes = await request.snapshot.restoreFiles([{ node: entry.node, path: staged, delta: false }])
-    await request.beforeChange?.({ places: [target.path] })
-    const ask = { path: target.path, from: staged, tables, waitMs: BUSY_WAIT_MS }
-    const replaced = await session.call('replaceTables', ask)
+    const ask = { path: target.path, from: staged, waitMs: BUSY_WAIT_MS }
+    const hold = async (): Promise<undefined> => {
+      await session.call('beginTables', ask)
+      return undefined
+    }
+    if (request.beforeChange === undefined) await hold()
+    else await request.beforeChange({ places: [target.path], hold })
+    const replaced = await session.call('replaceTables', { from: staged, tables })
     if ('refused' in replaced) throw refusal(replaced, target.path)
     const checks = replaced.tables.map(table => ({
       name: `rows of ${table.name}`,

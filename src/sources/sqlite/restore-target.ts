@@ -4,21 +4,23 @@ import { basename, dirname, join } from 'node:path'
 import { setTimeout } from 'node:timers/promises'
 import { AppError, messageOf, systemCode } from '../../base/errors.ts'
 import { makeFolders } from '../../base/make-folders.ts'
-import { keptPathOf, swapIn } from '../kept-path.ts'
+import { nameIfFree } from '../../base/new-file.ts'
+import { keptPathOf } from '../kept-path.ts'
 import type { RestoreRequest } from '../source.ts'
 import type { Kept } from '../target.ts'
 import { restoringMarker } from './database-file.ts'
 import { isFault } from './faults.ts'
 import { findHolders, type Holder } from './holders.ts'
-import { type Session, SessionFault } from './session.ts'
-
-/** Files that SQLite keeps beside a database, and that would be applied to whatever lies at its path. */
-export const SIDECARS = ['-wal', '-shm', '-journal'] as const
+import { isStandIn } from './seal.ts'
+import { SessionFault } from './session.ts'
+import { heldBy, listSidecars, SIDECARS, swapDatabase } from './swap.ts'
+import { databaseState } from './target-state.ts'
 
 const PARTIAL = '.lifeboat-partial'
 
-const ORPHAN_TRIES = 20
-const ORPHAN_PAUSE_MS = 50
+/** For so long we look whether a program lets go: one that opens, writes and closes does, one that stays does not. */
+const STAYS_MS = 1500
+const LOOK_PAUSE_MS = 3
 
 /** The place of a restored file, with the names of what may lie beside it. */
 export interface Target {
@@ -78,47 +80,44 @@ export function requireLeave(
   })
 }
 
-/** `target-in-use` when a program has the database, or the partial one, open. */
-export async function requireFree(target: Target, session: Session): Promise<void> {
-  const paths = ['', ...SIDECARS].map(end => target.path + end)
-  const holders = await endOrphans([...paths, target.partial])
-  if (holders.length > 0) {
-    throw inUse(target.path, `by ${holders.map(h => `${h.program} (process ${h.pid})`).join(', ')}`)
-  }
-  if (!target.existing) return
-  try {
-    if (!(await session.call('isFree', { path: target.path }))) throw inUse(target.path, 'by another program')
-  } catch (error) {
-    // What SQLite can't open is damaged or no database, and so in nobody's use.
-    if (!(error instanceof SessionFault)) throw error
-  }
+/**
+ * `target-in-use` when a program keeps the database, or the partial one, open. What locks it, or opens it later, is found
+ * by the swap.
+ */
+export async function requireFree(target: Target): Promise<void> {
+  const holders = await findStayingHolders([...databaseFiles(target.path), target.partial])
+  if (holders.length > 0) throw heldBy(target.path, holders)
 }
 
-/** The last word before the target changes, and the last look whether anybody uses it. */
-export async function prepareChange(
-  request: Pick<RestoreRequest, 'beforeChange'>,
-  target: Target,
-  session: Session,
-): Promise<void> {
+export function databaseFiles(path: string): string[] {
+  return ['', ...SIDECARS].map(end => path + end)
+}
+
+/** The last word before the target changes, and the last look whether anybody keeps it open. */
+export async function prepareChange(request: Pick<RestoreRequest, 'beforeChange'>, target: Target): Promise<void> {
   if (request.beforeChange === undefined) return
-  await request.beforeChange({ places: [target.path] })
-  await requireFree(target, session)
+  await request.beforeChange({ places: [target.path], token: await databaseState(target.partial) })
+  await requireFree(target)
 }
 
 /** As `requireFree`, of what a restore writes before it touches the target. */
 export async function requirePartialFree(target: Target): Promise<void> {
-  const [holder] = await endOrphans([target.partial])
-  if (holder) throw inUse(target.partial, `by ${holder.program} (process ${holder.pid})`)
+  const holders = await findStayingHolders([target.partial])
+  if (holders.length > 0) throw heldBy(target.partial, holders)
 }
 
-/** A killed restore may have left its session at work on the files that the next one needs. Returns other holders. */
-async function endOrphans(paths: readonly string[]): Promise<Holder[]> {
-  for (let tried = 0; ; tried++) {
-    const holders = await findHolders(paths)
-    if (holders.every(holder => holder.state === 'living') || tried === ORPHAN_TRIES) return holders
-    for (const { pid, state } of holders) if (state === 'orphan') endProcess(pid)
-    await setTimeout(ORPHAN_PAUSE_MS)
+/** Who has one of these files open and does not let go. Sessions of ours that outlived a killed restore are ended. */
+export async function findStayingHolders(paths: readonly string[]): Promise<Holder[]> {
+  let holders = await findHolders(paths)
+  for (const { pid, state } of holders) if (state === 'orphan') endProcess(pid)
+  const deadline = performance.now() + STAYS_MS
+  while (holders.length > 0 && performance.now() < deadline) {
+    await setTimeout(LOOK_PAUSE_MS)
+    const pids = holders.map(({ pid }) => pid)
+    const still = await findHolders(paths, pids)
+    holders = holders.filter(({ pid }) => still.some(each => each.pid === pid))
   }
+  return holders
 }
 
 function endProcess(pid: number): void {
@@ -130,47 +129,49 @@ function endProcess(pid: number): void {
   }
 }
 
-function inUse(path: string, by: string): AppError {
-  return new AppError('target-in-use', `${path} is in use ${by}`, {
-    hint: 'Stop the application first, or restore to another path.',
-  })
-}
-
 /**
- * Takes what SQLite left beside the target out of its way: a WAL of the old database applied to the new one would corrupt
- * it. Moved, not deleted, so that a crash before the swap loses nothing; `removeMoved` deletes at the end.
+ * The partial file, checked and durable, becomes the target. With `keepAs`, what was there stays beside it; without, it is
+ * gone.
  */
-export async function moveSidecars(target: Target): Promise<void> {
-  for (const end of SIDECARS) {
-    await rename(target.path + end, movedPath(target, end)).catch(ignoreMissing)
-  }
-}
-
-export async function removeMoved(target: Target): Promise<void> {
-  for (const end of SIDECARS) await rm(movedPath(target, end), { force: true })
-}
-
-function movedPath(target: Target, end: string): string {
-  return `${target.path}${end}.lifeboat-old`
-}
-
-/**
- * The partial file, checked and durable, becomes the target. With `keepAs`, what was there stays beside it, with its log;
- * without, its log is moved away first, for SQLite would apply it to the new file.
- */
-export async function putInPlace(target: Target, keepAs: string | undefined): Promise<Kept[]> {
-  if (keepAs !== undefined && target.existing) {
-    const place = keptPathOf(target.path, keepAs, SIDECARS)
-    await swapIn(target.partial, place)
-    await removeMarker(target)
-    return [{ target: target.path, kept: place.kept }]
-  }
-  await moveSidecars(target)
-  await syncFolder(target)
-  await rename(target.partial, target.path)
+export async function putInPlace(
+  target: Target,
+  request: Pick<RestoreRequest, 'keepAs' | 'lastLook' | 'signal'>,
+): Promise<Kept[]> {
+  const kept = request.keepAs === undefined ? loneName(target.path) : keptPathOf(target.path, request.keepAs).kept
+  if (await isStandIn(target.path)) await rename(target.partial, target.path)
+  else if (target.existing) {
+    await rm(loneName(target.path), { force: true })
+    await swapDatabase({ fresh: target.partial, path: target.path, kept, ...request })
+  } else await putWhereNothingIs(target)
   await removeMarker(target)
-  await removeMoved(target)
-  return []
+  if (request.keepAs === undefined) {
+    for (const file of databaseFiles(kept)) await rm(file, { force: true })
+    return []
+  }
+  return (await statOrNothing(kept)) === undefined ? [] : [{ target: target.path, kept }]
+}
+
+/** What came there since we looked is nobody's to replace. A log or journal without its database would spoil the new one. */
+async function putWhereNothingIs(target: Target): Promise<void> {
+  const lone = await listSidecars(target.path)
+  for (const path of lone) await rename(path, loneName(path))
+  await syncFolder(target)
+  if (!(await nameIfFree(target.partial, target.path))) {
+    throw new AppError('target-exists', `${target.path} came to be while it was restored`, {
+      hint: 'A program made it: stop that one, then run the same command again.',
+    })
+  }
+  await rm(target.partial, { force: true })
+}
+
+export function loneName(path: string): string {
+  return `${path}.lifeboat-old`
+}
+
+/** To know what was put in place from what an application made there. Undefined for what is not there. */
+export async function identityOf(path: string): Promise<string | undefined> {
+  const found = await stat(path, { bigint: true }).catch(ignoreMissing)
+  return found === undefined ? undefined : `${found.dev}:${found.ino}`
 }
 
 /** Makes names in the target's folder durable. */

@@ -22,6 +22,7 @@ import { SqliteProcess } from '../../../test/helpers/sqlite-process.ts'
 import { AppError } from '../../base/errors.ts'
 import type { Manifest } from '../../model/manifest.ts'
 import type { FileToRestore, RestoreOutcome, RestoreRequest } from '../source.ts'
+import { isStandIn, writeStandIn } from './seal.ts'
 import { SqliteSource } from './sqlite-source.ts'
 
 let dir = ''
@@ -132,7 +133,8 @@ describe('restore', { timeout: 30_000 }, () => {
     }
     for (const end of ['-wal', '-shm', '-journal']) writeFileSync(target.replace('restored', 'gone') + end, 'stale')
     await restore({ target: target.replace('restored', 'gone') })
-    expect(left()).toEqual(['gone.db', 'restored.db'])
+    const aside = ['-journal', '-shm', '-wal'].map(end => `gone.db${end}.lifeboat-old`)
+    expect(left()).toEqual(['gone.db', ...aside, 'restored.db'])
   })
 
   it('refuses a target that a program has open, reading, writing or idle', async () => {
@@ -180,7 +182,11 @@ describe('restore', { timeout: 30_000 }, () => {
 
   it('completes what was killed in place, and says so until then', async () => {
     await restore()
-    writeFileSync(target, Buffer.concat([captured().subarray(0, 50_000), Buffer.alloc(9000)]))
+    writeFileSync(`${target}.lifeboat-partial`, Buffer.concat([captured().subarray(0, 50_000), Buffer.alloc(9000)]))
+    await writeStandIn(target)
+    const application = new DatabaseSync(target)
+    expect(() => application.exec('CREATE TABLE IF NOT EXISTS lost (a)')).toThrow('not a database')
+    application.close()
     writeFileSync(`${target}.lifeboat-restoring`, `${snapshot.id}\n`)
     const half = new SqliteSource('app', { path: target }, { baseDir: dir })
     expect((await half.probe(await makeContext(dir)))[0]?.message).toContain('half-written')
@@ -198,7 +204,8 @@ describe('restore', { timeout: 30_000 }, () => {
       restoreFiles: () => Promise.reject(Object.assign(new Error('cut'), { code: 'EIO' })),
     }
     expect((await failure({ force: true, delta: true, snapshot: broken })).code).toBe('target-invalid')
-    expect(left()).toEqual(['restored.db', 'restored.db.lifeboat-restoring'])
+    expect(left()).toEqual(['restored.db', 'restored.db.lifeboat-partial', 'restored.db.lifeboat-restoring'])
+    expect(await isStandIn(target)).toBe(true)
     await restore({ force: true, delta: false })
     expect(left()).toEqual(['restored.db'])
   })

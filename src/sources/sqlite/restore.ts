@@ -1,4 +1,4 @@
-import { rename } from 'node:fs/promises'
+import { rename, rm } from 'node:fs/promises'
 import { extname } from 'node:path'
 import { AppError, throwIfAborted } from '../../base/errors.ts'
 import { holdingPath } from '../../base/hold-path.ts'
@@ -14,26 +14,26 @@ import { applyMeta, createPrivate, likeExisting, removePartialSidecars } from '.
 import { restoreSql } from './restore-sql.ts'
 import { restoreTables } from './restore-tables.ts'
 import {
+  identityOf,
   locateTarget,
-  moveSidecars,
+  loneName,
   prepareChange,
   putInPlace,
   readMarker,
-  removeMarker,
-  removeMoved,
   requireFree,
   requireLeave,
   requirePartialFree,
   statOrNothing,
   syncFile,
-  syncFolder,
   type Target,
   targetError,
   writeMarker,
 } from './restore-target.ts'
 import { verificationFailed, verifyDatabase } from './restore-verify.ts'
+import { isStandIn, unseal } from './seal.ts'
 import { Session } from './session.ts'
 import { storedText, textOfWhole } from './sql-text.ts'
+import { listSidecars, takeAway } from './swap.ts'
 
 /** Brings one snapshot of a SQLite database back: the file, or for types `schema` and `data` what `restore-sql.ts` says. */
 export async function restoreDatabase(request: RestoreRequest): Promise<RestoreOutcome> {
@@ -55,27 +55,40 @@ async function restoreInto(request: RestoreRequest, target: Target, node: TreeNo
   const interrupted = await readMarker(target)
   requireLeave(request, target, interrupted)
   try {
+    await tidyAfterKill(target)
+    const lone = target.existing ? [] : await listSidecars(target.path)
     const restoring = { request, target, node }
-    const inPlace = target.existing !== undefined && request.delta && !request.mask
-    const done = inPlace ? await restoreInPlace(restoring) : await withSession(restoring, writeBeside)
-    const findings = interrupted === undefined ? [] : [resumed(target, interrupted)]
+    const done = (await mayRewrite(restoring)) ? await restoreInPlace(restoring) : await withSession(restoring, beside)
+    const findings = [...(interrupted === undefined ? [] : [resumed(target, interrupted)]), ...lone.map(movedAside)]
     return { ...done, target: target.path, files: 1, findings: [...findings, ...done.findings] }
   } catch (error) {
     throw targetError(error, target.path)
   }
 }
 
-/** What comes before the change may be a backup: the session's process starts only when that is done. */
+/** Killed right before it was taken out of its place, the database has two names; right after, a seal. */
+async function tidyAfterKill(target: Target): Promise<void> {
+  if (!target.existing) return
+  if ((await identityOf(target.path)) === (await identityOf(target.partial))) await rm(target.partial)
+  await unseal(target.path)
+}
+
+/** Where a stand-in is, what is half-written lies beside, and is gone on with there. */
+async function mayRewrite({ request, target }: Omit<Restoring, 'session'>): Promise<boolean> {
+  return target.existing !== undefined && request.delta && !request.mask && !(await isStandIn(target.path))
+}
+
 async function restoreInPlace(restoring: Omit<Restoring, 'session'>): Promise<Done> {
   const { request, target } = restoring
-  if (request.beforeChange !== undefined) {
-    await requirePartialFree(target)
-    await request.beforeChange({ places: [target.path] })
-  }
-  return await withSession(restoring, async started => {
-    await requireFree(target, started.session)
-    return await rewriteInPlace(started)
-  })
+  await requirePartialFree(target)
+  // It may be a backup: the session's process starts only when that is done.
+  await request.beforeChange?.({ places: [target.path] })
+  await requireFree(target)
+  const { path, partial: to } = target
+  const beforeMove = (): Promise<void> => writeMarker(target, request.snapshot.id)
+  await takeAway({ ...request, path, to, standIn: `${path}.lifeboat-stand-in`, beforeMove })
+  // What SQLite can't open can't be compared, what is written to all the time is never safe: both are swapped, and kept.
+  return await withSession({ ...restoring, request: { ...request, beforeChange: undefined } }, beside)
 }
 
 async function withSession(
@@ -126,11 +139,12 @@ interface Done extends RestoredBytes {
 
 /**
  * Writes a file beside the target, proves it, and only then swaps. Killed at any moment, the target is the old one or the
- * new one; the partial file stays, and the next restore goes on with it.
+ * new one (rewritten in place: the old one, a stand-in that no program can open, or the new one); the partial file stays,
+ * and the next restore goes on with it.
  */
-async function writeBeside({ request, target, node, session }: Restoring): Promise<Done> {
+async function beside({ request, target, node, session }: Restoring): Promise<Done> {
   // With a last word before the change, whoever uses the target may be sent away by then.
-  if (request.beforeChange === undefined) await requireFree(target, session)
+  if (request.beforeChange === undefined) await requireFree(target)
   else await requirePartialFree(target)
   const written = request.mask
     ? await writeMasked({ request, mask: request.mask, target, node, session })
@@ -148,8 +162,8 @@ async function writeBeside({ request, target, node, session }: Restoring): Promi
   throwIfAborted(request.signal)
   await applyMeta(target.partial, target.existing ? likeExisting(target.existing, node) : node)
   await syncFile(target.partial)
-  await prepareChange(request, target, session)
-  const kept = await putInPlace(target, request.keepAs)
+  await prepareChange(request, target)
+  const kept = await putInPlace(target, request)
   return { ...written, ...verified, findings: [...written.findings, ...verified.findings], kept }
 }
 
@@ -161,28 +175,21 @@ async function writePartial(request: RestoreRequest, target: Target, node: TreeN
   return { ...bytes, checks: [], findings: [] }
 }
 
-/**
- * Rewrites only what differs. Not atomic, so a marker says so from before the first write until all is on disk; while it
- * is there we refuse to back the file up, and the next restore into it with `force` completes it.
- */
-async function rewriteInPlace({ request, target, node, session }: Restoring): Promise<Done> {
-  await writeMarker(target, request.snapshot.id)
-  await moveSidecars(target)
-  await syncFolder(target)
-  const bytes = await request.snapshot.restoreFiles([{ node, path: target.path, delta: true }])
-  throwIfAborted(request.signal)
-  const [verified] = await Promise.all([verifyDatabase(request, session, target.path, target), syncFile(target.path)])
-  await removeMarker(target)
-  await removeMoved(target)
-  if (verified.checks.some(check => !check.passed)) throw verificationFailed(target, verified.checks, target.path)
-  return { ...bytes, ...verified }
-}
-
 function resumed(target: Target, snapshot: string): Finding {
   return {
     severity: 'info',
     code: 'restore-resumed',
     subject: target.path,
     message: `an interrupted restore of snapshot ${snapshot.slice(0, 8)} had left it half-written`,
+  }
+}
+
+function movedAside(path: string): Finding {
+  return {
+    severity: 'warning',
+    code: 'log-without-database',
+    subject: path,
+    message: `it lay there without its database, and would have spoiled the one that was restored; it is now ${loneName(path)}`,
+    hint: 'Without the database that it belongs to, it is of no use: remove it.',
   }
 }

@@ -4,11 +4,12 @@ import { checkDatabase } from './check-database.ts'
 import { copyDatabase } from './copy-database.ts'
 import { describeDatabase } from './describe-database.ts'
 import { dumpData, dumpSchema } from './dump.ts'
+import { foldLog, holdAlone, holdWrites } from './hold.ts'
 import { judgeDatabase, judgeFile, judgeReadOnly } from './integrity.ts'
 import { MaskedCopy } from './masking/copy-masked.ts'
 import { openMerge, readAsText } from './merging/open-merge.ts'
-import { isFree, openPrivate, pinDatabase, removeEmptyWal } from './pin.ts'
-import { replaceTables } from './replace-tables.ts'
+import { openPrivate, pinDatabase, removeEmptyWal } from './pin.ts'
+import { beginTables, replaceTables } from './replace-tables.ts'
 import { runSchema } from './run-schema.ts'
 import type { CallName, Fault, SessionCalls, SessionRequest } from './session-protocol.ts'
 
@@ -65,7 +66,11 @@ class SessionProcess {
       return null
     },
     check: ({ expected }) => checkDatabase(this.#database, expected),
-    replaceTables: ask => replaceTables(ask),
+    beginTables: ask => {
+      this.#db = beginTables(ask)
+      return null
+    },
+    replaceTables: ask => replaceTables(this.#database, ask),
     ask: ({ path, sql }) => askDatabase(path, sql),
     openStaged: ({ staged, into }) => {
       this.#copy = new MaskedCopy(staged, into)
@@ -75,7 +80,15 @@ class SessionProcess {
       if (!this.#copy) throw new Error('nothing is staged')
       return this.#copy.run(ask)
     },
-    isFree: ({ path }) => isFree(path),
+    holdAlone: ({ path, waitMs }) => {
+      this.#db = holdAlone(path, waitMs)
+      return this.#db !== undefined
+    },
+    foldLog: () => foldLog(this.#database),
+    holdWrites: ({ path, waitMs }) => {
+      this.#db = holdWrites(path, waitMs)
+      return this.#db !== undefined
+    },
     openMerge: files => {
       const { db, tables } = openMerge(files)
       this.#db = db

@@ -4,7 +4,7 @@ import type { TableDescription } from '../../model/table-description.ts'
 import type { CheckOutcome, CopyAnswer } from '../source.ts'
 import type { IntegrityCheck } from './integrity.ts'
 import type { CopyOutcome, CopyRequest } from './masking/copy-protocol.ts'
-import type { ReplacedTables, ReplaceTablesAsk, TablesRefused } from './replaced-table.ts'
+import type { BeginTablesAsk, ReplacedTables, ReplaceTablesAsk, TablesRefused } from './replaced-table.ts'
 import type { WalIndexHeader } from './wal-index.ts'
 
 /** What a session can be asked, with what it answers. One at a time, in order. */
@@ -27,12 +27,18 @@ export interface SessionCalls {
   /** Runs SQL text that makes a schema against the private file. */
   run: { ask: { sql: string }; answer: null }
   check: { ask: { expected: ExpectedContent | undefined }; answer: CheckReport }
-  /** Rows of one database into another, living one. */
+  /** Opens a living database and one whose rows are to come, and locks the first one against other writers. */
+  beginTables: { ask: BeginTablesAsk; answer: null }
+  /** Gives tables the rows of the other database, in that transaction; commits it, or nothing was changed. */
   replaceTables: { ask: ReplaceTablesAsk; answer: ReplacedTables | TablesRefused }
   /** Runs one statement on a file, on a connection that can't write. */
   ask: { ask: { path: string; sql: string }; answer: CopyAnswer }
-  /** Is anyone using the database? Locks it for an instant. */
-  isFree: { ask: { path: string }; answer: boolean }
+  /** Locks a database against all others until the session ends. False: another program has it. See `hold.ts`. */
+  holdAlone: { ask: { path: string; waitMs: number }; answer: boolean }
+  /** With that lock: leaves nothing in the log. False: it could not. */
+  foldLog: { ask: Readonly<Record<string, never>>; answer: boolean }
+  /** Locks a database against all other writers until the session ends. False: another program writes to it. */
+  holdWrites: { ask: { path: string; waitMs: number }; answer: boolean }
   /** Opens a target to be written, with a work file and a copy of a backup attached. Describes the tables of both. */
   openMerge: { ask: MergeFiles; answer: MergeTables }
   /** Runs one statement; the number of rows that it changed. */

@@ -1,10 +1,19 @@
 import { rm, stat } from 'node:fs/promises'
 import { isAppError } from '../../base/errors.ts'
 import type { Finding } from '../../model/finding.ts'
-import { dropKeptPath, dropReplaced, type KeptPath, keptPathOf, putKeptBack, settleKeptPath } from '../kept-path.ts'
+import {
+  asideOf,
+  dropKeptPath,
+  dropReplaced,
+  type KeptPath,
+  keptPathOf,
+  putKeptBack,
+  settleKeptPath,
+} from '../kept-path.ts'
 import type {
   Kept,
   KeptRequest,
+  PutBackRequest,
   Settled,
   TargetAccess,
   TargetRequest,
@@ -14,16 +23,29 @@ import type {
 } from '../target.ts'
 import { obstaclesBeside } from '../target-place.ts'
 import { closeDatabaseFile, openDatabaseFile } from './database-file.ts'
-import { findHolders } from './holders.ts'
-import { holdInstant, tidyUp } from './instant.ts'
-import { locateTarget, readMarker, requireFree, SIDECARS, targetError } from './restore-target.ts'
+import { copyAside, holdInstant, tidyUp } from './instant.ts'
+import {
+  databaseFiles,
+  findStayingHolders,
+  identityOf,
+  locateTarget,
+  removeMarker,
+  requireFree,
+  statOrNothing,
+  type Target,
+  targetError,
+} from './restore-target.ts'
+import { isSealed, isStandIn, unseal } from './seal.ts'
 import { Session } from './session.ts'
 import type { Description } from './session-protocol.ts'
+import { SIDECARS, swapDatabase } from './swap.ts'
+import { databaseState } from './target-state.ts'
 
 /** Files that a restore of a SQLite database replaces. `name`: the file's, for a target that is a folder. */
 export function sqliteTargets(name: string): TargetAccess {
   return {
     survey: request => survey(request, name),
+    stateOf: async ({ target }) => await databaseState((await locateTarget(target, name, { create: false })).path),
     putBack: request => putBack(request, name),
     dropKept: async request => await dropKeptPath(await keptOf(request, name)),
     writtenSince: request => writtenSince(request, name),
@@ -61,32 +83,58 @@ async function keptOf(request: KeptRequest, name: string): Promise<KeptPath> {
   return keptPathOf(path, request.keptAs, SIDECARS)
 }
 
-async function putBack(
-  request: KeptRequest & { readonly keepNowAs?: string | undefined },
-  name: string,
-): Promise<readonly Kept[]> {
+async function putBack(request: PutBackRequest, name: string): Promise<readonly Kept[]> {
   const target = await locateTarget(request.target, name)
-  const session = new Session(request.signal)
   try {
-    await requireFree(target, session)
     const place = keptPathOf(target.path, request.keptAs, SIDECARS)
     const now = request.keepNowAs === undefined ? undefined : keptPathOf(target.path, request.keepNowAs).kept
-    await putKeptBack(place, now)
+    await requireFree(target)
+    await unseal(place.kept)
+    const canSwap = target.existing && !(await isStandIn(target.path)) && (await isThere(place.kept))
+    if (canSwap) await swapKept(request, place, now ?? asideOf(target.path))
+    else await putKeptBack(place, now)
+    await removeMarker(target)
+    if (now === undefined) await dropReplaced(place)
     return now === undefined ? [] : [{ target: target.path, kept: now }]
   } catch (error) {
     throw targetError(error, target.path)
-  } finally {
-    await session.close()
   }
+}
+
+async function swapKept({ lastLook, signal }: PutBackRequest, place: KeptPath, kept: string): Promise<void> {
+  if (kept === asideOf(place.path)) await dropReplaced(place)
+  await swapDatabase({ fresh: place.kept, path: place.path, kept, lastLook, signal })
+}
+
+async function isThere(path: string): Promise<boolean> {
+  return (await statOrNothing(path)) !== undefined
 }
 
 async function settle(request: KeptRequest, name: string): Promise<Settled> {
   const target = await locateTarget(request.target, name)
-  if ((await readMarker(target)) !== undefined) return { state: 'half-written', kept: [] }
+  if (await isStandIn(target.path)) return { state: 'half-written', kept: [] }
+  await removeMarker(target)
   const place = await keptOf(request, name)
-  const state = await settleKeptPath(place)
+  const state = (await cameMeanwhile(request, target, place)) ? 'rolled-back' : await settleKeptPath(place)
   await dropReplaced(place)
-  return { state, kept: state === 'finished' ? [{ target: target.path, kept: place.kept }] : [] }
+  await unseal(target.path)
+  if (state !== 'finished') return { state, kept: [] }
+  const mayHoldMore = !(await isSealed(place.kept))
+  await unseal(place.kept)
+  return { state, kept: [{ target: target.path, kept: place.kept }], mayHoldMore }
+}
+
+/**
+ * Killed with the old database away and the new one not in its place, an application may have made an empty one there. It
+ * is kept, beside what comes back.
+ */
+async function cameMeanwhile({ token }: KeptRequest, target: Target, place: KeptPath): Promise<boolean> {
+  const coming = await databaseState(target.partial)
+  const isOther =
+    token !== undefined && coming === token && target.existing !== undefined && (await isThere(place.kept))
+  if (!isOther || (await identityOf(place.kept)) === (await identityOf(target.path))) return false
+  await putKeptBack(place, `${place.kept}-came`)
+  return true
 }
 
 async function survey(request: TargetRequest, name: string): Promise<TargetSurvey> {
@@ -119,8 +167,11 @@ async function describe(
   const session = new Session(request.signal)
   try {
     const held = await holdInstant(file, session)
+    // After a crash, or where the application runs in this process, it is described as a copy.
+    const copy = held.hold.kind === 'none' ? await copyAside(held, session, request.scratchDir) : undefined
     const description = await session.call('describe', { countRows: true, countViolations: false })
     await tidyUp(held, session)
+    if (copy !== undefined) await rm(copy, { force: true })
     return { description, engineVersion: versionText(held.file.header?.sqliteVersion) }
   } finally {
     await session.close()
@@ -134,7 +185,7 @@ function versionText(number: number | undefined): string | undefined {
 }
 
 async function usage(path: string): Promise<Finding[]> {
-  const holders = await findHolders(['', ...SIDECARS].map(end => path + end))
+  const holders = await findStayingHolders(databaseFiles(path))
   return holders
     .filter(holder => holder.state === 'living')
     .map(({ program, pid }) => ({

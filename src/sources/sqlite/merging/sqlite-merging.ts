@@ -88,7 +88,7 @@ class SqliteMergingPlace implements MergingPlace {
   readonly target: string
   readonly dialect = dialect
   // A capture of the file needs the lock that `begin` takes.
-  readonly readableWhileHeld = false
+  readonly readableWhileHeld = true
   tables: MergeTables = { target: [], backup: [], foreignKeysSound: true }
   readonly #files: MergeFiles
   readonly #session: Session
