@@ -25,6 +25,11 @@ export interface MergingPlace {
   silenceTriggers(table: TableDescription): Promise<void>
   /** For the rest of the transaction: references among these tables are checked at its end. */
   deferReferences(tables: readonly TableDescription[]): Promise<void>
+  /**
+   * Adds rows to a table, but for those that break a key which `TableDescription.uniqueKeys` does not name: of some rows
+   * only, of expressions, an exclusion constraint. Returns whether all were added.
+   */
+  addWhatFits(adding: Adding): Promise<boolean>
   /** The greatest number that the database gave to a row of this table, though the row may be gone. */
   highestNumber(table: TableDescription, column: string): Promise<bigint>
   /** Finds what a commit would: references that were deferred lead somewhere. Throws `target-invalid`. */
@@ -43,6 +48,16 @@ export interface Staging {
   readonly into: string
   readonly columns: ReadonlyArray<{ readonly from: string; readonly into: string }>
   readonly orderBy: readonly string[]
+}
+
+export interface Adding {
+  readonly table: TableDescription
+  /** `INSERT INTO ... SELECT ... FROM work AS b`. */
+  readonly insert: string
+  readonly work: string
+  /** Which rows `b` of the work table; they go in the order of their `n`. */
+  readonly condition: string
+  readonly rows: number
 }
 
 /** Where engines say the same thing differently. */

@@ -27,7 +27,7 @@ export type {
   ZeroRun,
 } from './capture.ts'
 export type { DatabaseSelection, SourceContext } from './context.ts'
-export type { Dialect, MergingPlace, Staging } from './merging-place.ts'
+export type { Adding, Dialect, MergingPlace, Staging } from './merging-place.ts'
 export type { FileToRestore, RestoredBytes, SnapshotEntry, SnapshotReader } from './snapshot-reader.ts'
 export type { LogArchiver, LogReceiving, LogSlot, LogState, SourceLog } from './source-log.ts'
 export type {

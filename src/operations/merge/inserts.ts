@@ -14,23 +14,24 @@ export async function insertRows(run: MergeRun, group: Group): Promise<void> {
   for (const { table, rows } of withRows) {
     requireDefaults(table)
     const alone = group.length === 1 && table.plan.links.every(link => !link.within)
-    const added = await about(table, 'add rows to', () => insert(run, table, alone))
-    if (added < rows && alone) await skipRefused(run, table)
+    const all = await about(table, 'add rows to', () => insert(run, table, rows, alone))
+    if (!all) await skipRefused(run, table)
   }
 }
 
 /**
- * Keys that we do not know (of some rows only, of expressions, exclusion constraints) the database knows: it leaves out what
- * would break them. Not where rows refer to rows of the same statement, of which one might be left out.
+ * Keys that we do not know the database knows: it leaves out what would break them. Not where rows refer to rows of the
+ * same statement, of which one might be left out. Returns whether all rows were added.
  */
-async function insert(run: MergeRun, table: WorkTable, alone: boolean): Promise<number> {
+async function insert(run: MergeRun, table: WorkTable, rows: number, alone: boolean): Promise<boolean> {
   const { columns, target } = table.plan
   const names = columns.map(column => table.quoted(column.name)).join(', ')
   const values = columns.map(column => `b.${table.value(column.name)}`).join(', ')
-  return await run.change(
-    `INSERT INTO ${target.sql} (${names}) ${run.dialect.overriding} SELECT ${values} FROM ${table.name} AS b
-     WHERE b.s = ${STATE.accepted} ORDER BY b.n ${alone ? 'ON CONFLICT DO NOTHING' : ''}`,
-  )
+  const insert = `INSERT INTO ${target.sql} (${names}) ${run.dialect.overriding} SELECT ${values} FROM ${table.name} AS b`
+  const condition = `b.s = ${STATE.accepted}`
+  if (alone) return await run.place.addWhatFits({ table: target, insert, work: table.name, condition, rows })
+  await run.change(`${insert} WHERE ${condition} ORDER BY b.n`)
+  return true
 }
 
 async function skipRefused(run: MergeRun, table: WorkTable): Promise<void> {

@@ -4,7 +4,7 @@ import { AppError, messageOf, throwIfAborted } from '../../../base/errors.ts'
 import { isPart } from '../../../model/manifest.ts'
 import type { TreeNode } from '../../../model/node.ts'
 import type { TableDescription } from '../../../model/table-description.ts'
-import type { Dialect, MergingPlace, MergingRequest, Staging } from '../../source.ts'
+import type { Adding, Dialect, MergingPlace, MergingRequest, Staging } from '../../source.ts'
 import { closeDatabaseFile, openDatabaseFile } from '../database-file.ts'
 import { isFault } from '../faults.ts'
 import { quoteName, quoteText } from '../schema-text.ts'
@@ -154,6 +154,10 @@ class SqliteMergingPlace implements MergingPlace {
 
   /** All are: SQLite checks none, see `openMerge`. */
   async deferReferences(): Promise<void> {}
+
+  async addWhatFits({ insert, condition, rows }: Adding): Promise<boolean> {
+    return (await this.change(`${insert} WHERE ${condition} ORDER BY b.n ON CONFLICT DO NOTHING`)) === rows
+  }
 
   async highestNumber(table: TableDescription): Promise<bigint> {
     const there = await this.rows(`SELECT 1 FROM main.sqlite_schema WHERE name = 'sqlite_sequence'`)

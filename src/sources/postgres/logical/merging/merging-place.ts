@@ -1,9 +1,9 @@
 import { pipeline } from 'node:stream/promises'
 import { from as copyFrom, to as copyTo } from 'pg-copy-streams'
-import { throwIfAborted } from '../../../../base/errors.ts'
+import { isAppError, throwIfAborted } from '../../../../base/errors.ts'
 import { postgresError, quoteIdentifier, quoteLiteral, type Session } from '../../../../clients/postgres/index.ts'
 import type { TableDescription } from '../../../../model/table-description.ts'
-import type { Dialect, MergingPlace, Staging } from '../../../source.ts'
+import type { Adding, Dialect, MergingPlace, Staging } from '../../../source.ts'
 import { overOwnTables, TRIGGERS } from './describe-tables.ts'
 
 const dialect: Dialect = {
@@ -135,6 +135,32 @@ export class PostgresMergingPlace implements MergingPlace {
     }
   }
 
+  /**
+   * `ON CONFLICT` knows no constraints that can be deferred. A table with one is filled at once, and where that breaks a
+   * key, row by row, each in a transaction of its own within ours.
+   */
+  async addWhatFits({ table, insert, work, condition, rows }: Adding): Promise<boolean> {
+    const all = `${insert} WHERE ${condition} ORDER BY b.n`
+    const deferrable = await this.rows(deferrableKeysOf(table))
+    if (deferrable.length === 0) return (await this.change(`${all} ON CONFLICT DO NOTHING`)) === rows
+    await this.change(`SET CONSTRAINTS ${deferrable.flat().join(', ')} IMMEDIATE`)
+    await this.change('SAVEPOINT lifeboat_add')
+    try {
+      await this.change(all)
+      await this.change('RELEASE SAVEPOINT lifeboat_add')
+      return true
+    } catch (error) {
+      if (!isAppError(error) || !BROKEN_KEY.has(String(error.context['sqlState']))) throw error
+      await this.change('ROLLBACK TO SAVEPOINT lifeboat_add')
+    }
+    const body = `DECLARE one bigint; BEGIN
+      FOR one IN SELECT b.n FROM ${work} AS b WHERE ${condition} ORDER BY b.n LOOP
+        BEGIN ${insert} WHERE b.n = one; EXCEPTION WHEN unique_violation OR exclusion_violation THEN NULL; END;
+      END LOOP; END`
+    await this.change(`DO ${quoteLiteral(body)}`)
+    return false
+  }
+
   async highestNumber(table: TableDescription, column: string): Promise<bigint> {
     const rows = await this.rows(
       `SELECT max(last_value) FROM (${sequencesOf(table)}) AS q
@@ -185,6 +211,18 @@ export class PostgresMergingPlace implements MergingPlace {
     this.#closed = true
     await this.#release()
   }
+}
+
+/** https://www.postgresql.org/docs/current/errcodes-appendix.html: unique_violation, exclusion_violation. */
+const BROKEN_KEY: ReadonlySet<string> = new Set(['23505', '23P01'])
+
+/** Unique and exclusion constraints that can be deferred, of the table and of its partitions. */
+function deferrableKeysOf(table: TableDescription): string {
+  const oid = `${quoteLiteral(table.sql)}::regclass`
+  return `
+    SELECT format('%I.%I', n.nspname, c.conname) FROM pg_constraint c JOIN pg_namespace n ON n.oid = c.connamespace
+    WHERE c.contype IN ('p', 'u', 'x') AND c.condeferrable
+      AND (c.conrelid = ${oid} OR c.conrelid IN (SELECT relid FROM pg_partition_tree(${oid})))`
 }
 
 /** Sequences that a table's columns take their numbers from: owned by them, of identity columns, or named in a default. */
