@@ -144,11 +144,8 @@ describeWithPostgres('a cluster with its log, from the command line', () => {
   }, 90_000)
 
   it('begins at the newest backup that ended before a restore point, a transaction, a position or a microsecond', async () => {
-    interface Point {
-      readonly id: string
-    }
     const target = join(dir, 'before')
-    const first = (await json<Point[]>('snapshots', 'shop'))[0]?.id
+    const first = (await json<Array<{ id: string }>>('snapshots', 'shop'))[0]?.id
     await test.query('postgres', "SELECT pg_create_restore_point('release')")
     const released = xids.length
     await write(4)
@@ -160,18 +157,10 @@ describeWithPostgres('a cluster with its log, from the command line', () => {
     await json('backup', 'shop')
     await write(2)
     const { stdout } = await lifeboat('snapshots', 'shop', '--json')
-    const second = (JSON.parse(stdout) as Point[]).find(({ id }) => id !== first)?.id ?? ''
+    const second = (JSON.parse(stdout) as Array<{ id: string }>).find(({ id }) => id !== first)?.id ?? ''
     const [switched] = await test.query<{ name: string }>('postgres', 'SELECT pg_walfile_name(pg_switch_wal()) AS name')
-    await vi.waitFor(
-      async () => {
-        const [row] = await test.query<{ last: string }>(
-          'postgres',
-          'SELECT last_archived_wal AS last FROM pg_stat_archiver',
-        )
-        expect((row?.last ?? '') >= (switched?.name ?? '')).toBe(true)
-      },
-      { timeout: 30_000, interval: 200 },
-    )
+    const isStored = `SELECT last_archived_wal >= '${switched?.name}' AS stored FROM pg_stat_archiver`
+    await vi.waitFor(async () => expect(await test.query('postgres', isStored)).toEqual([{ stored: true }]), 30_000)
     const planned = async (...words: string[]): Promise<string | undefined> => {
       const result = await lifeboat('restore', 'shop', ...words, '--to', target, '--dry-run', '--json')
       expect(result.code, result.stderr).toBe(0)
@@ -181,7 +170,6 @@ describeWithPostgres('a cluster with its log, from the command line', () => {
     expect(await planned('--xid', xids[released + 1] ?? '')).toBe(first)
     expect(await planned('--lsn', wanted?.lsn ?? '')).toBe(first)
     expect(await planned('--xid', xids.at(-1) ?? '')).toBe(second)
-    // What was not there, and a backup that is named and ended too late.
     const unknown = await lifeboat('restore', 'shop', '--name', 'relaese', '--to', target)
     expect(unknown.stderr).toMatch(/restore point relaese is not in the log[\s\S]*There are "release"/)
     const late = await lifeboat('restore', 'shop', second, '--name', 'release', '--to', target)
@@ -310,15 +298,15 @@ describeWithPostgres('a cluster with its log, from the command line', () => {
     const become =
       process.getuid?.() === 0 ? ['setpriv', `--reuid=${owner.uid}`, `--regid=${owner.gid}`, '--clear-groups'] : []
     const [command = '', ...args] = [...become, process.execPath, ...words]
+    const isActive = async (active: boolean): Promise<void> =>
+      await vi.waitFor(
+        async () =>
+          expect(await test.query('postgres', 'SELECT active FROM pg_replication_slots')).toEqual([{ active }]),
+        { timeout: 20_000, interval: 100 },
+      )
     const receiving = startCommand(command, args, { cwd: dir, env: { HOME: dir } })
     try {
-      await vi.waitFor(
-        async () => {
-          const slots = await test.query('postgres', 'SELECT FROM pg_replication_slots WHERE active')
-          if (slots.length === 0) throw new Error('not receiving')
-        },
-        { timeout: 20_000, interval: 200 },
-      )
+      await isActive(true)
       await write(3)
       await test.query('postgres', 'SELECT pg_switch_wal()')
     } finally {
@@ -327,8 +315,14 @@ describeWithPostgres('a cluster with its log, from the command line', () => {
     const { code, stdout, stderr } = await receiving.result
     expect(code, stderr).toBe(0)
     expect(JSON_OUTPUTS['wal receive']?.parse(JSON.parse(stdout))).toMatchObject({ source: 'shop' })
+    // Killed, it takes its pg_receivewal along: else the slot stays in use, and the next one can't receive.
+    const killed = startCommand(command, args, { cwd: dir, env: { HOME: dir } })
+    await isActive(true)
+    killed.child.kill('SIGKILL')
+    await killed.result
+    await isActive(false)
     await test.query('postgres', "SELECT pg_drop_replication_slot('lifeboat')")
-  }, 40_000)
+  }, 60_000)
 
   it('frees log that no backup needs, and none that one needs', async () => {
     await write(5)

@@ -2,6 +2,7 @@ import { access, constants, readdir, realpath } from 'node:fs/promises'
 import { delimiter, join } from 'node:path'
 import { Child, type ChildExit } from '../../base/child.ts'
 import { AppError } from '../../base/errors.ts'
+import { findTool, runTool as runProgram } from '../../base/process.ts'
 import { toolError } from './errors.ts'
 import type { ConnectionSettings } from './settings.ts'
 
@@ -137,13 +138,19 @@ export interface ToolRequest {
   readonly uid?: number | undefined
   readonly gid?: number | undefined
   readonly onStderrLine?: ((line: string) => void) | undefined
+  /** For one that runs for ever: the system ends it when we are killed, where it can (Linux, by util-linux). */
+  readonly endsWithUs?: boolean | undefined
 }
 
 /** Starts one of PostgreSQL's programs. Whom to connect to goes through the environment: arguments are seen by all. */
 export async function startTool(tools: PostgresTools, request: ToolRequest): Promise<Child> {
   const { settings, signal, stdin, cwd, uid, gid, onStderrLine } = request
   const env = settings === undefined ? toolEnvironment() : connectionEnvironment(settings, request.database)
-  return await Child.start(join(tools.binDir, request.tool), request.args, {
+  const path = join(tools.binDir, request.tool)
+  const bound = request.endsWithUs === true ? await boundToUs() : undefined
+  const [program, args] =
+    bound === undefined ? [path, request.args] : [bound, ['--pdeathsig', 'TERM', '--', path, ...request.args]]
+  return await Child.start(program, args, {
     env,
     signal,
     stdin,
@@ -152,6 +159,14 @@ export async function startTool(tools: PostgresTools, request: ToolRequest): Pro
     gid,
     onStderrLine,
   })
+}
+
+/** util-linux's setpriv becomes the program itself; BusyBox's does not know how. */
+async function boundToUs(): Promise<string | undefined> {
+  const setpriv = await findTool('setpriv')
+  if (setpriv === undefined) return undefined
+  const { stdout } = await runProgram(setpriv, ['--help'])
+  return stdout.toString().includes('--pdeathsig') ? setpriv : undefined
 }
 
 /** Runs one to its end; its stdout. Throws what `toolError` makes of a failure. `doing` completes "cannot ...". */

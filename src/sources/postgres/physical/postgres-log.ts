@@ -45,7 +45,7 @@ export class PostgresLog implements SourceLog {
     const tool = 'pg_receivewal'
     const slot = ['-S', this.#options.slot, '-w']
     const run = async (args: readonly string[]): Promise<void> => {
-      const child = await startTool(tools, { tool, args, settings, signal })
+      const child = await startTool(tools, { tool, args, settings, signal, endsWithUs: true })
       try {
         requireSuccess(child, await child.wait(), { settings, tool }, 'receive the log')
       } finally {
