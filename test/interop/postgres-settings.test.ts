@@ -6,6 +6,7 @@ import { PhysicalSource } from '../../src/sources/postgres/physical/physical-sou
 import { type DrainedSnapshot, drain, makeContext, makeTempDir, removeDir } from '../helpers/drained-snapshot.ts'
 import { ownerOf, run } from '../helpers/physical-backups.ts'
 import { describeWithPostgres, startTestCluster, type TestCluster } from '../helpers/postgres-cluster.ts'
+import { sourceOf } from '../helpers/postgres-samples.ts'
 
 /** Each would keep a server of ours from starting, or let it wait for ever. A running one does not mind: it reads none. */
 const HOSTILE = {
@@ -31,6 +32,27 @@ const HOSTILE = {
   logging_collector: 'on',
   archive_mode: 'on',
   default_transaction_read_only: 'on',
+}
+
+/** `ALTER ROLE` and `ALTER DATABASE` may set them: for the application, not for us. */
+const FOR_THE_APPLICATION = {
+  default_transaction_read_only: 'on',
+  default_transaction_isolation: 'serializable',
+  default_transaction_deferrable: 'on',
+  quote_all_identifiers: 'on',
+  DateStyle: 'German',
+  IntervalStyle: 'sql_standard',
+  extra_float_digits: '-5',
+  bytea_output: 'escape',
+  statement_timeout: '100ms',
+  idle_in_transaction_session_timeout: '100ms',
+  lock_timeout: '1ms',
+  row_security: 'off',
+  search_path: 'nowhere',
+  client_encoding: 'LATIN1',
+  standard_conforming_strings: 'off',
+  session_replication_role: 'replica',
+  TimeZone: 'Asia/Kathmandu',
 }
 
 describeWithPostgres('a cluster whose settings fit no other machine', () => {
@@ -98,4 +120,34 @@ describeWithPostgres('a cluster whose settings fit no other machine', () => {
       await rm(target, { recursive: true, force: true })
     }
   }, 60_000)
+
+  it('is captured, checked and replaced whatever its databases have set for the application', async () => {
+    await test.createDatabase('shop')
+    await test.query(
+      'shop',
+      `CREATE TABLE kinds (id int PRIMARY KEY, f float8, b bytea, d date, i interval, t text);
+       INSERT INTO kinds VALUES (1, 0.1::float8 + 0.2, '\\x00ff5c', '2026-02-03', '1 day 02:03:04', 'back\\slash ä');
+       CREATE VIEW plain AS SELECT k.id, k.t FROM kinds k WHERE k.f > 0; CREATE INDEX ON kinds (lower(t)) WHERE id > 0`,
+    )
+    const rows = async (): Promise<unknown> =>
+      await test.query('shop', 'SELECT k::text AS row FROM kinds k ORDER BY id')
+    const before = await rows()
+    await withSession(test.admin, {}, async session => {
+      for (const [name, value] of Object.entries(FOR_THE_APPLICATION)) {
+        await session.query(`ALTER DATABASE shop SET ${name} = '${value}'`)
+      }
+    })
+    const shop = sourceOf(test.url('shop'))
+    const captured = await drain(shop, dir)
+    expect(captured.manifest.findings ?? []).toEqual([])
+    const context = await makeContext(dir)
+    const { checks } = await shop.verify({ ...context, snapshot: captured.reader, restore: true })
+    expect(checks.filter(check => !check.passed)).toEqual([])
+    await test.query('shop', 'SET default_transaction_read_only = off; DELETE FROM kinds')
+    const request = { include: [], checks: true, force: true, delta: false, keepAs: 'before-1a2b3c4d' }
+    const restored = await shop.restore({ ...context, ...request, snapshot: captured.reader, target: test.url('shop') })
+    expect(restored.checks.filter(check => !check.passed)).toEqual([])
+    expect(restored.findings).toEqual([])
+    expect(await rows()).toEqual(before)
+  }, 90_000)
 })

@@ -30,13 +30,25 @@ export interface SessionRequest {
   readonly applicationName?: string | undefined
 }
 
-/** Nothing of the application's or the role's time limits may cut a backup short. */
+/**
+ * What `ALTER ROLE` and `ALTER DATABASE` set for the application is not meant for us: no time limit may cut a backup
+ * short, no read-only default refuse a restore, and no other way to write values make two sides differ that are alike.
+ */
 const SESSION_SETTINGS = [
   'SET statement_timeout = 0',
   'SET lock_timeout = 0',
   'SET idle_in_transaction_session_timeout = 0',
   "SET client_encoding = 'UTF8'",
+  'SET default_transaction_read_only = off',
+  "SET default_transaction_isolation = 'read committed'",
+  'SET default_transaction_deferrable = off',
   "SET DateStyle = 'ISO'",
+  "SET IntervalStyle = 'postgres'",
+  "SET bytea_output = 'hex'",
+  'SET extra_float_digits = 1',
+  'SET standard_conforming_strings = on',
+  'SET quote_all_identifiers = off',
+  'SET row_security = on',
   'SET search_path = pg_catalog',
 ].join('; ')
 
@@ -106,7 +118,7 @@ class PgSession implements Session {
   async #requireKind(wanted: string): Promise<void> {
     if (wanted === 'any' || wanted === 'prefer-standby') return
     const [row] = await this.query<{ standby: boolean; readonly: boolean }>(
-      `SELECT pg_is_in_recovery() AS standby, current_setting('default_transaction_read_only') = 'on' AS readonly`,
+      `SELECT pg_is_in_recovery() AS standby,        (SELECT reset_val = 'on' FROM pg_settings WHERE name = 'default_transaction_read_only') AS readonly`,
     )
     const isStandby = row?.standby ?? false
     const isReadOnly = isStandby || row?.readonly === true

@@ -144,7 +144,8 @@ export interface ToolRequest {
 
 /** Starts one of PostgreSQL's programs. Whom to connect to goes through the environment: arguments are seen by all. */
 export async function startTool(tools: PostgresTools, request: ToolRequest): Promise<Child> {
-  const { settings, signal, stdin, cwd, uid, gid, onStderrLine } = request
+  const { signal, stdin, cwd, uid, gid, onStderrLine } = request
+  const settings = request.settings && WRITERS.has(request.tool) ? writable(request.settings) : request.settings
   const env = settings === undefined ? toolEnvironment() : connectionEnvironment(settings, request.database)
   const path = join(tools.binDir, request.tool)
   const bound = request.endsWithUs === true ? await boundToUs() : undefined
@@ -160,6 +161,13 @@ export async function startTool(tools: PostgresTools, request: ToolRequest): Pro
     onStderrLine,
   })
 }
+
+/** What a role or a database has by default for its application must not refuse a restore. */
+const WRITERS: ReadonlySet<string> = new Set(['pg_restore', 'psql'])
+const writable = (settings: ConnectionSettings): ConnectionSettings => ({
+  ...settings,
+  options: [settings.options, '-c default_transaction_read_only=off'].filter(Boolean).join(' '),
+})
 
 /** util-linux's setpriv becomes the program itself; BusyBox's does not know how. */
 async function boundToUs(): Promise<string | undefined> {

@@ -8,6 +8,7 @@ import {
   requireSuccess,
   runTool,
   startTool,
+  withSession,
 } from '../../../clients/postgres/index.ts'
 import type { Finding } from '../../../model/finding.ts'
 import type { ManifestDatabase, ManifestServerDatabase, ManifestTable } from '../../../model/manifest.ts'
@@ -279,7 +280,7 @@ function passLost(error: unknown): void {
   if (!isAppError(error, 'entry-lost')) throw error
 }
 
-/** The schema in SQL. */
+/** The schema in SQL, in the same words whatever the role or the database have set. */
 export async function readSchemaText(
   tools: PostgresTools,
   settings: ConnectionSettings,
@@ -288,7 +289,19 @@ export async function readSchemaText(
 ): Promise<string> {
   const all = ['--schema-only', '--no-password', ...args]
   const doing = `read the schema of ${settings.database}`
-  return await runTool(tools, { tool: 'pg_dump', args: all, settings, signal }, doing)
+  const plain = await withPlainNames(settings, signal)
+  return await runTool(tools, { tool: 'pg_dump', args: all, settings: plain, signal }, doing)
+}
+
+/** Only where it is needed: a connection pooler may refuse `options`. */
+async function withPlainNames(settings: ConnectionSettings, signal: AbortSignal): Promise<ConnectionSettings> {
+  const [row] = await withSession(settings, { signal }, session =>
+    session.query<{ on: boolean }>(
+      `SELECT reset_val = 'on' AS on FROM pg_settings WHERE name = 'quote_all_identifiers'`,
+    ),
+  )
+  if (row?.on !== true) return settings
+  return { ...settings, options: [settings.options, '-c quote_all_identifiers=off'].filter(Boolean).join(' ') }
 }
 
 /** Both ask in the session of the snapshot, one after the other. */

@@ -89,7 +89,7 @@ function passwordsUnread(name: string, settings: ConnectionSettings): Finding {
     code: 'role-passwords-missing',
     subject: `source ${name}`,
     message: `user ${settings.user} is no superuser: roles are captured without their passwords`,
-    hint: `As a superuser run: ALTER ROLE ${quoteIdentifier(settings.user)} SUPERUSER; or set "globals: false".`,
+    hint: `Nothing needs to be done where you know the passwords, or set them anew after a restore. Name a superuser in the url to capture them, or set "globals: false" to leave roles out.`,
   }
 }
 

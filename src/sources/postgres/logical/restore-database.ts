@@ -185,6 +185,6 @@ function collationFinding(restore: DatabaseRestore): Finding {
     code: 'collation-differs',
     subject: `database ${restore.target}`,
     message: `the server does not know the collation ${restore.database.collation}: C was used, texts sort differently`,
-    hint: 'Install that locale on the server (locale-gen), then restore again.',
+    hint: `Where the order of texts matters, install ${restore.database.collation} on the machine of the server (Debian: dpkg-reconfigure locales), restart the server, then restore again.`,
   }
 }

@@ -12,6 +12,8 @@ export interface Rights {
   readonly superuser: boolean
   readonly createDatabases: boolean
   /** A standby, or a role that is set to read only. */
+  readonly standby: boolean
+  /** By default: a session may set it otherwise, but somebody meant it so. */
   readonly readOnly: boolean
 }
 
@@ -35,9 +37,10 @@ export interface Surveyed {
 export async function readRights(admin: Session): Promise<Rights> {
   const [row] = await admin.query<Rights & Record<string, unknown>>(
     `SELECT rolsuper AS superuser, rolcreatedb OR rolsuper AS "createDatabases",
-       current_setting('transaction_read_only') = 'on' AS "readOnly" FROM pg_roles WHERE rolname = current_user`,
+       pg_is_in_recovery() AS standby,
+       (SELECT reset_val = 'on' FROM pg_settings WHERE name = 'default_transaction_read_only') AS "readOnly" FROM pg_roles WHERE rolname = current_user`,
   )
-  return row ?? { superuser: false, createDatabases: false, readOnly: false }
+  return row ?? { superuser: false, createDatabases: false, standby: false, readOnly: false }
 }
 
 /** All that the server would refuse, each with the statement that mends it. */
@@ -45,15 +48,15 @@ export async function refusals(admin: Session, rights: Rights, surveyed: Surveye
   const { request } = surveyed
   const subject = `server ${admin.settings.host}:${admin.settings.port}`
   const findings = [...olderEngine(admin, subject, request)]
-  if (rights.readOnly) {
-    findings.push({
-      severity: 'error',
-      code: 'target-not-writable',
-      subject,
-      message: 'it takes no changes: a standby, or default_transaction_read_only is on',
-      hint: 'Name the primary server.',
-    })
-  }
+  const locked = rights.standby
+    ? { message: 'it is a standby, and takes no changes', hint: 'Name the primary server in the url.' }
+    : rights.readOnly
+      ? {
+          message: `user ${admin.settings.user} is read-only by default there (default_transaction_read_only)`,
+          hint: `Where it may change the target, run: ALTER ROLE ${quoteIdentifier(admin.settings.user)} SET default_transaction_read_only = off; or name another user in the url.`,
+        }
+      : undefined
+  if (locked !== undefined) findings.push({ severity: 'error', code: 'target-not-writable', subject, ...locked })
   findings.push(...(await lackingExtensions(admin, request)))
   if (isIntoTables(request)) findings.push(...(await foreignTables(admin, surveyed)))
   else {
