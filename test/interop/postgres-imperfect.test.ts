@@ -59,7 +59,7 @@ describeWithPostgres('databases that are not as they should be', () => {
         code: 'function-needs-search-path',
         subject: 'function public.slug(text) of app',
         message: expect.stringContaining('names fold without a schema'),
-        hint: 'Run in app: ALTER FUNCTION public.slug(text) SET search_path = "postgres", public;',
+        hint: 'Run in app: ALTER FUNCTION public.slug(text) SET search_path = public;',
         affects: ['index public.post_slug'],
       },
       { code: 'table-uncounted', message: expect.stringContaining('function deep(text) does not exist') },

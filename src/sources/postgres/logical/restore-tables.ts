@@ -13,6 +13,7 @@ import { tablesAmong } from './drop-created.ts'
 import { listExisting } from './existing-objects.ts'
 import { fileName } from './plan.ts'
 import { prepareRoles } from './restore-database.ts'
+import { DEFAULT_SEARCH_PATH } from './search-path.ts'
 import { databaseExists } from './staging-database.ts'
 import { displayName, type TableName } from './table-pattern.ts'
 import {
@@ -141,7 +142,10 @@ async function runScript(
     await pump(restore, psql, main, selection.after, more)
     await say(psql, mendScript([]))
     if (request.checks && restore.type !== 'schema')
-      await say(psql, countScript(expectedRows(restore, selection.tables)))
+      await say(
+        psql,
+        countScript(expectedRows(restore, selection.tables), restore.database.searchPath ?? DEFAULT_SEARCH_PATH),
+      )
     await say(psql, COMMIT_SCRIPT)
   } catch (error) {
     // Without COMMIT the server rolls back when psql is gone. What psql said comes first: pg_restore only lost its reader.
@@ -234,7 +238,8 @@ function holdsOneOf(path: string, tables: readonly TableName[]): boolean {
 }
 
 function expectedRows(restore: DatabaseRestore, tables: readonly TableName[]): Array<TableName & ManifestTable> {
-  const rows = new Map(restore.database.tables.map(table => [table.name, table.rows]))
+  const exact = restore.database.tables.filter(table => table.estimated !== true)
+  const rows = new Map(exact.map(table => [table.name, table.rows]))
   const counted: Array<TableName & ManifestTable> = []
   for (const table of tables) {
     const count = rows.get(nameOf(table))

@@ -13,13 +13,15 @@ const setting = (database: string, role: string): string =>
  * bodies name things without a schema work for the application, and not for them.
  */
 export async function readSearchPath(session: Session): Promise<string> {
-  const [row] = await session.query<{ path: string | null; owner: string }>(
-    `SELECT pg_get_userbyid(d.datdba) AS owner, coalesce(${setting('d.oid', 'd.datdba')}, ${setting('0', 'd.datdba')},
+  const [row] = await session.query<{ path: string | null; own: string | null }>(
+    `SELECT (SELECT nspname FROM pg_namespace WHERE nspname = pg_get_userbyid(d.datdba)) AS own, coalesce(${setting('d.oid', 'd.datdba')}, ${setting('0', 'd.datdba')},
        ${setting('d.oid', '0')}, (SELECT reset_val FROM pg_settings WHERE name = 'search_path'
          AND ${setting('d.oid', 'me.oid')} IS NULL AND ${setting('0', 'me.oid')} IS NULL)) AS path
      FROM pg_database d, pg_roles me WHERE d.datname = current_database() AND me.rolname = current_user`,
   )
-  return (row?.path ?? DEFAULT_SEARCH_PATH).replace('"$user"', quoteIdentifier(row?.owner ?? ''))
+  const path = row?.path ?? DEFAULT_SEARCH_PATH
+  if (row?.own) return path.replace('"$user"', quoteIdentifier(row.own))
+  return path.replace(/"\$user"(?:, ?)?/, '') || '""'
 }
 
 /** For the rest of the transaction, or of the savepoint. */
