@@ -1,6 +1,6 @@
 import { chmod, mkdtemp, readdir, rm, stat } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
-import { AppError, messageOf } from './errors.ts'
+import { AppError, messageOf, systemCode } from './errors.ts'
 import { fileSystemNow } from './file-system-time.ts'
 import { giveAllBelow, giveFolder, ownerOfFolder } from './folder-owner.ts'
 import { makeFolders } from './make-folders.ts'
@@ -23,7 +23,10 @@ export async function privateFolder(folder: string): Promise<string> {
 
 function notMade(folder: string, cause: unknown): AppError {
   return new AppError('failed', `cannot make the folder ${folder}: ${messageOf(cause)}`, {
-    hint: 'Check that you may write there and that the disk is not full; "state:" in the configuration moves it.',
+    hint:
+      systemCode(cause) === 'EROFS'
+        ? 'That file system is read-only; "state:" in the configuration names another place.'
+        : 'Check that you may write there and that the disk is not full; "state:" in the configuration moves it.',
     cause,
   })
 }

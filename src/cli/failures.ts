@@ -49,6 +49,11 @@ function toAppError(error: unknown, interrupted: boolean): AppError | undefined 
       cause: error,
     })
   }
+  if (code === 'EROFS') {
+    return new AppError('failed', `the file system is read-only: ${messageOf(error)}`, {
+      hint: 'Mount it so that it can be written to ("mount -o remount,rw"), or choose another place.',
+    })
+  }
   // The environment's fault, not ours: a full table of files, a folder without permission, an SQLite file that is locked.
   if (code !== undefined && /^(E[A-Z0-9]+|ERR_SQLITE_ERROR)$/.test(code) && !code.startsWith('ERR_INVALID')) {
     return new AppError('failed', lowerFirst(messageOf(error)), { cause: error })

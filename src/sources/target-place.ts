@@ -15,7 +15,16 @@ export async function obstaclesBeside(
 ): Promise<Finding[]> {
   const folder = await nearestFolder(dirname(place))
   const findings: Finding[] = []
-  if (!(await isWritable(folder))) {
+  const refusal = await findRefusal(folder)
+  if (refusal === 'EROFS') {
+    findings.push({
+      severity: 'error',
+      code: 'target-not-writable',
+      subject: folder,
+      message: 'its file system is read-only',
+      hint: 'Choose another place with --to, or mount it so that it can be written to.',
+    })
+  } else if (refusal !== undefined) {
     findings.push({
       severity: 'error',
       code: 'target-not-writable',
@@ -45,10 +54,11 @@ async function nearestFolder(path: string): Promise<string> {
   return found?.isDirectory() || dirname(path) === path ? path : await nearestFolder(dirname(path))
 }
 
-async function isWritable(folder: string): Promise<boolean> {
+/** Why nothing can be made there; undefined when it can. */
+async function findRefusal(folder: string): Promise<string | undefined> {
   return await access(folder, constants.W_OK | constants.X_OK).then(
-    () => true,
-    () => false,
+    () => undefined,
+    (error: unknown) => systemCode(error) ?? 'unknown',
   )
 }
 

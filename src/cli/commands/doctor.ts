@@ -1,4 +1,4 @@
-import { mkdtemp, rm } from 'node:fs/promises'
+import { mkdtemp, readdir, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import type { App } from '../../app.ts'
@@ -38,6 +38,7 @@ async function withRequest<T>(call: Call, work: (request: DoctorRequest) => Prom
 
 async function makeRequest(call: Call, scratchDir: string): Promise<DoctorRequest> {
   const { ownVersion } = await import('../../base/package.ts')
+  const { thisSystem } = await import('../../base/system.ts')
   const { listPostgresPrograms } = await import('../../app.ts')
   const named = call.values.text('config') !== undefined
   const app = await call.openApp({ onFinding: () => {} }).catch(asConfigError)
@@ -46,13 +47,14 @@ async function makeRequest(call: Call, scratchDir: string): Promise<DoctorReques
       lifeboat: ownVersion(),
       node: process.versions.node,
       sqlite: process.versions.sqlite ?? 'none',
-      system: `${process.platform} ${process.arch}`,
+      system: thisSystem(),
     },
     ...(app instanceof AppError
       ? { config: { error: app, named }, privatePlaces: [], repositories: [], sources: [], hooks: [], ownedFolders: [] }
       : await fromApp(app, call)),
     scratchDir,
     searchPath: call.environment.PATH ?? '',
+    timeZone: call.environment.TZ,
     postgresPrograms: await listPostgresPrograms(call.environment),
     clock: call.clock,
     signal: call.signal,
@@ -76,7 +78,11 @@ async function fromApp(
   })
   return {
     config: { file: config.file },
-    privatePlaces: [{ what: 'state folder', path: config.stateDir }, ...passwords],
+    privatePlaces: [
+      { what: 'state folder', path: config.stateDir },
+      ...passwords,
+      ...(await environmentFiles(config.baseDir)),
+    ],
     repositories: names.map(name => ({
       name,
       open: () => app.openRepository(name),
@@ -97,6 +103,14 @@ async function fromApp(
       }),
     ),
   }
+}
+
+/** Variables of the application often hold passwords. Examples that are committed hold none. */
+async function environmentFiles(folder: string): Promise<Array<{ readonly what: string; readonly path: string }>> {
+  const names = await readdir(folder).catch(() => [])
+  return names
+    .filter(name => /^\.env(\.|$)/.test(name) && !/\.(example|sample|template|dist|defaults)$/.test(name))
+    .map(name => ({ what: name, path: join(folder, name) }))
 }
 
 async function localRepositories(app: App, names: readonly string[]): Promise<OwnedFolder[]> {

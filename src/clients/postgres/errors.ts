@@ -1,4 +1,5 @@
 import { AppError, isAppError, messageOf, systemCode } from '../../base/errors.ts'
+import { redactSecret } from '../../base/redact.ts'
 import { circumstances, RULES, telling } from './error-rules.ts'
 import { type ConnectionSettings, describeConnection } from './settings.ts'
 
@@ -42,9 +43,7 @@ export function serverWords({ context, message }: AppError): string {
 
 /** Hides the password in text that we did not write. */
 export function redact(text: string, settings: ConnectionSettings): string {
-  const password = settings.password?.reveal()
-  if (password === undefined || password.length === 0) return text
-  return text.replaceAll(password, '***').replaceAll(encodeURIComponent(password), '***')
+  return redactSecret(text, settings.password?.reveal() ?? '')
 }
 
 function toAppError(

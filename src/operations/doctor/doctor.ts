@@ -9,6 +9,7 @@ import type { ProbeResult } from '../probe/probe.ts'
 import { checkClock, compareClock } from './clock.ts'
 import type { DoctorCheck } from './doctor-check.ts'
 import { checkOwnership, type OwnedFolder } from './ownership.ts'
+import { checkPlatform } from './platform.ts'
 import { checkPostgres, findTools, isRunnable, type PostgresPrograms } from './tools.ts'
 
 export interface DoctorRequest {
@@ -23,6 +24,8 @@ export interface DoctorRequest {
   readonly ownedFolders: readonly OwnedFolder[]
   /** What stops and starts applications for a restore. */
   readonly hooks: readonly DoctorHook[]
+  /** As the environment names it. */
+  readonly timeZone?: string | undefined
   /** Folder for a moment's file. */
   readonly scratchDir: string
   /** The `PATH` to look for tools in. */
@@ -65,6 +68,7 @@ export async function doctor(request: DoctorRequest): Promise<DoctorResult> {
     ...Object.entries(request.versions).map(
       ([name, message]): DoctorCheck => ({ area: 'versions', name, status: 'ok', message }),
     ),
+    ...(await checkPlatform(request.timeZone)),
     ...(await findTools(request.searchPath, request.signal)),
     ...checkPostgres(request.postgresPrograms),
     checkConfig(request),

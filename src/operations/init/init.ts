@@ -134,7 +134,11 @@ export async function configExists(file: string): Promise<boolean> {
 function cannotWrite(path: string, cause: unknown): AppError {
   const full = systemCode(cause) === 'ENOSPC'
   return new AppError(full ? 'target-full' : 'failed', `cannot write ${path}: ${messageOf(cause)}`, {
-    hint: full ? 'Free some space, then run "lifeboat init" again.' : 'Check that you may write there.',
+    hint: full
+      ? 'Free some space, then run "lifeboat init" again.'
+      : systemCode(cause) === 'EROFS'
+        ? 'That file system is read-only: choose another place.'
+        : 'Check that you may write there.',
     cause,
   })
 }

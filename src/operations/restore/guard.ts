@@ -259,7 +259,8 @@ class GuardState {
   #explain(error: unknown, note: string, findings: readonly Finding[]): unknown {
     if (!isAppError(error)) return error
     const { run, phase } = this.entry
-    const hint = [error.hint, note].filter(Boolean).join(' ')
+    // An adapter may have said it already.
+    const hint = error.hint?.includes(note) ? error.hint : [error.hint, note].filter(Boolean).join(' ')
     const context = { ...error.context, run, phase, steps: this.#log.steps, findings }
     return new AppError(error.code, error.message, { hint, context, cause: error.cause ?? error })
   }
