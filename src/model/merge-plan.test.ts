@@ -101,6 +101,11 @@ describe('planMerge', () => {
     expect(plan(tables).groups[0]?.[1]?.links.map(link => link.within)).toEqual([true, true])
   })
 
+  it('puts first what rows of one partition alone refer to', () => {
+    const visits = table('a_visits', 'id n', { partReferences: ['z_shops'] })
+    expect(plan([visits, table('z_shops', 'id')]).groups.map(([only]) => only?.name)).toEqual(['z_shops', 'a_visits'])
+  })
+
   it('follows references, by value only where that means the same row', () => {
     const posts = table('posts', 'id user_id', { foreignKeys: [reference('user_id', 'users')] })
     const link = (with_: MergeRules) =>

@@ -114,7 +114,10 @@ export function planMerge(
   const keyed = requireKeys(pairs)
   const drafts = keyed.map(each => ({ ...each, links: linksOf(each, keyed, resolved, target) }))
   const order = groupByReference(
-    drafts.map(draft => ({ name: draft.target.name, parents: draft.links.map(link => link.parent) })),
+    drafts.map(({ target: { name, partReferences = [] }, links }) => ({
+      name,
+      parents: [...links.map(link => link.parent), ...partReferences],
+    })),
   )
   const groups = order.map(names => names.map(name => finish(draftOf(drafts, name), drafts, names)))
   return { groups, left, differences: pairs.flatMap(differencesOf), triggers: rules.triggers }

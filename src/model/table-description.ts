@@ -10,6 +10,8 @@ export interface TableDescription {
   /** Keys that hold for every row and every column as it is compared by default: no partial ones, none of expressions. */
   readonly uniqueKeys: readonly UniqueKey[]
   readonly foreignKeys: readonly ForeignKey[]
+  /** Tables that some of its rows refer to, by keys that do not hold for all: they come first. */
+  readonly partReferences?: readonly string[] | undefined
   /** The application's own triggers, by name. */
   readonly triggers: readonly string[]
 }

@@ -27,6 +27,7 @@ export interface RestoreOptions {
   readonly checks?: boolean
   readonly selection?: DatabaseSelection
   readonly jobs?: number
+  readonly lockTimeoutSeconds?: number
   readonly mask?: Mask
   readonly signal?: AbortSignal
 }
@@ -79,7 +80,8 @@ export async function restoreTo(
   target: string,
   more: RestoreOptions = {},
 ): Promise<RestoreOutcome> {
-  return await sourceOf(target, { jobs: more.jobs ?? 1 }).restore({
+  const { jobs = 1, lockTimeoutSeconds = 60 } = more
+  return await sourceOf(target, { jobs, lockTimeoutSeconds }).restore({
     ...(await makeContext(dir, more.signal)),
     snapshot: snapshot.reader,
     target,

@@ -1,4 +1,5 @@
 import { afterAll, afterEach, beforeAll, beforeEach, expect, it } from 'vitest'
+import { openSession } from '../../src/clients/postgres/index.ts'
 import type { RestoreOutcome } from '../../src/sources/source.ts'
 import { type DrainedSnapshot, drain, makeTempDir, removeDir } from '../helpers/drained-snapshot.ts'
 import { describeWithPostgres, type TestCluster } from '../helpers/postgres-cluster.ts'
@@ -130,4 +131,70 @@ describeWithPostgres('restoring tables into a living database', () => {
       expect(found['public.own']).not.toBe(wanted['public.own'])
     }
   })
+
+  it('brings back dropped partitions, with the rights and publications that they had and no others', async () => {
+    const name = 'partitions'
+    await test.createDatabase(name)
+    for (const cluster of new Set([test, other])) {
+      await cluster.query('postgres', `DO $$ BEGIN CREATE ROLE reader; EXCEPTION WHEN duplicate_object THEN END $$`)
+    }
+    await test.query(
+      name,
+      `CREATE TABLE day (d date, n int, PRIMARY KEY (d, n)) PARTITION BY RANGE (d); CREATE INDEX day_n ON day (n);
+       CREATE TABLE shop (n int PRIMARY KEY); INSERT INTO shop SELECT generate_series(1, 60);
+       ALTER TABLE day ADD FOREIGN KEY (n) REFERENCES shop;
+       CREATE TABLE jan PARTITION OF day FOR VALUES FROM ('2026-01-01') TO ('2026-02-01');
+       CREATE TABLE feb PARTITION OF day FOR VALUES FROM ('2026-02-01') TO ('2026-03-01') PARTITION BY RANGE (d);
+       CREATE TABLE feb_1 PARTITION OF feb FOR VALUES FROM ('2026-02-01') TO ('2026-02-10');
+       CREATE TABLE feb_2 PARTITION OF feb FOR VALUES FROM ('2026-02-10') TO ('2026-03-01');
+       INSERT INTO day SELECT '2026-01-10'::date + i, i FROM generate_series(1, 45) i;
+       CREATE PUBLICATION news FOR TABLE shop, jan;
+       GRANT SELECT ON feb_1 TO reader; ALTER DEFAULT PRIVILEGES GRANT SELECT ON TABLES TO reader`,
+    )
+    const snapshot = await drain(sourceOf(test.url(name)), dir)
+    const target = other.url(name)
+    await restore(snapshot, target)
+    const [schema, rows] = [await schemaOf(other, name), await rowsOf(other, name)]
+    const cases: [string, string[]][] = [
+      ['DROP TABLE jan', ['jan']],
+      ['DROP TABLE jan', ['day']],
+      ['DROP TABLE feb', ['feb']],
+      ['DROP TABLE feb_2', ['feb']],
+      ['DROP TABLE feb, jan', ['day']],
+      ['DROP TABLE day', ['day']],
+      ['DROP TABLE shop CASCADE', ['shop']],
+    ]
+    for (const [drop, tables] of cases) {
+      await other.query(name, drop)
+      await restore(snapshot, target, { force: true, selection: { tables } })
+      expect([drop, await schemaOf(other, name)]).toEqual([drop, schema])
+      expect(await rowsOf(other, name)).toEqual(rows)
+    }
+    await other.query(name, 'DROP TABLE feb')
+    await restore(snapshot, target, { force: true, selection: { tables: ['feb_1'] } })
+    expect((await rowsOf(other, name))['public.feb_1']).toBe(rows['public.feb_1'])
+    expect(await other.query(name, `SELECT FROM day WHERE d < '2026-02-10'`)).toHaveLength(30)
+  }, 60_000)
+
+  it('names who holds the tables, and lets others through while it waits for them', async () => {
+    const snapshot = await drain(sourceOf(test.url('sakila')), dir)
+    const target = other.url('held')
+    await restore(snapshot, target)
+    const reader = await openSession(other.admin, { database: 'held', applicationName: 'a report' })
+    await reader.query('BEGIN')
+    await reader.query('SELECT count(*) FROM public.film')
+    const waiting = failure(
+      restore(snapshot, target, { force: true, selection: { tables: ['film'] }, lockTimeoutSeconds: 2 }),
+    )
+    let slowest = 0
+    for (let round = 0; round < 10; round++) {
+      const began = performance.now()
+      await other.query('held', 'SELECT count(*) FROM film')
+      slowest = Math.max(slowest, performance.now() - began)
+    }
+    const error = await waiting
+    await reader.close()
+    expect([error.code, error.message]).toEqual(['target-in-use', expect.stringContaining('a report')])
+    expect(slowest).toBeLessThan(5000)
+  }, 60_000)
 })

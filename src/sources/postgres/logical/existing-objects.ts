@@ -18,6 +18,7 @@ const CATALOG = `
   UNION ALL SELECT 'DEFAULT', n.nspname, c.relname || ' ' || a.attname
     FROM pg_attrdef d JOIN pg_class c ON c.oid = d.adrelid JOIN pg_namespace n ON n.oid = c.relnamespace
       JOIN pg_attribute a ON a.attrelid = d.adrelid AND a.attnum = d.adnum
+  UNION ALL SELECT 'PUBLICATION', '', pubname FROM pg_publication WHERE pg_has_role(pubowner, 'USAGE')
   UNION ALL SELECT 'STATISTICS', n.nspname, s.stxname
     FROM pg_statistic_ext s JOIN pg_namespace n ON n.oid = s.stxnamespace
   UNION ALL SELECT format('OWNED BY "%s"."%s"', replace(tn.nspname, '"', '""'), replace(t.relname, '"', '""')), n.nspname, c.relname

@@ -21,8 +21,10 @@ import {
   COMMIT_SCRIPT,
   countScript,
   holdScript,
+  lockScript,
   mendScript,
   openScript,
+  revokeScript,
   SAID_LINE_BYTES,
 } from './table-script.ts'
 import {
@@ -63,7 +65,7 @@ export async function restoreTables(
   requireForce(restore, selection)
   const findings: Finding[] = []
   const roles = await prepareRoles(restore, findings)
-  await runScript(restore, selection, existing, roles.arguments, beforeChange)
+  await runScript(restore, toc, selection, existing, roles.arguments, beforeChange)
   if (restore.type === 'schema') return { checks: [], findings }
   const rows = expectedRows(restore, tables)
   const say = `${rows.reduce((sum, table) => sum + table.rows, 0)} rows in ${rows.length} tables`
@@ -101,6 +103,7 @@ function nameOf(table: TableName | undefined): string {
 /** psql runs our script and, between its parts, what pg_restore writes. COMMIT is sent only when all went well. */
 async function runScript(
   restore: DatabaseRestore,
+  toc: readonly TocEntry[],
   selection: TableSelection,
   existing: ExistingObjects,
   more: readonly string[],
@@ -139,7 +142,11 @@ async function runScript(
       await pumpArchive(restore, psql, part, ['--data-only', ...more])
     }
     await say(psql, mendScript(there))
+    await say(psql, lockScript(tiedTables(toc, selection, existing), lockTimeoutSeconds))
     await pump(restore, psql, main, selection.after, more)
+    await say(psql, mendScript([]))
+    await say(psql, revokeScript(tables.created))
+    await pump(restore, psql, main, selection.last, more)
     await say(psql, mendScript([]))
     if (request.checks && restore.type !== 'schema')
       await say(
@@ -165,6 +172,16 @@ async function hear(psql: Child): Promise<string> {
   return line.toString('latin1').trim()
 }
 
+/** Tables that are there, and that foreign keys and partitions which come back are tied to. */
+function tiedTables(toc: readonly TocEntry[], { after }: TableSelection, existing: ExistingObjects): TableName[] {
+  const ties = after.filter(({ kind }) => kind === 'FK CONSTRAINT' || kind === 'TABLE ATTACH')
+  const ids = new Set(ties.flatMap(entry => entry.dependsOn))
+  return toc
+    .filter(entry => entry.kind === 'TABLE' && ids.has(entry.id))
+    .flatMap(({ schema, tag }) => (schema === undefined ? [] : [{ schema, name: tag }]))
+    .filter(isThere(existing))
+}
+
 /** What the restore changes and makes, so that all of it, and nothing else, can be taken back. */
 function changedTables(
   selection: TableSelection,
@@ -187,10 +204,11 @@ const ROWS: ReadonlySet<string> = new Set(['TABLE DATA', 'SEQUENCE SET'])
 
 function onlyPart(selection: TableSelection, type: BackupType): TableSelection {
   const { before, after } = selection
-  if (type === 'data') return { ...selection, before: before.filter(entry => ROWS.has(entry.kind)), after: [] }
+  if (type === 'data')
+    return { ...selection, before: before.filter(entry => ROWS.has(entry.kind)), after: [], last: [] }
   if (type !== 'schema') return selection
   const keeps = ({ kind }: TocEntry): boolean => !ROWS.has(kind) && kind !== 'MATERIALIZED VIEW DATA'
-  return { ...selection, before: before.filter(keeps), after: after.filter(keeps) }
+  return { ...selection, before: before.filter(keeps), after: after.filter(keeps), last: selection.last.filter(keeps) }
 }
 
 /** psql ended before we had said all. */
@@ -214,6 +232,17 @@ async function pump(
 }
 
 const PUMP_BYTES = 256 * 1024
+const NO_LIMIT = 'SET lock_timeout = 0;'
+/** What pg_restore begins with is shorter. */
+const PREAMBLE_BYTES = 1024
+
+/** pg_restore waits for locks as long as it takes; we tell, after a while, who has them. */
+function withLockTimeout(bytes: Buffer, seconds: number): Buffer {
+  const at = bytes.subarray(0, PREAMBLE_BYTES).indexOf(NO_LIMIT)
+  if (at < 0) return bytes
+  const limit = Buffer.from(`SET lock_timeout = '${seconds}s';`)
+  return Buffer.concat([bytes.subarray(0, at), limit, bytes.subarray(at + NO_LIMIT.length)])
+}
 
 async function pumpArchive(
   restore: DatabaseRestore,
@@ -224,10 +253,12 @@ async function pumpArchive(
   const { tools, request, archives, target } = restore
   const run = { args: ['--file=-', ...args], settings: undefined, signal: request.signal }
   await runOverArchive(tools, run, archives.read(path), `restore tables of ${target}`, async child => {
-    for (;;) {
+    for (let first = true; ; first = false) {
       const buffer = Buffer.alloc(PUMP_BYTES)
       const count = await child.read(buffer)
-      if (count > 0 && !(await psql.write(buffer.subarray(0, count)))) throw new ScriptStopped()
+      const part = buffer.subarray(0, count)
+      const text = first ? withLockTimeout(part, restore.lockTimeoutSeconds) : part
+      if (count > 0 && !(await psql.write(text))) throw new ScriptStopped()
       if (count < buffer.length) return
     }
   })

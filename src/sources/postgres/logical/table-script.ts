@@ -114,6 +114,28 @@ function rememberTriggers(oids: string): string {
     WHERE tgrelid = ANY(${oids}) AND NOT tgisinternal AND tgenabled <> 'D';`
 }
 
+/** Rights that the database gives to all that is new are none that the tables had: what they had comes with the archive. */
+export function revokeScript(created: readonly CreatedObject[]): string {
+  const names = created.flatMap(({ kind, schema = '', name }) =>
+    /^(TABLE|SEQUENCE|VIEW|MATERIALIZED VIEW)$/.test(kind) ? [quoteLiteral(quoteName(schema, name))] : [],
+  )
+  if (names.length === 0) return ''
+  return lines([
+    doEach(`SELECT format('REVOKE ALL ON %s %s FROM %s', CASE WHEN c.relkind = 'S' THEN 'SEQUENCE' ELSE 'TABLE' END,
+      c.oid::regclass, CASE WHEN a.grantee = 0 THEN 'PUBLIC' ELSE a.grantee::regrole::text END)
+      FROM pg_class c CROSS JOIN LATERAL (SELECT DISTINCT grantee FROM aclexplode(c.relacl)) a
+      WHERE c.oid = ANY(ARRAY[${names.join(', ')}]::regclass[]) AND a.grantee <> c.relowner`),
+    doEach(`SELECT format('GRANT ALL ON %s %s TO %s', CASE WHEN c.relkind = 'S' THEN 'SEQUENCE' ELSE 'TABLE' END,
+      c.oid::regclass, c.relowner::regrole) FROM pg_class c
+      WHERE c.oid = ANY(ARRAY[${names.join(', ')}]::regclass[]) AND c.relacl IS NOT NULL`),
+  ])
+}
+
+/** Before keys are made between tables that are there: all at once, in short attempts. */
+export function lockScript(tables: readonly TableName[], lockTimeoutSeconds: number): string {
+  return tables.length === 0 ? '' : lines([lockAll(oidsOf(tables), 'SHARE ROW EXCLUSIVE', lockTimeoutSeconds)])
+}
+
 /** Puts keys (each row is checked against them) and triggers back as they were. */
 export function mendScript(existing: readonly TableName[]): string {
   const start = ["SET client_encoding = 'UTF8';", 'SET search_path = pg_catalog;']

@@ -10,9 +10,12 @@ export interface TableSelection {
   readonly tables: readonly TableName[]
   /** Those of them that the target lacks: they are created. */
   readonly created: readonly TableName[]
-  /** Entries up to and with the data, and those after it, in the archive's order. */
+  /** Entries up to and with the data, in the archive's order. */
   readonly before: readonly TocEntry[]
+  /** Those after it: partitions join a parent that is there when they have all that it has. */
   readonly after: readonly TocEntry[]
+  /** What comes last: who may do what with what was created, and what is computed from it. */
+  readonly last: readonly TocEntry[]
 }
 
 /** What is in the target, as `objectKey` says it, for the kinds of `EXISTENCE`. */
@@ -44,6 +47,7 @@ const COMPANIONS: ReadonlySet<string> = new Set([
   'INDEX ATTACH',
   'SECURITY LABEL',
   'MATERIALIZED VIEW DATA',
+  'PUBLICATION TABLE',
 ])
 const BEFORE: ReadonlySet<string> = new Set([
   'TABLE',
@@ -103,6 +107,7 @@ export function selectEntries(
   const reached = new Set<number>()
   const created = new Set<number>()
   for (const entry of toc) if (entry.kind === 'TABLE' && isWanted(entry)) reached.add(entry.id)
+  addParents(toc, existing, reached)
   addOwnSequences(toc, reached)
   for (const entry of toc) {
     if (!reached.has(entry.id)) continue
@@ -118,11 +123,42 @@ export function selectEntries(
     if (whole || named || isOwnSequence(toc, entry, reached, tables, existing)) chosen.add(entry.id)
   }
   const entries = toc.filter(entry => chosen.has(entry.id))
+  // One that is attached to a parent that is there gets that one's indexes at once, and its own could not be made.
+  const old = new Set(toc.filter(({ kind, id }) => kind === 'TABLE' && !created.has(id)).map(({ id }) => id))
+  const joins = entries.filter(
+    ({ kind, dependsOn }) => /^(TABLE|INDEX) ATTACH$/.test(kind) && dependsOn.some(id => old.has(id)),
+  )
+  const early = entries.filter(entry => BEFORE.has(entry.kind) && !joins.includes(entry))
+  const late = entries.filter(entry => !BEFORE.has(entry.kind) && !joins.includes(entry) && !LAST.has(entry.kind))
+  const needsJoined = ({ kind }: TocEntry): boolean => kind === 'FK CONSTRAINT' || kind === 'TRIGGER'
   return {
     tables,
     created: tables.filter(table => !existing.has(objectKey('TABLE', table.schema, table.name))),
-    before: entries.filter(entry => BEFORE.has(entry.kind)),
-    after: entries.filter(entry => !BEFORE.has(entry.kind)),
+    before: early,
+    after: [
+      ...late.filter(entry => !needsJoined(entry)),
+      ...joins.filter(({ kind }) => kind === 'TABLE ATTACH'),
+      ...joins.filter(({ kind }) => kind === 'INDEX ATTACH'),
+      ...late.filter(needsJoined),
+    ],
+    last: entries.filter(entry => LAST.has(entry.kind)),
+  }
+}
+
+const LAST: ReadonlySet<string> = new Set(['ACL', 'MATERIALIZED VIEW DATA'])
+
+/** A partition of a partition that is gone too needs that one, empty as it comes. */
+function addParents(toc: readonly TocEntry[], existing: ExistingObjects, reached: Set<number>): void {
+  const tables = new Map(toc.filter(entry => entry.kind === 'TABLE').map(entry => [entry.id, entry]))
+  for (let before = -1; before !== reached.size; ) {
+    before = reached.size
+    for (const { kind, tag, schema, dependsOn } of toc) {
+      if (kind !== 'TABLE ATTACH') continue
+      const ends = dependsOn.flatMap(id => tables.get(id) ?? [])
+      const part = ends.find(end => end.tag === tag && end.schema === schema)
+      if (part === undefined || !reached.has(part.id) || exists(existing, part)) continue
+      for (const parent of ends) if (!exists(existing, parent)) reached.add(parent.id)
+    }
   }
 }
 
@@ -134,21 +170,37 @@ function addDependants(
   chosen: Set<number>,
   created: Set<number>,
 ): void {
+  // Of a partition that neither is there nor comes back, nothing can.
+  const lacking = new Set(
+    toc.filter(each => each.kind === 'TABLE' && !exists(existing, each) && !created.has(each.id)).map(({ id }) => id),
+  )
   for (let before = -1; before !== reached.size; ) {
     before = reached.size
     for (const entry of toc) {
       if (reached.has(entry.id) || !entry.dependsOn.some(id => reached.has(id))) continue
+      if (entry.dependsOn.some(id => lacking.has(id))) continue
       if (EXISTENCE.has(entry.kind) && entry.kind !== 'TABLE') {
         reached.add(entry.id)
         if (exists(existing, entry) || !hasItsTable(existing, toc, created, entry)) continue
         chosen.add(entry.id)
         created.add(entry.id)
-      } else if (COMPANIONS.has(entry.kind) && entry.dependsOn.some(id => created.has(id))) {
+      } else if (
+        COMPANIONS.has(entry.kind) &&
+        entry.dependsOn.some(id => created.has(id)) &&
+        canJoin(existing, toc, entry)
+      ) {
         reached.add(entry.id)
         chosen.add(entry.id)
       }
     }
   }
+}
+
+/** A publication that is gone, or another's, is nothing that a table could be added to. */
+function canJoin(existing: ExistingObjects, toc: readonly TocEntry[], { kind, dependsOn }: TocEntry): boolean {
+  if (kind !== 'PUBLICATION TABLE') return true
+  const publication = toc.find(each => each.kind === 'PUBLICATION' && dependsOn.includes(each.id))
+  return publication !== undefined && existing.has(objectKey('PUBLICATION', undefined, publication.tag))
 }
 
 const ON_TABLES: ReadonlySet<string> = new Set(['CONSTRAINT', 'FK CONSTRAINT', 'TRIGGER', 'RULE', 'POLICY', 'DEFAULT'])

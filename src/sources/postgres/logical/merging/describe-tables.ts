@@ -43,6 +43,13 @@ const FOREIGN_KEYS = `
   FROM pg_constraint c JOIN own ON own.oid = c.conrelid JOIN own AS other ON other.oid = c.confrelid
   WHERE c.contype = 'f' AND c.conparentid = 0 ORDER BY c.oid`
 
+/** Of a key that is one partition's, or to one: between the tables that the partitions are part of. */
+const PART_REFERENCES = `
+  SELECT DISTINCT own.oid::text AS table, other.oid::text AS parent
+  FROM pg_constraint c JOIN own ON own.oid = coalesce(pg_partition_root(c.conrelid), c.conrelid)
+    JOIN own AS other ON other.oid = coalesce(pg_partition_root(c.confrelid), c.confrelid)
+  WHERE c.contype = 'f' AND c.conparentid = 0 AND (own.oid <> c.conrelid OR other.oid <> c.confrelid)`
+
 /** Those of a table's partitions too, but not the copies that partitions have of its own; and rules, which do as triggers do. */
 export const TRIGGERS = `
   SELECT own.oid::text AS table, t.tgname AS name, 'TRIGGER' AS what, t.tgrelid::regclass::text AS on, t.tgenabled AS enabled
@@ -63,6 +70,7 @@ export async function describeTables(session: Session): Promise<TableDescription
   const columns = Map.groupBy(await ask<ColumnRow>(COLUMNS), row => row.table)
   const unique = Map.groupBy(await ask<KeyRow>(UNIQUE_KEYS), row => row.table)
   const foreign = Map.groupBy(await ask<ForeignRow>(FOREIGN_KEYS), row => row.table)
+  const parts = Map.groupBy(await ask<{ table: string; parent: string }>(PART_REFERENCES), row => row.table)
   const triggers = Map.groupBy(await ask<{ table: string; name: string }>(TRIGGERS), row => row.table)
   const names = new Map(tables.map(table => [table.id, nameOf(table)]))
   const described = tables.map((table): TableDescription => {
@@ -76,6 +84,7 @@ export async function describeTables(session: Session): Promise<TableDescription
         (key): UniqueKey => ({ columns: key.columns, primary: key.primary }),
       ),
       foreignKeys: (foreign.get(table.id) ?? []).map(key => describeForeignKey(key, names)),
+      partReferences: (parts.get(table.id) ?? []).map(({ parent }) => names.get(parent) ?? parent),
       triggers: (triggers.get(table.id) ?? []).map(trigger => trigger.name),
     }
   })
