@@ -24,6 +24,7 @@ import type {
 import { obstaclesBeside } from '../target-place.ts'
 import { closeDatabaseFile, openDatabaseFile } from './database-file.ts'
 import { copyAside, holdInstant, tidyUp } from './instant.ts'
+import { findLeftovers } from './leftovers.ts'
 import {
   databaseFiles,
   findStayingHolders,
@@ -139,7 +140,8 @@ async function cameMeanwhile({ token }: KeptRequest, target: Target, place: Kept
 
 async function survey(request: TargetRequest, name: string): Promise<TargetSurvey> {
   const target = await locateTarget(request.target, name, { create: false })
-  const findings = await obstaclesBeside(target.path, request.coming?.sizeBytes, target.existing !== undefined)
+  const obstacles = await obstaclesBeside(target.path, request.coming?.sizeBytes, target.existing !== undefined)
+  const findings = [...obstacles, ...(await findLeftovers(target.path))]
   const { existing, path } = target
   if (!existing) return { place: path, exists: false, findings }
   const facts = { place: path, exists: true, sizeBytes: existing.size, files: 1, modifiedAt: existing.mtime }
