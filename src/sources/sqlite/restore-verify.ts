@@ -3,6 +3,7 @@ import type { Finding } from '../../model/finding.ts'
 import type { Manifest } from '../../model/manifest.ts'
 import type { CheckOutcome, RestoreRequest } from '../source.ts'
 import { integrityFindings } from './integrity-findings.ts'
+import type { Lacks } from './masking/copy-protocol.ts'
 import type { Target } from './restore-target.ts'
 import { copyOf } from './restored-copy.ts'
 import { type Session, SessionFault } from './session.ts'
@@ -19,14 +20,15 @@ export async function verifyDatabase(
   session: Session,
   path: string,
   target: Target,
-  leftEmpty: readonly string[] = [],
+  lacks: Lacks = { rowsOf: [], indexes: false },
 ): Promise<Verified> {
   if (!request.checks) return { checks: [], findings: [] }
   try {
     await session.call('openPrivate', { path })
     const whole = expectedOf(request.snapshot.manifest)
-    const tables = whole?.tables.filter(({ name }) => !leftEmpty.includes(name)) ?? []
-    const expected = whole && { ...whole, tables }
+    const tables = whole?.tables.filter(({ name }) => !lacks.rowsOf.includes(name)) ?? []
+    const schemaFingerprint = lacks.indexes ? undefined : whole?.schemaFingerprint
+    const expected = whole && { ...whole, tables, schemaFingerprint }
     const report = await session.call('check', { expected })
     const sound = report.checks.every(check => check.passed)
     const asserted = sound ? await request.onRestored?.(copyOf(path, request.signal)) : undefined

@@ -9,6 +9,7 @@ import type { TreeNode } from '../../model/node.ts'
 import { requireWhole } from '../require-whole.ts'
 import type { CheckOutcome, RestoredBytes, RestoreOutcome, RestoreRequest, SnapshotEntry } from '../source.ts'
 import type { Kept } from '../target.ts'
+import type { Lacks } from './masking/copy-protocol.ts'
 import { writeMasked } from './masking/write-masked.ts'
 import { applyMeta, createPrivate, likeExisting, removePartialSidecars } from './restore-file.ts'
 import { restoreSql } from './restore-sql.ts'
@@ -133,8 +134,8 @@ interface Done extends RestoredBytes {
   readonly findings: readonly Finding[]
   readonly kept?: readonly Kept[]
   readonly masked?: readonly MaskedColumn[] | undefined
-  /** Tables that a masked copy has without their rows. */
-  readonly leftEmpty?: readonly string[]
+  /** What a masked copy has not. */
+  readonly lacks?: Lacks
 }
 
 /**
@@ -152,7 +153,7 @@ async function beside({ request, target, node, session }: Restoring): Promise<Do
   throwIfAborted(request.signal)
   // The disk and the checks have nothing to wait for in each other; the swap waits for both.
   const [verified] = await Promise.all([
-    verifyDatabase(request, session, target.partial, target, written.leftEmpty),
+    verifyDatabase(request, session, target.partial, target, written.lacks),
     syncFile(target.partial),
   ])
   if (verified.checks.some(check => !check.passed)) {

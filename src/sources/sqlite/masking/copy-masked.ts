@@ -27,7 +27,7 @@ export class MaskedCopy {
   readonly #stored: readonly StoredTable[]
   readonly #objects: readonly SchemaObject[]
   readonly #notMade: Finding[] = []
-  readonly #leftEmpty: string[] = []
+  readonly #lacks = { rowsOf: [] as string[], indexes: false }
   #doing: Omit<MaskFailure, 'message' | 'sqliteCode'> = { table: '', index: undefined, column: undefined }
 
   /** Once this returns, the staged file can be unlinked: both connections have it open. */
@@ -39,10 +39,11 @@ export class MaskedCopy {
     const lax = { enableDoubleQuotedStringLiterals: true, defensive: false }
     this.#original = new DatabaseSync(url, { ...lax, readOnly: true })
     this.#db = new DatabaseSync(into, { ...lax, enableForeignKeyConstraints: false })
+    // In memory: a statement that fails in the middle leaves nothing. Pages of a new file are not in it.
     this.#db.exec(`PRAGMA encoding = ${quoteText(String(pragma(this.#original, 'encoding')))};
       PRAGMA page_size = ${pragma(this.#original, 'page_size')};
       PRAGMA auto_vacuum = ${pragma(this.#original, 'auto_vacuum')};
-      PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF; PRAGMA temp_store = MEMORY; PRAGMA cache_size = -32768;`)
+      PRAGMA journal_mode = MEMORY; PRAGMA synchronous = OFF; PRAGMA temp_store = MEMORY; PRAGMA cache_size = -32768;`)
     this.#db.exec(`ATTACH ${quoteText(url.href)} AS original`)
     this.#original.exec('PRAGMA temp_store = MEMORY')
     this.#stored = listStored(this.#original)
@@ -76,7 +77,7 @@ export class MaskedCopy {
       if (failure === undefined) throw error
       return { failure }
     }
-    return { counts: masks.counts, findings: [...findings, ...this.#notMade], leftEmpty: this.#leftEmpty }
+    return { counts: masks.counts, findings: [...findings, ...this.#notMade], lacks: this.#lacks }
   }
 
   /** What can't be run at all is known before anything is written. */
@@ -141,6 +142,7 @@ export class MaskedCopy {
       this.#exec(table, name, sql)
     } catch (error) {
       if (!needsApplication(error)) throw error
+      this.#lacks.indexes = true
       this.#notMade.push({
         severity: 'warning',
         code: 'index-not-restored',
@@ -177,7 +179,7 @@ export class MaskedCopy {
   }
 
   #leaveEmpty(name: string): void {
-    this.#leftEmpty.push(name)
+    this.#lacks.rowsOf.push(name)
     this.#notMade.push({
       severity: 'warning',
       code: 'table-not-copied',
@@ -230,7 +232,7 @@ export class MaskedCopy {
     } else if (virtual?.kind === 'unknown') {
       return [moduleMissing(name, virtual.module)]
     } else {
-      this.#leftEmpty.push(name)
+      this.#lacks.rowsOf.push(name)
       return [leftEmpty(name, columns, file)]
     }
     return []

@@ -14,8 +14,14 @@ export interface MaskFailure {
   readonly sqliteCode: number | undefined
 }
 
+/** What a copy was made without, because only the application could have made it; findings say so. */
+export interface Lacks {
+  readonly rowsOf: readonly string[]
+  readonly indexes: boolean
+}
+
 export type CopyOutcome =
-  | { readonly counts: readonly number[]; readonly findings: readonly Finding[]; readonly leftEmpty: readonly string[] }
+  | { readonly counts: readonly number[]; readonly findings: readonly Finding[]; readonly lacks: Lacks }
   | { readonly failure: MaskFailure }
 
 export interface CopyRequest {

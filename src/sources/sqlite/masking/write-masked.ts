@@ -11,7 +11,7 @@ import type { RestoredBytes, RestoreRequest } from '../../source.ts'
 import { createPrivate, removePartialSidecars } from '../restore-file.ts'
 import type { Target } from '../restore-target.ts'
 import type { Session } from '../session.ts'
-import type { MaskFailure } from './copy-protocol.ts'
+import type { Lacks, MaskFailure } from './copy-protocol.ts'
 import { stageUnmasked } from './staging.ts'
 
 export interface MaskedWriting {
@@ -26,8 +26,7 @@ export interface MaskedFile extends RestoredBytes {
   readonly checks: readonly []
   readonly findings: readonly Finding[]
   readonly masked: readonly MaskedColumn[]
-  /** Tables that the copy has without their rows. */
-  readonly leftEmpty: readonly string[]
+  readonly lacks: Lacks
 }
 
 /** Writes the masked copy to the target's partial file. When it fails, that file is gone. */
@@ -38,9 +37,9 @@ export async function writeMasked(writing: MaskedWriting): Promise<MaskedFile> {
   await removePartialSidecars(target)
   await createPrivate(target.partial)
   try {
-    const { outcome, findings, leftEmpty } = await copyMasked(writing)
+    const { outcome, findings, lacks } = await copyMasked(writing)
     const { size } = await stat(target.partial)
-    return { totalBytes: node.sizeBytes ?? 0, writtenBytes: size, checks: [], findings, masked: outcome, leftEmpty }
+    return { totalBytes: node.sizeBytes ?? 0, writtenBytes: size, checks: [], findings, masked: outcome, lacks }
   } catch (error) {
     await rm(target.partial, { force: true })
     throw error
@@ -49,7 +48,7 @@ export async function writeMasked(writing: MaskedWriting): Promise<MaskedFile> {
 
 async function copyMasked(
   writing: MaskedWriting,
-): Promise<{ outcome: MaskedColumn[]; findings: Finding[]; leftEmpty: readonly string[] }> {
+): Promise<{ outcome: MaskedColumn[]; findings: Finding[]; lacks: Lacks }> {
   const { request, mask, target, node, session } = writing
   const staging = await stageUnmasked(mask, node.sizeBytes ?? 0, target.path)
   try {
@@ -66,7 +65,7 @@ async function copyMasked(
     const outcome = plan.map(({ table, column, rule, follows }, at) => {
       return { table, column, rule, follows, values: copied.counts[at] ?? 0 }
     })
-    return { outcome, findings: [...staging.findings, ...copied.findings], leftEmpty: copied.leftEmpty }
+    return { outcome, findings: [...staging.findings, ...copied.findings], lacks: copied.lacks }
   } finally {
     await staging.remove()
   }
