@@ -32,7 +32,15 @@ export const mergeOutput = z.strictObject({
     .array(
       z.strictObject({
         table: z.string(),
-        why: z.enum(['rule', 'only-in-backup', 'only-in-target', 'migrations']),
+        why: z.enum([
+          'rule',
+          'only-in-backup',
+          'only-in-target',
+          'migrations',
+          'needs-application',
+          'not-readable',
+          'index-outdated',
+        ]),
         rows: count.nullable().describe('in the backup; null where it has no such table'),
       }),
     )

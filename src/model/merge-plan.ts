@@ -63,7 +63,18 @@ export interface Link {
 
 export interface LeftTable {
   readonly table: string
-  readonly why: 'rule' | 'only-in-backup' | 'only-in-target' | 'migrations'
+  /**
+   * `needs-application`: its indexes or rules can be computed by the application alone. `not-readable`: a virtual table whose
+   * rows can't be read as such. `index-outdated`: a search index that could not be brought in line with its table.
+   */
+  readonly why:
+    | 'rule'
+    | 'only-in-backup'
+    | 'only-in-target'
+    | 'migrations'
+    | 'needs-application'
+    | 'not-readable'
+    | 'index-outdated'
 }
 
 export interface SchemaDifference {
@@ -102,24 +113,31 @@ export function planMerge(
   const resolved = new ResolvedRules(rules, target)
   const left: LeftTable[] = []
   const pairs: Pair[] = []
+  const [targets, backups] = [byName(target), byName(backup)]
   for (const table of target) {
-    const other = backup.find(each => each.name === table.name)
+    const other = backups.get(table.name)
     const why = reasonToLeave(table, other, resolved.of(table.name))
     if (why !== undefined) left.push({ table: table.name, why })
     else if (other) pairs.push({ target: table, backup: other, rule: resolved.of(table.name) })
   }
   for (const table of backup) {
-    if (target.every(each => each.name !== table.name)) left.push({ table: table.name, why: 'only-in-backup' })
+    if (!targets.has(table.name)) left.push({ table: table.name, why: 'only-in-backup' })
   }
   const keyed = requireKeys(pairs)
-  const drafts = keyed.map(each => ({ ...each, links: linksOf(each, keyed, resolved, target) }))
+  const pairsByName = new Map(keyed.map(each => [each.target.name, each]))
+  const drafts = keyed.map(each => ({ ...each, links: linksOf(each, pairsByName, resolved, targets) }))
   const order = groupByReference(
     drafts.map(({ target: { name, partReferences = [] }, links }) => ({
       name,
       parents: [...links.map(link => link.parent), ...partReferences],
     })),
   )
-  const groups = order.map(names => names.map(name => finish(draftOf(drafts, name), drafts, names)))
+  const draftsByName = new Map(drafts.map(draft => [draft.target.name, draft]))
+  const followed = drafts.flatMap(draft => draft.links.filter(link => link.followed))
+  const linksTo = Map.groupBy(followed, link => link.parent)
+  const groups = order.map(names =>
+    names.map(name => finish(draftOf(draftsByName, name), linksTo.get(name) ?? [], new Set(names))),
+  )
   return { groups, left, differences: pairs.flatMap(differencesOf), triggers: rules.triggers }
 }
 
@@ -211,9 +229,9 @@ function isCarried({ target, backup }: Pair, name: string): boolean {
 
 function linksOf(
   from: Keyed,
-  all: readonly Keyed[],
+  all: ReadonlyMap<string, Keyed>,
   rules: ResolvedRules,
-  target: readonly TableDescription[],
+  target: ReadonlyMap<string, TableDescription>,
 ): DraftLink[] {
   const ruled = rules.references
     .filter(reference => reference.from.table === from.target)
@@ -228,15 +246,15 @@ function linksOf(
   return [...declared, ...more]
     .filter(key => key.columns.every(column => isCarried(from, column)))
     .map(key => {
-      const parent = all.find(each => each.target.name === key.parent)
+      const parent = all.get(key.parent)
       const followed = parent !== undefined && key.parentColumns.every(column => isCarried(parent, column))
       return { ...key, followed, byValue: !followed || sameColumns(parent.key, key.parentColumns) }
     })
 }
 
 /** SQLite lets a schema declare references to tables and columns that do not exist. */
-function leadsSomewhere(key: ForeignKey, tables: readonly TableDescription[]): boolean {
-  const parent = tables.find(table => table.name === key.parent)
+function leadsSomewhere(key: ForeignKey, tables: ReadonlyMap<string, TableDescription>): boolean {
+  const parent = tables.get(key.parent)
   return parent !== undefined && key.parentColumns.every(column => findColumn(parent, column) !== undefined)
 }
 
@@ -244,25 +262,27 @@ function sameReference(a: ForeignKey, b: ForeignKey): boolean {
   return a.parent === b.parent && sameColumns(a.columns, b.columns) && sameColumns(a.parentColumns, b.parentColumns)
 }
 
-function draftOf(drafts: readonly Draft[], name: string): Draft {
-  const found = drafts.find(draft => draft.target.name === name)
+function byName(tables: readonly TableDescription[]): ReadonlyMap<string, TableDescription> {
+  return new Map(tables.map(table => [table.name, table]))
+}
+
+function draftOf(drafts: ReadonlyMap<string, Draft>, name: string): Draft {
+  const found = drafts.get(name)
   if (!found) throw new Error(`no table ${name} in the plan`)
   return found
 }
 
-function finish(draft: Draft, all: readonly Draft[], group: readonly string[]): PlannedTable {
+function finish(draft: Draft, linksTo: readonly DraftLink[], group: ReadonlySet<string>): PlannedTable {
   const { target, backup, key, keyFrom, rule } = draft
   const columns = target.columns.filter(column => isCarried(draft, column.name))
   const links = draft.links.map(link => ({
     ...link,
     inKey: link.columns.some(column => key.includes(column)),
-    within: link.followed && group.includes(link.parent),
+    within: link.followed && group.has(link.parent),
   }))
   const numbered = numberedColumn(draft)
   const referenced = distinct([
-    ...all
-      .flatMap(each => each.links.filter(link => link.followed && link.parent === target.name))
-      .map(link => link.parentColumns),
+    ...linksTo.map(link => link.parentColumns),
     ...(numbered === undefined ? [] : [[numbered.name]]),
   ])
   const carried = target.uniqueKeys.filter(each => each.columns.every(column => isCarried(draft, column)))

@@ -41,6 +41,11 @@ export interface MergedReason {
   readonly examples: readonly string[]
 }
 
+/** `rows`: of the backup; for `not-readable` those that are not here. Undefined where they were not counted. */
+export interface UnmergedTable extends LeftTable {
+  readonly rows: number | undefined
+}
+
 /** What a merge did, or with `dryRun` would do. */
 export interface MergeReport {
   /** Where to: a path, or a URL without its password. */
@@ -49,6 +54,6 @@ export interface MergeReport {
   /** Any row was added or changed. */
   readonly changed: boolean
   readonly tables: readonly MergedTable[]
-  readonly left: ReadonlyArray<LeftTable & { readonly rows: number | undefined }>
+  readonly left: readonly UnmergedTable[]
   readonly differences: readonly SchemaDifference[]
 }

@@ -18,6 +18,7 @@ class Components {
   readonly #index = new Map<string, number>()
   readonly #low = new Map<string, number>()
   readonly #stack: string[] = []
+  readonly #onStack = new Set<string>()
 
   constructor(tables: readonly Referring[]) {
     this.#tables = new Map(tables.map(table => [table.name, table]))
@@ -29,9 +30,11 @@ class Components {
     this.#index.set(table.name, index)
     this.#low.set(table.name, index)
     this.#stack.push(table.name)
+    this.#onStack.add(table.name)
     for (const parent of table.parents.toSorted()) this.#follow(table.name, parent)
     if (this.#low.get(table.name) !== index) return
-    const group = this.#stack.splice(this.#stack.indexOf(table.name))
+    const group = this.#stack.splice(this.#stack.lastIndexOf(table.name))
+    for (const name of group) this.#onStack.delete(name)
     this.groups.push(group.toSorted())
   }
 
@@ -41,7 +44,7 @@ class Components {
     if (!this.#index.has(name)) {
       this.#visit(parent)
       this.#lower(from, this.#low.get(name))
-    } else if (this.#stack.includes(name)) this.#lower(from, this.#index.get(name))
+    } else if (this.#onStack.has(name)) this.#lower(from, this.#index.get(name))
   }
 
   #lower(name: string, to: number | undefined): void {

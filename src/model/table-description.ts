@@ -9,6 +9,8 @@ export interface TableDescription {
   readonly columns: readonly ColumnDescription[]
   /** Keys that hold for every row and every column as it is compared by default: no partial ones, none of expressions. */
   readonly uniqueKeys: readonly UniqueKey[]
+  /** There are no others: no partial ones, none of expressions. */
+  readonly allKeysKnown?: boolean
   readonly foreignKeys: readonly ForeignKey[]
   /** Tables that some of its rows refer to, by keys that do not hold for all: they come first. */
   readonly partReferences?: readonly string[] | undefined

@@ -1,3 +1,4 @@
+import type { UnmergedTable } from '../model/merge-report.ts'
 import type { TableDescription } from '../model/table-description.ts'
 
 /** One connection to the target, with the backup at hand. Calls come one after the other. */
@@ -6,7 +7,12 @@ export interface MergingPlace {
   readonly target: string
   readonly dialect: Dialect
   /** Tables that hold rows of their own, on either side, in order of their names. */
-  readonly tables: { readonly target: readonly TableDescription[]; readonly backup: readonly TableDescription[] }
+  readonly tables: {
+    readonly target: readonly TableDescription[]
+    readonly backup: readonly TableDescription[]
+    /** Of the backup what can't be merged row by row, and is in neither list. */
+    readonly unmerged?: readonly UnmergedTable[]
+  }
   countBackupRows(table: TableDescription): Promise<number>
   /** Copies rows of the backup into a work table, in the order of `orderBy`. */
   stage(staging: Staging): Promise<void>
@@ -34,6 +40,8 @@ export interface MergingPlace {
   highestNumber(table: TableDescription, column: string): Promise<bigint>
   /** Finds what a commit would: references that were deferred lead somewhere. Throws `target-invalid`. */
   checkReferences(): Promise<void>
+  /** Search indexes that do not follow their tables by themselves are built again; the names of those that could not be. */
+  renewIndexes?(changed: readonly TableDescription[]): Promise<readonly string[]>
   /** Numbers that are given from now on must be free. `commit` has this done; nothing to do for engines that look. */
   advanceNumbers(tables: readonly TableDescription[]): Promise<void>
   /** What `begin` and the calls after it changed for the time of the transaction is put back first. */

@@ -13,7 +13,8 @@ export async function insertRows(run: MergeRun, group: Group): Promise<void> {
   if (withRows.length > 1) await run.place.deferReferences(group.map(table => table.plan.target))
   for (const { table, rows } of withRows) {
     requireDefaults(table)
-    const alone = group.length === 1 && table.plan.links.every(link => !link.within)
+    const alone =
+      group.length === 1 && table.plan.links.every(link => !link.within) && table.plan.target.allKeysKnown !== true
     const all = await about(table, 'add rows to', () => insert(run, table, rows, alone))
     if (!all) await skipRefused(run, table)
   }

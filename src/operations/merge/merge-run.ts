@@ -13,6 +13,8 @@ export class MergeRun {
   readonly plan: MergePlan
   readonly groups: readonly Group[]
   readonly tables: readonly WorkTable[]
+  readonly #byName: ReadonlyMap<string, WorkTable>
+  readonly #targets: ReadonlyMap<string, TableDescription>
 
   constructor(place: MergingPlace, plan: MergePlan) {
     this.place = place
@@ -20,6 +22,8 @@ export class MergeRun {
     let index = 0
     this.groups = plan.groups.map(group => group.map(table => new WorkTable(table, ++index, place.dialect)))
     this.tables = this.groups.flat()
+    this.#byName = new Map(this.tables.map(table => [table.plan.name, table]))
+    this.#targets = new Map(place.tables.target.map(table => [table.name, table]))
   }
 
   get dialect(): Dialect {
@@ -28,14 +32,14 @@ export class MergeRun {
 
   /** The work table of a link's parent, for links that are followed. */
   parentOf(link: Link): WorkTable {
-    const found = this.tables.find(table => table.plan.name === link.parent)
+    const found = this.#byName.get(link.parent)
     if (!found) throw new Error(`no work table for ${link.parent}`)
     return found
   }
 
   /** A table of the target's, merged or not; undefined for one that is of no kind that we describe. */
   targetOf(name: string): TableDescription | undefined {
-    return this.place.tables.target.find(table => table.name === name)
+    return this.#targets.get(name)
   }
 
   async change(sql: string): Promise<number> {

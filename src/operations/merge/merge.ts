@@ -1,7 +1,8 @@
 import { AppError, throwIfAborted } from '../../base/errors.ts'
 import { type MergePlan, planMerge } from '../../model/merge-plan.ts'
-import type { MergedTable, MergeReport } from '../../model/merge-report.ts'
+import type { MergedTable, MergeReport, UnmergedTable } from '../../model/merge-report.ts'
 import type { MergeRules } from '../../model/merge-rules.ts'
+import type { TableDescription } from '../../model/table-description.ts'
 import type { Change, Merging, MergingPlace, SnapshotReader, Source, SourceContext } from '../../sources/source.ts'
 import { followLinks, identify, rewriteLinks } from './identities.ts'
 import { insertRows } from './inserts.ts'
@@ -85,8 +86,16 @@ async function mergeInto(place: MergingPlace, plan: MergePlan, request: MergeReq
     const tables = await mergeGroups(run, request)
     const changed = tables.some(table => table.added + table.updated > 0)
     throwIfAborted(request.signal)
-    await finish(run, request, tables)
-    return { target: place.target, dryRun: request.dryRun, changed, tables, left, differences: plan.differences }
+    const outdated = await finish(run, request, tables)
+    const allLeft = [...left, ...(place.tables.unmerged ?? []), ...outdated]
+    return {
+      target: place.target,
+      dryRun: request.dryRun,
+      changed,
+      tables,
+      left: allLeft,
+      differences: plan.differences,
+    }
   } catch (error) {
     await place.rollback().catch(() => {})
     throw error
@@ -120,8 +129,9 @@ async function readBackup(run: MergeRun, request: MergeRequest): Promise<void> {
 
 async function countLeft(place: MergingPlace, plan: MergePlan): Promise<MergeReport['left']> {
   const left: Array<MergeReport['left'][number]> = []
+  const backups = new Map(place.tables.backup.map(table => [table.name, table]))
   for (const each of plan.left) {
-    const backup = place.tables.backup.find(table => table.name === each.table)
+    const backup = backups.get(each.table)
     left.push({ ...each, rows: backup === undefined ? undefined : await place.countBackupRows(backup) })
   }
   return left
@@ -163,10 +173,25 @@ async function silenceTriggers(run: MergeRun, group: Group): Promise<void> {
   }
 }
 
-async function finish(run: MergeRun, request: MergeRequest, tables: readonly MergedTable[]): Promise<void> {
+/** The search indexes that may not agree with their tables now. */
+async function finish(
+  run: MergeRun,
+  request: MergeRequest,
+  tables: readonly MergedTable[],
+): Promise<readonly UnmergedTable[]> {
+  const written = new Map(tables.map(table => [table.table, table]))
+  const where = (wrote: (table: MergedTable) => boolean): TableDescription[] =>
+    run.tables.flatMap(({ plan }) => {
+      const table = written.get(plan.name)
+      return table !== undefined && wrote(table) ? [plan.target] : []
+    })
+  const changed = where(table => table.added + table.updated > 0)
+  const outdated = changed.length === 0 ? [] : ((await run.place.renewIndexes?.(changed)) ?? [])
   await run.place.checkReferences()
-  if (request.dryRun) return await run.place.rollback()
-  const added = run.tables.filter(({ plan }) => tables.some(table => table.table === plan.name && table.added > 0))
-  await run.place.advanceNumbers(added.map(table => table.plan.target))
-  await run.place.commit()
+  if (request.dryRun) await run.place.rollback()
+  else {
+    await run.place.advanceNumbers(where(table => table.added > 0))
+    await run.place.commit()
+  }
+  return outdated.map(table => ({ table, why: 'index-outdated', rows: undefined }))
 }

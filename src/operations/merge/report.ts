@@ -20,6 +20,9 @@ const LEFT: Readonly<Record<LeftTable['why'], string>> = {
   'only-in-backup': 'not in the database: its rows were not merged',
   'only-in-target': 'not in the backup: left as it is',
   migrations: 'left as it is: it says which migrations ran here',
+  'needs-application': 'left as it is: only the application can compute its indexes or rules',
+  'not-readable': 'left as it is: its rows can not be merged one by one',
+  'index-outdated': 'this search index may not agree with its rows',
 }
 
 const COUNTS = ['rows', 'added', 'matched', 'different', 'updated', 'remapped', 'skipped'] as const
@@ -82,10 +85,17 @@ function consequence({ kind }: SchemaDifference): string {
   return kind === 'only-in-backup' ? 'its values are not merged' : 'new rows get its default'
 }
 
-/** Rows of the backup that have no table to go to. */
+/** What may be missing, or wrong, after the merge. */
 function lostWith({ why, rows }: MergeReport['left'][number]): boolean {
-  return why === 'only-in-backup' && rows !== 0
+  return MISSING.has(why) && rows !== 0
 }
+
+const MISSING: ReadonlySet<string> = new Set<LeftTable['why']>([
+  'only-in-backup',
+  'needs-application',
+  'not-readable',
+  'index-outdated',
+])
 
 /** What a person should look at. `source`: the name of what the backup is of, for the commands that help. */
 export function mergeFindings(report: MergeReport, source: string): Finding[] {
@@ -99,26 +109,37 @@ export function mergeFindings(report: MergeReport, source: string): Finding[] {
       }),
     ),
   )
-  const missing = report.left.filter(lostWith).map(
-    (each): Finding => ({
-      severity: 'warning',
-      code: 'merge-table-missing',
-      subject: `table ${each.table}`,
-      message: `${LEFT[each.why]} (${each.rows ?? 0})`,
-      hint: `"lifeboat restore ${source} --table ${each.table}" brings it back; or create it, then merge again.`,
-    }),
-  )
+  const missing = report.left.filter(lostWith).map(each => missingFinding(each, source))
   return [...skipped, ...missing]
+}
+
+function missingFinding({ table, why, rows }: MergeReport['left'][number], source: string): Finding {
+  const about = { severity: 'warning', subject: `table ${table}` } as const
+  if (why === 'index-outdated') {
+    const hint = `Let the application fill it, or build it from all rows: INSERT INTO ${table}(${table}) VALUES('rebuild');`
+    return { ...about, code: 'search-index-outdated', message: LEFT[why], hint }
+  }
+  return {
+    ...about,
+    code: why === 'only-in-backup' ? 'merge-table-missing' : 'merge-table-left',
+    message: rows === undefined ? LEFT[why] : `${LEFT[why]} (${rows})`,
+    hint:
+      why === 'only-in-backup'
+        ? `"lifeboat restore ${source} --table ${table}" brings it back; or create it, then merge again.`
+        : `"lifeboat restore ${source} --table ${table}" replaces all of it by what the backup has.`,
+  }
+}
+
+function withoutReason(gone: MergeReport['left']): string {
+  if (gone.some(({ why }) => why !== 'only-in-backup')) return 'see below'
+  return `which ${gone.length === 1 ? 'is' : 'are'} not in the database`
 }
 
 /** One line: `added 12 rows, updated 3, left out 1, in 4 tables`. */
 export function mergeSummary(report: MergeReport): string {
   const sum = (name: (typeof COUNTS)[number]): number => report.tables.reduce((total, table) => total + table[name], 0)
   const gone = report.left.filter(lostWith)
-  const without =
-    gone.length === 0
-      ? ''
-      : ` but ${gone.map(({ table }) => table).join(', ')}, which ${gone.length === 1 ? 'is' : 'are'} not in the database`
+  const without = gone.length === 0 ? '' : ` but ${gone.map(({ table }) => table).join(', ')}, ${withoutReason(gone)}`
   if (!report.changed && sum('skipped') === 0) {
     return `nothing to merge: the database has all that the backup has${without}`
   }

@@ -7,6 +7,7 @@ import { dumpData, dumpSchema } from './dump.ts'
 import { foldLog, holdAlone, holdWrites } from './hold.ts'
 import { judgeDatabase, judgeFile, judgeReadOnly } from './integrity.ts'
 import { MaskedCopy } from './masking/copy-masked.ts'
+import { listIndexes, renewIndexes } from './merging/beside-rows.ts'
 import { openMerge, readAsText } from './merging/open-merge.ts'
 import { openPrivate, pinDatabase, removeEmptyWal } from './pin.ts'
 import { beginTables, replaceTables } from './replace-tables.ts'
@@ -95,6 +96,7 @@ class SessionProcess {
       return tables
     },
     change: ({ sql }) => Number(this.#database.prepare(sql).run().changes),
+    renewIndexes: ({ changed }) => renewIndexes(this.#database, listIndexes(this.#database), changed),
     rows: ({ sql }) => readAsText(this.#database, sql),
     settle: () => {
       this.#database.close()

@@ -1,5 +1,6 @@
 import type { ManifestCondition, ManifestFailure, ManifestTable } from '../../model/manifest.ts'
 import type { MaskableTable } from '../../model/masking/maskable.ts'
+import type { UnmergedTable } from '../../model/merge-report.ts'
 import type { TableDescription } from '../../model/table-description.ts'
 import type { CheckOutcome, CopyAnswer } from '../source.ts'
 import type { IntegrityCheck } from './integrity.ts'
@@ -43,6 +44,8 @@ export interface SessionCalls {
   openMerge: { ask: MergeFiles; answer: MergeTables }
   /** Runs one statement; the number of rows that it changed. */
   change: { ask: { sql: string }; answer: number }
+  /** Builds the search indexes over these tables again; the names of those that could not be. */
+  renewIndexes: { ask: { changed: readonly string[] }; answer: readonly string[] }
   /** Runs one query; its values as text. */
   rows: { ask: { sql: string }; answer: ReadonlyArray<ReadonlyArray<string | null>> }
   /** Opens a staged database and an empty file for its masked copy. Then the staged one can be unlinked. */
@@ -65,6 +68,8 @@ export interface MergeTables {
   readonly backup: readonly TableDescription[]
   /** SQLite can check the foreign keys: each refers to a table and a unique key that exist. */
   readonly foreignKeysSound: boolean
+  /** Of the backup what is not in `backup`, because it can't be merged row by row. */
+  readonly unmerged: readonly UnmergedTable[]
 }
 
 /** The message of the fault when no exact mark was found in the time for it. */

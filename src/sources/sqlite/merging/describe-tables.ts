@@ -8,38 +8,84 @@ import {
   type UniqueKey,
 } from '../../../model/table-description.ts'
 import { quoteName, quoteText } from '../schema-text.ts'
+import { holdsRows, listStored, rowColumnsOf, type VirtualTable } from '../stored-tables.ts'
 import { affinityOf } from './affinity.ts'
 
 type Row = Record<string, SQLOutputValue>
 
-/** Tables of an attached database that hold rows of their own: not views, virtual tables and what is behind them. */
+/**
+ * Tables of an attached database that hold rows of their own, virtual ones among them: not views, search indexes over other
+ * tables and what is behind virtual tables.
+ */
 export function describeTables(db: DatabaseSync, schema: 'main' | 'bak'): TableDescription[] {
-  const listed = query(
-    db,
-    `SELECT t.name, t.wr, t.strict, s.sql FROM pragma_table_list AS t
-     JOIN ${schema}.sqlite_schema AS s ON s.type = 'table' AND s.name = t.name
-     WHERE t.schema = ${quoteText(schema)} AND t.type = 'table' AND t.name NOT LIKE 'sqlite\\_%' ESCAPE '\\' ORDER BY t.name`,
-  )
-  const tables = listed.map(row => describeTable(db, schema, row))
-  return tables.map(table => ({ ...table, foreignKeys: table.foreignKeys.map(key => properNames(key, table, tables)) }))
+  const facts = readFacts(db, schema)
+  const tables = listStored(db, schema)
+    .filter(holdsRows)
+    .map(table =>
+      table.virtual
+        ? describeVirtual(db, schema, table.name, table.virtual)
+        : describeTable(db, schema, table.name, facts),
+    )
+  const byName = new Map(tables.map(table => [table.name.toLowerCase(), table]))
+  return tables.map(table => ({ ...table, foreignKeys: table.foreignKeys.map(key => properNames(key, table, byName)) }))
 }
 
 /** SQLite refuses to write to tables whose foreign keys name nothing, unless it is told not to look at them. */
 export function areForeignKeysSound(tables: readonly TableDescription[]): boolean {
+  const byName = new Map(tables.map(table => [table.name, table]))
   return tables.every(table =>
     table.foreignKeys.every(key => {
-      const parent = tables.find(each => each.name === key.parent)
+      const parent = byName.get(key.parent)
       return parent?.uniqueKeys.some(each => sameColumns(each.columns, key.parentColumns)) === true
     }),
   )
+}
+
+/** What the schema says of all tables. One look each: a look for each table would be one at the whole schema. */
+interface Facts {
+  readonly listed: ReadonlyMap<string, Row>
+  /** By the name of the table in lower case. */
+  readonly triggers: ReadonlyMap<string, readonly Row[]>
+}
+
+function readFacts(db: DatabaseSync, schema: string): Facts {
+  const statements = query(db, `SELECT name, sql FROM ${schema}.sqlite_schema WHERE type = 'table'`)
+  const sql = new Map(statements.map(row => [row['name'], row['sql'] ?? null]))
+  const listed = query(db, `SELECT name, wr, strict FROM pragma_table_list WHERE schema = ${quoteText(schema)}`)
+  const triggers = query(
+    db,
+    `SELECT name, lower(tbl_name) AS tbl FROM ${schema}.sqlite_schema WHERE type = 'trigger' ORDER BY rowid`,
+  )
+  return {
+    listed: new Map(listed.map(row => [String(row['name']), { ...row, sql: sql.get(row['name'] ?? null) ?? null }])),
+    triggers: Map.groupBy(triggers, row => String(row['tbl'])),
+  }
+}
+
+function describeVirtual(db: DatabaseSync, schema: string, name: string, virtual: VirtualTable): TableDescription {
+  const sql = `${schema}.${quoteName(name)}`
+  const [key = 'rowid', ...others] = rowColumnsOf(db, name, virtual, schema)
+  const column = (of: string): ColumnDescription => ({
+    name: of,
+    type: of === key ? 'integer' : 'any',
+    declaration: `${of === key ? 'INTEGER' : ''} COLLATE "BINARY"`,
+    nullable: of !== key,
+    hasDefault: of === key,
+    generated: false,
+    numberedUpTo: undefined,
+    comparable: true,
+  })
+  const columns = [key, ...others].map(column)
+  const uniqueKeys = [{ columns: [key], primary: true }]
+  return { name, sql, scan: sql, columns, uniqueKeys, foreignKeys: [], triggers: [], allKeysKnown: true }
 }
 
 function query(db: DatabaseSync, sql: string): Row[] {
   return db.prepare(sql).all()
 }
 
-function describeTable(db: DatabaseSync, schema: string, listed: Row): TableDescription {
-  const name = String(listed['name'])
+function describeTable(db: DatabaseSync, schema: string, name: string, facts: Facts): TableDescription {
+  const listed = facts.listed.get(name) ?? {}
   const argument = `${quoteText(name)}, ${quoteText(schema)}`
   const infos = query(db, `SELECT * FROM pragma_table_xinfo(${argument}) WHERE hidden <> 1 ORDER BY cid`)
   const indexes = query(db, `SELECT name, "unique", origin, partial FROM pragma_index_list(${argument})`)
@@ -50,10 +96,7 @@ function describeTable(db: DatabaseSync, schema: string, listed: Row): TableDesc
   const keys = unique.flatMap(index => uniqueKey(db, schema, index, collations))
   const alias: UniqueKey[] = rowidAlias === undefined ? [] : [{ columns: [rowidAlias], primary: true }]
   const sql = `${schema}.${quoteName(name)}`
-  const triggers = query(
-    db,
-    `SELECT name FROM ${schema}.sqlite_schema WHERE type = 'trigger' AND tbl_name = ${quoteText(name)} COLLATE NOCASE`,
-  )
+  const triggers = facts.triggers.get(name.toLowerCase()) ?? []
   return {
     name,
     sql,
@@ -153,8 +196,12 @@ function foreignKeys(db: DatabaseSync, table: string, argument: string): Foreign
 }
 
 /** Names in a foreign key may be written in other case, and the parent's columns left out where they are its primary key. */
-function properNames(key: ForeignKey, table: TableDescription, tables: readonly TableDescription[]): ForeignKey {
-  const parent = tables.find(each => each.name.toLowerCase() === key.parent.toLowerCase())
+function properNames(
+  key: ForeignKey,
+  table: TableDescription,
+  tables: ReadonlyMap<string, TableDescription>,
+): ForeignKey {
+  const parent = tables.get(key.parent.toLowerCase())
   const primary = parent?.uniqueKeys.find(each => each.primary)?.columns ?? []
   const parentColumns = key.parentColumns.length === 0 ? primary : key.parentColumns
   return {

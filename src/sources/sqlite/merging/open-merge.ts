@@ -1,6 +1,8 @@
 import { DatabaseSync, type SQLOutputValue } from 'node:sqlite'
+import type { TableDescription } from '../../../model/table-description.ts'
 import { quoteText } from '../schema-text.ts'
 import type { MergeFiles, MergeTables } from '../session-protocol.ts'
+import { isWritable, listUnmerged } from './beside-rows.ts'
 import { areForeignKeysSound, describeTables } from './describe-tables.ts'
 
 /**
@@ -14,16 +16,33 @@ export function openMerge(files: MergeFiles): { db: DatabaseSync; tables: MergeT
     db.prepare('SELECT count(*) FROM main.sqlite_schema').get()
     db.exec(`ATTACH ${quoteText(files.work)} AS work; PRAGMA work.journal_mode = OFF; PRAGMA work.synchronous = OFF;
       ATTACH ${quoteText(files.backup)} AS bak`)
-    const target = describeTables(db, 'main')
-    const foreignKeysSound = areForeignKeysSound(target)
+    const described = { target: describeTables(db, 'main'), backup: describeTables(db, 'bak') }
+    const needing = listNeeding(db, described)
+    const unneeding = (table: TableDescription): boolean => !needing.has(table.name)
+    const [target, backup] = [described.target.filter(unneeding), described.backup.filter(unneeding)]
+    const needed = described.backup.filter(table => needing.has(table.name))
+    const unmerged = [
+      ...needed.map(({ name: table }) => ({ table, why: 'needs-application' as const, rows: undefined })),
+      ...listUnmerged(db),
+    ]
+    const foreignKeysSound = areForeignKeysSound(described.target)
     // SQLite would check row by row, for a circle without an index on its references at the cost of a scan each, and counts
     // wrongly where some were broken before. All are checked at once before the commit.
     db.exec('PRAGMA foreign_keys = OFF; PRAGMA work.cache_size = -65536')
-    return { db, tables: { target, backup: describeTables(db, 'bak'), foreignKeysSound } }
+    return { db, tables: { target, backup, foreignKeysSound, unmerged } }
   } catch (error) {
     db.close()
     throw error
   }
+}
+
+function listNeeding(db: DatabaseSync, { target, backup }: Pick<MergeTables, 'target' | 'backup'>): Set<string> {
+  const backups = new Map(backup.map(table => [table.name, table]))
+  const needing = target.filter(table => {
+    const other = backups.get(table.name)
+    return other !== undefined && !isWritable(db, table, other)
+  })
+  return new Set(needing.map(table => table.name))
 }
 
 export function readAsText(db: DatabaseSync, sql: string): Array<Array<string | null>> {

@@ -89,7 +89,7 @@ class SqliteMergingPlace implements MergingPlace {
   readonly dialect = dialect
   // A capture of the file needs the lock that `begin` takes.
   readonly readableWhileHeld = true
-  tables: MergeTables = { target: [], backup: [], foreignKeysSound: true }
+  tables: MergeTables = { target: [], backup: [], foreignKeysSound: true, unmerged: [] }
   readonly #files: MergeFiles
   readonly #session: Session
   /** Statements that make the triggers again that were dropped, in the order in which they were made first. */
@@ -183,6 +183,10 @@ class SqliteMergingPlace implements MergingPlace {
     return Number(row?.[0] ?? 0)
   }
 
+  async renewIndexes(tables: readonly TableDescription[]): Promise<readonly string[]> {
+    return await this.#call('renewIndexes', { changed: tables.map(table => table.name) })
+  }
+
   /** SQLite looks for itself. */
   async advanceNumbers(): Promise<void> {}
 
@@ -207,7 +211,7 @@ class SqliteMergingPlace implements MergingPlace {
     await removeOwn(this.#files)
   }
 
-  async #call<Name extends 'openMerge' | 'change' | 'rows'>(
+  async #call<Name extends 'openMerge' | 'renewIndexes' | 'change' | 'rows'>(
     name: Name,
     ask: SessionCalls[Name]['ask'],
   ): Promise<SessionCalls[Name]['answer']> {
