@@ -86,6 +86,8 @@ export interface Dialect {
   text(value: string): string
   /** The statement that makes an index on a work table. */
   index(work: string, name: string, columns: readonly string[]): string
-  /** The statement to run after many rows were written to a work table. */
-  analyze(work: string): string
+  /** The statement to run after many rows were written to a work table, where each needs its own. */
+  analyze(work: string): string | undefined
+  /** Statements to run once when all work tables were filled. */
+  readonly analyzeAll?: readonly string[]
 }

@@ -125,6 +125,7 @@ async function readBackup(run: MergeRun, request: MergeRequest): Promise<void> {
     request.onProgress?.({ phase: 'reading', table: table.plan.name, done, tables: run.tables.length })
     await table.fill(run.place)
   }
+  for (const sql of run.dialect.analyzeAll ?? []) await run.change(sql)
 }
 
 async function countLeft(place: MergingPlace, plan: MergePlan): Promise<MergeReport['left']> {

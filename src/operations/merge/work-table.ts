@@ -81,7 +81,8 @@ export class WorkTable {
         place,
         set.map(column => this.value(column)),
       )
-    await place.change(this.#dialect.analyze(this.#bare))
+    const analyze = this.#dialect.analyze(this.#bare)
+    if (analyze !== undefined) await place.change(analyze)
   }
 
   async #index(place: MergingPlace, columns: readonly string[]): Promise<void> {

@@ -58,7 +58,7 @@ export interface SessionCalls {
 
 export interface MergeFiles {
   readonly target: string
-  readonly work: string
+  readonly work: readonly string[]
   readonly backup: string
   readonly waitMs: number
 }

@@ -4,9 +4,10 @@ import { quoteText } from '../schema-text.ts'
 import type { MergeFiles, MergeTables } from '../session-protocol.ts'
 import { isWritable, listUnmerged } from './beside-rows.ts'
 import { areForeignKeysSound, describeTables } from './describe-tables.ts'
+import { workSchema } from './work-files.ts'
 
 /**
- * The target as `main`, and attached to it `work`, a file of ours that nobody needs when we are gone (so without a journal),
+ * The target as `main`, and attached to it the work files of ours that nobody needs when we are gone (so without a journal),
  * and `bak`, the copy of the backup. The transaction of `main` is as atomic as if it were alone: SQLite joins the journals
  * only of databases that have one.
  */
@@ -14,8 +15,13 @@ export function openMerge(files: MergeFiles): { db: DatabaseSync; tables: MergeT
   const db = new DatabaseSync(files.target, { timeout: files.waitMs, enableDoubleQuotedStringLiterals: true })
   try {
     db.prepare('SELECT count(*) FROM main.sqlite_schema').get()
-    db.exec(`ATTACH ${quoteText(files.work)} AS work; PRAGMA work.journal_mode = OFF; PRAGMA work.synchronous = OFF;
-      ATTACH ${quoteText(files.backup)} AS bak`)
+    for (const [at, file] of files.work.entries()) {
+      const work = workSchema(at)
+      db.exec(
+        `ATTACH ${quoteText(file)} AS ${work}; PRAGMA ${work}.journal_mode = OFF; PRAGMA ${work}.synchronous = OFF`,
+      )
+    }
+    db.exec(`ATTACH ${quoteText(files.backup)} AS bak`)
     const described = { target: describeTables(db, 'main'), backup: describeTables(db, 'bak') }
     const needing = listNeeding(db, described)
     const unneeding = (table: TableDescription): boolean => !needing.has(table.name)
@@ -28,7 +34,9 @@ export function openMerge(files: MergeFiles): { db: DatabaseSync; tables: MergeT
     const foreignKeysSound = areForeignKeysSound(described.target)
     // SQLite would check row by row, for a circle without an index on its references at the cost of a scan each, and counts
     // wrongly where some were broken before. All are checked at once before the commit.
-    db.exec('PRAGMA foreign_keys = OFF; PRAGMA work.cache_size = -65536')
+    db.exec('PRAGMA foreign_keys = OFF')
+    const cacheKiB = Math.floor(65_536 / files.work.length)
+    for (const at of files.work.keys()) db.exec(`PRAGMA ${workSchema(at)}.cache_size = -${cacheKiB}`)
     return { db, tables: { target, backup, foreignKeysSound, unmerged } }
   } catch (error) {
     db.close()

@@ -10,6 +10,7 @@ import { isFault } from '../faults.ts'
 import { quoteName, quoteText } from '../schema-text.ts'
 import { Session, SessionFault } from '../session.ts'
 import type { MergeFiles, MergeTables, SessionCalls } from '../session-protocol.ts'
+import { WORK_FILES, workSchema } from './work-files.ts'
 
 /** How long to wait for another writer to end its transaction. */
 const WAIT_MS = 30_000
@@ -22,13 +23,13 @@ export async function openSqliteMerging(request: MergingRequest, own: string): P
   // Refuses what is no database, or half of one.
   const target = await openDatabaseFile(request.target ?? own)
   await closeDatabaseFile(target)
-  const work = join(scratchDir, 'merge-work.db')
+  const work = Array.from({ length: WORK_FILES }, (_, at) => join(scratchDir, `merge-work${at}.db`))
   const files = { target: target.path, work, backup: join(scratchDir, 'merge-backup.db'), waitMs: WAIT_MS }
   const place = new SqliteMergingPlace(files, new Session(signal))
   try {
     await removeOwn(files)
     await (await open(files.backup, 'wx', 0o600)).close()
-    await (await open(files.work, 'wx', 0o600)).close()
+    for (const file of files.work) await (await open(file, 'wx', 0o600)).close()
     await request.snapshot.restoreFiles([{ node, path: files.backup, delta: false }])
     await place.open()
     return place
@@ -65,14 +66,17 @@ async function rollBackJournal(path: string): Promise<void> {
 }
 
 async function removeOwn(files: MergeFiles): Promise<void> {
-  for (const path of [files.work, files.backup]) {
+  for (const path of [...files.work, files.backup]) {
     for (const end of ['', '-wal', '-shm', '-journal']) await rm(path + end, { force: true })
   }
 }
 
+/** Work tables are numbered. */
+const schemaOf = (name: string): string => workSchema(Number(/\d+/.exec(name)?.[0]))
+
 const dialect: Dialect = {
   quote: quoteName,
-  work: name => `work.${name}`,
+  work: name => `${schemaOf(name)}.${name}`,
   rowNumber: 'INTEGER PRIMARY KEY',
   overriding: '',
   // Without the column's collation, by which 'a' may equal 'A'; and 1 equals 1.0.
@@ -80,8 +84,10 @@ const dialect: Dialect = {
   same: (a, b) => `${a} IS ${b}`,
   text: value =>
     `CASE typeof(${value}) WHEN 'blob' THEN 'x''' || hex(${value}) || '''' ELSE CAST(${value} AS TEXT) END`,
-  index: (work, name, columns) => `CREATE INDEX work.${name} ON ${work} (${columns.join(', ')})`,
-  analyze: work => `ANALYZE work.${work}`,
+  index: (work, name, columns) => `CREATE INDEX ${schemaOf(work)}.${name} ON ${work} (${columns.join(', ')})`,
+  // Each time SQLite reads all statistics of the file, so it is done once for all.
+  analyze: () => undefined,
+  analyzeAll: Array.from({ length: WORK_FILES }, (_, at) => `ANALYZE ${workSchema(at)}`),
 }
 
 class SqliteMergingPlace implements MergingPlace {
@@ -94,6 +100,7 @@ class SqliteMergingPlace implements MergingPlace {
   readonly #session: Session
   /** Statements that make the triggers again that were dropped, in the order in which they were made first. */
   readonly #triggers: Array<{ readonly order: number; readonly sql: string }> = []
+  #statements: ReadonlyMap<string | null | undefined, ReadonlyArray<string | null>> | undefined
   #violations = 0
   #begun = false
   #closed = false
@@ -141,11 +148,14 @@ class SqliteMergingPlace implements MergingPlace {
 
   /** SQLite has no switch for them. Nobody sees them gone: the transaction makes them again before it ends. */
   async silenceTriggers(table: TableDescription): Promise<void> {
+    this.#statements ??= new Map(
+      (await this.rows("SELECT name, rowid, sql FROM main.sqlite_schema WHERE type = 'trigger'")).map(row => [
+        row[0],
+        row,
+      ]),
+    )
     for (const trigger of table.triggers) {
-      const [row] = await this.rows(
-        `SELECT rowid, sql FROM main.sqlite_schema WHERE type = 'trigger' AND name = ${quoteText(trigger)}`,
-      )
-      const [order, sql] = row ?? []
+      const [, order, sql] = this.#statements.get(trigger) ?? []
       if (sql == null) continue
       this.#triggers.push({ order: Number(order), sql })
       await this.change(`DROP TRIGGER main.${quoteName(trigger)}`)
