@@ -1,6 +1,7 @@
 import type { App } from '../../app.ts'
 import type { Finding } from '../../model/finding.ts'
 import type { JournalEntry } from '../../operations/restore/journal.ts'
+import { findLeftovers } from '../../operations/restore/leftovers.ts'
 import { SETTLE, type SettledRestore } from '../../operations/restore/settle.ts'
 import type { Call } from '../command.ts'
 import { restorePlaces } from './places.ts'
@@ -9,6 +10,7 @@ import { restorePlaces } from './places.ts'
 export async function nameInterrupted(app: App, onFinding: (finding: Finding) => void): Promise<void> {
   const { journal } = await restorePlaces(app)
   for (const entry of await journal.listInterrupted()) onFinding(interrupted(entry))
+  for (const finding of await findLeftovers(journal)) onFinding(finding)
   for (const path of await journal.listUnreadable()) onFinding(unreadable(path))
 }
 

@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { contentOf, engineOptions, SteppedClock } from '../../../test/helpers/engine.ts'
+import { systemClock } from '../../base/clock.ts'
 import { AppError } from '../../base/errors.ts'
 import { silentLogger } from '../../base/logger.ts'
 import type { Finding } from '../../model/finding.ts'
@@ -123,6 +124,17 @@ describe('backup', () => {
     expect(again.knownFindings).toEqual([of('warning', 'old library 3.40')])
     source.findings = [of('warning', 'old library 3.41')]
     expect((await backup(request('incremental'))).knownFindings).toEqual([])
+  })
+
+  it('begins with no snapshot that a wrong clock put into the future', async () => {
+    const first = await backup(request('full'))
+    // It is of a second after 1970: an hour before that it is of the future.
+    const before = { ...systemClock, now: () => new Date(-3_600_000) }
+    const result = await backup(request('incremental', { clock: before }))
+    expect([result.parent, result.type]).toEqual([undefined, 'full'])
+    source.requests = []
+    expect((await backup(request('incremental'))).parent).not.toBeUndefined()
+    expect(first.parent).toBeUndefined()
   })
 
   const paths = async (id: string): Promise<string[]> => {
