@@ -109,8 +109,7 @@ async function runScript(
   more: readonly string[],
   beforeChange: BeforeRows,
 ): Promise<void> {
-  const { tools, settings, target, request, database, lockTimeoutSeconds } = restore
-  const [main = '', ...parts] = database.archives
+  const { tools, settings, target, request, lockTimeoutSeconds } = restore
   const there = restore.type === 'schema' ? [] : existingTables(selection)
   const drops = {
     objects: request.takeAway ?? [],
@@ -136,23 +135,7 @@ async function runScript(
     const tables = changedTables(selection, existing, [...there, ...drops.tables])
     await beforeChange({ places: placesOf(settings, [target]), token, hold, tables })
     await say(psql, openScript(there, drops, lockTimeoutSeconds))
-    await pump(restore, psql, main, selection.before, more)
-    const rows = restore.type === 'schema' ? [] : parts.filter(path => holdsOneOf(path, selection.tables))
-    for (const part of rows) {
-      await pumpArchive(restore, psql, part, ['--data-only', ...more])
-    }
-    await say(psql, mendScript(there))
-    await say(psql, lockScript(tiedTables(toc, selection, existing), lockTimeoutSeconds))
-    await pump(restore, psql, main, selection.after, more)
-    await say(psql, mendScript([]))
-    await say(psql, revokeScript(tables.created))
-    await pump(restore, psql, main, selection.last, more)
-    await say(psql, mendScript([]))
-    if (request.checks && restore.type !== 'schema')
-      await say(
-        psql,
-        countScript(expectedRows(restore, selection.tables), restore.database.searchPath ?? DEFAULT_SEARCH_PATH),
-      )
+    await fill({ restore, psql, toc, selection, existing, there, created: tables.created, more })
     await say(psql, COMMIT_SCRIPT)
   } catch (error) {
     // Without COMMIT the server rolls back when psql is gone. What psql said comes first: pg_restore only lost its reader.
@@ -164,6 +147,40 @@ async function runScript(
   const exit = await psql.wait()
   if (exit.code !== 0) throw scriptError(psql, restore)
   requireSuccess(psql, exit, { settings: connection, tool: 'psql' }, `restore tables of ${target}`)
+}
+
+interface Filling {
+  readonly restore: DatabaseRestore
+  readonly psql: Child
+  readonly toc: readonly TocEntry[]
+  readonly selection: TableSelection
+  readonly existing: ExistingObjects
+  readonly there: readonly TableName[]
+  readonly created: ChangedTables['created']
+  readonly more: readonly string[]
+}
+
+/** What the archives hold, in an order in which each part finds what it needs; then the last word before COMMIT. */
+async function fill({ restore, psql, toc, selection, existing, there, created, more }: Filling): Promise<void> {
+  const { database, request, lockTimeoutSeconds } = restore
+  const [main = '', ...parts] = database.archives
+  await pump(restore, psql, main, selection.before, more)
+  const rows = restore.type === 'schema' ? [] : parts.filter(path => holdsOneOf(path, selection.tables))
+  for (const part of rows) {
+    await pumpArchive(restore, psql, part, ['--data-only', ...more])
+  }
+  await say(psql, mendScript(there))
+  await say(psql, lockScript(tiedTables(toc, selection, existing), lockTimeoutSeconds))
+  await pump(restore, psql, main, selection.after, more)
+  await say(psql, mendScript([]))
+  await say(psql, revokeScript(created))
+  await pump(restore, psql, main, selection.last, more)
+  await say(psql, mendScript([]))
+  if (request.checks && restore.type !== 'schema')
+    await say(
+      psql,
+      countScript(expectedRows(restore, selection.tables), restore.database.searchPath ?? DEFAULT_SEARCH_PATH),
+    )
 }
 
 async function hear(psql: Child): Promise<string> {
