@@ -181,9 +181,10 @@ const found = z.strictObject({
       what: z.string(),
       where: z.string(),
       planned: z.boolean(),
-      variable: z.string().optional().describe('holds the URL of a database that can be protected'),
     }),
   ),
+  envFiles: z.array(z.string()).describe('files with the variables that the sources use'),
+  passedOver: z.array(z.string()).describe('folders that were not looked into'),
 })
 
 /** By the command's name. */
