@@ -19,6 +19,11 @@ const NOTADB = 26
 /** Extended: an interrupted transaction must be rolled back first, and we may not write. */
 const READONLY_ROLLBACK = 776
 
+/** SQLite can't open the database, or can't make the files that it needs beside it. */
+export function isUnopenable(error: unknown): boolean {
+  return error instanceof SessionFault && [CANTOPEN, READONLY].includes((error.fault.sqliteCode ?? 0) & 0xff)
+}
+
 export function isHotJournal(error: unknown): boolean {
   return error instanceof SessionFault && error.fault.sqliteCode === READONLY_ROLLBACK
 }

@@ -3,7 +3,7 @@ import { copyFile, type FileHandle, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { AppError } from '../../base/errors.ts'
 import { type DatabaseFile, lookAgain } from './database-file.ts'
-import { isHotJournal, sourceError } from './faults.ts'
+import { isHotJournal, isUnopenable, sourceError } from './faults.ts'
 import { refuseForeignFiles } from './foreign-files.ts'
 import { FRAME_HEADER_BYTES, readFrames, readPageTable, WAL_HEADER_BYTES, type Wal } from './overlay.ts'
 import { FilePages, MemoryPages, type Pages } from './pages.ts'
@@ -25,7 +25,7 @@ const COPY_TRIES = 3
 export type Hold =
   | { readonly kind: 'wal'; readonly pinned: Pinned; readonly wal: NonNullable<Pinned['wal']> }
   | { readonly kind: 'locked'; readonly pinned: Pinned }
-  | { readonly kind: 'none'; readonly copy: 'backup' | 'recover' }
+  | { readonly kind: 'none'; readonly copy: 'backup' | 'recover' | 'still' }
 
 export interface Held {
   /** Looked at again after the instant began. */
@@ -46,8 +46,16 @@ export async function holdInstant(file: DatabaseFile, session: Session): Promise
     if (error instanceof SessionFault && error.message === NO_EXACT_MARK) {
       return { file, hold: { kind: 'none', copy: 'backup' } }
     }
+    // Nobody has it open (there would be an index of its log), and SQLite can't make one here: on read-only media, for one.
+    if (isUnopenable(error) && file.header?.wal === true && !(await exists(`${file.path}-shm`))) {
+      return { file, hold: { kind: 'none', copy: 'still' } }
+    }
     throw sourceError(error, file.path)
   }
+}
+
+async function exists(path: string): Promise<boolean> {
+  return (await stat(path).catch(() => undefined)) !== undefined
 }
 
 /** Removes the empty WAL that only our reading has made, if so. Ends the transaction. */
@@ -96,7 +104,8 @@ export async function openPages(
 /** A copy of our own, opened in the session, so that a long reading keeps nobody from writing. */
 export async function copyAside({ file, hold }: Held, session: Session, scratchDir: string): Promise<string> {
   const copy = join(scratchDir, 'database-copy')
-  if (hold.kind === 'none' && hold.copy === 'recover') await copyWithJournal(file, copy)
+  if (hold.kind === 'none' && hold.copy === 'recover') await copyWith('-journal', file, copy)
+  else if (hold.kind === 'none' && hold.copy === 'still') await copyWith('-wal', file, copy)
   else {
     if (hold.kind !== 'none') await session.call('release', {})
     await session.call('copy', { path: file.path, into: copy, waitMs: BUSY_WAIT_MS })
@@ -148,16 +157,19 @@ async function requireCommit(wal: Omit<Wal, 'table'>, header: NonNullable<Pinned
   })
 }
 
-/** Database and journal as they lie there; good only if neither was touched meanwhile. */
-async function copyWithJournal(file: DatabaseFile, copy: string): Promise<void> {
+/** Database and journal or log as they lie there; good only if neither was touched meanwhile. A log may be missing. */
+async function copyWith(end: '-journal' | '-wal', file: DatabaseFile, copy: string): Promise<void> {
   const look = async (): Promise<string> => {
-    const stats = await Promise.all([file.path, `${file.path}-journal`].map(path => stat(path, { bigint: true })))
-    return stats.map(s => `${s.ino} ${s.size} ${s.mtimeNs} ${s.ctimeNs}`).join()
+    const paths = [file.path, file.path + end, `${file.path}-shm`]
+    const stats = await Promise.all(paths.map(path => stat(path, { bigint: true }).catch(() => undefined)))
+    return stats.map(s => s && `${s.ino} ${s.size} ${s.mtimeNs} ${s.ctimeNs}`).join()
   }
   for (let tried = 0; tried < COPY_TRIES; tried++) {
     const before = await look()
     await copyFile(file.path, copy, constants.COPYFILE_FICLONE)
-    await copyFile(`${file.path}-journal`, `${copy}-journal`, constants.COPYFILE_FICLONE)
+    if (end === '-journal' || (await exists(file.path + end))) {
+      await copyFile(file.path + end, copy + end, constants.COPYFILE_FICLONE)
+    }
     if ((await look()) === before) return
   }
   throw new AppError('source-busy', `${file.path} is being recovered by another program`, { hint: 'Run it again.' })
