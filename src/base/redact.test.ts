@@ -1,3 +1,4 @@
+import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { redactSecret } from './redact.ts'
 
@@ -11,3 +12,11 @@ test.each([
   ['$& $1', 'it says $& $1.', 'it says $& $1.'],
   ['', 'nothing', 'nothing'],
 ])('%s in %s', (secret, text, shown) => expect(redactSecret(text, secret)).toBe(shown))
+
+test('a secret of any characters is taken for those characters', () => {
+  fc.assert(
+    fc.property(fc.string({ minLength: 6, unit: 'grapheme-ascii' }), secret => {
+      expect(redactSecret(`it is "${secret}".`, secret)).toBe('it is "***".')
+    }),
+  )
+})

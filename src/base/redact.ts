@@ -15,4 +15,5 @@ export function redactSecret(text: string, secret: string): string {
   return placed.replace(new RegExp(`(?<![\\p{L}\\p{N}])(?:${forms})(?![\\p{L}\\p{N}])`, 'gu'), '***')
 }
 
-const escapePattern = (text: string): string => text.replace(/[\\^$.*+?()[\]{}|/-]/g, String.raw`\$&`)
+// Only what a pattern with the flag `u` lets be escaped: there `\-` is an error.
+const escapePattern = (text: string): string => text.replace(/[\\^$.*+?()[\]{}|/]/g, String.raw`\$&`)
