@@ -25,6 +25,14 @@ test('a part longer than the limit is a range of its own', () => {
   expect(shape(planRanges([part('a', 0, 500), part('a', 500, 1)], LIMITS))).toEqual(['a 0+500', 'a 500+1'])
 })
 
+test('a range ends where what is in it would be too much when it is opened', () => {
+  const repeated = { ...part('a', 0, 5), uncompressedLength: 40 }
+  const parts = [repeated, repeated, repeated, part('a', 5, 25), { ...part('a', 30, 5), uncompressedLength: 500 }]
+  const ranges = planOrderedRanges(parts, { ...LIMITS, maxPlainBytes: 80 })
+  expect(ranges.map(range => range.parts.length)).toEqual([2, 2, 1])
+  expect(ranges.flatMap(range => range.parts)).toEqual(parts)
+})
+
 test('every part lies in exactly one range, whole, and no range exceeds the limit needlessly', () => {
   const parts = fc.array(
     fc.record({ packId: fc.constantFrom('a', 'b'), offset: fc.nat(1000), length: fc.integer({ min: 1, max: 150 }) }),

@@ -5,6 +5,8 @@ export interface Packed {
   readonly packId: Id
   readonly offset: number
   readonly length: number
+  /** Of what was compressed. */
+  readonly uncompressedLength?: number | undefined
 }
 
 /** One piece of a pack to load, and what lies in it, by offset. */
@@ -17,6 +19,11 @@ export interface RangeLimits {
   readonly gapBytes: number
   /** A range ends before it grows beyond this, unless one part alone is longer. */
   readonly maxBytes: number
+  /**
+   * The same for what its parts are when they are opened, where all of them are held at once. A part may come again and
+   * again, and what repeats itself is thousands of times as long as what is stored.
+   */
+  readonly maxPlainBytes?: number
 }
 
 export const RANGE_LIMITS: RangeLimits = { gapBytes: 128 * 1024, maxBytes: 2 * 1024 * 1024 }
@@ -44,16 +51,21 @@ export function planOrderedRanges<T extends Packed>(parts: readonly T[], limits 
 
 function cutRanges<T extends Packed>(parts: readonly T[], limits: RangeLimits): PackRange<T>[] {
   const ranges: PackRange<T>[] = []
+  const { maxPlainBytes = Number.POSITIVE_INFINITY } = limits
   let open: T[] = []
   let end = 0
+  let plainBytes = 0
   const close = (): void => {
     const [first] = open
     if (first) ranges.push({ packId: first.packId, offset: first.offset, length: end - first.offset, parts: open })
     open = []
+    plainBytes = 0
   }
   for (const part of parts) {
     const [first] = open
-    if (first && !follows(part, first, end, limits)) close()
+    const partBytes = part.uncompressedLength ?? part.length
+    if (first && (plainBytes + partBytes > maxPlainBytes || !follows(part, first, end, limits))) close()
+    plainBytes += partBytes
     end = Math.max(open.length === 0 ? 0 : end, part.offset + part.length)
     open.push(part)
   }

@@ -8,8 +8,8 @@ import { type PackRange, planOrderedRanges } from './ranges.ts'
 import type { Reader } from './reader.ts'
 import { RecycledMemory } from './recycled-memory.ts'
 
-// Plaintext may be many times longer than what is stored.
-const LIMITS = { gapBytes: 64 * 1024, maxBytes: 1024 * 1024 }
+/** Of the plaintext no more than the longest blob has by itself. */
+const LIMITS = { gapBytes: 64 * 1024, maxBytes: 1024 * 1024, maxPlainBytes: 8 * 1024 * 1024 }
 /** Blobs whose places are looked up at a time: a file may name millions. */
 const WINDOW_BLOBS = 4096
 
