@@ -3,6 +3,7 @@ import { SAMPLE_VALUES } from '../../../../model/masking/detection.ts'
 import type { MaskableTable } from '../../../../model/masking/maskable.ts'
 import type { PlannedColumn } from '../../../../model/masking/plan.ts'
 import { type CopyEncoding, decodeField, encodeField, parseCopy, splitRow } from './copy-field.ts'
+import { type FieldSink, LongRow } from './long-row.ts'
 import type { RowFields, SqlRules } from './sql-rules.ts'
 import { type ValueMask, valueMask } from './value-mask.ts'
 
@@ -28,15 +29,25 @@ const END = Buffer.from('\\.')
 const SAMPLE_EVERY = 997
 const BATCH_ROWS = 500
 const BATCH_BYTES = 256 * 1024
+/** A longer row is masked field by field as it comes. */
+const LONG_ROW_BYTES = 1024 * 1024
 const LARGE_OBJECT = /^SELECT pg_catalog\.lowrite\(/
 /** No statement that we look for is longer. */
 const STATEMENT_BYTES = 1024 * 1024
+
+interface FieldMask {
+  readonly at: number
+  readonly planned: number
+  readonly mask: ValueMask
+  /** What the mask must see of a long field. */
+  readonly keepBytes: number
+}
 
 /** The rows that are under way. */
 interface CurrentTable {
   readonly table: MaskableTable
   readonly columns: readonly string[]
-  readonly masks: ReadonlyArray<{ readonly at: number; readonly planned: number; readonly mask: ValueMask }>
+  readonly masks: readonly FieldMask[]
   readonly sql: readonly PlannedColumn[]
   /** Places of the columns without a rule. */
   readonly open: ReadonlyArray<{ readonly at: number; readonly sample: string[] }>
@@ -50,6 +61,8 @@ interface CurrentTable {
 export class CopyMasker {
   readonly #job: MaskJob
   #pending: Buffer[] = []
+  #pendingBytes = 0
+  #long: LongRow | undefined
   #current: CurrentTable | undefined
   #batch: Buffer[][] = []
   #batchBytes = 0
@@ -64,13 +77,50 @@ export class CopyMasker {
     let from = 0
     for (let end = bytes.indexOf(10); end >= 0; end = bytes.indexOf(10, from)) {
       const part = bytes.subarray(from, end)
-      await this.#addLine(this.#pending.length === 0 ? part : Buffer.concat([...this.#pending, part]))
+      if (this.#long) this.#endLong(this.#long, part)
+      else await this.#addLine(this.#pending.length === 0 ? part : Buffer.concat([...this.#pending, part]))
       this.#pending = []
+      this.#pendingBytes = 0
       from = end + 1
     }
-    // A copy: the caller uses its buffer again.
-    if (from < bytes.length) this.#pending.push(Buffer.from(bytes.subarray(from)))
+    if (from < bytes.length) this.#hold(bytes.subarray(from))
     return this.#take()
+  }
+
+  /** The start of a line whose end is still to come. */
+  #hold(part: Buffer): void {
+    if (this.#long) {
+      this.#long.add(part)
+      return
+    }
+    // A copy: the caller uses its buffer again.
+    this.#pending.push(Buffer.from(part))
+    this.#pendingBytes += part.length
+    // SQL is asked about whole rows.
+    if (this.#pendingBytes <= LONG_ROW_BYTES || this.#current === undefined || this.#current.sql.length > 0) return
+    this.#long = this.#beginLong(this.#current)
+    for (const held of this.#pending) this.#long.add(held)
+    this.#pending = []
+  }
+
+  #beginLong(current: CurrentTable): LongRow {
+    const looked = isLookedAt(current)
+    current.rows++
+    const sinkOf = (column: number): FieldSink => {
+      const mask = current.masks.find(({ at }) => at === column)
+      if (mask) return { keepBytes: mask.keepBytes, replace: field => this.#maskField(mask, field) }
+      const open = looked ? current.open.find(({ at }) => at === column) : undefined
+      if (!open) return { keepBytes: 0 }
+      return { keepBytes: SAMPLE_LIMIT_BYTES + 1, look: field => this.#lookAt(field, open.sample) }
+    }
+    return new LongRow(sinkOf, bytes => void this.#out.push(bytes))
+  }
+
+  #endLong(row: LongRow, part: Buffer): void {
+    row.add(part)
+    row.end()
+    this.#out.push(NEWLINE)
+    this.#long = undefined
   }
 
   /** The rest. Throws when the text ends inside of rows. */
@@ -115,13 +165,13 @@ export class CopyMasker {
     const table = tables.get(key)
     if (!table) throw unknownTable(key)
     const ruled = plan.flatMap((each, planned) => (each.table === key ? [{ each, planned }] : []))
-    const masks: Array<CurrentTable['masks'][number]> = []
+    const masks: FieldMask[] = []
     for (const { each, planned } of ruled) {
       const type = table.columns.find(column => column.name === each.column)?.type ?? 'other'
       const at = columns.indexOf(each.column)
       if (at < 0) throw unknownTable(`${key}.${each.column}`)
       if (each.rule.kind !== 'keep' && each.rule.kind !== 'sql')
-        masks.push({ at, planned, mask: valueMask(each, type, seed) })
+        masks.push({ at, planned, mask: valueMask(each, type, seed), keepBytes: keepBytesOf(each) })
     }
     const names = new Set(ruled.map(({ each }) => each.column))
     const open = columns.flatMap((name, at) => {
@@ -135,7 +185,7 @@ export class CopyMasker {
   }
 
   async #row(current: CurrentTable, line: Buffer): Promise<void> {
-    const looked = current.rows < SAMPLE_VALUES || current.rows % SAMPLE_EVERY === 0
+    const looked = isLookedAt(current)
     current.rows++
     if (current.masks.length === 0 && current.sql.length === 0 && !looked) {
       this.#out.push(Buffer.from(line), NEWLINE)
@@ -156,22 +206,28 @@ export class CopyMasker {
   #look(current: CurrentTable, fields: readonly Buffer[]): void {
     for (const { at, sample } of current.open) {
       const field = fields[at]
-      if (field === undefined || field.length > SAMPLE_LIMIT_BYTES || sample.length >= 2 * SAMPLE_VALUES) continue
-      const value = decodeField(field, this.#job.encoding)
-      if (value !== undefined) sample.push(value)
+      if (field !== undefined) this.#lookAt(field, sample)
     }
   }
 
+  #lookAt(field: Buffer, sample: string[]): void {
+    if (field.length > SAMPLE_LIMIT_BYTES || sample.length >= 2 * SAMPLE_VALUES) return
+    const value = decodeField(field, this.#job.encoding)
+    if (value !== undefined) sample.push(value)
+  }
+
   #masked(current: CurrentTable, fields: readonly Buffer[]): Buffer[] {
-    const { encoding, counts } = this.#job
     const out = [...fields]
-    for (const { at, planned, mask } of current.masks) {
-      const value = decodeField(fields[at] ?? Buffer.from('\\N'), encoding)
-      if (value === undefined) continue
-      counts[planned] = (counts[planned] ?? 0) + 1
-      out[at] = encodeField(mask(value), encoding)
-    }
+    for (const mask of current.masks) out[mask.at] = this.#maskField(mask, fields[mask.at] ?? Buffer.from('\\N'))
     return out
+  }
+
+  #maskField({ planned, mask }: FieldMask, field: Buffer): Buffer {
+    const { encoding, counts } = this.#job
+    const value = decodeField(field, encoding)
+    if (value === undefined) return field
+    counts[planned] = (counts[planned] ?? 0) + 1
+    return encodeField(mask(value), encoding)
   }
 
   async #flush(current: CurrentTable): Promise<void> {
@@ -204,6 +260,15 @@ export class CopyMasker {
     }
     this.#out.push(NEWLINE)
   }
+}
+
+/** What becomes NULL or a fixed value is only told from NULL. */
+function keepBytesOf({ rule }: PlannedColumn): number {
+  return rule.kind === 'null' || rule.kind === 'fixed' ? '\\N'.length + 1 : Number.POSITIVE_INFINITY
+}
+
+function isLookedAt({ rows }: CurrentTable): boolean {
+  return rows < SAMPLE_VALUES || rows % SAMPLE_EVERY === 0
 }
 
 /** Nothing personal that we know by its form is longer. */
