@@ -7,6 +7,8 @@ import { commandSettings } from './command-settings.ts'
 
 const DEFAULT_TIMEOUT = '1m'
 
+const SIZE = 'a size like 512 or "10K"'
+
 const text = z.string().min(1, 'a text that is not empty')
 const named = { name: text.optional().describe('What it is called in reports; default: what it does.') }
 const timed = {
@@ -25,7 +27,10 @@ const sql = z
   .strictObject({
     sql: text.describe('A statement that gives one value, run so that it can change nothing.'),
     database: text.optional().describe('Of a source with several databases: which to ask. Default: its first.'),
-    equals: z.union([z.string(), z.number(), z.boolean(), z.null()]).optional().describe('It is this.'),
+    equals: z
+      .union([z.string(), z.number(), z.boolean(), z.null()], 'a text, a number, true, false or null')
+      .optional()
+      .describe('It is this.'),
     atLeast: z.number('a number').optional().describe('It is this or more.'),
     atMost: z.number('a number').optional().describe('It is this or less.'),
     matches: z
@@ -70,7 +75,7 @@ const exists = z
       .optional()
       .describe('The SHA-256 of its content.'),
     minBytes: z
-      .union([z.int().min(0), z.string().refine(value => parseSize(value) !== undefined)], 'a size like 512 or "10K"')
+      .union([z.int().min(0), z.string().refine(value => parseSize(value) !== undefined, SIZE)], SIZE)
       .optional()
       .describe('Its least size, as `512` or `10K`.'),
     ...named,
@@ -84,19 +89,8 @@ export function assertionsSchema(answers: 'sql' | 'files') {
   const kinds = answers === 'sql' ? [sql, command, http] : [exists, command, http]
   const allowed = KIND_KEYS.filter(key => key !== (answers === 'sql' ? 'exists' : 'sql'))
   return z
-    .array(z.union(kinds, { error: issue => describeMisfit(issue.input, kinds, allowed) }).transform(toAssertion))
+    .array(z.union(kinds, { error: `a mapping with one of ${allowed.join(', ')}` }).transform(toAssertion))
     .describe('What must hold of restored data, beside what is checked anyway.')
-}
-
-/** A union only says that nothing fits; people want to know what is wrong with the one they meant. */
-function describeMisfit(input: unknown, kinds: readonly z.ZodType[], allowed: readonly string[]): string {
-  const keys = typeof input === 'object' && input !== null ? Object.keys(input) : []
-  const meant = KIND_KEYS.find(key => keys.includes(key))
-  const kind = kinds.find(each => each instanceof z.ZodObject && meant !== undefined && meant in each.shape)
-  const problem = kind?.safeParse(input).error?.issues[0]
-  if (problem === undefined) return `a mapping with one of ${allowed.join(', ')}`
-  const where = problem.path.length === 0 ? '' : `${problem.path.join('.')}: `
-  return `${where}${problem.message}`
 }
 
 function toAssertion(written: Written): Assertion {

@@ -78,7 +78,7 @@ tables:
     expect(error.code).toBe('config-invalid')
     expect(error.message).toContain('mask.yaml:1:1: sed is not a known key; did you mean "seed"?')
     expect(error.message).toContain('mask.yaml:3:19: tables.users.email cannot be "emial"')
-    expect(error.message).toContain('mask.yaml:3:32: tables.users.note')
+    expect(error.message).toContain('mask.yaml:3:34: tables.users.note.fixd is not a known key; did you mean "fixed"?')
     expect((await failure('seed: a\nseedFile: b\ntables: {}\n')).message).toContain('only one of seed and seedFile')
     expect((await failure('seed: ${NOT_SET}\ntables: {}\n')).message).toContain(
       'environment variable NOT_SET is not set',

@@ -1,9 +1,9 @@
 import type { z } from 'zod'
 import { suggest } from '../base/suggest.ts'
+import { choiceAt, type JsonSchema, keysOf, meantBranch } from './choices.ts'
 import type { ConfigDocument, KeyPath, Problem } from './document.ts'
 
 type Issue = z.core.$ZodIssue
-type JsonSchema = Readonly<Record<string, unknown>>
 
 /** Any other value may be a secret, if only by a mistake, and is never shown. */
 const SHOWN =
@@ -14,10 +14,20 @@ const isMaskRule = (path: KeyPath): boolean => path.length === 3 && path[0] === 
 /** Turns what the schema says into located sentences. `schema` is the JSON Schema of the same thing, for allowed keys. */
 export function problemsOf(issues: readonly Issue[], document: ConfigDocument, schema: JsonSchema): Problem[] {
   const problems = issues.flatMap(issue => describe(issue, document, schema))
-  return problems.toSorted((a, b) => a.line - b.line || a.column - b.column)
+  const meant = new Set(problems.map(problem => problem.meant))
+  // A key that is misspelt is not missing too.
+  const told = problems.filter(({ key, isMissing }) => !(isMissing === true && meant.has(key)))
+  const all = told.map(({ meant: _meant, isMissing: _isMissing, ...problem }): Problem => problem)
+  return all.toSorted((a, b) => a.line - b.line || a.column - b.column)
 }
 
-function describe(issue: Issue, document: ConfigDocument, schema: JsonSchema): Problem[] {
+interface Described extends Problem {
+  /** The whole key that an unknown one is taken for. */
+  readonly meant?: string | undefined
+  readonly isMissing?: boolean
+}
+
+function describe(issue: Issue, document: ConfigDocument, schema: JsonSchema): Described[] {
   const path = issue.path.map(part => (typeof part === 'number' ? part : String(part)))
   if (issue.code === 'unrecognized_keys') {
     const allowed = allowedKeys(schema, path, document.value)
@@ -36,10 +46,25 @@ function describe(issue: Issue, document: ConfigDocument, schema: JsonSchema): P
       },
     ]
   }
-  return [wrongValue(issue, path, document)]
+  const meant = issue.code === 'invalid_union' ? issuesOfMeant(issue, path, document, schema) : []
+  return meant.length > 0
+    ? meant.flatMap(inner => describe(inner, document, schema))
+    : [wrongValue(issue, path, document)]
 }
 
-function unknownKey(key: string, path: KeyPath, allowed: readonly string[], document: ConfigDocument): Problem {
+/** A choice only says that nothing fits; people want to know what is wrong with the one that they meant. */
+function issuesOfMeant(
+  issue: Extract<Issue, { code: 'invalid_union' }>,
+  path: KeyPath,
+  document: ConfigDocument,
+  schema: JsonSchema,
+): readonly Issue[] {
+  const { branches, data } = choiceAt(schema, path, document.value)
+  const meant = branches.findIndex(branch => branch === meantBranch(branches, data))
+  return (issue.errors[meant] ?? []).map(inner => ({ ...inner, path: [...issue.path, ...inner.path] }))
+}
+
+function unknownKey(key: string, path: KeyPath, allowed: readonly string[], document: ConfigDocument): Described {
   const full = [...path, key]
   const meant = suggest(key, allowed)
   return {
@@ -47,16 +72,23 @@ function unknownKey(key: string, path: KeyPath, allowed: readonly string[], docu
     key: full.join('.'),
     message: `${full.join('.')} is not a known key${meant === undefined ? '' : `; did you mean "${meant}"?`}`,
     found: key,
+    meant: meant === undefined ? undefined : [...path, meant].join('.'),
     allowed: allowed.join(', '),
   }
 }
 
-function wrongValue(issue: Issue, path: KeyPath, document: ConfigDocument): Problem {
+function wrongValue(issue: Issue, path: KeyPath, document: ConfigDocument): Described {
   const key = path.join('.')
   const allowed = allowedValue(issue)
   const written = document.writtenAt(path)
   if (written === undefined) {
-    return { ...document.placeOf(path.slice(0, -1), 'key'), key, message: `${key} is missing`, allowed }
+    return {
+      ...document.placeOf(path.slice(0, -1), 'key'),
+      key,
+      message: `${key} is missing`,
+      allowed,
+      isMissing: true,
+    }
   }
   const isShown = (SHOWN.test(String(path.at(-1))) || isMaskRule(path)) && !written.includes('://')
   const isPlain = /^(a mapping|a list|nothing|true|false)$/.test(written)
@@ -111,32 +143,8 @@ function shorten(text: string): string {
   return text.length <= LONGEST_SHOWN ? text : `${text.slice(0, LONGEST_SHOWN)}... (${text.length} characters)`
 }
 
-function isSchema(value: unknown): value is JsonSchema {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
-}
-
 /** The keys that the JSON Schema has for the mapping at `path`. */
 function allowedKeys(schema: JsonSchema, path: KeyPath, value: unknown): string[] {
-  let at: JsonSchema = schema
-  let data = value
-  for (const part of path) {
-    const properties = isSchema(at.properties) ? at.properties : {}
-    const next = at.items ?? properties[String(part)] ?? at.additionalProperties
-    if (!isSchema(next)) return []
-    data = isSchema(data) || Array.isArray(data) ? Reflect.get(data, String(part)) : undefined
-    at = branchOf(next, data)
-  }
-  return Object.keys(isSchema(at.properties) ? at.properties : {})
-}
-
-/** Of a choice by `kind`, the branch that the data names. */
-function branchOf(schema: JsonSchema, data: unknown): JsonSchema {
-  const branches = schema.oneOf ?? schema.anyOf
-  if (!Array.isArray(branches) || !isSchema(data)) return schema
-  const kinds: unknown[] = branches
-  const found = kinds.find(branch => {
-    const kind = isSchema(branch) && isSchema(branch.properties) ? branch.properties.kind : undefined
-    return isSchema(kind) && kind.const === data.kind
-  })
-  return isSchema(found) ? found : schema
+  const { branches, data } = choiceAt(schema, path, value)
+  return keysOf(meantBranch(branches, data))
 }

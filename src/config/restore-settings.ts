@@ -23,7 +23,7 @@ const httpHook = z.strictObject({
   timeout,
 })
 
-const hook = z.union([commandHook, httpHook])
+const hook = z.union([commandHook, httpHook], { error: 'a mapping with "command" or "http"' })
 
 /** How a source comes back: what stops and starts the application, where test copies go. */
 export const restoreSettings = z
