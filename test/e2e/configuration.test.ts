@@ -59,10 +59,12 @@ describe('signals', () => {
 
   test('nohup stays in force', async () => {
     const dir = makeTempDir()
-    const config = 'repositories: { main: { url: ./r, passwordCommand: [sleep, "2"] } }\n'
+    // It says that it began, and waits for the signal to be sent.
+    const asked = 'touch began; until [ -e sent ]; do sleep 0.05; done'
+    const config = `repositories: { main: { url: ./r, passwordCommand: [sh, -c, "${asked}"] } }\n`
     mkdirSync(join(dir, 'r'))
     writeFileSync(join(dir, 'lifeboat.yaml'), config)
-    const script = 'nohup "$0" init --yes & sleep 1.2; kill -HUP $!; wait $!'
+    const script = 'nohup "$0" init --yes & until [ -e began ]; do sleep 0.05; done; kill -HUP $!; touch sent; wait $!'
     const { code, stderr } = await runCommand('bash', ['-c', script, BIN], { cwd: dir })
     expect(stderr).not.toContain('interrupted')
     expect(code).toBe(2)
