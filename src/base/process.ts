@@ -2,12 +2,13 @@ import { spawn } from 'node:child_process'
 import { access, constants } from 'node:fs/promises'
 import { delimiter, join, resolve } from 'node:path'
 import { AppError, messageOf, systemCode } from './errors.ts'
+import { toolEnvironment } from './plain-environment.ts'
 
 export interface ToolRun {
   /** Written to the tool's stdin, which is then closed. */
   readonly stdin?: Uint8Array
   readonly signal?: AbortSignal | undefined
-  /** Added to this process's environment. The locale is always `C`, so that output can be parsed. */
+  /** Added to what any tool gets of our environment, in which no secret is. The locale is always `C`, so that output can be parsed. */
   readonly env?: Readonly<Record<string, string>>
 }
 
@@ -29,7 +30,7 @@ const STDERR_LIMIT_CHARS = 64 * 1024
 export async function runTool(name: string, args: readonly string[], run: ToolRun = {}): Promise<ToolResult> {
   const child = spawn(name, args, {
     stdio: ['pipe', 'pipe', 'pipe'],
-    env: { ...process.env, ...run.env, LC_ALL: 'C' },
+    env: { ...toolEnvironment(), ...run.env, LC_ALL: 'C' },
     ...(run.signal === undefined ? {} : { signal: run.signal, killSignal: 'SIGKILL' as const }),
   })
   const stdout: Buffer[] = []

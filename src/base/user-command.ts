@@ -4,6 +4,7 @@ import { setTimeout as wait } from 'node:timers/promises'
 import type { Trust } from './believed-file.ts'
 import { requireBelievedProgram } from './believed-program.ts'
 import { AppError, messageOf, systemCode, throwIfAborted } from './errors.ts'
+import { plainEnvironment } from './plain-environment.ts'
 
 type Environment = Readonly<Record<string, string | undefined>>
 
@@ -38,10 +39,6 @@ export interface CommandEnd {
   readonly stdout: string
   readonly stderr: string
 }
-
-/** What any program needs. Everything else may be a secret, and is passed on by name only. */
-const PLAIN =
-  /^(PATH|HOME|USER|LOGNAME|SHELL|TERM|LANG|LANGUAGE|LC_[A-Z]+|TZ|TMPDIR|GPG_TTY|DBUS_SESSION_BUS_ADDRESS)$|^XDG_/
 
 /** Only the end of a long output is kept. */
 const KEPT_CHARS = 64 * 1024
@@ -97,17 +94,11 @@ export function killUserCommands(): void {
   for (const group of running) signalGroup(group, 'SIGKILL')
 }
 
-/** The environment that a person's command gets. */
-function environmentFor(ours: Environment, { pass = [], tell = {} }: Pick<UserCommand, 'pass' | 'tell'>): Environment {
-  const given = Object.entries(ours).filter(([name]) => PLAIN.test(name) || pass.includes(name))
-  return { ...Object.fromEntries(given), ...tell }
-}
-
 async function start(place: CommandPlace, { what, command, pass, tell }: UserCommand): Promise<ChildProcess> {
   const [program = '', ...args] = command
   const child = spawn(program, args, {
     cwd: place.cwd,
-    env: environmentFor(place.environment, { pass, tell }),
+    env: { ...plainEnvironment(place.environment, pass), ...tell },
     stdio: ['ignore', 'pipe', 'pipe'],
     detached: true,
   })

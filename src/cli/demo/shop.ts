@@ -2,6 +2,7 @@ import { type ChildProcess, fork } from 'node:child_process'
 import { once } from 'node:events'
 import { AppError, throwIfAborted } from '../../base/errors.ts'
 import { programFile } from '../../base/package.ts'
+import { toolEnvironment } from '../../base/plain-environment.ts'
 import type { Order, OrderMessage } from './order.ts'
 
 /**
@@ -20,6 +21,7 @@ export class Shop {
       fork(programFile('cli/demo/shop-process'), [path], {
         // Nobody needs to read that node:sqlite is young.
         execArgv: ['--disable-warning=ExperimentalWarning'],
+        env: toolEnvironment(),
         stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
       }),
     )

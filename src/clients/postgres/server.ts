@@ -31,6 +31,7 @@ export interface ServerRequest {
   /** Who to connect as when looking whether it is up; default `postgres` over the socket. */
   readonly superuser?: string | undefined
   readonly onStderrLine?: ((line: string) => void) | undefined
+  readonly runsOurCommands?: boolean | undefined
 }
 
 /** A server that we started. Who starts it stops it. */
@@ -129,6 +130,7 @@ export async function startServer(request: ServerRequest): Promise<RunningServer
     cwd: dataDir,
     uid: user?.uid,
     gid: user?.gid,
+    runsOurCommands: request.runsOurCommands,
     onStderrLine: request.onStderrLine,
   })
   const running = new Server(server, port, socketDir, request.superuser ?? 'postgres')

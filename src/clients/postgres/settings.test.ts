@@ -1,10 +1,11 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterAll, describe, expect, it } from 'vitest'
+import { afterAll, describe, expect, it, vi } from 'vitest'
 import { isAppError } from '../../base/errors.ts'
 import { passwordIn } from './pass-file.ts'
 import { databaseInUrl, describeConnection, hostInUrl, resolveConnection } from './settings.ts'
+import { connectionEnvironment } from './tools.ts'
 
 const resolve = (options: Parameters<typeof resolveConnection>[0], env: Record<string, string> = {}) =>
   resolveConnection(options, env)
@@ -185,4 +186,20 @@ describe('the pass file', () => {
   ])('for %s:%s %s %s', (host, port, user, database, expected) =>
     expect(passwordIn(text, { host, port, user }, database)).toBe(expected),
   )
+})
+
+describe('the environment of PostgreSQL’s programs', () => {
+  it('has the password of the connection, and nothing secret of ours', () => {
+    vi.stubEnv('RESTIC_PASSWORD', 'planted')
+    vi.stubEnv('AWS_SECRET_ACCESS_KEY', 'planted')
+    vi.stubEnv('DATABASE_URL', 'postgres://app:planted@host/app')
+    vi.stubEnv('PGPASSFILE', 'planted')
+    try {
+      const given = connectionEnvironment(resolveConnection({ url: 'postgres://app:own@localhost/app' }, {}))
+      expect(given).toMatchObject({ PGPASSWORD: 'own', PGDATABASE: 'app', PATH: process.env['PATH'] })
+      expect(JSON.stringify(given)).not.toContain('planted')
+    } finally {
+      vi.unstubAllEnvs()
+    }
+  })
 })

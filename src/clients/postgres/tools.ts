@@ -2,6 +2,7 @@ import { access, constants, readdir, realpath } from 'node:fs/promises'
 import { delimiter, join } from 'node:path'
 import { Child, type ChildExit } from '../../base/child.ts'
 import { AppError } from '../../base/errors.ts'
+import { toolEnvironment } from '../../base/plain-environment.ts'
 import { findTool, runTool as runProgram } from '../../base/process.ts'
 import { toolError } from './errors.ts'
 import type { ConnectionSettings } from './settings.ts'
@@ -140,13 +141,16 @@ export interface ToolRequest {
   readonly onStderrLine?: ((line: string) => void) | undefined
   /** For one that runs for ever: the system ends it when we are killed, where it can (Linux, by util-linux). */
   readonly endsWithUs?: boolean | undefined
+  /** A server that recovers runs `lifeboat wal fetch`, which reads the configuration and opens the repository. */
+  readonly runsOurCommands?: boolean | undefined
 }
 
 /** Starts one of PostgreSQL's programs. Whom to connect to goes through the environment: arguments are seen by all. */
 export async function startTool(tools: PostgresTools, request: ToolRequest): Promise<Child> {
   const { signal, stdin, cwd, uid, gid, onStderrLine } = request
   const settings = request.settings && WRITERS.has(request.tool) ? writable(request.settings) : request.settings
-  const env = settings === undefined ? toolEnvironment() : connectionEnvironment(settings, request.database)
+  const ours = request.runsOurCommands === true ? ownEnvironment() : toolEnvironment()
+  const env = settings === undefined ? { ...ours, ...FOR_POSTGRES } : connectionEnvironment(settings, request.database)
   const path = join(tools.binDir, request.tool)
   const bound = request.endsWithUs === true ? await boundToUs() : undefined
   const [program, args] =
@@ -208,16 +212,13 @@ export function requireSuccess(
   })
 }
 
-/** This process's environment without what would steer libpq elsewhere, or tell it a password. */
-export function toolEnvironment(
-  environment: Readonly<Record<string, string | undefined>> = process.env,
-): Record<string, string> {
-  const env: Record<string, string> = {}
-  for (const [key, value] of Object.entries(environment)) {
-    if (value !== undefined && !key.startsWith('PG')) env[key] = value
-  }
-  // Messages are parsed; times are compared.
-  return { ...env, LC_ALL: 'C', TZ: 'UTC' }
+/** Nothing in it steers libpq elsewhere, or tells it a password. Messages are parsed; times are compared. */
+const FOR_POSTGRES = { LC_ALL: 'C', TZ: 'UTC' }
+
+/** All of ours, for a server whose own commands are ours again, and need our passwords. */
+function ownEnvironment(): Record<string, string> {
+  const all = Object.entries(process.env).filter((pair): pair is [string, string] => pair[1] !== undefined)
+  return Object.fromEntries(all.filter(([name]) => !name.startsWith('PG')))
 }
 
 /** @see https://www.postgresql.org/docs/current/libpq-envars.html */
@@ -237,6 +238,7 @@ export function connectionEnvironment(
   }
   return {
     ...toolEnvironment(),
+    ...FOR_POSTGRES,
     ...Object.fromEntries(Object.entries(optional).filter((pair): pair is [string, string] => pair[1] !== undefined)),
     PGHOST: settings.host,
     PGPORT: String(settings.port),

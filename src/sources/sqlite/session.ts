@@ -1,6 +1,7 @@
 import { type ChildProcess, fork } from 'node:child_process'
 import { AppError } from '../../base/errors.ts'
 import { programFile } from '../../base/package.ts'
+import { toolEnvironment } from '../../base/plain-environment.ts'
 import type { CallName, Fault, SessionCalls, SessionReply } from './session-protocol.ts'
 
 /** The first argument of a session's process; the second is the process that started it. */
@@ -37,6 +38,7 @@ export class Session {
     // No flags of ours: a debugger's port or a test runner's loader is not for the session.
     this.#process = fork(programFile('sources/sqlite/session-process'), [SESSION_MARK, String(process.pid)], {
       execArgv: ['--disable-warning=ExperimentalWarning'],
+      env: toolEnvironment(),
       serialization: 'advanced',
       stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
     })
