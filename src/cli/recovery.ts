@@ -97,7 +97,8 @@ export async function recoveryRequestOf(
   const system = (await loadManifest(repository, snapshot))?.database?.properties['systemIdentifier']
   const fetched = quoteForPostgres(await fetchedFolder(join(await app.stateFolder(), 'wal'), String(system)))
   const program = [process.execPath, realpathSync(process.argv[1] ?? '')]
-  const words = [...program, '--config', app.config.file, 'wal', 'fetch', '--source', source]
+  // We believed it; the server's user may not, for whom it is somebody else's.
+  const words = [...program, '--config', app.config.file, '--trust-config', 'wal', 'fetch', '--source', source]
   return {
     target,
     timeline,
