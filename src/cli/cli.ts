@@ -1,6 +1,7 @@
 import { writeSync } from 'node:fs'
 import type { App, AppOptions } from '../app.ts'
 import { systemClock } from '../base/clock.ts'
+import { ERROR_CODES } from '../base/error-codes.ts'
 import { AppError } from '../base/errors.ts'
 import { createLogger, type Logger, type LogLevel } from '../base/logger.ts'
 import { ownVersion } from '../base/package.ts'
@@ -73,7 +74,8 @@ async function runCommand(command: Command, values: Values, surroundings: Surrou
   const opened: App[] = []
   // A server's archiver reads every line, each few seconds.
   const names = !command.name.startsWith('wal ') && !values.flag('settle')
-  const call = makeCall(values, surroundings, { names, onOpen: app => opened.push(app) })
+  const told = new ToldErrors(!/^wal (push|fetch)$/.test(command.name))
+  const call = makeCall(values, surroundings, { names, told, onOpen: app => opened.push(app) })
   let output: Output
   try {
     output = await command.run(call)
@@ -87,7 +89,32 @@ async function runCommand(command: Command, values: Values, surroundings: Surrou
   }
   // Last of all: what fails before is an error's document, and there is only one document.
   if (call.json) await call.terminal.print(formatJson(output.json))
-  return output.exitCode ?? 0
+  for (const finding of output.findings ?? []) told.note(finding)
+  return (output.exitCode ?? 0) || told.exitCode
+}
+
+/**
+ * Errors that were told while a command did what it was asked to: whoever runs it by a timer sees its exit code only. Of
+ * `wal push` and `wal fetch` they are warnings: a server that is told of a failure keeps its log, or ends its recovery.
+ */
+class ToldErrors {
+  readonly #counts: boolean
+  #told = false
+
+  constructor(counts: boolean) {
+    this.#counts = counts
+  }
+
+  get exitCode(): number {
+    return this.#told ? ERROR_CODES.incomplete.exit : 0
+  }
+
+  /** The finding as it is to be told. */
+  note(finding: Finding): Finding {
+    if (finding.severity !== 'error') return finding
+    this.#told ||= this.#counts
+    return this.#counts ? finding : { ...finding, severity: 'warning' }
+  }
 }
 
 const LINGER_MS = 3000
@@ -101,15 +128,17 @@ function leave(interrupts: Interrupts): void {
 interface Opening {
   /** Say what killed restores left. */
   readonly names: boolean
+  readonly told: ToldErrors
   readonly onOpen: (app: App) => void
 }
 
-function makeCall(values: Values, surroundings: Surroundings, { names, onOpen }: Opening): Call {
+function makeCall(values: Values, surroundings: Surroundings, { names, told, onOpen }: Opening): Call {
   const { terminal, environment } = surroundings
   const { signal } = surroundings.interrupts
   const progress = new Progress(terminal, systemClock, progressStyle(values, terminal))
   const logger = makeLogger(values, terminal, progress)
-  const onFinding = (finding: Finding): void => {
+  const onFinding = (found: Finding): void => {
+    const finding = told.note(found)
     if (values.flag('quiet') && finding.severity !== 'error') return
     progress.clear()
     terminal.stderr.write(formatFinding(finding, terminal.err))

@@ -72,4 +72,6 @@ export interface Output {
   readonly problems?: string
   /** Default 0. */
   readonly exitCode?: number
+  /** What is told of what was done: an error among it never goes with exit code 0. */
+  readonly findings?: readonly Finding[] | undefined
 }

@@ -84,6 +84,7 @@ export const forget: Command = {
     return {
       json: { dryRun, groups: forgotten.map(groupToJson), prune: prune ?? null },
       text: `${forgotten.map(each => describe(each, dryRun, call)).join('')}${(prune ?? []).map(report => describePrune(report, dryRun, call)).join('')}`,
+      findings: (prune ?? []).flatMap(report => report.findings),
     }
   },
 }

@@ -34,6 +34,7 @@ export const prune: Command = {
         repositories: reports,
       },
       text: reports.map(report => describePrune(report, dryRun, call)).join(''),
+      findings: reports.flatMap(report => report.findings),
     }
   },
 }

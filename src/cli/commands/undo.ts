@@ -65,7 +65,7 @@ export const undo: Command = {
     const result = { ...(await carryOut(call, places, entry)), written }
     const durationMs = app.clock.now().getTime() - startedAt.getTime()
     await saveReport(call, app, undoReport(result, startedAt, durationMs))
-    return { json: toJson(result, durationMs), text: describe(result, durationMs, call) }
+    return { json: toJson(result, durationMs), text: describe(result, durationMs, call), findings: result.findings }
   },
 }
 

@@ -67,6 +67,7 @@ export async function bringBack(call: Call, app: App, chosen: ChosenSnapshot, wa
     json: restoreToJson(result, chosen, removed),
     text: describeRestore(result, chosen, call, removed),
     exitCode,
+    findings: result.findings,
   }
 }
 

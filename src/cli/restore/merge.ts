@@ -45,7 +45,7 @@ export async function mergeInto(call: Call, app: App, chosen: ChosenSnapshot, pl
     },
   )
   await saveReport(call, app, await mergeReport(subject, plan, chosen, result))
-  return { json: toJson(result, chosen), text: await describe(result, chosen, call) }
+  return { json: toJson(result, chosen), text: await describe(result, chosen, call), findings: result.findings }
 }
 
 function refuseOtherParts({ values }: Call): void {

@@ -75,10 +75,11 @@ function hintFor({ run, existed }: SettledRestore['entry'], outcome: SettledRest
 
 function unreadable(path: string): Finding {
   return {
-    severity: 'error',
+    // As an interrupted restore is, which it may be; what the command was asked for is not affected.
+    severity: 'warning',
     code: 'restore-journal-unreadable',
     subject: path,
     message: 'this record of a restore is damaged, or of a newer version: if that one was interrupted, nobody ends it',
-    hint: 'Run a version that reads it. Else look whether its target is whole, and what is beside it as *.before-*; then move this file away.',
+    hint: 'Install the version of Lifeboat that wrote it and run the command again. If the file is damaged: check that its target is whole, look for *.before-* beside it, then move the file away.',
   }
 }

@@ -121,7 +121,7 @@ export class KeyRing {
 
 export function damagedKey(id: Id, error: AppError): Finding {
   return {
-    severity: 'error',
+    severity: 'warning',
     code: 'key-damaged',
     subject: `key ${shortId(id)}`,
     message: error.message,
