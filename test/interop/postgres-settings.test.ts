@@ -2,7 +2,10 @@ import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import { runTool, withSession } from '../../src/clients/postgres/index.ts'
+import { merge } from '../../src/operations/merge/merge.ts'
+import { postgresOptions } from '../../src/sources/postgres/options.ts'
 import { PhysicalSource } from '../../src/sources/postgres/physical/physical-source.ts'
+import { PostgresSource } from '../../src/sources/postgres/postgres-source.ts'
 import { type DrainedSnapshot, drain, makeContext, makeTempDir, removeDir } from '../helpers/drained-snapshot.ts'
 import { ownerOf, run } from '../helpers/physical-backups.ts'
 import { describeWithPostgres, startTestCluster, type TestCluster } from '../helpers/postgres-cluster.ts'
@@ -149,5 +152,42 @@ describeWithPostgres('a cluster whose settings fit no other machine', () => {
     expect(restored.checks.filter(check => !check.passed)).toEqual([])
     expect(restored.findings).toEqual([])
     expect(await rows()).toEqual(before)
+  }, 90_000)
+
+  it('is captured and merged into by a role that has them set for itself, with its triggers', async () => {
+    await test.createDatabase('mail')
+    await test.query(
+      'mail',
+      `CREATE TABLE users (id int PRIMARY KEY, name text); CREATE TABLE log (id serial PRIMARY KEY, what text);
+       CREATE TABLE mails (id int PRIMARY KEY, user_id int NOT NULL REFERENCES users, sent timestamptz, f float8, d date);
+       INSERT INTO users VALUES (1, 'Ada'), (2, 'Bob'); INSERT INTO mails VALUES (1, 1, now(), 0.1::float8 + 0.2, '2026-02-03'), (2, 2, now(), 2, NULL);
+       CREATE FUNCTION note() RETURNS trigger LANGUAGE plpgsql AS
+         $$ BEGIN INSERT INTO public.log (what) VALUES (NEW.id::text); RETURN NEW; END $$;
+       CREATE TRIGGER note AFTER INSERT ON mails FOR EACH ROW EXECUTE FUNCTION note()`,
+    )
+    await withSession(test.admin, {}, async session => {
+      await session.query('CREATE ROLE chief SUPERUSER LOGIN')
+      for (const [name, value] of Object.entries(FOR_THE_APPLICATION)) {
+        if (name !== 'search_path') await session.query(`ALTER ROLE chief SET ${name} = '${value}'`)
+      }
+    })
+    const options = postgresOptions.parse({ url: test.url('mail').replace('postgres@', 'chief@') })
+    const mail = new PostgresSource('mail', options, { baseDir: dir })
+    const captured = await drain(mail, dir)
+    expect(captured.manifest.findings ?? []).toEqual([])
+    const rows = async (): Promise<unknown> => await test.query('mail', 'SELECT m::text FROM mails m ORDER BY id')
+    const before = await rows()
+    await test.query('mail', 'DELETE FROM mails WHERE id = 1; DELETE FROM users WHERE id = 1')
+    const context = await makeContext(dir)
+    const rules = { tables: {}, references: {}, triggers: true }
+    const merged = await merge({ ...context, source: mail, snapshot: captured.reader, rules, dryRun: false })
+    expect(merged.tables.map(table => [table.table, table.added])).toEqual(
+      expect.arrayContaining([
+        ['users', 1],
+        ['mails', 1],
+      ]),
+    )
+    expect(await rows()).toEqual(before)
+    expect(await test.query('mail', 'SELECT what FROM log')).toEqual([{ what: '1' }])
   }, 90_000)
 })

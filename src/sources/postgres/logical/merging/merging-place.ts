@@ -102,6 +102,7 @@ export class PostgresMergingPlace implements MergingPlace {
   /** Writers wait, readers do not. In one order, so that two merges do not lock each other. */
   async begin(tables: readonly TableDescription[]): Promise<string | undefined> {
     await this.change('BEGIN ISOLATION LEVEL READ COMMITTED')
+    await this.change(WITH_TRIGGERS)
     await this.change(`SET LOCAL lock_timeout = '${this.#lockTimeoutSeconds}s'`)
     const names = tables.map(table => table.sql).toSorted()
     if (names.length > 0) await this.change(`LOCK TABLE ${names.join(', ')} IN SHARE ROW EXCLUSIVE MODE`)
@@ -212,6 +213,13 @@ export class PostgresMergingPlace implements MergingPlace {
     await this.#release()
   }
 }
+
+/**
+ * `ALTER ROLE` may have set it for a replication of the application's own: foreign keys would not be checked, and its
+ * triggers would not fire. It needs no right where there is nothing to set.
+ */
+const WITH_TRIGGERS = `SELECT set_config('session_replication_role', 'origin', true)
+  WHERE current_setting('session_replication_role') = 'replica'`
 
 /** https://www.postgresql.org/docs/current/errcodes-appendix.html: unique_violation, exclusion_violation. */
 const BROKEN_KEY: ReadonlySet<string> = new Set(['23505', '23P01'])
