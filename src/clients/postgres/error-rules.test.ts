@@ -17,6 +17,11 @@ describe('a hint begins with what ends the trouble', () => {
     ['pg_restore', 'ERROR:  must be owner of table film', /^Connect as the owner/],
     ['pg_restore', 'ERROR:  permission denied to create database', /ALTER ROLE "app" CREATEDB;/],
     ['pg_restore', 'ERROR:  permission denied to create role', /ALTER ROLE "app" CREATEROLE;/],
+    [
+      'psql',
+      'ERROR:  permission denied to set parameter "session_replication_role"',
+      /ALTER ROLE "app" RESET session_replication_role;/,
+    ],
     ['pg_restore', 'ERROR:  permission denied to create extension "postgis"', /CREATE EXTENSION "postgis";/],
     ['pg_restore', 'ERROR:  must be member of role "o"', /GRANT "o" TO "app";/],
     ['pg_restore', 'ERROR:  must be able to SET ROLE "o"', /GRANT "o" TO "app";/],

@@ -223,9 +223,11 @@ export function circumstances(message: string): string {
   const field = (name: string): string | undefined => new RegExp(`^${name}:? +(.+)$`, 'm').exec(message)?.[1]?.trim()
   // COPY's own context shows a value of the row.
   const context = field('CONTEXT')?.replace(/^(COPY [^:\n]*):.*$/, '$1')
+  const query = field('QUERY')
   const command = field('Command was:')
   const parts = [
     ...(context === undefined ? [] : [`in: ${cut(context)}`]),
+    ...(query === undefined ? [] : [`in the query: ${cut(query)}`]),
     ...(command === undefined ? [] : [`while it did: ${cut(command)}`]),
   ]
   return parts.length === 0 ? '' : `; ${parts.join('; ')}`
@@ -258,7 +260,11 @@ function rightFor(settings: ConnectionSettings, message: string, writing: boolea
   if (tablespace.test(message)) return asSuperuser(`GRANT CREATE ON TABLESPACE ${named(tablespace)} TO ${user};`)
   const large = /permission denied for large object (\d+)/.exec(message)?.[1]
   if (large !== undefined && !writing) return asSuperuser(`GRANT SELECT ON LARGE OBJECT ${large} TO ${user};`)
-  if (/must be superuser|permission denied to set parameter/.test(message)) {
+  const parameter = /permission denied to set parameter "(\w+)"/.exec(message)?.[1]
+  if (parameter !== undefined) {
+    return asSuperuser(`ALTER ROLE ${user} RESET ${parameter}; (or ALTER DATABASE, where it is set there).`)
+  }
+  if (/must be superuser/.test(message)) {
     return 'Only a superuser can do this: connect as one (user in the url).'
   }
   if (writing || /must be owner of/.test(message)) {

@@ -1,4 +1,5 @@
 export { type BackupPart, BaseBackup } from './base-backup.ts'
+export { circumstances } from './error-rules.ts'
 export { postgresError, serverWords, toolError } from './errors.ts'
 export {
   freePort,

@@ -12,7 +12,7 @@ export async function refuseReserved(target: string, reserved: readonly string[]
     const own = await realPathOf(folder)
     if (real !== own && !real.startsWith(own.endsWith(sep) ? own : own + sep)) continue
     throw new AppError('target-invalid', `refusing to restore into ${folder}, which is Lifeboat's own folder`, {
-      hint: 'Choose another path with --to.',
+      hint: 'Restore to another place (--to PATH), and copy from there what is to be in that folder.',
     })
   }
 }

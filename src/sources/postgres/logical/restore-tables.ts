@@ -13,6 +13,7 @@ import { tablesAmong } from './drop-created.ts'
 import { listExisting } from './existing-objects.ts'
 import { fileName } from './plan.ts'
 import { prepareRoles } from './restore-database.ts'
+import { scriptError } from './script-error.ts'
 import { DEFAULT_SEARCH_PATH } from './search-path.ts'
 import { databaseExists } from './staging-database.ts'
 import { displayName, type TableName } from './table-pattern.ts'
@@ -145,7 +146,7 @@ async function runScript(
     if (!psql.ended) await psql.wait().catch(() => psql.stop())
   }
   const exit = await psql.wait()
-  if (exit.code !== 0) throw scriptError(psql, restore)
+  if (exit.code !== 0) throw scriptError(psql.stderr, target, settings)
   requireSuccess(psql, exit, { settings: connection, tool: 'psql' }, `restore tables of ${target}`)
 }
 
@@ -294,24 +295,4 @@ function expectedRows(restore: DatabaseRestore, tables: readonly TableName[]): A
     if (count !== undefined) counted.push({ ...table, rows: count })
   }
   return counted
-}
-
-function scriptError(psql: Child, restore: DatabaseRestore): AppError {
-  const said = psql.stderr
-  const line = said.split('\n').find(each => /ERROR:|FATAL:|error:/.test(each)) ?? said.split('\n')[0] ?? ''
-  const what = line.replace(/^.*?(?:ERROR|FATAL|error):\s*/, '').replace(/^lifeboat: /, '')
-  const isWaiting = /lifeboat: in use/.test(said)
-  const hint = isWaiting
-    ? 'Wait until they are done or end them, or give lockTimeoutSeconds of the source more time; then try again.'
-    : /foreign key/.test(what)
-      ? 'Rows elsewhere need rows that the snapshot does not have. Restore those tables together (--table A --table B), or the whole snapshot to a new database.'
-      : 'Restore the whole snapshot to a new database to look at it.'
-  const isShort = /lifeboat: .* rows, not/.test(said)
-  const code = isShort ? 'verification-failed' : isWaiting ? 'target-in-use' : 'target-invalid'
-  const detail = /^DETAIL: +(.+)$/m.exec(said)?.[1]
-  const why = detail === undefined ? what : `${what} (${detail})`
-  return new AppError(code, `cannot restore tables into ${restore.target}: ${why}`, {
-    hint,
-    context: { said: said.slice(-4000) },
-  })
 }

@@ -1,0 +1,36 @@
+import { AppError } from '../../../base/errors.ts'
+import { type ConnectionSettings, circumstances, toolError } from '../../../clients/postgres/index.ts'
+
+const RIGHT = /permission denied|must be owner of|must be superuser|must be member of role|must be able to SET ROLE/
+const EXIT = { code: 3, killedBy: undefined }
+
+/** Why psql did not come to the end of the script that restores tables, from what it wrote to stderr. */
+export function scriptError(said: string, target: string, settings: ConnectionSettings): AppError {
+  const line = said.split('\n').find(each => /ERROR:|FATAL:|error:/.test(each)) ?? said.split('\n')[0] ?? ''
+  const what = line.replace(/^.*?(?:ERROR|FATAL|error):\s*/, '').replace(/^lifeboat: /, '')
+  const isWaiting = /lifeboat: in use/.test(said)
+  const isShort = /lifeboat: .* rows, not/.test(said)
+  const doing = `restore tables into ${target}`
+  const detail = /^DETAIL: +(.+)$/m.exec(said)?.[1]
+  const why = detail === undefined ? what : `${what} (${detail})`
+  // What our own script says is all there is: where in it that was helps nobody.
+  const where = /lifeboat: /.test(line) ? '' : circumstances(said)
+  return new AppError(
+    isShort ? 'verification-failed' : isWaiting ? 'target-in-use' : 'target-invalid',
+    `cannot ${doing}: ${why}${where}`,
+    {
+      hint: isWaiting
+        ? 'Wait until they are done or end them, or give lockTimeoutSeconds of the source more time; then try again.'
+        : hintFor(what, toolError('psql', said, EXIT, settings, doing)),
+      context: { said: said.slice(-4000) },
+    },
+  )
+}
+
+function hintFor(what: string, { hint }: AppError): string {
+  if (/foreign key/.test(what)) {
+    return 'Restore the tables that refer to each other together (--table A --table B), or the whole snapshot to a new database: rows elsewhere need rows that the snapshot does not have.'
+  }
+  if (RIGHT.test(what) && hint !== undefined) return hint
+  return 'Restore the whole snapshot to a new database, and take what you need from there.'
+}
