@@ -66,19 +66,20 @@ export async function chooseBackup(
   const { getBaseFor } = await import('../operations/wal/choose-base.ts')
   const timeline = timelineOf(call)
   const { signal } = call
+  const now = app.clock.now()
   const found: ChosenSnapshot[] = []
   let failure: AppError | undefined
   for (const name of repositoryNames(call, app)) {
     try {
       const repository = await app.openRepository(name)
-      const base = await getBaseFor({ repository, source, target, timeline, snapshot, signal })
+      const base = await getBaseFor({ repository, source, target, timeline, snapshot, now, signal })
       found.push({ name, repository, snapshot: await repository.getSnapshot(base.snapshot) })
     } catch (error) {
       if (!isAppError(error) || isAppError(error, 'interrupted')) throw error
       failure ??= error
     }
   }
-  const newest = newestOf(found, app.clock.now())
+  const newest = newestOf(found, now)
   if (newest) return newest
   throw failure ?? new AppError('snapshot-not-found', `there is no backup of ${source}`)
 }

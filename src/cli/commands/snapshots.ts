@@ -69,7 +69,7 @@ async function listWindows(call: Call, app: App, source: string | undefined): Pr
   for (const repository of repositoryNames(call, app)) {
     const opened = await app.openRepository(repository).catch(() => undefined)
     if (opened === undefined) continue
-    const { clusters } = await listRecovery(opened, source, call.signal)
+    const { clusters } = await listRecovery(opened, source, { now: call.clock.now(), signal: call.signal })
     windows.push(...clusters.flatMap(cluster => cluster.windows.map(window => ({ ...window, repository }))))
   }
   return windows

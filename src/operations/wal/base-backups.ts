@@ -1,6 +1,7 @@
+import { formatTime } from '../../base/times.ts'
 import type { Finding } from '../../model/finding.ts'
 import type { Manifest } from '../../model/manifest.ts'
-import { labelsOf } from '../../model/recovery-point.ts'
+import { isOfFuture, labelsOf, SHORT_ID_DIGITS } from '../../model/recovery-point.ts'
 import type { BaseBackup } from '../../model/recovery-window.ts'
 import { parseLsn } from '../../model/wal.ts'
 import type { Repository, Snapshot } from '../../repository/index.ts'
@@ -27,6 +28,29 @@ export async function listBaseBackups(repository: Repository, source?: string): 
     if (base) bases.push(base)
   }
   return { bases, findings: unread }
+}
+
+/**
+ * As other snapshots, a backup that a wrong clock put into the future is passed over, and named, unless it is the one that
+ * is `wanted` or all are: no moment could be told to lie after it.
+ */
+export function passOverFuture(all: readonly BaseBackup[], now: Date, wanted?: string): BaseBackups {
+  const isLeft = ({ snapshot, stoppedAt }: BaseBackup): boolean => snapshot !== wanted && isOfFuture(stoppedAt, now)
+  const bases = all.filter(base => !isLeft(base))
+  if (bases.length === 0) return { bases: all, findings: [] }
+  return { bases, findings: all.filter(isLeft).map(ofFuture) }
+}
+
+function ofFuture({ snapshot, stoppedAt }: BaseBackup): Finding {
+  const id = snapshot.slice(0, SHORT_ID_DIGITS)
+  return {
+    severity: 'warning',
+    code: 'snapshot-of-the-future',
+    subject: `snapshot ${id}`,
+    message: `passed over: it is from the future (${formatTime(stoppedAt)}), so a wrong clock made it`,
+    hint: `If the clock of this machine is right, remove it with: lifeboat forget ${id}`,
+    affects: [snapshot],
+  }
 }
 
 /** Undefined when the manifest is not of a physical backup. */

@@ -15,6 +15,7 @@ export interface BaseWish {
   readonly timeline: string | undefined
   /** This backup and no other. */
   readonly snapshot?: string | undefined
+  readonly now: Date
   readonly signal: AbortSignal
 }
 
@@ -23,7 +24,8 @@ export interface BaseWish {
  * `target-invalid`, saying what is covered, when no backup and log reach it.
  */
 export async function getBaseFor(wish: BaseWish): Promise<BaseBackup> {
-  const { clusters } = await listRecovery(wish.repository, wish.source, wish.signal)
+  const { now, snapshot, signal } = wish
+  const { clusters } = await listRecovery(wish.repository, wish.source, { now, wanted: snapshot, signal })
   // A source has several when its cluster was exchanged. The newest one is tried first, and its reason is the one told.
   const newestFirst = clusters.toSorted((a, b) => newest(b) - newest(a))
   let reason: AppError | undefined

@@ -4,7 +4,7 @@ import { parseLsn, segmentName } from '../../model/wal.ts'
 import type { Repository } from '../../repository/index.ts'
 import type { LogState, Source, SourceContext } from '../../sources/source.ts'
 
-import { listBaseBackups } from './base-backups.ts'
+import { listBaseBackups, passOverFuture } from './base-backups.ts'
 import { type ClusterRecovery, readRecovery } from './windows.ts'
 
 export interface WalStatusRequest extends SourceContext {
@@ -43,7 +43,8 @@ export interface WalLag {
 export async function readWalStatus(request: WalStatusRequest): Promise<WalStatus> {
   const { repository, source, signal } = request
   const { server, unreachable } = await inspect(request)
-  const { bases, findings } = await listBaseBackups(repository, source.name)
+  const { bases: all, findings } = await listBaseBackups(repository, source.name)
+  const { bases, findings: future } = passOverFuture(all, request.clock.now())
   const identifiers = new Set([
     ...bases.map(base => base.systemIdentifier),
     ...(server ? [server.systemIdentifier] : []),
@@ -61,7 +62,7 @@ export async function readWalStatus(request: WalStatusRequest): Promise<WalStatu
     clusters,
     server,
     lag,
-    findings: [...findings, ...unreachable, ...clusters.flatMap(gapFindings), ...serverFindings(server)],
+    findings: [...findings, ...future, ...unreachable, ...clusters.flatMap(gapFindings), ...serverFindings(server)],
   }
 }
 

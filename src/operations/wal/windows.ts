@@ -8,7 +8,7 @@ import {
 } from '../../model/recovery-window.ts'
 import type { Repository } from '../../repository/index.ts'
 import { readArchive, type WalArchive } from './archive.ts'
-import { listBaseBackups } from './base-backups.ts'
+import { listBaseBackups, passOverFuture } from './base-backups.ts'
 
 /** A window with the moment that its log reaches, as far as it is known. */
 export interface TimedWindow extends RecoveryWindow {
@@ -30,20 +30,21 @@ export interface RecoverySummary {
   readonly findings: readonly Finding[]
 }
 
-/** What can be recovered of a source from a repository. */
+/** What can be recovered of a source from a repository; with `wanted` from this backup too, whenever it says it was taken. */
 export async function listRecovery(
   repository: Repository,
   source: string,
-  signal: AbortSignal,
+  { now, wanted, signal }: { readonly now: Date; readonly wanted?: string | undefined; readonly signal: AbortSignal },
 ): Promise<RecoverySummary> {
-  const { bases, findings } = await listBaseBackups(repository, source)
+  const { bases: all, findings } = await listBaseBackups(repository, source)
+  const { bases, findings: future } = passOverFuture(all, now, wanted)
   const identifiers = [...new Set(bases.map(base => base.systemIdentifier))]
   const clusters: ClusterRecovery[] = []
   for (const identifier of identifiers) {
     const own = bases.filter(base => base.systemIdentifier === identifier)
     clusters.push(await readRecovery(repository, identifier, own, signal))
   }
-  return { clusters, findings }
+  return { clusters, findings: [...findings, ...future] }
 }
 
 export async function readRecovery(
