@@ -20,7 +20,7 @@ export {
   isPostgresUrl,
   resolveConnection,
 } from './settings.ts'
-export { databaseArgument, quoteIdentifier, quoteLiteral, quoteName } from './sql.ts'
+export { databaseArgument, holdsBytes, quoteIdentifier, quoteLiteral, quoteName } from './sql.ts'
 export {
   findPostgresTools,
   findServerTools,

@@ -23,3 +23,10 @@ export function quoteLiteral(text: string): string {
   const quoted = `'${text.replaceAll("'", "''").replaceAll('\\', '\\\\')}'`
   return text.includes('\\') ? ` E${quoted}` : quoted
 }
+
+const BYTES = /[\udc80-\udcff]/
+
+/** A text of a database without an encoding, with bytes that are no UTF-8: no statement can hold it as it is. */
+export function holdsBytes(text: string): boolean {
+  return BYTES.test(text)
+}

@@ -39,7 +39,9 @@ export interface StagedDatabase extends DatabaseOutcome {
 }
 
 /** A database that is being filled. */
-export interface LoadRun extends DatabaseRestore {
+export interface LoadRun
+  extends Pick<DatabaseRestore, 'archives' | 'type' | 'database' | 'target' | 'settings' | 'tools' | 'jobs'> {
+  readonly request: Pick<RestoreRequest, 'scratchDir' | 'signal' | 'checks'>
   /** Its name until it is whole. */
   readonly into: string
   /** More arguments of pg_restore. */

@@ -22,52 +22,67 @@ interface Part {
  * and all rows are there before the first of those is made. Throws where rows or their tables do not come back.
  */
 export async function loadArchives(run: LoadRun): Promise<Finding[]> {
-  const [main = '', ...parts] = run.database.archives
+  return await withMending(run, async mending => {
+    const [main = ''] = run.database.archives
+    if (run.type === 'schema') await mending.mend(main, await load(run, { path: main }, ['--schema-only']))
+    else await loadFrom(run, mending, 'all')
+  })
+}
+
+/** As `loadArchives`, without keys, indexes and all else that is made after the rows. */
+export async function loadRowsOnly(run: LoadRun): Promise<Finding[]> {
+  return await withMending(run, mending => loadFrom(run, mending, 'rows'))
+}
+
+/** One section of the main archive, which holds no rows. */
+export async function loadSection(run: LoadRun, mending: Mending, section: string): Promise<void> {
+  const [main = ''] = run.database.archives
+  await mending.mend(main, await load(run, { path: main }, [`--section=${section}`]))
+}
+
+export async function withMending(run: LoadRun, work: (mending: Mending) => Promise<void>): Promise<Finding[]> {
   const mending = new Mending(run)
   try {
-    if (run.type === 'schema') {
-      await mending.mend(main, await load(run, { path: main }, ['--schema-only']))
-    } else if (run.jobs === 1) {
-      await loadAll(
-        run,
-        mending,
-        { path: main },
-        parts.map(path => ({ path })),
-        [],
-      )
-    } else {
-      await loadSpooled(run, mending, main, parts)
-    }
+    await work(mending)
+    return mending.findings
   } finally {
     await mending.close()
   }
-  return mending.findings
 }
 
-async function loadSpooled(run: LoadRun, mending: Mending, main: string, parts: readonly string[]): Promise<void> {
+/** Several connections can only read what lies in a file. */
+async function loadFrom(run: LoadRun, mending: Mending, what: 'all' | 'rows'): Promise<void> {
+  const [main = '', ...parts] = run.database.archives
+  if (run.jobs === 1) {
+    const streamed = parts.map(path => ({ path }))
+    return await loadParts(run, mending, { main: { path: main }, parts: streamed, more: [], what })
+  }
   const dir = join(run.request.scratchDir, `restore-${fileName(run.target)}`)
   try {
-    const [mainFile = '', ...files] = await run.archives.spool([main, ...parts], dir)
+    const [mainFile, ...files] = await run.archives.spool([main, ...parts], dir)
     const spooled = parts.map((path, at) => ({ path, file: files[at] }))
-    await loadAll(run, mending, { path: main, file: mainFile }, spooled, [`--jobs=${run.jobs}`])
+    const more = [`--jobs=${run.jobs}`]
+    await loadParts(run, mending, { main: { path: main, file: mainFile }, parts: spooled, more, what })
   } finally {
     await rm(dir, { recursive: true, force: true })
   }
 }
 
-async function loadAll(
-  run: LoadRun,
-  mending: Mending,
-  main: Part,
-  parts: readonly Part[],
-  more: readonly string[],
-): Promise<void> {
+interface Load {
+  readonly main: Part
+  readonly parts: readonly Part[]
+  readonly more: readonly string[]
+  readonly what: 'all' | 'rows'
+}
+
+async function loadParts(run: LoadRun, mending: Mending, { main, parts, more, what }: Load): Promise<void> {
   await mending.mend(main.path, await load(run, main, ['--section=pre-data', '--section=data', ...more]))
   const failed: Array<{ path: string; failures: EntryFailure[] }> = []
   await forEachLimit(parts, run.jobs, async part => {
     failed.push({ path: part.path, failures: await load(run, part, ['--data-only']) })
   })
   for (const { path, failures } of failed) await mending.mend(path, failures)
+  if (what === 'rows') return
   await mending.mend(main.path, await load(run, main, ['--section=post-data', ...more]))
 }
 
@@ -89,12 +104,6 @@ async function load(run: LoadRun, { path, file }: Part, args: readonly string[])
     // Of all that it went on to say only the end is left in the error.
     throw log.first === undefined ? error : toolError('pg_restore', log.first, EXIT_1, request.settings, doing)
   }
-}
-
-/** One archive, to its end or the first error. */
-export async function streamArchive(run: LoadRun, path: string, args: readonly string[]): Promise<void> {
-  const request = loadRequest(run, ['--exit-on-error', ...args])
-  await runOverArchive(run.tools, request, run.archives.read(path), `restore ${run.target}`)
 }
 
 function loadRequest({ settings, into, request, more, options }: LoadRun, args: readonly string[]) {

@@ -1,22 +1,30 @@
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { AppError } from '../../../base/errors.ts'
-import { openSession, quoteIdentifier, type Session, serverWords } from '../../../clients/postgres/index.ts'
+import { holdsBytes, openSession, type Session, serverWords } from '../../../clients/postgres/index.ts'
 import type { Finding } from '../../../model/finding.ts'
 import { runOverArchive } from './archives.ts'
 import type { LoadRun } from './database-restore.ts'
 import { type Attempt, attemptsFor } from './mending-attempts.ts'
+import { checkFinding } from './mending-checks.ts'
+import { MendingRoles } from './mending-roles.ts'
 import { loadRows } from './mending-rows.ts'
-import { fileName } from './plan.ts'
+import { fileName, GLOBALS_FILE } from './plan.ts'
 import type { EntryFailure } from './restore-log.ts'
+import { rolesFinding } from './roles.ts'
 import { DEFAULT_SEARCH_PATH, setSearchPath } from './search-path.ts'
 import { readToc, type TocEntry } from './toc.ts'
 
-/** Findings of these codes say that something is not as it was captured. */
-export const LEFT_OUT: ReadonlySet<string> = new Set(['object-left-out', 'constraint-not-valid', 'policy-without-role'])
+/** Findings of these codes say that the schema is not as it was captured. */
+export const ALTERED: ReadonlySet<string> = new Set(['object-left-out', 'constraint-not-valid', 'policy-without-role'])
+/** That anything is not. */
+export const LEFT_OUT: ReadonlySet<string> = new Set([...ALTERED, 'role-missing'])
 
 /** Of what was left out nobody misses them. */
 const ADDITIONS: ReadonlySet<string> = new Set(['COMMENT', 'ACL', 'SECURITY LABEL'])
+
+/** Who may do what. */
+export const GRANTS: ReadonlySet<string> = new Set(['ACL', 'DEFAULT ACL'])
 
 /** Without these, rows are lost. */
 const HOLDS_ROWS: ReadonlySet<string> = new Set([
@@ -39,7 +47,11 @@ type Toc = ReadonlyMap<number, TocEntry>
  * can't be made at all is left out and named.
  */
 export class Mending {
-  readonly findings: Finding[] = []
+  readonly #findings: Finding[] = []
+  /** Of what could not be given to its owner, or granted. */
+  readonly #roles: MendingRoles
+  /** Says whose fault it is where it is not the snapshot's. */
+  blame: ((entry: TocEntry, message: string) => AppError | undefined) | undefined
   readonly #run: LoadRun
   /** Entries of the archive that could not be made. */
   readonly #leftOut = new Set<number>()
@@ -48,6 +60,14 @@ export class Mending {
 
   constructor(run: LoadRun) {
     this.#run = run
+    this.#roles = new MendingRoles(() => this.#open())
+  }
+
+  get findings(): Finding[] {
+    const { target, archives } = this.#run
+    const lacking = this.#roles.lacking
+    if (lacking.length === 0) return this.#findings
+    return [rolesFinding(`database ${target}`, lacking, archives.has(GLOBALS_FILE)), ...this.#findings]
   }
 
   /** The failures of one archive, in the order of its table of contents. Throws when rows can't be brought back. */
@@ -58,9 +78,14 @@ export class Mending {
     const sorted = failures.toSorted((a, b) => (order.get(a.id) ?? 0) - (order.get(b.id) ?? 0))
     for (const failure of sorted) {
       const entry = toc.get(failure.id)
+      if (entry !== undefined && failure.ownerOnly) {
+        this.#roles.add(entry.owner)
+        continue
+      }
       if (entry === undefined || HOLDS_ROWS.has(entry.kind)) throw this.#lost(entry, failure, sorted[0] ?? failure, toc)
       if (ADDITIONS.has(entry.kind) && entry.dependsOn.some(id => this.#leftOut.has(id))) continue
       if (entry.kind === 'TABLE DATA') await this.#mendRows(path, entry, failure)
+      else if (GRANTS.has(entry.kind)) await this.#mendGrants(path, entry)
       else await this.#mendObject(path, entry, failure)
     }
   }
@@ -69,18 +94,27 @@ export class Mending {
     await this.#session?.close()
   }
 
+  /** An entry holds several statements, and one role that is missing ends them all. */
+  async #mendGrants(path: string, entry: TocEntry): Promise<void> {
+    const isEach = entry.definition !== undefined && !entry.tag.startsWith('LARGE OBJECTS')
+    await this.#roles.grant(isEach ? (entry.definition ?? '') : await this.#sqlOf(path, entry))
+  }
+
   async #mendObject(path: string, entry: TocEntry, failure: EntryFailure): Promise<void> {
-    const sql = await this.#sqlOf(path, entry)
+    const sql = await this.#roles.withoutOwner(await this.#sqlOf(path, entry), entry.owner)
     const session = await this.#open()
-    const attempts = await attemptsFor(session, entry, sql, this.#searchPath())
+    // No statement of ours can hold bytes that are no UTF-8.
+    const attempts = holdsBytes(sql) ? [] : await attemptsFor(session, entry, sql, this.#searchPath())
     let problem = failure.message
     for (const attempt of attempts) {
+      if (attempt.code === 'constraint-not-valid') this.#requireBlameless(entry, problem)
       const error = await this.#try(session, attempt)
       if (error === undefined) return await this.#tell(attempt, entry, failure)
       if (problem === '') problem = serverWords(error)
     }
+    this.#requireBlameless(entry, problem)
     this.#leftOut.add(entry.id)
-    this.findings.push({
+    this.#findings.push({
       severity: 'warning',
       code: 'object-left-out',
       subject: this.#subject(entry),
@@ -89,25 +123,23 @@ export class Mending {
     })
   }
 
+  #requireBlameless(entry: TocEntry, problem: string): void {
+    const error = this.blame?.(entry, problem)
+    if (error !== undefined) throw error
+  }
+
   async #mendRows(path: string, entry: TocEntry, failure: EntryFailure): Promise<void> {
     const session = await this.#open()
     const outcome = await loadRows({ run: this.#run, session, path, entry, searchPath: this.#searchPath() })
-    for (const { name, problem, table } of outcome.notValid) {
-      this.findings.push({
-        severity: 'warning',
-        code: 'constraint-not-valid',
-        subject: `constraint ${name} of ${table} in database ${this.#run.target}`,
-        message: `rows of ${named(entry)} broke it when they were captured (${problem}); it came back as NOT VALID, for new rows only`,
-        hint: `Mend those rows, then run in ${this.#run.target}: ALTER ${table} VALIDATE CONSTRAINT ${quoteIdentifier(name)};`,
-      })
-    }
+    for (const { check, problem } of outcome.notValid)
+      this.#findings.push(checkFinding(check, problem, this.#run.target))
     if (outcome.failure === undefined) {
       if (outcome.notValid.length === 0) await this.#tell({ code: 'needed-search-path' }, entry, failure)
       return
     }
     const hint = await this.#functionHint(failure)
     if (this.#run.request.checks) throw this.#rowsLost(entry, outcome.failure, failure, hint)
-    this.findings.push({
+    this.#findings.push({
       severity: 'error',
       code: 'object-left-out',
       subject: this.#subject(entry),
@@ -121,14 +153,14 @@ export class Mending {
     if (code === 'needed-search-path') {
       const hint = await this.#functionHint(failure)
       const message = `it came back only under the search path ${this.#searchPath()}: ${failure.message}`
-      this.findings.push({ ...finding, severity: 'info', message, ...(hint === undefined ? {} : { hint }) })
+      this.#findings.push({ ...finding, severity: 'info', message, ...(hint === undefined ? {} : { hint }) })
     } else if (code === 'constraint-not-valid') {
       const message = 'rows broke it when they were captured; it came back as NOT VALID, for new rows only'
       const hint = `Mend those rows, then VALIDATE it. The first of them: ${failure.message}`
-      this.findings.push({ ...finding, severity: 'warning', message, hint })
+      this.#findings.push({ ...finding, severity: 'warning', message, hint })
     } else {
       const message = `it came back without roles that the server lacks: ${failure.message}`
-      this.findings.push({
+      this.#findings.push({
         ...finding,
         severity: 'warning',
         message,

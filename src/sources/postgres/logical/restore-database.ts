@@ -17,10 +17,10 @@ import {
   parseDatabaseStatements,
 } from './database-settings.ts'
 import { requireExtensions } from './extensions.ts'
-import { loadArchives, streamArchive } from './load-archives.ts'
+import { loadArchives } from './load-archives.ts'
 import { readSchemaText } from './logical-capture.ts'
 import { loadMasked } from './masking/load-masked.ts'
-import { LEFT_OUT } from './mending.ts'
+import { ALTERED } from './mending.ts'
 import { type PlacedDatabases, placeDatabases, targetExists } from './place-databases.ts'
 import { fileName, GLOBALS_FILE } from './plan.ts'
 import { readReplaced } from './replaced-database.ts'
@@ -49,21 +49,24 @@ export async function stageDatabase(restore: DatabaseRestore): Promise<StagedDat
   await requireFreeName(restore, replaced !== undefined)
   await requireExtensions(restore)
   const findings: Finding[] = []
-  const roles = await prepareRoles(restore, findings)
+  const lacking = await lackingRoles(restore)
   const captured = await readStatements(restore, name)
-  const owner = replaced?.owner ?? (roles.ownersLeftOut ? undefined : database.owner)
+  const isOwnerLost = lacking.includes(database.owner) || database.owner.includes('\ufffd')
+  const owner = replaced?.owner ?? (isOwnerLost ? undefined : database.owner)
   const options = { owner, tablespace: replaced?.tablespace, create: captured.createOptions }
   const staging = await StagingDatabase.create(admin, target, name, database, options)
   try {
     if (staging.otherCollation) findings.push(collationFinding(restore))
-    const own = replaced?.statements ?? (roles.ownersLeftOut ? { ...captured, grants: [] } : captured)
+    const own = replaced?.statements ?? captured
     // Whom it is closed to must not read it while it has another name.
     findings.push(...(await applyStatements(admin, own.grants, target)))
-    const more = [...roles.arguments, ...(await withoutTablespaces(restore, findings))]
+    const more = await withoutTablespaces(restore, findings)
     const run = { ...restore, into: staging.name, more, options: loadOptions(restore) }
-    const masking = request.mask && (await loadMasked(run, request.mask, streamArchive))
+    const masking = request.mask && (await loadMasked(run, request.mask))
     if (masking) findings.push(...masking.findings)
     else findings.push(...(await loadArchives(run)))
+    if (owner === undefined && !findings.some(each => each.affects?.includes(database.owner) === true))
+      findings.push(rolesFinding(`database ${target}`, [database.owner], restore.archives.has(GLOBALS_FILE)))
     const checks = request.checks ? await check(restore, staging.name, findings) : []
     if (request.checks && checks.every(each => each.passed)) checks.push(...(await askCopy(restore, staging.name)))
     // Settings may keep ourselves out: a connection limit.
@@ -122,7 +125,7 @@ async function compareSchema(
 ): Promise<Finding[]> {
   const capturedBy = String(request.snapshot.manifest?.database?.properties['pgDumpVersion'] ?? '')
   // Other versions may write the same schema in other words; and how it differs may have been told already.
-  if (capturedBy !== tools.version || partial || told.some(finding => LEFT_OUT.has(finding.code))) return []
+  if (capturedBy !== tools.version || partial || told.some(finding => ALTERED.has(finding.code))) return []
   const finding = { severity: 'warning' as const, subject: `database ${target}` }
   try {
     const from = { ...settings, database: staging }
@@ -151,11 +154,8 @@ async function askCopy(restore: DatabaseRestore, staging: string): Promise<reado
   return await onRestored(copyOfDatabases({ settings, names, defaultDatabase, signal }))
 }
 
-export async function prepareRoles(
-  restore: DatabaseRestore,
-  findings: Finding[],
-): Promise<{ arguments: string[]; ownersLeftOut: boolean }> {
-  const { admin, archives, database, request, target } = restore
+/** Roles that own something and that nothing can be given to, once those were created that can be. */
+async function lackingRoles({ admin, archives, database, request }: DatabaseRestore): Promise<string[]> {
   const schema = await archives.readText(`${fileName(database.name)}.schema.sql`)
   const needed = [...new Set([...rolesIn(schema), database.owner])]
   let missing = await missingRoles(admin, [...new Set([...needed, ...policyRoles(schema)])])
@@ -163,10 +163,18 @@ export async function prepareRoles(
   if (missing.length > 0 && request.selection?.roles === true) missing = await createRoles(admin, globals, missing)
   // A policy can do without some of its roles, and is told by itself where it can't.
   const lacking = needed.filter(role => missing.includes(role))
-  const beyond = [...new Set([...lacking, ...(await ungrantableOwners(admin, needed))])]
-  if (beyond.length === 0) return { arguments: [], ownersLeftOut: false }
-  findings.push(rolesFinding(`database ${target}`, beyond, globals !== ''))
-  return { arguments: ['--no-owner', '--no-privileges'], ownersLeftOut: true }
+  return [...new Set([...lacking, ...(await ungrantableOwners(admin, needed))])]
+}
+
+/** For statements that run in one transaction, in which none may fail: all owners and grants, or none of them. */
+export async function prepareRoles(
+  restore: DatabaseRestore,
+  findings: Finding[],
+): Promise<{ readonly arguments: readonly string[] }> {
+  const beyond = await lackingRoles(restore)
+  if (beyond.length === 0) return { arguments: [] }
+  findings.push(rolesFinding(`database ${restore.target}`, beyond, restore.archives.has(GLOBALS_FILE)))
+  return { arguments: ['--no-owner', '--no-privileges'] }
 }
 
 /** A table that can't lie where it lay lies where the database does. */

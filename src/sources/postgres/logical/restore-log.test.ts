@@ -50,3 +50,21 @@ it.each([
 ])('says nothing where %s', (_why, text) => {
   expect(read(text).failures).toBeUndefined()
 })
+
+it('tells what could only not be given to its owner from what could not be made', () => {
+  const entry = (id: number, sql: readonly string[]): string =>
+    [
+      `pg_restore: from TOC entry ${id}; 1259 1 TABLE t gone`,
+      ...sql.map(
+        each =>
+          `pg_restore: error: could not execute query: ERROR:  role "gone" does not exist\nCommand was: ${each}\n`,
+      ),
+    ].join('\n')
+  const owner = 'ALTER TABLE public.t OWNER TO gone;'
+  const text = `${entry(1, [owner])}${entry(2, ['CREATE TABLE public.t ();', owner])}`
+  const { failures } = read(`${text}pg_restore: warning: errors ignored on restore: 3`)
+  expect(failures).toMatchObject([
+    { id: 1, ownerOnly: true },
+    { id: 2, ownerOnly: false },
+  ])
+})

@@ -6,6 +6,8 @@ export interface EntryFailure {
   readonly message: string
   /** All it said: detail, context, the statement. */
   readonly said: string
+  /** It was made, and could only not be given to its owner. */
+  readonly ownerOnly: boolean
 }
 
 const ENTRY = /^pg_restore: from TOC entry (\d+); /
@@ -16,6 +18,8 @@ const PREFIX = 'pg_restore: '
 /** The client's own words, which are English whatever the server speaks, and what no entry is to blame for. */
 const LOST =
   /server closed the connection|no connection to the server|SSL SYSCALL|connection to server|could not (?:send|receive) data/
+/** What pg_restore runs once it has made an object. */
+const GIVES_AWAY = /^Command was: ALTER .* OWNER TO .*;$/m
 const FULL = /No space left on device|Disk quota exceeded|out of memory/
 const MAX_SAID_CHARS = 4000
 
@@ -30,7 +34,7 @@ export class RestoreLog {
   /** The first error, with all that was said of it: what a person must know when nothing else helps. */
   first: string | undefined
   readonly #parallel: boolean
-  readonly #failures = new Map<number, { message: string; said: string }>()
+  readonly #failures = new Map<number, { message: string; said: string; errors: number }>()
   #entry: number | undefined
   /** What a line without a prefix is added to. */
   #open: { said: string } | undefined
@@ -46,7 +50,9 @@ export class RestoreLog {
   get failures(): EntryFailure[] | undefined {
     if (this.#fatal || this.#ignored === undefined || this.#errors === 0) return undefined
     if (this.#parallel ? this.#ignored < this.#failures.size : this.#ignored !== this.#errors) return undefined
-    return [...this.#failures].map(([id, failure]) => ({ id, ...failure }))
+    return [...this.#failures].map(([id, { message, said, errors }]) => {
+      return { id, message, said, ownerOnly: errors === 1 && GIVES_AWAY.test(said) }
+    })
   }
 
   add(line: string): void {
@@ -75,7 +81,8 @@ export class RestoreLog {
     if (LOST.test(text) || FULL.test(text) || this.#entry === undefined) this.#fatal = true
     if (this.#entry === undefined) return
     const there = this.#failures.get(this.#entry)
-    const failure = there ?? { message: messageIn(text), said: '' }
+    const failure = there ?? { message: messageIn(text), said: '', errors: 0 }
+    failure.errors++
     failure.said = cut(there === undefined ? text : `${there.said}\n${text}`)
     this.#failures.set(this.#entry, failure)
     this.#open = failure

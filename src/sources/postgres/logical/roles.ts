@@ -1,5 +1,5 @@
 import type { Session } from '../../../clients/postgres/index.ts'
-import { quoteIdentifier } from '../../../clients/postgres/index.ts'
+import { holdsBytes, quoteIdentifier } from '../../../clients/postgres/index.ts'
 import type { Finding } from '../../../model/finding.ts'
 
 const NAME = '("(?:[^"]|"")+"|[a-z_][a-z0-9_$]*)'
@@ -50,7 +50,7 @@ export function roleStatements(
   const created: string[] = []
   for (const line of lines) {
     const role = CREATE.exec(line)?.[1] ?? ALTER.exec(line)?.[1]
-    if (role !== undefined && wanted.has(plain(role))) created.push(line)
+    if (role !== undefined && wanted.has(plain(role)) && !holdsBytes(line)) created.push(line)
     const grant = GRANT.exec(line)
     if (grant?.[1] !== undefined && grant[2] !== undefined && wanted.has(plain(grant[2]))) {
       created.push(`GRANT ${grant[1]} TO ${grant[2]}${grant[3] ?? ''};`)
@@ -75,7 +75,7 @@ export function rolesFinding(subject: string, missing: readonly string[], hasGlo
     severity: 'warning',
     code: 'role-missing',
     subject,
-    message: `owners and grants were left out: the server lacks ${missing.join(', ')}, or we may not give to it`,
+    message: `what ${missing.join(', ')} owned or was granted was left out: the server lacks the role, or we may not give to it`,
     hint: hasGlobals
       ? 'Restore again with --roles to create them as they were, as a superuser.'
       : `Create them first, as a superuser: ${create}`,

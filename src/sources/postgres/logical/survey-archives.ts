@@ -5,8 +5,9 @@ import type { TargetRequest } from '../../target.ts'
 import { missingTablespaces, type ServerRights, type UnmetNeed, unmetNeeds } from './archive-needs.ts'
 import { Archives } from './archives.ts'
 import { chooseTargets } from './choose-targets.ts'
-import { named } from './mending.ts'
+import { GRANTS, named } from './mending.ts'
 import { missingRoles, ungrantableOwners } from './roles.ts'
+import { rolesIn } from './sql-text.ts'
 import { readToc, type TocEntry } from './toc.ts'
 
 /** What the archives hold that this role can't bring back here, each with who could. */
@@ -87,7 +88,7 @@ function needFinding({ entry, why, tables, without }: UnmetNeed, target: string)
   }
 }
 
-/** Roles that own something, as they will be left out by the restore. */
+/** Roles that own something or were granted it, as they will be left out by the restore. */
 async function ownersFinding(
   admin: Session,
   { selection }: TargetRequest,
@@ -97,7 +98,9 @@ async function ownersFinding(
 ): Promise<Finding[]> {
   if (selection?.roles === true) return []
   const owners = [...new Set([database.owner, ...toc.map(entry => entry.owner)])].filter(owner => owner !== '')
-  const lacking = [...new Set([...(await missingRoles(admin, owners)), ...(await ungrantableOwners(admin, owners))])]
+  const granted = toc.flatMap(entry => (GRANTS.has(entry.kind) ? rolesIn(entry.definition ?? '') : []))
+  const missing = await missingRoles(admin, [...owners, ...granted])
+  const lacking = [...new Set([...missing, ...(await ungrantableOwners(admin, owners))])]
   if (lacking.length === 0) return []
   const user = quoteIdentifier(admin.settings.user)
   return [
@@ -105,7 +108,7 @@ async function ownersFinding(
       severity: 'warning',
       code: 'target-role-missing',
       subject: `database ${target}`,
-      message: `the server lacks ${lacking.join(', ')}, or we may not give to it: owners and grants will be left out, all will belong to ${user}`,
+      message: `the server lacks ${lacking.join(', ')}, or we may not give to it: what it owns will belong to ${user}, what it was granted will be left out`,
       hint: 'Restore as a superuser, with --roles to create the roles as they were.',
       affects: lacking,
     },

@@ -1,3 +1,4 @@
+import { decodeName } from '../../../base/bytes.ts'
 import { AppError } from '../../../base/errors.ts'
 
 /** One entry of an archive's table of contents. */
@@ -20,7 +21,7 @@ export interface TocEntry {
 }
 
 /** Of these the statement says who may make it, or whom it names. */
-const READ: ReadonlySet<string> = new Set(['POLICY', 'PUBLICATION', 'CAST'])
+const READ: ReadonlySet<string> = new Set(['POLICY', 'PUBLICATION', 'CAST', 'ACL', 'DEFAULT ACL'])
 const FUNCTIONS: ReadonlySet<string> = new Set(['FUNCTION', 'PROCEDURE'])
 /** As pg_dump writes it, before the body. */
 const LANGUAGE = /\n {4}LANGUAGE (\S+)/
@@ -35,22 +36,28 @@ const [OLDEST_MINOR, NEWEST_MINOR] = [14, 16]
 /**
  * Reads the table of contents at the start of an archive that pg_dump wrote in its custom format. What `pg_restore
  * --list` prints can't be taken apart: names with spaces in them, of schemas and owners too, run into one another.
- * Reads no more of `bytes` than that. Throws `unsupported` for a form we do not know, `damaged` for what is cut.
+ * Reads no more of `bytes` than that; of the statements those of the kinds in `read`. Throws `unsupported` for a form we do not know, `damaged` for what is cut.
  *
  * @see PostgreSQL's src/bin/pg_dump/pg_backup_archiver.c, WriteHead and WriteToc
  */
-export async function readToc(bytes: AsyncIterable<Buffer>): Promise<TocEntry[]> {
-  const reader = new ArchiveReader(bytes)
+export async function readToc(bytes: AsyncIterable<Buffer>, read = READ): Promise<TocEntry[]> {
+  const reader = new ArchiveReader(bytes[Symbol.asyncIterator]())
+  const entries = await readTocFrom(reader, read)
+  await reader.close()
+  return entries
+}
+
+/** Leaves the reader where the data begins. */
+export async function readTocFrom(reader: ArchiveReader, read: ReadonlySet<string>): Promise<TocEntry[]> {
   const { minor, offsetBytes } = await readHead(reader)
   const entries: TocEntry[] = []
   for (let left = await reader.int(); left > 0; left--) {
     const { definition, ...entry } = await readEntry(reader, minor, offsetBytes)
     if (entry.kind === 'ENCODING') reader.decodeAs(definition)
     const language = FUNCTIONS.has(entry.kind) ? LANGUAGE.exec(definition)?.[1] : undefined
-    const told = READ.has(entry.kind) ? { definition } : language === undefined ? {} : { language }
+    const told = read.has(entry.kind) ? { definition } : language === undefined ? {} : { language }
     entries.push({ ...entry, ...told })
   }
-  await reader.close()
   return entries
 }
 
@@ -117,20 +124,27 @@ const ENCODINGS: ReadonlyArray<[RegExp, string]> = [
 /** Nobody's function is as long; more is asked for where something else was read than was written. */
 const LONGEST_TEXT_BYTES = 256 * 1024 * 1024
 
-class ArchiveReader {
+export class ArchiveReader {
   readonly #source: AsyncIterator<Buffer>
   #rest: Buffer = Buffer.alloc(0)
-  #decoder = new TextDecoder()
+  #decode: (bytes: Buffer) => string = decodeName
 
-  constructor(source: AsyncIterable<Buffer>) {
-    this.#source = source[Symbol.asyncIterator]()
+  constructor(source: AsyncIterator<Buffer>) {
+    this.#source = source
+  }
+
+  /** What was given to it and not yet read. */
+  get rest(): Buffer {
+    return this.#rest
   }
 
   /** From an entry `SET client_encoding = 'LATIN1';`. */
   decodeAs(statement: string): void {
     const name = /'([^']+)'/.exec(statement)?.[1] ?? 'UTF8'
     const found = ENCODINGS.find(([form]) => form.test(name))
-    if (found) this.#decoder = new TextDecoder(name.replace(found[0], found[1]))
+    if (!found) return
+    const decoder = new TextDecoder(name.replace(found[0], found[1]))
+    this.#decode = bytes => decoder.decode(bytes)
   }
 
   async bytes(count: number): Promise<Buffer> {
@@ -157,7 +171,7 @@ class ArchiveReader {
   async text(): Promise<string | undefined> {
     const length = await this.int()
     if (length > LONGEST_TEXT_BYTES) throw cut()
-    return length < 0 ? undefined : this.#decoder.decode(await this.bytes(length))
+    return length < 0 ? undefined : this.#decode(await this.bytes(length))
   }
 
   async close(): Promise<void> {

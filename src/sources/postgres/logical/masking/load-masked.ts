@@ -1,26 +1,34 @@
 import { basename } from 'node:path'
 import type { Child } from '../../../../base/child.ts'
 import { forEachLimit } from '../../../../base/concurrency.ts'
-import { AppError } from '../../../../base/errors.ts'
+import { AppError, isAppError } from '../../../../base/errors.ts'
 import {
   quoteIdentifier,
   quoteLiteral,
   quoteName,
   requireSuccess,
+  type Session,
   startTool,
   withSession,
 } from '../../../../clients/postgres/index.ts'
 import type { Finding } from '../../../../model/finding.ts'
+import { brokenByMask } from '../../../../model/masking/broken.ts'
 import { unmaskedFinding } from '../../../../model/masking/detection.ts'
 import type { MaskedColumn } from '../../../../model/masking/outcome.ts'
 import { type PlannedColumn, planMask } from '../../../../model/masking/plan.ts'
 import type { Mask } from '../../../../model/masking/rules.ts'
 import { runOverArchive } from '../archives.ts'
 import type { LoadRun } from '../database-restore.ts'
+import { loadSection, withMending } from '../load-archives.ts'
+import { addCheck, type Check, checkFinding, dropChecks } from '../mending-checks.ts'
+import { underPath } from '../mending-rows.ts'
+import { DEFAULT_SEARCH_PATH } from '../search-path.ts'
+import type { TocEntry } from '../toc.ts'
 import type { CopyEncoding } from './copy-field.ts'
 import { CopyMasker, type MaskJob } from './copy-masker.ts'
 import { loadFailure } from './load-failure.ts'
-import { type MaskCatalog, readMaskCatalog } from './mask-catalog.ts'
+import { constraintKey, type MaskCatalog } from './mask-catalog.ts'
+import { readCatalog } from './mask-keys.ts'
 import { SqlRules } from './sql-rules.ts'
 
 export interface MaskedLoad {
@@ -28,18 +36,71 @@ export interface MaskedLoad {
   readonly findings: Finding[]
 }
 
-/** Statements before the data, with what `LoadRun` says of the connection. */
-export type LoadSection = (run: LoadRun, path: string, args: readonly string[]) => Promise<void>
-
 /**
  * Fills a new database from archives, masked on the way: rows are read out of pg_restore, masked here, and only then
- * given to the server. Nothing is spooled. `loadSection` runs pg_restore for what holds no rows.
+ * given to the server. Nothing is spooled.
  */
-export async function loadMasked(run: LoadRun, mask: Mask, loadSection: LoadSection): Promise<MaskedLoad> {
+export async function loadMasked(run: LoadRun, mask: Mask): Promise<MaskedLoad> {
+  let load: MaskedLoad | undefined
+  const mended = await withMending(run, async mending => {
+    await loadSection(run, mending, 'pre-data')
+    const catalog = await readCatalog(run)
+    const plan = planMask(mask, catalog.tables, { foldCase: false })
+    const context = { run, mask, plan, catalog }
+    const { job, findings } = await loadRows(context)
+    await advanceSequences(run, plan, catalog)
+    mending.blame = (entry, message) => blameMask(context, entry, message)
+    await loadSection(run, mending, 'post-data')
+    const masked = plan.map(({ table, column, rule, follows }, at) => {
+      return { table, column, rule, follows, values: job.counts[at] ?? 0 }
+    })
+    load = { masked, findings: [...findings, ...findingsOf(job, mask, run.target)] }
+  })
+  return { masked: load?.masked ?? [], findings: [...mended, ...(load?.findings ?? [])] }
+}
+
+interface RowsLoaded {
+  readonly job: MaskJob
+  readonly findings: readonly Finding[]
+}
+
+/** All rows; again under the application's search path and without CHECKs, where those of the source itself need it. */
+async function loadRows(context: PipeContext): Promise<RowsLoaded> {
+  const { run, catalog } = context
+  try {
+    return { job: await copyRows(context, undefined), findings: [] }
+  } catch (error) {
+    // A mask that breaks a constraint is to be mended.
+    if (!isAppError(error) || KEPT_CODES.has(error.code)) throw error
+  }
+  return await withSession(run.settings, { database: run.into, signal: run.request.signal }, async session => {
+    const searchPath = run.database.searchPath ?? DEFAULT_SEARCH_PATH
+    await emptyTables(session, catalog.tables)
+    const checks = await dropChecks(session)
+    const job = await copyRows(context, searchPath)
+    const findings: Finding[] = []
+    for (const check of checks) {
+      const problem = await addCheck(session, check, [searchPath])
+      if (problem === undefined) continue
+      const blamed = blamedCheck(context, check, problem)
+      if (blamed !== undefined) throw blamed
+      findings.push(checkFinding(check, problem, run.target))
+    }
+    return { job, findings }
+  })
+}
+
+const KEPT_CODES: ReadonlySet<string> = new Set(['config-invalid', 'interrupted', 'damaged', 'unsupported'])
+
+/** Tables that an aborted try has filled; what is in no table is set, not added. */
+async function emptyTables(session: Session, tables: MaskCatalog['tables']): Promise<void> {
+  for (const { schema = 'public', name } of tables) await session.query(`TRUNCATE ${quoteName(schema, name)}`)
+  await session.query('SELECT lo_unlink(oid) FROM pg_largeobject_metadata')
+}
+
+async function copyRows(context: PipeContext, searchPath: string | undefined): Promise<MaskJob> {
+  const { run, mask, plan, catalog } = context
   const [main = '', ...parts] = run.database.archives
-  await loadSection(run, main, ['--section=pre-data'])
-  const catalog = await readCatalog(run, main)
-  const plan = planMask(mask, catalog.tables, { foldCase: false })
   const sqlRules = await openSqlRules(run, mask, plan, catalog)
   const job: MaskJob = {
     tables: new Map(catalog.tables.map(table => [table.key, table])),
@@ -53,18 +114,44 @@ export async function loadMasked(run: LoadRun, mask: Mask, loadSection: LoadSect
   }
   try {
     const loads = [{ path: main, args: ['--section=data'] }, ...parts.map(path => ({ path, args: ['--data-only'] }))]
-    const context = { run, mask, plan, catalog }
-    await forEachLimit(loads, run.jobs, ({ path, args }) => pipe(context, path, args, new CopyMasker(job)))
-    await advanceSequences(run, plan, catalog)
-    // Large archives restore several sections at once elsewhere; here the order is what keeps an error readable.
-    await pipe(context, main, ['--section=post-data'], undefined)
+    await forEachLimit(loads, run.jobs, ({ path, args }) =>
+      pipe({ ...context, searchPath }, path, args, new CopyMasker(job)),
+    )
+    return job
   } finally {
     await sqlRules?.close()
   }
-  const masked = plan.map(({ table, column, rule, follows }, at) => {
-    return { table, column, rule, follows, values: job.counts[at] ?? 0 }
-  })
-  return { masked, findings: findingsOf(job, mask, run.target) }
+}
+
+/** A key or index that masked values do not meet; what no rule touches is so in the snapshot. */
+function blameMask({ mask, plan, catalog }: PipeContext, entry: TocEntry, message: string): AppError | undefined {
+  const kind = { CONSTRAINT: 'constraint', 'FK CONSTRAINT': 'foreign key', INDEX: 'unique constraint' }[entry.kind]
+  if (kind === undefined) return undefined
+  for (const table of catalog.tables.filter(each => each.schema === entry.schema)) {
+    // Of a constraint the tag names the table too, of an index it does not.
+    const name = entry.kind === 'INDEX' ? entry.tag : entry.tag.slice(table.name.length + 1)
+    if (entry.kind !== 'INDEX' && entry.tag !== `${table.name} ${name}`) continue
+    const columns = catalog.constraints.get(constraintKey(table.key, name))
+    if (columns === undefined) continue
+    const broken = { table: table.key, columns, constraint: `${kind} ${name}` }
+    return onlyBlamed(brokenByMask(mask.file, plan, broken, message))
+  }
+  return undefined
+}
+
+function blamedCheck({ mask, plan, catalog }: PipeContext, check: Check, problem: string): AppError | undefined {
+  for (const table of catalog.tables) {
+    if (check.table.replaceAll('"', '') !== `TABLE ${table.schema}.${table.name}`) continue
+    const columns = catalog.constraints.get(constraintKey(table.key, check.name)) ?? []
+    const broken = { table: table.key, columns, constraint: `check constraint ${check.name}` }
+    return onlyBlamed(brokenByMask(mask.file, plan, broken, problem))
+  }
+  return undefined
+}
+
+/** Undefined where no rule is to blame. */
+function onlyBlamed(error: AppError): AppError | undefined {
+  return error.code === 'config-invalid' ? error : undefined
 }
 
 /** Encodings of one byte a character; of others than UTF-8 with more we would write what is no character. */
@@ -75,31 +162,6 @@ function encodingOf(name: string): CopyEncoding {
   if (!MANY_BYTES.test(name)) return 'latin1'
   throw new AppError('unsupported', `a database in the encoding ${name} can not be masked`, {
     hint: 'Masking works for UTF8 and for encodings of one byte a character.',
-  })
-}
-
-/**
- * The catalog with all constraints, though they are to be made after the data: they are made on the empty tables in a
- * transaction that is rolled back.
- */
-async function readCatalog(run: LoadRun, main: string): Promise<MaskCatalog> {
-  let script = ''
-  const tool = {
-    args: ['--section=post-data', '--file=-', ...run.more],
-    settings: undefined,
-    signal: run.request.signal,
-  }
-  await runOverArchive(run.tools, tool, run.archives.read(main), `read ${main}`, async child => {
-    script = await child.readText()
-  })
-  // Words for psql, and the encoding of a connection that is not this one.
-  const sql = script.replace(/^(?:\\(?:un)?restrict .*|SET client_encoding = .*)$/gm, '')
-  return await withSession(run.settings, { database: run.into, signal: run.request.signal }, async session => {
-    await session.query('BEGIN')
-    if (sql.trim() !== '') await session.query(sql)
-    const catalog = await readMaskCatalog(session)
-    await session.query('ROLLBACK')
-    return catalog
   })
 }
 
@@ -154,6 +216,8 @@ interface PipeContext {
   readonly mask: Mask
   readonly plan: readonly PlannedColumn[]
   readonly catalog: MaskCatalog
+  /** Where the rows' own functions look up names; else nowhere. */
+  readonly searchPath?: string | undefined
 }
 
 const PUMP_BYTES = 256 * 1024
@@ -162,12 +226,7 @@ const PUMP_BYTES = 256 * 1024
 class Refused extends Error {}
 
 /** What pg_restore writes, through the mask, into psql. */
-async function pipe(
-  context: PipeContext,
-  path: string,
-  args: readonly string[],
-  masker: CopyMasker | undefined,
-): Promise<void> {
+async function pipe(context: PipeContext, path: string, args: readonly string[], masker: CopyMasker): Promise<void> {
   const { run } = context
   const { tools, request, archives } = run
   const settings = { ...run.settings, database: run.into, options: run.options }
@@ -194,7 +253,7 @@ async function pipe(
       signal: request.signal,
     }
     await runOverArchive(tools, restore, archives.read(path), `restore ${run.target}`, child =>
-      pump(child, psql, masker),
+      pump(child, psql, masker, context.searchPath),
     )
     psql.endInput()
     await psql.wait()
@@ -217,18 +276,20 @@ function withoutStatistics({ tools }: LoadRun): string[] {
   return tools.major >= 18 ? ['--no-statistics'] : []
 }
 
-async function pump(from: Child, psql: Child, masker: CopyMasker | undefined): Promise<void> {
+async function pump(from: Child, psql: Child, masker: CopyMasker, searchPath: string | undefined): Promise<void> {
   const say = async (bytes: Buffer): Promise<void> => {
     if (bytes.length > 0 && !(await psql.write(bytes))) throw new Refused()
   }
+  let first = searchPath
   for (;;) {
     const buffer = Buffer.alloc(PUMP_BYTES)
     const count = await from.read(buffer)
-    const bytes = buffer.subarray(0, count)
-    await say(masker ? await masker.add(bytes) : bytes)
+    const bytes = await masker.add(buffer.subarray(0, count))
+    await say(first === undefined ? bytes : underPath(bytes, first))
+    if (bytes.length > 0) first = undefined
     if (count < PUMP_BYTES) break
   }
-  if (masker) await say(masker.end())
+  await say(masker.end())
 }
 
 function findingsOf(job: MaskJob, mask: Mask, target: string): Finding[] {

@@ -1,19 +1,12 @@
-import { rm } from 'node:fs/promises'
-import { join } from 'node:path'
 import { AppError, throwIfAborted } from '../../../../base/errors.ts'
 import { systemRandom } from '../../../../base/random.ts'
-import {
-  type ConnectionSettings,
-  databaseArgument,
-  type PostgresTools,
-  runTool,
-  type Session,
-} from '../../../../clients/postgres/index.ts'
+import type { ConnectionSettings, PostgresTools, Session } from '../../../../clients/postgres/index.ts'
 import type { ManifestServerDatabase } from '../../../../model/manifest.ts'
 import type { MergingRequest } from '../../../source.ts'
-import { Archives, runOverArchive } from '../archives.ts'
+import { Archives } from '../archives.ts'
 import { stagingName } from '../database-names.ts'
 import { requireExtensions } from '../extensions.ts'
+import { loadRowsOnly } from '../load-archives.ts'
 import { toolsFor } from '../restore-logical.ts'
 import { StagingDatabase } from '../staging-database.ts'
 
@@ -77,42 +70,23 @@ interface Loading extends StagingRequest {
   readonly name: string
 }
 
-async function load(loading: Loading): Promise<void> {
-  const [main = '', ...parts] = loading.database.archives
-  if (loading.jobs === 1) {
-    await stream(loading, main, ['--section=pre-data', '--section=data'])
-    for (const part of parts) await stream(loading, part, ['--data-only'])
-    return
-  }
-  const dir = join(loading.request.scratchDir, 'merge-archives')
-  try {
-    const [mainFile = '', ...partFiles] = await loading.archives.spool([main, ...parts], dir)
-    await loadFile(loading, mainFile, ['--section=pre-data', '--section=data', `--jobs=${loading.jobs}`])
-    for (const part of partFiles) await loadFile(loading, part, ['--data-only'])
-  } finally {
-    await rm(dir, { recursive: true, force: true })
-  }
-}
-
-async function stream(loading: Loading, path: string, args: readonly string[]): Promise<void> {
-  throwIfAborted(loading.request.signal)
-  await runOverArchive(loading.tools, toolRequest(loading, args), loading.archives.read(path), `read ${path}`)
-}
-
-async function loadFile(loading: Loading, file: string, args: readonly string[]): Promise<void> {
-  throwIfAborted(loading.request.signal)
-  const request = { ...toolRequest(loading, [...args, file]), tool: 'pg_restore' }
-  await runTool(loading.tools, request, `read ${loading.database.name}`)
-}
-
 /** Owners, rights and comments mean nothing here, and only a superuser may set all of them. */
-function toolRequest({ settings, name, request }: Loading, args: readonly string[]) {
-  const options = [settings.options, '-c synchronous_commit=off'].filter(Boolean).join(' ')
-  const without = ['--no-owner', '--no-privileges', '--no-comments', '--no-security-labels', '--no-tablespaces']
-  return {
-    args: ['--exit-on-error', '--no-password', '--dbname', databaseArgument(name), ...without, ...args],
-    settings: { ...settings, database: name, options },
-    database: name,
-    signal: request.signal,
-  }
+const WITHOUT = ['--no-owner', '--no-privileges', '--no-comments', '--no-security-labels', '--no-tablespaces']
+
+/** Which functions or extensions are missing beside the rows does not matter: only rows are read out of it. */
+async function load({ tools, archives, database, name, settings, request, jobs }: Loading): Promise<void> {
+  throwIfAborted(request.signal)
+  await loadRowsOnly({
+    request: { ...request, checks: true },
+    archives,
+    type: 'full',
+    database,
+    target: database.name,
+    settings,
+    tools,
+    jobs,
+    into: name,
+    more: WITHOUT,
+    options: [settings.options, '-c synchronous_commit=off'].filter(Boolean).join(' '),
+  })
 }
