@@ -1,12 +1,24 @@
 import { AppError } from '../../../base/errors.ts'
 import { quoteName, type Session } from '../../../clients/postgres/index.ts'
+import type { DatabaseTable } from './database-snapshot.ts'
+import { bytesOf, inBytes, isOfBytes, nameOfBytes } from './names-of-bytes.ts'
 import { setSearchPath } from './search-path.ts'
-import type { TableName } from './table-pattern.ts'
+import { displayName, type TableName } from './table-pattern.ts'
 
-export async function countTable(session: Session, table: TableName): Promise<number> {
+export async function countTable(session: Session, table: TableName & { readonly oid?: string }): Promise<number> {
+  if (table.oid !== undefined && isOfBytes(table)) return await countByOid(session, table.oid)
   const [row] = await session.query<{ n: string }>(
     `SELECT count(*) AS n FROM ONLY ${quoteName(table.schema, table.name)}`,
   )
+  return Number(row?.n ?? 0)
+}
+
+async function countByOid(session: Session, oid: string): Promise<number> {
+  await session.query(
+    inBytes(`EXECUTE 'SELECT count(*) FROM ONLY ' || '${oid}'::regclass INTO each;
+      PERFORM set_config('lifeboat.rows', each, false);`),
+  )
+  const [row] = await session.query<{ n: string }>(`SELECT current_setting('lifeboat.rows') AS n`)
   return Number(row?.n ?? 0)
 }
 
@@ -14,7 +26,7 @@ export async function countTable(session: Session, table: TableName): Promise<nu
  * Outside of a transaction. The planner looks at index expressions, and at the bodies of the functions in them: where a
  * name in those is not found under our own search path, the count is made under the database's.
  */
-export async function countAlone(session: Session, table: TableName, searchPath: string): Promise<number> {
+export async function countAlone(session: Session, table: DatabaseTable, searchPath: string): Promise<number> {
   try {
     return await countTable(session, table)
   } catch (error) {
@@ -32,12 +44,16 @@ export async function countAlone(session: Session, table: TableName, searchPath:
   }
 }
 
-/** What the server reckons with since the last ANALYZE; 0 where it never was. */
-export async function recordedRows(session: Session, { schema, name }: TableName): Promise<number> {
-  const [row] = await session.query<{ rows: number }>(
-    `SELECT greatest(c.reltuples, 0)::float8 AS rows FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
-     WHERE n.nspname = $1 AND c.relname = $2`,
-    [schema, name],
+/** What the server reckons with since the last ANALYZE; 0 where it never was. By the names of the manifest. */
+export async function recordedRows(session: Session): Promise<Map<string, number>> {
+  const rows = await session.query<TableName & { rows: number }>(
+    `SELECT ${bytesOf('n.nspname')} AS schema, ${bytesOf('c.relname')} AS name, greatest(c.reltuples, 0)::float8 AS rows
+     FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE c.relkind = 'r'`,
   )
-  return Math.round(row?.rows ?? 0)
+  return new Map(
+    rows.map(row => [
+      displayName({ schema: nameOfBytes(row.schema), name: nameOfBytes(row.name) }),
+      Math.round(row.rows),
+    ]),
+  )
 }

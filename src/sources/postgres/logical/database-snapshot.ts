@@ -7,19 +7,21 @@ import {
   postgresError,
   quoteName,
   type Session,
-  serverWords,
 } from '../../../clients/postgres/index.ts'
 import type { Finding } from '../../../model/finding.ts'
 import type { ManifestTable } from '../../../model/manifest.ts'
-import { countTable, recordedRows } from './count-table.ts'
+import { findBrokenKeys } from './broken-keys.ts'
+import { recordedRows } from './count-table.ts'
 import type { LockRoom } from './lock-room.ts'
+import { bytesOf, inBytes, isOfBytes, nameOfBytes } from './names-of-bytes.ts'
 import { findPathFunctions } from './path-functions.ts'
 import { beginTry, tryQuery } from './savepoint.ts'
-import { readSearchPath, setSearchPath } from './search-path.ts'
+import { readSearchPath } from './search-path.ts'
 import { type ColumnsByTable, listColumns } from './table-columns.ts'
 import { displayName, selects, type TableFilter, type TableName } from './table-pattern.ts'
 
 export interface DatabaseTable extends TableName {
+  readonly oid: string
   /** Heap and TOAST, without indexes; 0 where nobody measured it. */
   readonly sizeBytes: number
   /** A partitioned table holds no rows itself. */
@@ -59,7 +61,8 @@ const OUT_OF_MEMORY = '53200'
  * and the snapshot after, so that no TRUNCATE can slip in between: it is not visible by snapshot.
  *
  * Nothing that is asked in this session may end the transaction, or pg_dump finds the snapshot gone: what can fail is
- * asked within a savepoint, which also gives back the locks that it took.
+ * asked within a savepoint, which also gives back the locks that it took. Nor may it run functions of the user's, which
+ * planning a query does: rows are counted as the dump comes by.
  *
  * @see https://www.postgresql.org/docs/current/mvcc-caveats.html
  */
@@ -72,12 +75,10 @@ export class DatabaseSnapshot {
   /** What could not be done beside the dump. */
   readonly findings: Finding[]
   readonly #columns: ColumnsByTable
-  /** False where the server has too few locks: rows may then be truncated between the snapshot and the dump. */
-  readonly #locked: boolean
 
   private constructor(
     session: Session,
-    taken: { id: string; capturedAt: Date; facts: DatabaseFacts; tables: DatabaseTable[]; locked: boolean },
+    taken: { id: string; capturedAt: Date; facts: DatabaseFacts; tables: DatabaseTable[] },
     columns: ColumnsByTable,
     findings: Finding[],
   ) {
@@ -88,14 +89,13 @@ export class DatabaseSnapshot {
     this.tables = taken.tables
     this.findings = findings
     this.#columns = columns
-    this.#locked = taken.locked
   }
 
   static async take(request: SnapshotRequest): Promise<DatabaseSnapshot> {
     const { settings, database, signal } = request
     const session = await openSession(settings, { database, signal })
     try {
-      // A count over a table whose row security hides rows from us must fail, not be short.
+      // What is asked of a table whose row security hides rows from us must fail, not be short.
       await session.query(`SET row_security = off; SET lock_timeout = '${request.lockTimeoutSeconds}s'`)
       const locked = await beginLocked(session, request)
       const [row] = await session.query<{ id: string }>('SELECT pg_export_snapshot() AS id')
@@ -105,7 +105,7 @@ export class DatabaseSnapshot {
       const tables = await measureTables(session, await listTables(session, request.filter))
       const columns = await tryQuery(session, () => listColumns(session))
       const findings = locked ? [] : [tablesUnlocked(session)]
-      const taken = { id: row?.id ?? '', capturedAt, facts, tables, locked }
+      const taken = { id: row?.id ?? '', capturedAt, facts, tables }
       return new DatabaseSnapshot(session, taken, columns instanceof AppError ? new Map() : columns, findings)
     } catch (error) {
       await session.close()
@@ -120,36 +120,26 @@ export class DatabaseSnapshot {
     if (!(found instanceof AppError)) this.findings.push(...found)
   }
 
-  /**
-   * As of the snapshot, each with its columns. Counting plans a query, which looks at what pg_dump never does: functions
-   * in index expressions. A table where that fails is estimated, and the finding says why.
-   */
-  async countRows(): Promise<ManifestTable[]> {
-    const counted: ManifestTable[] = []
-    for (const table of this.tables) {
-      if (table.partitioned) continue
-      const name = displayName(table)
-      const columns = this.#columns.get(name) ?? []
-      const rows = await this.#countRowsOf(table)
-      if (rows instanceof AppError) {
-        this.findings.push(tableUncounted(this.session, name, rows))
-        const recorded = await tryQuery(this.session, () => recordedRows(this.session, table))
-        counted.push({ name, rows: recorded instanceof AppError ? 0 : recorded, estimated: true, columns })
-      } else counted.push({ name, rows, ...(this.#locked ? {} : { estimated: true }), columns })
-    }
-    return counted
+  /** What a restore can't make again is told today, when the rows can still be mended. */
+  async lookForBrokenKeys(clock: Clock): Promise<void> {
+    const captured = new Set(this.tables.map(displayName))
+    const isCaptured = (table: TableName): boolean => captured.has(displayName(table))
+    const now = (): number => clock.monotonicMs()
+    this.findings.push(...(await findBrokenKeys(this.session, isCaptured, this.facts.sizeBytes, now)))
   }
 
-  /** Where names in the functions that the planner looks at are not found, under the database's own search path. */
-  async #countRowsOf(table: TableName): Promise<number | AppError> {
-    const { session, facts } = this
-    const first = await tryQuery(session, () => countTable(session, table))
-    if (!(first instanceof AppError)) return first
-    const second = await tryQuery(session, async () => {
-      await setSearchPath(session, facts.searchPath)
-      return await countTable(session, table)
+  /** Each with its columns; of what was not dumped, its rows are what the server reckons with. */
+  async describeTables(dumped: ReadonlyMap<string, number>): Promise<ManifestTable[]> {
+    const tables = this.tables.filter(table => !table.partitioned).map(displayName)
+    const recorded = tables.every(name => dumped.has(name))
+      ? new Map<string, number>()
+      : await tryQuery(this.session, () => recordedRows(this.session))
+    return tables.map(name => {
+      const columns = this.#columns.get(name) ?? []
+      const rows = dumped.get(name)
+      if (rows !== undefined) return { name, rows, columns }
+      return { name, rows: recorded instanceof AppError ? 0 : (recorded.get(name) ?? 0), estimated: true, columns }
     })
-    return second instanceof AppError ? first : second
   }
 
   /** Throws when the session that holds the snapshot was lost: what was read with it may be anything. */
@@ -184,10 +174,7 @@ async function beginLocked(session: Session, request: SnapshotRequest): Promise<
     await session.query(BEGIN)
     if (!fits) return false
     try {
-      if (tables.length > 0) {
-        const names = tables.map(table => quoteName(table.schema, table.name))
-        await session.query(`LOCK TABLE ONLY ${names.join(', ONLY ')} IN ACCESS SHARE MODE`)
-      }
+      if (tables.length > 0) await session.query(lockStatement(tables))
       return true
     } catch (error) {
       const state = error instanceof AppError ? error.context['sqlState'] : undefined
@@ -200,20 +187,32 @@ async function beginLocked(session: Session, request: SnapshotRequest): Promise<
   }
 }
 
+function lockStatement(tables: readonly DatabaseTable[]): string {
+  if (!tables.some(isOfBytes)) {
+    const names = tables.map(table => quoteName(table.schema, table.name))
+    return `LOCK TABLE ONLY ${names.join(', ONLY ')} IN ACCESS SHARE MODE`
+  }
+  return inBytes(`
+    FOR each IN SELECT unnest('{${tables.map(table => table.oid).join(',')}}'::oid[])::regclass::text LOOP
+      EXECUTE 'LOCK TABLE ONLY ' || each || ' IN ACCESS SHARE MODE';
+    END LOOP;`)
+}
+
 /** The tables that pg_dump will take: the user's own, permanent ones. Only the catalog is asked: nobody is waited for. */
 export async function listTables(session: Session, filter: TableFilter): Promise<DatabaseTable[]> {
-  const rows = await session.query<{ schema: string; name: string; kind: string }>(`
-    SELECT n.nspname AS schema, c.relname AS name, c.relkind AS kind
+  const rows = await session.query<{ schema: string; name: string; kind: string; oid: string }>(`
+    SELECT ${bytesOf('n.nspname')} AS schema, ${bytesOf('c.relname')} AS name, c.relkind AS kind, c.oid::text AS oid
     FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
     WHERE c.relkind IN ('r', 'p') AND c.relpersistence <> 't'
       AND n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'
       AND NOT EXISTS (SELECT FROM pg_depend d
         WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid AND d.deptype = 'e')
-    ORDER BY 1, 2`)
+    ORDER BY n.nspname, c.relname`)
   return rows
     .map(row => ({
-      schema: row.schema,
-      name: row.name,
+      schema: nameOfBytes(row.schema),
+      name: nameOfBytes(row.name),
+      oid: row.oid,
       partitioned: row.kind === 'p',
       sizeBytes: 0,
     }))
@@ -235,28 +234,13 @@ async function measureTables(session: Session, tables: readonly DatabaseTable[])
   return tables.map((table, at) => ({ ...table, sizeBytes: Number(rows[at]?.size ?? 0) }))
 }
 
-/** A function, table, type or schema that a function's body names and that is not found. */
-const NOT_FOUND: ReadonlySet<unknown> = new Set(['42883', '42P01', '42704', '3F000'])
-
-function tableUncounted(session: Session, table: string, error: AppError): Finding {
-  return {
-    severity: 'warning',
-    code: 'table-uncounted',
-    subject: `table ${table} of ${session.database}`,
-    message: `its rows could not be counted, so no restore is held to their number: ${serverWords(error)}`,
-    ...(NOT_FOUND.has(error.context['sqlState'])
-      ? { hint: 'Give the function that its index calls a path: ALTER FUNCTION ... SET search_path = ...;' }
-      : {}),
-  }
-}
-
 function tablesUnlocked(session: Session): Finding {
   return {
     severity: 'warning',
     code: 'tables-unlocked',
     subject: describeConnection(session.settings, session.database),
     message:
-      'the server has too few locks to hold all tables for the backup; their rows are not compared with it later',
+      'the server has too few locks to hold all tables for the backup: one that is truncated meanwhile comes out empty',
     hint: 'Raise max_locks_per_transaction on the server: as many as there are tables, divided by max_connections.',
   }
 }

@@ -1,6 +1,8 @@
+import { encodeName } from '../../../base/bytes.ts'
 import type { Child } from '../../../base/child.ts'
 import type { Content, Cut } from '../../source.ts'
 import { clearArchiveTime, HEADER_BYTES } from './archive-header.ts'
+import type { ArchiveRows } from './archive-rows.ts'
 
 const CUT: Cut = { kind: 'content' }
 
@@ -11,13 +13,15 @@ export class DumpContent implements Content {
   readonly #child: Child
   readonly #requireSuccess: () => Promise<void>
   readonly #onClose: () => void
+  readonly #rows: ArchiveRows
   #head: Buffer | undefined
   #headAt = 0
   #ended = false
 
-  /** `requireSuccess` is called at the end of the stream and throws unless the program ended well. */
-  constructor(child: Child, requireSuccess: () => Promise<void>, onClose: () => void) {
+  /** `rows` counts on the way. `requireSuccess` is called at the end of the stream and throws unless the program ended well. */
+  constructor(child: Child, rows: ArchiveRows, requireSuccess: () => Promise<void>, onClose: () => void) {
     this.#child = child
+    this.#rows = rows
     this.#requireSuccess = requireSuccess
     this.#onClose = onClose
   }
@@ -26,6 +30,7 @@ export class DumpContent implements Content {
     if (this.#ended) return 0
     const fromHead = await this.#readHead(into)
     const count = fromHead + (await this.#child.read(into.subarray(fromHead)))
+    await this.#rows.add(Buffer.from(into.buffer, into.byteOffset, count))
     if (count < into.length) {
       this.#ended = true
       await this.#requireSuccess()
@@ -59,7 +64,7 @@ export class TextContent implements Content {
   #at = 0
 
   constructor(text: string) {
-    this.#bytes = Buffer.from(text)
+    this.#bytes = encodeName(text)
     this.sizeBytes = this.#bytes.length
   }
 

@@ -11,10 +11,11 @@ import {
   withSession,
 } from '../../../clients/postgres/index.ts'
 import type { Finding } from '../../../model/finding.ts'
-import type { ManifestDatabase, ManifestServerDatabase, ManifestTable } from '../../../model/manifest.ts'
+import { isPart, type ManifestDatabase, type ManifestServerDatabase } from '../../../model/manifest.ts'
 import type { NodeMeta } from '../../../model/node.ts'
 import type { Capture, CaptureEntry, CaptureRequest, CaptureSummary, Content } from '../../source.ts'
 import type { PostgresOptions } from '../options.ts'
+import { ArchiveRows } from './archive-rows.ts'
 import type { DatabaseSnapshot } from './database-snapshot.ts'
 import { DumpContent, TextContent } from './dump-content.ts'
 import { type DatabasePlan, GLOBALS_FILE, NOTES_FILE, type PlannedArchive, planDatabase } from './plan.ts'
@@ -38,8 +39,10 @@ interface PlannedDatabase {
   readonly snapshot: DatabaseSnapshot
   readonly settings: ConnectionSettings
   readonly plan: DatabasePlan
-  /** Counted beside the dump, in the same snapshot. */
-  readonly counts: Promise<ManifestTable[]>
+  /** Of each table whose rows were dumped. */
+  readonly rows: Map<string, number>
+  /** What is looked for beside the dump, in the same snapshot. */
+  readonly looked: Promise<void>
   /** A pg_dump of all tables locks each: one at a time. */
   readonly whole: Semaphore
   /** Why it could not be read, while the others could. */
@@ -59,14 +62,15 @@ export class LogicalCapture implements Capture {
     this.#init = init
     this.#slots = new Semaphore(init.options.jobs)
     this.#databases = init.snapshots.map(snapshot => {
-      const counts = countAndLook(snapshot)
+      const looked = look(snapshot, init.request)
       // Looked at in `finish`; a capture that fails before never gets there.
-      counts.catch(() => {})
+      looked.catch(() => {})
       return {
         snapshot,
         settings: { ...init.settings, database: snapshot.facts.name },
         plan: planDatabase(snapshot.facts.name, snapshot.tables, init.request.type, init.options),
-        counts,
+        rows: new Map<string, number>(),
+        looked,
         whole: new Semaphore(1),
         failure: undefined,
         fingerprint: '',
@@ -111,7 +115,7 @@ export class LogicalCapture implements Capture {
     this.#closed = true
     await Promise.all([...this.#open].map(content => content.close()))
     await Promise.all(this.#init.snapshots.map(snapshot => snapshot.close()))
-    await Promise.allSettled(this.#databases.map(database => database.counts))
+    await Promise.allSettled(this.#databases.map(database => database.looked))
   }
 
   #describe(databases: readonly ManifestServerDatabase[]): ManifestDatabase {
@@ -210,6 +214,7 @@ export class LogicalCapture implements Capture {
       const forget = snapshot.onLost(() => void child.stop())
       const content: DumpContent = new DumpContent(
         child,
+        new ArchiveRows((table, rows) => database.rows.set(table, rows)),
         () =>
           this.#guard(database, async () => {
             const exit = await child.wait()
@@ -304,19 +309,21 @@ async function withPlainNames(settings: ConnectionSettings, signal: AbortSignal)
   return { ...settings, options: [settings.options, '-c quote_all_identifiers=off'].filter(Boolean).join(' ') }
 }
 
-/** Both ask in the session of the snapshot, one after the other. */
-async function countAndLook(snapshot: DatabaseSnapshot): Promise<ManifestTable[]> {
+/** All ask in the session of the snapshot, one after the other. */
+async function look(snapshot: DatabaseSnapshot, { type, clock }: CaptureRequest): Promise<void> {
   await snapshot.lookForFunctions()
-  return await snapshot.countRows()
+  // Rows without their keys break none.
+  if (!isPart(type)) await snapshot.lookForBrokenKeys(clock)
 }
 
 async function describeDatabase(database: PlannedDatabase): Promise<ManifestServerDatabase> {
-  const { snapshot, plan, fingerprint } = database
+  const { snapshot, plan, fingerprint, rows } = database
+  await database.looked
   return {
     ...snapshot.facts,
     capturedAt: snapshot.capturedAt.toISOString(),
     schemaFingerprint: fingerprint,
-    tables: await database.counts,
+    tables: await snapshot.describeTables(rows),
     archives: [plan.main.path, ...plan.parts.map(part => part.path)],
   }
 }

@@ -43,7 +43,8 @@ export async function surveyTables(session: Session): Promise<ManifestTable[]> {
 async function rowsOf(session: Session, table: SurveyedTable): Promise<Pick<ManifestTable, 'rows' | 'estimated'>> {
   try {
     const [row] = await session.query<{ size: string }>('SELECT pg_relation_size($1::oid) AS size', [table.oid])
-    if (Number(row?.size) <= COUNTED_BYTES) return { rows: await countTable(session, table) }
+    if (Number(row?.size) <= COUNTED_BYTES)
+      return { rows: await countTable(session, { schema: table.schema, name: table.name }) }
     return { rows: await estimate(session, table), estimated: true }
   } catch (error) {
     // Not ours to read, hidden by row security, or locked: only its catalog entry speaks.
