@@ -1,5 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import type { Readable } from 'node:stream'
+import { decodeName } from './bytes.ts'
 import { AppError, messageOf, systemCode, throwIfAborted } from './errors.ts'
 
 export interface ChildOptions {
@@ -203,7 +204,7 @@ export class StreamReader {
   async readText(): Promise<string> {
     const parts: Buffer[] = []
     for (let part = await this.#next(); part !== undefined; part = await this.#next()) parts.push(part)
-    return Buffer.concat(parts).toString('utf8')
+    return decodeName(Buffer.concat(parts))
   }
 
   async *lines(): AsyncGenerator<Buffer> {

@@ -38,7 +38,8 @@ const SESSION_SETTINGS = [
   'SET statement_timeout = 0',
   'SET lock_timeout = 0',
   'SET idle_in_transaction_session_timeout = 0',
-  "SET client_encoding = 'UTF8'",
+  // Of what is in no encoding, nothing is UTF-8 for sure: the server would refuse to show it.
+  `SELECT set_config('client_encoding', CASE current_setting('server_encoding') WHEN 'SQL_ASCII' THEN 'SQL_ASCII' ELSE 'UTF8' END, false)`,
   'SET default_transaction_read_only = off',
   "SET default_transaction_isolation = 'read committed'",
   'SET default_transaction_deferrable = off',

@@ -1,4 +1,5 @@
 import { join } from 'node:path'
+import { decodeName } from '../../../base/bytes.ts'
 import type { Child } from '../../../base/child.ts'
 import { AppError } from '../../../base/errors.ts'
 import { makeFolders } from '../../../base/make-folders.ts'
@@ -39,7 +40,7 @@ export class Archives {
     if (!this.has(path)) return ''
     const parts: Buffer[] = []
     for await (const part of this.read(path)) parts.push(part)
-    return Buffer.concat(parts).toString('utf8')
+    return decodeName(Buffer.concat(parts))
   }
 
   /** Copies files to a folder, where several processes can read them at once. Their paths there. */

@@ -1,3 +1,4 @@
+import { decodeName } from '../../../base/bytes.ts'
 import { displayName } from './table-pattern.ts'
 
 const NEWLINE = 10
@@ -39,7 +40,7 @@ export class CopyCounter {
 
   #endLine(line: Buffer): void {
     if (this.#table === undefined) {
-      const match = line[0] === 67 ? COPY.exec(line.toString('utf8')) : null
+      const match = line[0] === 67 ? COPY.exec(decodeName(line)) : null
       if (!match) return
       this.#table = displayName({ schema: plain(match[1] ?? ''), name: plain(match[2] ?? '') })
       this.#count = 0

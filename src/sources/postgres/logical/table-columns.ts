@@ -1,5 +1,6 @@
 import type { Session } from '../../../clients/postgres/index.ts'
 import type { ManifestColumn } from '../../../model/manifest.ts'
+import { bytesOf, nameOfBytes } from './names-of-bytes.ts'
 import { displayName } from './table-pattern.ts'
 
 /** By the name that the manifest has, `displayName`: columns in their order. */
@@ -7,7 +8,7 @@ export type ColumnsByTable = ReadonlyMap<string, readonly ManifestColumn[]>
 
 /** With `search_path` at pg_catalog, as our sessions have it, types of the user's own are named with their schema. */
 const QUERY = `
-SELECT n.nspname AS schema, c.relname AS "table", a.attname AS name, format_type(a.atttypid, a.atttypmod) AS type,
+SELECT ${bytesOf('n.nspname')} AS schema, ${bytesOf('c.relname')} AS "table", ${bytesOf('a.attname')} AS name, format_type(a.atttypid, a.atttypmod) AS type,
   a.attnotnull AS "notNull", coalesce(a.attnum = ANY(i.indkey), false) AS key
 FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace JOIN pg_attribute a ON a.attrelid = c.oid
   LEFT JOIN pg_index i ON i.indrelid = c.oid AND i.indisprimary
@@ -25,9 +26,9 @@ export async function listColumns(session: Session): Promise<ColumnsByTable> {
   const rows = await session.query<Row>(QUERY)
   const tables = new Map<string, ManifestColumn[]>()
   for (const { schema, table, name, type, notNull, key } of rows) {
-    const shown = displayName({ schema, name: table })
+    const shown = displayName({ schema: nameOfBytes(schema), name: nameOfBytes(table) })
     const columns = tables.get(shown) ?? []
-    columns.push({ name, type, ...(notNull ? { notNull } : {}), ...(key ? { key } : {}) })
+    columns.push({ name: nameOfBytes(name), type, ...(notNull ? { notNull } : {}), ...(key ? { key } : {}) })
     tables.set(shown, columns)
   }
   return tables
