@@ -1,4 +1,4 @@
-import type { BigIntStats } from 'node:fs'
+import { type BigIntStats, statSync } from 'node:fs'
 import { readdir, readFile, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { SESSION_MARK } from './session.ts'
@@ -12,6 +12,15 @@ export interface Holder {
    * whoever it was, it has given its memory back already, and its files will follow in a moment.
    */
   readonly state: 'living' | 'orphan' | 'ending'
+  /** What it has open, as `/proc` shows it. */
+  readonly open: readonly OpenFile[]
+}
+
+interface OpenFile {
+  /** `/proc/PID/fd/N`. */
+  readonly link: string
+  readonly dev: bigint
+  readonly ino: bigint
 }
 
 /**
@@ -26,11 +35,27 @@ export async function findHolders(paths: readonly string[], among?: readonly num
   const pids = among?.map(String) ?? (await readdir('/proc').catch(() => [])).filter(name => /^\d+$/.test(name))
   const holders: Holder[] = []
   for (const pid of pids) {
-    if (!(await holdsAny(pid, files))) continue
+    const open = await openOf(pid, files)
+    if (open.length === 0) continue
     const program = await readFile(join('/proc', pid, 'comm'), 'utf8').catch(() => 'a program')
-    holders.push({ pid: Number(pid), program: program.trim(), state: await stateOf(pid) })
+    holders.push({ pid: Number(pid), program: program.trim(), state: await stateOf(pid), open })
   }
   return holders
+}
+
+/**
+ * What it has open still, looked at in microseconds and at once: a program that opens, writes and closes is seen in the
+ * moment in which it has it closed.
+ */
+export function stillOpen({ open }: Pick<Holder, 'open'>): OpenFile[] {
+  return open.filter(({ link, dev, ino }) => {
+    try {
+      const now = statSync(link, { bigint: true, throwIfNoEntry: false })
+      return now?.ino === ino && now.dev === dev
+    } catch {
+      return false
+    }
+  })
 }
 
 async function stateOf(pid: string): Promise<Holder['state']> {
@@ -43,9 +68,13 @@ async function stateOf(pid: string): Promise<Holder['state']> {
   return /^PPid:\s*(\d+)$/m.exec(status)?.[1] === starter ? 'living' : 'orphan'
 }
 
-async function holdsAny(pid: string, files: readonly BigIntStats[]): Promise<boolean> {
+async function openOf(pid: string, files: readonly BigIntStats[]): Promise<OpenFile[]> {
   const folder = join('/proc', pid, 'fd')
   const names = await readdir(folder).catch(() => [])
-  const held = await Promise.all(names.map(name => stat(join(folder, name), { bigint: true }).catch(() => undefined)))
-  return held.some(fd => fd && files.some(file => file.ino === fd.ino && file.dev === fd.dev))
+  const links = names.map(name => join(folder, name))
+  const found = await Promise.all(links.map(link => stat(link, { bigint: true }).catch(() => undefined)))
+  return found.flatMap((fd, at) => {
+    const isOne = fd !== undefined && files.some(file => file.ino === fd.ino && file.dev === fd.dev)
+    return isOne ? [{ link: links[at] ?? '', dev: fd.dev, ino: fd.ino }] : []
+  })
 }

@@ -6,7 +6,12 @@ import { findLeftovers } from './leftovers.ts'
 
 it('names what restores left beside a database, and nothing else', async () => {
   const dir = makeTempDir()
-  const left = ['app.db.lifeboat-failed', 'app.db.lifeboat-partial', 'app.db-wal.lifeboat-old']
+  const left = [
+    'app.db.before-1a2b3c4d.lifeboat-copy',
+    'app.db.lifeboat-failed',
+    'app.db.lifeboat-partial',
+    'app.db-wal.lifeboat-old',
+  ]
   const others = [
     'app.db',
     'app.db-wal',

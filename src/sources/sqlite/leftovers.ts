@@ -9,6 +9,7 @@ const LEFT: ReadonlyArray<{ readonly end: RegExp; readonly what: string }> = [
     what: 'what a restore that was interrupted had written; the next restore to the same place goes on with it',
   },
   { end: /^\.lifeboat-failed$/, what: 'a restored database that failed its checks' },
+  { end: /\.lifeboat-copy$/, what: 'an unfinished copy of what a restore kept' },
   { end: /^(-wal|-shm|-journal)?\.lifeboat-old$/, what: 'what lay beside a database that is gone, or was replaced' },
 ]
 

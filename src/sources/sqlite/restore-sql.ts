@@ -1,5 +1,6 @@
 import { rename, rm } from 'node:fs/promises'
 import { extname } from 'node:path'
+import { syncFile } from '../../base/durable.ts'
 import { AppError, throwIfAborted } from '../../base/errors.ts'
 import { holdingPath } from '../../base/hold-path.ts'
 import type { CheckOutcome, RestoredBytes, RestoreOutcome, RestoreRequest } from '../source.ts'
@@ -11,7 +12,6 @@ import {
   requireFree,
   requireLeave,
   requirePartialFree,
-  syncFile,
   type Target,
   targetError,
 } from './restore-target.ts'

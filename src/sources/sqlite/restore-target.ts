@@ -10,7 +10,7 @@ import type { RestoreRequest } from '../source.ts'
 import type { Kept } from '../target.ts'
 import { restoringMarker } from './database-file.ts'
 import { isFault } from './faults.ts'
-import { findHolders, type Holder } from './holders.ts'
+import { findHolders, type Holder, stillOpen } from './holders.ts'
 import { isStandIn } from './seal.ts'
 import { SessionFault } from './session.ts'
 import { heldBy, listSidecars, SIDECARS, swapDatabase } from './swap.ts'
@@ -20,7 +20,9 @@ const PARTIAL = '.lifeboat-partial'
 
 /** For so long we look whether a program lets go: one that opens, writes and closes does, one that stays does not. */
 const STAYS_MS = 1500
-const LOOK_PAUSE_MS = 3
+const LOOK_PAUSE_MS = 1
+/** On a machine that is busy, that time may be a few looks only. */
+const STAYS_LOOKS = 100
 
 /** The place of a restored file, with the names of what may lie beside it. */
 export interface Target {
@@ -111,11 +113,9 @@ export async function findStayingHolders(paths: readonly string[]): Promise<Hold
   let holders = await findHolders(paths)
   for (const { pid, state } of holders) if (state === 'orphan') endProcess(pid)
   const deadline = performance.now() + STAYS_MS
-  while (holders.length > 0 && performance.now() < deadline) {
+  for (let looks = 0; holders.length > 0 && (performance.now() < deadline || looks < STAYS_LOOKS); looks++) {
     await setTimeout(LOOK_PAUSE_MS)
-    const pids = holders.map(({ pid }) => pid)
-    const still = await findHolders(paths, pids)
-    holders = holders.filter(({ pid }) => still.some(each => each.pid === pid))
+    holders = holders.map(each => ({ ...each, open: stillOpen(each) })).filter(({ open }) => open.length > 0)
   }
   return holders
 }
@@ -181,15 +181,6 @@ export async function syncFolder(target: Target): Promise<void> {
     await folder.sync()
   } finally {
     await folder.close()
-  }
-}
-
-export async function syncFile(path: string): Promise<void> {
-  const file = await open(path, 'r+')
-  try {
-    await file.sync()
-  } finally {
-    await file.close()
   }
 }
 

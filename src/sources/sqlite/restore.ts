@@ -1,5 +1,6 @@
 import { rename, rm } from 'node:fs/promises'
 import { extname } from 'node:path'
+import { syncFile } from '../../base/durable.ts'
 import { AppError, throwIfAborted } from '../../base/errors.ts'
 import { holdingPath } from '../../base/hold-path.ts'
 import type { Finding } from '../../model/finding.ts'
@@ -25,7 +26,6 @@ import {
   requireLeave,
   requirePartialFree,
   statOrNothing,
-  syncFile,
   type Target,
   targetError,
   writeMarker,

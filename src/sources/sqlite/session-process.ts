@@ -34,7 +34,7 @@ class SessionProcess {
       return pinned
     },
     release: () => {
-      if (this.#database.isTransaction) this.#database.exec('ROLLBACK')
+      if (this.#db?.isTransaction) this.#db.exec('ROLLBACK')
       return null
     },
     tidy: ({ path }) => {
@@ -133,7 +133,8 @@ async function answer(request: SessionRequest): Promise<void> {
 
 // Ctrl-C reaches the whole group; whoever started us decides when we end.
 process.on('SIGINT', () => {})
-process.on('disconnect', () => process.exit(0))
+// Killed, not ended: SQLite would remove the log at its database's path, which may be another database's by now.
+process.on('disconnect', () => process.kill(process.pid, 'SIGKILL'))
 let last = Promise.resolve()
 process.on('message', message => {
   last = last.then(() => answer(message as SessionRequest))

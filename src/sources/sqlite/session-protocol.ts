@@ -12,7 +12,7 @@ import type { WalIndexHeader } from './wal-index.ts'
 export interface SessionCalls {
   /** Begins a read transaction: from now on the connection sees one instant. */
   pin: { ask: { path: string; waitMs: number }; answer: Pinned }
-  /** Ends that transaction, so that writers of a rollback journal go on. */
+  /** Ends that transaction, so that writers of a rollback journal go on. Where there is none: only answers. */
   release: { ask: Readonly<Record<string, never>>; answer: null }
   describe: { ask: { countRows: boolean; countViolations: boolean }; answer: Description }
   /** What SQLite's own check finds: in the transaction that is open, or in a file that only we know of. */

@@ -1,12 +1,12 @@
 import { link, rename, rm, stat } from 'node:fs/promises'
 import { dirname } from 'node:path'
-import { setTimeout } from 'node:timers/promises'
 import { syncFolder } from '../../base/durable.ts'
 import { AppError, systemCode, throwIfAborted } from '../../base/errors.ts'
 import { keptPathOf, swapIn } from '../kept-path.ts'
 import type { LastLook } from '../target.ts'
 import { isFault } from './faults.ts'
-import { findHolders, type Holder } from './holders.ts'
+import type { Holder } from './holders.ts'
+import { letGo } from './let-go.ts'
 import { likeFile } from './restore-file.ts'
 import { seal, unseal, writeStandIn } from './seal.ts'
 import { Session } from './session.ts'
@@ -17,12 +17,6 @@ export const SIDECARS = ['-wal', '-shm', '-journal'] as const
 
 /** For the transactions of an application to end. */
 const LOCK_WAIT_MS = 3000
-/** SQLite looks for a lock that it waits for every 100 ms at most, so who meets a seal has gone long before. */
-const LET_GO_MS = 2000
-const LET_GO_PAUSE_MS = 10
-/** Where we can't see who has a file open. */
-const UNSEEN_WAIT_MS = 300
-
 export interface Swap {
   /** A whole file beside the path that only we know of. */
   readonly fresh: string
@@ -55,9 +49,12 @@ export async function swapDatabase(swap: Swap): Promise<void> {
     await rename(swap.fresh, path)
     await syncFolder(dirname(path))
     await seal(swap.kept)
-    await old.close()
-    const holders = await waitUntilLetGo(swap.kept)
-    if (holders.length > 0) throw await swapBack(swap, holders)
+    try {
+      await letOldGo(old, [old, coming], swap.kept, path)
+    } catch (error) {
+      await swapBack(swap)
+      throw error
+    }
     await unseal(swap.kept)
   } finally {
     await old.close()
@@ -65,8 +62,23 @@ export async function swapDatabase(swap: Swap): Promise<void> {
   }
 }
 
+/**
+ * Ends the lock of the old file, which is sealed. Throws `target-in-use` where somebody keeps that open, and where one of
+ * the locks was lost: its process was killed (out of memory, say), and kept nobody from writing.
+ */
+async function letOldGo(old: Session, locks: readonly Session[], sealed: string, path: string): Promise<void> {
+  try {
+    for (const each of locks) await each.call('release', {})
+  } catch {
+    throw lockLost(path)
+  }
+  await old.close()
+  const staying = await letGo(sealed, path)
+  if (staying.length > 0) throw heldBy(path, staying)
+}
+
 /** One that has the old file open can go on with it: nobody could write to the new one. */
-async function swapBack({ path, kept, fresh }: Swap, holders: readonly Holder[]): Promise<AppError> {
+async function swapBack({ path, kept, fresh }: Swap): Promise<void> {
   await link(path, fresh)
   await rename(kept, path)
   await syncFolder(dirname(path))
@@ -74,7 +86,6 @@ async function swapBack({ path, kept, fresh }: Swap, holders: readonly Holder[])
   // For whoever opened the new one meanwhile.
   await seal(fresh)
   await rm(fresh)
-  return heldBy(path, holders)
 }
 
 export interface TakingAway {
@@ -108,12 +119,12 @@ export async function takeAway({ path, to, standIn, lastLook, signal, beforeMove
     await rename(standIn, path)
     await syncFolder(dirname(path))
     await seal(to)
-    await lock.close()
-    const holders = await waitUntilLetGo(to)
-    if (holders.length > 0) {
+    try {
+      await letOldGo(lock, [lock], to, path)
+    } catch (error) {
       await rename(to, path)
       await unseal(path)
-      throw heldBy(path, holders)
+      throw error
     }
     await unseal(to)
     return true
@@ -185,18 +196,6 @@ async function nameAgain(path: string, name: string): Promise<boolean> {
   }
 }
 
-/** Those who waited for the lock meet the seal, and close the file. Returns who has it open still. */
-async function waitUntilLetGo(path: string): Promise<readonly Holder[]> {
-  const seesAll = process.platform === 'linux' && process.getuid?.() === 0
-  if (!seesAll) await setTimeout(UNSEEN_WAIT_MS)
-  const deadline = performance.now() + LET_GO_MS
-  for (;;) {
-    const holders = (await findHolders([path])).filter(each => each.state !== 'ending')
-    if (holders.length === 0 || performance.now() > deadline) return holders
-    await setTimeout(LET_GO_PAUSE_MS)
-  }
-}
-
 function suffixOf({ path, kept }: Swap): string {
   return kept.slice(path.length + 1)
 }
@@ -207,6 +206,12 @@ function ignoreMissing(error: unknown): undefined {
 
 const HINT =
   'Stop the application first, let "restore: { before: ..., after: ... }" of the source do it, or restore to another path.'
+
+function lockLost(path: string): AppError {
+  return new AppError('target-in-use', `the process that locked ${path} was killed while it was swapped`, {
+    hint: 'Run the same command again. If it stays so, look at the free memory of this machine.',
+  })
+}
 
 function lockedBy(path: string): AppError {
   return new AppError('target-in-use', `${path} is in use by another program`, { hint: HINT })
