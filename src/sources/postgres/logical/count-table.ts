@@ -1,11 +1,15 @@
 import { AppError } from '../../../base/errors.ts'
 import { quoteName, type Session } from '../../../clients/postgres/index.ts'
-import type { DatabaseTable } from './database-snapshot.ts'
 import { bytesOf, inBytes, isOfBytes, nameOfBytes } from './names-of-bytes.ts'
 import { setSearchPath } from './search-path.ts'
 import { displayName, type TableName } from './table-pattern.ts'
 
-export async function countTable(session: Session, table: TableName & { readonly oid?: string }): Promise<number> {
+interface CountedTable extends TableName {
+  /** Of one whose name no statement can hold. */
+  readonly oid?: string
+}
+
+export async function countTable(session: Session, table: CountedTable): Promise<number> {
   if (table.oid !== undefined && isOfBytes(table)) return await countByOid(session, table.oid)
   const [row] = await session.query<{ n: string }>(
     `SELECT count(*) AS n FROM ONLY ${quoteName(table.schema, table.name)}`,
@@ -26,7 +30,7 @@ async function countByOid(session: Session, oid: string): Promise<number> {
  * Outside of a transaction. The planner looks at index expressions, and at the bodies of the functions in them: where a
  * name in those is not found under our own search path, the count is made under the database's.
  */
-export async function countAlone(session: Session, table: DatabaseTable, searchPath: string): Promise<number> {
+export async function countAlone(session: Session, table: CountedTable, searchPath: string): Promise<number> {
   try {
     return await countTable(session, table)
   } catch (error) {
