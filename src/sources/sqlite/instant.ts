@@ -5,7 +5,14 @@ import { AppError } from '../../base/errors.ts'
 import { type DatabaseFile, lookAgain } from './database-file.ts'
 import { isHotJournal, isUnopenable, sourceError } from './faults.ts'
 import { refuseForeignFiles } from './foreign-files.ts'
-import { FRAME_HEADER_BYTES, readFrames, readPageTable, WAL_HEADER_BYTES, type Wal } from './overlay.ts'
+import {
+  FRAME_HEADER_BYTES,
+  FrameBuffers,
+  readFrames,
+  readPageTable,
+  WAL_HEADER_BYTES,
+  type WalFile,
+} from './overlay.ts'
 import { FilePages, MemoryPages, type Pages } from './pages.ts'
 import { closeRaw, openRaw } from './raw-files.ts'
 import { type Session, SessionFault } from './session.ts'
@@ -133,7 +140,7 @@ async function openOverlaid(
     const wal = { handle: walHandle, pageSizeBytes: header.pageSizeBytes, salt: header.salt }
     await requireCommit(wal, header)
     const table = await readPageTable(shm, backfilled + 1, header.frames, header.databasePages)
-    const pages = new FilePages(handle, size, { ...wal, table })
+    const pages = new FilePages(handle, size, { ...wal, table, buffers: new FrameBuffers() })
     return { pages, close: () => closeRaw(walHandle), copy: undefined }
   } catch (error) {
     await closeRaw(walHandle)
@@ -144,13 +151,13 @@ async function openOverlaid(
 }
 
 /** The frame at the mark must be the commit that the index speaks of. */
-async function requireCommit(wal: Omit<Wal, 'table'>, header: NonNullable<Pinned['wal']>['header']): Promise<void> {
-  const frame = await readFrames(wal, header.frames, 1)
+async function requireCommit(wal: WalFile, header: NonNullable<Pinned['wal']>['header']): Promise<void> {
+  const frame = Buffer.alloc(header.pageSizeBytes + FRAME_HEADER_BYTES)
+  await readFrames(wal, header.frames, 1, frame)
   const agrees =
     frame.readUInt32BE(4) === header.databasePages &&
     frame.readUInt32BE(16) === header.frameChecksum[0] &&
-    frame.readUInt32BE(20) === header.frameChecksum[1] &&
-    frame.length === header.pageSizeBytes + FRAME_HEADER_BYTES
+    frame.readUInt32BE(20) === header.frameChecksum[1]
   if (agrees) return
   throw new AppError('source-invalid', `the write-ahead log does not end at frame ${header.frames} as its index says`, {
     hint: `Look whether another program writes to the files of the database without SQLite. A WAL has ${WAL_HEADER_BYTES} bytes of header, then frames.`,

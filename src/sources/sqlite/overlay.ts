@@ -5,9 +5,38 @@ import { pageNumberRanges } from './wal-index.ts'
 export const WAL_HEADER_BYTES = 32
 export const FRAME_HEADER_BYTES = 24
 
-/** Neighbouring frames are fetched together up to this. */
+/** Neighbouring frames are fetched together up to this, or it is one frame. */
 const RUN_BYTES = 1 << 20
 const RUNS_AT_ONCE = 8
+
+/**
+ * Where frames are read to, used again and again: so much memory, however many slices are read at once. Buffers made for
+ * each run would live until the garbage collector thinks of them.
+ */
+export class FrameBuffers {
+  readonly #free: Buffer[] = []
+  readonly #waiting: Array<(buffer: Buffer) => void> = []
+  #made = 0
+
+  async use<T>(work: (buffer: Buffer) => Promise<T>): Promise<T> {
+    const buffer = await this.#take()
+    try {
+      return await work(buffer)
+    } finally {
+      const next = this.#waiting.shift()
+      if (next) next(buffer)
+      else this.#free.push(buffer)
+    }
+  }
+
+  async #take(): Promise<Buffer> {
+    const free = this.#free.pop()
+    if (free) return free
+    if (this.#made === RUNS_AT_ONCE) return await new Promise(resolve => this.#waiting.push(resolve))
+    this.#made += 1
+    return Buffer.allocUnsafeSlow(RUN_BYTES)
+  }
+}
 
 /** Which pages are newer in the WAL than in the file: `pages` ascending, `frames[i]` the latest frame of `pages[i]`. */
 export interface PageTable {
@@ -64,7 +93,11 @@ export interface Wal {
   readonly pageSizeBytes: number
   readonly salt: string
   readonly table: PageTable
+  readonly buffers: FrameBuffers
 }
+
+/** What is needed to read frames of it. */
+export type WalFile = Omit<Wal, 'table' | 'buffers'>
 
 /** Is no page in `[position, position + lengthBytes)` newer in the WAL? */
 export function isBare({ table: { pages }, pageSizeBytes }: Wal, position: number, lengthBytes: number): boolean {
@@ -81,28 +114,30 @@ export async function overlayPages(wal: Wal, bytes: Uint8Array, position: number
   for (let i = lowerBound(pages, firstPage); i < pages.length && (pages[i] ?? 0) <= lastPage; i++) chosen.push(i)
   chosen.sort((a, b) => (frames[a] ?? 0) - (frames[b] ?? 0))
   const runs = groupRuns(chosen, frames, Math.max(1, Math.floor(RUN_BYTES / frameBytes(wal))))
-  for (let i = 0; i < runs.length; i += RUNS_AT_ONCE) {
-    await Promise.all(runs.slice(i, i + RUNS_AT_ONCE).map(run => copyRun(wal, run, bytes, position)))
-  }
+  await Promise.all(runs.map(run => wal.buffers.use(buffer => copyRun(wal, run, bytes, position, buffer))))
 }
 
-/** Reads one frame and checks that it is the one we mean. Returns header and page. */
-export async function readFrames(wal: Omit<Wal, 'table'>, first: number, count: number): Promise<Buffer> {
+/** Reads frames, each a header and a page, into the beginning of `buffer`, and checks that they are the ones we mean. */
+export async function readFrames(wal: WalFile, first: number, count: number, buffer: Buffer): Promise<void> {
   const size = frameBytes(wal)
-  const buffer = Buffer.allocUnsafe(count * size)
-  const { bytesRead } = await wal.handle.read(buffer, 0, buffer.length, WAL_HEADER_BYTES + (first - 1) * size)
-  if (bytesRead !== buffer.length) throw damagedWal(`frame ${first} is missing`)
+  const { bytesRead } = await wal.handle.read(buffer, 0, count * size, WAL_HEADER_BYTES + (first - 1) * size)
+  if (bytesRead !== count * size) throw damagedWal(`frame ${first} is missing`)
   for (let i = 0; i < count; i++) {
     if (buffer.toString('hex', i * size + 8, i * size + 16) !== wal.salt) {
       throw damagedWal(`frame ${first + i} is of another generation`)
     }
   }
-  return buffer
 }
 
-async function copyRun(wal: Wal, run: readonly number[], bytes: Uint8Array, position: number): Promise<void> {
+async function copyRun(
+  wal: Wal,
+  run: readonly number[],
+  bytes: Uint8Array,
+  position: number,
+  buffer: Buffer,
+): Promise<void> {
   const size = frameBytes(wal)
-  const buffer = await readFrames(wal, wal.table.frames[run[0] ?? 0] ?? 0, run.length)
+  await readFrames(wal, wal.table.frames[run[0] ?? 0] ?? 0, run.length, buffer)
   for (const [i, index] of run.entries()) {
     const page = wal.table.pages[index] ?? 0
     if (buffer.readUInt32BE(i * size) !== page) throw damagedWal(`a frame is not of page ${page}`)
