@@ -70,6 +70,7 @@ const merged = mergeOutput
     safetySnapshot: id.nullable().describe('the recovery point of what was there'),
     steps: reportSchema.shape.steps,
     durationMs: count,
+    leftOut: z.boolean().describe('a table could not be merged, or a search index not be renewed: exit code 3'),
     findings,
   })
   .describe('with --strategy merge')

@@ -256,6 +256,18 @@ describe('a restore over what is there', { timeout: 60_000 }, () => {
       expect(now()).toEqual(after)
     })
 
+    it('ends with 3 where a merge could not bring all of them back', async () => {
+      workspace.change("CREATE VIRTUAL TABLE words USING fts5(body, content=''); INSERT INTO words VALUES ('one')")
+      await workspace.backup('app')
+      workspace.change("INSERT INTO words (words) VALUES ('delete-all')")
+      const merged = await workspace.try('restore', 'app', '--strategy', 'merge', '--yes', '--json')
+      expect(merged.code).toBe(3)
+      expect(JSON.parse(merged.stdout)).toMatchObject({
+        leftOut: true,
+        findings: [{ code: 'merge-table-left', subject: 'table words' }],
+      })
+    })
+
     it('does not call wrong what was missing before and is there now', async () => {
       workspace.change('DROP TABLE notes')
       expect(await workspace.run('restore', 'app', '-n')).toContain('warning: notes: is only in the recovery point')

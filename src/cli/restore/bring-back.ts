@@ -33,7 +33,7 @@ import { settleRestores } from './unfinished.ts'
 const VERBS = { replace: 'replaces', 'in-place': 'writes into', tables: 'replaces rows of tables in' } as const
 
 /** All that there is came back, and something was never captured. */
-const INCOMPLETE = 3
+export const INCOMPLETE = 3
 
 export interface Wanted {
   readonly place: Place

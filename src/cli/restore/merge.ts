@@ -13,7 +13,7 @@ import { mergeJson } from '../json-outputs-merge.ts'
 import { formatFindings } from '../printers/text.ts'
 import { saveReport } from '../reports.ts'
 import type { ChosenSnapshot } from '../selection.ts'
-import { planSettled, sourceFor } from './bring-back.ts'
+import { INCOMPLETE, planSettled, sourceFor } from './bring-back.ts'
 import { confirmChange } from './confirm.ts'
 import { factsOf, failureReport, type Subject } from './describe.ts'
 import { ownPlaceOf, restorePlaces } from './places.ts'
@@ -45,7 +45,10 @@ export async function mergeInto(call: Call, app: App, chosen: ChosenSnapshot, pl
     },
   )
   await saveReport(call, app, await mergeReport(subject, plan, chosen, result))
-  return { json: toJson(result, chosen), text: await describe(result, chosen, call), findings: result.findings }
+  const { leavesOut } = await import('../../operations/merge/report.ts')
+  const exitCode = leavesOut(result) ? INCOMPLETE : 0
+  const json = toJson(result, chosen, exitCode !== 0)
+  return { json, text: await describe(result, chosen, call), findings: result.findings, exitCode }
 }
 
 function refuseOtherParts({ values }: Call): void {
@@ -127,14 +130,15 @@ async function carryOut(
   { request, plan, run }: Decided,
 ): Promise<SafeMergeResult> {
   const { mergeSafely } = await import('../../operations/merge/safely.ts')
+  const { leavesOut } = await import('../../operations/merge/report.ts')
   const { recordRun } = await import('../../operations/runs/record-run.ts')
   const places = await restorePlaces(app)
   const result = await recordRun(
     { catalog: app.catalog(), clock: app.clock },
     { operation: 'merge', source: request.source.name, repository: name },
     () => mergeSafely({ ...request, places, run, repositoryName: name, place: plan.survey.place }),
-    ({ tables, findings }) => ({
-      outcome: 'done',
+    ({ tables, left, findings }) => ({
+      outcome: leavesOut({ left }) ? 'incomplete' : 'done',
       snapshot: snapshot.id,
       statistics: {
         added: sumOf(tables, 'added'),
@@ -158,10 +162,11 @@ async function mergeReport(
   chosen: ChosenSnapshot,
   result: MergeResult & Partial<SafeMergeResult>,
 ): Promise<Report> {
-  const { mergeFindings, mergeReportTables, mergeSummary } = await import('../../operations/merge/report.ts')
+  const { leavesOut, mergeFindings, mergeReportTables, mergeSummary } = await import('../../operations/merge/report.ts')
+  const done = leavesOut(result) ? 'incomplete' : 'done'
   return {
     title: `merge into ${subject.source}`,
-    outcome: result.dryRun ? 'planned' : 'done',
+    outcome: result.dryRun ? 'planned' : done,
     verdict: result.dryRun
       ? `a merge would come to this: ${mergeSummary(result)}; nothing was changed`
       : mergeSummary(result),
@@ -179,7 +184,7 @@ async function mergeReport(
   }
 }
 
-function toJson(result: SafeMergeResult, { name, snapshot }: ChosenSnapshot): unknown {
+function toJson(result: SafeMergeResult, { name, snapshot }: ChosenSnapshot, leftOut: boolean): unknown {
   return {
     ...mergeJson(result),
     run: result.run,
@@ -192,6 +197,7 @@ function toJson(result: SafeMergeResult, { name, snapshot }: ChosenSnapshot): un
     safetySnapshot: result.entry.safety?.snapshot ?? null,
     steps: result.steps,
     durationMs: result.durationMs,
+    leftOut,
     findings: result.findings,
   }
 }

@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest'
 import type { MergeReport } from '../../model/merge-report.ts'
-import { mergeFindings, mergeReportTables, mergeSummary } from './report.ts'
+import { leavesOut, mergeFindings, mergeReportTables, mergeSummary } from './report.ts'
 
 const NOTHING: MergeReport = {
   target: '/srv/app.db',
@@ -75,4 +75,13 @@ it('does not call a database whole that lacks a table of the backup', () => {
   expect(mergeFindings(report, 'app')[0]?.hint).toContain('"lifeboat restore app --table gone"')
   const empty: MergeReport = { ...NOTHING, left: [{ table: 'gone', why: 'only-in-backup', rows: 0 }] }
   expect(mergeSummary(empty)).toBe(mergeSummary(NOTHING))
+})
+
+it('tells tables that it could not merge from those that nobody wanted merged', () => {
+  const left = (why: MergeReport['left'][number]['why'], rows?: number): boolean =>
+    leavesOut({ left: [{ table: 't', why, rows }] })
+  expect([left('needs-application'), left('index-outdated'), left('not-readable', 2)]).toEqual([true, true, true])
+  expect([left('not-readable', 0), left('rule', 2), left('only-in-backup', 2), left('migrations')]).toEqual(
+    Array(4).fill(false),
+  )
 })

@@ -87,15 +87,20 @@ function consequence({ kind }: SchemaDifference): string {
 
 /** What may be missing, or wrong, after the merge. */
 function lostWith({ why, rows }: MergeReport['left'][number]): boolean {
-  return MISSING.has(why) && rows !== 0
+  return (UNHANDLED.has(why) || why === 'only-in-backup') && rows !== 0
 }
 
-const MISSING: ReadonlySet<string> = new Set<LeftTable['why']>([
-  'only-in-backup',
+/** Why a table that is on both sides could not be merged: no rule and no schema of the person's own asks for that. */
+const UNHANDLED: ReadonlySet<string> = new Set<LeftTable['why']>([
   'needs-application',
   'not-readable',
   'index-outdated',
 ])
+
+/** A table on both sides could not be merged, or an index not be brought in line: the run ends with exit code 3. */
+export function leavesOut({ left }: Pick<MergeReport, 'left'>): boolean {
+  return left.some(({ why, rows }) => UNHANDLED.has(why) && rows !== 0)
+}
 
 /** What a person should look at. `source`: the name of what the backup is of, for the commands that help. */
 export function mergeFindings(report: MergeReport, source: string): Finding[] {

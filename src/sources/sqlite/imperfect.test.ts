@@ -113,6 +113,7 @@ it.each(['WAL', 'DELETE'])('what only the application can evaluate is informatio
   const outcome = await restore(snapshot)
   expect(outcome.checks.filter(check => !check.passed)).toEqual([])
   expect(outcome.findings.map(finding => finding.code)).toEqual(Array(3).fill('not-checkable'))
+  expect(outcome.leftOut).toBe(false)
 })
 
 it('a database that needs its application comes back as a schema, as text, masked, and by tables', async () => {
@@ -125,6 +126,7 @@ it('a database that needs its application comes back as a schema, as text, maske
   makeDatabase(path, 'DELETE FROM t')
   await restore(snapshot, { selection: { tables: ['t'] }, target: path })
   const outcome = await restore(snapshot, { target: join(dir, 'masked.db'), mask: maskOf({ u: { v: 'text' } }) })
+  expect(outcome.leftOut).toBe(true)
   expect(outcome.findings.map(({ code, subject }) => `${code} ${subject}`)).toEqual(
     expect.arrayContaining(['index-not-restored index u_v', 'table-not-copied table k', 'table-not-copied table t']),
   )

@@ -23,7 +23,7 @@ export function replaceVirtual(
   if (virtual.kind === 'external') return undefined
   const asRows = virtual.kind === 'search' || virtual.kind === 'tables'
   if (here !== undefined && (asRows ? here.virtual?.kind !== virtual.kind : !same)) {
-    findings.push(left(name, 'it is another kind of table than in the snapshot'))
+    findings.push(otherKind(name))
     return undefined
   }
   const rowsBefore = here === undefined ? 0 : count(db, table)
@@ -144,6 +144,16 @@ function notRenewed(name: string, why: string): Finding {
     subject: `table ${name}`,
     message: `this index may not agree with the rows that came back: ${why}`,
     hint: `Let the application fill it, or build it from all rows: ${rebuildStatement(name, 'main')};`,
+  }
+}
+
+function otherKind(name: string): Finding {
+  return {
+    severity: 'warning',
+    code: 'table-not-restored',
+    subject: `table ${name}`,
+    message: 'it was left as it is: it is another kind of table than in the snapshot',
+    hint: 'Drop it, then restore it again; or restore the whole database with --to PATH to look at it.',
   }
 }
 

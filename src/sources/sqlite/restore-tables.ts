@@ -5,6 +5,7 @@ import { suggest } from '../../base/suggest.ts'
 import type { Finding } from '../../model/finding.ts'
 import type { RestoreOutcome, RestoreRequest, SnapshotEntry } from '../source.ts'
 import { isMissingFromSqlite } from './integrity.ts'
+import { leavesOut } from './left-out.ts'
 import type { ReplacedTable, TablesRefused } from './replaced-table.ts'
 import { createPrivate } from './restore-file.ts'
 import { locateTarget, targetError } from './restore-target.ts'
@@ -49,7 +50,7 @@ export async function restoreTables(
       found: String(table.rows),
     }))
     const findings = [...replaced.tables.flatMap(differences), ...replaced.findings]
-    return { ...bytes, target: target.path, files: 1, checks, findings }
+    return { ...bytes, target: target.path, files: 1, checks, findings, leftOut: leavesOut(findings) }
   } catch (error) {
     throw refusedBySqlite(error, target.path) ?? targetError(error, target.path)
   } finally {

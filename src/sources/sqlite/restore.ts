@@ -10,6 +10,7 @@ import type { TreeNode } from '../../model/node.ts'
 import { requireWhole } from '../require-whole.ts'
 import type { CheckOutcome, RestoredBytes, RestoreOutcome, RestoreRequest, SnapshotEntry } from '../source.ts'
 import type { Kept } from '../target.ts'
+import { leavesOut } from './left-out.ts'
 import type { Lacks } from './masking/copy-protocol.ts'
 import { writeMasked } from './masking/write-masked.ts'
 import { applyMeta, createPrivate, likeExisting, removePartialSidecars } from './restore-file.ts'
@@ -60,8 +61,9 @@ async function restoreInto(request: RestoreRequest, target: Target, node: TreeNo
     const lone = target.existing ? [] : await listSidecars(target.path)
     const restoring = { request, target, node }
     const done = (await mayRewrite(restoring)) ? await restoreInPlace(restoring) : await withSession(restoring, beside)
-    const findings = [...(interrupted === undefined ? [] : [resumed(target, interrupted)]), ...lone.map(movedAside)]
-    return { ...done, target: target.path, files: 1, findings: [...findings, ...done.findings] }
+    const before = [...(interrupted === undefined ? [] : [resumed(target, interrupted)]), ...lone.map(movedAside)]
+    const findings = [...before, ...done.findings]
+    return { ...done, target: target.path, files: 1, findings, leftOut: leavesOut(findings) }
   } catch (error) {
     throw targetError(error, target.path)
   }
