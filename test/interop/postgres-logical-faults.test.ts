@@ -80,8 +80,9 @@ describeWithPostgres('faults of logical backups', () => {
         force: false,
       }),
     )
-    await vi.waitFor(async () =>
-      expect((await databasesOf(other)).some(name => name.startsWith('interrupted_'))).toBe(true),
+    await vi.waitFor(
+      async () => expect((await databasesOf(other)).some(name => name.startsWith('interrupted_'))).toBe(true),
+      { timeout: 20_000 },
     )
     abort.abort()
     expect((await restoring).code).toBe('interrupted')

@@ -100,7 +100,7 @@ describeWithPostgres('recovery of a cluster to a moment', () => {
     await test.close()
     await removeDir(dir)
     await removeDir(archive)
-  })
+  }, 180_000)
 
   let copies = ''
   const running: string[] = []

@@ -34,7 +34,7 @@ describeWithPostgres('replacing a cluster', () => {
     first = await drain(bench.source, snapshots)
     await bench.test.query('postgres', `UPDATE era SET name = 'now'`)
     second = await drain(bench.source, snapshots)
-  })
+  }, 180_000)
   afterAll(async () => {
     await bench.close()
     await removeDir(snapshots)
