@@ -144,7 +144,10 @@ async function readText(file: string, options: ConfigOptions): Promise<string> {
       })
     }
     throw new AppError('config-invalid', `cannot read the configuration ${file}: ${messageOf(error)}`, {
-      hint: 'Check that it is a file and that you may read it.',
+      hint:
+        systemCode(error) === 'EACCES'
+          ? 'Run as a user that may read it, or let this one read it, such as with "chmod" or "chgrp".'
+          : 'Name a file that can be read with --config FILE.',
       context: { file },
       cause: error,
     })

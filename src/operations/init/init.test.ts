@@ -198,4 +198,14 @@ describe('creating', () => {
     expect(await ignoreInGit(folder, paths)).toEqual([])
     expect(await readFile(place('.gitignore'), 'utf8')).toBe('node_modules\n/backups\n.lifeboat/\n/deep/repo/\n')
   })
+
+  test.runIf(process.geteuid?.() === 0)('does without .gitignore in a folder that it may not write to', async () => {
+    await chmod(folder, 0o755)
+    process.seteuid?.(12_345)
+    try {
+      expect(await ignoreInGit(folder, [place('backups')])).toEqual([])
+    } finally {
+      process.seteuid?.(0)
+    }
+  })
 })

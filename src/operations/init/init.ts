@@ -56,6 +56,8 @@ export async function createMissingRepositories(
 
 /** False when there is a file already, which then is the password. */
 async function createPassword(file: string, random: Random): Promise<boolean> {
+  // Made by somebody who may write to its folder, where we may not.
+  if (await configExists(file)) return false
   await makePrivateFolder(dirname(file))
   // 256 bits; letters, digits, "-" and "_" survive every shell, form and copy.
   const password = random.bytes(PASSWORD_BYTES).toString('base64url')
@@ -105,11 +107,14 @@ export async function ignoreInGit(folder: string, paths: readonly string[]): Pro
   try {
     await appendFile(file, `${lead}${lines.join('\n')}\n`)
   } catch (error) {
+    // A configuration in a folder that we may not write to, as in /etc, is committed by somebody else.
+    if (isForbidden(error)) return []
     throw cannotWrite(file, error)
   }
   return lines
 }
 
+const isForbidden = (error: unknown): boolean => ['EACCES', 'EPERM', 'EROFS'].includes(systemCode(error) ?? '')
 const leadsOut = (path: string): boolean => isAbsolute(path) || path === '..' || path.startsWith('../')
 
 async function readIfThere(file: string): Promise<string> {
@@ -138,7 +143,7 @@ function cannotWrite(path: string, cause: unknown): AppError {
       ? 'Free some space, then run "lifeboat init" again.'
       : systemCode(cause) === 'EROFS'
         ? 'That file system is read-only: choose another place.'
-        : 'Check that you may write there.',
+        : `Run as the user that owns ${dirname(path)}, or name another place with --to.`,
     cause,
   })
 }
