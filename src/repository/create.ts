@@ -61,6 +61,6 @@ async function saveConfig(storage: Storage, sealed: Buffer, keyId: Id): Promise<
 
 function repositoryExists(storage: Storage): AppError {
   return new AppError('repository-exists', `there is a repository at ${storage.location} already`, {
-    hint: 'Use it as it is, or choose another place for the new one.',
+    hint: 'Use it as it is, or name another place for the new one with --to.',
   })
 }

@@ -22,7 +22,7 @@ export async function obstaclesBeside(
       code: 'target-not-writable',
       subject: folder,
       message: 'its file system is read-only',
-      hint: 'Choose another place with --to, or mount it so that it can be written to.',
+      hint: 'Mount it so that it can be written to ("mount -o remount,rw"), or choose another place with --to.',
     })
   } else if (refusal !== undefined) {
     findings.push({

@@ -70,7 +70,7 @@ function futureFindings(whole: readonly Snapshot[], found: Snapshot, now: Date):
         ...common,
         subject: `snapshot ${shortened(found)}`,
         message: `all snapshots are from the future, this one too (${formatTime(found.time)})`,
-        hint: 'Look at the clock of this machine: it is probably behind.',
+        hint: 'Set the clock of this machine ("timedatectl set-ntp true"): it is probably behind.',
       },
     ]
   }

@@ -117,7 +117,7 @@ function gapFindings({ archive, gaps }: ClusterStatus): Finding[] {
     code: 'log-gap',
     subject: `cluster ${archive.systemIdentifier}`,
     message: `${gap.count} log segments are missing: ${gap.firstMissing} to ${gap.lastMissing}`,
-    hint: 'Nothing after the gap can be recovered from a backup before it: take a backup now.',
+    hint: 'Take a backup now: "lifeboat backup". Nothing after the gap can be recovered from a backup before it.',
   }))
 }
 
@@ -138,7 +138,7 @@ function serverFindings(server: LogState | undefined): Finding[] {
       code: 'slot-inactive',
       subject: `slot ${slot.name}`,
       message: 'nobody receives the log, and the server keeps all of it until somebody does',
-      hint: 'Start "lifeboat wal receive", or drop the slot.',
+      hint: `Start "lifeboat wal receive", or drop the slot: SELECT pg_drop_replication_slot('${slot.name}');`,
     })
   }
   const failedAt = archiver?.lastFailedAt
@@ -148,7 +148,7 @@ function serverFindings(server: LogState | undefined): Finding[] {
       code: 'archive-failing',
       subject: 'archive_command',
       message: `the server can not archive ${archiver.lastFailed ?? 'its log'}`,
-      hint: "Look into the server's log for what archive_command says.",
+      hint: `Run archive_command by hand as the server's user, in the data directory: it says why. So does the log of the server.`,
     })
   }
   return findings

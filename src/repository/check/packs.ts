@@ -24,7 +24,7 @@ export interface PacksToCheck extends Reader {
 }
 
 const RESTORE_HINT =
-  'Back up again: what still exists at the source is stored anew. Snapshots that need it are incomplete.'
+  'Run "lifeboat backup": what still exists at the source is stored anew. Snapshots that need it are incomplete.'
 const INDEX_HINT = 'Run "lifeboat prune" to write the index anew from the packs.'
 
 /** Are all packs of the index there, with the right size? Returns those that are. */

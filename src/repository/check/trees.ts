@@ -91,7 +91,7 @@ function treeFinding(id: Id, message: string): OpenFinding['finding'] {
     code: 'tree-damaged',
     subject: `tree ${shortId(id)}`,
     message,
-    hint: 'Back up again: folders that still exist at the source are stored anew.',
+    hint: 'Run "lifeboat backup": folders that still exist at the source are stored anew.',
   }
 }
 
@@ -111,6 +111,6 @@ function blobsMissing(blobs: number): OpenFinding['finding'] {
     code: 'blobs-missing',
     subject: 'index',
     message: `snapshots need ${blobs} blobs that no index names`,
-    hint: 'Back up again: what still exists at the source is stored anew. Snapshots that need them are incomplete.',
+    hint: 'Run "lifeboat backup": what still exists at the source is stored anew. Snapshots that need them are incomplete.',
   }
 }

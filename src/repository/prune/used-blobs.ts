@@ -42,7 +42,7 @@ export async function findUsedBlobs(reader: Reader, roots: readonly Id[], signal
 /** Nothing is deleted while it is not certain what is needed. */
 export function refusal(cause: AppError): AppError {
   return new AppError('damaged', `refusing to prune: ${cause.message}`, {
-    hint: 'Back up again, which mends what still exists at the source; "lifeboat check" says which snapshots stay hurt. Drop those with "lifeboat forget ID", then prune again.',
+    hint: 'Run "lifeboat backup", which mends what still exists at the source; "lifeboat check" says which snapshots stay hurt. Drop those with "lifeboat forget ID", then prune again.',
     context: cause.context,
     cause,
   })

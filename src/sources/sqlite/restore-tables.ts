@@ -74,7 +74,7 @@ function refusal({ refused, subject, known }: TablesRefused, path: string): AppE
     })
   }
   return new AppError('target-invalid', `cannot restore tables into ${path}: foreign key ${subject} would be broken`, {
-    hint: 'Rows elsewhere need rows that the snapshot does not have, or the other way round. Restore those tables together (--table A --table B). Nothing was changed.',
+    hint: 'Restore the tables that refer to each other together (--table A --table B). Rows elsewhere need rows that the snapshot does not have, or the other way round. Nothing was changed.',
   })
 }
 
@@ -106,13 +106,13 @@ function refusedBySqlite(error: unknown, path: string): AppError | undefined {
   }
   if (isMissingFromSqlite(error.message)) {
     return new AppError('target-invalid', `cannot restore tables into ${path}: ${error.message}`, {
-      hint: 'Only the application has this function or collation, and the table can not be written without it. Nothing was changed. Restore the whole database; or restore it with --to PATH and let the application copy the rows.',
+      hint: 'Restore the whole database (without --table), or restore it with --to PATH and let the application copy the rows. Only the application has this function or collation, and the table cannot be written without it. Nothing was changed.',
       cause: error,
     })
   }
   if (code !== CONSTRAINT) return undefined
   return new AppError('target-invalid', `cannot restore tables into ${path}: ${error.message}`, {
-    hint: 'A rule of the table is newer than the snapshot, and its rows break it. Nothing was changed. Restore the whole database with --to PATH to look at it.',
+    hint: 'Restore the whole database with --to PATH, and take the rows from there. A rule of the table is newer than the snapshot, and its rows break it. Nothing was changed.',
     cause: error,
   })
 }

@@ -59,7 +59,7 @@ export function verificationFailed(target: Target, checks: readonly CheckOutcome
   const first = failed[0]
   return new AppError('verification-failed', `the restored database fails ${failed.map(c => c.name).join(', ')}`, {
     context: { target: target.path, file: where, checks },
-    hint: `Expected ${first?.expected ?? ''}, found ${first?.found ?? ''}. Restore another recovery point, or take this one as it is with --no-checks; the failed file is ${where}.`,
+    hint: `Expected ${first?.expected ?? ''}, found ${first?.found ?? ''}. Add --no-checks to take it as it is, or restore another recovery point. The file that failed is ${where}.`,
   })
 }
 

@@ -205,7 +205,7 @@ function ignoreMissing(error: unknown): undefined {
 }
 
 const HINT =
-  'Stop the application first, let "restore: { before: ..., after: ... }" of the source do it, or restore to another path.'
+  'Stop the application first, let "restore: { before: ..., after: ... }" of the source do it, or restore beside it with --to PATH.'
 
 function lockLost(path: string): AppError {
   return new AppError('target-in-use', `the process that locked ${path} was killed while it was swapped`, {

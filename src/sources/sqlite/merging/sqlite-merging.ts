@@ -262,6 +262,6 @@ function mergeError(error: unknown, path: string): unknown {
   }
   return new AppError('target-invalid', `SQLite refuses it: ${messageOf(error)}`, {
     ...init,
-    hint: 'Nothing was changed.',
+    hint: `Run: sqlite3 ${path} "PRAGMA integrity_check". If it says ok, restore beside it with --to PATH and take the rows from there. Nothing was changed.`,
   })
 }
