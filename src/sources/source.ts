@@ -34,6 +34,7 @@ export type {
   Change,
   ChangedTables,
   CreatedObject,
+  Held,
   Kept,
   LastLook,
   Settled,

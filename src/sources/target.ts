@@ -82,10 +82,16 @@ export interface Change {
   /**
    * Called when the application was stopped, before what is there is made safe: from then on nobody else can write what
    * the change replaces. Without it the change itself keeps the very last state (a swap that keeps what it takes away).
-   * Gives the `token` where that is not known before.
+   * Gives what is not known before.
    */
-  readonly hold?: (() => Promise<string | undefined>) | undefined
+  readonly hold?: (() => Promise<Held>) | undefined
   /** Of a change of rows: what it changes. All else of the target stays. */
+  readonly tables?: ChangedTables | undefined
+}
+
+/** As in `Change`. */
+export interface Held {
+  readonly token?: string | undefined
   readonly tables?: ChangedTables | undefined
 }
 

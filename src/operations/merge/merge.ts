@@ -3,7 +3,15 @@ import { type MergePlan, planMerge } from '../../model/merge-plan.ts'
 import type { MergedTable, MergeReport, UnmergedTable } from '../../model/merge-report.ts'
 import type { MergeRules } from '../../model/merge-rules.ts'
 import type { TableDescription } from '../../model/table-description.ts'
-import type { Change, Merging, MergingPlace, SnapshotReader, Source, SourceContext } from '../../sources/source.ts'
+import type {
+  Change,
+  Held,
+  Merging,
+  MergingPlace,
+  SnapshotReader,
+  Source,
+  SourceContext,
+} from '../../sources/source.ts'
 import { followLinks, identify, rewriteLinks } from './identities.ts'
 import { insertRows } from './inserts.ts'
 import { checkKeys, checkTargetKeys } from './key-checks.ts'
@@ -106,9 +114,9 @@ async function mergeInto(place: MergingPlace, plan: MergePlan, request: MergeReq
 async function begin({ place, plan, tables: all }: MergeRun, { dryRun, beforeChange }: MergeRequest): Promise<void> {
   const targets = all.map(table => table.plan.target)
   let begun = false
-  const hold = async (): Promise<string | undefined> => {
+  const hold = async (): Promise<Held> => {
     begun = true
-    return await place.begin(targets)
+    return { token: await place.begin(targets) }
   }
   if (!dryRun) {
     // What the application's triggers write to, nobody knows.

@@ -134,7 +134,7 @@ class GuardState {
    * The application is sent away, and whoever is left kept from writing; then what is there is made safe: whatever was
    * still written is in there.
    */
-  async prepare({ places, token, hold, tables }: Change): Promise<void> {
+  async prepare({ places, token, hold, tables: announced }: Change): Promise<void> {
     const { hooks, source, entry } = this.#request
     await requirePlanned(places, entry.places)
     if (hooks.before) {
@@ -143,13 +143,14 @@ class GuardState {
       await this.#log.step('ran the hook "before"', () => runHook('before', hooks, this.#hookContext))
     }
     const held = await hold?.()
+    const tables = announced ?? held?.tables
     if (!entry.existed) this.#log.skip('safety recovery point', 'there was nothing at the target')
     else if (tables !== undefined && tables.changed.length === 0) {
       this.#log.skip('safety recovery point', 'nothing that is there changes')
     } else if (entry.strategy === 'replace' && source.traits.wayBack === 'kept')
       this.#log.skip('safety recovery point', 'what is there is kept')
     else await this.#makeSafe(canKeep(source, entry), tables)
-    await this.advance({ phase: 'changing', token: token ?? held, tables: tables && recordOf(tables) })
+    await this.advance({ phase: 'changing', token: token ?? held?.token, tables: tables && recordOf(tables) })
   }
 
   /**

@@ -131,8 +131,9 @@ async function takeTablesBackAt(places: RestorePlaces, subject: Subject, state: 
     delta: false,
     checks: true,
     include: [],
-    beforeChange: async ({ hold, tables }) => {
-      await hold?.()
+    beforeChange: async ({ hold, tables: announced }) => {
+      const held = await hold?.()
+      const tables = announced ?? held?.tables
       if (tables !== undefined && tables.changed.length > 0) await takeSafetyAt(places, subject, { tables })
     },
   })

@@ -144,7 +144,7 @@ interface StoredObject {
   readonly sql: string
 }
 
-function objectsOf(db: DatabaseSync, table: string, types: readonly string[]): StoredObject[] {
+export function objectsOf(db: DatabaseSync, table: string, types: readonly string[]): StoredObject[] {
   const list = types.map(quoteText).join(', ')
   const rows = db
     .prepare(

@@ -1,4 +1,6 @@
 import { DatabaseSync } from 'node:sqlite'
+import type { ChangedTables } from '../target.ts'
+import { changedTables, chooseTables, dropCreated } from './changed-tables.ts'
 import { countViolations } from './describe-database.ts'
 import { replaceRows, type Sides } from './replace-rows.ts'
 import { isVirtual, renewIndexes, replaceVirtual } from './replace-virtual.ts'
@@ -31,17 +33,39 @@ export function beginTables({ path, from, waitMs }: BeginTablesAsk): DatabaseSyn
  * Triggers do not fire; search indexes over the tables are brought in line. Foreign keys that were whole before have to be
  * whole after.
  */
-export function replaceTables(db: DatabaseSync, { from, tables }: ReplaceTablesAsk): ReplacedTables | TablesRefused {
+export function replaceTables(db: DatabaseSync, ask: ReplaceTablesAsk): ReplacedTables | TablesRefused {
   try {
-    const backup = new DatabaseSync(from, { readOnly: true })
-    try {
-      return inTransaction(db, () => replaceAll({ db, backup, findings: [] }, tables))
-    } finally {
-      backup.close()
-    }
+    return withBackup(ask, backup => inTransaction(db, () => replaceAll({ db, backup, findings: [] }, ask)))
   } finally {
     db.close()
   }
+}
+
+/** What `replaceTables` would change and make, asked in the transaction that was begun. */
+export function announceTables(db: DatabaseSync, ask: ReplaceTablesAsk): ChangedTables | TablesRefused {
+  return withBackup(ask, backup => {
+    const known = listKnown(backup)
+    const chosen = chooseTables(ask, known)
+    if ('missing' in chosen) return notFound(chosen.missing, known)
+    return changedTables(db, backup, chosen.tables, ask.takeAway ?? [])
+  })
+}
+
+function withBackup<T>({ from }: ReplaceTablesAsk, work: (backup: DatabaseSync) => T): T {
+  const backup = new DatabaseSync(from, { readOnly: true })
+  try {
+    return work(backup)
+  } finally {
+    backup.close()
+  }
+}
+
+function listKnown(backup: DatabaseSync): StoredTable[] {
+  return listStored(backup).filter(({ owner }) => owner === undefined)
+}
+
+function notFound(subject: string, known: readonly StoredTable[]): TablesRefused {
+  return { refused: 'not-found', subject, known: known.map(each => each.name) }
 }
 
 class Refused extends Error {
@@ -65,35 +89,36 @@ function inTransaction(db: DatabaseSync, work: () => ReplacedTables): ReplacedTa
   }
 }
 
-function replaceAll(sides: Sides, wanted: readonly string[]): ReplacedTables {
+function replaceAll(sides: Sides, ask: ReplaceTablesAsk): ReplacedTables {
   const { db, backup, findings } = sides
-  const known = listStored(backup).filter(({ owner }) => owner === undefined)
-  const chosen = wanted.length === 0 ? known : wanted.map(name => findTable(name, known))
-  const violationsBefore = countViolations(db)
+  const known = listKnown(backup)
+  const chosen = chooseTables(ask, known)
+  if ('missing' in chosen) throw new Refused(notFound(chosen.missing, known))
+  const allowed = violationsAllowed(sides, ask)
+  dropCreated(db, ask.takeAway ?? [])
   const there = new Map(listStored(db).map(table => [table.name, table]))
   const tables: ReplacedTable[] = []
-  for (const table of chosen) {
+  for (const table of chosen.tables) {
     const done = isVirtual(table)
       ? replaceVirtual(sides, table, there.get(table.name))
       : replaceRows(sides, table.name, there.has(table.name))
     if (done !== undefined) tables.push(done)
   }
-  const replaced = new Set(chosen.map(({ name }) => name.toLowerCase()))
+  const replaced = new Set(chosen.tables.map(({ name }) => name.toLowerCase()))
   renewIndexes(sides, listStored(db), new Map(known.map(table => [table.name, table])), replaced)
   const violations = countViolations(db)
-  if (violationsBefore !== null && violations !== null && violations > violationsBefore) {
+  if (violations !== null && violations > allowed) {
     throw new Refused({ refused: 'foreign-keys', subject: firstViolation(db), known: [] })
   }
   return { tables, findings }
 }
 
-/** SQLite's own names know no case. */
-function findTable(name: string, known: readonly StoredTable[]): StoredTable {
-  const plain = name.replace(/^main\./i, '')
-  const found =
-    known.find(each => each.name === plain) ?? known.find(each => each.name.toLowerCase() === plain.toLowerCase())
-  if (found !== undefined) return found
-  throw new Refused({ refused: 'not-found', subject: name, known: known.map(each => each.name) })
+/** Foreign keys may be as broken as they were; taken back, as they had been, which the backup then says. */
+function violationsAllowed({ db, backup }: Sides, { tables, takeAway }: ReplaceTablesAsk): number {
+  const before = countViolations(db) ?? Number.POSITIVE_INFINITY
+  if (takeAway === undefined) return before
+  // Only drops: what refers to that was so before, or can't be told from what was.
+  return tables.length === 0 ? Number.POSITIVE_INFINITY : Math.max(before, countViolations(backup) ?? before)
 }
 
 function firstViolation(db: DatabaseSync): string {

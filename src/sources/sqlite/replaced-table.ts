@@ -1,4 +1,5 @@
 import type { Finding } from '../../model/finding.ts'
+import type { CreatedObject } from '../target.ts'
 
 export interface BeginTablesAsk {
   /** The living database. */
@@ -12,6 +13,8 @@ export interface ReplaceTablesAsk {
   readonly from: string
   /** As people write them; all of `from` when empty. */
   readonly tables: readonly string[]
+  /** As in `RestoreRequest`. */
+  readonly takeAway?: readonly CreatedObject[] | undefined
 }
 
 export interface ReplacedTables {

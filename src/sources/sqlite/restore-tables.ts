@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { AppError } from '../../base/errors.ts'
 import { suggest } from '../../base/suggest.ts'
 import type { Finding } from '../../model/finding.ts'
-import type { RestoreOutcome, RestoreRequest, SnapshotEntry } from '../source.ts'
+import type { Held, RestoreOutcome, RestoreRequest, SnapshotEntry } from '../source.ts'
 import { isMissingFromSqlite } from './integrity.ts'
 import { leavesOut } from './left-out.ts'
 import type { ReplacedTable, TablesRefused } from './replaced-table.ts'
@@ -35,14 +35,17 @@ export async function restoreTables(
     await createPrivate(staged)
     const bytes = await request.snapshot.restoreFiles([{ node: entry.node, path: staged, delta: false }])
     const ask = { path: target.path, from: staged, waitMs: BUSY_WAIT_MS }
-    const hold = async (): Promise<undefined> => {
+    const wanted = { from: staged, tables, takeAway: request.takeAway }
+    const hold = async (): Promise<Held> => {
       await session.call('beginTables', ask)
-      return undefined
+      const announced = await session.call('announceTables', wanted)
+      if ('refused' in announced) throw refusal(announced, request, target.path)
+      return { tables: announced }
     }
     if (request.beforeChange === undefined) await hold()
     else await request.beforeChange({ places: [target.path], hold })
-    const replaced = await session.call('replaceTables', { from: staged, tables })
-    if ('refused' in replaced) throw refusal(replaced, target.path)
+    const replaced = await session.call('replaceTables', wanted)
+    if ('refused' in replaced) throw refusal(replaced, request, target.path)
     const checks = replaced.tables.map(table => ({
       name: `rows of ${table.name}`,
       passed: table.rows === table.rowsWanted,
@@ -65,7 +68,7 @@ function tablesExist(path: string): AppError {
   })
 }
 
-function refusal({ refused, subject, known }: TablesRefused, path: string): AppError {
+function refusal({ refused, subject, known }: TablesRefused, { takeAway }: RestoreRequest, path: string): AppError {
   if (refused === 'not-found') {
     const meant = suggest(subject, known)
     return new AppError('not-found', `the snapshot has no table ${subject}`, {
@@ -74,7 +77,10 @@ function refusal({ refused, subject, known }: TablesRefused, path: string): AppE
     })
   }
   return new AppError('target-invalid', `cannot restore tables into ${path}: foreign key ${subject} would be broken`, {
-    hint: 'Restore the tables that refer to each other together (--table A --table B). Rows elsewhere need rows that the snapshot does not have, or the other way round. Nothing was changed.',
+    hint:
+      takeAway === undefined
+        ? 'Restore the tables that refer to each other together (--table A --table B). Rows elsewhere need rows that the snapshot does not have, or the other way round. Nothing was changed.'
+        : 'Change or delete the rows that were written since and need what the restore brought, then undo again. Nothing was changed.',
   })
 }
 

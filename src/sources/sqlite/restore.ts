@@ -45,7 +45,7 @@ export async function restoreDatabase(request: RestoreRequest): Promise<RestoreO
   const type = request.snapshot.manifest?.type
   if (isPart(type)) return await restoreSql(request, storedText(request, entry), type)
   const { tables = [], part } = request.selection ?? {}
-  if (tables.length > 0) return await restoreTables(request, entry, tables)
+  if (tables.length > 0 || request.takeAway !== undefined) return await restoreTables(request, entry, tables)
   if (part === 'data' && extname(request.target).toLowerCase() !== '.sql')
     return await restoreTables(request, entry, [])
   if (part !== undefined) return await restoreSql(request, await textOfWhole(request, entry, part), part)

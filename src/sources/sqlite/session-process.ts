@@ -10,7 +10,7 @@ import { MaskedCopy } from './masking/copy-masked.ts'
 import { listIndexes, renewIndexes } from './merging/beside-rows.ts'
 import { openMerge, readAsText } from './merging/open-merge.ts'
 import { openPrivate, pinDatabase, removeEmptyWal } from './pin.ts'
-import { beginTables, replaceTables } from './replace-tables.ts'
+import { announceTables, beginTables, replaceTables } from './replace-tables.ts'
 import { runSchema } from './run-schema.ts'
 import type { CallName, Fault, SessionCalls, SessionRequest } from './session-protocol.ts'
 
@@ -71,6 +71,7 @@ class SessionProcess {
       this.#db = beginTables(ask)
       return null
     },
+    announceTables: ask => announceTables(this.#database, ask),
     replaceTables: ask => replaceTables(this.#database, ask),
     ask: ({ path, sql }) => askDatabase(path, sql),
     openStaged: ({ staged, into }) => {

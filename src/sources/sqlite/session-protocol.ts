@@ -2,7 +2,7 @@ import type { ManifestCondition, ManifestFailure, ManifestTable } from '../../mo
 import type { MaskableTable } from '../../model/masking/maskable.ts'
 import type { UnmergedTable } from '../../model/merge-report.ts'
 import type { TableDescription } from '../../model/table-description.ts'
-import type { CheckOutcome, CopyAnswer } from '../source.ts'
+import type { ChangedTables, CheckOutcome, CopyAnswer } from '../source.ts'
 import type { IntegrityCheck } from './integrity.ts'
 import type { CopyOutcome, CopyRequest } from './masking/copy-protocol.ts'
 import type { BeginTablesAsk, ReplacedTables, ReplaceTablesAsk, TablesRefused } from './replaced-table.ts'
@@ -30,6 +30,8 @@ export interface SessionCalls {
   check: { ask: { expected: ExpectedContent | undefined }; answer: CheckReport }
   /** Opens a living database and one whose rows are to come, and locks the first one against other writers. */
   beginTables: { ask: BeginTablesAsk; answer: null }
+  /** What that would change and make. */
+  announceTables: { ask: ReplaceTablesAsk; answer: ChangedTables | TablesRefused }
   /** Gives tables the rows of the other database, in that transaction; commits it, or nothing was changed. */
   replaceTables: { ask: ReplaceTablesAsk; answer: ReplacedTables | TablesRefused }
   /** Runs one statement on a file, on a connection that can't write. */

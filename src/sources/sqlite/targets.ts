@@ -76,7 +76,9 @@ async function writtenSince(request: WrittenRequest, name: string): Promise<Writ
   if (tables.length > 0) return tables
   const files = await Promise.all(['', '-wal'].map(end => stat(path + end).catch(() => undefined)))
   const touched = files.some(file => file !== undefined && file.size > 0 && file.mtimeMs > request.since.getTime())
-  return touched ? [{ name: path, written: undefined }] : []
+  if (!touched) return []
+  const names = meant === undefined ? [path] : description.tables.map(each => each.name).filter(isMeant)
+  return names.map(table => ({ name: table, written: undefined }))
 }
 
 async function keptOf(request: KeptRequest, name: string): Promise<KeptPath> {

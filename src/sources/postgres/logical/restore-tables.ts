@@ -5,7 +5,7 @@ import { AppError } from '../../../base/errors.ts'
 import { requireSuccess, startTool, withSession } from '../../../clients/postgres/index.ts'
 import type { Finding } from '../../../model/finding.ts'
 import type { BackupType, ManifestTable } from '../../../model/manifest.ts'
-import type { Change, ChangedTables } from '../../target.ts'
+import type { Change, ChangedTables, Held } from '../../target.ts'
 import { runOverArchive } from './archives.ts'
 import { placesOf } from './choose-targets.ts'
 import type { DatabaseOutcome, DatabaseRestore } from './database-restore.ts'
@@ -128,10 +128,10 @@ async function runScript(
   try {
     await say(psql, beginScript(lockTimeoutSeconds))
     const token = BigInt(await hear(psql)).toString()
-    const hold = async (): Promise<string> => {
+    const hold = async (): Promise<Held> => {
       await say(psql, holdScript([...there, ...drops.tables], lockTimeoutSeconds))
       await hear(psql)
-      return token
+      return { token }
     }
     const tables = changedTables(selection, existing, [...there, ...drops.tables])
     await beforeChange({ places: placesOf(settings, [target]), token, hold, tables })
