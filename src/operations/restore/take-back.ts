@@ -82,8 +82,10 @@ async function putKeptBack(request: TakeBackRequest): Promise<readonly Kept[] | 
   return []
 }
 
-function dropIf({ entry, mayBeUsed }: TakeBackRequest): DropIf {
-  return state => (state === undefined || entry.token === undefined ? !mayBeUsed : state === entry.token)
+/** Whose target can't tell (a server's databases, a folder), an application may have written to at any moment. */
+function dropIf({ entry, mayBeUsed, source }: TakeBackRequest): DropIf {
+  const tells = source.targets.stateOf !== undefined
+  return state => (state === undefined || entry.token === undefined ? tells && !mayBeUsed : state === entry.token)
 }
 
 function noWayBack({ target, source }: JournalEntry): AppError {
