@@ -138,6 +138,11 @@ export interface RestoreRequest extends SourceContext {
    * transaction. Rows in it must have been made safe.
    */
   readonly takeAway?: readonly CreatedObject[] | undefined
+  /**
+   * Of a folder: takes back what a restore of this snapshot, with the same `include`, wrote into it, and nothing else.
+   * What it made where nothing was goes.
+   */
+  readonly brought?: SnapshotReader | undefined
   /** Keep what a swap takes away, in one piece beside the target, under a name made from this: see `TargetAccess`. */
   readonly keepAs?: string | undefined
 }

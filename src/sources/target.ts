@@ -113,6 +113,8 @@ export interface CreatedObject {
 export interface WrittenRequest extends KeptRequest {
   /** Only what the restore changed and made. */
   readonly tables?: ChangedTables | undefined
+  /** Of a folder that was written into: what came, and which paths of it (empty: all). */
+  readonly files?: { readonly brought: SnapshotReader; readonly include: readonly string[] } | undefined
   /** When the restore ended. */
   readonly since: Date
   /** What the restore brought, if that is known. */

@@ -17,7 +17,8 @@ const SHOWN = 8
 export function describeWritten(written: readonly Written[]): string {
   const [first] = written
   if (written.length === 1 && first?.name === 'files') {
-    return `since the restore, ${counted(first.written ?? 0, 'file')} were written`
+    const missing = first.gone ? `, ${counted(first.gone, 'file')} removed` : ''
+    return `since the restore, ${counted(first.written ?? 0, 'file')} were written${missing}`
   }
   const rows = written.reduce((sum, each) => sum + (each.written ?? 0), 0)
   const gone = written.reduce((sum, each) => sum + (each.gone ?? 0), 0)

@@ -50,6 +50,7 @@ const entry = z.object({
       created: z.array(z.object({ kind: z.string(), schema: z.string().optional(), name: z.string() })),
     })
     .optional(),
+  files: z.object({ repository: z.string(), snapshot: z.string(), include: z.array(z.string()) }).optional(),
   safeState: z.string().optional(),
   keptIsSafe: z.boolean().optional(),
   undoneBy: z.string().optional(),
@@ -60,6 +61,7 @@ const entry = z.object({
  * password. `existed`: there was something at the target. `kept`: what the swap took away and still lies beside. `safety`: the recovery point of what was there.
  * `places`: all that the restore may change, as its plan said: more than the target where that is a server of several databases.
  * `tables`: what a change of rows changed and made; nothing else of the target did.
+ * `files`: a folder was written into; these paths of this snapshot (none: all) were changed in it, and nothing else.
  * `token`: of the transaction that makes the change, for the adapter to tell whether it was committed; or the state of what
  * a swap puts in place, to tell whether anybody wrote to it since.
  * `safeState`: the target's, when `safety` was taken. `keptIsSafe`: what is kept holds nothing that `safety` does not.
@@ -82,7 +84,8 @@ export type NewEntry = Pick<
   | 'keepAs'
   | 'undoOf'
   | 'tookKeptAs'
->
+> &
+  Partial<Pick<JournalEntry, 'files'>>
 
 /** The newest this many ended restores can be undone. */
 const KEPT_ENTRIES = 100

@@ -29,10 +29,18 @@ function neededToSettle({ run, repository, snapshot, safety }: JournalEntry): Ne
 }
 
 function neededByUndo(entry: JournalEntry, entries: readonly JournalEntry[], now: Date): NeededSnapshot[] {
-  const { phase, safety, undoneBy } = entry
-  if (phase !== 'done' || safety === undefined || undoneBy !== undefined) return []
+  const { phase, undoneBy } = entry
+  if (phase !== 'done' || undoneBy !== undefined) return []
   if (!isRecent(entry, now) && !isLastOfTarget(entry, entries)) return []
-  return [{ ...safety, reason: `undo of restore ${entry.run.slice(0, 8)}`, unfinished: false }]
+  const reason = `undo of restore ${entry.run.slice(0, 8)}`
+  return snapshotsOfUndo(entry).map(each => ({ ...each, reason, unfinished: false }))
+}
+
+/** What was there; of a folder that was written into, also what came; where only tables came, that alone. */
+export function snapshotsOfUndo(entry: JournalEntry): Array<Pick<NeededSnapshot, 'repository' | 'snapshot'>> {
+  const { repository, snapshot, safety, tables, files } = entry
+  if (safety === undefined) return tables === undefined ? [] : [{ repository, snapshot }]
+  return files === undefined ? [safety] : [safety, { repository: files.repository, snapshot: files.snapshot }]
 }
 
 function isRecent({ startedAt, finishedAt = startedAt }: JournalEntry, now: Date): boolean {

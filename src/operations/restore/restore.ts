@@ -15,6 +15,7 @@ import type {
   LastLook,
   OnRestored,
   RestoredBytes,
+  SnapshotReader,
   Source,
   SourceContext,
   StartedServer,
@@ -49,6 +50,7 @@ export interface RestoreOperationRequest extends SourceContext {
   readonly lastLook?: LastLook | undefined
   readonly keepAs?: string | undefined
   readonly takeAway?: readonly CreatedObject[] | undefined
+  readonly brought?: SnapshotReader | undefined
   readonly onRestored?: OnRestored | undefined
   readonly mask?: Mask | undefined
   readonly onProgress?: ((progress: RestoredBytes & { readonly sizeBytes: number | undefined }) => void) | undefined
@@ -94,8 +96,19 @@ export async function restore(request: RestoreOperationRequest): Promise<Restore
     onProgress: progress => request.onProgress?.({ ...progress, sizeBytes }),
   })
   const { clock, logger, scratchDir, signal, target, force, delta, checks, include } = request
-  const { selection, recovery, tablespaces, start, beforeChange, lastLook, keepAs, takeAway, onRestored, mask } =
-    request
+  const {
+    selection,
+    recovery,
+    tablespaces,
+    start,
+    beforeChange,
+    lastLook,
+    keepAs,
+    takeAway,
+    brought,
+    onRestored,
+    mask,
+  } = request
   const outcome = await source.restore({
     snapshot: reader,
     clock,
@@ -114,6 +127,7 @@ export async function restore(request: RestoreOperationRequest): Promise<Restore
     beforeChange,
     keepAs,
     takeAway,
+    brought,
     lastLook,
     onRestored,
     mask,

@@ -53,6 +53,9 @@ export async function restoreSafely(request: SafeRestoreRequest): Promise<SafeRe
         strategy,
         places: [...request.planned],
         existed,
+        files: writesInto(request)
+          ? { repository: request.repositoryName, snapshot: snapshot.id, include: [...request.include] }
+          : undefined,
         undoOf: undefined,
         tookKeptAs: undefined,
       },
@@ -85,4 +88,9 @@ export async function restoreSafely(request: SafeRestoreRequest): Promise<SafeRe
 function changesOf({ repository, snapshot, include, source }: SafeRestoreRequest): ChangesPath {
   if (source.traits.consistency !== 'per-file') return changesAll
   return path => changesPath(repository, snapshot, include, path)
+}
+
+/** A folder where all that is not in the snapshot stays. */
+function writesInto({ strategy, source, existed }: SafeRestoreRequest): boolean {
+  return existed && strategy === 'in-place' && source.traits.consistency === 'per-file'
 }

@@ -5,13 +5,16 @@ import { formatTime } from '../../base/times.ts'
 import type { Finding } from '../../model/finding.ts'
 import type { ReportStep } from '../../model/report.ts'
 import type { Kept, Source } from '../../sources/source.ts'
+import { changesPath } from '../restore/changed-paths.ts'
 import { type Guarded, guard } from '../restore/guard.ts'
 import type { JournalEntry } from '../restore/journal.ts'
 import { canSwap, type RestorePlaces, restoreSafetyAt, tablesBackRequest, takeSafetyAt } from '../restore/places.ts'
 import { URL_FORM } from '../restore/reserved.ts'
 import { type RestoreOperationRequest, restore } from '../restore/restore.ts'
+import { type ChangesPath, changesAll } from '../restore/safety.ts'
 import { markUndone } from '../restore/settle.ts'
 import { findWaysBack, undoneSentence } from './ways-back.ts'
+import { openBrought } from './written.ts'
 
 export interface UndoRequest {
   readonly places: RestorePlaces
@@ -132,8 +135,10 @@ export async function undo({ places, run, entry: undone, onStep }: UndoRequest):
   const { source: name, kind, target } = undone
   await requireFolder(undone)
   const source = await places.openSourceAt(name, kind, target)
-  const swaps = undone.tables === undefined && (await canSwap(places, target))
   const from = undone.kept.length > 0 ? 'kept' : 'safety-point'
+  const files = from === 'kept' ? undefined : undone.files
+  const isPart = undone.tables !== undefined || files !== undefined
+  const swaps = !isPart && (await canSwap(places, target))
   // A repository may have come there since.
   if (from === 'kept' && !swaps) throw ownsMovedIn(undone)
   const { repository, snapshot } = undone.safety ?? undone
@@ -148,13 +153,15 @@ export async function undo({ places, run, entry: undone, onStep }: UndoRequest):
         strategy: undone.tables !== undefined ? 'tables' : swaps ? 'replace' : 'in-place',
         places: undone.places,
         existed: true,
+        files,
         undoOf: undone.run,
         tookKeptAs: from === 'kept' ? undone.keepAs : undefined,
       },
       source,
       target,
       hooks: await places.hooksOf(name, target),
-      takeSafety: tables => takeSafetyAt(places, subject, { tables }),
+      takeSafety: async tables =>
+        await takeSafetyAt(places, subject, { tables, changes: await changesOf(places, files) }),
       restoreSafety: (state, unless) => restoreSafetyAt(places, subject, state, unless),
       onStep,
     },
@@ -210,23 +217,34 @@ async function putBack(
   }
   const wanted = {
     ...context,
+    include: [],
     ...(await whatComesBack(places, undone)),
     source,
     target,
     force: true,
     delta: !swaps,
     checks: true,
-    include: [],
   }
   return await restore({ ...wanted, beforeChange, lastLook, keepAs: swaps ? keepAs : undefined })
 }
 
-async function whatComesBack(
-  places: RestorePlaces,
-  undone: JournalEntry,
-): Promise<Pick<RestoreOperationRequest, 'repository' | 'snapshot' | 'selection' | 'takeAway'>> {
+type ComesBack = Pick<RestoreOperationRequest, 'repository' | 'snapshot' | 'selection' | 'takeAway' | 'brought'> & {
+  readonly include?: readonly string[]
+}
+
+async function whatComesBack(places: RestorePlaces, undone: JournalEntry): Promise<ComesBack> {
   if (undone.tables !== undefined) return await tablesBackRequest(places, undone, undone)
   if (undone.safety === undefined) throw nothingToPutBack(undone)
   const repository = await places.openRepository(undone.safety.repository)
-  return { repository, snapshot: await repository.getSnapshot(undone.safety.snapshot) }
+  const before = { repository, snapshot: await repository.getSnapshot(undone.safety.snapshot) }
+  if (undone.files === undefined) return before
+  return { ...before, include: undone.files.include, brought: await openBrought(places, undone.files) }
+}
+
+/** Of a folder that was written into, only what came is changed again. */
+async function changesOf(places: RestorePlaces, files: JournalEntry['files']): Promise<ChangesPath> {
+  if (files === undefined) return changesAll
+  const repository = await places.openRepository(files.repository)
+  const snapshot = await repository.getSnapshot(files.snapshot)
+  return path => changesPath(repository, snapshot, files.include, path)
 }

@@ -2,6 +2,7 @@ import { lstat } from 'node:fs/promises'
 import { messageOf } from '../../base/errors.ts'
 import { formatTime } from '../../base/times.ts'
 import type { JournalEntry } from '../restore/journal.ts'
+import { snapshotsOfUndo } from '../restore/needed-snapshots.ts'
 import type { RestorePlaces } from '../restore/places.ts'
 import { URL_FORM } from '../restore/reserved.ts'
 
@@ -57,17 +58,21 @@ async function listSnapshots(places: RestorePlaces, name: string): Promise<Snaps
 }
 
 async function missing(
-  { kept, safety }: JournalEntry,
+  entry: JournalEntry,
   snapshotsOf: (name: string) => Promise<SnapshotsThere>,
 ): Promise<string | undefined> {
+  const { kept, safety } = entry
   for (const { kept: place, target } of kept) {
     // A database that is kept is asked for when it is wanted.
     if (URL_FORM.test(target) || !place.startsWith('/')) continue
     if ((await lstat(place).catch(() => undefined)) === undefined) return `what it kept is gone: ${place}`
   }
-  if (kept.length > 0 || safety === undefined) return undefined
-  const there = await snapshotsOf(safety.repository)
-  if ('problem' in there) return `repository ${safety.repository} can not be asked: ${there.problem}`
-  if (there.ids.has(safety.snapshot)) return undefined
-  return `its safety recovery point ${safety.snapshot.slice(0, 8)} was forgotten`
+  if (kept.length > 0) return undefined
+  for (const { repository, snapshot } of snapshotsOfUndo(entry)) {
+    const there = await snapshotsOf(repository)
+    if ('problem' in there) return `repository ${repository} can not be asked: ${there.problem}`
+    const what = snapshot === safety?.snapshot ? 'its safety recovery point' : 'the recovery point that it restored'
+    if (!there.ids.has(snapshot)) return `${what} ${snapshot.slice(0, 8)} was forgotten`
+  }
+  return undefined
 }

@@ -1,9 +1,10 @@
 import { isAppError } from '../../base/errors.ts'
 import type { Manifest } from '../../model/manifest.ts'
-import type { Written } from '../../sources/source.ts'
+import type { SnapshotReader, Written } from '../../sources/source.ts'
 import { loadManifest } from '../browse/snapshot-tree.ts'
 import type { JournalEntry } from '../restore/journal.ts'
 import type { RestorePlaces } from '../restore/places.ts'
+import { openSnapshotReader } from '../restore/snapshot-reader.ts'
 
 /**
  * What was written, since the restore, to what undoing it would change. Undefined where that can't be told: it stops no
@@ -20,6 +21,7 @@ export async function findWritten(places: RestorePlaces, entry: JournalEntry): P
       places: entry.places,
       token,
       tables,
+      files: entry.files && { brought: await openBrought(places, entry.files), include: entry.files.include },
       since: new Date(finishedAt ?? startedAt),
       brought: await broughtBy(places, entry),
     })
@@ -27,6 +29,16 @@ export async function findWritten(places: RestorePlaces, entry: JournalEntry): P
     if (!isAppError(error) || isAppError(error, 'interrupted')) throw error
     return undefined
   }
+}
+
+/** What a restore wrote into a folder. */
+export async function openBrought(
+  places: RestorePlaces,
+  { repository: name, snapshot }: NonNullable<JournalEntry['files']>,
+): Promise<SnapshotReader> {
+  const { signal } = await places.context()
+  const repository = await places.openRepository(name)
+  return await openSnapshotReader({ repository, snapshot: await repository.getSnapshot(snapshot), signal })
 }
 
 /** A merge left the rows of both; and an undo may have put back what no snapshot is of. */

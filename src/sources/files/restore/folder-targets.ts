@@ -7,6 +7,7 @@ import { dropKeptPath, dropReplaced, keptPathOf, putKeptBack, settleKeptPath } f
 import type { Kept, KeptRequest, Settled, TargetAccess, TargetRequest, TargetSurvey } from '../../target.ts'
 import { filesWrittenSince, measureFolder, obstaclesBeside, placeOf } from '../../target-place.ts'
 import { toBuffer, toRaw } from '../raw-path.ts'
+import { broughtWrittenSince } from './brought-paths.ts'
 import { findNotCarriable } from './carry-over.ts'
 import { readMark } from './mark.ts'
 import { isFilledFolder, targetError } from './target.ts'
@@ -16,7 +17,10 @@ export const folderTargets: TargetAccess = {
   survey,
   putBack,
   dropKept,
-  writtenSince: ({ target, since, signal }) => filesWrittenSince(target, since, signal),
+  writtenSince: async request => {
+    const { target, since, signal, files } = request
+    return await (files === undefined ? filesWrittenSince(target, since, signal) : broughtWrittenSince(request, files))
+  },
   remove,
   settle,
 }

@@ -6,12 +6,13 @@ import { removeFolder } from '../../../base/remove-folder.ts'
 import { incompleteWithin, nameNotCaptured } from '../../../model/incomplete.ts'
 import type { TreeNode } from '../../../model/node.ts'
 import { dropKeptPath, keptPathOf, swapIn } from '../../kept-path.ts'
-import type { CheckOutcome, RestoreOutcome, RestoreRequest, SnapshotEntry } from '../../source.ts'
+import type { CheckOutcome, RestoreOutcome, RestoreRequest, SnapshotEntry, SnapshotReader } from '../../source.ts'
 import { FindingLog } from '../finding-log.ts'
 import { joinRaw, type RawPath, toBuffer, toName, toRaw } from '../raw-path.ts'
 import { NEW_RESTORE_MARKER, RESTORE_MARKER } from '../restore-marker.ts'
 import { Batch, type Placed } from './batch.ts'
 import { BatchWriter } from './batch-writer.ts'
+import { listBrought, removeMade } from './brought-paths.ts'
 import { carryOver } from './carry-over.ts'
 import { EntryGuard, parentOf } from './entry-guard.ts'
 import { HardLinks } from './hard-links.ts'
@@ -61,9 +62,11 @@ async function writeFolder(request: RestoreRequest): Promise<RestoreOutcome> {
   const selection = new Selection(request.include)
   const target = await openTarget(request)
   const restore = new FolderRestore(request, target, selection)
+  if (request.brought !== undefined) await restore.takeBack(request.brought)
   await restore.writeAll()
   await restore.finish()
-  const missing = selection.missing()
+  // What the restore made was nowhere before.
+  const missing = request.brought === undefined ? selection.missing() : []
   if (missing.length > 0) reportMissing(missing, request, target, restore)
   const { written, expected } = restore
   const checks = request.checks ? checksOf(request, selection, expected, written) : []
@@ -119,6 +122,7 @@ class FolderRestore {
   /** Directories that the stream is in, by path. Made when the first thing in them is, unless wanted themselves. */
   readonly #open = new Map<string, OpenFolder>()
   #batch = new Batch()
+  #only: ReadonlySet<string> | undefined
   #root: TreeNode | undefined
   #notOwned = 0
   #sockets = 0
@@ -129,6 +133,22 @@ class FolderRestore {
     this.#selection = selection
     this.#root = request.snapshot.root
     this.#writer = new BatchWriter(request, target, this.#restorer, this.findings)
+  }
+
+  /** Only what the restore wrote is written; what it made goes. */
+  async takeBack(brought: SnapshotReader): Promise<void> {
+    const { include, snapshot: before, signal } = this.#request
+    const paths = await listBrought(brought, include)
+    this.#only = paths
+    for (const subject of await removeMade({ folder: this.#target.raw, brought, include, paths, before, signal })) {
+      this.findings.add({
+        severity: 'warning',
+        code: 'brought-file-kept',
+        subject,
+        message: 'the restore made it, and it was written to since: it stays',
+        hint: 'Remove it yourself if nobody needs it.',
+      })
+    }
   }
 
   get written(): Totals & { writtenBytes: number } {
@@ -187,7 +207,7 @@ class FolderRestore {
   }
 
   #take({ path, node }: SnapshotEntry): void {
-    const wanted = this.#selection.has(path)
+    const wanted = this.#only === undefined ? this.#selection.has(path) : this.#only.has(path)
     if (node.type === 'dir') {
       this.#guard.enter(path)
       this.#open.set(path, { placed: { raw: this.#place(path), node }, made: undefined })
@@ -323,7 +343,7 @@ function checksOf(request: RestoreRequest, selection: Selection, expected: Total
     outcome('files restored with their size', expected.files, found.files),
     outcome('bytes restored', expected.totalBytes, found.totalBytes),
   ]
-  const totals = selection.isWhole ? request.snapshot.manifest?.totals : undefined
+  const totals = selection.isWhole && request.brought === undefined ? request.snapshot.manifest?.totals : undefined
   if (totals !== undefined) checks.push(outcome('files in the manifest', totals.files, found.files))
   return checks
 }
