@@ -12,6 +12,7 @@ import {
 import { SqliteProcess } from '../../../test/helpers/sqlite-process.ts'
 import { systemClock } from '../../base/clock.ts'
 import { AppError } from '../../base/errors.ts'
+import { writeStandIn } from './seal.ts'
 import { SqliteSource } from './sqlite-source.ts'
 
 let dir = ''
@@ -130,6 +131,7 @@ describe('capture of pages', { timeout: 30_000 }, () => {
           { name: 'twice', type: 'TEXT' },
         ],
       },
+      { name: 'f', rows: 0, columns: [{ name: 't', type: '' }] },
     ])
     expect(manifest.database?.schemaVersion).toBe('_prisma_migrations: 2_users')
     expect(manifest.database?.properties).toMatchObject({
@@ -244,8 +246,7 @@ describe('what can not be captured', { timeout: 30_000 }, () => {
   })
 
   it('is named: left half-written by a restore', async () => {
-    makeDatabase()
-    writeFileSync(`${path}.lifeboat-restoring`, 'f00\n')
+    await writeStandIn(path)
     expect(await failure()).toMatchObject({ code: 'source-invalid', message: expect.stringContaining('half-written') })
   })
 
