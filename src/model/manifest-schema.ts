@@ -22,6 +22,7 @@ const tables = z.array(
     name: z.string(),
     rows: z.number().int().nonnegative(),
     estimated: z.boolean().optional(),
+    withoutRows: z.boolean().optional(),
     columns: z.array(column).optional(),
   }),
 )

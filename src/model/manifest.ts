@@ -22,6 +22,8 @@ export interface ManifestTable {
   readonly rows: number
   /** `rows` was estimated, not counted: nothing is held to it. In a manifest only where a table could not be counted. */
   readonly estimated?: boolean
+  /** Its rows were left out on purpose: the snapshot has none, and a restore leaves those that are there. */
+  readonly withoutRows?: boolean
   /** In their order, as the engine writes types. Absent in the manifests of early versions. */
   readonly columns?: readonly ManifestColumn[]
 }

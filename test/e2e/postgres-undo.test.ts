@@ -25,6 +25,8 @@ describeWithPostgres('undo of what was restored to a server', { timeout: 60_000 
       join(workspace.dir, 'lifeboat.yaml'),
       'repositories:\n  main: { url: ./backups, passwordFile: ./password }\nsources:\n' +
         `  shop: { kind: postgres, url: "${test.url('shop')}", globals: false, restore: { merge: ${merge} } }\n` +
+        `  hooked: { kind: postgres, url: "${test.url('shop')}", globals: false, restore: { after: { command: [sh, -c, ${JSON.stringify(failOnce())}] } } }\n` +
+        `  part: { kind: postgres, url: "${test.url('shop')}", globals: false, excludeTableData: [public.log] }\n` +
         `  two: { kind: postgres, url: "${test.url('')}", globals: false, databases: [shop, second] }\n`,
     )
     await workspace.run('init', '--yes')
@@ -41,6 +43,10 @@ describeWithPostgres('undo of what was restored to a server', { timeout: 60_000 
     await test.query('shop', SHOP)
     await workspace.run('backup', 'shop')
   })
+
+  /** The application starts, writes, and is not well. */
+  const failOnce = (): string =>
+    `[ -e '${workspace.dir}/failed' ] && exit 0; touch '${workspace.dir}/failed'; psql -qc 'INSERT INTO log VALUES (77)' '${test.url('shop')}'; exit 1`
 
   const stateOf = async (cluster: TestCluster, name: string) => ({
     schema: await schemaOf(cluster, name),
@@ -132,6 +138,48 @@ describeWithPostgres('undo of what was restored to a server', { timeout: 60_000 
     expect(await rowsOf(test, undone.kept[0]?.kept ?? '')).toEqual(since)
     const twice = await workspace.try('undo', '--json')
     expect(twice.code).toBe(1)
+  })
+
+  it('of what a failed hook may have written to keeps that', async () => {
+    await workspace.run('backup', 'hooked')
+    await test.query('shop', `INSERT INTO log VALUES (5)`)
+    const before = await stateOf(test, 'shop')
+    const failed = await workspace.try('restore', 'hooked', '--yes', '--json')
+    expect(failed.code).toBe(1)
+    expect(await stateOf(test, 'shop')).toEqual(before)
+    const [kept = ''] = (await databasesOf(test)).filter(each => /taken_back/.test(each))
+    expect(failed.stdout + failed.stderr).toContain(kept)
+    expect(await test.query(kept, 'SELECT n FROM log ORDER BY n')).toEqual([{ n: 0 }, { n: 77 }])
+    await test.query('postgres', `DROP DATABASE "${kept}" WITH (FORCE)`)
+  })
+
+  it('leaves alone the rows that the snapshot does not have, and takes no part of a database for all of it', async () => {
+    await workspace.run('backup', 'part')
+    await workspace.run('restore', 'part', '--data-only', '--yes')
+    expect((await rowsOf(test, 'shop'))['public.log']).toMatch(/^1 /)
+    const none = await workspace.try('restore', 'part', '--table', 'log', '--yes')
+    expect([none.code, none.stderr]).toEqual([1, expect.stringContaining('excludeTableData')])
+    const done = await workspace.json<Done>('restore', 'part', '--table', 'item', '--yes')
+    const safety = done.safetySnapshot ?? ''
+    const refused = await workspace.try('restore', 'part', safety, '--yes')
+    expect([refused.code, refused.stderr]).toEqual([1, expect.stringContaining('--table public.item')])
+    await workspace.run('restore', 'part', safety, '--table', 'item', '--yes')
+    await workspace.run('restore', 'part', '--yes')
+    expect((await rowsOf(test, 'shop'))['public.log']).toMatch(/^0/)
+  })
+
+  it('names large objects that rows refer to and that do not come with them', async () => {
+    await test.query(
+      'shop',
+      'CREATE TABLE file (id int PRIMARY KEY, body oid); INSERT INTO file VALUES (1, lo_create(0))',
+    )
+    await workspace.run('backup', 'shop')
+    for (const how of [['--data-only'], ['--table', 'file']]) {
+      const done = await workspace.try('restore', 'shop', ...how, '--yes')
+      expect([done.code, done.stdout + done.stderr]).toEqual([3, expect.stringContaining('public.file.body')])
+    }
+    const other = await workspace.try('restore', 'shop', '--table', 'item', '--yes')
+    expect(other.code).toBe(0)
   })
 
   it('of several databases puts back each, by the names that the plan, the report and the journal say', async () => {

@@ -18,10 +18,12 @@ import type { PostgresOptions } from '../options.ts'
 import { ArchiveRows } from './archive-rows.ts'
 import type { DatabaseSnapshot } from './database-snapshot.ts'
 import { DumpContent, TextContent } from './dump-content.ts'
+import { ONLY_TABLES } from './part-snapshot.ts'
 import { type DatabasePlan, GLOBALS_FILE, NOTES_FILE, type PlannedArchive, planDatabase } from './plan.ts'
 import { restoreNotes } from './restore-notes.ts'
 import { encodingArguments, schemaFingerprint, stableSql } from './sql-text.ts'
 import { filterArguments } from './table-filter.ts'
+import { displayName, matchesTable } from './table-pattern.ts'
 
 export interface LogicalCaptureInit {
   readonly settings: ConnectionSettings
@@ -98,7 +100,7 @@ export class LogicalCapture implements Capture {
     const whole = this.#databases.filter(database => database.failure === undefined)
     // Where none is left it was the server, not one of them.
     if (whole.length === 0) throw this.#databases[0]?.failure
-    const databases = await Promise.all(whole.map(describeDatabase))
+    const databases = await Promise.all(whole.map(each => describeDatabase(each, this.#init.options)))
     const capturedAt = this.#init.snapshots[0]?.capturedAt ?? this.#init.request.clock.now()
     const version = this.#init.snapshots[0]?.session.version ?? ''
     return {
@@ -134,6 +136,7 @@ export class LogicalCapture implements Capture {
         serverVersionNumber: this.#init.snapshots[0]?.session.versionNumber ?? 0,
         globals: this.#init.options.globals ? (this.#init.superuser ? 'with-passwords' : 'without-passwords') : 'none',
         filtered: filterArguments(this.#init.options).length > 0 || this.#init.options.excludeTableData.length > 0,
+        ...(this.#init.request.tables === undefined ? {} : { [ONLY_TABLES]: true }),
       },
     }
   }
@@ -316,14 +319,24 @@ async function look(snapshot: DatabaseSnapshot, { type, clock }: CaptureRequest)
   if (!isPart(type)) await snapshot.lookForBrokenKeys(clock)
 }
 
-async function describeDatabase(database: PlannedDatabase): Promise<ManifestServerDatabase> {
+async function describeDatabase(
+  database: PlannedDatabase,
+  { excludeTableData }: PostgresOptions,
+): Promise<ManifestServerDatabase> {
   const { snapshot, plan, fingerprint, rows } = database
+  const rowless = new Set(
+    snapshot.tables.filter(table => excludeTableData.some(pattern => matchesTable(pattern, table))).map(displayName),
+  )
   await database.looked
+  const tables = await snapshot.describeTables(rows)
   return {
     ...snapshot.facts,
     capturedAt: snapshot.capturedAt.toISOString(),
     schemaFingerprint: fingerprint,
-    tables: await snapshot.describeTables(rows),
+    tables: tables.map(({ estimated, ...table }) => {
+      if (rowless.has(table.name)) return { ...table, rows: 0, withoutRows: true }
+      return estimated === undefined ? table : { ...table, estimated }
+    }),
     archives: [plan.main.path, ...plan.parts.map(part => part.path)],
   }
 }

@@ -11,6 +11,7 @@ import { placesOf } from './choose-targets.ts'
 import type { DatabaseOutcome, DatabaseRestore } from './database-restore.ts'
 import { tablesAmong } from './drop-created.ts'
 import { listExisting } from './existing-objects.ts'
+import { keptRows, missingLargeObjects, rowlessAmong } from './part-snapshot.ts'
 import { fileName } from './plan.ts'
 import { prepareRoles } from './restore-database.ts'
 import { scriptError } from './script-error.ts'
@@ -59,18 +60,29 @@ export async function restoreTables(
   const toc = await readToc(restore.archives.read(main))
   const { tables: named = [], schemas = [] } = request.selection ?? {}
   const nothing = request.takeAway !== undefined && named.length === 0
-  const tables = nothing ? [] : chooseTables(toc, request.selection ?? {})
+  const asked = nothing ? [] : chooseTables(toc, request.selection ?? {})
   const existing = await withSession(restore.settings, { database: target, signal: request.signal }, listExisting)
+  const stays = restore.type === 'schema' ? [] : rowlessAmong(asked, restore.database).filter(isThere(existing))
+  if (stays.length > 0 && stays.length === asked.length) throw nothingToBring(restore, stays)
+  const tables = asked.filter(table => !stays.includes(table))
   const whole = request.takeAway === undefined && named.length + schemas.length === 0
   const selection = onlyPart(selectEntries(toc, tables, existing, { whole, sequences: named }), restore.type)
   requireForce(restore, selection)
-  const findings: Finding[] = []
+  const lost = restore.type === 'schema' ? [] : missingLargeObjects(toc, tables, restore.database)
+  const findings: Finding[] = [...stays.map(keptRows), ...lost]
   const roles = await prepareRoles(restore, findings)
   await runScript(restore, toc, selection, existing, roles.arguments, beforeChange)
   if (restore.type === 'schema') return { checks: [], findings }
   const rows = expectedRows(restore, tables)
   const say = `${rows.reduce((sum, table) => sum + table.rows, 0)} rows in ${rows.length} tables`
   return { checks: [{ name: `row counts of ${target}`, passed: true, expected: say, found: say }], findings }
+}
+
+function nothingToBring({ target, request }: DatabaseRestore, tables: readonly TableName[]): AppError {
+  const what = tables.map(displayName).join(', ')
+  return new AppError('target-invalid', `the snapshot has no rows of ${what} for database ${target}`, {
+    hint: `"excludeTableData" of the source left them out of snapshot ${request.snapshot.id.slice(0, 8)}. Nothing was changed.`,
+  })
 }
 
 function requireForce(restore: DatabaseRestore, selection: TableSelection): void {

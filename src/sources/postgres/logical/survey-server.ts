@@ -3,6 +3,7 @@ import { type ConnectionSettings, databaseInUrl, type Session, withSession } fro
 import type { Finding } from '../../../model/finding.ts'
 import type { TargetRequest, TargetSurvey } from '../../target.ts'
 import { chooseTargets, describeTargets, placesOf } from './choose-targets.ts'
+import { replacesByPart } from './part-snapshot.ts'
 import { surveyReplication } from './replication.ts'
 import { listSessions } from './sessions.ts'
 import { openAdminSession } from './staging-database.ts'
@@ -29,7 +30,10 @@ export async function surveyServer(request: TargetRequest, settings: ConnectionS
     }
     const rights = await readRights(admin)
     const sessions = await listSessions(admin, names)
+    const part =
+      request.coming && replacesByPart(request.coming.snapshot ?? '', request.coming.manifest, request.selection)
     const findings = [
+      ...(part !== undefined && databases.some(each => each.exists) ? [part] : []),
       ...(await refusals(admin, rights, { request, names, sessions, databases })),
       ...(await surveySpace(admin, request)),
       ...databases.flatMap(each => each.findings),
