@@ -124,9 +124,9 @@ export class Workspace {
   }
 }
 
-/** All rows of `notes`, for comparing. */
+/** All rows of `notes`, for comparing. Waits for the lock of a killed command, whose processes end a moment after it. */
 export function readNotes(path: string): unknown[] {
-  const db = new DatabaseSync(path)
+  const db = new DatabaseSync(path, { timeout: 10_000 })
   try {
     return db.prepare('SELECT id, text FROM notes ORDER BY id').all()
   } finally {
