@@ -95,43 +95,8 @@ export async function restore(request: RestoreOperationRequest): Promise<Restore
     signal: request.signal,
     onProgress: progress => request.onProgress?.({ ...progress, sizeBytes }),
   })
-  const { clock, logger, scratchDir, signal, target, force, delta, checks, include } = request
-  const {
-    selection,
-    recovery,
-    tablespaces,
-    start,
-    beforeChange,
-    lastLook,
-    keepAs,
-    takeAway,
-    brought,
-    onRestored,
-    mask,
-  } = request
-  const outcome = await source.restore({
-    snapshot: reader,
-    clock,
-    logger,
-    scratchDir,
-    signal,
-    target,
-    force,
-    delta,
-    checks,
-    include,
-    selection,
-    recovery,
-    tablespaces,
-    start,
-    beforeChange,
-    keepAs,
-    takeAway,
-    brought,
-    lastLook,
-    onRestored,
-    mask,
-  })
+  const outcome = await source.restore({ ...request, snapshot: reader })
+  const { include, selection } = request
   // What was never captured can't come back, and what came back must not pass for all of it.
   const incomplete = incompleteWithin(reader.manifest?.incomplete, { include, databases: selection?.databases })
   const failed = outcome.checks.filter(check => !check.passed)

@@ -52,7 +52,7 @@ export function missingLargeObjects(
   tables: readonly TableName[],
   database: ManifestServerDatabase,
 ): Finding[] {
-  if (!toc.some(({ kind }) => /^BLOB/.test(kind))) return []
+  if (!toc.some(({ kind }) => kind.startsWith('BLOB'))) return []
   const names = new Set(tables.map(displayName))
   const columns = database.tables
     .filter(table => names.has(table.name))
