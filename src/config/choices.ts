@@ -38,10 +38,10 @@ export function meantBranch(branches: readonly JsonSchema[], data: unknown): Jso
 
 /** How many of the keys belong to this branch and not to each of them; one that is written right counts twice. */
 function countOwn(branch: JsonSchema, all: readonly JsonSchema[], keys: readonly string[]): number {
-  const own = keysOf(branch).filter(key => !all.every(each => keysOf(each).includes(key)))
-  const right = keys.filter(key => own.includes(key)).length
+  const own = new Set(keysOf(branch).filter(key => !all.every(each => keysOf(each).includes(key))))
+  const right = keys.filter(key => own.has(key)).length
   const known = all.flatMap(keysOf)
-  const misspelt = keys.filter(key => !known.includes(key) && own.includes(suggest(key, known) ?? '')).length
+  const misspelt = keys.filter(key => !known.includes(key) && own.has(suggest(key, known) ?? '')).length
   return 2 * right + misspelt
 }
 

@@ -100,41 +100,7 @@ export function readDocument(text: string, { environment, rootKeys }: Reading): 
       message: `this is another kind of file: ${wanted}`,
     })
   }
-  const expand = (path: string, node: Node): string => {
-    try {
-      return typedPath(path, environment)
-    } catch (error) {
-      if (!isAppError(error)) throw error
-      problems.push({ ...place(node.range?.[0] ?? 0), key: '', message: error.message, allowed: error.hint ?? '' })
-      return path
-    }
-  }
-  if (isKnown)
-    visit(document, {
-      Pair: (_key, pair) => {
-        // JavaScript would take it for something else and lose it, with whatever it says.
-        if (!isScalar(pair.key) || pair.key.value !== '__proto__') return
-        problems.push({ ...place(pair.key.range?.[0] ?? 0), key: '__proto__', message: '"__proto__" cannot be a name' })
-      },
-      Alias: (_key, node) => {
-        problems.push({ ...place(node.range?.[0] ?? 0), key: '', message: 'aliases (*) are not supported here' })
-      },
-      Scalar: (key, node) => {
-        if (typeof node.value !== 'string') return
-        if (key !== 'key' && /^(~\/|[A-Za-z]:[\\/]|\\\\)/.test(node.value)) {
-          written.set(node, node.value)
-          node.value = expand(node.value, node)
-        }
-        if (typeof node.value !== 'string' || !node.value.includes(OPEN)) return
-        const original = unmark(node.value)
-        written.set(node, original)
-        if (key === 'key') node.value = original
-        else
-          node.value = fill(node.value, environment, message => {
-            problems.push({ ...place(node.range?.[0] ?? 0), key: '', message })
-          })
-      },
-    })
+  if (isKnown) fillIn(document, { environment, place, written, problems })
   return {
     value: problems.length === 0 ? document.toJS() : undefined,
     problems,
@@ -142,6 +108,49 @@ export function readDocument(text: string, { environment, rootKeys }: Reading): 
     placeOf: (path, what = 'value') => place(offsetOf(document, path, what)),
     writtenAt: path => writtenText(nodeAt(document, path), written),
   }
+}
+
+interface Filling {
+  readonly environment: Readonly<Record<string, string | undefined>>
+  readonly place: (offset: number) => Place
+  /** What stood where something was filled in. */
+  readonly written: Map<unknown, string>
+  readonly problems: Problem[]
+}
+
+/** Fills in variables and home folders, and notes what no configuration may hold. */
+function fillIn(document: Document, { environment, place, written, problems }: Filling): void {
+  const note = (node: Node, message: string, more: Partial<Problem> = {}): void => {
+    problems.push({ ...place(node.range?.[0] ?? 0), key: '', message, ...more })
+  }
+  const expand = (path: string, node: Node): string => {
+    try {
+      return typedPath(path, environment)
+    } catch (error) {
+      if (!isAppError(error)) throw error
+      note(node, error.message, { allowed: error.hint ?? '' })
+      return path
+    }
+  }
+  visit(document, {
+    Pair: (_key, pair) => {
+      // JavaScript would take it for something else and lose it, with whatever it says.
+      if (!isScalar(pair.key) || pair.key.value !== '__proto__') return
+      note(pair.key, '"__proto__" cannot be a name', { key: '__proto__' })
+    },
+    Alias: (_key, node) => note(node, 'aliases (*) are not supported here'),
+    Scalar: (key, node) => {
+      if (typeof node.value !== 'string') return
+      if (key !== 'key' && /^(~\/|[A-Za-z]:[\\/]|\\\\)/.test(node.value)) {
+        written.set(node, node.value)
+        node.value = expand(node.value, node)
+      }
+      if (typeof node.value !== 'string' || !node.value.includes(OPEN)) return
+      const original = unmark(node.value)
+      written.set(node, original)
+      node.value = key === 'key' ? original : fill(node.value, environment, message => note(node, message))
+    },
+  })
 }
 
 function plainValue(document: Document, key: string): unknown {

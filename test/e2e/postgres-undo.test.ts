@@ -147,7 +147,7 @@ describeWithPostgres('undo of what was restored to a server', { timeout: 60_000 
     const failed = await workspace.try('restore', 'hooked', '--yes', '--json')
     expect(failed.code).toBe(1)
     expect(await stateOf(test, 'shop')).toEqual(before)
-    const [kept = ''] = (await databasesOf(test)).filter(each => /taken_back/.test(each))
+    const kept = (await databasesOf(test)).find(each => each.includes('taken_back')) ?? ''
     expect(failed.stdout + failed.stderr).toContain(kept)
     expect(await test.query(kept, 'SELECT n FROM log ORDER BY n')).toEqual([{ n: 0 }, { n: 77 }])
     await test.query('postgres', `DROP DATABASE "${kept}" WITH (FORCE)`)

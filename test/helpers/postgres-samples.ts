@@ -5,6 +5,7 @@ import { type AppError, isAppError } from '../../src/base/errors.ts'
 import { runTool } from '../../src/clients/postgres/index.ts'
 import type { Mask } from '../../src/model/masking/rules.ts'
 import { LogicalSource } from '../../src/sources/postgres/logical/logical-source.ts'
+import { openPostgresMerging } from '../../src/sources/postgres/logical/merging/postgres-merging.ts'
 import { type PostgresOptions, postgresOptions } from '../../src/sources/postgres/options.ts'
 import type { DatabaseSelection, RestoreOutcome } from '../../src/sources/source.ts'
 import { type DrainedSnapshot, makeContext, makeTempDir, removeDir } from './drained-snapshot.ts'
@@ -140,5 +141,18 @@ export async function stateOf(cluster: TestCluster, database: string): Promise<u
     schema: await schemaOf(cluster, database),
     rows: await rowsOf(cluster, database),
     sequences: await sequencesOf(cluster, database),
+  }
+}
+
+/** Rows of the tables of a snapshot as a merge into `url` would read them. */
+export async function stagedRows(dir: string, snapshot: DrainedSnapshot, url: string): Promise<Record<string, number>> {
+  const request = { ...(await makeContext(dir)), snapshot: snapshot.reader, target: url }
+  const place = await openPostgresMerging(request, postgresOptions.parse({ url }), { baseDir: '/' })
+  try {
+    const rows: Record<string, number> = {}
+    for (const table of place.tables.backup) rows[table.name] = await place.countBackupRows(table)
+    return rows
+  } finally {
+    await place.close()
   }
 }

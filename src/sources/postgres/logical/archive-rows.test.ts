@@ -14,8 +14,22 @@ const part = (value: string): Buffer => text(value)
 function entry(id: number, kind: string, tag: string): Buffer {
   const texts = [tag, kind].map(text)
   return Buffer.concat([
-    ...[int(id), int(1), text('0'), text('0'), ...texts, int(3), text(''), text(''), text('')],
-    ...[text('public'), text(''), text(''), text('me'), text('false'), none, Buffer.alloc(9)],
+    int(id),
+    int(1),
+    text('0'),
+    text('0'),
+    ...texts,
+    int(3),
+    text(''),
+    text(''),
+    text(''),
+    text('public'),
+    text(''),
+    text(''),
+    text('me'),
+    text('false'),
+    none,
+    Buffer.alloc(9),
   ])
 }
 
@@ -32,7 +46,9 @@ const LONG = `${'x'.repeat(400)}\n`
 const ARCHIVE = Buffer.concat([
   HEAD,
   int(4),
-  ...[entry(7, 'TABLE DATA', 'a'), entry(8, 'BLOBS', 'BLOBS'), entry(9, 'TABLE DATA', 'B c')],
+  entry(7, 'TABLE DATA', 'a'),
+  entry(8, 'BLOBS', 'BLOBS'),
+  entry(9, 'TABLE DATA', 'B c'),
   entry(10, 'TABLE DATA', 'empty'),
   // One row a part, several in one, one in several; lines that are empty are rows.
   ROWS(7, ['1\tx\n', LONG + LONG, '3\ty', 'z\n', '\n', '\\.\n\n\n']),

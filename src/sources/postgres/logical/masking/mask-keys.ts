@@ -29,7 +29,7 @@ async function readKeys({ archives, database }: LoadRun): Promise<string[]> {
   const of = (kind: string): string[] => {
     return toc.flatMap(entry => (entry.kind === kind ? (entry.definition ?? '') : []))
   }
-  const unique = of('INDEX').filter(sql => /^CREATE UNIQUE INDEX /.test(sql))
+  const unique = of('INDEX').filter(sql => sql.startsWith('CREATE UNIQUE INDEX '))
   return [...of('CONSTRAINT'), ...unique, ...of('FK CONSTRAINT')].filter(sql => sql !== '')
 }
 
