@@ -174,12 +174,8 @@ describeWithPostgres('undo of what was restored to a server', { timeout: 60_000 
       'CREATE TABLE file (id int PRIMARY KEY, body oid); INSERT INTO file VALUES (1, lo_create(0))',
     )
     await workspace.run('backup', 'shop')
-    for (const how of [['--data-only'], ['--table', 'file']]) {
-      const done = await workspace.try('restore', 'shop', ...how, '--yes')
-      expect([done.code, done.stdout + done.stderr]).toEqual([3, expect.stringContaining('public.file.body')])
-    }
-    const other = await workspace.try('restore', 'shop', '--table', 'item', '--yes')
-    expect(other.code).toBe(0)
+    const done = await workspace.try('restore', 'shop', '--data-only', '--yes')
+    expect([done.code, done.stdout + done.stderr]).toEqual([3, expect.stringContaining('public.file.body')])
   })
 
   it('of several databases puts back each, by the names that the plan, the report and the journal say', async () => {

@@ -50,7 +50,7 @@ const REFERENCE = /^(?:.+\.)?(?:oid|lo)(?:\[\])*$/
 export function missingLargeObjects(
   toc: readonly TocEntry[],
   tables: readonly TableName[],
-  database: ManifestServerDatabase,
+  database: Pick<ManifestServerDatabase, 'tables'>,
 ): Finding[] {
   if (!toc.some(({ kind }) => kind.startsWith('BLOB'))) return []
   const names = new Set(tables.map(displayName))
