@@ -79,7 +79,7 @@ async function expectRightOrError(repository: Repository, snapshot: Snapshot): P
   })
   const failedRestore = await failure(async () => {
     const [root] = await repository.loadTree(snapshot.tree)
-    const nodes = await repository.loadTree(root?.subtree ?? '')
+    const nodes = [...(await repository.loadTree(root?.subtree ?? ''))]
     const files = nodes.map(node => ({
       path: join(folder, node.name),
       content: node.content ?? [],

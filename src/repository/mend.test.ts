@@ -87,7 +87,7 @@ test.each([
 /** The one file's content, wherever it is damaged. */
 async function databaseOf(snapshot: Snapshot): Promise<FileToWrite> {
   const [root] = await repository.loadTree(snapshot.tree)
-  const node = (await repository.loadTree(root?.subtree ?? '')).find(({ name }) => name === 'db')
+  const node = [...(await repository.loadTree(root?.subtree ?? ''))].find(({ name }) => name === 'db')
   const { content = [], sizeBytes = 0 } = node ?? {}
   return { path: join(cacheDir, 'db'), content, sizeBytes, delta: false }
 }

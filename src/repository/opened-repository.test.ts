@@ -47,7 +47,7 @@ afterEach(async () => {
 
 async function filesOf(from: Snapshot): Promise<FileToWrite[]> {
   const [root] = await repository.loadTree(from.tree)
-  const nodes = await repository.loadTree(root?.subtree ?? '')
+  const nodes = [...(await repository.loadTree(root?.subtree ?? ''))]
   return nodes.map(node => ({
     path: join(folder, node.name),
     content: node.content ?? [],

@@ -135,7 +135,7 @@ export class OpenedRepository implements Repository {
     })
   }
 
-  loadTree(id: Id): Promise<TreeNode[]> {
+  loadTree(id: Id): Promise<Iterable<TreeNode>> {
     return this.#reading.loadTree(id)
   }
 

@@ -36,8 +36,11 @@ export interface Repository {
 
   // ---- reading
 
-  /** A tree's nodes, in byte order of their names. `damaged` when missing or wrong. */
-  loadTree(id: Id): Promise<TreeNode[]>
+  /**
+   * A tree's nodes, in byte order of their names. `damaged` when missing or wrong. Those of a large folder are made anew by
+   * each walk over them: keep none that are not needed.
+   */
+  loadTree(id: Id): Promise<Iterable<TreeNode>>
   /** Blobs in order, fetched ahead, each checked against its id. */
   readContent(content: readonly Id[], signal?: AbortSignal): AsyncIterable<Buffer>
   /** As `readContent`, but gives only the plaintext's bytes, some at a time: cheaper where nobody needs the content. */
@@ -168,6 +171,8 @@ export interface Writing {
   distrust(type: BlobType, id: Id): void
   /** Stores a tree; nodes in any order. */
   saveTree(nodes: readonly TreeNode[]): Promise<Id>
+  /** Stores a tree that may have more nodes than memory should hold. */
+  startTree(): TreeWriting
   /**
    * Flushes packs, then the index; then the snapshot, in this order. Ends the writing. A function is called when packs
    * and index are stored: only then `progress` holds what all of it takes.
@@ -176,6 +181,13 @@ export interface Writing {
   /** Stops and releases the lock; stored packs stay for the next prune. Safe after `saveSnapshot` and twice. */
   abort(): Promise<void>
   readonly progress: WritingProgress
+}
+
+/** One tree under way. One call at a time. */
+export interface TreeWriting {
+  /** Nodes in any order; only those that come in byte order of their names need not be held. */
+  add(nodes: readonly TreeNode[]): Promise<void>
+  finish(): Promise<Id>
 }
 
 /** The same shape as a source's `Content`. */

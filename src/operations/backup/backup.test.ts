@@ -220,9 +220,9 @@ describe('backup', () => {
     ['trees', 'tree'],
   ] as const)('goes through when the %s of the parent are damaged, and stores them anew', async (_what, type) => {
     const { snapshot } = await backup(request('full'))
-    const root = await repository.loadTree(snapshot.tree)
-    const manifest = await repository.loadTree(root.find(node => node.name === '.lifeboat')?.subtree ?? '')
-    await damagePackOf(type, type === 'tree' ? snapshot.tree : (manifest[0]?.content?.[0] ?? ''))
+    const root = [...(await repository.loadTree(snapshot.tree))]
+    const [manifest] = await repository.loadTree(root.find(node => node.name === '.lifeboat')?.subtree ?? '')
+    await damagePackOf(type, type === 'tree' ? snapshot.tree : (manifest?.content?.[0] ?? ''))
 
     const result = await backup(request('incremental'))
     expect(result).toMatchObject({ type: 'full', complete: true, findings: [{ code: 'parent-damaged' }] })

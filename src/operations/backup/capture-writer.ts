@@ -103,10 +103,11 @@ class CaptureWriter {
 
   async writeEntries(): Promise<{ id: Id; meta: NodeMeta }> {
     const { capture, writing, signal } = this.#request
-    const trees = new TreeBuilder(nodes => writing.saveTree(nodes))
+    const trees = new TreeBuilder(() => writing.startTree())
     for await (const entry of capture.entries()) {
       throwIfAborted(signal)
       trees.throwIfFailed()
+      await trees.keepPace()
       if (entry.meta.type === 'dir') {
         trees.openDirectory(entry.path, entry.meta)
         await this.#countDirectory(entry)

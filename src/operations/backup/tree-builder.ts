@@ -1,17 +1,23 @@
 import { AppError } from '../../base/errors.ts'
 import type { Id, NodeMeta, TreeNode } from '../../model/node.ts'
+import type { TreeWriting } from '../../repository/index.ts'
+
+/** So many nodes of a directory are under way at once; of those before them only the text is held. */
+const NODES_AT_ONCE = 1000
 
 /**
- * Turns a depth-first stream of entries into trees, saving each directory when the stream leaves it. Nodes may still be
- * under way: a directory waits for its own, the stream does not. Holds the open directories only.
+ * Turns a depth-first stream of entries into trees, ending each directory's when the stream leaves it. Nodes may still be
+ * under way: a directory waits for its own. Holds the open directories only, and of each the nodes that came last.
  */
 export class TreeBuilder {
-  readonly #saveTree: (nodes: readonly TreeNode[]) => Promise<Id>
-  readonly #open: Directory[] = [{ path: '', meta: undefined, nodes: [] }]
+  readonly #startTree: () => TreeWriting
+  readonly #open: Directory[]
   #failure: { readonly error: unknown } | undefined
+  #pace = Promise.resolve()
 
-  constructor(saveTree: (nodes: readonly TreeNode[]) => Promise<Id>) {
-    this.#saveTree = saveTree
+  constructor(startTree: () => TreeWriting) {
+    this.#startTree = startTree
+    this.#open = [this.#directory('', undefined)]
   }
 
   openDirectory(path: string, meta: NodeMeta): void {
@@ -21,13 +27,18 @@ export class TreeBuilder {
       return
     }
     this.#leaveUntil(parentOf(path))
-    this.#open.push({ path, meta, nodes: [] })
+    this.#open.push(this.#directory(path, meta))
   }
 
   /** A node of the directory that its path names, which must be open. Undefined: the entry was lost, leave it out. */
   add(path: string, node: Promise<TreeNode | undefined>): void {
     this.#leaveUntil(parentOf(path))
-    this.#top().nodes.push(this.#watch(node))
+    this.#addTo(this.#top(), node)
+  }
+
+  /** Resolves when the stream may go on: it must not run ahead of the writing of a large directory. */
+  async keepPace(): Promise<void> {
+    await this.#pace
   }
 
   /** Throws the first failure of anything under way, so that a long walk stops early. */
@@ -39,9 +50,36 @@ export class TreeBuilder {
   async close(): Promise<{ id: Id; meta: NodeMeta | undefined }> {
     this.#leaveUntil('')
     const root = this.#top()
-    const nodes = await settle(root.nodes)
+    const id = await this.#finish(root)
     this.throwIfFailed()
-    return { id: await this.#saveTree(nodes), meta: root.meta }
+    return { id, meta: root.meta }
+  }
+
+  #directory(path: string, meta: NodeMeta | undefined): Directory {
+    return { path, meta, tree: this.#startTree(), nodes: [], written: Promise.resolve() }
+  }
+
+  #addTo(directory: Directory, node: Promise<TreeNode | undefined>): void {
+    directory.nodes.push(this.#watch(node))
+    if (directory.nodes.length < NODES_AT_ONCE) return
+    this.#pace = directory.written
+    this.#writeNodes(directory)
+  }
+
+  #writeNodes(directory: Directory): void {
+    const { tree, nodes, written } = directory
+    directory.nodes = []
+    directory.written = this.#write(tree, nodes, written)
+  }
+
+  async #write(tree: TreeWriting, nodes: Directory['nodes'], before: Promise<void>): Promise<void> {
+    await before
+    const settled = await Promise.all(nodes)
+    try {
+      if (this.#failure === undefined) await tree.add(settled.filter(node => node !== undefined))
+    } catch (error) {
+      this.#failure ??= { error }
+    }
   }
 
   #leaveUntil(path: string): void {
@@ -50,15 +88,22 @@ export class TreeBuilder {
       if (left === undefined || this.#open.length === 0) {
         throw new AppError('failed', `entry outside of any open directory: ${path}`)
       }
-      this.#top().nodes.push(this.#watch(this.#save(left)))
+      this.#addTo(this.#top(), this.#save(left))
     }
   }
 
   async #save(directory: Directory): Promise<TreeNode | undefined> {
-    const nodes = await settle(directory.nodes)
+    const subtree = await this.#finish(directory)
     if (this.#failure !== undefined || directory.meta === undefined) return undefined
     const name = directory.path.slice(directory.path.lastIndexOf('/') + 1)
-    return { ...directory.meta, name, subtree: await this.#saveTree(nodes) }
+    return { ...directory.meta, name, subtree }
+  }
+
+  async #finish(directory: Directory): Promise<Id> {
+    this.#writeNodes(directory)
+    await directory.written
+    this.throwIfFailed()
+    return await directory.tree.finish()
   }
 
   /** Nobody may be waiting for a node when it fails, so the failure is kept until somebody is. */
@@ -79,11 +124,11 @@ export class TreeBuilder {
 interface Directory {
   readonly path: string
   meta: NodeMeta | undefined
-  readonly nodes: Array<Promise<TreeNode | undefined>>
-}
-
-async function settle(nodes: ReadonlyArray<Promise<TreeNode | undefined>>): Promise<TreeNode[]> {
-  return (await Promise.all(nodes)).filter(node => node !== undefined)
+  readonly tree: TreeWriting
+  /** Not given to the tree yet. */
+  nodes: Array<Promise<TreeNode | undefined>>
+  /** Resolves when the tree has all those before. */
+  written: Promise<void>
 }
 
 function parentOf(path: string): string {

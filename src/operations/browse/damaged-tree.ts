@@ -32,7 +32,7 @@ export async function loadUnlessDamaged(
   snapshot: Snapshot,
   path: string,
   tree: Id,
-): Promise<TreeNode[] | undefined> {
+): Promise<Iterable<TreeNode> | undefined> {
   return await unlessDamaged(looking, snapshot, path, () => looking.repository.loadTree(tree))
 }
 

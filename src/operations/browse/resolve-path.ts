@@ -36,7 +36,7 @@ async function descend(
   let node: TreeNode = { name: '', type: 'dir', mode: 0o755, mtimeNs: 0n, uid: 0, gid: 0, subtree: snapshot.tree }
   const names: string[] = []
   for (const part of parts) {
-    const nodes: readonly TreeNode[] = node.subtree === undefined ? [] : await loader.loadTree(node.subtree)
+    const nodes: Iterable<TreeNode> = node.subtree === undefined ? [] : await loader.loadTree(node.subtree)
     const next = findTyped(nodes, part)
     if (next === undefined) return { node: undefined, names }
     names.push(next.name)
@@ -46,15 +46,25 @@ async function descend(
 }
 
 /** Throws `usage` where what was typed could be several. */
-function findTyped(nodes: readonly TreeNode[], typed: string): TreeNode | undefined {
-  const exact = nodes.find(({ name }) => name === typed) ?? nodes.find(({ name }) => printableName(name) === typed)
+function findTyped(nodes: Iterable<TreeNode>, typed: string): TreeNode | undefined {
+  const exact =
+    findNode(nodes, ({ name }) => name === typed) ?? findNode(nodes, ({ name }) => printableName(name) === typed)
   if (exact !== undefined || !typed.includes('\ufffd')) return exact
-  const [found, ...others] = nodes.filter(({ name }) => typedForms(name).includes(typed))
+  const [found, ...others] = filterNodes(nodes, ({ name }) => typedForms(name).includes(typed))
   if (found === undefined || others.length === 0) return found
   const forms = [found, ...others].map(({ name }) => printableName(name))
   throw new AppError('usage', `${typed} may be several names that are not text`, {
     hint: `Write the one that you mean, in quotes, as it is printed: ${forms.slice(0, 5).join(', ')}.`,
   })
+}
+
+function findNode(nodes: Iterable<TreeNode>, fits: (node: TreeNode) => boolean): TreeNode | undefined {
+  for (const node of nodes) if (fits(node)) return node
+  return undefined
+}
+
+function* filterNodes(nodes: Iterable<TreeNode>, fits: (node: TreeNode) => boolean): Generator<TreeNode> {
+  for (const node of nodes) if (fits(node)) yield node
 }
 
 function notFound(snapshot: Snapshot, path: string, found: readonly string[]): AppError {

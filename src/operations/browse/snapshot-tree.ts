@@ -5,6 +5,7 @@ import { parseManifest } from '../../model/manifest-schema.ts'
 import type { Id, TreeNode } from '../../model/node.ts'
 import { labelsOf } from '../../model/recovery-point.ts'
 import type { Repository, Snapshot } from '../../repository/index.ts'
+import { NodeLookup } from './node-lookup.ts'
 
 export const MANIFEST_FOLDER = '.lifeboat'
 export const MANIFEST_FILE = 'manifest.json'
@@ -47,7 +48,7 @@ export class SnapshotTree {
     if (plain === '') return rootNode(this.#root)
     const slash = plain.lastIndexOf('/')
     const folder = await this.#folder(slash < 0 ? '' : plain.slice(0, slash))
-    return folder?.get(plain.slice(slash + 1))
+    return folder?.find(plain.slice(slash + 1))
   }
 
   /** Everything below a directory, directories before what is in them, depth first, in byte order of the names. */
@@ -56,14 +57,14 @@ export class SnapshotTree {
   }
 
   /** Undefined: there is no such folder. Two lookups at once may load the same one twice, and disturb nothing else. */
-  async #folder(path: string): Promise<ReadonlyMap<string, TreeNode> | undefined> {
+  async #folder(path: string): Promise<NodeLookup | undefined> {
     const open = [...this.#open]
     while (open.length > 0 && !isAtOrBelow(path, open.at(-1)?.path ?? '')) open.pop()
     if (open.length === 0) open.push({ path: '', nodes: await this.#load(this.#root) })
     for (let top = open.at(-1); top !== undefined && top.path !== path; top = open.at(-1)) {
       const end = path.indexOf('/', top.path === '' ? 0 : top.path.length + 1)
       const next = end < 0 ? path : path.slice(0, end)
-      const subtree = top.nodes.get(next.slice(next.lastIndexOf('/') + 1))?.subtree
+      const subtree = top.nodes.find(next.slice(next.lastIndexOf('/') + 1))?.subtree
       if (subtree === undefined) return undefined
       open.push({ path: next, nodes: await this.#load(subtree) })
     }
@@ -71,14 +72,14 @@ export class SnapshotTree {
     return open.at(-1)?.nodes
   }
 
-  async #load(id: Id): Promise<ReadonlyMap<string, TreeNode>> {
-    return new Map((await this.#repository.loadTree(id)).map(node => [node.name, node]))
+  async #load(id: Id): Promise<NodeLookup> {
+    return new NodeLookup(await this.#repository.loadTree(id))
   }
 }
 
 interface OpenFolder {
   readonly path: string
-  readonly nodes: ReadonlyMap<string, TreeNode>
+  readonly nodes: NodeLookup
 }
 
 function isAtOrBelow(path: string, folder: string): boolean {
@@ -86,7 +87,7 @@ function isAtOrBelow(path: string, folder: string): boolean {
 }
 
 /** What is in a folder; undefined for one to pass over. */
-export type LoadFolder = (subtree: Id, path: string) => Promise<readonly TreeNode[] | undefined>
+export type LoadFolder = (subtree: Id, path: string) => Promise<Iterable<TreeNode> | undefined>
 
 /** See `SnapshotTree.walk`. Not by recursion: an entry would pass through as many generators as it lies deep. */
 export async function* walkTree(
@@ -98,7 +99,7 @@ export async function* walkTree(
   const open: Array<{ readonly prefix: string; readonly nodes: Iterator<TreeNode> }> = []
   const enter = async ({ subtree }: TreeNode, path: string): Promise<void> => {
     const nodes = subtree === undefined ? undefined : await load(subtree, path)
-    if (nodes !== undefined) open.push({ prefix: path, nodes: nodes.values() })
+    if (nodes !== undefined) open.push({ prefix: path, nodes: nodes[Symbol.iterator]() })
   }
   await enter(from, prefix)
   for (let folder = open.at(-1); folder !== undefined; folder = open.at(-1)) {

@@ -125,17 +125,17 @@ class Comparison {
     throwIfAborted(this.#request.signal)
     this.#blobs.oldTree(before.subtree)
     this.#blobs.youngTree(after.subtree)
-    const [old, young] = await Promise.all([this.#load(before), this.#load(after)])
-    let o = 0
-    let y = 0
-    while (o < old.length || y < young.length) {
-      const [was, is] = [old[o], young[y]]
+    const old = (await this.#load(before))[Symbol.iterator]()
+    const young = (await this.#load(after))[Symbol.iterator]()
+    let was = nextOf(old)
+    let is = nextOf(young)
+    while (was !== undefined || is !== undefined) {
       const order = was === undefined ? 1 : is === undefined ? -1 : compareNames(was.name, is.name)
-      if (was !== undefined && order <= 0) o += 1
-      if (is !== undefined && order >= 0) y += 1
       if (was !== undefined && is !== undefined && order === 0) await this.#both(joinPath(folder, is.name), was, is)
       else if (was !== undefined && order < 0) await this.#one('removed', joinPath(folder, was.name), was)
       else if (is !== undefined) await this.#one('added', joinPath(folder, is.name), is)
+      if (order <= 0) was = nextOf(old)
+      if (order >= 0) is = nextOf(young)
     }
   }
 
@@ -154,9 +154,14 @@ class Comparison {
     for (const child of await this.#load(node)) await this.#one(change, joinPath(path, child.name), child)
   }
 
-  async #load({ subtree }: TreeNode): Promise<readonly TreeNode[]> {
+  async #load({ subtree }: TreeNode): Promise<Iterable<TreeNode>> {
     return subtree === undefined ? [] : await this.#request.repository.loadTree(subtree)
   }
+}
+
+function nextOf(nodes: Iterator<TreeNode>): TreeNode | undefined {
+  const next = nodes.next()
+  return next.done ? undefined : next.value
 }
 
 function count(counts: EntryCounts, node: TreeNode): void {

@@ -85,8 +85,8 @@ describe('find', () => {
   it('does not look twice into a tree that holds nothing', async () => {
     repository.loadedTrees.length = 0
     await search(['old'])
-    const docs = (await repository.loadTree(first.tree)).find(node => node.name === 'app')
-    const inside = (await repository.loadTree(docs?.subtree ?? '')).find(node => node.name === 'docs')?.subtree
+    const docs = [...(await repository.loadTree(first.tree))].find(node => node.name === 'app')
+    const inside = [...(await repository.loadTree(docs?.subtree ?? ''))].find(node => node.name === 'docs')?.subtree
     expect(repository.loadedTrees.filter(id => id === inside)).toHaveLength(1)
   })
 

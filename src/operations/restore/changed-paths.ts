@@ -24,5 +24,7 @@ export async function changesPath(
 }
 
 async function holdsAnything(repository: Repository, { subtree }: TreeNode): Promise<boolean> {
-  return subtree !== undefined && (await repository.loadTree(subtree)).length > 0
+  if (subtree === undefined) return false
+  for (const _ of await repository.loadTree(subtree)) return true
+  return false
 }

@@ -1,6 +1,6 @@
 import { isAppError } from '../../base/errors.ts'
 import type { Id } from '../../model/node.ts'
-import { loadTree } from '../read/load-blob.ts'
+import { loadTree } from '../read/load-tree.ts'
 import type { Reader } from '../read/reader.ts'
 import type { Snapshot } from '../repository.ts'
 import type { Damage } from './damage.ts'

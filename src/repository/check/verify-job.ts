@@ -4,7 +4,7 @@ import type { Cipher } from '../crypto/cipher.ts'
 import type { Zstd } from '../crypto/zstd.ts'
 import { shortId } from '../format/file-keys.ts'
 import { formatPackHeader, type PackedBlob } from '../format/pack-header.ts'
-import { blobId, openBlob } from '../pack/blob.ts'
+import { blobId, checkBlob } from '../pack/blob.ts'
 import { readPackContents } from '../read/pack-contents.ts'
 
 /** Runs in a worker thread: is a pack what its name, its header and the ids of its blobs say? */
@@ -30,7 +30,7 @@ export function runVerifyJob({ pack, bytes }: VerifyJob, cipher: Cipher, zstd: Z
   const damaged: Pick<PackedBlob, 'type' | 'id'>[] = []
   for (const blob of contents.blobs) {
     try {
-      openBlob(bytes.subarray(blob.offset, blob.offset + blob.length), blob, cipher, zstd)
+      checkBlob(bytes.subarray(blob.offset, blob.offset + blob.length), blob, cipher, zstd)
     } catch (error) {
       if (!isAppError(error, 'damaged')) throw error
       damaged.push({ type: blob.type, id: blob.id })

@@ -7,6 +7,8 @@ import { sodium } from './sodium.ts'
 
 const IV_BYTES = 16
 const MAC_BYTES = 16
+/** Large blobs are encrypted in parts, so that their ciphertext is not there twice. */
+const PART_BYTES = 4 * 1024 * 1024
 
 /**
  * AES-256-CTR with Poly1305-AES, stored as `IV || ciphertext || MAC`. The one-time key of a MAC is `r || AES128_k(IV)`;
@@ -52,9 +54,12 @@ export class Cipher {
     const bodyAt = offset + IV_BYTES
     const macAt = bodyAt + plaintext.length
     out.set(iv, offset)
-    const ciphertext = createCipheriv('aes-256-ctr', this.#encrypt, iv).update(plaintext)
-    out.set(ciphertext, bodyAt)
-    freeMemory(ciphertext)
+    const cipher = createCipheriv('aes-256-ctr', this.#encrypt, iv)
+    for (let at = 0; at < plaintext.length; at += PART_BYTES) {
+      const ciphertext = cipher.update(plaintext.subarray(at, at + PART_BYTES))
+      out.set(ciphertext, bodyAt + at)
+      freeMemory(ciphertext)
+    }
     const key = this.#prepareKey(iv)
     sodium.crypto_onetimeauth(out.subarray(macAt, macAt + MAC_BYTES), out.subarray(bodyAt, macAt), key)
     return macAt + MAC_BYTES

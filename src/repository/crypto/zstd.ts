@@ -18,6 +18,11 @@ export interface Zstd {
    * and large enough.
    */
   decompress(frame: Uint8Array, limitBytes: number, into?: Buffer): Buffer | undefined
+  /**
+   * As `decompress`, some bytes at a time, each valid until the next is asked for. Gives `undefined`, and ends, where the
+   * frame turns out to be damaged or larger.
+   */
+  decompressParts(frame: Uint8Array, limitBytes: number): Generator<Buffer | undefined>
 }
 
 /**
@@ -46,7 +51,13 @@ export const publicZstd: Zstd = {
       return undefined
     }
   },
+  *decompressParts(frame, limitBytes) {
+    yield this.decompress(frame, limitBytes)
+  },
 }
+
+/** What is decompressed at a time of a frame too large to be there as a whole. */
+const PART_BYTES = 256 * 1024
 
 interface Handle {
   onerror: (message: string) => void
@@ -100,6 +111,29 @@ class HandleZstd implements Zstd {
     return publicZstd.decompress(frame, limitBytes, into)
   }
 
+  *decompressParts(frame: Uint8Array, limitBytes: number): Generator<Buffer | undefined> {
+    // One of its own: another frame may be read between two parts of this one.
+    const context = NativeContext.open(createZstdDecompress())
+    if (context === undefined) {
+      yield* publicZstd.decompressParts(frame, limitBytes)
+      return
+    }
+    try {
+      const out = Buffer.allocUnsafeSlow(PART_BYTES)
+      let left = limitBytes
+      for (const written of context.runParts(frame, out)) {
+        left -= written ?? 0
+        if (written === undefined || left < 0) {
+          yield undefined
+          return
+        }
+        yield out.subarray(0, written)
+      }
+    } finally {
+      context.close()
+    }
+  }
+
   #compressor(how: Compression): NativeContext | undefined {
     const known = this.#compressors.get(how)
     if (known) return known
@@ -142,6 +176,24 @@ class NativeContext {
     return this.#failed || unread !== 0 ? undefined : output.length - room
   }
 
+  /** Bytes written to the start of `output`, again and again until all of the input is used; undefined: it is refused. */
+  *runParts(input: Uint8Array, output: Uint8Array): Generator<number | undefined> {
+    const state = this.#owner._writeState
+    for (let left = input.length, room = 0; left > 0 || room === 0; ) {
+      const before = left
+      const at = input.length - left
+      this.#owner._handle.writeSync(constants.ZSTD_e_continue, input, at, left, output, 0, output.length)
+      ;[room = 0, left = 0] = state
+      const stuck = room === output.length && left === before
+      if (this.#failed || (stuck && left > 0)) {
+        yield undefined
+        return
+      }
+      if (stuck) return
+      if (room < output.length) yield output.length - room
+    }
+  }
+
   close(): void {
     this.#owner._handle.close()
   }
@@ -165,6 +217,8 @@ function passesSelfTest(codec: Zstd): boolean {
         const frame = Buffer.from(codec.compress(plaintext, TESTED))
         if (!publicZstd.decompress(frame, bytes)?.equals(plaintext)) return false
         if (!codec.decompress(frame, bytes)?.equals(plaintext)) return false
+        const parts = Array.from(codec.decompressParts(frame, bytes), part => Buffer.from(part ?? ''))
+        if (!Buffer.concat(parts).equals(plaintext)) return false
       }
     }
     return codec.decompress(publicZstd.compress(patterned(5000), TESTED), 4999) === undefined

@@ -25,11 +25,22 @@ const LONG_CONTENT = 64
 const LISTED_ID_BYTES = 64 + 3
 const WRITTEN_TOGETHER = 1024
 
+export const TREE_START = '{"nodes":['
+export const TREE_END = ']}\n'
+
 /** A tree's plaintext, as restic writes it: nodes by name in byte order, one newline at the end. Names must differ. */
 export function formatTree(nodes: readonly TreeNode[]): Buffer {
-  const sorted = [...nodes].sort((a, b) => compareNames(a.name, b.name))
+  return formatNodes(sortNodes(nodes), TREE_START, TREE_END)
+}
+
+export function sortNodes(nodes: readonly TreeNode[]): TreeNode[] {
+  return [...nodes].sort((a, b) => compareNames(a.name, b.name))
+}
+
+/** Some nodes of a tree, in the order given, with a comma between two of them. */
+export function formatNodes(sorted: readonly TreeNode[], before: string, after: string): Buffer {
   const pieces: (string | readonly Id[])[] = []
-  let text = '{"nodes":['
+  let text = before
   for (const [i, node] of sorted.entries()) {
     const { content = [] } = node
     const { head, tail } = formatNode(node)
@@ -41,7 +52,7 @@ export function formatTree(nodes: readonly TreeNode[]): Buffer {
     }
     text += tail
   }
-  pieces.push(`${text}]}\n`)
+  pieces.push(text + after)
   return joinPieces(pieces)
 }
 
@@ -122,14 +133,27 @@ function extendedAttributes(list: readonly ExtendedAttribute[] | undefined): str
 
 /** Nodes in byte order of their names, as stored. Names that could leave the folder, or that repeat, are `damaged`. */
 export function parseTree(bytes: Uint8Array, subject: string): TreeNode[] {
-  const nodes = parseJson(utf8(bytes), subject)
-    .list('nodes')
-    .map(value => parseNode(new JsonObject(value, subject)))
-  if (nodes.some((node, i) => i > 0 && compareNames(nodes[i - 1]?.name ?? '', node.name) >= 0)) {
+  const nodes = parseNodes(bytes, subject)
+  if (!areInOrder(nodes)) {
     nodes.sort((a, b) => compareNames(a.name, b.name))
     if (nodes.some((node, i) => node.name === nodes[i - 1]?.name)) throw invalid(subject, 'a name is there twice')
   }
   return nodes
+}
+
+/** As `parseTree`, in the order in which they are stored; names may repeat. */
+export function parseNodes(bytes: Uint8Array, subject: string): TreeNode[] {
+  return parseJson(utf8(bytes), subject)
+    .list('nodes')
+    .map(value => parseNode(new JsonObject(value, subject)))
+}
+
+/** Each name comes after the one before it, the first after `before`. */
+export function areInOrder(nodes: readonly TreeNode[], before?: string): boolean {
+  return nodes.every((node, i) => {
+    const last = i === 0 ? before : nodes[i - 1]?.name
+    return last === undefined || compareNames(last, node.name) < 0
+  })
 }
 
 function parseJson(text: string, subject: string): JsonObject {

@@ -1,7 +1,7 @@
 import { isAppError } from '../../base/errors.ts'
 import type { Cipher } from '../crypto/cipher.ts'
 import type { Zstd } from '../crypto/zstd.ts'
-import { openBlob } from '../pack/blob.ts'
+import { checkBlob } from '../pack/blob.ts'
 import { type BlobTable, rowOf, tableSize } from '../read/blob-table.ts'
 
 /** Runs in a worker thread: which of these blobs are whole? Nothing of them leaves the thread. */
@@ -25,7 +25,7 @@ export function runSiftJob({ bytes, blobs }: SiftJob, cipher: Cipher, zstd: Zstd
   for (let at = 0; at < tableSize(blobs); at++) {
     const blob = rowOf(blobs, at)
     try {
-      plainBytes += openBlob(bytes.subarray(blob.offset, blob.offset + blob.length), blob, cipher, zstd).length
+      plainBytes += checkBlob(bytes.subarray(blob.offset, blob.offset + blob.length), blob, cipher, zstd)
     } catch (error) {
       if (!isAppError(error, 'damaged')) throw error
       damaged.push(at)

@@ -1,7 +1,7 @@
 import { AppError, isAppError } from '../../base/errors.ts'
-import type { Id, TreeNode } from '../../model/node.ts'
+import type { Id } from '../../model/node.ts'
 import { shortId } from '../format/file-keys.ts'
-import { parseTree } from '../format/tree.ts'
+import type { PackedBlob } from '../format/pack-header.ts'
 import { openBlob } from '../pack/blob.ts'
 import type { BlobType } from '../repository.ts'
 import { loadRange } from './load-range.ts'
@@ -11,12 +11,25 @@ const HINT = 'Run "lifeboat check --read-data" to see what else is damaged, and 
 
 /** Plaintext of one blob, from the first of its packs that is whole. `damaged` when there is none. */
 export async function loadBlob(reader: Reader, type: BlobType, id: Id, signal?: AbortSignal): Promise<Buffer> {
+  // The codec's buffer is used again: the caller gets bytes of its own.
+  return await fromAnyCopy(reader, type, id, signal, (sealed, place) =>
+    Buffer.from(openBlob(sealed, place, reader.cipher, reader.zstd)),
+  )
+}
+
+/** What `open` makes of the first copy of a blob in which it finds no damage. */
+export async function fromAnyCopy<T>(
+  reader: Reader,
+  type: BlobType,
+  id: Id,
+  signal: AbortSignal | undefined,
+  open: (sealed: Buffer, place: PackedBlob) => T,
+): Promise<T> {
   const reasons: string[] = []
   for (const place of reader.index.findAll(type, id)) {
     const bytes = await loadRange(reader.storage, place, signal)
     try {
-      // The codec's buffer is used again: the caller gets bytes of its own.
-      if (bytes instanceof Uint8Array) return Buffer.from(openBlob(bytes, place, reader.cipher, reader.zstd))
+      if (bytes instanceof Uint8Array) return open(bytes, place)
       if (bytes.isCut) reader.noted?.addPack(place.packId)
       reasons.push(`pack ${shortId(place.packId)}: ${bytes.reason}`)
     } catch (error) {
@@ -35,9 +48,4 @@ export function blobError(type: BlobType, id: Id, reasons: readonly string[]): A
     hint: HINT,
     context: { type, blob: id },
   })
-}
-
-/** A tree's nodes in byte order of their names. `damaged` when missing or wrong. */
-export async function loadTree(reader: Reader, id: Id, signal?: AbortSignal): Promise<TreeNode[]> {
-  return parseTree(await loadBlob(reader, 'tree', id, signal), `tree ${shortId(id)}`)
 }

@@ -10,7 +10,8 @@ import type { MarkFolder } from '../marks/mark-folder.ts'
 import type { BlobSize, BlobType, FileToWrite, FileType, RestoreOptions, WrittenBytes } from '../repository.ts'
 import { restoreFiles } from '../restore/restore-files.ts'
 import { plaintextLength } from './blob-table.ts'
-import { loadBlob, loadTree } from './load-blob.ts'
+import { loadBlob } from './load-blob.ts'
+import { loadTree } from './load-tree.ts'
 import { checkContent, readContent } from './read-content.ts'
 import type { Reader, ReadingWorkers } from './reader.ts'
 
@@ -43,7 +44,7 @@ export class Reading {
     this.#reader = { ...context, index, workers, marks, noted: this.#noted }
   }
 
-  loadTree(id: Id): Promise<TreeNode[]> {
+  loadTree(id: Id): Promise<Iterable<TreeNode>> {
     return this.#fresh(() => loadTree(this.#reader, id))
   }
 

@@ -1,12 +1,12 @@
 import { AppError, isAppError, throwIfAborted } from '../../base/errors.ts'
 import type { Id, TreeNode } from '../../model/node.ts'
 import { IdTable } from './id-table.ts'
-import { loadTree } from './load-blob.ts'
+import { loadTree } from './load-tree.ts'
 import type { Reader } from './reader.ts'
 
 export interface TreeVisitor {
   /** Called once for each tree that can be read. */
-  readonly onTree: (id: Id, nodes: readonly TreeNode[]) => void
+  readonly onTree: (id: Id, nodes: Iterable<TreeNode>) => void
   /** Called once for each tree that cannot. */
   readonly onDamaged: (id: Id, error: AppError) => void
   readonly signal?: AbortSignal | undefined
@@ -43,7 +43,11 @@ export async function walkTrees(reader: Reader, roots: Iterable<Id>, visitor: Tr
   return seen
 }
 
-async function tryLoad(reader: Reader, id: Id, signal: AbortSignal | undefined): Promise<TreeNode[] | AppError> {
+async function tryLoad(
+  reader: Reader,
+  id: Id,
+  signal: AbortSignal | undefined,
+): Promise<Iterable<TreeNode> | AppError> {
   try {
     return await loadTree(reader, id, signal)
   } catch (error) {

@@ -28,6 +28,8 @@ interface Batch {
   /** 32 bytes a blob. */
   readonly ids: IdList
   used: number
+  /** See `StoreJob`. */
+  readonly plainBytes?: number
 }
 
 /** Takes blobs, and has those that are new compressed, sealed and stored. */
@@ -48,6 +50,11 @@ export class BlobSink {
     if (!this.#claim(type, plaintext.length, id, 0)) return
     if (plaintext.length > BATCH_BYTES / 2) this.#dispatchOne(type, plaintext, id, 0)
     else await this.#copy(type, plaintext, id, 0)
+  }
+
+  /** One blob that is compressed already, in memory of its own, which is given away. */
+  addCompressed(type: BlobType, compressed: Uint8Array, plainBytes: number, id: Buffer): void {
+    if (this.#claim(type, plainBytes, id, 0)) this.#dispatchOne(type, compressed, id, 0, { plainBytes })
   }
 
   /**
@@ -112,10 +119,16 @@ export class BlobSink {
     }
   }
 
-  #dispatchOne(type: BlobType, slab: Uint8Array, ids: Buffer, idAt: number): void {
+  #dispatchOne(
+    type: BlobType,
+    slab: Uint8Array,
+    ids: Buffer,
+    idAt: number,
+    compressed: Pick<Batch, 'plainBytes'> = {},
+  ): void {
     const own = new IdList(1)
     own.add(ids, idAt)
-    this.#dispatch(type, { slab, ranges: [0, slab.length], ids: own, used: slab.length }, () => {})
+    this.#dispatch(type, { slab, ranges: [0, slab.length], ids: own, used: slab.length, ...compressed }, () => {})
   }
 
   // Undefined when another call was faster: then there is a batch again.
@@ -141,9 +154,10 @@ export class BlobSink {
     this.#options.failure.follow(this.#store(type, batch, release))
   }
 
-  async #store(type: BlobType, { slab, ranges, ids }: Batch, release: (slab: Uint8Array) => void): Promise<void> {
+  async #store(type: BlobType, batch: Batch, release: (slab: Uint8Array) => void): Promise<void> {
     const { writing, workers } = this.#options
-    const job = { writing, type, slab, ...blobsOf(ranges, ids) }
+    const { slab, ranges, ids, plainBytes } = batch
+    const job = { writing, type, slab, plainBytes, ...blobsOf(ranges, ids) }
     const outcome = await this.#whenReady(() => workers.run('store', job, slab))
     await this.#save(outcome.packs)
     release(outcome.slab)

@@ -8,7 +8,7 @@ import type { BlobType } from '../repository.ts'
 const SMALL: Compression = { level: 1, hashLog: 13, minMatch: 6 }
 const LARGE: Compression = { level: 3 }
 /** Trees are ids in hexadecimal: level 3 finds no more in them than 1, and takes ten times as long to look. */
-const TREE: Compression = { level: 1 }
+export const TREE: Compression = { level: 1 }
 
 export function compressionFor(type: BlobType, plaintextBytes: number): Compression {
   if (type === 'tree') return TREE

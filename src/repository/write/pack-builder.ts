@@ -53,13 +53,17 @@ export class PackBuilder {
   /** Returns the pack before it, when the blob no longer fits in. */
   add(plaintext: Uint8Array, id: Uint8Array): FinishedPack | undefined {
     const compressed = this.#compress(plaintext)
-    const stored = compressed ?? plaintext
+    return this.append(compressed ?? plaintext, id, compressed && plaintext.length)
+  }
+
+  /** As `add`, of what is stored just so. `plainBytes`: what it holds, where it is compressed. */
+  append(stored: Uint8Array, id: Uint8Array, plainBytes: number | undefined): FinishedPack | undefined {
     const sealedBytes = stored.length + SEAL_BYTES
     const isFull = this.#length + sealedBytes > PACK_BYTES || this.#blobs >= BLOBS_A_PACK
     const finished = isFull ? this.finish() : undefined
     const body = this.#room(sealedBytes)
     this.#length = this.#tools.cipher.sealInto(stored, body, this.#length)
-    this.#addEntry(id, sealedBytes, compressed && plaintext.length)
+    this.#addEntry(id, sealedBytes, plainBytes)
     return finished
   }
 

@@ -3,12 +3,10 @@ import type { Id, TreeNode } from '../../model/node.ts'
 import { findLostBlobs } from '../check/bad-places.ts'
 import type { DamageRecord } from '../check/damage-record.ts'
 import type { RepositoryContext, RepositoryFiles } from '../files/repository-files.ts'
-import { formatTree } from '../format/tree.ts'
 import type { BlobIndex } from '../index-store/blob-index.ts'
 import type { LockRequest } from '../lock/acquire.ts'
 import type { WritingLock } from '../lock/writing-lock.ts'
 import type { MarkFolder } from '../marks/mark-folder.ts'
-import { blobId } from '../pack/blob.ts'
 import type {
   BlobType,
   NewSnapshot,
@@ -27,6 +25,7 @@ import { Failure } from './failure.ts'
 import type { KnownBlobs } from './known-blobs.ts'
 import { PackSaver } from './pack-saver.ts'
 import { requirePacks } from './relied-on.ts'
+import { NODES_A_RUN, TreeWriter } from './tree-writer.ts'
 
 export interface WritingParts {
   readonly context: RepositoryContext
@@ -109,11 +108,14 @@ export class RunningWriting implements Writing {
   }
 
   async saveTree(nodes: readonly TreeNode[]): Promise<Id> {
+    const tree = this.startTree()
+    await tree.add(nodes)
+    return await tree.finish()
+  }
+
+  startTree(): TreeWriter {
     this.#failure.check()
-    const plaintext = formatTree(nodes)
-    const id = blobId(plaintext)
-    await this.#sink.add('tree', plaintext, Buffer.from(id, 'hex'))
-    return id
+    return new TreeWriter(this.#sink, this.#parts.context.version === 1 ? Number.POSITIVE_INFINITY : NODES_A_RUN)
   }
 
   async saveSnapshot(snapshot: NewSnapshot | (() => NewSnapshot)): Promise<Snapshot> {

@@ -1,5 +1,5 @@
 import type { BlobType } from '../repository.ts'
-import { type FinishedPack, PackBuilder, type PackingTools } from './pack-builder.ts'
+import { type FinishedPack, PACK_BYTES, PackBuilder, type PackingTools } from './pack-builder.ts'
 import type { Slot } from './slots.ts'
 
 /** Runs in a worker: compresses and seals blobs into the packs that this worker has begun for a writing. */
@@ -7,6 +7,8 @@ export interface StoreJob extends NewBlobs {
   readonly writing: number
   readonly type: BlobType
   readonly slab: Uint8Array
+  /** The slab is one blob that is compressed already, and holds so much. */
+  readonly plainBytes?: number | undefined
 }
 
 /** As `StoreJob`, of what was read into a slot of this worker. */
@@ -40,12 +42,13 @@ export class PackBuilders {
     this.#tools = tools
   }
 
-  store({ writing, type, slab, ranges, ids }: StoreJob): StoreOutcome {
+  store({ writing, type, slab, ranges, ids, plainBytes }: StoreJob): StoreOutcome {
     const builder = this.#builder(writing, type)
     const packs: FinishedPack[] = []
     for (let i = 0; i < ranges.length / 2; i++) {
-      const plaintext = slab.subarray(ranges[i * 2], ranges[i * 2 + 1])
-      const full = builder.add(plaintext, ids.subarray(i * 32, i * 32 + 32))
+      const bytes = slab.subarray(ranges[i * 2], ranges[i * 2 + 1])
+      const id = ids.subarray(i * 32, i * 32 + 32)
+      const full = plainBytes === undefined ? builder.add(bytes, id) : builder.append(bytes, id, plainBytes)
       if (full) packs.push(full)
     }
     return { slab, packs }
@@ -68,7 +71,7 @@ export class PackBuilders {
 
   /** Takes the memory of a pack that was made here and is stored now, for the next one. */
   recycle(body: Uint8Array): undefined {
-    if (this.#spares.length < MAX_SPARES) this.#spares.push(body)
+    if (this.#spares.length < MAX_SPARES && body.length <= PACK_BYTES) this.#spares.push(body)
   }
 
   #builder(writing: number, type: BlobType): PackBuilder {
