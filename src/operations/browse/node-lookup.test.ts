@@ -45,12 +45,12 @@ test('finds what is there and nothing else, in any order of questions', () => {
 })
 
 test('who asks nearly in order makes it read once, however many there are', () => {
-  const nodes = new CountedNodes(Array.from({ length: 50_000 }, (_, i) => String(i * 2).padStart(6, '0')))
+  const nodes = new CountedNodes(Array.from({ length: 20_000 }, (_, i) => String(i * 2).padStart(6, '0')))
   const lookup = new NodeLookup(nodes, 1000)
-  for (let i = 0; i < 100_000; i++) {
+  for (let i = 0; i < 40_000; i++) {
     const name = String(i).padStart(6, '0')
     expect(lookup.find(name) !== undefined).toBe(i % 2 === 0)
     if (i % 100 === 99) expect(lookup.find(String(i - 99).padStart(6, '0'))).toBeDefined()
   }
-  expect([nodes.walks, nodes.nodes]).toEqual([1, 50_000])
+  expect([nodes.walks, nodes.nodes]).toEqual([1, 20_000])
 })

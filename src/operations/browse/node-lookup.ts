@@ -1,8 +1,8 @@
 import { compareNames } from '../../base/bytes.ts'
 import type { TreeNode } from '../../model/node.ts'
 
-/** A folder of up to so many entries is read once; of a larger one, so many of the last that were read are remembered. */
-const REMEMBERED = 10_000
+/** A folder of up to so many entries is read once; of a larger one, at least so many of the last that were read are known. */
+const REMEMBERED = 5000
 
 /**
  * Finds the nodes of one folder by name. Names are asked for nearly in order, so it reads on from where it is; one that
@@ -11,11 +11,13 @@ const REMEMBERED = 10_000
 export class NodeLookup {
   readonly #nodes: Iterable<TreeNode>
   readonly #remembered: number
-  /** In byte order. */
-  readonly #read = new Map<string, TreeNode>()
+  /** What was read last, and before it: forgotten as a whole, since a map that loses its first entries gets slow. */
+  #late = new Map<string, TreeNode>()
+  #early = new Map<string, TreeNode>()
   #unread: Iterator<TreeNode>
   #last: string | undefined
-  #hasForgotten = false
+  /** The last name that was forgotten. */
+  #forgotten: string | undefined
 
   /** @param nodes in byte order of their names */
   constructor(nodes: Iterable<TreeNode>, remembered = REMEMBERED) {
@@ -25,35 +27,32 @@ export class NodeLookup {
   }
 
   find(name: string): TreeNode | undefined {
-    const known = this.#read.get(name)
+    const known = this.#late.get(name) ?? this.#early.get(name)
     if (known !== undefined) return known
-    if (this.#isForgotten(name)) this.#beginAnew()
+    if (this.#forgotten !== undefined && compareNames(name, this.#forgotten) <= 0) this.#beginAnew()
     while (this.#last === undefined || compareNames(this.#last, name) < 0) {
       const next = this.#unread.next()
       if (next.done) return undefined
       this.#remember(next.value)
     }
-    return this.#read.get(name)
-  }
-
-  #isForgotten(name: string): boolean {
-    const [first] = this.#read.keys()
-    return this.#hasForgotten && first !== undefined && compareNames(name, first) < 0
+    return this.#late.get(name)
   }
 
   #beginAnew(): void {
-    this.#read.clear()
+    this.#late.clear()
+    this.#early.clear()
     this.#unread = this.#nodes[Symbol.iterator]()
     this.#last = undefined
-    this.#hasForgotten = false
+    this.#forgotten = undefined
   }
 
   #remember(node: TreeNode): void {
-    this.#read.set(node.name, node)
+    if (this.#late.size >= this.#remembered) {
+      this.#forgotten = [...this.#early.keys()].at(-1) ?? this.#forgotten
+      this.#early = this.#late
+      this.#late = new Map()
+    }
+    this.#late.set(node.name, node)
     this.#last = node.name
-    if (this.#read.size <= this.#remembered) return
-    const [oldest] = this.#read.keys()
-    if (oldest !== undefined) this.#read.delete(oldest)
-    this.#hasForgotten = true
   }
 }

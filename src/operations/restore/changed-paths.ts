@@ -25,6 +25,5 @@ export async function changesPath(
 
 async function holdsAnything(repository: Repository, { subtree }: TreeNode): Promise<boolean> {
   if (subtree === undefined) return false
-  for (const _ of await repository.loadTree(subtree)) return true
-  return false
+  return (await repository.loadTree(subtree))[Symbol.iterator]().next().done !== true
 }
