@@ -154,7 +154,9 @@ function describe(result: Undone, durationMs: number, call: Call): string {
   return (
     `Undid restore ${shortRun(undone)}: ${call.terminal.out('bold', result.target)} is as it was before ${formatTime(new Date(undone.startedAt))}\n` +
     `  ${origin}, ${formatDuration(durationMs)}; take that back with: lifeboat undo ${shortRun(result)}\n` +
-    (written?.length ? `  ${describeWritten(written)}: that went with it\n` : '') +
+    (written?.length
+      ? `  ${describeWritten(written)}. The undo took that away; undoing the undo brings it back.\n`
+      : '') +
     formatFindings(result.findings, call.terminal.out)
   )
 }

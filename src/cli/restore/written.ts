@@ -18,15 +18,18 @@ export function describeWritten(written: readonly Written[]): string {
   const [first] = written
   if (written.length === 1 && first?.name === 'files') {
     const missing = first.gone ? `, ${counted(first.gone, 'file')} removed` : ''
-    return `since the restore, ${counted(first.written ?? 0, 'file')} were written${missing}`
+    return `since the restore, ${wereWritten(first.written ?? 0, 'file')}${missing}`
   }
   const rows = written.reduce((sum, each) => sum + (each.written ?? 0), 0)
   const gone = written.reduce((sum, each) => sum + (each.gone ?? 0), 0)
   const parts = written.slice(0, SHOWN).map(partOf).join(', ')
   const more = written.length > SHOWN ? `, and ${written.length - SHOWN} more` : ''
   const changed = gone === 0 ? '' : ` (${counted(gone, 'row')} of the restored ones are changed or gone)`
-  return `since the restore, ${counted(rows, 'row')} were written in ${counted(written.length, 'table')}${changed}: ${parts}${more}`
+  return `since the restore, ${wereWritten(rows, 'row')} in ${counted(written.length, 'table')}${changed}: ${parts}${more}`
 }
+
+const wereWritten = (count: number, what: string): string =>
+  `${counted(count, what)} ${count === 1 ? 'was' : 'were'} written`
 
 function partOf({ name, written, gone = 0 }: Written): string {
   if (written === undefined) return `${name} (not counted)`
