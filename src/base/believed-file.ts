@@ -3,7 +3,7 @@ import { type FileHandle, open } from 'node:fs/promises'
 import { setTimeout as wait } from 'node:timers/promises'
 import { AppError, systemCode, throwIfAborted } from './errors.ts'
 import { untilAborted } from './interruptible.ts'
-import { findStranger, isHandedOver } from './ownership.ts'
+import { findStranger, isHandedOver, type Use } from './ownership.ts'
 
 /** Whose files we believe. */
 export interface Trust {
@@ -43,7 +43,7 @@ export async function readBelieved(path: string, believing: Believing): Promise<
   const handle = await untilAborted(opening, signal, late => void late.close().catch(() => {}))
   try {
     const stat = await untilAborted(handle.stat(), signal)
-    await untilAborted(requireBelieved(path, stat, believing), signal)
+    await untilAborted(requireBelieved(path, stat, believing, 'read'), signal)
     const bytes = stat.isFile() ? await readFile(handle, stat, believing) : await readStream(handle, path, believing)
     return { bytes, stat }
   } finally {
@@ -56,9 +56,10 @@ export async function requireBelieved(
   path: string,
   stat: Stats,
   { what, trust }: Pick<Believing, 'what' | 'trust'>,
+  use: Use,
 ): Promise<void> {
   if (trust.anybody) return
-  const stranger = await findStranger(path, stat)
+  const stranger = await findStranger(path, stat, use)
   if (stranger === undefined) return
   const where = stranger.path === path ? path : `${path}: ${stranger.path}`
   throw new AppError('config-untrusted', `${what} is not used: ${where} ${stranger.why}`, {

@@ -34,7 +34,7 @@ async function requireBelievedFile(path: string, { what, trust }: { what: string
   }
   try {
     const stat = await handle.stat()
-    if (stat.isFile()) await requireBelieved(path, stat, { what, trust })
+    if (stat.isFile()) await requireBelieved(path, stat, { what, trust }, 'run')
   } finally {
     await handle.close()
   }

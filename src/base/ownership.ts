@@ -18,16 +18,23 @@ const MOST_LINKS = 40
 const [OTHERS_WRITE, GROUP_WRITES, STICKY] = [0o002, 0o020, 0o1000]
 
 /**
- * Could anybody but us and root have written this file, or put it there? Looks at the opened file itself, and at every
- * folder and link that leads to it, as ssh's StrictModes does. Undefined when nobody could.
+ * `read`: from the handle that was judged, so whoever may write to its folder can only put a file of their own there, which
+ * is refused for its owner. `run`: by its path, later; so whoever may write to a folder on the way could exchange it.
  */
-export async function findStranger(path: string, opened: Stats): Promise<Stranger | undefined> {
+export type Use = 'read' | 'run'
+
+/**
+ * Could anybody but us and root have written this file, or put it there? Looks at the opened file itself, at every link
+ * that leads to it, and at every folder for what is run, as ssh's StrictModes does. Undefined when nobody could.
+ */
+export async function findStranger(path: string, opened: Stats, use: Use): Promise<Stranger | undefined> {
   const found = await judge(path, opened)
   // What was handed to us by descriptor lies in no folder of its own.
   if (found !== undefined || isHandedOver(path)) return found
   let last: Stats | undefined
   for await (const place of placesOnTheWay(resolve(path))) {
-    const stranger = await judge(place.path, place.stat)
+    const matters = use === 'run' || !place.stat.isDirectory()
+    const stranger = matters ? await judge(place.path, place.stat) : undefined
     if (stranger !== undefined) return stranger
     last = place.stat
   }
