@@ -50,8 +50,11 @@ export class RestoreLog {
   get failures(): EntryFailure[] | undefined {
     if (this.#fatal || this.#ignored === undefined || this.#errors === 0) return undefined
     if (this.#parallel ? this.#ignored < this.#failures.size : this.#ignored !== this.#errors) return undefined
-    return [...this.#failures].map(([id, { message, said, errors }]) => {
-      return { id, message, said, ownerOnly: errors === 1 && GIVES_AWAY.test(said) }
+    const failures = [...this.#failures]
+    // Lines of several processes mix: then nobody knows which of them an error belongs to.
+    const isMixed = failures.some(([, { errors }]) => errors === 0)
+    return failures.map(([id, { message, said, errors }]) => {
+      return { id, message, said, ownerOnly: !isMixed && errors === 1 && GIVES_AWAY.test(said) }
     })
   }
 
@@ -64,9 +67,16 @@ export class RestoreLog {
     const entry = ENTRY.exec(line)
     const error = ERROR.exec(line)
     const ignored = IGNORED.exec(line)
-    if (entry !== null) this.#entry = Number(entry[1])
+    if (entry !== null) this.#beginEntry(Number(entry[1]))
     else if (ignored !== null) this.#ignored = Number(ignored[1])
     else if (error !== null) this.#addError(error[1] ?? '')
+  }
+
+  /** It is named because it failed, even where another process's lines come before its error. */
+  #beginEntry(id: number): void {
+    this.#entry = id
+    if (!this.#parallel || this.#failures.has(id)) return
+    this.#failures.set(id, { message: 'pg_restore could not bring it back', said: '', errors: 0 })
   }
 
   #goOn(line: string): void {
@@ -82,8 +92,9 @@ export class RestoreLog {
     if (this.#entry === undefined) return
     const there = this.#failures.get(this.#entry)
     const failure = there ?? { message: messageIn(text), said: '', errors: 0 }
+    if (failure.errors === 0) failure.message = messageIn(text)
     failure.errors++
-    failure.said = cut(there === undefined ? text : `${there.said}\n${text}`)
+    failure.said = cut(failure.said === '' ? text : `${failure.said}\n${text}`)
     this.#failures.set(this.#entry, failure)
     this.#open = failure
   }
