@@ -2,7 +2,6 @@ import type { Finding } from '../../../model/finding.ts'
 import type { Manifest, ManifestServerDatabase } from '../../../model/manifest.ts'
 import type { DatabaseSelection } from '../../source.ts'
 import { displayName, type TableName } from './table-pattern.ts'
-import type { TocEntry } from './toc.ts'
 
 /** Of the manifest's properties: the capture was told to take some tables, because only those were about to change. */
 export const ONLY_TABLES = 'onlyTables'
@@ -41,33 +40,4 @@ export function keptRows(table: TableName): Finding {
     subject: displayName(table),
     message: 'the snapshot has none of its rows ("excludeTableData" of the source): those that are there stay',
   }
-}
-
-/** Types of columns by which rows refer to large objects. `lo` is of the extension of that name. */
-const REFERENCE = /^(?:.+\.)?(?:oid|lo)(?:\[\])*$/
-
-/** Rows come back alone: what they refer to by its number does not come with them, and is not taken for granted. */
-export function missingLargeObjects(
-  toc: readonly TocEntry[],
-  tables: readonly TableName[],
-  database: Pick<ManifestServerDatabase, 'tables'>,
-): Finding[] {
-  if (!toc.some(({ kind }) => kind.startsWith('BLOB'))) return []
-  const names = new Set(tables.map(displayName))
-  const columns = database.tables
-    .filter(table => names.has(table.name))
-    .flatMap(table =>
-      (table.columns ?? []).filter(({ type }) => REFERENCE.test(type)).map(({ name }) => `${table.name}.${name}`),
-    )
-  if (columns.length === 0) return []
-  return [
-    {
-      severity: 'warning',
-      code: 'large-objects-not-restored',
-      subject: columns.slice(0, SHOWN).join(', '),
-      message:
-        'rows came back, the large objects that these columns refer to did not: some may be gone, or newer than the rows',
-      hint: 'Restore the whole snapshot to a new database with --to, and take the large objects from there (lo_export, lo_import).',
-    },
-  ]
 }

@@ -1,23 +1,27 @@
-import { writeFile } from 'node:fs/promises'
-import { join } from 'node:path'
-import type { Child } from '../../../base/child.ts'
 import { AppError } from '../../../base/errors.ts'
-import { requireSuccess, startTool, withSession } from '../../../clients/postgres/index.ts'
+import { withSession } from '../../../clients/postgres/index.ts'
 import type { Finding } from '../../../model/finding.ts'
 import type { BackupType, ManifestTable } from '../../../model/manifest.ts'
 import type { Change, ChangedTables, Held } from '../../target.ts'
-import { runOverArchive } from './archives.ts'
 import { placesOf } from './choose-targets.ts'
 import type { DatabaseOutcome, DatabaseRestore } from './database-restore.ts'
 import { tablesAmong } from './drop-created.ts'
 import { listExisting } from './existing-objects.ts'
-import { keptRows, missingLargeObjects, rowlessAmong } from './part-snapshot.ts'
+import {
+  largeObjectEntries,
+  largeObjectFindings,
+  NUMBERS_LINE_BYTES,
+  openLargeObjects,
+  TELL_LARGE_OBJECTS,
+  takeLargeObject,
+} from './large-objects.ts'
+import { keptRows, rowlessAmong } from './part-snapshot.ts'
 import { fileName } from './plan.ts'
 import { prepareRoles } from './restore-database.ts'
-import { scriptError } from './script-error.ts'
 import { DEFAULT_SEARCH_PATH } from './search-path.ts'
 import { databaseExists } from './staging-database.ts'
 import { displayName, type TableName } from './table-pattern.ts'
+import { TablePsql } from './table-psql.ts'
 import {
   beginScript,
   COMMIT_SCRIPT,
@@ -27,7 +31,6 @@ import {
   mendScript,
   openScript,
   revokeScript,
-  SAID_LINE_BYTES,
 } from './table-script.ts'
 import {
   chooseTables,
@@ -68,10 +71,9 @@ export async function restoreTables(
   const whole = request.takeAway === undefined && named.length + schemas.length === 0
   const selection = onlyPart(selectEntries(toc, tables, existing, { whole, sequences: named }), restore.type)
   requireForce(restore, selection)
-  const lost = restore.type === 'schema' ? [] : missingLargeObjects(toc, tables, restore.database)
-  const findings: Finding[] = [...stays.map(keptRows), ...lost]
+  const findings: Finding[] = stays.map(keptRows)
   const roles = await prepareRoles(restore, findings)
-  await runScript(restore, toc, selection, existing, roles.arguments, beforeChange)
+  findings.push(...(await runScript(restore, toc, selection, existing, roles.arguments, beforeChange)))
   if (restore.type === 'schema') return { checks: [], findings }
   const rows = expectedRows(restore, tables)
   const say = `${rows.reduce((sum, table) => sum + table.rows, 0)} rows in ${rows.length} tables`
@@ -113,7 +115,7 @@ function nameOf(table: TableName | undefined): string {
   return table === undefined ? '' : displayName(table)
 }
 
-/** psql runs our script and, between its parts, what pg_restore writes. COMMIT is sent only when all went well. */
+/** COMMIT is sent only when all went well. */
 async function runScript(
   restore: DatabaseRestore,
   toc: readonly TocEntry[],
@@ -121,85 +123,76 @@ async function runScript(
   existing: ExistingObjects,
   more: readonly string[],
   beforeChange: BeforeRows,
-): Promise<void> {
-  const { tools, settings, target, request, lockTimeoutSeconds } = restore
+): Promise<Finding[]> {
+  const { settings, target, request, lockTimeoutSeconds } = restore
   const there = restore.type === 'schema' ? [] : existingTables(selection)
   const drops = {
     objects: request.takeAway ?? [],
     tables: tablesAmong(request.takeAway ?? []).filter(isThere(existing)),
   }
-  const connection = { ...settings, database: target }
-  const tool = {
-    tool: 'psql',
-    args: ['--no-psqlrc', '--quiet', '--no-password', '--set=ON_ERROR_STOP=1', '--output=/dev/null', '--file=-'],
-    settings: connection,
-    stdin: 'pipe' as const,
-    signal: request.signal,
-  }
-  const psql = await startTool(tools, tool)
-  try {
-    await say(psql, beginScript(lockTimeoutSeconds))
-    const token = BigInt(await hear(psql)).toString()
+  const findings: Finding[] = []
+  await TablePsql.run(restore, more, async script => {
+    await script.say(beginScript(lockTimeoutSeconds))
+    const token = BigInt(await script.hear()).toString()
     const hold = async (): Promise<Held> => {
-      await say(psql, holdScript([...there, ...drops.tables], lockTimeoutSeconds))
-      await hear(psql)
+      await script.say(holdScript([...there, ...drops.tables], lockTimeoutSeconds))
+      await script.hear()
       return { token }
     }
     const tables = changedTables(selection, existing, [...there, ...drops.tables])
     await beforeChange({ places: placesOf(settings, [target]), token, hold, tables })
-    await say(psql, openScript(there, drops, lockTimeoutSeconds))
-    await fill({ restore, psql, toc, selection, existing, there, created: tables.created, more })
-    await say(psql, COMMIT_SCRIPT)
-  } catch (error) {
-    // Without COMMIT the server rolls back when psql is gone. What psql said comes first: pg_restore only lost its reader.
-    if (!(error instanceof ScriptStopped)) throw error
-  } finally {
-    psql.endInput()
-    if (!psql.ended) await psql.wait().catch(() => psql.stop())
-  }
-  const exit = await psql.wait()
-  if (exit.code !== 0) throw scriptError(psql.stderr, target, settings)
-  requireSuccess(psql, exit, { settings: connection, tool: 'psql' }, `restore tables of ${target}`)
+    await script.say(openScript(there, drops, lockTimeoutSeconds))
+    findings.push(...(await fill({ restore, script, toc, selection, existing, there, created: tables.created })))
+    await script.say(COMMIT_SCRIPT)
+  })
+  return findings
 }
 
 interface Filling {
   readonly restore: DatabaseRestore
-  readonly psql: Child
+  readonly script: TablePsql
   readonly toc: readonly TocEntry[]
   readonly selection: TableSelection
   readonly existing: ExistingObjects
   readonly there: readonly TableName[]
   readonly created: ChangedTables['created']
-  readonly more: readonly string[]
 }
 
 /** What the archives hold, in an order in which each part finds what it needs; then the last word before COMMIT. */
-async function fill({ restore, psql, toc, selection, existing, there, created, more }: Filling): Promise<void> {
-  const { database, request, lockTimeoutSeconds } = restore
+async function fill(filling: Filling): Promise<Finding[]> {
+  const { restore, script, toc, selection, existing, there, created } = filling
+  const { database, request, lockTimeoutSeconds, type } = restore
   const [main = '', ...parts] = database.archives
-  await pump(restore, psql, main, selection.before, more)
-  const rows = restore.type === 'schema' ? [] : parts.filter(path => holdsOneOf(path, selection.tables))
-  for (const part of rows) {
-    await pumpArchive(restore, psql, part, ['--data-only', ...more])
-  }
-  await say(psql, mendScript(there))
-  await say(psql, lockScript(tiedTables(toc, selection, existing), lockTimeoutSeconds))
-  await pump(restore, psql, main, selection.after, more)
-  await say(psql, mendScript([]))
-  await say(psql, revokeScript(created))
-  await pump(restore, psql, main, selection.last, more)
-  await say(psql, mendScript([]))
-  if (request.checks && restore.type !== 'schema')
-    await say(
-      psql,
-      countScript(expectedRows(restore, selection.tables), restore.database.searchPath ?? DEFAULT_SEARCH_PATH),
-    )
+  await script.pump(main, selection.before)
+  const rows = type === 'schema' ? [] : parts.filter(path => holdsOneOf(path, selection.tables))
+  for (const part of rows) await script.pumpArchive(part, ['--data-only'])
+  await script.say(mendScript(there))
+  const findings = type === 'schema' ? [] : await bringLargeObjects(filling)
+  await script.say(lockScript(tiedTables(toc, selection, existing), lockTimeoutSeconds))
+  await script.pump(main, selection.after)
+  await script.say(mendScript([]))
+  await script.say(revokeScript(created))
+  await script.pump(main, selection.last)
+  await script.say(mendScript([]))
+  if (request.checks && type !== 'schema')
+    await script.say(countScript(expectedRows(restore, selection.tables), database.searchPath ?? DEFAULT_SEARCH_PATH))
+  return findings
 }
 
-async function hear(psql: Child): Promise<string> {
-  const line = Buffer.alloc(SAID_LINE_BYTES)
-  if ((await psql.read(line)) < line.length) throw new ScriptStopped()
-  return line.toString('latin1').trim()
+async function bringLargeObjects({ restore, script, toc, selection }: Filling): Promise<Finding[]> {
+  const { request, database, target } = restore
+  const [main = ''] = database.archives
+  const entries = largeObjectEntries(toc)
+  if (entries.length === 0 || selection.tables.length === 0) return []
+  const { tables = [], schemas = [] } = request.selection ?? {}
+  const of = tables.length + schemas.length === 0 ? 'all' : selection.tables
+  await script.say(openLargeObjects(of, database.searchPath ?? DEFAULT_SEARCH_PATH))
+  await script.pump(main, entries, takeLargeObject)
+  await script.say(mendScript([]))
+  await script.say(TELL_LARGE_OBJECTS)
+  const [made, differing] = [Number(await script.hear()), Number(await script.hear())]
+  const numbers = (await script.hear(NUMBERS_LINE_BYTES)).split(',').filter(each => each !== '')
+  return largeObjectFindings(target, { made, differing, numbers })
 }
 
 /** Tables that are there, and that foreign keys and partitions which come back are tied to. */
@@ -239,59 +232,6 @@ function onlyPart(selection: TableSelection, type: BackupType): TableSelection {
   if (type !== 'schema') return selection
   const keeps = ({ kind }: TocEntry): boolean => !ROWS.has(kind) && kind !== 'MATERIALIZED VIEW DATA'
   return { ...selection, before: before.filter(keeps), after: after.filter(keeps), last: selection.last.filter(keeps) }
-}
-
-/** psql ended before we had said all. */
-class ScriptStopped extends Error {}
-
-async function say(psql: Child, text: string): Promise<void> {
-  if (!(await psql.write(Buffer.from(text)))) throw new ScriptStopped()
-}
-
-async function pump(
-  restore: DatabaseRestore,
-  psql: Child,
-  path: string,
-  entries: readonly TocEntry[],
-  more: readonly string[],
-): Promise<void> {
-  if (entries.length === 0) return
-  const list = join(restore.request.scratchDir, `entries-${fileName(restore.target)}`)
-  await writeFile(list, `${entries.map(entry => `${entry.id};`).join('\n')}\n`, { mode: 0o600 })
-  await pumpArchive(restore, psql, path, [`--use-list=${list}`, ...more])
-}
-
-const PUMP_BYTES = 256 * 1024
-const NO_LIMIT = 'SET lock_timeout = 0;'
-/** What pg_restore begins with is shorter. */
-const PREAMBLE_BYTES = 1024
-
-/** pg_restore waits for locks as long as it takes; we tell, after a while, who has them. */
-function withLockTimeout(bytes: Buffer, seconds: number): Buffer {
-  const at = bytes.subarray(0, PREAMBLE_BYTES).indexOf(NO_LIMIT)
-  if (at < 0) return bytes
-  const limit = Buffer.from(`SET lock_timeout = '${seconds}s';`)
-  return Buffer.concat([bytes.subarray(0, at), limit, bytes.subarray(at + NO_LIMIT.length)])
-}
-
-async function pumpArchive(
-  restore: DatabaseRestore,
-  psql: Child,
-  path: string,
-  args: readonly string[],
-): Promise<void> {
-  const { tools, request, archives, target } = restore
-  const run = { args: ['--file=-', ...args], settings: undefined, signal: request.signal }
-  await runOverArchive(tools, run, archives.read(path), `restore tables of ${target}`, async child => {
-    for (let first = true; ; first = false) {
-      const buffer = Buffer.alloc(PUMP_BYTES)
-      const count = await child.read(buffer)
-      const part = buffer.subarray(0, count)
-      const text = first ? withLockTimeout(part, restore.lockTimeoutSeconds) : part
-      if (count > 0 && !(await psql.write(text))) throw new ScriptStopped()
-      if (count < buffer.length) return
-    }
-  })
 }
 
 function holdsOneOf(path: string, tables: readonly TableName[]): boolean {

@@ -20,9 +20,16 @@ export function beginScript(lockTimeoutSeconds: number): string {
     `SET lock_timeout = '${lockTimeoutSeconds}s';`,
     'SET client_min_messages = warning;',
     'BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE;',
-    `SELECT lpad(pg_current_xact_id()::text, ${SAID_LINE_BYTES - 1}, '0') AS lifeboat_token \\gset`,
-    '\\echo :lifeboat_token',
+    tellScript('SELECT pg_current_xact_id()'),
   ])
+}
+
+/** psql says what a query of one value finds, on a line of its own. Neither blanks nor leading dots may be in it. */
+export function tellScript(query: string, lineBytes = SAID_LINE_BYTES): string {
+  return [
+    `SELECT lpad(coalesce((${query})::text, ''), ${lineBytes - 1}, '.') AS lifeboat_said \\gset`,
+    '\\echo :lifeboat_said',
+  ].join('\n')
 }
 
 /** From here on nobody else writes to these tables; reading goes on. Says so when it has come to that. */
@@ -165,22 +172,27 @@ export function countScript(expected: ReadonlyArray<TableName & ManifestTable>, 
 
 /** The planner looks into the functions of index expressions, which may name what only the application's path finds. */
 function countStatement(table: TableName, searchPath: string): string {
-  const count = `SELECT count(*) INTO n FROM ONLY ${quoteName(table.schema, table.name)};`
-  return `BEGIN ${count}
+  return underEither(`SELECT count(*) INTO n FROM ONLY ${quoteName(table.schema, table.name)};`, searchPath)
+}
+
+function underEither(statement: string, searchPath: string): string {
+  return `BEGIN ${statement}
   EXCEPTION WHEN undefined_function OR undefined_table OR undefined_object OR invalid_schema_name THEN
     PERFORM set_config('search_path', ${quoteLiteral(searchPath)}, true);
-    ${count}
+    ${statement}
     PERFORM set_config('search_path', 'pg_catalog', true);
   END;`
 }
 
 export const COMMIT_SCRIPT = 'COMMIT;\n'
 
-function doEach(query: string): string {
+/** `searchPath`: where a statement does not find what it names, it is tried again under this one. */
+export function doEach(query: string, searchPath?: string): string {
+  const execute = 'EXECUTE statement;'
   return `DO $lifeboat$ DECLARE statement text; BEGIN
-  FOR statement IN ${query} LOOP EXECUTE statement; END LOOP; END $lifeboat$;`
+  FOR statement IN ${query} LOOP ${searchPath === undefined ? execute : underEither(execute, searchPath)} END LOOP; END $lifeboat$;`
 }
 
-function lines(parts: readonly string[]): string {
+export function lines(parts: readonly string[]): string {
   return `${parts.join('\n')}\n`
 }
