@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto'
 import { copyFileSync, existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { beforeEach, describe, expect, it } from 'vitest'
+import { isStandIn } from '../../src/sources/sqlite/seal.ts'
 import { Killer, moments } from '../helpers/kill.ts'
 import { digestTree } from '../helpers/tree-digest.ts'
 import { pseudoRandom, readNotes, Workspace } from '../helpers/workspace.ts'
@@ -36,9 +37,9 @@ describe('kill -9 of a restore', { timeout: 240_000 }, () => {
   })
 
   it.each([
-    ['in place: the old, the new, or marked as unfinished', '--delta', true],
+    ['in place: the old, the new, or a stand-in', '--delta', true],
     ['by a swap: the old or the new, never a mixture', '--no-delta', false],
-  ])('of a database over another one, %s', async (_name, how, mayBeMarked) => {
+  ])('of a database over another one, %s', async (_name, how, mayStandIn) => {
     const target = workspace.path('again.db')
     const command = ['restore', 'app', 'latest', '--to', target, '--force', ...(how === '--delta' ? [] : [how])]
     const wanted = readNotes(workspace.database)
@@ -49,8 +50,7 @@ describe('kill -9 of a restore', { timeout: 240_000 }, () => {
     for (const moment of moments(6, 4)) {
       copyFileSync(workspace.database, target)
       await killer.kill(workspace.start(...command), moment)
-      const isMarked = existsSync(`${target}.lifeboat-restoring`)
-      if (isMarked) expect(mayBeMarked).toBe(true)
+      if (await isStandIn(target)) expect(mayStandIn).toBe(true)
       else expect([wanted, other]).toContainEqual(readNotes(target))
       await workspace.run(...command)
       expect(readNotes(target)).toEqual(wanted)

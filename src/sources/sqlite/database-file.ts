@@ -79,11 +79,6 @@ function halfWritten(path: string): AppError {
   })
 }
 
-/** Lies beside a database while a restore rewrites it in place. */
-export function restoringMarker(path: string): string {
-  return `${path}.lifeboat-restoring`
-}
-
 export function metaOf(found: BigIntStats): NodeMeta {
   return {
     type: 'file',

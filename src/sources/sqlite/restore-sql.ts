@@ -31,7 +31,7 @@ export async function restoreSql(request: RestoreRequest, text: SqlText, part: S
   const target = await locateTarget(request.target, text.name)
   const asText = extname(target.path).toLowerCase() === '.sql'
   if (!asText && part === 'data') throw needsSchema(target)
-  requireLeave(request, target, undefined)
+  requireLeave(request, target, false)
   return await holdingPath(target.path, () => restoreInto(request, target, text, asText))
 }
 

@@ -8,7 +8,6 @@ import { nameIfFree } from '../../base/new-file.ts'
 import { keptPathOf } from '../kept-path.ts'
 import type { RestoreRequest } from '../source.ts'
 import type { Kept } from '../target.ts'
-import { restoringMarker } from './database-file.ts'
 import { isFault } from './faults.ts'
 import { findHolders, type Holder, stillOpen } from './holders.ts'
 import { isStandIn } from './seal.ts'
@@ -33,8 +32,6 @@ export interface Target {
   readonly partial: string
   /** What failed its checks. */
   readonly failed: string
-  /** Says that `path` itself is being rewritten in place, and is no database until that has ended. */
-  readonly marker: string
 }
 
 /** Where to write: `to`, or in it under `name` when it is a folder. Makes missing folders, unless told not to. */
@@ -56,29 +53,18 @@ export async function locateTarget(
     if (existing && !existing.isFile()) throw notAFile(path)
     // The longest of the names that a restore needs beside it: SQLite's journal of what is being written.
     await statOrNothing(`${path}${PARTIAL}-journal`)
-    return {
-      path,
-      existing,
-      partial: `${path}${PARTIAL}`,
-      failed: `${path}.lifeboat-failed`,
-      marker: restoringMarker(path),
-    }
+    return { path, existing, partial: `${path}${PARTIAL}`, failed: `${path}.lifeboat-failed` }
   } catch (error) {
     throw targetError(error, to)
   }
 }
 
 /** `target-exists` when there is something that the request does not allow to replace. */
-export function requireLeave(
-  request: { readonly force: boolean },
-  target: Target,
-  interrupted: string | undefined,
-): void {
+export function requireLeave(request: { readonly force: boolean }, target: Target, isHalfWritten: boolean): void {
   if (!target.existing || request.force) return
-  const state = interrupted === undefined ? '' : ' and was left half-written by an interrupted restore'
+  const state = isHalfWritten ? ' and was left half-written by an interrupted restore' : ''
   throw new AppError('target-exists', `${target.path} exists${state}`, {
     hint: 'Choose another path with --to, or allow to overwrite it with --force.',
-    ...(interrupted === undefined ? {} : { context: { snapshot: interrupted } }),
   })
 }
 
@@ -143,7 +129,6 @@ export async function putInPlace(
     await rm(loneName(target.path), { force: true })
     await swapDatabase({ fresh: target.partial, path: target.path, kept, ...request })
   } else await putWhereNothingIs(target)
-  await removeMarker(target)
   if (request.keepAs === undefined) {
     for (const file of databaseFiles(kept)) await rm(file, { force: true })
     return []
@@ -182,28 +167,6 @@ export async function syncFolder(target: Target): Promise<void> {
   } finally {
     await folder.close()
   }
-}
-
-export async function writeMarker(target: Target, snapshot: string): Promise<void> {
-  const file = await open(target.marker, 'w', 0o600)
-  try {
-    await file.writeFile(`${snapshot}\n`)
-    await file.sync()
-  } finally {
-    await file.close()
-  }
-  await syncFolder(target)
-}
-
-export async function removeMarker(target: Target): Promise<void> {
-  await rm(target.marker, { force: true })
-  await syncFolder(target)
-}
-
-/** The snapshot that an interrupted restore was writing over the target. */
-export async function readMarker(target: Target): Promise<string | undefined> {
-  const text = await readFile(target.marker, 'utf8').catch(ignoreMissing)
-  return text === undefined ? undefined : text.trim() || 'unknown'
 }
 
 export async function statOrNothing(path: string): Promise<Stats | undefined> {

@@ -71,6 +71,13 @@ async function failure(options: Partial<RestoreRequest> = {}): Promise<AppError>
   return error
 }
 
+/** As a kill leaves it in the middle of a restore in place. */
+async function leaveHalfWritten(): Promise<void> {
+  await restore()
+  writeFileSync(`${target}.lifeboat-partial`, Buffer.concat([captured().subarray(0, 200_000), Buffer.alloc(9000)]))
+  await writeStandIn(target)
+}
+
 const captured = (): Buffer => readFileSync(snapshot.entries[0]?.file ?? '')
 const left = (): string[] => readdirSync(join(dir, 'out')).sort()
 
@@ -181,13 +188,10 @@ describe('restore', { timeout: 30_000 }, () => {
   })
 
   it('completes what was killed in place, and says so until then', async () => {
-    await restore()
-    writeFileSync(`${target}.lifeboat-partial`, Buffer.concat([captured().subarray(0, 50_000), Buffer.alloc(9000)]))
-    await writeStandIn(target)
+    await leaveHalfWritten()
     const application = new DatabaseSync(target)
     expect(() => application.exec('CREATE TABLE IF NOT EXISTS lost (a)')).toThrow('not a database')
     application.close()
-    writeFileSync(`${target}.lifeboat-restoring`, `${snapshot.id}\n`)
     const half = new SqliteSource('app', { path: target }, { baseDir: dir })
     expect((await half.probe(await makeContext(dir)))[0]?.message).toContain('half-written')
     expect((await failure()).message).toContain('half-written')
@@ -197,14 +201,33 @@ describe('restore', { timeout: 30_000 }, () => {
     expect(readFileSync(target).equals(captured())).toBe(true)
   })
 
-  it('leaves the marker when it is stopped in place, and the next one takes it away', async () => {
+  it.each([true, false])('goes on with what is half-written, and keeps no stand-in (delta: %s)', async delta => {
+    await leaveHalfWritten()
+    const during: boolean[] = []
+    const watched = {
+      ...snapshot.reader,
+      restoreFiles: async (files: Iterable<FileToRestore>) => {
+        during.push(await isStandIn(target))
+        return await snapshot.reader.restoreFiles(files)
+      },
+    }
+    const outcome = await restore({ force: true, delta, keepAs: 'before', snapshot: watched })
+    // Until all of it is there, no program finds a database to write to.
+    expect(during).toEqual([true])
+    expect(outcome.totalBytes - outcome.writtenBytes).toBeGreaterThan(190_000)
+    expect(outcome.kept).toEqual([])
+    expect(left()).toEqual(['restored.db'])
+    expect(readFileSync(target).equals(captured())).toBe(true)
+  })
+
+  it('leaves a stand-in when it is stopped in place, and the next one takes it away', async () => {
     await restore()
     const broken = {
       ...snapshot.reader,
       restoreFiles: () => Promise.reject(Object.assign(new Error('cut'), { code: 'EIO' })),
     }
     expect((await failure({ force: true, delta: true, snapshot: broken })).code).toBe('target-invalid')
-    expect(left()).toEqual(['restored.db', 'restored.db.lifeboat-partial', 'restored.db.lifeboat-restoring'])
+    expect(left()).toEqual(['restored.db', 'restored.db.lifeboat-partial'])
     expect(await isStandIn(target)).toBe(true)
     await restore({ force: true, delta: false })
     expect(left()).toEqual(['restored.db'])

@@ -22,14 +22,12 @@ import {
   loneName,
   prepareChange,
   putInPlace,
-  readMarker,
   requireFree,
   requireLeave,
   requirePartialFree,
   statOrNothing,
   type Target,
   targetError,
-  writeMarker,
 } from './restore-target.ts'
 import { verificationFailed, verifyDatabase } from './restore-verify.ts'
 import { isStandIn, unseal } from './seal.ts'
@@ -54,15 +52,16 @@ export async function restoreDatabase(request: RestoreRequest): Promise<RestoreO
 }
 
 async function restoreInto(request: RestoreRequest, target: Target, node: TreeNode): Promise<RestoreOutcome> {
-  const interrupted = await readMarker(target)
-  requireLeave(request, target, interrupted)
+  const isHalfWritten = await isStandIn(target.path)
+  requireLeave(request, target, isHalfWritten)
   try {
     await tidyAfterKill(target)
     const lone = target.existing ? [] : await listSidecars(target.path)
     const restoring = { request, target, node }
-    const done = (await mayRewrite(restoring)) ? await restoreInPlace(restoring) : await withSession(restoring, beside)
-    const before = [...(interrupted === undefined ? [] : [resumed(target, interrupted)]), ...lone.map(movedAside)]
-    const findings = [...before, ...done.findings]
+    const rewrites = request.delta && !request.mask && target.existing !== undefined && !isHalfWritten
+    // What is half-written lies beside, and is gone on with there.
+    const done = rewrites ? await restoreInPlace(restoring) : await withSession(restoring, beside)
+    const findings = [...(isHalfWritten ? [resumed(target)] : []), ...lone.map(movedAside), ...done.findings]
     return { ...done, target: target.path, files: 1, findings, leftOut: leavesOut(findings) }
   } catch (error) {
     throw targetError(error, target.path)
@@ -76,11 +75,6 @@ async function tidyAfterKill(target: Target): Promise<void> {
   await unseal(target.path)
 }
 
-/** Where a stand-in is, what is half-written lies beside, and is gone on with there. */
-async function mayRewrite({ request, target }: Omit<Restoring, 'session'>): Promise<boolean> {
-  return target.existing !== undefined && request.delta && !request.mask && !(await isStandIn(target.path))
-}
-
 async function restoreInPlace(restoring: Omit<Restoring, 'session'>): Promise<Done> {
   const { request, target } = restoring
   await requirePartialFree(target)
@@ -88,8 +82,7 @@ async function restoreInPlace(restoring: Omit<Restoring, 'session'>): Promise<Do
   await request.beforeChange?.({ places: [target.path] })
   await requireFree(target)
   const { path, partial: to } = target
-  const beforeMove = (): Promise<void> => writeMarker(target, request.snapshot.id)
-  await takeAway({ ...request, path, to, standIn: `${path}.lifeboat-stand-in`, beforeMove })
+  await takeAway({ ...request, path, to, standIn: `${path}.lifeboat-stand-in` })
   // What SQLite can't open can't be compared, what is written to all the time is never safe: both are swapped, and kept.
   return await withSession({ ...restoring, request: { ...request, beforeChange: undefined } }, beside)
 }
@@ -178,12 +171,12 @@ async function writePartial(request: RestoreRequest, target: Target, node: TreeN
   return { ...bytes, checks: [], findings: [] }
 }
 
-function resumed(target: Target, snapshot: string): Finding {
+function resumed(target: Target): Finding {
   return {
     severity: 'info',
     code: 'restore-resumed',
     subject: target.path,
-    message: `an interrupted restore of snapshot ${snapshot.slice(0, 8)} had left it half-written`,
+    message: 'an interrupted restore had left it half-written',
   }
 }
 

@@ -8,8 +8,14 @@ const SEALED = Buffer.from('Lifeboat sealed\0', 'latin1')
 const COUNTER_AT = 24
 const BYTES = COUNTER_AT + 4
 
+/** A database that no program has written to yet is empty. A counter of nothing but ones is none that anybody remembers. */
+const SEALED_EMPTY = Buffer.concat([SEALED, Buffer.alloc(BYTES - SEALED.length, 0xff)])
+
 /** Lies at the path of a database while that is rewritten: no program takes it for a database, so none writes to it. */
-const STAND_IN = `${SEALED.toString('latin1')}\nThis database is being restored in place. If no restore is running, one was interrupted: run "lifeboat undo --settle".\n`
+const STAND_IN = Buffer.from(
+  `${SEALED.toString('latin1')}\nThis database is being restored in place. If no restore is running, one was interrupted: run "lifeboat undo --settle".\n`,
+  'latin1',
+)
 
 /**
  * Makes a database that leaves its place one that no program can open. Who opened it before and waits for its lock would
@@ -19,15 +25,17 @@ const STAND_IN = `${SEALED.toString('latin1')}\nThis database is being restored 
 export async function seal(path: string): Promise<void> {
   await rewrite(path, async file => {
     const { size } = await file.stat()
-    if (size === 0) return Buffer.from(STAND_IN)
+    if (size === 0) return SEALED_EMPTY
     return await swapped(file, MAGIC, SEALED)
   })
 }
 
-/** Takes the seal off. Nothing to do for a file that has none, and for one that is not there. */
+/** Takes the seal off. Nothing to do for a file that has none, for a stand-in, and for what is not there. */
 export async function unseal(path: string): Promise<void> {
   await rewrite(path, async file => {
-    if (!(await hasText(file))) return await swapped(file, SEALED, MAGIC)
+    // It stands in until what it stands for is whole: an empty database in its place would be written to.
+    if (await holds(file, STAND_IN)) return undefined
+    if (!(await holds(file, SEALED_EMPTY))) return await swapped(file, SEALED, MAGIC)
     await file.truncate(0)
     return undefined
   })
@@ -39,7 +47,7 @@ export async function isSealed(path: string): Promise<boolean> {
 
 /** Is it a stand-in of ours, and not a database? */
 export async function isStandIn(path: string): Promise<boolean> {
-  return await look(path, hasText)
+  return await look(path, file => holds(file, STAND_IN))
 }
 
 /** Durable when it returns. */
@@ -61,10 +69,11 @@ async function swapped(file: FileHandle, from: Buffer, to: Buffer): Promise<Buff
   return bytes
 }
 
-async function hasText(file: FileHandle): Promise<boolean> {
-  const bytes = Buffer.alloc(STAND_IN.length + 1)
+/** This and nothing else. */
+async function holds(file: FileHandle, content: Buffer): Promise<boolean> {
+  const bytes = Buffer.alloc(content.length + 1)
   const { bytesRead } = await file.read(bytes, 0, bytes.length, 0)
-  return bytes.toString('latin1', 0, bytesRead) === STAND_IN
+  return bytes.subarray(0, bytesRead).equals(content)
 }
 
 async function firstBytes(file: FileHandle): Promise<Buffer> {

@@ -94,8 +94,6 @@ export interface TakingAway {
   readonly standIn: string
   readonly lastLook?: LastLook | undefined
   readonly signal: AbortSignal
-  /** Called when the database is locked, before it is moved. */
-  readonly beforeMove: () => Promise<void>
 }
 
 /**
@@ -103,7 +101,7 @@ export interface TakingAway {
  * for it, so that nothing is committed to what is half-written. False: it stays, for SQLite can't lock it, or it can't be
  * made safe in the state in which it is locked.
  */
-export async function takeAway({ path, to, standIn, lastLook, signal, beforeMove }: TakingAway): Promise<boolean> {
+export async function takeAway({ path, to, standIn, lastLook, signal }: TakingAway): Promise<boolean> {
   throwIfAborted(signal)
   const seen = await lookLocked(path, lastLook)
   if (seen === undefined) return false
@@ -111,7 +109,6 @@ export async function takeAway({ path, to, standIn, lastLook, signal, beforeMove
   try {
     const isSame = (await lockOrGiveUp(lock, path)) && (await databaseState(path)) === seen
     if (!isSame || !(await foldSidecars(lock, path))) return false
-    await beforeMove()
     await writeStandIn(standIn)
     await likeFile(standIn, path)
     await rm(to, { force: true })

@@ -30,7 +30,6 @@ import {
   findStayingHolders,
   identityOf,
   locateTarget,
-  removeMarker,
   requireFree,
   statOrNothing,
   type Target,
@@ -96,7 +95,6 @@ async function putBack(request: PutBackRequest, name: string): Promise<readonly 
     const canSwap = target.existing && !(await isStandIn(target.path)) && (await isThere(place.kept))
     if (canSwap) await swapKept(request, place, now ?? asideOf(target.path))
     else await putKeptBack(place, now)
-    await removeMarker(target)
     if (now === undefined) await dropReplaced(place)
     return now === undefined ? [] : [{ target: target.path, kept: now }]
   } catch (error) {
@@ -116,7 +114,6 @@ async function isThere(path: string): Promise<boolean> {
 async function settle(request: KeptRequest, name: string): Promise<Settled> {
   const target = await locateTarget(request.target, name)
   if (await isStandIn(target.path)) return { state: 'half-written', kept: [] }
-  await removeMarker(target)
   const place = await keptOf(request, name)
   const state = (await cameMeanwhile(request, target, place)) ? 'rolled-back' : await settleKeptPath(place)
   await dropReplaced(place)
