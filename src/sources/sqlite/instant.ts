@@ -1,5 +1,5 @@
 import { constants } from 'node:fs'
-import { copyFile, type FileHandle, stat } from 'node:fs/promises'
+import { chmod, copyFile, type FileHandle, rm, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { AppError } from '../../base/errors.ts'
 import { type DatabaseFile, lookAgain } from './database-file.ts'
@@ -16,7 +16,7 @@ import {
 import { FilePages, MemoryPages, type Pages } from './pages.ts'
 import { closeRaw, openRaw } from './raw-files.ts'
 import { type Session, SessionFault } from './session.ts'
-import { NO_EXACT_MARK, type Pinned } from './session-protocol.ts'
+import { NO_EXACT_MARK, NO_LIVE_INDEX, type Pinned } from './session-protocol.ts'
 
 /** How long we wait for a program that has the database locked for itself. */
 const BUSY_WAIT_MS = 5000
@@ -53,12 +53,19 @@ export async function holdInstant(file: DatabaseFile, session: Session): Promise
     if (error instanceof SessionFault && error.message === NO_EXACT_MARK) {
       return { file, hold: { kind: 'none', copy: 'backup' } }
     }
-    // Nobody has it open (there would be an index of its log), and SQLite can't make one here: on read-only media, for one.
-    if (isUnopenable(error) && file.header?.wal === true && !(await exists(`${file.path}-shm`))) {
-      return { file, hold: { kind: 'none', copy: 'still' } }
-    }
+    if (await isStill(file, error)) return { file, hold: { kind: 'none', copy: 'still' } }
     throw sourceError(error, file.path)
   }
+}
+
+/**
+ * Nobody has it open who writes: that would keep a log and an index of it. And we can't make or repair either here: on
+ * read-only media, for one.
+ */
+async function isStill({ path, header }: DatabaseFile, error: unknown): Promise<boolean> {
+  if (error instanceof SessionFault && error.message === NO_LIVE_INDEX) return true
+  if (!isUnopenable(error) || header?.wal !== true) return false
+  return !((await exists(`${path}-wal`)) && (await exists(`${path}-shm`)))
 }
 
 async function exists(path: string): Promise<boolean> {
@@ -118,6 +125,10 @@ export async function copyAside({ file, hold }: Held, session: Session, scratchD
     await session.call('copy', { path: file.path, into: copy, waitMs: BUSY_WAIT_MS })
   }
   await session.call('openPrivate', { path: copy })
+  // The log came with the copy, but only the file is read.
+  if (hold.kind === 'none' && hold.copy === 'still' && !(await session.call('foldLog', {}))) {
+    throw new AppError('failed', `cannot write the log of ${file.path} into a copy of it`, { hint: 'Run it again.' })
+  }
   return copy
 }
 
@@ -173,11 +184,16 @@ async function copyWith(end: '-journal' | '-wal', file: DatabaseFile, copy: stri
   }
   for (let tried = 0; tried < COPY_TRIES; tried++) {
     const before = await look()
-    await copyFile(file.path, copy, constants.COPYFILE_FICLONE)
-    if (end === '-journal' || (await exists(file.path + end))) {
-      await copyFile(file.path + end, copy + end, constants.COPYFILE_FICLONE)
-    }
+    await rm(copy + end, { force: true })
+    await copyToWrite(file.path, copy)
+    if (end === '-journal' || (await exists(file.path + end))) await copyToWrite(file.path + end, copy + end)
     if ((await look()) === before) return
   }
   throw new AppError('source-busy', `${file.path} is being recovered by another program`, { hint: 'Run it again.' })
+}
+
+/** Also of what nobody may write to. */
+async function copyToWrite(from: string, to: string): Promise<void> {
+  await copyFile(from, to, constants.COPYFILE_FICLONE)
+  await chmod(to, 0o600)
 }

@@ -1,6 +1,6 @@
-import { openSync, readSync, statSync } from 'node:fs'
+import { openSync, readFileSync, readSync, statSync } from 'node:fs'
 import { DatabaseSync } from 'node:sqlite'
-import { NO_EXACT_MARK, type Pinned } from './session-protocol.ts'
+import { NO_EXACT_MARK, NO_LIVE_INDEX, type Pinned } from './session-protocol.ts'
 import { parseBackfilled, parseWalIndexHeader, WAL_INDEX_HEADER_BYTES, type WalIndexHeader } from './wal-index.ts'
 
 /** How long to try for an exact mark under a storm of commits; each try takes some 30 microseconds. */
@@ -12,18 +12,52 @@ const MARK_TRIES_MS = 2000
  */
 export function pinDatabase(path: string, waitMs: number): { db: DatabaseSync; pinned: Pinned } {
   const db = new DatabaseSync(path, { readOnly: true, timeout: waitMs })
+  try {
+    return { db, pinned: pin(db, path) }
+  } catch (error) {
+    db.close()
+    throw error
+  }
+}
+
+function pin(db: DatabaseSync, path: string): Pinned {
   const journalMode = beginReading(db)
   // Parses the schema: a database that can't do that is refused here, not in the middle.
   db.prepare('SELECT count(*) FROM sqlite_schema').get()
-  if (journalMode !== 'wal') return { db, pinned: { journalMode, wal: undefined } }
-  // Stays open as long as the process: closing it would drop the locks that SQLite has on the same file.
-  const shm = openSync(`${path}-shm`, 'r')
+  if (journalMode !== 'wal') return { journalMode, wal: undefined }
+  const shm = openIndex(`${path}-shm`)
   const deadline = performance.now() + MARK_TRIES_MS
   do {
     const mark = tryMark(db, shm)
-    if (mark) return { db, pinned: { journalMode, wal: mark } }
+    if (mark) return { journalMode, wal: mark }
   } while (performance.now() < deadline)
   throw new Error(NO_EXACT_MARK)
+}
+
+/**
+ * Whoever may write the index repairs it where nobody has the database open. Whoever may not believes it only if somebody
+ * has; else SQLite makes an index of its own in memory, and the file is of whenever the last one was killed.
+ * Stays open as long as the process: closing it would drop the locks that SQLite has on the same file.
+ */
+function openIndex(path: string): number {
+  try {
+    return openSync(path, 'r+')
+  } catch {
+    const shm = openSync(path, 'r')
+    const maps = mapsOfThisProcess()
+    if (maps === undefined) throw new Error(NO_EXACT_MARK)
+    if (!maps.includes(` ${path.replaceAll('\n', '\\012')}\n`)) throw new Error(NO_LIVE_INDEX)
+    return shm
+  }
+}
+
+/** Undefined where the system does not tell it: elsewhere than on Linux. */
+function mapsOfThisProcess(): string | undefined {
+  try {
+    return readFileSync('/proc/self/maps', 'utf8')
+  } catch {
+    return undefined
+  }
 }
 
 function beginReading(db: DatabaseSync): string {

@@ -76,6 +76,8 @@ export interface MergeTables {
 
 /** The message of the fault when no exact mark was found in the time for it. */
 export const NO_EXACT_MARK = 'no exact mark'
+/** The message of the fault when the `-shm` file speaks of another time: nobody who may write it has the database open. */
+export const NO_LIVE_INDEX = 'no live index'
 
 export type CallName = keyof SessionCalls
 
