@@ -1,6 +1,7 @@
 import { rm } from 'node:fs/promises'
 import { hostname, userInfo } from 'node:os'
 import { join, resolve } from 'node:path'
+import type { AdapterContext } from './base/adapter-context.ts'
 import { type Clock, systemClock } from './base/clock.ts'
 import { AppError } from './base/errors.ts'
 import { giveAllBelow } from './base/folder-owner.ts'
@@ -19,7 +20,7 @@ import type { PostgresTools } from './clients/postgres/index.ts'
 import { CONFIG_NAME, type Config, findConfigFile, loadConfig } from './config/load.ts'
 import { mergeRulesOf } from './config/merge-settings.ts'
 import type { RepositorySettings } from './config/schema.ts'
-import { type LoadedSecret, loadSecret, type SecretReference } from './config/secrets.ts'
+import { asPasswordReference, type LoadedSecret, loadSecret, type SecretReference } from './config/secrets.ts'
 import type { Finding } from './model/finding.ts'
 import type { Host } from './model/host.ts'
 import type { Mask } from './model/masking/rules.ts'
@@ -27,6 +28,7 @@ import type { MergeRules } from './model/merge-rules.ts'
 import type { Repository, RepositoryOptions } from './repository/index.ts'
 import { findSourceDefinition, SOURCES } from './sources/registry.ts'
 import type { Source, SourceContext, SourceDefinition, SourcePlace } from './sources/source.ts'
+import { openStorage } from './storage/open-storage.ts'
 import { findStorage } from './storage/registry.ts'
 import type { Storage } from './storage/storage.ts'
 
@@ -133,9 +135,28 @@ export class App {
 
   /** The bare store under a repository. */
   async openStorage(name: string): Promise<Storage> {
-    const { url } = this.repositorySettings(name)
-    const open = await findStorage(url).load()
-    return this.#closeLater(open(url, { baseDir: this.config.baseDir }))
+    const { url, storage: options, limits } = this.repositorySettings(name)
+    const context = this.#adapterContext(`repository ${name}`)
+    return this.#closeLater(await openStorage(findStorage(url), url, { options, limits, context }))
+  }
+
+  /** @param subject what the adapter is for, in errors: `repository main` */
+  #adapterContext(subject: string): AdapterContext {
+    const { baseDir, trust } = this.config
+    const environment = this.#environment
+    return {
+      baseDir,
+      environment,
+      loadSecret: async (what, reference) => {
+        const place = { subject, what, baseDir, environment, trust, signal: this.signal }
+        const { secret, findings } = await loadSecret(asPasswordReference(reference), place)
+        for (const finding of findings) this.#onFinding(finding)
+        return secret
+      },
+      clock: this.clock,
+      random: this.random,
+      logger: this.logger,
+    }
   }
 
   async loadPassword(name: string): Promise<LoadedSecret> {
@@ -230,12 +251,15 @@ export class App {
 
   /** What no backup may contain: our own state, and repositories in local folders. Absolute. */
   async excludedPaths(): Promise<string[]> {
-    const stores: string[] = []
-    for (const name of this.config.repositories.keys()) {
-      const storage = await this.openStorage(name)
-      if (storage.traits.kind === 'local') stores.push(storage.location)
-    }
-    return [this.config.stateDir, ...stores]
+    return [this.config.stateDir, ...this.repositoryFolders().map(({ path }) => path)]
+  }
+
+  /** Repositories in folders of this machine. Told by the configuration; opens nothing. */
+  repositoryFolders(): Array<{ readonly name: string; readonly path: string }> {
+    return [...this.config.repositories].flatMap(([name, { url }]) => {
+      const path = findStorage(url).folderOf(url, this.config.baseDir)
+      return path === undefined ? [] : [{ name, path }]
+    })
   }
 
   // ---- state

@@ -34,8 +34,10 @@ export const ERROR_CODES = {
   // storage
   'storage-not-found': traits(1, 404),
   'storage-exists': traits(1, 409),
-  'storage-full': traits(1, 507, true),
+  'storage-too-short': traits(1, 502),
+  'storage-full': traits(1, 507),
   'storage-denied': traits(1, 403),
+  'storage-busy': traits(1, 503, true),
   'storage-failed': traits(1, 502, true),
   // sources and targets
   'source-unreachable': traits(20, 502, true),

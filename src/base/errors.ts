@@ -28,6 +28,11 @@ export class AppError extends Error {
   get exitCode(): number {
     return ERROR_CODES[this.code].exit
   }
+
+  /** May the same succeed when it is tried again? */
+  get isTransient(): boolean {
+    return ERROR_CODES[this.code].retry
+  }
 }
 
 export function isAppError(error: unknown, code?: ErrorCode): error is AppError {

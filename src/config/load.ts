@@ -7,6 +7,7 @@ import { isHandedOver } from '../base/ownership.ts'
 import { suggest } from '../base/suggest.ts'
 import { typedPath } from '../base/typed-path.ts'
 import type { Finding } from '../model/finding.ts'
+import type { StorageDefinition } from '../storage/storage.ts'
 import { type ConfigDocument, type Problem, readDocument } from './document.ts'
 import { problemsOf } from './problems.ts'
 import {
@@ -52,6 +53,8 @@ export interface ConfigOptions {
   readonly environment: Readonly<Record<string, string | undefined>>
   /** The kinds of sources there are. */
   readonly kinds: readonly SourceKind[]
+  /** The kinds of storages; default: all there are. */
+  readonly storages?: readonly StorageDefinition[] | undefined
   /** Believe the file, and the files that it names, whoever could have written them. */
   readonly trustsAnybody?: boolean | undefined
   readonly signal?: AbortSignal | undefined
@@ -81,8 +84,11 @@ export async function loadConfig(file: string, options: ConfigOptions): Promise<
 export function parseConfig(text: string, file: string, options: ConfigOptions): Config {
   const document = readDocument(text, { environment: options.environment, rootKeys: ROOT_KEYS })
   if (document.problems.length > 0) throw invalid(file, document.problems)
-  const parsed = configSchema(options.kinds).safeParse(document.value ?? {})
-  if (!parsed.success) throw invalid(file, problemsOf(parsed.error.issues, document, configJsonSchema(options.kinds)))
+  const { kinds, storages } = options
+  const parsed = configSchema(kinds, storages).safeParse(document.value ?? {})
+  if (!parsed.success) {
+    throw invalid(file, problemsOf(parsed.error.issues, document, configJsonSchema(kinds, storages)))
+  }
   const baseDir = baseDirOf(file)
   const config: Config = {
     file,

@@ -1,8 +1,11 @@
 import { z } from 'zod'
 import { parseDuration } from '../base/durations.ts'
+import { isAppError } from '../base/errors.ts'
+import { parseSize } from '../base/sizes.ts'
 import { BACKUP_TYPES } from '../model/manifest.ts'
 import { PROOF_LEVELS } from '../model/recovery-point.ts'
 import { parseRetentionDuration, type RetentionDuration } from '../model/retention-time.ts'
+import { findStorage, STORAGES } from '../storage/registry.ts'
 import { assertionsSchema } from './assertions.ts'
 import { commandSettings } from './command-settings.ts'
 import { findCronProblem } from './cron.ts'
@@ -26,6 +29,11 @@ const duration = z
   .transform(value => parseDuration(value) ?? 0)
 const count = z.int('a whole number').min(1, 'a whole number of 1 or more')
 
+const rate = z
+  .string()
+  .refine(value => (parseSize(value) ?? 0) > 0, 'bytes a second like "500K" or "2 MB"')
+  .transform(value => parseSize(value) ?? 0)
+
 export const PASSWORD_KEYS = ['passwordFile', 'passwordEnv', 'passwordCommand', 'password'] as const
 
 const repository = z
@@ -42,12 +50,43 @@ const repository = z
       'Variables of the environment that `passwordCommand` gets too, by name, as `VAULT_TOKEN`. It always gets PATH, HOME, USER, LANG, TZ and the like.',
     ),
     password: text.optional().describe('The password in clear. Lifeboat warns: use one of the other three.'),
+    storage: z
+      .record(z.string(), z.unknown())
+      .optional()
+      .describe('Settings of the storage. Which there are depends on its kind; a folder has none.'),
+    limits: z
+      .strictObject({
+        upload: rate.optional().describe('For what is stored.'),
+        download: rate.optional().describe('For what is read.'),
+      })
+      .optional()
+      .describe('Bytes a second on average, as `500K` or `2 MB`; single objects still pass at full speed.'),
   })
   .refine(value => PASSWORD_KEYS.filter(key => value[key] !== undefined).length === 1, {
     message: `exactly one of ${PASSWORD_KEYS.slice(0, 3).join(', ')}`,
     when: () => true,
   })
   .describe('An encrypted, deduplicated store in restic’s format.')
+
+type Repository = z.output<typeof repository>
+
+/** Beside the keys of all repositories those that the storage of this URL takes, as its adapter defines them. */
+function withStorageSettings(storages: typeof STORAGES) {
+  return repository.transform((value, context): Omit<Repository, 'storage'> & { readonly storage: unknown } => {
+    try {
+      const parsed = findStorage(value.url, storages).options.safeParse(value.storage ?? {})
+      for (const issue of parsed.error?.issues ?? []) {
+        context.addIssue({ ...issue, path: ['storage', ...issue.path] })
+      }
+      return { ...value, storage: parsed.data }
+    } catch (error) {
+      if (!isAppError(error, 'unsupported')) throw error
+      const forms = storages.flatMap(storage => storage.forms).join(', ')
+      context.addIssue({ code: 'custom', path: ['url'], message: `${forms}; ${error.message}` })
+      return z.NEVER
+    }
+  })
+}
 
 const span = z.string().transform((value, context): RetentionDuration => {
   try {
@@ -169,10 +208,10 @@ function sourceSchema(definitions: readonly SourceKind[]): z.ZodType {
 }
 
 /** The one schema of `lifeboat.yaml`: validation, editor support and the reference all come from it. */
-export function configSchema(kinds: readonly SourceKind[]) {
+export function configSchema(kinds: readonly SourceKind[], storages = STORAGES) {
   return z
     .strictObject({
-      repositories: z.record(name, repository).describe('Where recovery points are kept.'),
+      repositories: z.record(name, withStorageSettings(storages)).describe('Where recovery points are kept.'),
       sources: z.record(name, sourceSchema(kinds)).default({}).describe('What is protected.'),
       policies: z.record(name, policy).optional().describe('What goes where, when, and how long it is kept.'),
       host: name
@@ -196,7 +235,7 @@ export const ROOT_KEYS = ['repositories', 'sources', 'policies'] as const
 
 export type CommonSourceSettings = z.output<z.ZodObject<ReturnType<typeof commonSourceKeys>>>
 export const COMMON_SOURCE_KEYS: readonly string[] = Object.keys(commonSourceKeys('sql'))
-export type RepositorySettings = z.output<typeof repository>
+export type RepositorySettings = z.output<ReturnType<typeof withStorageSettings>>
 export type PolicySettings = z.output<typeof policy>
 
 function isTimeZone(zone: string): boolean {
@@ -208,6 +247,6 @@ function isTimeZone(zone: string): boolean {
 }
 
 /** For editors: https://json-schema.org, draft 2020-12. */
-export function configJsonSchema(kinds: readonly SourceKind[]): Record<string, unknown> {
-  return z.toJSONSchema(configSchema(kinds), { io: 'input' })
+export function configJsonSchema(kinds: readonly SourceKind[], storages = STORAGES): Record<string, unknown> {
+  return z.toJSONSchema(configSchema(kinds, storages), { io: 'input' })
 }

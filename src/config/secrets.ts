@@ -1,4 +1,5 @@
 import { resolve } from 'node:path'
+import type { SecretReference as AdapterSecretReference } from '../base/adapter-context.ts'
 import type { Trust } from '../base/believed-file.ts'
 import { AppError, messageOf, systemCode } from '../base/errors.ts'
 import { Secret } from '../base/secret.ts'
@@ -16,6 +17,13 @@ export interface SecretReference {
   readonly password?: string | undefined
 }
 
+/** A secret of a storage, as `loadSecret` takes it. */
+export function asPasswordReference(reference: AdapterSecretReference): SecretReference {
+  if ('file' in reference) return { passwordFile: reference.file }
+  if ('env' in reference) return { passwordEnv: reference.env }
+  return { passwordCommand: reference.command, passwordCommandEnv: reference.commandEnv }
+}
+
 export interface LoadedSecret {
   readonly secret: Secret
   readonly findings: readonly Finding[]
@@ -24,6 +32,8 @@ export interface LoadedSecret {
 export interface SecretContext {
   /** What the secret is for, in errors: `repository main`. */
   readonly subject: string
+  /** What it is, in errors; default `password`. */
+  readonly what?: string | undefined
   readonly baseDir: string
   readonly environment: Readonly<Record<string, string | undefined>>
   /** Of the files and programs that the reference names. */
@@ -40,30 +50,30 @@ export async function loadSecret(reference: SecretReference, context: SecretCont
     return { secret: fromEnvironment(reference.passwordEnv, context), findings: [] }
   if (reference.passwordCommand !== undefined) {
     const secret = await fromCommand(reference, context)
-    requireContent(secret, 'what the password command printed', context)
+    requireContent(secret, `what the ${nameOf(context)} command printed`, context)
     return { secret, findings: [] }
   }
   const secret = new Secret(reference.password ?? '')
-  requireContent(secret, 'its password', context)
+  requireContent(secret, `its ${nameOf(context)}`, context)
   return { secret, findings: [] }
 }
 
 async function fromFile(name: string, context: SecretContext): Promise<LoadedSecret> {
   const file = resolve(context.baseDir, name)
   const { trust, signal } = context
-  const read = readSecretFile(file, { what: `the password file of ${context.subject}`, trust, signal })
+  const read = readSecretFile(file, { what: `the ${nameOf(context)} file of ${context.subject}`, trust, signal })
   const { secret, mode } = await read.catch((error: unknown) => {
-    throw error instanceof AppError ? error : unreadable(file, context.subject, error)
+    throw error instanceof AppError ? error : unreadable(file, context, error)
   })
-  requireContent(secret, `password file ${file}`, context)
+  requireContent(secret, `${nameOf(context)} file ${file}`, context)
   return { secret, findings: (mode & 0o077) === 0 ? [] : [readableByOthers(file, mode)] }
 }
 
-function unreadable(file: string, subject: string, cause: unknown): AppError {
+function unreadable(file: string, context: SecretContext, cause: unknown): AppError {
   const missing = systemCode(cause) === 'ENOENT'
   const message = missing
-    ? `no password file ${file} for ${subject}`
-    : `cannot read password file ${file}: ${messageOf(cause)}`
+    ? `no ${nameOf(context)} file ${file} for ${context.subject}`
+    : `cannot read ${nameOf(context)} file ${file}: ${messageOf(cause)}`
   const hint = missing
     ? 'Bring the file back from where you keep a copy; if the repository does not exist yet, run "lifeboat init".'
     : 'Check that it is a file and that you may read it.'
@@ -83,17 +93,21 @@ function readableByOthers(file: string, mode: number): Finding {
 function fromEnvironment(name: string, context: SecretContext): Secret {
   const value = context.environment[name]
   if (value !== undefined && value !== '') return new Secret(value)
-  throw new AppError('config-invalid', `environment variable ${name}, the password of ${context.subject}, is not set`, {
-    hint: `Set ${name}, then try again.`,
-    context: { variable: name },
-  })
+  throw new AppError(
+    'config-invalid',
+    `environment variable ${name}, the ${nameOf(context)} of ${context.subject}, is not set`,
+    {
+      hint: `Set ${name}, then try again.`,
+      context: { variable: name },
+    },
+  )
 }
 
 async function fromCommand(
   { passwordCommand: command = [], passwordCommandEnv: pass }: SecretReference,
-  { subject, baseDir, environment, trust, signal }: SecretContext,
+  { subject, what: name = 'password', baseDir, environment, trust, signal }: SecretContext,
 ): Promise<Secret> {
-  const what = `the password command of ${subject}`
+  const what = `the ${name} command of ${subject}`
   const place = { cwd: baseDir, environment, trust }
   const end = await runUserCommand(place, { what, command, pass, timeoutMs: COMMAND_TIMEOUT_MS, signal })
   const how = end.late ? 'it took longer than a minute' : end.code === undefined ? 'it was killed' : undefined
@@ -109,6 +123,10 @@ async function fromCommand(
 function requireContent(secret: Secret, what: string, context: SecretContext): void {
   if (secret.reveal() !== '') return
   throw new AppError('config-invalid', `${what} of ${context.subject} is empty`, {
-    hint: 'Put the password of the repository there.',
+    hint: `Put the ${nameOf(context)} there.`,
   })
+}
+
+function nameOf({ what = 'password' }: SecretContext): string {
+  return what
 }

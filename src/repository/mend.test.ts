@@ -4,8 +4,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { backUp, engineOptions, readBack, SteppedClock, useCheapKey } from '../../test/helpers/engine.ts'
+import { MemoryStorage } from '../../test/helpers/memory-storage.ts'
 import type { Finding } from '../model/finding.ts'
-import { MemoryStorage } from '../storage/memory/memory-storage.ts'
 import { createRepository, type FileToWrite, openRepository, type Repository, type Snapshot } from './index.ts'
 
 const FILES = { db: randomBytes(60_000), other: randomBytes(30_000) }

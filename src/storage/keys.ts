@@ -1,16 +1,20 @@
 import { AppError } from '../base/errors.ts'
+import type { StorageTraits } from './storage.ts'
 
 const KEY = /^[a-z0-9_-][a-z0-9._-]*(?:\/[a-z0-9_-][a-z0-9._-]*)*$/
 const LONGEST = 512
+/** @see https://restic.readthedocs.io/en/stable/100_references.html#repository-layout */
+const RESTIC_KEY = /^(?:config|data\/([0-9a-f]{2})\/\1[0-9a-f]{62}|(?:index|keys|locks|snapshots)\/[0-9a-f]{64})$/
 
 /** Adapters keep unfinished objects here; no key may lie below it. */
 export const RESERVED_PREFIX = 'tmp/'
 
-/** Throws `storage-denied` unless the key is relative, stays inside, and names an object of the repository. */
-export function assertKey(key: string): void {
-  if (key.length > LONGEST || !KEY.test(key) || key.startsWith(RESERVED_PREFIX) || key === 'tmp') {
-    throw new AppError('storage-denied', `refusing the key ${JSON.stringify(key.slice(0, LONGEST))}`)
-  }
+/** Throws `storage-denied` unless the key is relative, stays inside, and is one that this storage takes. */
+export function assertKey(key: string, taken: StorageTraits['keys'] = 'any'): void {
+  const isKey = key.length <= LONGEST && KEY.test(key) && !key.startsWith(RESERVED_PREFIX) && key !== 'tmp'
+  if (isKey && (taken === 'any' || RESTIC_KEY.test(key))) return
+  const why = isKey ? ': this storage takes only files of a restic repository' : ''
+  throw new AppError('storage-denied', `refusing the key ${JSON.stringify(key.slice(0, LONGEST))}${why}`)
 }
 
 /** Throws `storage-denied` unless the prefix is `''` or a folder of keys ending in '/'. */

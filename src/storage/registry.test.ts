@@ -14,10 +14,17 @@ test.each([
   ['~/backups', 'local'],
   ['./s3:odd', 'local'],
   ['file:///backups', 'local'],
-  ['memory:', 'memory'],
-  ['memory:a', 'memory'],
 ])('%s is %s', (url, kind) => {
   expect(findStorage(url).kind).toBe(kind)
+})
+
+test.each(['memory:', 'memory:a', 'MEMORY:a'])('%s is for tests, and says so', url => {
+  expect(() => findStorage(url)).toThrow(/^memory: is gone when the process ends, so it cannot hold a repository$/)
+})
+
+test('tells the folder of a url without opening it', () => {
+  expect(findStorage('./backups').folderOf('./backups', '/app')).toBe('/app/backups')
+  expect(findStorage('file:///b').folderOf('file:///b', '/app')).toBe('/b')
 })
 
 test.each(['s3:https://key:secret@host/bucket', 'sftp://user:secret@host/x', 'http://x', '', ' '])(

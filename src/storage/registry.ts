@@ -1,17 +1,22 @@
 import { AppError } from '../base/errors.ts'
 import { local } from './local/index.ts'
-import { memory } from './memory/index.ts'
-import type { StorageDefinition } from './storage.ts'
+import type { StorageDefinition, StorageFactory } from './storage.ts'
 
-export const STORAGES: readonly StorageDefinition[] = [local, memory]
+/** Every kind of storage there is. The one place that opens the adapters' folders. */
+export const STORAGES: readonly StorageDefinition[] = [register(local)]
 
 /** The adapter for a repository's URL; `unsupported` when there is none. */
-export function findStorage(url: string): StorageDefinition {
-  const found = STORAGES.find(storage => storage.matches(url))
+export function findStorage(url: string, storages = STORAGES): StorageDefinition {
+  const found = storages.find(storage => storage.matches(url))
   if (found) return found
-  const forms = STORAGES.flatMap(storage => storage.forms).join(', ')
+  const forms = storages.flatMap(storage => storage.forms).join(', ')
   if (url.trim() === '') {
     throw new AppError('unsupported', 'the repository url is empty', { hint: `Write one of: ${forms}.` })
+  }
+  if (/^memory:/i.test(url)) {
+    throw new AppError('unsupported', 'memory: is gone when the process ends, so it cannot hold a repository', {
+      hint: `Write one of: ${forms}.`,
+    })
   }
   throw new AppError('unsupported', `no storage for the repository url ${schemeOf(url)}`, {
     hint: `This version stores to: ${forms}. A folder whose name holds a colon is written with ./ in front.`,
@@ -21,4 +26,15 @@ export function findStorage(url: string): StorageDefinition {
 // Only the scheme: the rest of a URL may hold a password.
 function schemeOf(url: string): string {
   return `${/^[^:/]*:?/.exec(url)?.[0] ?? ''}...`
+}
+
+/** Forgets the type of the options: who calls the factory has parsed them with this definition's own schema. */
+function register<Options>(definition: StorageDefinition<Options>): StorageDefinition {
+  return {
+    ...definition,
+    load: async (): Promise<StorageFactory> => {
+      const open = await definition.load()
+      return (url, options, context) => open(url, options as Options, context)
+    },
+  }
 }

@@ -1,15 +1,24 @@
+import type { ZodType } from 'zod'
+import type { AdapterContext } from '../base/adapter-context.ts'
+
 /**
  * A byte store under a repository. Keys are relative, '/'-separated, of `[a-z0-9/._-]`; objects are written whole, never
  * changed, and read whole or by range. Keys under `tmp/` belong to the adapters. Every adapter passes `test/contracts/storage-contract.ts`.
  *
- * All methods throw `AppError` with a `storage-*` code; a foreign error is wrapped once, at the adapter's edge.
+ * All methods throw `AppError` with a `storage-*` code, worded by `storageError`; a foreign error is wrapped once, at the
+ * adapter's edge. The code says whether the same call may succeed when it is tried again: `storage-failed` and
+ * `storage-busy` may, the others need a person. Adapters do not try again and do not count calls: `openStorage` puts
+ * that around them, as their traits ask for it. A rejected call touches neither its content nor its memory any more.
  */
 export interface Storage {
   /** For people and errors: a path or URL without secrets. */
   readonly location: string
   readonly traits: StorageTraits
 
-  /** Objects whose key starts with `prefix` (`''` or ending in '/'), in no order. A missing prefix is an empty list. */
+  /**
+   * Objects whose key starts with `prefix` (`''` or ending in '/'), each once, in no order. A missing prefix is an empty
+   * list. However many pages a server makes of it, all of them are turned, and never more than a few are held.
+   */
   list(prefix: string, options?: StorageCallOptions): AsyncIterable<StoredObject>
 
   /** The same without sizes, for stores where each size costs a call. */
@@ -17,12 +26,13 @@ export interface Storage {
 
   find(key: string, options?: StorageCallOptions): Promise<StoredObject | undefined>
 
-  /** The object's bytes, or the range of them. `storage-not-found` when absent; a range past the end is `storage-failed`. */
+  /** The object's bytes, or the range of them. `storage-not-found` when absent; a range past the end is `storage-too-short`. */
   load(key: string, options?: LoadOptions): Promise<Buffer>
 
   /**
    * Stores an object: when this resolves it is durable and whole, when it rejects or the process dies either the whole
-   * object is there or nothing is. Overwrites, unless `ifAbsent`: then an existing object is `storage-exists`.
+   * object is there or nothing is. An existing object is replaced where the traits say so, unless `ifAbsent`: else that
+   * is `storage-exists`.
    */
   save(key: string, content: Uint8Array | readonly Uint8Array[], options?: SaveOptions): Promise<void>
 
@@ -35,10 +45,21 @@ export interface Storage {
   close(): Promise<void>
 }
 
+/** How a storage differs from others, as data: what uses it decides by these and never by its kind. */
 export interface StorageTraits {
   readonly kind: string
-  /** How many calls at once are worth it. */
+  /** Which keys it takes: any that `assertKey` lets pass, or only those of a restic repository. Others are `storage-denied`. */
+  readonly keys: 'any' | 'restic'
+  /** Does `save` replace an object that is there? */
+  readonly overwrites: boolean
+  /** How many calls at once are worth it; no more are made. */
   readonly concurrency: number
+  /** How many saves of whole packs at once are worth it. */
+  readonly saves: number
+  /** About how long packs should be: longer ones where each call takes time or costs money. restic's least is 4 MiB. */
+  readonly packBytes: number
+  /** How long to go on trying a call that may succeed; 0 where what fails once fails again, as on a disk. */
+  readonly retryMs: number
 }
 
 export interface StoredObject {
@@ -63,30 +84,38 @@ export interface LoadOptions extends StorageCallOptions {
 
 export interface SaveOptions extends StorageCallOptions {
   readonly ifAbsent?: boolean | undefined
+  /** Of the content, in hex, where the caller knows it already: a server can check by it what arrived. */
+  readonly sha256?: string | undefined
 }
 
 // ---- how an adapter presents itself
 
 /** What an adapter's `index.ts` exports. Light: the implementation is imported by `load`. */
-export interface StorageDefinition {
+export interface StorageDefinition<Options = unknown> {
   readonly kind: string
   /** One line for help and the generated reference. */
   readonly summary: string
   /** How its URLs look, for help and errors: `file:///folder`. */
   readonly forms: readonly string[]
   readonly matches: (url: string) => boolean
-  readonly load: () => Promise<StorageFactory>
+  /** What `storage:` beside a URL of this kind may say. Each field has a `.describe()`. */
+  readonly options: ZodType<Options>
+  /** The folder of this machine that a URL names; undefined for what lies elsewhere. Opens nothing. */
+  readonly folderOf: (url: string, baseDir: string) => string | undefined
+  readonly load: () => Promise<StorageFactory<Options>>
 }
 
-/** Opens the store at a URL. Touches nothing: a folder that does not exist is created by the first `save`. */
-export type StorageFactory = (url: string, place: StoragePlace) => Storage
+/**
+ * Opens the store at a URL. May fetch secrets, but asks nothing of the store itself: a folder that does not exist is
+ * created by the first `save`.
+ */
+export type StorageFactory<Options = unknown> = (
+  url: string,
+  options: Options,
+  context: AdapterContext,
+) => Promise<Storage>
 
-export interface StoragePlace {
-  /** Relative paths are relative to this folder (the one of `lifeboat.yaml`). */
-  readonly baseDir: string
-}
-
-/** Checks the shape; the value is returned as it is. */
-export function defineStorage(definition: StorageDefinition): StorageDefinition {
+/** Keeps the inferred option type; the value is returned as it is. */
+export function defineStorage<Options>(definition: StorageDefinition<Options>): StorageDefinition<Options> {
   return definition
 }

@@ -2,10 +2,10 @@ import { randomBytes } from 'node:crypto'
 import { beforeAll, describe, expect, test } from 'vitest'
 import { AppError } from '../../src/base/errors.ts'
 import { createRepository, openRepository, type Repository } from '../../src/repository/index.ts'
-import { MemoryStorage } from '../../src/storage/memory/memory-storage.ts'
 import type { Storage } from '../../src/storage/storage.ts'
 import { backUp, copyStorage, engineOptions, readBack, SteppedClock, useCheapKey } from '../helpers/engine.ts'
 import { type Faults, FaultyStorage } from '../helpers/faulty-storage.ts'
+import { MemoryStorage } from '../helpers/memory-storage.ts'
 
 /** Contents of each generation: every one shares most of its blocks with the one before. */
 const GENERATIONS = Array.from({ length: 4 }, () => ({ db: Buffer.alloc(0), log: Buffer.alloc(0) }))

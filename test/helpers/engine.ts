@@ -12,8 +12,8 @@ import { formatKeyFile, formatKeyMaterial } from '../../src/repository/format/ke
 import type { ReadableContent, Repository, RepositoryOptions, Snapshot } from '../../src/repository/index.ts'
 import { listKeyIds, loadKeyFile } from '../../src/repository/key/key-ring.ts'
 import { blobId } from '../../src/repository/pack/blob.ts'
-import { MemoryStorage } from '../../src/storage/memory/memory-storage.ts'
 import type { Storage } from '../../src/storage/storage.ts'
+import { MemoryStorage } from './memory-storage.ts'
 
 /** Short waits pass at once; long ones (the refreshing of locks) only end when they are told to. */
 export class SteppedClock implements Clock {

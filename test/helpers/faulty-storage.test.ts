@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
-import { MemoryStorage } from '../../src/storage/memory/memory-storage.ts'
 import { FaultyStorage } from './faulty-storage.ts'
+import { MemoryStorage } from './memory-storage.ts'
 
 const bytes = Buffer.from('some content')
 

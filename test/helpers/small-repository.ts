@@ -20,8 +20,8 @@ import { runOpenJob } from '../../src/repository/read/open-job.ts'
 import type { BlobType, NewSnapshot } from '../../src/repository/repository.ts'
 import { runCompareJob } from '../../src/repository/restore/compare-job.ts'
 import { runWriteJob } from '../../src/repository/restore/write-job.ts'
-import { MemoryStorage } from '../../src/storage/memory/memory-storage.ts'
 import type { Storage } from '../../src/storage/storage.ts'
+import { MemoryStorage } from './memory-storage.ts'
 
 const COMPRESSION = { level: 1 } as const
 

@@ -12,7 +12,7 @@ import { pushWal } from '../../src/operations/wal/push.ts'
 import { WalSpool } from '../../src/operations/wal/spool.ts'
 import { findSystemIdentifier } from '../../src/operations/wal/wal-file.ts'
 import type { SealedWalStore } from '../../src/repository/wal/wal-store.ts'
-import { openLocalStorage } from '../../src/storage/local/local-storage.ts'
+import { LocalStorage } from '../../src/storage/local/local-storage.ts'
 import { makeWalStore } from './wal-store.ts'
 
 const KEY_FILE = 'wal-key'
@@ -21,7 +21,7 @@ const KEY_FILE = 'wal-key'
 export function openTestWalStore(folder: string): SealedWalStore {
   const key = readFileSync(join(folder, KEY_FILE))
   const keys = { encrypt: key.subarray(0, 32), macK: key.subarray(32, 48), macR: key.subarray(48, 64) }
-  return makeWalStore(openLocalStorage(`file://${folder}/archive`, { baseDir: folder }), keys)
+  return makeWalStore(new LocalStorage(`${folder}/archive`), keys)
 }
 
 async function main([verb = '', folder = '', ...rest]: string[]): Promise<number> {

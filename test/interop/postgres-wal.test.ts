@@ -12,8 +12,8 @@ import { receiveWal, type WalReceiveProgress } from '../../src/operations/wal/re
 import { WalSpool } from '../../src/operations/wal/spool.ts'
 import type { SealedWalStore } from '../../src/repository/wal/wal-store.ts'
 import { PostgresLog } from '../../src/sources/postgres/physical/postgres-log.ts'
-import { MemoryStorage } from '../../src/storage/memory/memory-storage.ts'
 import { makeContext, makeTempDir, removeDir } from '../helpers/drained-snapshot.ts'
+import { MemoryStorage } from '../helpers/memory-storage.ts'
 import { describeWithPostgres, startTestCluster, type TestCluster } from '../helpers/postgres-cluster.ts'
 import { makeWalStore } from '../helpers/wal-store.ts'
 

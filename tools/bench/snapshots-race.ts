@@ -6,7 +6,7 @@ import { systemRandom } from '../../src/base/random.ts'
 import { Secret } from '../../src/base/secret.ts'
 import type { TreeNode } from '../../src/model/node.ts'
 import { createRepository, type NewSnapshot } from '../../src/repository/index.ts'
-import { MemoryStorage } from '../../src/storage/memory/memory-storage.ts'
+import { MemoryStorage } from '../../test/helpers/memory-storage.ts'
 import { PASSWORD } from './contestant.ts'
 import type { RaceContext } from './races.ts'
 

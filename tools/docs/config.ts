@@ -14,10 +14,7 @@ export function configReference(): string {
   const repository = childOf(schema, 'repositories')
   const policy = childOf(schema, 'policies')
   const restore = propertyOf(anyKind(childOf(schema, 'sources')), 'restore')
-  const forms = STORAGES.filter(({ kind }) => kind !== 'memory').map(({ summary, forms: urls }) => [
-    urls.map(url => `\`${url}\``).join(', '),
-    summary,
-  ])
+  const forms = STORAGES.map(({ summary, forms: urls }) => [urls.map(url => `\`${url}\``).join(', '), summary])
   return `${GENERATED}
 # lifeboat.yaml
 

@@ -93,7 +93,7 @@ async function fromApp(
       probe: async () => probe(await app.openSource(name), await app.sourceContext()),
       readClock: async () => (await app.openSource(name)).readClock?.(await app.sourceContext()),
     })),
-    ownedFolders: [{ what: 'state folder', path: config.stateDir }, ...(await localRepositories(app, names))],
+    ownedFolders: [{ what: 'state folder', path: config.stateDir }, ...localRepositories(app, names)],
     hooks: [...config.sources].flatMap(([source, { restore }]) =>
       (['before', 'after'] as const).flatMap(name => {
         const hook = restore?.[name]
@@ -113,11 +113,9 @@ async function environmentFiles(folder: string): Promise<Array<{ readonly what: 
     .map(name => ({ what: name, path: join(folder, name) }))
 }
 
-async function localRepositories(app: App, names: readonly string[]): Promise<OwnedFolder[]> {
-  const storages = await Promise.all(names.map(async name => ({ name, storage: await app.openStorage(name) })))
-  return storages
-    .filter(({ storage }) => storage.traits.kind === 'local')
-    .map(({ name, storage }) => ({ what: `repository ${name}`, path: storage.location }))
+function localRepositories(app: App, names: readonly string[]): OwnedFolder[] {
+  const wanted = app.repositoryFolders().filter(({ name }) => names.includes(name))
+  return wanted.map(({ name, path }) => ({ what: `repository ${name}`, path }))
 }
 
 function asConfigError(error: unknown): AppError {

@@ -1,10 +1,10 @@
 import { afterEach, beforeEach, expect, it } from 'vitest'
 import { backUp, copyStorage, engineOptions, SteppedClock } from '../../../test/helpers/engine.ts'
+import { MemoryStorage } from '../../../test/helpers/memory-storage.ts'
 import { makeTempDir } from '../../../test/helpers/tempdir.ts'
 import type { Catalog } from '../../catalog/catalog.ts'
 import { openSqliteCatalog } from '../../catalog/sqlite/sqlite-catalog.ts'
 import { createRepository, openRepository, type Repository } from '../../repository/index.ts'
-import { MemoryStorage } from '../../storage/memory/memory-storage.ts'
 import { check } from './check.ts'
 
 const signal = new AbortController().signal

@@ -1,11 +1,11 @@
 import { afterEach, beforeEach, expect, it } from 'vitest'
 import { backUp, engineOptions, SteppedClock } from '../../../test/helpers/engine.ts'
+import { MemoryStorage } from '../../../test/helpers/memory-storage.ts'
 import { systemClock } from '../../base/clock.ts'
 import { labelsToTags, policyTag, SAFETY_TAG } from '../../model/recovery-point.ts'
 import type { RetentionRules } from '../../model/retention.ts'
 import { parseRetentionDuration } from '../../model/retention-time.ts'
 import { createRepository, openRepository, type Repository } from '../../repository/index.ts'
-import { MemoryStorage } from '../../storage/memory/memory-storage.ts'
 import { type ForgetRequest, forget } from './forget.ts'
 
 let storage: MemoryStorage

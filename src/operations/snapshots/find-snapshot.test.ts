@@ -1,10 +1,10 @@
 import { afterAll, beforeAll, beforeEach, expect, it } from 'vitest'
 import { backUp, engineOptions, SteppedClock } from '../../../test/helpers/engine.ts'
+import { MemoryStorage } from '../../../test/helpers/memory-storage.ts'
 import { formatTime } from '../../base/times.ts'
 import type { Finding } from '../../model/finding.ts'
 import { labelsToTags } from '../../model/recovery-point.ts'
 import { createRepository, type Repository, type Snapshot } from '../../repository/index.ts'
-import { MemoryStorage } from '../../storage/memory/memory-storage.ts'
 import { getWishedSnapshot as getWished, type HostWish, type SnapshotWish } from './find-snapshot.ts'
 import { listRecoveryPoints } from './snapshots.ts'
 

@@ -1,7 +1,6 @@
 import { open, rename, rm } from 'node:fs/promises'
 import type { Clock } from '../../base/clock.ts'
 import { forEachLimit } from '../../base/concurrency.ts'
-import { ERROR_CODES } from '../../base/error-codes.ts'
 import { AppError, isAppError, messageOf, systemCode } from '../../base/errors.ts'
 import type { Logger } from '../../base/logger.ts'
 import { SharedMemory } from '../../base/shared-memory.ts'
@@ -77,7 +76,7 @@ async function withRetries<T>(request: WalFetch, work: () => Promise<T>): Promis
     try {
       return await work()
     } catch (error) {
-      if (!isAppError(error) || !ERROR_CODES[error.code].retry || isAppError(error, 'interrupted')) throw error
+      if (!isAppError(error) || !error.isTransient || isAppError(error, 'interrupted')) throw error
       request.logger.warn('the repository did not answer, trying again', { reason: messageOf(error) })
       await request.clock.sleep(delayMs, request.signal)
     }

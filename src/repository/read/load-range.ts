@@ -1,4 +1,4 @@
-import { AppError, isAppError } from '../../base/errors.ts'
+import { isAppError } from '../../base/errors.ts'
 import type { Storage } from '../../storage/storage.ts'
 import { fileKey } from '../format/file-keys.ts'
 import type { Packed } from './ranges.ts'
@@ -24,10 +24,7 @@ export async function loadRange(
     return await storage.load(key, { range: { offset, length }, signal, into })
   } catch (error) {
     if (isAppError(error, 'storage-not-found')) return MISSING
-    if (!(error instanceof AppError) || error.code !== 'storage-failed') throw error
-    const stored = await storage.find(key, { signal })
-    if (!stored) return MISSING
-    if (stored.sizeBytes < offset + length) return { reason: 'the pack is cut short', isCut: true }
+    if (isAppError(error, 'storage-too-short')) return { reason: 'the pack is cut short', isCut: true }
     throw error
   }
 }

@@ -1,9 +1,9 @@
 import { randomBytes } from 'node:crypto'
 import { beforeEach, expect, it } from 'vitest'
+import { MemoryStorage } from '../../../test/helpers/memory-storage.ts'
 import { makeWalStore } from '../../../test/helpers/wal-store.ts'
 import { isAppError } from '../../base/errors.ts'
 import { systemRandom } from '../../base/random.ts'
-import { MemoryStorage } from '../../storage/memory/memory-storage.ts'
 import { randomKeys } from '../crypto/password.ts'
 import type { WalContent } from '../repository.ts'
 import type { SealedWalStore } from './wal-store.ts'
@@ -96,4 +96,12 @@ it('finds every flipped bit, and an object under a wrong name', async () => {
 
 it.each(['', '../config', `${SEGMENT}/x`, SEGMENT.toLowerCase()])('refuses the name %j', async name => {
   expect(isAppError(await failure(store.save(content(name, Buffer.alloc(1)))), 'usage')).toBe(true)
+})
+
+it('says that a storage for files of restic alone keeps no log', async () => {
+  const restic = makeWalStore(new MemoryStorage('rest:', undefined, { keys: 'restic' }), randomKeys(systemRandom))
+  await expect(restic.save(content(SEGMENT, Buffer.alloc(10)))).rejects.toMatchObject({ code: 'unsupported' })
+  expect(await restic.find(SYSTEM, SEGMENT)).toBeUndefined()
+  expect(await collect(restic.list(SYSTEM))).toEqual([])
+  await restic.remove(SYSTEM, SEGMENT)
 })

@@ -25,8 +25,13 @@ export class SealedWalStore implements WalStore {
     return this.#storage.location
   }
 
+  get #takesLogs(): boolean {
+    return this.#storage.traits.keys === 'any'
+  }
+
   async save(content: WalContent, signal?: AbortSignal): Promise<'stored' | 'same'> {
     const file = requireWalFile(content.name)
+    if (!this.#takesLogs) throw noLogs(this.location)
     const key = keyOf(content.systemIdentifier, file)
     if (file.kind === 'partial') return await this.#savePartial(key, content, signal)
     if (await this.#storage.find(key, { signal })) return await this.#requireSame(key, content, signal)
@@ -74,7 +79,7 @@ export class SealedWalStore implements WalStore {
   }
 
   async remove(systemIdentifier: string, name: string, signal?: AbortSignal): Promise<void> {
-    await this.#storage.remove(keyOf(systemIdentifier, requireWalFile(name)), { signal })
+    if (this.#takesLogs) await this.#storage.remove(keyOf(systemIdentifier, requireWalFile(name)), { signal })
   }
 
   async #savePartial(key: string, content: WalContent, signal: AbortSignal | undefined): Promise<'stored' | 'same'> {
@@ -114,6 +119,7 @@ export class SealedWalStore implements WalStore {
   }
 
   async #load(key: string, signal: AbortSignal | undefined): Promise<Buffer | undefined> {
+    if (!this.#takesLogs) return undefined
     try {
       return await this.#storage.load(key, { signal })
     } catch (error) {
@@ -121,6 +127,12 @@ export class SealedWalStore implements WalStore {
       throw error
     }
   }
+}
+
+function noLogs(location: string): AppError {
+  return new AppError('unsupported', `${location} takes only files of a restic repository, so it cannot keep a log`, {
+    hint: 'Send the log to a repository on another kind of storage; snapshots can be kept here.',
+  })
 }
 
 function requireWalFile(name: string): WalFile {

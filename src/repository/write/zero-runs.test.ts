@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { engineOptions, SteppedClock } from '../../../test/helpers/engine.ts'
-import { MemoryStorage } from '../../storage/memory/memory-storage.ts'
+import { MemoryStorage } from '../../../test/helpers/memory-storage.ts'
 import { createRepository, type ReadableContent, type Repository } from '../index.ts'
 
 const MIB = 1024 * 1024

@@ -1,4 +1,6 @@
+import { z } from 'zod'
 import { defineStorage } from '../storage.ts'
+import { rootOf } from './root.ts'
 
 export const local = defineStorage({
   kind: 'local',
@@ -6,5 +8,7 @@ export const local = defineStorage({
   forms: ['./folder', '/folder', 'file:///folder'],
   // Anything with a scheme belongs to another adapter; a Windows drive letter is not one.
   matches: url => url.trim() !== '' && (/^file:/i.test(url) || !/^[a-z][a-z0-9+.-]+:/i.test(url)),
+  options: z.strictObject({}),
+  folderOf: rootOf,
   load: async () => (await import('./local-storage.ts')).openLocalStorage,
 })

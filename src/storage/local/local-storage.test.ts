@@ -6,7 +6,8 @@ import { pathToFileURL } from 'node:url'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { testStorageContract } from '../../../test/contracts/storage-contract.ts'
 import { FaultyStorage } from '../../../test/helpers/faulty-storage.ts'
-import { LocalStorage, openLocalStorage } from './local-storage.ts'
+import { LocalStorage } from './local-storage.ts'
+import { rootOf } from './root.ts'
 import { removeUnfinished, unfinishedName } from './unfinished.ts'
 
 let folder: string
@@ -42,12 +43,10 @@ test('looking does not create anything; files are 0600 in folders of 0700', asyn
 })
 
 test('paths are relative to the base folder, file URLs are absolute', async () => {
-  expect(openLocalStorage('./backups', { baseDir: folder }).location).toBe(join(folder, 'backups'))
-  expect(openLocalStorage('/backups', { baseDir: folder }).location).toBe('/backups')
-  expect(openLocalStorage(pathToFileURL('/with space').href, { baseDir: folder }).location).toBe('/with space')
-  expect(() => openLocalStorage('file://host/x', { baseDir: folder })).toThrow(
-    expect.objectContaining({ code: 'usage' }),
-  )
+  expect(rootOf('./backups', folder)).toBe(join(folder, 'backups'))
+  expect(rootOf('/backups', folder)).toBe('/backups')
+  expect(rootOf(pathToFileURL('/with space').href, folder)).toBe('/with space')
+  expect(() => rootOf('file://host/x', folder)).toThrow(expect.objectContaining({ code: 'usage' }))
 })
 
 test('leftovers of dead processes go with the next save, those of living ones stay until they are old', async () => {

@@ -1,42 +1,37 @@
 import { constants, type Dirent } from 'node:fs'
 import { type FileHandle, link, mkdir, open, readdir, rename, stat, statfs, unlink } from 'node:fs/promises'
-import { homedir } from 'node:os'
-import { dirname, join, resolve } from 'node:path'
-import { fileURLToPath } from 'node:url'
+import { dirname, join } from 'node:path'
+import type { AdapterContext } from '../../base/adapter-context.ts'
 import { AppError, systemCode, throwIfAborted } from '../../base/errors.ts'
 import { type FolderOwner, giveFolder, ownerOfFolder } from '../../base/folder-owner.ts'
 import { assertKey, assertPrefix } from '../keys.ts'
-import type { LoadOptions, SaveOptions, Storage, StorageCallOptions, StoragePlace, StoredObject } from '../storage.ts'
-import { storageError } from './system-errors.ts'
+import type { LoadOptions, SaveOptions, Storage, StorageCallOptions, StorageTraits, StoredObject } from '../storage.ts'
+import { rootOf } from './root.ts'
+import { systemError, TooShort } from './system-errors.ts'
 import { HIDDEN, removeUnfinished, UNFINISHED_FOLDER, unfinishedName } from './unfinished.ts'
 import { writeDurably } from './write-file.ts'
 
 const STATS_AT_ONCE = 256
 
-/** @param url a path (`~/` is the home folder) or a `file:` URL */
-export function openLocalStorage(url: string, place: StoragePlace): Storage {
-  return new LocalStorage(rootOf(url, place.baseDir))
+export async function openLocalStorage(url: string, _options: object, { baseDir }: AdapterContext): Promise<Storage> {
+  return new LocalStorage(rootOf(url, baseDir))
 }
 
-function rootOf(url: string, baseDir: string): string {
-  if (/^file:/i.test(url)) {
-    try {
-      return fileURLToPath(url)
-    } catch (error) {
-      throw new AppError('usage', `cannot use the url ${url}`, {
-        cause: error,
-        hint: 'Write an absolute path, like file:///backups.',
-      })
-    }
-  }
-  if (url === '~' || url.startsWith('~/')) return join(homedir(), url.slice(1))
-  return resolve(baseDir, url)
+/** Two saves at once keep a disk busy; each pack is brought to it before the next. */
+const TRAITS: StorageTraits = {
+  kind: 'local',
+  keys: 'any',
+  overwrites: true,
+  concurrency: 4,
+  saves: 2,
+  packBytes: 4 * 1024 * 1024,
+  retryMs: 0,
 }
 
 /** Objects are files below `root`, 0600 in folders of 0700; they belong to whom the folder belongs to that holds them. */
 export class LocalStorage implements Storage {
   readonly location: string
-  readonly traits = { kind: 'local', concurrency: 4 }
+  readonly traits = TRAITS
   readonly #root: string
   readonly #folders = new Map<string, FolderOwner>()
   /** Folders of the repository that lie on another file system than its root. */
@@ -73,7 +68,7 @@ export class LocalStorage implements Storage {
       return status.isFile() ? { key, sizeBytes: status.size, modifiedAt: status.mtime } : undefined
     } catch (error) {
       if (systemCode(error) === 'ENOENT') return undefined
-      throw storageError(`cannot look for ${key} in ${this.location}`, error)
+      throw systemError({ verb: 'look for', key, location: this.location }, error)
     }
   }
 
@@ -89,7 +84,7 @@ export class LocalStorage implements Storage {
         await file.close()
       }
     } catch (error) {
-      throw storageError(`cannot read ${key} from ${this.location}`, error)
+      throw systemError({ verb: 'read', key, location: this.location }, error)
     }
   }
 
@@ -108,7 +103,7 @@ export class LocalStorage implements Storage {
       await this.#rememberRoot()
     } catch (error) {
       this.#folders.clear()
-      throw storageError(`cannot write ${key} to ${this.location}`, error)
+      throw systemError({ verb: 'write', key, location: this.location }, error)
     }
   }
 
@@ -120,14 +115,15 @@ export class LocalStorage implements Storage {
       await syncFolder(dirname(path))
     } catch (error) {
       if (systemCode(error) === 'ENOENT') return
-      throw storageError(`cannot remove ${key} from ${this.location}`, error)
+      throw systemError({ verb: 'remove', key, location: this.location }, error)
     }
   }
 
   async freeBytes(): Promise<number | undefined> {
     for (let folder = this.#root; ; folder = dirname(folder)) {
       const free = await statfs(folder).catch((error: unknown) => {
-        if (systemCode(error) !== 'ENOENT') throw storageError(`cannot ask for the free space of ${folder}`, error)
+        if (systemCode(error) !== 'ENOENT')
+          throw systemError({ verb: 'look for', key: 'the free space', location: folder }, error)
       })
       if (free) return free.bavail * free.bsize
       if (folder === dirname(folder)) return undefined
@@ -187,7 +183,7 @@ export class LocalStorage implements Storage {
       return await readdir(join(this.#root, prefix), { withFileTypes: true })
     } catch (error) {
       if (systemCode(error) === 'ENOENT') return []
-      throw storageError(`cannot list ${prefix} in ${this.location}`, error)
+      throw systemError({ verb: 'list', key: prefix, location: this.location }, error)
     }
   }
 
@@ -269,7 +265,7 @@ async function readExactly(
   const buffer = into && into.length >= length ? into.subarray(0, length) : Buffer.allocUnsafeSlow(length)
   for (let at = 0; at < length; ) {
     const { bytesRead } = await file.read(buffer, at, length - at, offset + at)
-    if (bytesRead === 0) throw new Error('it ends before the range asked for')
+    if (bytesRead === 0) throw new TooShort()
     at += bytesRead
   }
   return buffer

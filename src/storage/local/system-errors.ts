@@ -1,8 +1,8 @@
-import type { ErrorCode } from '../../base/error-codes.ts'
 import { AppError, messageOf, systemCode } from '../../base/errors.ts'
 import { FILE_SIZE_HINT, FILE_TOO_LARGE } from '../../base/sizes.ts'
+import { type FailedCall, type StorageErrorCode, storageError } from '../storage-error.ts'
 
-const CODES: Readonly<Record<string, ErrorCode>> = {
+const CODES: Readonly<Record<string, StorageErrorCode>> = {
   ENOENT: 'storage-not-found',
   EEXIST: 'storage-exists',
   ENOSPC: 'storage-full',
@@ -12,17 +12,25 @@ const CODES: Readonly<Record<string, ErrorCode>> = {
   EROFS: 'storage-denied',
 }
 
-const HINTS: Partial<Record<ErrorCode, string>> = {
+const HINTS: Partial<Record<StorageErrorCode, string>> = {
   'storage-full': 'Free some space on that disk, then run the same command again; nothing that was stored is lost.',
   'storage-denied': 'Give the user that runs lifeboat the right to read and write that folder.',
+  'storage-failed': 'Check the disk of that folder, then run the same command again.',
 }
 
-/** Wraps what the file system said, once. `doing` reads like `cannot read config from /backups`. */
-export function storageError(doing: string, error: unknown): AppError {
+/** A file ended before the bytes that were asked of it. */
+export class TooShort extends Error {}
+
+/** Wraps what the file system said, once. */
+export function systemError(call: FailedCall, error: unknown): AppError {
   if (error instanceof AppError) return error
-  const code = CODES[systemCode(error) ?? ''] ?? 'storage-failed'
-  const hint = systemCode(error) === 'EFBIG' ? FILE_SIZE_HINT : HINTS[code]
-  return new AppError(code, `${doing}: ${reasonOf(error)}`, { cause: error, ...(hint === undefined ? {} : { hint }) })
+  if (error instanceof TooShort) return storageError('storage-too-short', call, { cause: error })
+  const system = systemCode(error) ?? ''
+  const code = CODES[system] ?? 'storage-failed'
+  const hint = system === 'EFBIG' ? FILE_SIZE_HINT : HINTS[code]
+  // What is missing or there already reads the same everywhere; of the rest the system knows more than we do.
+  const isPlain = code === 'storage-not-found' || code === 'storage-exists'
+  return storageError(code, call, { reason: isPlain ? undefined : reasonOf(error), hint, cause: error })
 }
 
 // Node appends the call and the whole path: `ENOSPC: no space left on device, write`.

@@ -1,28 +1,37 @@
-import { AppError, throwIfAborted } from '../../base/errors.ts'
-import { assertKey, assertPrefix } from '../keys.ts'
-import type { LoadOptions, SaveOptions, Storage, StorageCallOptions, StoredObject } from '../storage.ts'
+import { createHash } from 'node:crypto'
+import { throwIfAborted } from '../../src/base/errors.ts'
+import { assertKey, assertPrefix } from '../../src/storage/keys.ts'
+import type {
+  LoadOptions,
+  SaveOptions,
+  Storage,
+  StorageCallOptions,
+  StorageTraits,
+  StoredObject,
+} from '../../src/storage/storage.ts'
+import { storageError } from '../../src/storage/storage-error.ts'
 
-// One name, one store, for as long as the process lives: like a path.
-const named = new Map<string, MemoryStorage>()
-
-/** `memory:` alone is a new store each time. */
-export function openMemoryStorage(url: string): Storage {
-  const name = url.slice('memory:'.length)
-  if (name === '') return new MemoryStorage(url)
-  const known = named.get(name) ?? new MemoryStorage(url)
-  named.set(name, known)
-  return known
+export const MEMORY_TRAITS: StorageTraits = {
+  kind: 'memory',
+  keys: 'any',
+  overwrites: true,
+  concurrency: 8,
+  saves: 2,
+  packBytes: 4 * 1024 * 1024,
+  retryMs: 0,
 }
 
+/** A store that is gone with the process: for tests only. With other traits it stands for a server. */
 export class MemoryStorage implements Storage {
   readonly location: string
-  readonly traits = { kind: 'memory', concurrency: 8 }
+  readonly traits: StorageTraits
   readonly #objects = new Map<string, { readonly content: Buffer; readonly modifiedAt: Date }>()
   readonly #now: () => Date
 
   /** @param now the store's own clock, which stamps what is saved */
-  constructor(location = 'memory:', now: () => Date = () => new Date()) {
+  constructor(location = 'memory:', now: () => Date = () => new Date(), traits: Partial<StorageTraits> = {}) {
     this.location = location
+    this.traits = { ...MEMORY_TRAITS, ...traits }
     this.#now = now
   }
 
@@ -49,23 +58,23 @@ export class MemoryStorage implements Storage {
   async load(key: string, options: LoadOptions = {}): Promise<Buffer> {
     this.#begin(key, options)
     const content = this.#objects.get(key)?.content
-    if (!content) throw new AppError('storage-not-found', `${key} is not in ${this.location}`)
+    if (!content) throw storageError('storage-not-found', { verb: 'read', key, location: this.location })
     const { offset, length } = options.range ?? { offset: 0, length: content.length }
     if (offset + length > content.length) {
-      throw new AppError(
-        'storage-failed',
-        `cannot read ${key} from ${this.location}: it ends before the range asked for`,
-      )
+      throw storageError('storage-too-short', { verb: 'read', key, location: this.location })
     }
     return Buffer.from(content.subarray(offset, offset + length))
   }
 
   async save(key: string, content: Uint8Array | readonly Uint8Array[], options: SaveOptions = {}): Promise<void> {
     this.#begin(key, options)
-    if (options.ifAbsent && this.#objects.has(key)) {
-      throw new AppError('storage-exists', `${key} is already in ${this.location}`)
+    if ((options.ifAbsent || !this.traits.overwrites) && this.#objects.has(key)) {
+      throw storageError('storage-exists', { verb: 'write', key, location: this.location })
     }
     const whole = Buffer.concat(content instanceof Uint8Array ? [content] : content)
+    if (options.sha256 !== undefined && options.sha256 !== createHash('sha256').update(whole).digest('hex')) {
+      throw new Error(`the caller gave a wrong SHA-256 for ${key}`)
+    }
     this.#objects.set(key, { content: whole, modifiedAt: this.#now() })
   }
 
@@ -81,7 +90,7 @@ export class MemoryStorage implements Storage {
   async close(): Promise<void> {}
 
   #begin(key: string, options: StorageCallOptions): void {
-    assertKey(key)
+    assertKey(key, this.traits.keys)
     throwIfAborted(options.signal)
   }
 }

@@ -1,0 +1,24 @@
+import type { AdapterContext } from '../base/adapter-context.ts'
+import { LimitedStorage, type RateLimits } from './limited-storage.ts'
+import { RetryingStorage } from './retrying-storage.ts'
+import type { Storage, StorageDefinition } from './storage.ts'
+
+export interface OpenStorageOptions {
+  /** As the definition's own schema gives them. */
+  readonly options: unknown
+  readonly limits?: RateLimits | undefined
+  readonly context: AdapterContext
+}
+
+/** Opens an adapter's store, and puts around it what its traits and the person ask for. Touches nothing there. */
+export async function openStorage(
+  definition: StorageDefinition,
+  url: string,
+  { options, limits = {}, context }: OpenStorageOptions,
+): Promise<Storage> {
+  const open = await definition.load()
+  const bare = await open(url, options, context)
+  // Inside of the other one: a call that waits to be tried again takes no other call's place.
+  const limited = new LimitedStorage(bare, limits, context.clock)
+  return bare.traits.retryMs > 0 ? new RetryingStorage(limited, context) : limited
+}

@@ -1,0 +1,195 @@
+import type { AdapterContext } from '../base/adapter-context.ts'
+import { isAppError, throwIfAborted } from '../base/errors.ts'
+import type { LoadOptions, SaveOptions, Storage, StorageCallOptions, StorageTraits, StoredObject } from './storage.ts'
+import { isTransient, retryAfterMs } from './storage-error.ts'
+
+const FIRST_DELAY_MS = 500
+const LONGEST_DELAY_MS = 60_000
+
+/**
+ * Tries calls again whose errors say that this may help, for as long as the storage's traits ask for, with growing pauses.
+ * A busy server is left alone by all calls, not only by the one that was told so.
+ */
+export class RetryingStorage implements Storage {
+  readonly #inner: Storage
+  readonly #context: Pick<AdapterContext, 'clock' | 'random' | 'logger'>
+  /** No call begins before. */
+  #quietUntilMs = 0
+
+  constructor(inner: Storage, context: Pick<AdapterContext, 'clock' | 'random' | 'logger'>) {
+    this.#inner = inner
+    this.#context = context
+  }
+
+  get location(): string {
+    return this.#inner.location
+  }
+
+  get traits(): StorageTraits {
+    return this.#inner.traits
+  }
+
+  list(prefix: string, options: StorageCallOptions = {}): AsyncIterable<StoredObject> {
+    return this.#list(
+      () => this.#inner.list(prefix, options),
+      ({ key }) => key,
+      options.signal,
+    )
+  }
+
+  listKeys(prefix: string, options: StorageCallOptions = {}): AsyncIterable<string> {
+    return this.#list(
+      () => this.#inner.listKeys(prefix, options),
+      key => key,
+      options.signal,
+    )
+  }
+
+  find(key: string, options: StorageCallOptions = {}): Promise<StoredObject | undefined> {
+    return this.#retry(options.signal, () => this.#inner.find(key, options))
+  }
+
+  load(key: string, options: LoadOptions = {}): Promise<Buffer> {
+    return this.#retry(options.signal, () => this.#inner.load(key, options))
+  }
+
+  async save(key: string, content: Uint8Array | readonly Uint8Array[], options: SaveOptions = {}): Promise<void> {
+    await this.#retry(options.signal, async attempt => {
+      try {
+        await this.#inner.save(key, content, options)
+      } catch (error) {
+        // An answer may be lost on its way back although the object was stored: then it is ours that is there.
+        if (attempt === 1 || !isAppError(error, 'storage-exists')) throw error
+        if (!(await this.#holds(key, content, options))) throw error
+      }
+    })
+  }
+
+  remove(key: string, options: StorageCallOptions = {}): Promise<void> {
+    return this.#retry(options.signal, () => this.#inner.remove(key, options))
+  }
+
+  freeBytes(): Promise<number | undefined> {
+    return this.#retry(undefined, () => this.#inner.freeBytes())
+  }
+
+  close(): Promise<void> {
+    return this.#inner.close()
+  }
+
+  async #holds(
+    key: string,
+    content: Uint8Array | readonly Uint8Array[],
+    { signal }: StorageCallOptions,
+  ): Promise<boolean> {
+    const own = Buffer.concat(content instanceof Uint8Array ? [content] : content)
+    return own.equals(await this.#inner.load(key, { signal }))
+  }
+
+  /** Begins anew after a failure, and passes over what was given already: no storage tells how to go on in the middle. */
+  async *#list<T>(
+    begin: () => AsyncIterable<T>,
+    keyOf: (item: T) => string,
+    signal: AbortSignal | undefined,
+  ): AsyncGenerator<T> {
+    const given = new Set<string>()
+    const retries = this.#startRetries()
+    for (;;) {
+      await this.#waitForQuiet(signal)
+      const items = begin()[Symbol.asyncIterator]()
+      try {
+        for (;;) {
+          const next = await items.next().catch((error: unknown) => ({ error }))
+          if ('error' in next) {
+            await retries.pause(next.error, signal)
+            break
+          }
+          if (next.done) return
+          const key = keyOf(next.value)
+          if (given.has(key)) continue
+          given.add(key)
+          yield next.value
+          // It goes on, so the next failure is another one.
+          retries.reset()
+        }
+      } finally {
+        await items.return?.()
+      }
+    }
+  }
+
+  async #retry<T>(signal: AbortSignal | undefined, call: (attempt: number) => Promise<T>): Promise<T> {
+    const retries = this.#startRetries()
+    for (let attempt = 1; ; attempt++) {
+      await this.#waitForQuiet(signal)
+      try {
+        return await call(attempt)
+      } catch (error) {
+        await retries.pause(error, signal)
+      }
+    }
+  }
+
+  /** Also between other calls' attempts: several may have been told to wait meanwhile. */
+  async #waitForQuiet(signal: AbortSignal | undefined): Promise<void> {
+    const { clock } = this.#context
+    for (let left = this.#quietUntilMs - clock.monotonicMs(); left > 0; ) {
+      await clock.sleep(left, signal)
+      throwIfAborted(signal)
+      left = this.#quietUntilMs - clock.monotonicMs()
+    }
+  }
+
+  #startRetries(): Retries {
+    const leaveAlone = (ms: number): void => {
+      this.#quietUntilMs = Math.max(this.#quietUntilMs, this.#context.clock.monotonicMs() + ms)
+    }
+    return new Retries(this.#context, this.traits.retryMs, leaveAlone)
+  }
+}
+
+/** The attempts of one call. */
+class Retries {
+  readonly #context: Pick<AdapterContext, 'clock' | 'random' | 'logger'>
+  readonly #forMs: number
+  readonly #leaveAlone: (ms: number) => void
+  #firstAtMs: number | undefined
+  #delayMs = FIRST_DELAY_MS
+
+  constructor(
+    context: Pick<AdapterContext, 'clock' | 'random' | 'logger'>,
+    forMs: number,
+    leaveAlone: (ms: number) => void,
+  ) {
+    this.#context = context
+    this.#forMs = forMs
+    this.#leaveAlone = leaveAlone
+  }
+
+  reset(): void {
+    this.#firstAtMs = undefined
+    this.#delayMs = FIRST_DELAY_MS
+  }
+
+  /** Waits before the next attempt. Throws the error when there is to be none. */
+  async pause(error: unknown, signal: AbortSignal | undefined): Promise<void> {
+    throwIfAborted(signal)
+    if (!isTransient(error)) throw error
+    const { clock, logger } = this.#context
+    const now = clock.monotonicMs()
+    this.#firstAtMs ??= now
+    const delayMs = Math.max(this.#nextDelay(), retryAfterMs(error))
+    if (now + delayMs - this.#firstAtMs > this.#forMs) throw error
+    logger.warn(`trying again in ${Math.ceil(delayMs / 1000)} s: ${error.message}`)
+    if (error.code === 'storage-busy') this.#leaveAlone(delayMs)
+    await clock.sleep(delayMs, signal)
+    throwIfAborted(signal)
+  }
+
+  /** Between half of the pause and all of it, so that calls that failed together do not come back together. */
+  #nextDelay(): number {
+    const delayMs = this.#delayMs
+    this.#delayMs = Math.min(LONGEST_DELAY_MS, delayMs * 2)
+    return (delayMs / 2) * (1 + (this.#context.random.bytes(1)[0] ?? 0) / 256)
+  }
+}
