@@ -1,18 +1,18 @@
 import { ERROR_CODES } from '../base/error-codes.ts'
-import type { AppError } from '../base/errors.ts'
 import type { Finding } from '../model/finding.ts'
 import type { Call, Output } from './command.ts'
 import { formatFinding } from './printers/text.ts'
+import type { SeveralRepositories } from './several-repositories.ts'
 
 /** What a command that only looks could not look at. It goes on with the rest, and its exit code says so in the end. */
 export class Damage {
-  /** A repository that could not be opened. */
-  failure: AppError | undefined
   readonly #call: Call
+  readonly #repositories: SeveralRepositories | undefined
   #found = false
 
-  constructor(call: Call) {
+  constructor(call: Call, repositories?: SeveralRepositories) {
     this.#call = call
+    this.#repositories = repositories
   }
 
   readonly tell = (finding: Finding): void => {
@@ -22,7 +22,7 @@ export class Damage {
 
   /** The exit code is asked for when all of the text was written. */
   output(output: Output): Output {
-    const exitCode = (): number => this.failure?.exitCode ?? (this.#found ? ERROR_CODES.damaged.exit : 0)
+    const exitCode = (): number => this.#repositories?.failure?.exitCode ?? (this.#found ? ERROR_CODES.damaged.exit : 0)
     return {
       ...output,
       get exitCode() {

@@ -122,6 +122,10 @@ const pruned = z.strictObject({
   findings,
 })
 
+const failed = z
+  .array(errorOutput.extend({ repository: repositoryName }))
+  .describe('repositories that could not be worked on; the exit code is that of the first')
+
 const droppedSnapshot = z.strictObject({ id, shortId, time })
 
 const key = z.strictObject({
@@ -272,11 +276,13 @@ export const JSON_OUTPUTS: Readonly<Record<string, z.ZodType>> = {
         findings: findings.describe('folders that are damaged and so not counted'),
       }),
     ),
+    failed,
   }),
   check: z.strictObject({
-    whole: z.boolean().describe('no finding is an error'),
+    whole: z.boolean().describe('no finding is an error, and no repository failed'),
     findings: findings.describe('those of all repositories'),
     repositories: z.array(checked),
+    failed,
   }),
   forget: z.strictObject({
     dryRun: z.boolean(),
@@ -289,6 +295,7 @@ export const JSON_OUTPUTS: Readonly<Record<string, z.ZodType>> = {
       }),
     ),
     prune: z.array(pruned).nullable().describe('null without --prune'),
+    failed,
   }),
   prune: z.strictObject({
     dryRun: z.boolean(),
@@ -296,6 +303,7 @@ export const JSON_OUTPUTS: Readonly<Record<string, z.ZodType>> = {
     bytesAfter: bytes,
     findings,
     repositories: z.array(pruned),
+    failed,
   }),
   'key list': z.strictObject({ repository: repositoryName, keys: z.array(key) }),
   'key add': z.strictObject({ repository: repositoryName, key }),
@@ -307,6 +315,7 @@ export const JSON_OUTPUTS: Readonly<Record<string, z.ZodType>> = {
   }),
   unlock: z.strictObject({
     repositories: z.array(z.strictObject({ repository: repositoryName, removed: z.array(lock) })),
+    failed,
   }),
   probe: z.strictObject({
     ready: z.boolean(),

@@ -7,7 +7,6 @@ import { isOfFuture } from '../model/recovery-point.ts'
 import { getWishedSnapshot, type SnapshotWish } from '../operations/snapshots/find-snapshot.ts'
 import type { Repository, Snapshot } from '../repository/index.ts'
 import type { Call } from './command.ts'
-import { formatError } from './printers/text.ts'
 
 export interface OpenedRepository {
   readonly name: string
@@ -26,30 +25,6 @@ export function repositoryNames(call: Call, app: App): readonly string[] {
   throw new AppError('usage', `no repository is named in ${app.config.file}`, {
     hint: 'Add one under "repositories:", then run "lifeboat init" to create it.',
   })
-}
-
-/**
- * Opens the repositories that a command only looks at. One of several that can't be opened must not hide the others: it
- * is told, and is the `failure` to end with. Throws it where none is left.
- */
-export async function openReadable(
-  call: Call,
-  app: App,
-): Promise<{ readonly opened: readonly OpenedRepository[]; readonly failure: AppError | undefined }> {
-  const opened: OpenedRepository[] = []
-  let failure: AppError | undefined
-  const names = repositoryNames(call, app)
-  for (const name of names) {
-    try {
-      opened.push({ name, repository: await app.openRepository(name) })
-    } catch (error) {
-      if (!(error instanceof AppError) || isAppError(error, 'interrupted') || names.length === 1) throw error
-      call.terminal.stderr.write(formatError(error, call.terminal.err))
-      failure ??= error
-    }
-  }
-  if (opened.length === 0 && failure !== undefined) throw failure
-  return { opened, failure }
 }
 
 /** For what must not happen to the wrong one: the one of `--repo`, else the only one. */

@@ -65,6 +65,42 @@ test('one that fails does not keep the others from being saved: 3', async () => 
   expect((await workspace.try('backup', 'app')).code).not.toBe(0)
 })
 
+const MANY: ReadonlyArray<readonly [command: string, done: (json: unknown) => unknown, ...args: string[]]> = [
+  ['snapshots', json => json],
+  ['find', json => json, 'app.db'],
+  ['stats', json => (json as { repositories: unknown }).repositories],
+  ['check', json => (json as { repositories: unknown }).repositories],
+  ['forget', json => (json as { prune: unknown }).prune, '--keep-last', '1', '--prune', 'app'],
+  ['prune', json => (json as { repositories: unknown }).repositories],
+  ['unlock', json => (json as { repositories: unknown }).repositories],
+]
+
+test('one that cannot be opened does not keep a command from the others', { timeout: 60_000 }, async () => {
+  await workspace.run('backup', 'app', '--repo', 'main')
+  const aside = '  aside: { url: ./gone, passwordFile: ./password }\n  main:'
+  const config = CONFIG.replace(/ {2}disk:.*\n/, '')
+    .replace('  main:', aside)
+    .replaceAll('disk]', 'aside]')
+  writeFileSync(workspace.path('lifeboat.yaml'), config)
+  for (const [command, done, ...args] of MANY) {
+    const { code, stdout, stderr } = await workspace.try(command, ...args, '--json')
+    const json = JSON.parse(stdout) as { failed?: unknown }
+    expect([command, code, done(json)]).toEqual([command, 10, [expect.objectContaining({ repository: 'main' })]])
+    expect([command, stderr]).toEqual([command, expect.stringMatching(/^aside: error: .*no repository/m)])
+    if (!Array.isArray(json)) {
+      const error = expect.objectContaining({ code: 'no-repository' })
+      expect([command, json.failed]).toEqual([command, [{ repository: 'aside', error }]])
+    }
+  }
+  const { stdout } = await workspace.try('doctor', '--json')
+  const { checks } = JSON.parse(stdout) as { checks: Array<{ area: string; name: string; status: string }> }
+  const found = checks.filter(({ area }) => area === 'repository').map(({ name, status }) => `${name} ${status}`)
+  expect(new Set(found)).toEqual(new Set(['aside error', 'main ok']))
+  // Where there is none but the one that fails there is nothing to go on with.
+  const only = await workspace.try('check', '--repo', 'aside', '--json')
+  expect([only.code, JSON.parse(only.stdout)]).toMatchObject([10, { error: { code: 'no-repository' } }])
+})
+
 test('a restore takes the newest from whichever repository has it', async () => {
   await workspace.run('backup', 'app', '--repo', 'disk')
   await workspace.run('backup', 'app', '--repo', 'main')

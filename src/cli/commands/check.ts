@@ -4,6 +4,7 @@ import type { CheckResult } from '../../operations/check/check.ts'
 import type { Call, Command } from '../command.ts'
 import { counted, formatFindings } from '../printers/text.ts'
 import { repositoryNames } from '../selection.ts'
+import { SeveralRepositories } from '../several-repositories.ts'
 
 export const check: Command = {
   name: 'check',
@@ -24,8 +25,8 @@ export const check: Command = {
     const readData = readPart(call)
     const app = await call.openApp()
     const catalog = app.catalog()
-    const results: Array<CheckResult & { readonly repository: string }> = []
-    for (const name of repositoryNames(call, app)) {
+    const several = new SeveralRepositories(call)
+    const results = await several.each(repositoryNames(call, app), async name => {
       const repository = await app.openRepository(name)
       const result = await recordRun(
         { catalog, clock: app.clock },
@@ -46,13 +47,19 @@ export const check: Command = {
           findings,
         }),
       )
-      results.push({ ...result, repository: name })
-    }
+      return { ...result, repository: name }
+    })
     const whole = results.every(result => result.whole)
+    const { failure, failed } = several
     return {
-      json: { whole, findings: results.flatMap(result => result.findings), repositories: results },
+      json: {
+        whole: whole && failure === undefined,
+        findings: results.flatMap(result => result.findings),
+        repositories: results,
+        failed,
+      },
       text: results.map(result => describe(result, call)).join(''),
-      exitCode: whole ? 0 : 22,
+      exitCode: whole ? (failure?.exitCode ?? 0) : 22,
     }
   },
 }

@@ -9,7 +9,8 @@ import type { Repository } from '../../repository/index.ts'
 import type { Call, Command } from '../command.ts'
 import { Damage } from '../damage.ts'
 import { warnOfIncomplete } from '../incomplete.ts'
-import { openReadable, parseSnapshotWish } from '../selection.ts'
+import { parseSnapshotWish, repositoryNames } from '../selection.ts'
+import { SeveralRepositories } from '../several-repositories.ts'
 import { formatEntry } from './ls.ts'
 
 const TYPES: Readonly<Record<string, readonly NodeType[]>> = {
@@ -38,8 +39,9 @@ export const find: Command = {
     { command: 'lifeboat find "reports/**" --newer "7d ago"', explains: 'what was changed below a folder this week' },
   ],
   run: async call => {
-    const damage = new Damage(call)
-    const found = search(call, damage)
+    const several = new SeveralRepositories(call)
+    const damage = new Damage(call, several)
+    const found = search(call, several, damage)
     if (call.json) return damage.output({ json: (await collect(found)).map(toJson), text: '' })
     return damage.output({ json: undefined, text: lines(found) })
   },
@@ -49,14 +51,13 @@ interface FoundIn extends FoundEntry {
   readonly repository: string
 }
 
-async function* search(call: Call, damage: Damage): AsyncGenerator<FoundIn> {
+async function* search(call: Call, several: SeveralRepositories, damage: Damage): AsyncGenerator<FoundIn> {
   const operation = await import('../../operations/find/find.ts')
   const app = await call.openApp()
   const oldest = timeOf(call, 'newer')
   const newest = timeOf(call, 'older')
-  const { opened, failure } = await openReadable(call, app)
-  damage.failure = failure
-  for (const { name, repository } of opened) {
+  yield* several.through(repositoryNames(call, app), async function* (name) {
+    const repository = await app.openRepository(name)
     const snapshots = await snapshotsOf(call, app, repository, damage)
     warnOfIncomplete(call, snapshots)
     const request = {
@@ -71,7 +72,7 @@ async function* search(call: Call, damage: Damage): AsyncGenerator<FoundIn> {
       onFinding: damage.tell,
     }
     for await (const entry of operation.find(request)) yield { ...entry, repository: name }
-  }
+  })
 }
 
 async function snapshotsOf(call: Call, app: App, repository: Repository, damage: Damage) {

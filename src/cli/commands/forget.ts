@@ -17,6 +17,7 @@ import {
   repositoryNames,
   sourceNames,
 } from '../selection.ts'
+import { SeveralRepositories } from '../several-repositories.ts'
 import { describePrune, MAX_UNUSED, type NamedPruneReport, pruneOne } from './prune.ts'
 
 const COUNTS = ['last', 'hourly', 'daily', 'weekly', 'monthly', 'yearly'] as const
@@ -76,17 +77,31 @@ export const forget: Command = {
     const app = await call.openApp()
     const dryRun = call.values.flag('dryRun')
     const ids = namedIds(call, app)
-    const tasks = ids.length > 0 ? [] : tasksOf(call, app)
-    const forgotten = ids.length > 0 ? await forgetNamed(call, app, ids, dryRun) : []
-    for (const task of tasks) forgotten.push(...(await forgetOne(call, app, task, dryRun)))
-    const touched = new Set([...tasks, ...forgotten].map(each => each.repository))
-    const prune = call.values.flag('prune') ? await pruneAll(call, app, touched, forgotten, dryRun) : undefined
+    const several = new SeveralRepositories(call)
+    const works = ids.length > 0 ? await namedWorks(call, app, ids, dryRun) : ruledWorks(call, app, dryRun)
+    const done = await several.each(works.keys(), async repository => ({
+      repository,
+      groups: (await works.get(repository)?.()) ?? [],
+    }))
+    const forgotten = done.flatMap(each => each.groups)
+    const touched = done.map(each => each.repository)
+    const prune = call.values.flag('prune')
+      ? await several.each(touched, name => pruneAfter(call, app, name, forgotten, dryRun))
+      : undefined
     return {
-      json: { dryRun, groups: forgotten.map(groupToJson), prune: prune ?? null },
+      json: { dryRun, groups: forgotten.map(groupToJson), prune: prune ?? null, failed: several.failed },
+      exitCode: several.failure?.exitCode ?? 0,
       text: `${forgotten.map(each => describe(each, dryRun, call)).join('')}${(prune ?? []).map(report => describePrune(report, dryRun, call)).join('')}`,
       findings: (prune ?? []).flatMap(report => report.findings),
     }
   },
+}
+
+/** What is to be done in each repository. */
+type Works = ReadonlyMap<string, () => Promise<Forgotten[]>>
+
+function ruledWorks(call: Call, app: App, dryRun: boolean): Works {
+  return new Map(tasksOf(call, app).map(task => [task.repository, () => forgetOne(call, app, task, dryRun)]))
 }
 
 /** What is to be forgotten in one repository, by which rules. */
@@ -194,30 +209,34 @@ function namedIds(call: Call, app: App): readonly string[] {
   return ids
 }
 
-async function forgetNamed(call: Call, app: App, ids: readonly string[], dryRun: boolean): Promise<Forgotten[]> {
-  const { recordRun } = await import('../../operations/runs/record-run.ts')
+async function namedWorks(call: Call, app: App, ids: readonly string[], dryRun: boolean): Promise<Works> {
   const chosen = await Promise.all(ids.map(prefix => chooseSnapshot(call, app, undefined, { kind: 'id', prefix })))
+  const members = Map.groupBy(chosen, each => each.name)
+  return new Map([...members].map(([name, each]) => [name, () => forgetNamed(call, app, name, each, dryRun)]))
+}
+
+async function forgetNamed(
+  call: Call,
+  app: App,
+  name: string,
+  members: readonly ChosenSnapshot[],
+  dryRun: boolean,
+): Promise<Forgotten[]> {
+  const { recordRun } = await import('../../operations/runs/record-run.ts')
+  const repository = await app.openRepository(name)
+  await refuseNeeded(app, name, members)
+  const remove = [...new Map(members.map(({ snapshot }) => [snapshot.id, snapshot])).values()]
+  const ids = remove.map(({ id }) => id)
   const lockWaitMs = call.values.durationMs('lockWait', '--lock-wait')
-  const forgotten: Forgotten[] = []
-  for (const [name, members] of Map.groupBy(chosen, each => each.name)) {
-    const repository = await app.openRepository(name)
-    await refuseNeeded(app, name, members)
-    const remove = [...new Map(members.map(({ snapshot }) => [snapshot.id, snapshot])).values()]
-    if (!dryRun) {
-      await recordRun(
-        { catalog: app.catalog(), clock: app.clock },
-        { operation: 'forget', repository: name },
-        () =>
-          repository.removeSnapshots(
-            remove.map(({ id }) => id),
-            { signal: call.signal, lockWaitMs },
-          ),
-        () => ({ outcome: 'done', statistics: { removed: remove.length }, findings: [] }),
-      )
-    }
-    forgotten.push({ repository: name, group: 'named', keep: [], remove })
+  if (!dryRun) {
+    await recordRun(
+      { catalog: app.catalog(), clock: app.clock },
+      { operation: 'forget', repository: name },
+      () => repository.removeSnapshots(ids, { signal: call.signal, lockWaitMs }),
+      () => ({ outcome: 'done', statistics: { removed: ids.length }, findings: [] }),
+    )
   }
-  return forgotten
+  return [{ repository: name, group: 'named', keep: [], remove }]
 }
 
 /** Named by its id, a snapshot goes whatever keeps it; but not from under a restore that has not ended. */
@@ -230,19 +249,15 @@ async function refuseNeeded(app: App, repository: string, members: readonly Chos
   }
 }
 
-async function pruneAll(
+function pruneAfter(
   call: Call,
   app: App,
-  repositories: ReadonlySet<string>,
+  name: string,
   forgotten: readonly Forgotten[],
   dryRun: boolean,
-): Promise<NamedPruneReport[]> {
-  const reports: NamedPruneReport[] = []
-  for (const name of repositories) {
-    const gone = forgotten.filter(each => each.repository === name).flatMap(each => each.remove.map(({ id }) => id))
-    reports.push(await pruneOne(call, app, name, { dryRun, withoutSnapshots: dryRun ? gone : undefined }))
-  }
-  return reports
+): Promise<NamedPruneReport> {
+  const gone = forgotten.filter(each => each.repository === name).flatMap(each => each.remove.map(({ id }) => id))
+  return pruneOne(call, app, name, { dryRun, withoutSnapshots: dryRun ? gone : undefined })
 }
 
 const plain = ({ id, time }: Snapshot) => ({ id, shortId: id.slice(0, SHORT_ID_DIGITS), time })

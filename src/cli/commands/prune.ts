@@ -5,6 +5,7 @@ import type { PruneReport } from '../../repository/index.ts'
 import type { Call, Command, OptionSpec } from '../command.ts'
 import { counted, formatFindings } from '../printers/text.ts'
 import { repositoryNames } from '../selection.ts'
+import { SeveralRepositories } from '../several-repositories.ts'
 
 export const MAX_UNUSED: OptionSpec = {
   flags: '--max-unused <part>',
@@ -23,8 +24,8 @@ export const prune: Command = {
   run: async call => {
     const app = await call.openApp()
     const dryRun = call.values.flag('dryRun')
-    const reports: NamedPruneReport[] = []
-    for (const name of repositoryNames(call, app)) reports.push(await pruneOne(call, app, name, { dryRun }))
+    const several = new SeveralRepositories(call)
+    const reports = await several.each(repositoryNames(call, app), name => pruneOne(call, app, name, { dryRun }))
     return {
       json: {
         dryRun,
@@ -32,8 +33,10 @@ export const prune: Command = {
         bytesAfter: sum(reports.map(report => report.bytesAfter)),
         findings: reports.flatMap(report => report.findings),
         repositories: reports,
+        failed: several.failed,
       },
       text: reports.map(report => describePrune(report, dryRun, call)).join(''),
+      exitCode: several.failure?.exitCode ?? 0,
       findings: reports.flatMap(report => report.findings),
     }
   },

@@ -9,7 +9,8 @@ import type { TimedWindow } from '../../operations/wal/windows.ts'
 import type { Call, Command } from '../command.ts'
 import { type Column, counted, formatFindings, formatTable } from '../printers/text.ts'
 import { formatWindow, windowToJson } from '../recovery-windows.ts'
-import { openReadable, repositoryNames, requireSource } from '../selection.ts'
+import { repositoryNames, requireSource } from '../selection.ts'
+import { SeveralRepositories } from '../several-repositories.ts'
 
 export const snapshots: Command = {
   name: 'snapshots',
@@ -47,13 +48,17 @@ export const snapshots: Command = {
 /** One repository that can't be reached must not hide the others' snapshots. */
 async function list(call: Call, app: App): Promise<{ result: SnapshotsResult; failure: AppError | undefined }> {
   const { listRecoveryPoints } = await import('../../operations/snapshots/snapshots.ts')
-  const { opened: repositories, failure } = await openReadable(call, app)
   const catalog = app.catalog()
-  const ids = repositories.map(({ repository }) => repository.id)
-  const proofs = new Map(await Promise.all(ids.map(async id => [id, await catalog.listProofs(id)] as const)))
   const source = call.values.text('source')
-  const result = await listRecoveryPoints({ repositories, source, proofs: id => proofs.get(id) ?? new Map() })
-  return { result, failure }
+  const several = new SeveralRepositories(call)
+  const lists = await several.each(repositoryNames(call, app), async name => {
+    const repository = await app.openRepository(name)
+    const proofs = await catalog.listProofs(repository.id)
+    return listRecoveryPoints({ repositories: [{ name, repository }], source, proofs: () => proofs })
+  })
+  const recoveryPoints = lists.flatMap(list => list.recoveryPoints)
+  recoveryPoints.sort((a, b) => a.time.getTime() - b.time.getTime())
+  return { result: { recoveryPoints, findings: lists.flatMap(list => list.findings) }, failure: several.failure }
 }
 
 interface NamedWindow extends TimedWindow {

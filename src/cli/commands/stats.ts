@@ -2,11 +2,12 @@ import type { App } from '../../app.ts'
 import { formatSize } from '../../base/sizes.ts'
 import { labelsOf, SHORT_ID_DIGITS } from '../../model/recovery-point.ts'
 import type { StatsResult } from '../../operations/stats/stats.ts'
-import type { Snapshot } from '../../repository/index.ts'
+import type { Repository, Snapshot } from '../../repository/index.ts'
 import type { Call, Command } from '../command.ts'
 import { Damage } from '../damage.ts'
 import { counted } from '../printers/text.ts'
-import { type OpenedRepository, openReadable } from '../selection.ts'
+import { repositoryNames } from '../selection.ts'
+import { SeveralRepositories } from '../several-repositories.ts'
 import { snapshotOf } from '../snapshot-argument.ts'
 
 export const stats: Command = {
@@ -24,13 +25,16 @@ export const stats: Command = {
   run: async call => {
     const operation = await import('../../operations/stats/stats.ts')
     const app = await call.openApp()
-    const damage = new Damage(call)
-    const results: Array<StatsResult & { readonly name: string }> = []
-    for (const { name, repository, snapshots } of await selected(call, app, damage)) {
+    const several = new SeveralRepositories(call)
+    const damage = new Damage(call, several)
+    const named = await namedSnapshots(call, app)
+    const results = await several.each(named?.keys() ?? repositoryNames(call, app), async name => {
+      const repository = await app.openRepository(name)
+      const snapshots = named?.get(name) ?? (await ofSource(call, repository, damage))
       const result = await operation.stats({ repository, snapshots, signal: call.signal })
       result.findings.forEach(damage.tell)
-      results.push({ name, ...result })
-    }
+      return { name, ...result }
+    })
     return damage.output({
       json: {
         repositories: results.map(({ name, repository, ...rest }) => ({
@@ -39,6 +43,7 @@ export const stats: Command = {
           ...rest,
           snapshots: rest.snapshots.map(each => ({ ...each, incomplete: incompleteOf(each.incomplete) })),
         })),
+        failed: several.failed,
       },
       text: results.map(describe).join(''),
     })
@@ -47,30 +52,20 @@ export const stats: Command = {
 
 const incompleteOf = (count: number): unknown => (count === 0 ? null : { count })
 
-interface Selected extends OpenedRepository {
-  readonly snapshots: readonly Snapshot[]
+/** Those of the arguments, by repository; undefined where none is named. */
+async function namedSnapshots(call: Call, app: App): Promise<ReadonlyMap<string, readonly Snapshot[]> | undefined> {
+  const wanted = call.values.list('snapshots')
+  if (wanted.length === 0) return undefined
+  const chosen = await Promise.all(wanted.map(text => snapshotOf(call, app, text)))
+  const members = Map.groupBy(chosen, each => each.name)
+  return new Map([...members].map(([name, each]) => [name, each.map(({ snapshot }) => snapshot)]))
 }
 
-async function selected(call: Call, app: App, damage: Damage): Promise<readonly Selected[]> {
-  const wanted = call.values.list('snapshots')
-  if (wanted.length > 0) {
-    const chosen = await Promise.all(wanted.map(text => snapshotOf(call, app, text)))
-    return [...Map.groupBy(chosen, each => each.name).values()].flatMap(members => {
-      const [first] = members
-      return first === undefined ? [] : [{ ...first, snapshots: members.map(member => member.snapshot) }]
-    })
-  }
+async function ofSource(call: Call, repository: Repository, damage: Damage): Promise<readonly Snapshot[]> {
   const source = call.values.text('source')
-  const all: Selected[] = []
-  const { opened, failure } = await openReadable(call, app)
-  damage.failure = failure
-  for (const { name, repository } of opened) {
-    const { snapshots, findings } = await repository.listSnapshots()
-    findings.forEach(damage.tell)
-    const own = snapshots.filter(({ tags }) => source === undefined || labelsOf(tags).source === source)
-    all.push({ name, repository, snapshots: own })
-  }
-  return all
+  const { snapshots, findings } = await repository.listSnapshots()
+  findings.forEach(damage.tell)
+  return snapshots.filter(({ tags }) => source === undefined || labelsOf(tags).source === source)
 }
 
 function describe({

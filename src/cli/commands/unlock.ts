@@ -2,6 +2,7 @@ import { formatTime } from '../../base/times.ts'
 import type { LockInfo } from '../../repository/index.ts'
 import type { Command } from '../command.ts'
 import { repositoryNames } from '../selection.ts'
+import { SeveralRepositories } from '../several-repositories.ts'
 
 export const unlock: Command = {
   name: 'unlock',
@@ -14,17 +15,21 @@ export const unlock: Command = {
   ],
   run: async call => {
     const app = await call.openApp()
-    const results: Array<{ readonly repository: string; readonly removed: readonly LockInfo[] }> = []
-    for (const name of repositoryNames(call, app)) {
+    const several = new SeveralRepositories(call)
+    const results = await several.each(repositoryNames(call, app), async name => {
       const repository = await app.openRepository(name)
-      results.push({ repository: name, removed: await repository.unlock({ all: call.values.flag('all') }) })
-    }
+      return { repository: name, removed: await repository.unlock({ all: call.values.flag('all') }) }
+    })
     const lines = results.flatMap(({ repository, removed }) =>
       removed.length === 0
         ? [`${repository}: no lock to remove`]
         : removed.map(lock => `${repository}: removed the lock of ${describeLock(lock)}`),
     )
-    return { json: { repositories: results }, text: lines.map(line => `${line}\n`) }
+    return {
+      json: { repositories: results, failed: several.failed },
+      text: lines.map(line => `${line}\n`),
+      exitCode: several.failure?.exitCode ?? 0,
+    }
   },
 }
 
