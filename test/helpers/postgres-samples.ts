@@ -7,7 +7,7 @@ import type { Mask } from '../../src/model/masking/rules.ts'
 import { LogicalSource } from '../../src/sources/postgres/logical/logical-source.ts'
 import { openPostgresMerging } from '../../src/sources/postgres/logical/merging/postgres-merging.ts'
 import { type PostgresOptions, postgresOptions } from '../../src/sources/postgres/options.ts'
-import type { DatabaseSelection, RestoreOutcome } from '../../src/sources/source.ts'
+import type { DatabaseSelection, RestoreOutcome, RestoreRequest } from '../../src/sources/source.ts'
 import { type DrainedSnapshot, makeContext, makeTempDir, removeDir } from './drained-snapshot.ts'
 import { startTestCluster, type TestCluster } from './postgres-cluster.ts'
 
@@ -31,6 +31,8 @@ export interface RestoreOptions {
   readonly lockTimeoutSeconds?: number
   readonly mask?: Mask
   readonly signal?: AbortSignal
+  readonly takeAway?: RestoreRequest['takeAway']
+  readonly beforeChange?: RestoreRequest['beforeChange']
 }
 
 /** Two servers, samples in the first, and what a person would do with them by hand. */
@@ -92,6 +94,8 @@ export async function restoreTo(
     delta: false,
     force: more.force ?? false,
     selection: more.selection,
+    takeAway: more.takeAway,
+    beforeChange: more.beforeChange,
   })
 }
 

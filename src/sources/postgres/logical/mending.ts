@@ -18,7 +18,12 @@ import { readToc, type TocEntry } from './toc.ts'
 /** Findings of these codes say that the schema is not as it was captured. */
 export const ALTERED: ReadonlySet<string> = new Set(['object-left-out', 'constraint-not-valid', 'policy-without-role'])
 /** That anything is not. */
-export const LEFT_OUT: ReadonlySet<string> = new Set([...ALTERED, 'role-missing', 'large-objects-not-restored'])
+export const LEFT_OUT: ReadonlySet<string> = new Set([
+  ...ALTERED,
+  'role-missing',
+  'large-objects-not-restored',
+  'table-shape-kept',
+])
 
 /** Of what was left out nobody misses them. */
 const ADDITIONS: ReadonlySet<string> = new Set(['COMMENT', 'ACL', 'SECURITY LABEL'])

@@ -15,6 +15,7 @@ import {
   TELL_LARGE_OBJECTS,
   takeLargeObject,
 } from './large-objects.ts'
+import { named } from './mending.ts'
 import { keptRows, rowlessAmong } from './part-snapshot.ts'
 import { fileName } from './plan.ts'
 import { prepareRoles } from './restore-database.ts'
@@ -40,6 +41,7 @@ import {
   selectEntries,
   type TableSelection,
 } from './table-selection.ts'
+import { shapeFindings } from './table-shape.ts'
 import { readToc, type TocEntry } from './toc.ts'
 
 /** Called with the transaction open and nothing done in it: what is there can still be read, and until `hold` written. */
@@ -71,13 +73,24 @@ export async function restoreTables(
   const whole = request.takeAway === undefined && named.length + schemas.length === 0
   const selection = onlyPart(selectEntries(toc, tables, existing, { whole, sequences: named }), restore.type)
   requireForce(restore, selection)
-  const findings: Finding[] = stays.map(keptRows)
+  const findings: Finding[] = [...stays.map(keptRows), ...selection.left.map(entry => leftFinding(restore, entry))]
+  findings.push(...(await shapeFindings(restore, existingTables(selection))))
   const roles = await prepareRoles(restore, findings)
   findings.push(...(await runScript(restore, toc, selection, existing, roles.arguments, beforeChange)))
   if (restore.type === 'schema') return { checks: [], findings }
   const rows = expectedRows(restore, tables)
   const say = `${rows.reduce((sum, table) => sum + table.rows, 0)} rows in ${rows.length} tables`
   return { checks: [{ name: `row counts of ${target}`, passed: true, expected: say, found: say }], findings }
+}
+
+function leftFinding({ database, target, archives }: DatabaseRestore, entry: TocEntry): Finding {
+  return {
+    severity: 'warning',
+    code: 'object-left-out',
+    subject: `${named(entry)} of database ${target}`,
+    message: 'the database lacks it, and it did not come back with the tables that it belongs to',
+    hint: `Run its statement when what it needs is there: it is in ${fileName(database.name)}.schema.sql of snapshot ${archives.snapshot.id.slice(0, 8)}.`,
+  }
 }
 
 function nothingToBring({ target, request }: DatabaseRestore, tables: readonly TableName[]): AppError {

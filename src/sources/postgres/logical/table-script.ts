@@ -2,6 +2,7 @@ import { quoteLiteral, quoteName } from '../../../clients/postgres/index.ts'
 import type { ManifestTable } from '../../../model/manifest.ts'
 import type { CreatedObject } from '../../target.ts'
 import { dropScript } from './drop-created.ts'
+import { routineTag } from './existing-objects.ts'
 import { displayName, type TableName } from './table-pattern.ts'
 
 /** A line that psql says, padded so that it can be read without reading on. */
@@ -104,15 +105,20 @@ export function openScript(existing: readonly TableName[], drops: Drops, lockTim
   ])
 }
 
-/** A constraint of a partition is its parent's: the parent's is the one that can be dropped and made again. */
+/**
+ * Keys, and CHECKs that were never valid for the rows that come back. A constraint of a partition is its parent's: the
+ * parent's is the one that can be dropped and made again.
+ */
 function rememberKeys(oids: string): string {
   return `CREATE TEMP TABLE lifeboat_keys ON COMMIT DROP AS
     WITH RECURSIVE key AS (
       SELECT oid, conparentid FROM pg_constraint WHERE contype = 'f' AND (conrelid = ANY(${oids}) OR confrelid = ANY(${oids}))
-      UNION SELECT parent.oid, parent.conparentid FROM pg_constraint parent JOIN key ON parent.oid = key.conparentid)
+      UNION SELECT parent.oid, parent.conparentid FROM pg_constraint parent JOIN key ON parent.oid = key.conparentid),
+    line AS (SELECT unnest(${oids}) AS rel UNION SELECT i.inhparent FROM line JOIN pg_inherits i ON i.inhrelid = line.rel)
     SELECT c.conrelid::regclass::text AS rel, c.conname, pg_get_constraintdef(c.oid) AS def,
       obj_description(c.oid, 'pg_constraint') AS note
-    FROM key JOIN pg_constraint c ON c.oid = key.oid WHERE c.conparentid = 0;`
+    FROM pg_constraint c WHERE (c.oid IN (SELECT oid FROM key) AND c.conparentid = 0)
+      OR (c.contype = 'c' AND NOT c.convalidated AND c.coninhcount = 0 AND c.conrelid IN (SELECT rel FROM line));`
 }
 
 function rememberTriggers(oids: string): string {
@@ -126,8 +132,13 @@ export function revokeScript(created: readonly CreatedObject[]): string {
   const names = created.flatMap(({ kind, schema = '', name }) =>
     /^(TABLE|SEQUENCE|VIEW|MATERIALIZED VIEW)$/.test(kind) ? [quoteLiteral(quoteName(schema, name))] : [],
   )
-  if (names.length === 0) return ''
+  const routines = created.flatMap(({ kind, schema = '', name }) =>
+    /^(FUNCTION|PROCEDURE|AGGREGATE)$/.test(kind) ? [quoteLiteral(`${schema}.${name}`)] : [],
+  )
+  const revokeRoutines = routines.length === 0 ? '' : revokeFunctions(`ARRAY[${routines.join(', ')}]`)
+  if (names.length === 0) return revokeRoutines
   return lines([
+    revokeRoutines,
     doEach(`SELECT format('REVOKE ALL ON %s %s FROM %s', CASE WHEN c.relkind = 'S' THEN 'SEQUENCE' ELSE 'TABLE' END,
       c.oid::regclass, CASE WHEN a.grantee = 0 THEN 'PUBLIC' ELSE a.grantee::regrole::text END)
       FROM pg_class c CROSS JOIN LATERAL (SELECT DISTINCT grantee FROM aclexplode(c.relacl)) a
@@ -135,6 +146,18 @@ export function revokeScript(created: readonly CreatedObject[]): string {
     doEach(`SELECT format('GRANT ALL ON %s %s TO %s', CASE WHEN c.relkind = 'S' THEN 'SEQUENCE' ELSE 'TABLE' END,
       c.oid::regclass, c.relowner::regrole) FROM pg_class c
       WHERE c.oid = ANY(ARRAY[${names.join(', ')}]::regclass[]) AND c.relacl IS NOT NULL`),
+  ])
+}
+
+/** What is new may be called by all: so it was, where the archive says nothing else. */
+function revokeFunctions(names: string): string {
+  const of = `FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace
+      WHERE p.proacl IS NOT NULL AND n.nspname || '.' || ${routineTag('p')} = ANY(${names})`
+  return lines([
+    doEach(`SELECT format('REVOKE ALL ON ROUTINE %s FROM %s', p.oid::regprocedure, a.grantee::regrole)
+      FROM (SELECT p.oid, p.proowner, p.proacl ${of}) p CROSS JOIN LATERAL (SELECT DISTINCT grantee FROM aclexplode(p.proacl)) a
+      WHERE a.grantee NOT IN (0, p.proowner)`),
+    doEach(`SELECT format('GRANT EXECUTE ON ROUTINE %s TO PUBLIC', p.oid::regprocedure) ${of}`),
   ])
 }
 

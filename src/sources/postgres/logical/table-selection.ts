@@ -2,6 +2,7 @@ import { AppError } from '../../../base/errors.ts'
 import { quoteName } from '../../../clients/postgres/index.ts'
 import type { DatabaseSelection } from '../../source.ts'
 import { listNames } from './table-filter.ts'
+import { leftBehind, NEEDED, TableNeeds } from './table-needs.ts'
 import { displayName, matchesName, matchesTable, type TableName } from './table-pattern.ts'
 import type { TocEntry } from './toc.ts'
 
@@ -14,6 +15,8 @@ export interface TableSelection {
   readonly before: readonly TocEntry[]
   /** Those after it: partitions join a parent that is there when they have all that it has. */
   readonly after: readonly TocEntry[]
+  /** What went with them, and does not come back. */
+  readonly left: readonly TocEntry[]
   /** What comes last: who may do what with what was created, and what is computed from it. */
   readonly last: readonly TocEntry[]
 }
@@ -36,6 +39,7 @@ export const EXISTENCE: ReadonlySet<string> = new Set([
   'POLICY',
   'DEFAULT',
   'STATISTICS',
+  ...NEEDED,
 ])
 /** These come with an object that is created, and only then. */
 const COMPANIONS: ReadonlySet<string> = new Set([
@@ -115,7 +119,12 @@ export function selectEntries(
     chosen.add(entry.id)
     created.add(entry.id)
   }
-  addDependants(toc, existing, reached, chosen, created)
+  const needs = new TableNeeds(toc, entry => exists(existing, entry), new Set(created))
+  const early = new Set<number>()
+  addDependants({ toc, existing, needs, reached, chosen, created, early })
+  const isLeft = new Set(leftBehind(toc, chosen, created, entry => exists(existing, entry)))
+  // Of a table that is there its default may have gone with the function that it calls.
+  for (const entry of needs.missing(reached)) if (!chosen.has(entry.id)) isLeft.add(entry)
   for (const entry of toc) {
     if (entry.kind === 'TABLE DATA' && isWanted(entry)) chosen.add(entry.id)
     if (entry.kind !== 'SEQUENCE SET') continue
@@ -128,13 +137,15 @@ export function selectEntries(
   const joins = entries.filter(
     ({ kind, dependsOn }) => /^(TABLE|INDEX) ATTACH$/.test(kind) && dependsOn.some(id => old.has(id)),
   )
-  const early = entries.filter(entry => BEFORE.has(entry.kind) && !joins.includes(entry))
-  const late = entries.filter(entry => !BEFORE.has(entry.kind) && !joins.includes(entry) && !LAST.has(entry.kind))
+  const joining = new Set(joins)
+  const isEarly = (entry: TocEntry): boolean => BEFORE.has(entry.kind) || early.has(entry.id)
+  const late = entries.filter(entry => !isEarly(entry) && !joining.has(entry) && !LAST.has(entry.kind))
   const needsJoined = ({ kind }: TocEntry): boolean => kind === 'FK CONSTRAINT' || kind === 'TRIGGER'
   return {
     tables,
+    left: toc.filter(entry => isLeft.has(entry)),
     created: tables.filter(table => !existing.has(objectKey('TABLE', table.schema, table.name))),
-    before: early,
+    before: entries.filter(entry => isEarly(entry) && !joining.has(entry)),
     after: [
       ...late.filter(entry => !needsJoined(entry)),
       ...joins.filter(({ kind }) => kind === 'TABLE ATTACH'),
@@ -162,32 +173,37 @@ function addParents(toc: readonly TocEntry[], existing: ExistingObjects, reached
   }
 }
 
-/** Whatever depends on what was reached, as often as there is more: views on views, comments on indexes. */
-function addDependants(
-  toc: readonly TocEntry[],
-  existing: ExistingObjects,
-  reached: Set<number>,
-  chosen: Set<number>,
-  created: Set<number>,
-): void {
-  // Of a partition that neither is there nor comes back, nothing can.
-  const lacking = new Set(
-    toc.filter(each => each.kind === 'TABLE' && !exists(existing, each) && !created.has(each.id)).map(({ id }) => id),
-  )
+interface Growing {
+  readonly toc: readonly TocEntry[]
+  readonly existing: ExistingObjects
+  readonly needs: TableNeeds
+  readonly reached: Set<number>
+  readonly chosen: Set<number>
+  readonly created: Set<number>
+  /** What is needed to make the others. */
+  readonly early: Set<number>
+}
+
+/** Whatever depends on what was reached, as often as there is more: views on views, comments on indexes; and what they need. */
+function addDependants(growing: Growing): void {
+  const { toc, existing, needs, reached, chosen, created, early } = growing
   for (let before = -1; before !== reached.size; ) {
     before = reached.size
+    for (const entry of needs.missing(chosen)) {
+      early.add(entry.id)
+      for (const set of [reached, chosen, created]) set.add(entry.id)
+    }
     for (const entry of toc) {
-      if (reached.has(entry.id) || !entry.dependsOn.some(id => reached.has(id))) continue
-      if (entry.dependsOn.some(id => lacking.has(id))) continue
+      if (reached.has(entry.id) || !entry.dependsOn.some(id => reached.has(id)) || !needs.canCome(entry)) continue
       if (EXISTENCE.has(entry.kind) && entry.kind !== 'TABLE') {
         reached.add(entry.id)
-        if (exists(existing, entry) || !hasItsTable(existing, toc, created, entry)) continue
+        if (exists(existing, entry) || !hasItsTable(growing, entry)) continue
         chosen.add(entry.id)
         created.add(entry.id)
       } else if (
         COMPANIONS.has(entry.kind) &&
         entry.dependsOn.some(id => created.has(id)) &&
-        canJoin(existing, toc, entry)
+        canJoin(existing, needs, entry)
       ) {
         reached.add(entry.id)
         chosen.add(entry.id)
@@ -197,30 +213,25 @@ function addDependants(
 }
 
 /** A publication that is gone, or another's, is nothing that a table could be added to. */
-function canJoin(existing: ExistingObjects, toc: readonly TocEntry[], { kind, dependsOn }: TocEntry): boolean {
+function canJoin(existing: ExistingObjects, needs: TableNeeds, { kind, dependsOn }: TocEntry): boolean {
   if (kind !== 'PUBLICATION TABLE') return true
-  const publication = toc.find(each => each.kind === 'PUBLICATION' && dependsOn.includes(each.id))
+  const publication = needs.entries(dependsOn).find(each => each.kind === 'PUBLICATION')
   return publication !== undefined && existing.has(objectKey('PUBLICATION', undefined, publication.tag))
 }
 
 const ON_TABLES: ReadonlySet<string> = new Set(['CONSTRAINT', 'FK CONSTRAINT', 'TRIGGER', 'RULE', 'POLICY', 'DEFAULT'])
 
 /** A foreign key of another table can only come back where that table is. */
-function hasItsTable(
-  existing: ExistingObjects,
-  toc: readonly TocEntry[],
-  created: ReadonlySet<number>,
-  entry: TocEntry,
-): boolean {
+function hasItsTable({ existing, needs, created }: Growing, entry: TocEntry): boolean {
   if (!ON_TABLES.has(entry.kind)) return true
-  const tables = toc.filter(
-    each => each.schema === entry.schema && entry.tag.startsWith(`${each.tag} `) && entry.dependsOn.includes(each.id),
-  )
-  return tables.some(
-    table =>
-      created.has(table.id) ||
-      ['TABLE', 'VIEW', 'MATERIALIZED VIEW'].some(kind => table.kind === kind && exists(existing, table)),
-  )
+  return needs
+    .entries(entry.dependsOn)
+    .filter(each => each.schema === entry.schema && entry.tag.startsWith(`${each.tag} `))
+    .some(
+      table =>
+        created.has(table.id) ||
+        (['TABLE', 'VIEW', 'MATERIALIZED VIEW'].includes(table.kind) && exists(existing, table)),
+    )
 }
 
 function exists(existing: ExistingObjects, entry: TocEntry): boolean {
