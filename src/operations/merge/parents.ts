@@ -1,6 +1,6 @@
 import type { Link } from '../../model/merge-plan.ts'
 import type { Group, MergeRun } from './merge-run.ts'
-import { allPresent, equal, STATE, type WorkTable } from './work-table.ts'
+import { allPresent, anyOf, equal, STATE, type WorkTable } from './work-table.ts'
 
 /** Leaves out new rows whose parents are not there, or that lack what the target demands. */
 export async function checkParents(run: MergeRun, group: Group): Promise<void> {
@@ -12,7 +12,7 @@ export async function checkParents(run: MergeRun, group: Group): Promise<void> {
     }
     const demanded = table.plan.columns.filter(column => !column.nullable)
     const isNull = demanded.map(column => `b.${table.value(column.name)} IS NULL`)
-    if (isNull.length > 0) await run.skip(table, 'must-not-be-null', isNull.join(' OR '))
+    if (isNull.length > 0) await run.skip(table, 'must-not-be-null', anyOf(isNull))
   }
   await skipOrphans(run, group)
 }

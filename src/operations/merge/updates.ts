@@ -2,7 +2,7 @@ import type { MergeReason } from '../../model/merge-report.ts'
 import { about, type Group, type MergeRun, reasonNumber } from './merge-run.ts'
 import { nowhereCondition, parentState } from './parents.ts'
 import { rival } from './uniqueness.ts'
-import { equal, STATE, UPDATE, type WorkTable } from './work-table.ts'
+import { anyOf, equal, STATE, UPDATE, type WorkTable } from './work-table.ts'
 
 /** Columns of a matched row that take the backup's values: those that others in the group may refer to come last. */
 interface Updatable {
@@ -45,8 +45,8 @@ function differCondition(run: MergeRun, table: WorkTable, columns: Updatable): s
     const links = table.plan.links.filter(link => link.within && link.columns.includes(name))
     return [differs(name), ...links.map(link => `NOT ${parentState(run, table, link, [STATE.skipped])}`)].join(' AND ')
   })
-  const all = [...columns.now.map(differs), ...followed.map(each => `(${each})`)]
-  return all.length === 0 ? undefined : all.join(' OR ')
+  const all = [...columns.now.map(differs), ...followed]
+  return all.length === 0 ? undefined : anyOf(all)
 }
 
 async function countDifferent(run: MergeRun, table: WorkTable, differ: string): Promise<number> {
@@ -84,7 +84,7 @@ async function wantUpdates(run: MergeRun, table: WorkTable, columns: Updatable, 
   }
   const demanded = table.plan.columns.filter(column => !column.nullable && columns.now.includes(column.name))
   const isNull = demanded.map(column => `b.${table.value(column.name)} IS NULL`)
-  if (isNull.length > 0) await refuse(run, table, 'must-not-be-null', isNull.join(' OR '))
+  if (isNull.length > 0) await refuse(run, table, 'must-not-be-null', anyOf(isNull))
   await keepValues(run, table, columns.never)
   return count
 }

@@ -95,6 +95,13 @@ export function equal(pairs: ReadonlyArray<readonly [string, string]>): string {
   return pairs.map(([a, b]) => `${a} = ${b}`).join(' AND ')
 }
 
+/** At least one of many. Nested in halves: a chain of a thousand, one for each column, is deeper than SQLite goes. */
+export function anyOf(conditions: readonly string[]): string {
+  if (conditions.length < 3) return conditions.map(condition => `(${condition})`).join(' OR ')
+  const half = conditions.length >> 1
+  return `(${anyOf(conditions.slice(0, half))}) OR (${anyOf(conditions.slice(half))})`
+}
+
 export function allPresent(columns: readonly string[]): string {
   return columns.map(column => `${column} IS NOT NULL`).join(' AND ')
 }

@@ -12,7 +12,9 @@ import { workSchema } from './work-files.ts'
  * only of databases that have one.
  */
 export function openMerge(files: MergeFiles): { db: DatabaseSync; tables: MergeTables } {
-  const db = new DatabaseSync(files.target, { timeout: files.waitMs, enableDoubleQuotedStringLiterals: true })
+  // `defensive` would keep the merge from putting triggers aside.
+  const options = { timeout: files.waitMs, enableDoubleQuotedStringLiterals: true, defensive: false }
+  const db = new DatabaseSync(files.target, options)
   try {
     db.prepare('SELECT count(*) FROM main.sqlite_schema').get()
     for (const [at, file] of files.work.entries()) {

@@ -90,6 +90,20 @@ const dialect: Dialect = {
   analyzeAll: Array.from({ length: WORK_FILES }, (_, at) => `ANALYZE ${workSchema(at)}`),
 }
 
+const LINE = 'type, name, tbl_name, rootpage, sql'
+const KEPT_TRIGGERS = `${workSchema(0)}.kept_triggers`
+const TAKE_TRIGGERS = [
+  `CREATE TABLE ${KEPT_TRIGGERS} AS SELECT rowid AS line, ${LINE} FROM main.sqlite_schema WHERE type = 'trigger'`,
+  'PRAGMA writable_schema = ON',
+  "DELETE FROM main.sqlite_schema WHERE type = 'trigger'",
+  'PRAGMA writable_schema = RESET',
+]
+const PUT_TRIGGERS_BACK = [
+  'PRAGMA writable_schema = ON',
+  `INSERT INTO main.sqlite_schema (rowid, ${LINE}) SELECT line, ${LINE} FROM ${KEPT_TRIGGERS}`,
+  'PRAGMA writable_schema = RESET',
+]
+
 class SqliteMergingPlace implements MergingPlace {
   readonly target: string
   readonly dialect = dialect
@@ -98,9 +112,7 @@ class SqliteMergingPlace implements MergingPlace {
   tables: MergeTables = { target: [], backup: [], foreignKeysSound: true, unmerged: [] }
   readonly #files: MergeFiles
   readonly #session: Session
-  /** Statements that make the triggers again that were dropped, in the order in which they were made first. */
-  readonly #triggers: Array<{ readonly order: number; readonly sql: string }> = []
-  #statements: ReadonlyMap<string | null | undefined, ReadonlyArray<string | null>> | undefined
+  #silenced = false
   #violations = 0
   #begun = false
   #closed = false
@@ -146,20 +158,14 @@ class SqliteMergingPlace implements MergingPlace {
     return undefined
   }
 
-  /** SQLite has no switch for them. Nobody sees them gone: the transaction makes them again before it ends. */
-  async silenceTriggers(table: TableDescription): Promise<void> {
-    this.#statements ??= new Map(
-      (await this.rows("SELECT name, rowid, sql FROM main.sqlite_schema WHERE type = 'trigger'")).map(row => [
-        row[0],
-        row,
-      ]),
-    )
-    for (const trigger of table.triggers) {
-      const [, order, sql] = this.#statements.get(trigger) ?? []
-      if (sql == null) continue
-      this.#triggers.push({ order: Number(order), sql })
-      await this.change(`DROP TRIGGER main.${quoteName(trigger)}`)
-    }
+  /**
+   * SQLite has no switch for them that we could reach. All at once, for each DROP and CREATE reads the whole schema. Nobody
+   * sees them gone: the transaction puts the same lines back before it ends.
+   */
+  async silenceTriggers(): Promise<void> {
+    if (this.#silenced) return
+    this.#silenced = true
+    for (const sql of TAKE_TRIGGERS) await this.change(sql)
   }
 
   /** All are: SQLite checks none, see `openMerge`. */
@@ -201,7 +207,7 @@ class SqliteMergingPlace implements MergingPlace {
   async advanceNumbers(): Promise<void> {}
 
   async commit(): Promise<void> {
-    for (const { sql } of this.#triggers.toSorted((a, b) => a.order - b.order)) await this.change(sql)
+    for (const sql of this.#silenced ? PUT_TRIGGERS_BACK : []) await this.change(sql)
     await this.change('COMMIT')
     this.#begun = false
   }
