@@ -5,12 +5,12 @@ import { COUNTED, type Counted } from './counted.ts'
 import { type Measurement, measure } from './measure.ts'
 import { formatMs } from './report.ts'
 
-/** How a work grows with the count of something. */
+/** How a work grows with the count of something, in processor time: what else the machine does changes that least. */
 export interface Growth {
   readonly subject: string
   readonly work: string
   readonly counts: readonly number[]
-  readonly wallMs: readonly number[]
+  readonly cpuMs: readonly number[]
   /** Time grows as the count to this power; undefined where it takes too little to tell. */
   readonly exponent: number | undefined
 }
@@ -43,8 +43,8 @@ export async function measureGrowth({ bin, dir, subjects, say }: CountsContext):
       times.push(await timesWith(counted, count, join(dir, `counts-${name}`), bin))
     }
     for (const work of times[0]?.keys() ?? []) {
-      const wallMs = times.map(each => each.get(work) ?? 0)
-      found.push({ subject: name, work, counts, wallMs, exponent: exponentOf(counts, wallMs) })
+      const cpuMs = times.map(each => each.get(work) ?? 0)
+      found.push({ subject: name, work, counts, cpuMs, exponent: exponentOf(counts, cpuMs) })
     }
   }
   return found
@@ -66,7 +66,7 @@ async function timesWith(
       measure([...bin, ...args, '--config', join(dir, 'lifeboat.yaml')], { cwd: dir })
     if (!counted.ownRepository) await run('init', '--yes')
     const times = new Map<string, number>()
-    for (const { name, args } of counted.works) times.set(name, (await run(...args)).wallMs)
+    for (const { name, args } of counted.works) times.set(name, (await run(...args)).cpuMs)
     return times
   } finally {
     rmSync(dir, { recursive: true, force: true })
@@ -74,17 +74,17 @@ async function timesWith(
 }
 
 /** The slope between the smallest and the largest count, on logarithmic scales, without what the first one takes. */
-export function exponentOf(counts: readonly number[], wallMs: readonly number[]): number | undefined {
-  const fixed = wallMs[0] ?? 0
-  const [from, to] = [wallMs[1], wallMs.at(-1)].map(ms => (ms ?? 0) - fixed)
+export function exponentOf(counts: readonly number[], cpuMs: readonly number[]): number | undefined {
+  const fixed = cpuMs[0] ?? 0
+  const [from, to] = [cpuMs[1], cpuMs.at(-1)].map(ms => (ms ?? 0) - fixed)
   if (from === undefined || to === undefined || to < TELLING_MS) return undefined
   const factor = (counts.at(-1) ?? 1) / (counts[1] ?? 1)
   return Math.log(to / Math.max(from, TELLING_MS / 10)) / Math.log(factor)
 }
 
 export function formatGrowth(all: readonly Growth[]): string {
-  const lines = all.map(({ subject, work, counts, wallMs, exponent }) => {
-    const times = counts.map((count, at) => `${count}: ${formatMs(wallMs[at] ?? 0)}`).join(', ')
+  const lines = all.map(({ subject, work, counts, cpuMs, exponent }) => {
+    const times = counts.map((count, at) => `${count}: ${formatMs(cpuMs[at] ?? 0)}`).join(', ')
     return `| ${subject} | ${work} | ${times} | ${judge(exponent)} |`
   })
   return ['| count of | work | time | exponent |', '|---|---|---|---|', ...lines].join('\n')

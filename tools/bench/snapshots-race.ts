@@ -49,15 +49,18 @@ export async function makeRepository(snapshots: number, { newTrees = false } = {
   const signal = new AbortController().signal
   for (let number = 0; number < snapshots; number++) {
     const writing = await repository.startWriting({ signal })
-    const tree = await writing.saveTree(newTrees ? [folderOf(number)] : [])
+    const inside = await writing.saveTree(newTrees ? [fileOf(number)] : [])
+    const tree = await writing.saveTree([{ ...META, name: 'app', type: 'dir', subtree: inside }])
     await writing.saveSnapshot(snapshotOf(number, tree))
   }
   await repository.close()
   return storage
 }
 
-function folderOf(number: number): TreeNode {
-  return { name: `folder-${number}`, type: 'dir', mode: 0o700, mtimeNs: 0n, uid: 0, gid: 0 }
+const META = { mode: 0o700, mtimeNs: 0n, uid: 0, gid: 0 }
+
+function fileOf(number: number): TreeNode {
+  return { ...META, name: `file-${number}`, type: 'file', content: [], sizeBytes: 0 }
 }
 
 /** As an hourly backup of one source makes them. */
