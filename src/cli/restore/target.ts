@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto'
 import { basename, join, resolve } from 'node:path'
 import type { App } from '../../app.ts'
 import { AppError } from '../../base/errors.ts'
+import { typedPath } from '../../base/typed-path.ts'
 import type { Strategy } from '../../operations/restore/journal.ts'
 import type { Call } from '../command.ts'
 import { OWN_SERVER, ownPlaceOf } from './places.ts'
@@ -47,7 +48,8 @@ export async function placeOf(call: Call, app: App, name: string): Promise<Place
 async function testPlaceOf(call: Call, app: App, name: string, own: string | undefined): Promise<Place> {
   const configured = app.config.sources.get(name)?.restore?.test
   if (configured === undefined) return { target: await temporaryPlace(call, app, name, own), purpose: 'temporary' }
-  const target = isUrl(configured) ? configured : resolve(app.config.baseDir, configured)
+  const typed = typedPath(configured, call.environment)
+  const target = isUrl(typed) ? typed : resolve(app.config.baseDir, typed)
   return { target, purpose: 'test' }
 }
 
