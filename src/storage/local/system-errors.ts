@@ -14,8 +14,14 @@ const CODES: Readonly<Record<string, StorageErrorCode>> = {
 
 const HINTS: Partial<Record<StorageErrorCode, string>> = {
   'storage-full': 'Free some space on that disk, then run the same command again; nothing that was stored is lost.',
-  'storage-denied': 'Give the user that runs lifeboat the right to read and write that folder.',
+  'storage-denied':
+    'Run it as the user the folder belongs to, or let this user read and write it. Where files in it belong to another user, "lifeboat doctor" prints the command that mends it.',
   'storage-failed': 'Check the disk of that folder, then run the same command again.',
+}
+
+const SYSTEM_HINTS: Readonly<Record<string, string>> = {
+  EFBIG: FILE_SIZE_HINT,
+  EROFS: 'That file system is mounted read-only. Mount it so that it can be written to: mount -o remount,rw.',
 }
 
 /** A file ended before the bytes that were asked of it. */
@@ -27,7 +33,7 @@ export function systemError(call: FailedCall, error: unknown): AppError {
   if (error instanceof TooShort) return storageError('storage-too-short', call, { cause: error })
   const system = systemCode(error) ?? ''
   const code = CODES[system] ?? 'storage-failed'
-  const hint = system === 'EFBIG' ? FILE_SIZE_HINT : HINTS[code]
+  const hint = SYSTEM_HINTS[system] ?? HINTS[code]
   // What is missing or there already reads the same everywhere; of the rest the system knows more than we do.
   const isPlain = code === 'storage-not-found' || code === 'storage-exists'
   return storageError(code, call, { reason: isPlain ? undefined : reasonOf(error), hint, cause: error })
