@@ -3,10 +3,11 @@ import { isAbsolute, join, resolve } from 'node:path'
 import type { App } from '../app.ts'
 import { AppError, isAppError } from '../base/errors.ts'
 import { parseEpochMicros } from '../base/times.ts'
+import type { Finding } from '../model/finding.ts'
 import type { RecoveryRequest, RecoveryTarget } from '../model/recovery-target.ts'
 import { parseLsn } from '../model/wal.ts'
 import type { Call, OptionSpec } from './command.ts'
-import { type ChosenSnapshot, newestOf, repositoryNames } from './selection.ts'
+import { type ChosenSnapshot, newestOf, repositoryNames, warnOf } from './selection.ts'
 
 /** How a restore is told the moment that a cluster is recovered to. */
 export const RECOVERY_OPTIONS: readonly OptionSpec[] = [
@@ -67,12 +68,14 @@ export async function chooseBackup(
   const timeline = timelineOf(call)
   const { signal } = call
   const now = app.clock.now()
+  // With --start we go to the end of the log ourselves where it comes to that.
+  const onFinding = call.values.flag('start') ? undefined : (finding: Finding) => warnOf(call, finding)
   const found: ChosenSnapshot[] = []
   let failure: AppError | undefined
   for (const name of repositoryNames(call, app)) {
     try {
       const repository = await app.openRepository(name)
-      const base = await getBaseFor({ repository, source, target, timeline, snapshot, now, signal })
+      const base = await getBaseFor({ repository, source, target, timeline, snapshot, now, signal, onFinding })
       found.push({ name, repository, snapshot: await repository.getSnapshot(base.snapshot) })
     } catch (error) {
       if (!isAppError(error) || isAppError(error, 'interrupted')) throw error

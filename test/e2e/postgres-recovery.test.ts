@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process'
-import { cp, mkdir, readdir, readFile, rename, rm, stat, symlink, utimes, writeFile } from 'node:fs/promises'
+import { chmod, cp, mkdir, readdir, readFile, rename, rm, stat, symlink, utimes, writeFile } from 'node:fs/promises'
 import { dirname, join, resolve } from 'node:path'
 import { promisify } from 'node:util'
 import { afterAll, beforeAll, expect, it, vi } from 'vitest'
@@ -202,6 +202,15 @@ describeWithPostgres('a cluster with its log, from the command line', () => {
     const late = await lifeboat('restore', 'shop', '--at', '2101-01-01', '--to', join(dir, 'none'))
     expect(late.code).toBe(1)
     expect(late.stderr).toMatch(/does not reach it/)
+    const { repositories } = await json<{
+      repositories: Array<{ clusters: Array<{ windows: Array<{ to: string }> }> }>
+    }>('wal status', 'shop')
+    const end = repositories[0]?.clusters[0]?.windows[0]?.to ?? ''
+    const idle = ['restore', 'shop', '--at', end, '--to', join(dir, 'none'), '--dry-run']
+    expect((await lifeboat(...idle)).stderr).toMatch(
+      /the last transaction in its log ended at [\s\S]*--timeline latest/,
+    )
+    expect((await lifeboat(...idle, '--start')).stderr).not.toMatch(/the last transaction/)
     expect((await lifeboat('restore', 'shop', '--lsn', 'x', '--to', join(dir, 'none'))).code).toBe(2)
     expect((await lifeboat('restore', 'shop', '--xid', '1', '--immediate', '--to', join(dir, 'none'))).code).toBe(2)
     await expect(stat(join(dir, 'none'))).rejects.toThrow('ENOENT')
@@ -278,6 +287,22 @@ describeWithPostgres('a cluster with its log, from the command line', () => {
       expect(await front(...call)).toBe(1)
     }
     await asStored()
+    await ahead()
+    // As the recovery of a restore asks; who may read the configuration is no matter of the notes.
+    for (const call of [push, fetch]) {
+      expect(await front('--trust-config', ...call)).toBe(0)
+      expect(await front('--trust-config', ...call)).toBe(1)
+    }
+    // A state folder that belongs to another user, who ran a backup there, only costs what is done ahead.
+    const state = join(dir, '.lifeboat')
+    if (process.getuid?.() === 0) await run('chown', ['0:0', state, join(state, 'wal')])
+    for (const made of [join(state, 'wal'), state]) await chmod(made, 0o500)
+    await rm(log, { force: true })
+    expect(await wal('push', `pg_wal/${first}`)).toBe(0)
+    expect(await wal('fetch', second, 'pg_wal/RECOVERYXLOG')).toBe(0)
+    await asStored()
+    for (const made of [state, join(state, 'wal')]) await chmod(made, 0o700)
+    await run('chown', [`${owner.uid}:${owner.gid}`, state, join(state, 'wal')])
     await ahead()
     await utimes(join(folder, 'pg_wal', second), new Date(), new Date())
     expect(await front(...push)).toBe(1)

@@ -1,6 +1,6 @@
 import { join, resolve } from 'node:path'
 import type { App } from '../../app.ts'
-import { AppError, isAppError } from '../../base/errors.ts'
+import { AppError, isAppError, messageOf } from '../../base/errors.ts'
 import type { WalSpool } from '../../operations/wal/spool.ts'
 import type { WalStore } from '../../repository/index.ts'
 import type { Source } from '../../sources/source.ts'
@@ -195,7 +195,14 @@ async function openSpool(call: Call, app: App, systemIdentifier: string | undefi
   const { WalSpool } = await import('../../operations/wal/spool.ts')
   const asked = { source: call.values.text('source'), repo: call.values.text('repo') }
   const place = await notePlace(app.config.file, new Date(performance.timeOrigin), asked)
-  return place === undefined ? undefined : new WalSpool(join(await app.stateFolder(), 'wal'), systemIdentifier, place)
+  if (place === undefined) return undefined
+  try {
+    return new WalSpool(join(await app.stateFolder(), 'wal'), systemIdentifier, place)
+  } catch (error) {
+    // It only saves time. The server's user may not write beside the configuration.
+    call.logger.debug('nothing is done ahead', { reason: messageOf(error) })
+    return undefined
+  }
 }
 
 function unknownCluster(): AppError {

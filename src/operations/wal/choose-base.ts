@@ -1,10 +1,12 @@
 import { AppError, isAppError } from '../../base/errors.ts'
-import { formatTime } from '../../base/times.ts'
+import { formatTime, formatTimeWithZone } from '../../base/times.ts'
+import type { Finding } from '../../model/finding.ts'
 import { chooseBase, type PlacedTarget } from '../../model/recovery-choice.ts'
 import { describeRecoveryTarget, type RecoveryTarget } from '../../model/recovery-target.ts'
 import { type BaseBackup, type LoggedBase, listLoggedBases } from '../../model/recovery-window.ts'
 import type { Repository } from '../../repository/index.ts'
 import { findMark } from './find-mark.ts'
+import { findLastTransaction } from './last-transaction.ts'
 import { type ClusterRecovery, findWrittenAt, listRecovery, type TimedWindow } from './windows.ts'
 
 export interface BaseWish {
@@ -17,6 +19,8 @@ export interface BaseWish {
   readonly snapshot?: string | undefined
   readonly now: Date
   readonly signal: AbortSignal
+  /** Told where the server that is started on the copy may refuse the target. */
+  readonly onFinding?: ((finding: Finding) => void) | undefined
 }
 
 /**
@@ -47,7 +51,10 @@ async function chooseIn(wish: BaseWish, { archive, bases, windows }: ClusterReco
   const allowed = onTimeline.filter(({ base }) => wish.snapshot === undefined || base.snapshot === wish.snapshot)
   const toTimes = target.kind === 'time' ? await readEnds(wish, archive, onTimeline) : new Map<string, Date>()
   const chosen = chooseBase(target, allowed, toTimes)
-  if (!('reason' in chosen)) return chosen.base
+  if (!('reason' in chosen)) {
+    await warnOfEnd(wish, archive, chosen)
+    return chosen.base
+  }
   if (wish.snapshot === undefined) throw unreachable(wish, chosen.reason, windows)
   const better = chooseBase(target, onTimeline, toTimes)
   throw 'reason' in better ? unreachable(wish, better.reason, windows) : wrongSnapshot(wish, better.base)
@@ -76,6 +83,21 @@ async function readEnds(
   return ends
 }
 
+/** PostgreSQL has reached a time when it meets a transaction that ended later, and without one it does not start. */
+async function warnOfEnd(wish: BaseWish, archive: ClusterRecovery['archive'], chosen: LoggedBase): Promise<void> {
+  const { target, repository, source, signal, onFinding } = wish
+  if (target.kind !== 'time' || onFinding === undefined) return
+  const last = await findLastTransaction(chosen, archive, repository.wal, signal)
+  if (last === undefined || target.epochMicros <= last.getTime() * 1000 + 999) return
+  onFinding({
+    severity: 'warning',
+    code: 'after-last-transaction',
+    subject: `source ${source}`,
+    message: `the last transaction in its log ended at ${formatTimeWithZone(last)}, before ${describeRecoveryTarget(target)}: the server will not start ("recovery ended before configured recovery target was reached")`,
+    hint: 'Put "--timeline latest" in place of --at to go to the end of the log, add --start, or name a moment before that transaction.',
+  })
+}
+
 function wrongSnapshot({ target, snapshot, source }: BaseWish, better: BaseBackup): AppError {
   const named = snapshot?.slice(0, 8) ?? ''
   return new AppError(
@@ -88,13 +110,18 @@ function wrongSnapshot({ target, snapshot, source }: BaseWish, better: BaseBacku
 }
 
 function unreachable({ target, source }: BaseWish, reason: string, windows: readonly TimedWindow[]): AppError {
-  const hint =
-    windows.length === 0
-      ? `Run "lifeboat backup ${source}" first.`
-      : `Choose a moment within: ${windows.map(describeTimed).join('; ')}.`
+  const hint = windows.length === 0 ? `Run "lifeboat backup ${source}" first.` : adviseMoment(target, windows)
   return new AppError('target-invalid', `cannot recover ${source} to ${describeRecoveryTarget(target)}: ${reason}`, {
     hint,
   })
+}
+
+/** The moment may lie on a timeline that recovery does not go along, because another one left it before. */
+export function adviseMoment(target: RecoveryTarget, windows: readonly TimedWindow[]): string {
+  const at = target.kind === 'time' ? target.epochMicros / 1000 : Number.NaN
+  const other = windows.findLast(({ from, to }) => from.getTime() <= at && at <= to.getTime())
+  const branch = other === undefined ? '' : `Add --timeline ${other.timeline}: that moment lies on it. `
+  return `${branch}Choose a moment within: ${windows.map(describeTimed).join('; ')}.`
 }
 
 function newest(cluster: ClusterRecovery): number {
@@ -103,5 +130,5 @@ function newest(cluster: ClusterRecovery): number {
 
 function describeTimed(window: TimedWindow): string {
   const range = `${formatTime(window.from)} to ${formatTime(window.to)}`
-  return window.timeline === 1 ? range : `${range} (timeline ${window.timeline})`
+  return window.timeline === 1 ? range : `${range} (--timeline ${window.timeline})`
 }

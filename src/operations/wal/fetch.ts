@@ -91,7 +91,13 @@ async function fetchAhead(request: WalFetch, [store]: readonly WalStore[], segme
   const names = Array.from({ length: AHEAD }, (_, i) =>
     segmentName({ timeline, number: number + BigInt(i + 1) }, segmentBytes),
   )
-  await spool.keepOnly(new Set(names))
+  try {
+    await spool.keepOnly(new Set(names))
+  } catch (error) {
+    // What was asked for is there. A failure would tell PostgreSQL that the log ends here.
+    request.logger.debug('nothing is fetched ahead', { reason: messageOf(error) })
+    return
+  }
   const memory = new SharedMemory()
   let ended = false
   await forEachLimit(names, AT_ONCE, async name => {

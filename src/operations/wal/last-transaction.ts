@@ -1,0 +1,31 @@
+import type { LoggedBase } from '../../model/recovery-window.ts'
+import { listSegmentsAfter } from '../../model/recovery-window.ts'
+import { segmentOf } from '../../model/wal.ts'
+import { LogMarkReader } from '../../model/wal-records.ts'
+import type { WalStore } from '../../repository/index.ts'
+import type { WalArchive } from './archive.ts'
+
+/** Of a server that archives every minute and does nothing: an hour and a half. */
+const MOST_SEGMENTS = 100
+
+/** When the last transaction of an archived log ended; undefined where it is too far back to look for. */
+export async function findLastTransaction(
+  logged: LoggedBase,
+  { log, systemIdentifier }: WalArchive,
+  store: WalStore,
+  signal: AbortSignal,
+): Promise<Date | undefined> {
+  const into = Buffer.from(new SharedArrayBuffer(log.segmentBytes))
+  const names = [...listSegmentsAfter(logged, logged.toLsn, log)].toReversed().slice(0, MOST_SEGMENTS)
+  for (const name of names) {
+    const found =
+      (await store.find(systemIdentifier, name, signal, into)) ??
+      (await store.find(systemIdentifier, `${name}.partial`, signal, into))
+    if (found === undefined) continue
+    const start = segmentOf(name, log.segmentBytes).number * BigInt(log.segmentBytes)
+    const ends = new LogMarkReader().push(found.bytes, start).filter(({ kind }) => kind === 'transaction')
+    const last = ends.at(-1)
+    if (last !== undefined) return last.at
+  }
+  return undefined
+}
