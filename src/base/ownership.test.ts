@@ -131,7 +131,7 @@ describe('programs', () => {
     await ask(['test', '-s', 'stop.sh'])
   })
 
-  it.each([['./gone.sh'], ['no-such-program-here'], ['./lifeboat.yaml']])('%s can not be run', async program => {
+  it.each([['./gone.sh'], ['no-such-program-here'], ['./lifeboat.yaml']])('%s cannot be run', async program => {
     await expect(ask([program])).rejects.toMatchObject({ code: 'tool-missing' })
   })
 })

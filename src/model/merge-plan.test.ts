@@ -190,9 +190,9 @@ describe('planMerge', () => {
     expect(message(() => plan(tables, rules({ 'public.only': {} })))).toMatch(/there is no table public.only/)
   })
 
-  it('refuses keys that can not be used', () => {
+  it('refuses keys that cannot be used', () => {
     const json = { ...table('t', 'id j'), columns: [column('id'), column('j', { type: 'json', comparable: false })] }
-    expect(message(() => plan([json], rules({ t: { key: ['j'] } })))).toMatch(/of type json, which can not be compared/)
+    expect(message(() => plan([json], rules({ t: { key: ['j'] } })))).toMatch(/of type json, which cannot be compared/)
     const computed = { ...table('t', 'id g'), columns: [column('id'), column('g', { generated: true })] }
     expect(message(() => plan([computed], rules({ t: { key: ['g'] } })))).toMatch(/computed by the database/)
     const older = [table('users', 'id')]

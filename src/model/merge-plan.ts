@@ -216,7 +216,7 @@ function chooseKey(pair: Pair): Pick<Keyed, 'key' | 'keyFrom'> | undefined {
 function requireComparable(table: TableDescription, key: readonly string[]): void {
   const column = key.map(name => findColumn(table, name)).find(each => each && (!each.comparable || each.generated))
   if (!column) return
-  const why = column.generated ? 'computed by the database' : `of type ${column.type}, which can not be compared`
+  const why = column.generated ? 'computed by the database' : `of type ${column.type}, which cannot be compared`
   throw new AppError('config-invalid', `merge rules: column ${column.name} of table ${table.name} is ${why}`, {
     hint: `Choose another key in restore.merge.tables.${table.name}.`,
   })

@@ -71,7 +71,7 @@ async function tryKeys(
   throw damaged && ids.length === 1 ? damaged : wrongPassword(storage, damaged)
 }
 
-// A check needs the config as well, so it can not help here.
+// A check needs the config as well, so it cannot help here.
 function configDamaged(storage: Storage): AppError {
   return new AppError('damaged', `config is damaged: its seal is broken (${storage.location})`, {
     hint: 'Bring back the file "config" of the repository from a copy: nothing can be read without it.',

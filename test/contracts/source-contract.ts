@@ -288,7 +288,7 @@ export function describeSourceContract(contract: SourceContract): void {
         expect(await fixture.digestRestored(target)).toBe(await fixture.digest())
       })
 
-      it('fails on a target that can not be made, without a trace', async () => {
+      it('fails on a target that cannot be made, without a trace', async () => {
         const snapshot = await drain(fixture.source, dir)
         const blocker = snapshot.entries.find(e => e.file)?.file ?? ''
         const target = join(blocker, 'below-a-file')

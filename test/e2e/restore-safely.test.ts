@@ -352,7 +352,7 @@ describe('a restore over what is there', { timeout: 60_000 }, () => {
       ['docs', '--strategy', 'merge'],
     ]) {
       const refused = await workspace.try('restore', ...args)
-      expect([refused.code, refused.stderr]).toEqual([2, expect.stringMatching(/does not fit|can not be merged/)])
+      expect([refused.code, refused.stderr]).toEqual([2, expect.stringMatching(/does not fit|cannot be merged/)])
     }
     expect(now()).toEqual(after)
   })

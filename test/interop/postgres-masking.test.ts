@@ -195,7 +195,7 @@ describeWithPostgres('a masked copy of a database', () => {
       { users: { emial: 'email' } },
       'table public.users has no column "emial"; did you mean "email"?',
     ],
-    ['NOT NULL', { users: { email: 'null' } }, 'public.users.email can not become null'],
+    ['NOT NULL', { users: { email: 'null' } }, 'public.users.email cannot become null'],
     ['NOT NULL, by SQL', { orders: { user_id: { kind: 'sql', expression: 'NULL' } } }, 'refers to public.users.id'],
     [
       'a unique constraint',
@@ -227,16 +227,16 @@ describeWithPostgres('a masked copy of a database', () => {
       { users: { card: { kind: 'sql', expression: 'repeat(card, 2)' } } },
       'masking public.users.card with sql repeat(card, 2) breaks the type character varying(19) of table public.users',
     ],
-    ['a type', { users: { data: 'text' } }, 'public.users.data is of type jsonb, which text can not write'],
+    ['a type', { users: { data: 'text' } }, 'public.users.data is of type jsonb, which text cannot write'],
     [
-      'SQL that can not be run',
+      'SQL that cannot be run',
       { users: { city: { kind: 'sql', expression: 'nope(city)' } } },
-      'public.users.city can not be masked with sql nope(city): function nope(text) does not exist',
+      'public.users.city cannot be masked with sql nope(city): function nope(text) does not exist',
     ],
     [
       'SQL that fails on a row',
       { users: { city: { kind: 'sql', expression: 'city::int::text' } } },
-      'public.users.city can not be masked with sql city::int::text: invalid input syntax for type integer',
+      'public.users.city cannot be masked with sql city::int::text: invalid input syntax for type integer',
     ],
   ] as const)('breaks %s: a clear error, and nothing is left', async (_what, tables, message) => {
     await restore({ mask: MASK })
@@ -271,7 +271,7 @@ describeWithPostgres('a masked copy of a database', () => {
     }
   })
 
-  it('refuses what it can not mask', async () => {
+  it('refuses what it cannot mask', async () => {
     expect((await failure(restoreTo(dir, snapshot, join(dir, 'folder'), { mask: MASK }))).code).toBe('unsupported')
     expect((await failure(restore({ selection: { tables: ['users'] } }))).code).toBe('unsupported')
     const rows = await drain(sourceOf(test.url('shop')), dir, { type: 'data' })

@@ -117,7 +117,7 @@ const isRefused = ({ how, except }: Parameter, value: string): boolean =>
 
 /** Its value is not shown: it may be a secret. */
 function refused(what: string, remedy: string): AppError {
-  return new AppError('source-invalid', `${what} asks for what Lifeboat can not do`, {
+  return new AppError('source-invalid', `${what} asks for what Lifeboat cannot do`, {
     hint: `Where the connection works without it, ${remedy}.`,
   })
 }

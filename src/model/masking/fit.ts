@@ -16,11 +16,11 @@ export function fitProblem({ table, column, rule }: RuledColumn): string | undef
   const name = `${table.key}.${column.name}`
   if (rule.kind === 'keep') return undefined
   if (column.generated) return `${name} is computed from other columns: mask those instead`
-  if (rule.kind === 'null' && column.notNull) return `${name} can not become null: it is NOT NULL`
+  if (rule.kind === 'null' && column.notNull) return `${name} cannot become null: it is NOT NULL`
   if (isDerived(rule) && !TYPES[rule.kind].includes(column.type)) {
     const fitting = (Object.keys(TYPES) as DerivedKind[]).filter(kind => TYPES[kind].includes(column.type))
     const others = [...fitting, 'fixed', 'null', 'sql'].join(', ')
-    return `${name} is of type ${column.typeName}, which ${rule.kind} can not write (possible: ${others})`
+    return `${name} is of type ${column.typeName}, which ${rule.kind} cannot write (possible: ${others})`
   }
   if (rule.kind === 'fixed') return fixedProblem({ table, column, rule, at: '' }, name)
   return undefined
@@ -28,7 +28,7 @@ export function fitProblem({ table, column, rule }: RuledColumn): string | undef
 
 function fixedProblem({ table, column, rule }: RuledColumn, name: string): string | undefined {
   const alone = table.unique.find(each => each.columns.length === 1 && each.columns[0] === column.name)
-  if (alone) return `${name} can not be the same in every row: constraint ${alone.name} wants it unique`
+  if (alone) return `${name} cannot be the same in every row: constraint ${alone.name} wants it unique`
   if (rule.kind !== 'fixed') return undefined
   const { value } = rule
   const numeric = column.type === 'integer' || column.type === 'decimal'

@@ -47,7 +47,7 @@ function conflictOf(
 ): PlanProblem | undefined {
   const at = below?.at ?? above?.at ?? ''
   if (above !== undefined && (above.rule.kind === 'sql' || above.rule.kind === 'fixed' || above.rule.kind === 'null')) {
-    const message = `${nameOf(parent)} can not be masked with ${describeRule(above.rule)}: ${nameOf(child)} refers to it (foreign key ${name})`
+    const message = `${nameOf(parent)} cannot be masked with ${describeRule(above.rule)}: ${nameOf(child)} refers to it (foreign key ${name})`
     return { at: above.at, message: `${message}; use hash or format` }
   }
   if (below === undefined || below.rule.kind === 'null' || sameRule(below.rule, above?.rule)) return undefined

@@ -116,7 +116,7 @@ describe('the plan of a mask', () => {
     expect(plan({ orders: { email: { kind: 'null' } } })).toHaveLength(1)
   })
 
-  it('refuses what the schema can not take', () => {
+  it('refuses what the schema cannot take', () => {
     const said = problems({
       users: {
         email: { kind: 'null' },
@@ -126,11 +126,11 @@ describe('the plan of a mask', () => {
         code: { kind: 'fixed', value: 'longer' },
       },
     })
-    expect(said).toContain('public.users.email can not become null: it is NOT NULL')
+    expect(said).toContain('public.users.email cannot become null: it is NOT NULL')
     expect(said).toContain(
-      'public.users.id is of type integer, which email can not write (possible: hash, format, phone',
+      'public.users.id is of type integer, which email cannot write (possible: hash, format, phone',
     )
-    expect(said).toContain('public.users.tags is of type jsonb, which text can not write (possible: fixed, null, sql)')
+    expect(said).toContain('public.users.tags is of type jsonb, which text cannot write (possible: fixed, null, sql)')
     expect(said).toContain('public.users.full is computed from other columns')
     expect(said).toContain('public.users.code takes 5 characters at most')
     const same = problems({ users: { email: { kind: 'fixed', value: 'a@b.c' } } })

@@ -76,7 +76,7 @@ export async function merge(request: MergeRequest): Promise<MergeResult> {
 /** Throws `unsupported` for a source that has no rows. */
 export function mergingOf({ kind, merging }: Source): Merging {
   if (merging) return merging
-  throw new AppError('unsupported', `a source of kind ${kind} can not be merged`, {
+  throw new AppError('unsupported', `a source of kind ${kind} cannot be merged`, {
     hint: 'Only rows of databases can: of SQLite, and of PostgreSQL with mode: logical. Use --strategy replace.',
   })
 }

@@ -21,7 +21,7 @@ const LEFT: Readonly<Record<LeftTable['why'], string>> = {
   'only-in-target': 'not in the backup: left as it is',
   migrations: 'left as it is: it says which migrations ran here',
   'needs-application': 'left as it is: only the application can compute its indexes or rules',
-  'not-readable': 'left as it is: its rows can not be merged one by one',
+  'not-readable': 'left as it is: its rows cannot be merged one by one',
   'index-outdated': 'this search index may not agree with its rows',
 }
 

@@ -157,7 +157,7 @@ describe('the end of an interrupted one', () => {
   })
 })
 
-describe('what can not be read', () => {
+describe('what cannot be read', () => {
   it.each<[string, (text: string) => string]>([
     ['cut short', text => text.slice(0, 100)],
     ['empty', () => ''],

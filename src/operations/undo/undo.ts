@@ -118,7 +118,7 @@ export async function discard(places: RestorePlaces, entry: JournalEntry): Promi
 export async function requireWayBack(places: RestorePlaces, entry: JournalEntry): Promise<void> {
   const way = (await findWaysBack(places, [entry])).get(entry.run)
   if (way === undefined || way.open) return
-  throw new AppError('not-found', `${entry.operation} ${shortRun(entry)} can not be undone: ${way.why}`, {
+  throw new AppError('not-found', `${entry.operation} ${shortRun(entry)} cannot be undone: ${way.why}`, {
     hint: `Run "lifeboat snapshots ${entry.source}", and restore the recovery point that you want instead.`,
   })
 }

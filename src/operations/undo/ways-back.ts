@@ -70,7 +70,7 @@ async function missing(
   if (kept.length > 0) return undefined
   for (const { repository, snapshot } of snapshotsOfUndo(entry)) {
     const there = await snapshotsOf(repository)
-    if ('problem' in there) return `repository ${repository} can not be asked: ${there.problem}`
+    if ('problem' in there) return `repository ${repository} cannot be asked: ${there.problem}`
     const what = snapshot === safety?.snapshot ? 'its safety recovery point' : 'the recovery point that it restored'
     if (!there.ids.has(snapshot)) return `${what} ${snapshot.slice(0, 8)} was forgotten`
   }

@@ -78,7 +78,7 @@ function unreadable(snapshot: Snapshot): Finding {
     severity: 'warning',
     code: 'manifest-unreadable',
     subject: `snapshot ${snapshot.id.slice(0, 8)}`,
-    message: 'its manifest can not be read, so it is not known which log it needs',
+    message: 'its manifest cannot be read, so it is not known which log it needs',
     hint: 'Run "lifeboat check".',
     affects: [snapshot.id],
   }

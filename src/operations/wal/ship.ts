@@ -72,7 +72,7 @@ export class WalShipper {
       if (!isAppError(error, 'interrupted')) {
         this.#failures++
         storageFailure = messageOf(error)
-        this.#request.logger.warn('the received log can not be stored, trying again', { reason: storageFailure })
+        this.#request.logger.warn('the received log cannot be stored, trying again', { reason: storageFailure })
       }
     }
     return { ...(await this.#measure()), storedFiles: this.#storedFiles, newest: this.#newest, storageFailure }

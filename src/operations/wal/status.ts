@@ -76,7 +76,7 @@ async function inspect(request: WalStatusRequest): Promise<{ server: LogState | 
       severity: 'warning',
       code: 'server-unreachable',
       subject: `source ${source.name}`,
-      message: `the server can not be asked: ${messageOf(error)}`,
+      message: `the server cannot be asked: ${messageOf(error)}`,
     }
     return { server: undefined, unreachable: [finding] }
   }
@@ -147,7 +147,7 @@ function serverFindings(server: LogState | undefined): Finding[] {
       severity: 'error',
       code: 'archive-failing',
       subject: 'archive_command',
-      message: `the server can not archive ${archiver.lastFailed ?? 'its log'}`,
+      message: `the server cannot archive ${archiver.lastFailed ?? 'its log'}`,
       hint: `Run archive_command by hand as the server's user, in the data directory: it says why. So does the log of the server.`,
     })
   }

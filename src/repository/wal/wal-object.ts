@@ -91,7 +91,7 @@ export function openWal({ sealed, place, into }: OpenWalJob, cipher: Cipher, zst
   // The sealed object and what came out of it, several megabytes each.
   freeMemory(plain)
   freeMemory(sealed)
-  if (bytes === undefined) throw damaged(place.key, 'its content can not be decompressed')
+  if (bytes === undefined) throw damaged(place.key, 'its content cannot be decompressed')
   if (bytes.length !== head.sizeBytes || hash('sha256', bytes) !== head.sha256) {
     throw damaged(place.key, 'its content is not what was stored')
   }
@@ -116,7 +116,7 @@ function openHeader(
   if (!plain.subarray(0, MAGIC.length).equals(MAGIC) || end > plain.length)
     throw damaged(place.key, 'it is no log file')
   const head = header.safeParse(parseJson(plain.toString('utf8', FIXED_BYTES, end)))
-  if (!head.success) throw damaged(place.key, 'its header can not be understood')
+  if (!head.success) throw damaged(place.key, 'its header cannot be understood')
   if (head.data.name !== place.name || head.data.systemIdentifier !== place.systemIdentifier) {
     throw damaged(place.key, `it holds ${head.data.name} of cluster ${head.data.systemIdentifier}`)
   }

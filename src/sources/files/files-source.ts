@@ -83,7 +83,7 @@ class FilesSource implements Source {
 
   async restore(request: RestoreRequest): Promise<RestoreOutcome> {
     if (request.mask) {
-      throw new AppError('unsupported', 'files can not be masked', {
+      throw new AppError('unsupported', 'files cannot be masked', {
         hint: 'Masks are for databases: restore the folder without --mask, or leave it out of the test copy.',
       })
     }

@@ -71,7 +71,7 @@ export function sourceError(error: unknown, path: string): unknown {
 export function notADatabase(path: string, init: { cause?: unknown } = {}): AppError {
   return new AppError('source-invalid', `${path} is not a SQLite database, or an encrypted one`, {
     ...init,
-    hint: 'Look at the path. A database encrypted with SQLCipher or SEE can not be read without its library: protect its folder with a source of kind "files" while the application is stopped.',
+    hint: 'Look at the path. A database encrypted with SQLCipher or SEE cannot be read without its library: protect its folder with a source of kind "files" while the application is stopped.',
   })
 }
 

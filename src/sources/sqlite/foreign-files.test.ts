@@ -43,7 +43,7 @@ describe.skipIf(process.geteuid?.() !== 0)('another user than the owner (needs r
       await look()
     })
 
-  test('is refused where it would leave files that the owner can not write', async () => {
+  test('is refused where it would leave files that the owner cannot write', async () => {
     await expect(asAnother(() => chmodSync(path, 0o644))).rejects.toMatchObject({ code: 'source-unreachable' })
     expect(readdirSync(folder)).toEqual(['app.db'])
   })

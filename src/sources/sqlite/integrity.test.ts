@@ -28,7 +28,7 @@ it.each(IMPERFECT)(
   },
 )
 
-it.each(UNEVALUABLE)('says which table it can not check for $what, and checks the others', async ({ sql, spoil }) => {
+it.each(UNEVALUABLE)('says which table it cannot check for $what, and checks the others', async ({ sql, spoil }) => {
   const dir = await makeTempDir()
   try {
     const path = join(dir, 'app.db')

@@ -209,7 +209,7 @@ function makeDatabase(): void {
   db.close()
 }
 
-describe('what can not be captured', { timeout: 30_000 }, () => {
+describe('what cannot be captured', { timeout: 30_000 }, () => {
   it('is named: missing, a folder, empty, too short, not SQLite, encrypted, a link to itself', async () => {
     expect(await failure()).toMatchObject({
       code: 'source-unreachable',
@@ -250,7 +250,7 @@ describe('what can not be captured', { timeout: 30_000 }, () => {
     expect(await failure()).toMatchObject({ code: 'source-invalid', message: expect.stringContaining('half-written') })
   })
 
-  it('captures a table that can not be read, and says so', async () => {
+  it('captures a table that cannot be read, and says so', async () => {
     makeDatabase()
     const bytes = readFileSync(path)
     bytes.fill(0xff, 4096, 8192)

@@ -101,7 +101,7 @@ function tooLong(target: string): AppError {
 }
 
 function needsSchema(target: Target): AppError {
-  return new AppError('target-invalid', `a backup of type data holds rows only, so ${target.path} can not be built`, {
+  return new AppError('target-invalid', `a backup of type data holds rows only, so ${target.path} cannot be built`, {
     hint: 'Restore it to a path that ends in .sql, then load it into a database with the schema: sqlite3 app.db < data.sql',
   })
 }

@@ -94,7 +94,7 @@ function carriedOver(count: number): Finding {
 }
 
 function notCarried(path: string, reason: string): AppError {
-  return new AppError('target-invalid', `${path} was not captured, and can not be carried over: ${reason}`, {
+  return new AppError('target-invalid', `${path} was not captured, and cannot be carried over: ${reason}`, {
     hint: 'Run as its owner or as root; or say --force to write into the folder that is there, which leaves it alone.',
   })
 }

@@ -40,7 +40,7 @@ export function chooseTargets(
 
 function severalIntoOne(named: string, chosen: readonly ManifestServerDatabase[]): AppError {
   const names = chosen.map(database => database.name).join(', ')
-  return new AppError('target-invalid', `${chosen.length} databases (${names}) can not be restored to one, ${named}`, {
+  return new AppError('target-invalid', `${chosen.length} databases (${names}) cannot be restored to one, ${named}`, {
     hint: 'Choose one with --database NAME, or leave the database out of the url (postgres://HOST/) to restore each under its own name.',
   })
 }

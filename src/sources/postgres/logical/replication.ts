@@ -40,7 +40,7 @@ export async function surveyReplication(admin: Session, databases: readonly stri
       severity: 'warning',
       code: 'target-has-slot',
       subject: `database ${database}`,
-      message: `its replication slot ${name} will be dropped: a consumer of its changes can not follow into the restored database`,
+      message: `its replication slot ${name} will be dropped: a consumer of its changes cannot follow into the restored database`,
       hint: `Afterwards let the consumer of ${name} copy everything anew. An undo does not bring the slot back.`,
     }),
   )

@@ -90,7 +90,7 @@ async function restoreAll(
 }
 
 function maskNeedsServer(): AppError {
-  return new AppError('unsupported', 'archives in a folder can not be masked', {
+  return new AppError('unsupported', 'archives in a folder cannot be masked', {
     hint: 'Restore to a server: --to postgres://HOST/DATABASE.',
   })
 }

@@ -166,7 +166,7 @@ async function whyNotLocal(facts: ClusterFacts, dataDir: string): Promise<string
     return apartMs <= START_SLACK_MS ? undefined : `${dataDir} on this machine is of another server of the same cluster`
   } catch (error) {
     const code = systemCode(error)
-    if (code === 'EACCES' || code === 'EPERM') return `the data directory ${dataDir} can not be read by this user`
+    if (code === 'EACCES' || code === 'EPERM') return `the data directory ${dataDir} cannot be read by this user`
     if (code === 'ENOENT') return `no server runs in ${dataDir} on this machine`
     throw error
   }

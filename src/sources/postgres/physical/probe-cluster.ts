@@ -134,7 +134,7 @@ function probeServer(fitness: Fitness, facts: ClusterFacts): Finding[] {
         'error',
         'full-page-writes-off',
         subject,
-        'full_page_writes is off, so a standby can not be backed up',
+        'full_page_writes is off, so a standby cannot be backed up',
         'On the primary run: ALTER SYSTEM SET full_page_writes = on; SELECT pg_reload_conf();',
       ),
     )
@@ -162,7 +162,7 @@ function probeLog(fitness: Fitness, slot: string): Finding[] {
         'error',
         'archive-failing',
         'archive_command',
-        `the server can not archive ${fitness.last_failed ?? 'its log'}`,
+        `the server cannot archive ${fitness.last_failed ?? 'its log'}`,
         "Look into the server's log for what archive_command says; the log piles up in pg_wal until it works.",
       ),
     )

@@ -72,7 +72,7 @@ async function requireRenames({ path, kept }: KeptPath): Promise<void> {
     })
   }
   if (own.dev === parent.dev) return
-  throw new AppError('target-invalid', `${path} is a mount point: it can not be swapped with a folder beside it`, {
+  throw new AppError('target-invalid', `${path} is a mount point: it cannot be swapped with a folder beside it`, {
     hint: 'Leave --no-delta out, so that it is rewritten in place.',
   })
 }

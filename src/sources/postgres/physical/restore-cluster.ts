@@ -23,7 +23,7 @@ export async function restoreCluster(restore: ClusterRestore): Promise<RestoreOu
     })
   }
   if (request.mask) {
-    throw new AppError('unsupported', 'a physical backup of a cluster can not be masked: it is pages, not rows', {
+    throw new AppError('unsupported', 'a physical backup of a cluster cannot be masked: it is pages, not rows', {
       hint: 'Mask a logical backup of the database (mode: logical).',
     })
   }

@@ -46,7 +46,7 @@ it('refuses a directory in which a living process works', async () => {
   })
 })
 
-it('refuses a directory whose postmaster.pid can not be read', async () => {
+it('refuses a directory whose postmaster.pid cannot be read', async () => {
   mkdirSync(join(dataDir, 'postmaster.pid'))
   await expect(requireStopped(dataDir)).rejects.toMatchObject({ code: 'target-invalid' })
 })

@@ -62,7 +62,7 @@ async function openPlace(request: CopyRequest, dataDir: string, binDir: string |
   const major = Number.parseInt(version, 10)
   const tools = await findServerTools(major, binDir)
   if (tools === undefined) {
-    throw new AppError('tool-missing', `PostgreSQL ${major} is not installed, so the copy can not be started`, {
+    throw new AppError('tool-missing', `PostgreSQL ${major} is not installed, so the copy cannot be started`, {
       hint: `Install postgresql-${major}, or start a server of that version on ${dataDir} where it is installed.`,
     })
   }

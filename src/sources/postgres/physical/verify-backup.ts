@@ -49,7 +49,7 @@ function logNotRead(found: string, major: number): Finding {
     severity: 'info',
     code: 'log-not-read',
     subject: 'pg_verifybackup',
-    message: `pg_verifybackup ${found} can not read the log of PostgreSQL ${major}, so it looked at the files only`,
+    message: `pg_verifybackup ${found} cannot read the log of PostgreSQL ${major}, so it looked at the files only`,
     hint: `Install the programs of PostgreSQL ${major} to have the log looked at as well.`,
   }
 }

@@ -184,7 +184,7 @@ export class MaskedCopy {
       severity: 'warning',
       code: 'table-not-copied',
       subject: `table ${name}`,
-      message: 'it was left empty: its rows can not be written without a function or collation of the application',
+      message: 'it was left empty: its rows cannot be written without a function or collation of the application',
       hint: 'Restore without a mask to have them.',
     })
   }

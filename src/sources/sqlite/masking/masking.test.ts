@@ -249,24 +249,24 @@ describe('a mask that does not fit', { timeout: 30_000 }, () => {
       { users: { emial: 'email' } },
       'mask.yaml:3:3: table users has no column "emial"; did you mean "email"?',
     ],
-    ['NOT NULL', { users: { email: 'null' } }, 'users.email can not become null'],
+    ['NOT NULL', { users: { email: 'null' } }, 'users.email cannot become null'],
     [
       'a unique constraint',
       { users: { email: { kind: 'fixed', value: 'x' } } },
-      'users.email can not be the same in every row',
+      'users.email cannot be the same in every row',
     ],
     ['a foreign key', { logins: { email: 'email' } }, 'logins.email refers to users.email'],
     ['a generated column', { users: { domain: 'text' } }, 'users.domain is computed from other columns'],
-    ['a strict type', { orders: { total: 'text' } }, 'orders.total is of type INTEGER, which text can not write'],
+    ['a strict type', { orders: { total: 'text' } }, 'orders.total is of type INTEGER, which text cannot write'],
     [
       'a strict type, by SQL',
       { orders: { total: { kind: 'sql', expression: "'x'" } } },
       "masking orders.total with sql 'x' breaks the type INTEGER",
     ],
     [
-      'SQL that can not be run',
+      'SQL that cannot be run',
       { users: { city: { kind: 'sql', expression: 'nope(city)' } } },
-      'users.city can not be masked with sql nope(city): no such function: nope',
+      'users.city cannot be masked with sql nope(city): no such function: nope',
     ],
   ] as const)('breaks %s: a clear error, and nothing is left', async (_what, tables, message) => {
     writeFileSync(target, 'old')

@@ -75,7 +75,7 @@ function failed(mask: Mask, plan: readonly PlannedColumn[], failure: MaskFailure
   const { table, column, message } = failure
   const blamed = plan.find(each => each.table === table && each.column === column)
   if (blamed) {
-    const said = `${table}.${blamed.column} can not be masked with ${describeRule(blamed.rule)}: ${message}`
+    const said = `${table}.${blamed.column} cannot be masked with ${describeRule(blamed.rule)}: ${message}`
     return maskInvalid(mask.file, [{ at: blamed.at, message: said }])
   }
   const broken = constraintOf(failure, plan)

@@ -56,7 +56,7 @@ it.each([false, true])(
   },
 )
 
-it('says what of the backup it can not merge, and leaves it as it is', async () => {
+it('says what of the backup it cannot merge, and leaves it as it is', async () => {
   fixture = await sqliteEngine.make(
     dir,
     `${SCHEMA} CREATE VIRTUAL TABLE partly USING fts5 (body, content = 'note', content_rowid = 'id');`,

@@ -46,7 +46,7 @@ async function findDatabase(request: MergingRequest): Promise<TreeNode> {
   const [only] = nodes
   if (only && nodes.length === 1 && !isPart(manifest?.type)) return only
   const what = isPart(manifest?.type) ? `holds ${manifest.type} only, as SQL` : 'is not of one SQLite database'
-  throw new AppError('unsupported', `snapshot ${id.slice(0, 8)} ${what}, and can not be merged`, {
+  throw new AppError('unsupported', `snapshot ${id.slice(0, 8)} ${what}, and cannot be merged`, {
     hint: 'Choose a snapshot of type full, incremental or differential; see: lifeboat snapshots',
   })
 }
@@ -261,7 +261,7 @@ function mergeError(error: unknown, path: string): unknown {
     })
   }
   if (code === READONLY) {
-    return new AppError('target-invalid', `database ${path} can not be written`, {
+    return new AppError('target-invalid', `database ${path} cannot be written`, {
       ...init,
       hint: 'Run as the user who owns the database, or give this user the right to write it and its folder.',
     })

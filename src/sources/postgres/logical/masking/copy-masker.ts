@@ -275,7 +275,7 @@ function isLookedAt({ rows }: CurrentTable): boolean {
 const SAMPLE_LIMIT_BYTES = 4096
 
 function rowsAsStatements(): AppError {
-  return new AppError('unsupported', 'the archive holds rows as INSERT statements, which can not be masked', {
+  return new AppError('unsupported', 'the archive holds rows as INSERT statements, which cannot be masked', {
     hint: 'Back the database up with Lifeboat, whose archives hold rows as COPY.',
   })
 }

@@ -160,7 +160,7 @@ const MANY_BYTES = /^(?:EUC_|MULE_INTERNAL|JOHAB|BIG5|GB|SJIS|SHIFT_JIS|UHC)/i
 function encodingOf(name: string): CopyEncoding {
   if (/^UTF-?8$/i.test(name)) return 'utf8'
   if (!MANY_BYTES.test(name)) return 'latin1'
-  throw new AppError('unsupported', `a database in the encoding ${name} can not be masked`, {
+  throw new AppError('unsupported', `a database in the encoding ${name} cannot be masked`, {
     hint: 'Masking works for UTF8 and for encodings of one byte a character.',
   })
 }

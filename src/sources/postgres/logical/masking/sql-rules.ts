@@ -106,7 +106,7 @@ export class SqlRules {
         this.#file,
         rules.map(({ at, column, rule }) => ({
           at,
-          message: `${table.key}.${column} can not be masked with ${describeRule(rule)}: ${why}`,
+          message: `${table.key}.${column} cannot be masked with ${describeRule(rule)}: ${why}`,
         })),
       )
     }
