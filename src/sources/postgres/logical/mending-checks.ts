@@ -1,7 +1,6 @@
-import { AppError } from '../../../base/errors.ts'
 import { quoteIdentifier, quoteName, type Session, serverWords } from '../../../clients/postgres/index.ts'
 import type { Finding } from '../../../model/finding.ts'
-import { setSearchPath } from './search-path.ts'
+import { tryUnder } from './search-path.ts'
 import type { TocEntry } from './toc.ts'
 
 export interface Check {
@@ -38,27 +37,13 @@ export async function addCheck(
   const add = `ALTER ${table} ADD CONSTRAINT ${quoteIdentifier(name)} ${definition}`
   let problem: string | undefined
   for (const path of paths) {
-    const error = await under(session, path, add)
+    const error = await tryUnder(session, path, add)
     if (error === undefined) return undefined
     problem ??= serverWords(error)
   }
-  const error = await under(session, paths[0] ?? '', `${add.replace(/ NOT VALID$/, '')} NOT VALID`)
+  const error = await tryUnder(session, paths[0] ?? '', `${add.replace(/ NOT VALID$/, '')} NOT VALID`)
   if (error) throw error
   return problem
-}
-
-async function under(session: Session, path: string, sql: string): Promise<AppError | undefined> {
-  try {
-    await session.query('BEGIN')
-    await setSearchPath(session, path)
-    await session.query(sql)
-    await session.query('COMMIT')
-    return undefined
-  } catch (error) {
-    if (!(error instanceof AppError) || error.code === 'interrupted' || session.broken) throw error
-    await session.query('ROLLBACK')
-    return error
-  }
 }
 
 export async function dropCheck(session: Session, { table, name }: Check): Promise<void> {

@@ -12,7 +12,7 @@ import { loadRows } from './mending-rows.ts'
 import { fileName, GLOBALS_FILE } from './plan.ts'
 import type { EntryFailure } from './restore-log.ts'
 import { rolesFinding } from './roles.ts'
-import { DEFAULT_SEARCH_PATH, setSearchPath } from './search-path.ts'
+import { DEFAULT_SEARCH_PATH, tryUnder } from './search-path.ts'
 import { readToc, type TocEntry } from './toc.ts'
 
 /** Findings of these codes say that the schema is not as it was captured. */
@@ -113,7 +113,7 @@ export class Mending {
     let problem = failure.message
     for (const attempt of attempts) {
       if (attempt.code === 'constraint-not-valid') this.#requireBlameless(entry, problem)
-      const error = await this.#try(session, attempt)
+      const error = await tryUnder(session, attempt.searchPath, attempt.sql)
       if (error === undefined) return await this.#tell(attempt, entry, failure)
       if (problem === '') problem = serverWords(error)
     }
@@ -171,20 +171,6 @@ export class Mending {
         message,
         hint: 'Restore again with --roles to create them.',
       })
-    }
-  }
-
-  async #try(session: Session, { sql, searchPath }: Attempt): Promise<AppError | undefined> {
-    try {
-      await session.query('BEGIN')
-      await setSearchPath(session, searchPath)
-      await session.query(sql)
-      await session.query('COMMIT')
-      return undefined
-    } catch (error) {
-      if (!(error instanceof AppError) || error.code === 'interrupted' || session.broken) throw error
-      await session.query('ROLLBACK')
-      return error
     }
   }
 

@@ -1,3 +1,4 @@
+import { AppError } from '../../../base/errors.ts'
 import { quoteIdentifier, type Session } from '../../../clients/postgres/index.ts'
 
 /** What a server looks up names in where nobody says otherwise. */
@@ -27,4 +28,19 @@ export async function readSearchPath(session: Session): Promise<string> {
 /** For the rest of the transaction, or of the savepoint. */
 export async function setSearchPath(session: Session, path: string): Promise<void> {
   await session.query(`SELECT set_config('search_path', $1, true)`, [path])
+}
+
+/** A transaction of its own under this path: all of the statements, or none. Returns the server's error. */
+export async function tryUnder(session: Session, path: string, sql: string): Promise<AppError | undefined> {
+  try {
+    await session.query('BEGIN')
+    await setSearchPath(session, path)
+    await session.query(sql)
+    await session.query('COMMIT')
+    return undefined
+  } catch (error) {
+    if (!(error instanceof AppError) || error.code === 'interrupted' || session.broken) throw error
+    await session.query('ROLLBACK')
+    return error
+  }
 }
