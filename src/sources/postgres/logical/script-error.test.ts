@@ -33,3 +33,11 @@ CONTEXT:  PL/pgSQL function inline_code_block line 22 at RAISE`
     'cannot restore tables into shop: in use for more than 2 s by a report',
   ])
 })
+
+it('tells no row that a CHECK refuses, and says which setting a transaction of many tables needs', () => {
+  const refused = `psql:<stdin>:9: ERROR:  new row for relation "item" violates check constraint "cheap"
+DETAIL:  Failing row contains (1, a secret).`
+  expect(scriptError(refused, 'shop', settings).message).not.toContain('secret')
+  const full = scriptError('psql:<stdin>:9: ERROR:  out of shared memory', 'shop', settings)
+  expect(full.hint).toMatch(/^Raise max_locks_per_transaction/)
+})

@@ -11,7 +11,7 @@ export function scriptError(said: string, target: string, settings: ConnectionSe
   const isWaiting = /lifeboat: in use/.test(said)
   const isShort = /lifeboat: .* rows, not/.test(said)
   const doing = `restore tables into ${target}`
-  const detail = /^DETAIL: +(.+)$/m.exec(said)?.[1]
+  const detail = /^DETAIL: +(?! |Failing row)(.+)$/m.exec(said)?.[1]
   const why = detail === undefined ? what : `${what} (${detail})`
   // What our own script says is all there is: where in it that was helps nobody.
   const where = /lifeboat: /.test(line) ? '' : circumstances(said)
@@ -30,6 +30,9 @@ export function scriptError(said: string, target: string, settings: ConnectionSe
 function hintFor(what: string, { hint }: AppError): string {
   if (/foreign key/.test(what)) {
     return 'Restore the tables that refer to each other together (--table A --table B), or the whole snapshot to a new database: rows elsewhere need rows that the snapshot does not have.'
+  }
+  if (/out of shared memory|max_locks_per_transaction/.test(what)) {
+    return 'Raise max_locks_per_transaction of the server (four for each table, divided by max_connections) and restart it, restore fewer tables at a time (--table), or the whole snapshot to a new database: in one transaction each table and each of its indexes takes a lock.'
   }
   if (RIGHT.test(what) && hint !== undefined) return hint
   return 'Restore the whole snapshot to a new database, and take what you need from there.'
