@@ -18,7 +18,7 @@ import { findPathFunctions } from './path-functions.ts'
 import { beginTry, tryQuery } from './savepoint.ts'
 import { readSearchPath } from './search-path.ts'
 import { type ColumnsByTable, listColumns } from './table-columns.ts'
-import { displayName, selects, type TableFilter, type TableName } from './table-pattern.ts'
+import { displayName, selector, type TableFilter, type TableName } from './table-pattern.ts'
 
 export interface DatabaseTable extends TableName {
   readonly oid: string
@@ -216,7 +216,7 @@ export async function listTables(session: Session, filter: TableFilter): Promise
       partitioned: row.kind === 'p',
       sizeBytes: 0,
     }))
-    .filter(table => selects(filter, table))
+    .filter(selector(filter))
 }
 
 /** To measure a table takes a lock on it, for a moment. */

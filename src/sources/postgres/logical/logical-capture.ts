@@ -23,7 +23,7 @@ import { type DatabasePlan, GLOBALS_FILE, NOTES_FILE, type PlannedArchive, planD
 import { restoreNotes } from './restore-notes.ts'
 import { encodingArguments, schemaFingerprint, stableSql } from './sql-text.ts'
 import { filterArguments } from './table-filter.ts'
-import { displayName, matchesTable } from './table-pattern.ts'
+import { anyTable, displayName } from './table-pattern.ts'
 
 export interface LogicalCaptureInit {
   readonly settings: ConnectionSettings
@@ -324,9 +324,7 @@ async function describeDatabase(
   { excludeTableData }: PostgresOptions,
 ): Promise<ManifestServerDatabase> {
   const { snapshot, plan, fingerprint, rows } = database
-  const rowless = new Set(
-    snapshot.tables.filter(table => excludeTableData.some(pattern => matchesTable(pattern, table))).map(displayName),
-  )
+  const rowless = new Set(snapshot.tables.filter(anyTable(excludeTableData)).map(displayName))
   await database.looked
   const tables = await snapshot.describeTables(rows)
   return {

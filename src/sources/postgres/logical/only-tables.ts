@@ -1,6 +1,6 @@
 import type { Session } from '../../../clients/postgres/index.ts'
 import type { PostgresOptions } from '../options.ts'
-import { displayName, matchesTable, type TableName } from './table-pattern.ts'
+import { anyTable, displayName, type TableName } from './table-pattern.ts'
 
 const RELATIONS = `
 SELECT c.oid::int8::float8 AS oid, n.nspname AS schema, c.relname AS name,
@@ -24,7 +24,7 @@ export async function onlyTables(
 ): Promise<PostgresOptions> {
   if (tables === undefined) return options
   const all = await session.query<Relation & Record<string, unknown>>(RELATIONS)
-  const chosen = new Set(all.filter(each => tables.some(pattern => matchesTable(pattern, each))).map(each => each.oid))
+  const chosen = new Set(all.filter(anyTable(tables)).map(each => each.oid))
   for (let before = -1; before !== chosen.size; ) {
     before = chosen.size
     for (const { oid, parents } of all) if (parents.some(parent => chosen.has(parent))) chosen.add(oid)

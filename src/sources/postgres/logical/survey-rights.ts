@@ -6,7 +6,7 @@ import { chooseTargets } from './choose-targets.ts'
 import { missingExtensions } from './extensions.ts'
 import type { SessionGroup } from './sessions.ts'
 import { surveyArchives } from './survey-archives.ts'
-import { matchesName, matchesTable } from './table-pattern.ts'
+import { anyTable, matchesName } from './table-pattern.ts'
 
 export interface Rights {
   readonly superuser: boolean
@@ -189,9 +189,10 @@ async function replaceRefusals(admin: Session, rights: Rights, { names, sessions
 async function foreignTables(admin: Session, { request, databases }: Surveyed): Promise<Finding[]> {
   const findings: Finding[] = []
   const { tables = [], schemas = [] } = request.selection ?? {}
+  const isNamed = anyTable(tables)
   const isWanted = (schema: string, name: string): boolean =>
     tables.length + schemas.length === 0 ||
-    tables.some(pattern => matchesTable(pattern, { schema, name })) ||
+    isNamed({ schema, name }) ||
     schemas.some(pattern => matchesName(pattern, schema))
   for (const { name: database, exists } of databases) {
     if (!exists) {

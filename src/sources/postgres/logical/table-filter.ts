@@ -2,11 +2,11 @@ import { AppError, isAppError } from '../../../base/errors.ts'
 import { type ConnectionSettings, type Session, withSession } from '../../../clients/postgres/index.ts'
 import type { PostgresOptions } from '../options.ts'
 import {
+  amongTables,
   displayName,
   displayPart,
   isName,
   matchesName,
-  matchesTable,
   type TableFilter,
   type TableName,
   toolNamePattern,
@@ -81,7 +81,7 @@ async function listNameable(session: Session): Promise<Nameable> {
 function requireSome(options: FilterOptions, there: Nameable, database: string): void {
   const { tables, schemas } = options
   const some =
-    (tables.length === 0 || tables.some(pattern => there.relations.some(each => matchesTable(pattern, each)))) &&
+    (tables.length === 0 || tables.some(amongTables(there.relations))) &&
     (schemas.length === 0 || schemas.some(pattern => there.schemas.some(each => matchesName(pattern, each))))
   if (some) return
   throw new AppError('source-invalid', `nothing in database ${database} fits ${[...tables, ...schemas].join(', ')}`, {
@@ -90,7 +90,7 @@ function requireSome(options: FilterOptions, there: Nameable, database: string):
 }
 
 function requireMatches(options: FilterOptions, there: Nameable): void {
-  const tables = (pattern: string): boolean => there.relations.some(relation => matchesTable(pattern, relation))
+  const tables = amongTables(there.relations)
   const schemas = (pattern: string): boolean => there.schemas.some(schema => matchesName(pattern, schema))
   requireEach('tables', options.tables, tables, there)
   requireEach('schemas', options.schemas, schemas, there)

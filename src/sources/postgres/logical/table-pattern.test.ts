@@ -1,7 +1,16 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { isAppError } from '../../../base/errors.ts'
-import { displayName, isName, matchesTable, selects, type TableFilter, toolTablePattern } from './table-pattern.ts'
+import {
+  amongTables,
+  anyTable,
+  displayName,
+  isName,
+  matchesTable,
+  selector,
+  type TableFilter,
+  toolTablePattern,
+} from './table-pattern.ts'
 
 const all: TableFilter = { tables: [], excludeTables: [], schemas: [], excludeSchemas: [] }
 const t = (name: string, schema = 'public') => ({ schema, name })
@@ -53,6 +62,8 @@ describe('table patterns', () => {
   for (const [pattern, schema, name, fits] of cases) {
     it(`${pattern} ${fits ? 'fits' : 'does not fit'} ${schema}.${name}`, () => {
       expect(matchesTable(pattern, t(name, schema))).toBe(fits)
+      expect(anyTable(['other.*', pattern])(t(name, schema))).toBe(fits || schema === 'other')
+      expect(amongTables([t('x', 'y'), t(name, schema)])(pattern)).toBe(fits)
     })
   }
 
@@ -63,11 +74,11 @@ describe('table patterns', () => {
   })
 
   it('combines as pg_dump does', () => {
-    expect(selects(all, t('x'))).toBe(true)
-    expect(selects({ ...all, tables: ['a*'], excludeTables: ['ab'] }, t('ab'))).toBe(false)
-    expect(selects({ ...all, tables: ['a*'], schemas: ['other'] }, t('a'))).toBe(true)
-    expect(selects({ ...all, schemas: ['shop'] }, t('a'))).toBe(false)
-    expect(selects({ ...all, excludeSchemas: ['pub*'] }, t('a'))).toBe(false)
+    expect(selector(all)(t('x'))).toBe(true)
+    expect(selector({ ...all, tables: ['a*'], excludeTables: ['ab'] })(t('ab'))).toBe(false)
+    expect(selector({ ...all, tables: ['a*'], schemas: ['other'] })(t('a'))).toBe(true)
+    expect(selector({ ...all, schemas: ['shop'] })(t('a'))).toBe(false)
+    expect(selector({ ...all, excludeSchemas: ['pub*'] })(t('a'))).toBe(false)
   })
 
   it('refuses what is no pattern', () => {

@@ -26,19 +26,50 @@ export function displayPart(name: string): string {
   return PLAIN_NAME.test(name) ? name : quoteIdentifier(name)
 }
 
-/** Whether a capture with the filter takes this table. A table without a schema in its pattern fits in any. */
-export function selects(filter: TableFilter, table: TableName): boolean {
-  const fits = (pattern: string): boolean => matchesTable(pattern, table)
-  const inSchema = (pattern: string): boolean => matchesName(pattern, table.schema)
-  if (filter.excludeTables.some(fits) || filter.excludeSchemas.some(inSchema)) return false
-  // As pg_dump: with --table, --schema says nothing about tables.
-  if (filter.tables.length > 0) return filter.tables.some(fits)
-  return filter.schemas.length === 0 || filter.schemas.some(inSchema)
+/** Whether a capture with the filter takes a table. A table without a schema in its pattern fits in any. */
+export function selector(filter: TableFilter): (table: TableName) => boolean {
+  const [wanted, left] = [anyTable(filter.tables), anyTable(filter.excludeTables)]
+  return table => {
+    const inSchema = (pattern: string): boolean => matchesName(pattern, table.schema)
+    if (left(table) || filter.excludeSchemas.some(inSchema)) return false
+    // As pg_dump: with --table, --schema says nothing about tables.
+    if (filter.tables.length > 0) return wanted(table)
+    return filter.schemas.length === 0 || filter.schemas.some(inSchema)
+  }
+}
+
+/** Whether one of them fits. Patterns that name one table are looked up: there may be as many as tables. */
+export function anyTable(patterns: readonly string[]): (table: TableName) => boolean {
+  const names = new Set(patterns.flatMap(pattern => (isName(pattern) ? [nameKey(tablePattern(pattern))] : [])))
+  const wild = patterns.filter(pattern => !isName(pattern)).map(test)
+  return table =>
+    names.has(keyOf(table.schema, table.name)) || names.has(keyOf('', table.name)) || wild.some(fits => fits(table))
+}
+
+/** Whether a pattern fits one of the tables. */
+export function amongTables(tables: readonly TableName[]): (pattern: string) => boolean {
+  const names = new Set(tables.flatMap(({ schema, name }) => [keyOf(schema, name), keyOf('', name)]))
+  return pattern => (isName(pattern) ? names.has(nameKey(tablePattern(pattern))) : tables.some(test(pattern)))
+}
+
+/** Without a schema: in any. No schema is called that. */
+function keyOf(schema: string, name: string): string {
+  return `${schema}\0${name}`
+}
+
+function nameKey({ schema = [], name }: TablePattern): string {
+  const text = (part: Part): string => part.map(piece => piece.slice(1)).join('')
+  return keyOf(text(schema), text(name))
+}
+
+function test(pattern: string): (table: TableName) => boolean {
+  const { schema, name } = tablePattern(pattern)
+  const [inSchema, called] = [schema && toRegExp(schema), toRegExp(name)]
+  return table => (inSchema === undefined || inSchema.test(table.schema)) && called.test(table.name)
 }
 
 export function matchesTable(pattern: string, table: TableName): boolean {
-  const { schema, name } = tablePattern(pattern)
-  return (schema === undefined || toRegExp(schema).test(table.schema)) && toRegExp(name).test(table.name)
+  return test(pattern)(table)
 }
 
 export function matchesName(pattern: string, name: string): boolean {
@@ -65,7 +96,12 @@ export function isName(pattern: string): boolean {
 type Piece = '*' | '?' | `"${string}`
 type Part = readonly Piece[]
 
-function tablePattern(pattern: string): { readonly schema: Part | undefined; readonly name: Part } {
+interface TablePattern {
+  readonly schema: Part | undefined
+  readonly name: Part
+}
+
+function tablePattern(pattern: string): TablePattern {
   const [first, second, ...more] = split(pattern)
   if (first === undefined || more.length > 0) throw invalid(pattern)
   return second === undefined ? { schema: undefined, name: first } : { schema: first, name: second }

@@ -3,7 +3,7 @@ import { quoteName } from '../../../clients/postgres/index.ts'
 import type { DatabaseSelection } from '../../source.ts'
 import { listNames } from './table-filter.ts'
 import { leftBehind, NEEDED, TableNeeds } from './table-needs.ts'
-import { displayName, matchesName, matchesTable, type TableName } from './table-pattern.ts'
+import { amongTables, anyTable, displayName, matchesName, type TableName } from './table-pattern.ts'
 import type { TocEntry } from './toc.ts'
 
 /** What of an archive brings some tables back, given what the target has. */
@@ -76,25 +76,30 @@ export function chooseTables(toc: readonly TocEntry[], selection: DatabaseSelect
     }
   }
   const { tables = [], schemas = [] } = selection
-  const fits = [
-    ...tables.map(pattern => ({ pattern, test: (t: TableName) => matchesTable(pattern, t) })),
-    ...schemas.map(pattern => ({ pattern, test: (t: TableName) => matchesName(pattern, t.schema) })),
-  ]
-  if (fits.length === 0) return [...all.values()]
+  if (tables.length + schemas.length === 0) return [...all.values()]
   const sequences = toc.flatMap(({ kind, schema, tag }) =>
     kind === 'SEQUENCE SET' && schema !== undefined ? [{ schema, name: tag }] : [],
   )
-  for (const { pattern, test } of fits) {
-    if (![...all.values(), ...sequences].some(test)) {
-      throw new AppError('not-found', `the snapshot holds no table ${pattern}`, {
-        hint: `${listNames([...all.values()].map(displayName))} Quote them for the shell: --table '"My Shop"."Order"'.`,
-      })
-    }
+  const named = [...all.values(), ...sequences]
+  const inSchemas = new Set([...new Set(named.map(({ schema }) => schema))].filter(isIn(schemas)))
+  const isThere = amongTables(named)
+  const missing =
+    tables.find(pattern => !isThere(pattern)) ??
+    schemas.find(pattern => ![...inSchemas].some(schema => matchesName(pattern, schema)))
+  if (missing !== undefined) {
+    throw new AppError('not-found', `the snapshot holds no table ${missing}`, {
+      hint: `${listNames([...all.values()].map(displayName))} Quote them for the shell: --table '"My Shop"."Order"'.`,
+    })
   }
+  const isNamed = anyTable(tables)
   return withPartitions(
     toc,
-    [...all.values()].filter(table => fits.some(({ test }) => test(table))),
+    [...all.values()].filter(table => isNamed(table) || inSchemas.has(table.schema)),
   )
+}
+
+function isIn(schemas: readonly string[]): (schema: string) => boolean {
+  return schema => schemas.some(pattern => matchesName(pattern, schema))
 }
 
 /** Pure: which entries to restore. A table that is there keeps its shape; what hangs on it and is gone comes back.
@@ -125,11 +130,13 @@ export function selectEntries(
   const isLeft = new Set(leftBehind(toc, chosen, created, entry => exists(existing, entry)))
   // Of a table that is there its default may have gone with the function that it calls.
   for (const entry of needs.missing(reached)) if (!chosen.has(entry.id)) isLeft.add(entry)
+  const isNamed = anyTable(sequences)
+  const owned = ownSequences(toc, reached, tables, existing)
   for (const entry of toc) {
     if (entry.kind === 'TABLE DATA' && isWanted(entry)) chosen.add(entry.id)
     if (entry.kind !== 'SEQUENCE SET') continue
-    const named = sequences.some(pattern => matchesTable(pattern, { schema: entry.schema ?? '', name: entry.tag }))
-    if (whole || named || isOwnSequence(toc, entry, reached, tables, existing)) chosen.add(entry.id)
+    const named = isNamed({ schema: entry.schema ?? '', name: entry.tag })
+    if (whole || named || owned.has(objectKey('', entry.schema, entry.tag))) chosen.add(entry.id)
   }
   const entries = toc.filter(entry => chosen.has(entry.id))
   // One that is attached to a parent that is there gets that one's indexes at once, and its own could not be made.
@@ -255,19 +262,19 @@ function addOwnSequences(toc: readonly TocEntry[], reached: Set<number>): void {
 }
 
 /** By the archive, or by the target: an archive of rows alone does not say which sequence is whose. */
-function isOwnSequence(
+function ownSequences(
   toc: readonly TocEntry[],
-  set: TocEntry,
   reached: ReadonlySet<number>,
   tables: readonly TableName[],
   existing: ExistingObjects,
-): boolean {
-  const { schema, tag } = set
-  if (tables.some(table => existing.has(objectKey(`OWNED BY ${quoteName(table.schema, table.name)}`, schema, tag))))
-    return true
-  return toc.some(
-    each => each.kind === 'SEQUENCE' && each.schema === schema && each.tag === tag && reached.has(each.id),
-  )
+): Set<string> {
+  const own = toc.filter(({ kind, id }) => kind === 'SEQUENCE' && reached.has(id))
+  const owners = new Set(tables.map(({ schema, name }) => `OWNED BY ${quoteName(schema, name)}`))
+  const owned = [...existing].map(key => key.split('\0')).filter(([kind = '']) => owners.has(kind))
+  return new Set([
+    ...own.map(({ schema, tag }) => objectKey('', schema, tag)),
+    ...owned.map(([, schema, tag = '']) => objectKey('', schema, tag)),
+  ])
 }
 
 function withPartitions(toc: readonly TocEntry[], tables: readonly TableName[]): TableName[] {

@@ -3,7 +3,7 @@ import type { Written, WrittenRequest } from '../../target.ts'
 import { keptNameOf } from './database-names.ts'
 import { tablesAmong } from './drop-created.ts'
 import { COUNTED_BYTES, LOCK_TIMEOUT, listSurveyed } from './survey-tables.ts'
-import { displayName, matchesTable } from './table-pattern.ts'
+import { anyTable, displayName } from './table-pattern.ts'
 
 /**
  * Rows that transactions after the one of the restore wrote, each counted; and of those that it brought, how many are not
@@ -21,9 +21,10 @@ export async function writtenSince(
   const then = rowsThen(name, request)
   const { tables } = request
   const patterns = tables && [...tables.changed, ...tablesAmong(tables.created).map(displayName)]
+  const isAsked = patterns && anyTable(patterns)
   const found: Written[] = []
   for (const table of await listSurveyed(session)) {
-    if (patterns !== undefined && !patterns.some(pattern => matchesTable(pattern, table))) continue
+    if (isAsked?.(table) === false) continue
     const written = await countWritten(session, table, mark, then.get(displayName(table))).catch(() => undefined)
     const shown = { name: displayName(table), ...(written ?? { written: undefined }) }
     if (shown.written !== 0 || (shown.gone ?? 0) > 0) found.push(shown)
