@@ -1,4 +1,3 @@
-import { rm } from 'node:fs/promises'
 import { hostname, userInfo } from 'node:os'
 import { join, resolve } from 'node:path'
 import type { AdapterContext } from './base/adapter-context.ts'
@@ -7,8 +6,8 @@ import { AppError } from './base/errors.ts'
 import { giveAllBelow } from './base/folder-owner.ts'
 import { type Logger, silentLogger } from './base/logger.ts'
 import { replaceFile } from './base/new-file.ts'
-import { ownVersion } from './base/package.ts'
-import { makeScratchFolder, privateFolder } from './base/private-folder.ts'
+import { ownCommand, ownVersion } from './base/package.ts'
+import { makeScratchFolder, privateFolder, type ScratchFolder } from './base/private-folder.ts'
 import { type Random, systemRandom } from './base/random.ts'
 import type { Secret } from './base/secret.ts'
 import { suggest } from './base/suggest.ts'
@@ -18,16 +17,17 @@ import { CATALOGS } from './catalog/registry.ts'
 import { UnfailingCatalog } from './catalog/unfailing.ts'
 import type { PostgresTools } from './clients/postgres/index.ts'
 import { CONFIG_NAME, type Config, findConfigFile, loadConfig } from './config/load.ts'
-import { mergeRulesOf } from './config/merge-settings.ts'
 import type { RepositorySettings } from './config/schema.ts'
 import { asPasswordReference, type LoadedSecret, loadSecret, type SecretReference } from './config/secrets.ts'
 import type { Finding } from './model/finding.ts'
 import type { Host } from './model/host.ts'
 import type { Mask } from './model/masking/rules.ts'
-import type { MergeRules } from './model/merge-rules.ts'
+import type { Settings } from './model/settings.ts'
+import { RestoreJournal } from './operations/restore/journal.ts'
+import type { Workspace } from './operations/workspace/workspace.ts'
 import type { Repository, RepositoryOptions } from './repository/index.ts'
 import { findSourceDefinition, SOURCES } from './sources/registry.ts'
-import type { Source, SourceContext, SourceDefinition, SourcePlace } from './sources/source.ts'
+import type { Source, SourceDefinition, SourcePlace } from './sources/source.ts'
 import { openStorage } from './storage/open-storage.ts'
 import { findStorage } from './storage/registry.ts'
 import type { Storage } from './storage/storage.ts'
@@ -80,32 +80,59 @@ export async function listPostgresPrograms(environment: Environment): Promise<Po
   return await listPostgresTools(undefined, environment)
 }
 
-/** The composition root: turns the configuration into repositories, sources and the catalog. */
-export class App {
+/** The composition root: turns the configuration into repositories, sources and the catalog. May live for long. */
+export class App implements Workspace {
   readonly config: Config
   readonly clock: Clock
   readonly random: Random
-  readonly logger: Logger
-  readonly signal: AbortSignal
-  readonly #environment: Environment
+  readonly host: Host
+  readonly catalog: Catalog
+  readonly journal: RestoreJournal
+  readonly #logger: Logger
+  readonly #signal: AbortSignal
   readonly #lockWaitMs: number | undefined
   readonly #onFinding: (finding: Finding) => void
-  readonly #closing: Array<() => Promise<void>> = []
   readonly #repositories = new Map<string, Promise<Repository>>()
   readonly #sources = new Map<string, Promise<Source>>()
-  #catalog: Catalog | undefined
-  #scratch: Promise<string> | undefined
 
   constructor(config: Config, options: AppOptions) {
     this.config = config
     this.clock = options.clock ?? systemClock
     this.random = options.random ?? systemRandom
-    this.logger = options.logger ?? silentLogger
-    this.signal = options.signal ?? new AbortController().signal
-    this.#environment = config.environment
+    this.host = thisHost(config.host)
+    this.#logger = options.logger ?? silentLogger
+    this.#signal = options.signal ?? new AbortController().signal
     this.#lockWaitMs = options.lockWaitMs
     this.#onFinding = options.onFinding ?? (() => {})
+    this.journal = new RestoreJournal(config.stateDir, this.clock)
+    // Stops no operation: one that can't be used is a finding.
+    this.catalog = new UnfailingCatalog(async () => {
+      const open = await CATALOGS.sqlite.load()
+      return open(await this.stateFolder(), this.#onFinding)
+    }, this.#onFinding)
     for (const finding of config.findings) this.#onFinding(finding)
+  }
+
+  get settings(): Settings {
+    return this.config
+  }
+
+  get programVersion(): string {
+    return `lifeboat ${ownVersion()}`
+  }
+
+  get commandPlace(): CommandPlace {
+    const { baseDir, environment, trust } = this.config
+    return { cwd: baseDir, environment, trust }
+  }
+
+  /** `--trust-config`: we believed it; who calls us back may run as somebody else, whose it is not. */
+  get ownCommand(): readonly string[] {
+    return [...ownCommand(), '--config', this.config.file, '--trust-config']
+  }
+
+  tell(finding: Finding): void {
+    this.#onFinding(finding)
   }
 
   // ---- repositories
@@ -115,12 +142,11 @@ export class App {
     return named(this.config.repositories, name, 'repository', this.config.file)
   }
 
-  /** Opens it once; `close` closes it. `no-repository`, `wrong-password`, ... */
-  openRepository(name: string): Promise<Repository> {
+  /** `no-repository`, `wrong-password`, ... */
+  repository(name: string): Promise<Repository> {
     return once(this.#repositories, name, async () => {
       const { openRepository } = await import('./repository/index.ts')
-      const storage = await this.openStorage(name)
-      return this.#closeLater(await openRepository(storage, await this.#repositoryOptions(name)))
+      return await this.#onStorage(name, async storage => openRepository(storage, await this.#repositoryOptions(name)))
     })
   }
 
@@ -128,34 +154,45 @@ export class App {
   createRepository(name: string): Promise<Repository> {
     return once(this.#repositories, name, async () => {
       const { createRepository } = await import('./repository/index.ts')
-      const storage = await this.openStorage(name)
-      return this.#closeLater(await createRepository(storage, await this.#repositoryOptions(name)))
+      return await this.#onStorage(name, async storage =>
+        createRepository(storage, await this.#repositoryOptions(name)),
+      )
     })
   }
 
-  /** The bare store under a repository. */
+  /** A repository closes its storage; one that did not come to be does not. */
+  async #onStorage(name: string, open: (storage: Storage) => Promise<Repository>): Promise<Repository> {
+    const storage = await this.openStorage(name)
+    try {
+      return await open(storage)
+    } catch (error) {
+      await storage.close().catch(() => undefined)
+      throw error
+    }
+  }
+
+  /** The bare store under a repository. The caller closes it. */
   async openStorage(name: string): Promise<Storage> {
     const { url, storage: options, limits } = this.repositorySettings(name)
     const context = this.#adapterContext(`repository ${name}`)
-    return this.#closeLater(await openStorage(findStorage(url), url, { options, limits, context }))
+    return await openStorage(findStorage(url), url, { options, limits, context })
   }
 
   /** @param subject what the adapter is for, in errors: `repository main` */
   #adapterContext(subject: string): AdapterContext {
-    const { baseDir, trust } = this.config
-    const environment = this.#environment
+    const { baseDir, environment, trust } = this.config
     return {
       baseDir,
       environment,
       loadSecret: async (what, reference) => {
-        const place = { subject, what, baseDir, environment, trust, signal: this.signal }
+        const place = { subject, what, baseDir, environment, trust, signal: this.#signal }
         const { secret, findings } = await loadSecret(asPasswordReference(reference), place)
         for (const finding of findings) this.#onFinding(finding)
         return secret
       },
       clock: this.clock,
       random: this.random,
-      logger: this.logger,
+      logger: this.#logger,
     }
   }
 
@@ -163,9 +200,9 @@ export class App {
     return loadSecret(this.repositorySettings(name), {
       subject: `repository ${name}`,
       baseDir: this.config.baseDir,
-      environment: this.#environment,
+      environment: this.config.environment,
       trust: this.config.trust,
-      signal: this.signal,
+      signal: this.#signal,
     })
   }
 
@@ -190,7 +227,7 @@ export class App {
       password: password.secret,
       clock: this.clock,
       random: this.random,
-      logger: this.logger,
+      logger: this.#logger,
       cacheDir: join(await this.stateFolder(), 'cache'),
       lockWaitMs: this.#lockWaitMs,
       onFinding: this.#onFinding,
@@ -199,58 +236,50 @@ export class App {
 
   // ---- sources
 
-  /** A configured source. `usage` for a name that is not in the configuration. */
-  openSource(name: string): Promise<Source> {
+  source(name: string): Promise<Source> {
     return once(this.#sources, name, async () => {
       const { kind, options } = named(this.config.sources, name, 'source', this.config.file)
       const make = await sourceDefinition(kind).load()
-      return this.#closeLater(make(name, options, this.#sourcePlace()))
+      return make(name, options, this.#sourcePlace())
     })
   }
 
-  /** A source of what is at `place`; with the connection of the configured one of that name, if it is of that kind. */
-  async openSourceAt(name: string, kind: string, place: string): Promise<Source> {
+  async sourceAt(name: string, kind: string, place: string): Promise<Source> {
     const definition = sourceDefinition(kind)
     const make = await definition.load()
     const own = this.config.sources.get(name)
     const options = definition.optionsAt(place, own?.kind === kind ? own.options : undefined)
-    return this.#closeLater(make(name, options, this.#sourcePlace()))
+    return make(name, options, this.#sourcePlace())
   }
 
-  /** Is what is at `place` the data of this configured source? False for a name that is in no configuration. */
+  ownPlace(name: string): string | undefined {
+    const own = this.config.sources.get(name)
+    return own && sourceDefinition(own.kind).ownPlace(own.options, this.#sourcePlace())
+  }
+
   async isOwnPlace(name: string, place: string): Promise<boolean> {
     const own = this.config.sources.get(name)
     if (own === undefined) return false
     return await sourceDefinition(own.kind).isOwnPlace(place, own.options, this.#sourcePlace())
   }
 
-  /** By which rules snapshots of a source are merged into what is there. */
-  mergeRules(name: string): MergeRules {
-    return mergeRulesOf(this.config.sources.get(name)?.restore?.merge)
+  hasLog(name: string): boolean {
+    const own = this.config.sources.get(name)
+    return own !== undefined && sourceDefinition(own.kind).hasLog(own.options)
   }
 
-  /** A mask file; `file` is relative to the folder of the configuration. `config-invalid`, ... */
   async loadMask(file: string): Promise<Mask> {
     const { loadMask } = await import('./config/mask.ts')
-    const { trust } = this.config
-    return await loadMask(resolve(this.config.baseDir, file), { environment: this.#environment, trust })
-  }
-
-  /** Where hooks and commands of assertions run, and what they see. */
-  commandPlace(): CommandPlace {
-    return { cwd: this.config.baseDir, environment: this.#environment, trust: this.config.trust }
+    const { baseDir, environment, trust } = this.config
+    return await loadMask(resolve(baseDir, file), { environment, trust })
   }
 
   #sourcePlace(): SourcePlace {
-    return { baseDir: this.config.baseDir, trust: this.config.trust, environment: this.#environment }
+    const { baseDir, environment, trust } = this.config
+    return { baseDir, trust, environment }
   }
 
-  async sourceContext(): Promise<SourceContext> {
-    return { signal: this.signal, clock: this.clock, logger: this.logger, scratchDir: await this.scratchFolder() }
-  }
-
-  /** What no backup may contain: our own state, and repositories in local folders. Absolute. */
-  async excludedPaths(): Promise<string[]> {
+  get ownFolders(): readonly string[] {
     return [this.config.stateDir, ...this.repositoryFolders().map(({ path }) => path)]
   }
 
@@ -264,65 +293,40 @@ export class App {
 
   // ---- state
 
-  /** Stops no operation: one that can't be used is a finding. */
-  catalog(): Catalog {
-    this.#catalog ??= this.#closeLater(
-      new UnfailingCatalog(async () => {
-        const open = await CATALOGS.sqlite.load()
-        return open(await this.stateFolder(), this.#onFinding)
-      }, this.#onFinding),
-    )
-    return this.#catalog
+  async stateFolder(name = ''): Promise<string> {
+    const folder = await privateFolder(this.config.stateDir)
+    return name === '' ? folder : await privateFolder(join(folder, name))
   }
 
-  /** The state folder, made private when it is made. */
-  async stateFolder(): Promise<string> {
-    return privateFolder(this.config.stateDir)
+  async scratchFolder(): Promise<ScratchFolder> {
+    return await makeScratchFolder(join(await this.stateFolder(), 'tmp'))
   }
 
-  /** A private folder that is removed by `close`; what a killed process left behind is removed too. */
-  scratchFolder(): Promise<string> {
-    this.#scratch ??= (async () => {
-      const folder = await makeScratchFolder(join(await this.stateFolder(), 'tmp'))
-      this.#closing.push(() => rm(folder, { recursive: true, force: true }))
-      return folder
-    })()
-    return this.#scratch
-  }
-
-  // ---- facts for records
-
-  get programVersion(): string {
-    return `lifeboat ${ownVersion()}`
-  }
-
-  host(): Host {
-    return {
-      hostname: this.config.host ?? hostname(),
-      username: userName(),
-      uid: process.getuid?.() ?? 0,
-      gid: process.getgid?.() ?? 0,
-    }
-  }
-
-  /** Closes everything that was opened, last first. The first failure is thrown after all were tried. */
+  /** Closes everything that was opened. The first failure is thrown after all were tried. */
   async close(): Promise<void> {
+    const opened = [...this.#sources.values(), ...this.#repositories.values()]
+    this.#sources.clear()
+    this.#repositories.clear()
     let failure: { error: unknown } | undefined
-    for (const close of this.#closing.splice(0).toReversed()) {
-      try {
-        await close()
-      } catch (error) {
+    for (const each of [...opened, this.catalog]) {
+      // One that could not be opened has nothing to be closed.
+      const found = await Promise.resolve(each).catch(() => undefined)
+      await found?.close().catch((error: unknown) => {
         failure ??= { error }
-      }
+      })
     }
     // As root in another user's folder: what was made there must not lock that user out.
     await giveAllBelow(this.config.stateDir)
     if (failure) throw failure.error
   }
+}
 
-  #closeLater<T extends { close(): Promise<void> }>(opened: T): T {
-    this.#closing.push(() => opened.close())
-    return opened
+function thisHost(name: string | undefined): Host {
+  return {
+    hostname: name ?? hostname(),
+    username: userName(),
+    uid: process.getuid?.() ?? 0,
+    gid: process.getgid?.() ?? 0,
   }
 }
 

@@ -48,6 +48,8 @@ export const ERROR_CODES = {
   'target-invalid': traits(1, 422),
   'target-full': traits(1, 507, true),
   'entry-lost': traits(3, 500),
+  // plans
+  'plan-outdated': traits(23, 409),
   // outcomes
   'verification-failed': traits(21, 500),
   incomplete: traits(3, 500),

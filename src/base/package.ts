@@ -16,6 +16,11 @@ export function programFile(name: string): string {
   return packageFile(HERE.endsWith('.ts') ? `src/${name}.ts` : `dist/${name}.js`)
 }
 
+/** The arguments that start this program again, whoever loaded it. */
+export function ownCommand(): readonly string[] {
+  return [process.execPath, packageFile('bin/lifeboat.js')]
+}
+
 /** This package's version. */
 export function ownVersion(): string {
   const manifest: unknown = JSON.parse(readFileSync(packageFile('package.json'), 'utf8'))

@@ -42,5 +42,7 @@ test('scratch folders of killed processes go, of running ones stay', async () =>
   const dayBefore = new Date(Date.now() - 25 * 3_600_000)
   await utimes(join(parent, `${elsewhere}-${gone}-5-old`), dayBefore, dayBefore)
   const own = await makeScratchFolder(parent)
-  expect((await readdir(parent)).toSorted()).toEqual([basename(own), ...stay].toSorted())
+  expect((await readdir(parent)).toSorted()).toEqual([basename(own.path), ...stay].toSorted())
+  await own.remove()
+  expect((await readdir(parent)).toSorted()).toEqual(stay.toSorted())
 })

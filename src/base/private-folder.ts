@@ -35,15 +35,26 @@ function notMade(folder: string, cause: unknown): AppError {
 const OLD_MS = 24 * 60 * 60_000
 const SIGN_MS = 60 * 60_000
 
+export interface ScratchFolder {
+  /** Absolute, if that of its parent is. */
+  readonly path: string
+  /** With all that is in it. */
+  remove(): Promise<void>
+}
+
 /** A new folder in `parent`, named after this process; those of processes that are gone are removed. */
-export async function makeScratchFolder(parent: string): Promise<string> {
+export async function makeScratchFolder(parent: string): Promise<ScratchFolder> {
   await privateFolder(parent)
   const own = join(parent, `${ownerName()}-`)
   try {
     await removeAbandoned(parent)
-    const made = await mkdtemp(own)
-    keepYoung(made)
-    return made
+    const path = await mkdtemp(own)
+    const timer = keepYoung(path)
+    const remove = async (): Promise<void> => {
+      clearInterval(timer)
+      await rm(path, { recursive: true, force: true })
+    }
+    return { path, remove }
   } catch (error) {
     throw notMade(own, error)
   }
@@ -65,8 +76,9 @@ async function removeAbandoned(parent: string): Promise<void> {
 }
 
 /** A process that runs for days in another container must not look like one that left the folder behind. */
-function keepYoung(folder: string): void {
+function keepYoung(folder: string): NodeJS.Timeout {
   const timer = setInterval(() => {
     fileSystemNow(folder).catch(() => clearInterval(timer))
   }, SIGN_MS).unref()
+  return timer
 }

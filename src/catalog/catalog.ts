@@ -1,3 +1,4 @@
+import type { Owner } from '../base/process-life.ts'
 import type { Finding } from '../model/finding.ts'
 import type { Id } from '../model/node.ts'
 import type { ProofLevel, ProofRecord } from '../model/recovery-point.ts'
@@ -7,9 +8,21 @@ import type { ProofLevel, ProofRecord } from '../model/recovery-point.ts'
  * processes may use one catalog at once. Every adapter passes `test/contracts/catalog-contract.ts`.
  */
 export interface Catalog {
-  saveRun(run: Run): Promise<void>
+  /** Before it does anything: what is running, and what was killed, can be seen. */
+  beginRun(run: NewRun): Promise<void>
+  /** An attempt of a run that was begun, when it has ended. */
+  saveAttempt(runId: string, attempt: Attempt): Promise<void>
+  endRun(runId: string, end: RunEnd): Promise<void>
   /** Newest first. */
-  listRuns(query: RunQuery): Promise<Run[]>
+  listRuns(query: RunQuery): Promise<RunRecord[]>
+  /** Attempts at one copy, of whichever runs, newest first. */
+  listAttempts(query: AttemptQuery): Promise<Attempt[]>
+  /**
+   * Takes what only one at a time may have, such as the right to act on a schedule: undefined while another holder's has
+   * not run out. Whoever has it takes it again to go on having it.
+   */
+  acquireLease(lease: Lease, now: Date): Promise<Lease | undefined>
+  releaseLease(name: string, holder: string): Promise<void>
   /** Keeps the strongest proof of a snapshot, `restored` over `checked`. It makes good a failure of its level or a lesser. */
   saveProofs(repositoryId: Id, snapshotIds: readonly Id[], level: ProofLevel, at: Date): Promise<void>
   /** Snapshots that did not pass: whatever was proven of them before no longer holds. */
@@ -22,26 +35,65 @@ export interface Catalog {
 export const RUN_OUTCOMES = ['done', 'incomplete', 'failed', 'interrupted'] as const
 export type RunOutcome = (typeof RUN_OUTCOMES)[number]
 
-/** One execution of an operation on one source and repository. */
-export interface Run {
+/** One thing that was asked for: a backup of a policy, a restore. It has attempts. */
+export interface NewRun {
   readonly id: string
   readonly operation: string
-  readonly source?: string
+  readonly policy?: string | undefined
+  readonly startedAt: Date
+  /** The process that does it, with what proves later that it is gone. */
+  readonly owner: Owner
+}
+
+export interface RunEnd {
+  readonly outcome: RunOutcome
+  readonly finishedAt: Date
+  /** Of the run itself, such as why it failed before its first attempt; attempts have their own. */
+  readonly findings: readonly Finding[]
+}
+
+export interface RunRecord extends NewRun {
+  /** Undefined: it has not ended, for all that the catalog knows. */
+  readonly end: RunEnd | undefined
+  readonly attempts: readonly Attempt[]
+}
+
+/** One source and one repository of a run, once. */
+export interface Attempt {
+  readonly operation: string
+  readonly source?: string | undefined
   /** Its name in the configuration. */
-  readonly repository?: string
+  readonly repository?: string | undefined
   readonly startedAt: Date
   readonly finishedAt: Date
   readonly outcome: RunOutcome
-  readonly snapshot?: Id
+  readonly snapshot?: Id | undefined
   /** Figures of the operation, by name. */
   readonly statistics: Readonly<Record<string, number>>
   readonly findings: readonly Finding[]
 }
 
 export interface RunQuery {
-  readonly operation?: string
-  readonly source?: string
+  /** The beginning of its id. */
+  readonly id?: string | undefined
+  readonly operation?: string | undefined
+  /** Runs with an attempt of it. */
+  readonly source?: string | undefined
   readonly limit: number
+}
+
+export interface AttemptQuery {
+  readonly operation: string
+  readonly source: string
+  readonly repository: string
+  readonly limit: number
+}
+
+export interface Lease {
+  readonly name: string
+  /** Whose it is: unlike any other's. */
+  readonly holder: string
+  readonly until: Date
 }
 
 /** What an adapter's `index.ts` exports; `load` imports the rest. */

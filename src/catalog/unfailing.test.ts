@@ -1,18 +1,10 @@
 import { expect, test } from 'vitest'
 import { AppError } from '../base/errors.ts'
 import type { Finding } from '../model/finding.ts'
-import type { Catalog, Run } from './catalog.ts'
+import type { Catalog, NewRun } from './catalog.ts'
 import { UnfailingCatalog } from './unfailing.ts'
 
-const run: Run = {
-  id: 'r',
-  operation: 'backup',
-  startedAt: new Date(0),
-  finishedAt: new Date(0),
-  outcome: 'done',
-  statistics: {},
-  findings: [],
-}
+const run: NewRun = { id: 'r', operation: 'backup', startedAt: new Date(0), owner: { hostname: 'h', pid: 1 } }
 
 test.each([
   ['can’t be opened', () => Promise.reject(new AppError('failed', 'the disk is full'))],
@@ -20,25 +12,52 @@ test.each([
 ])('one that %s is told of once and stops nothing', async (_what, open) => {
   const findings: Finding[] = []
   const catalog = new UnfailingCatalog(open, finding => findings.push(finding))
-  await catalog.saveRun(run)
+  await catalog.beginRun(run)
   await catalog.saveProofs('r', ['s'], 'checked', new Date())
   expect([await catalog.listRuns({ limit: 1 }), (await catalog.listProofs('r')).size]).toEqual([[], 0])
   await catalog.close()
   expect(findings.map(({ code, message }) => [code, message])).toEqual([['catalog-unusable', 'the disk is full']])
 })
 
-test('a bug is not hidden', async () => {
+test('one that is not used is not opened', async () => {
+  let opened = 0
   const catalog = new UnfailingCatalog(
-    async () => ({ ...failing, saveRun: () => Promise.reject(new TypeError('x')) }),
+    async () => {
+      opened++
+      return failing
+    },
     () => {},
   )
-  await expect(catalog.saveRun(run)).rejects.toThrow(TypeError)
+  await catalog.close()
+  expect(opened).toBe(0)
+})
+
+test('nobody is kept from acting by one that cannot be used', async () => {
+  const catalog = new UnfailingCatalog(
+    async () => failing,
+    () => {},
+  )
+  const lease = { name: 'schedule', holder: 'a', until: new Date(1) }
+  expect(await catalog.acquireLease(lease, new Date(0))).toEqual(lease)
+})
+
+test('a bug is not hidden', async () => {
+  const catalog = new UnfailingCatalog(
+    async () => ({ ...failing, beginRun: () => Promise.reject(new TypeError('x')) }),
+    () => {},
+  )
+  await expect(catalog.beginRun(run)).rejects.toThrow(TypeError)
 })
 
 const fail = () => Promise.reject(new AppError('failed', 'the disk is full'))
 const failing: Catalog = {
-  saveRun: fail,
+  beginRun: fail,
+  saveAttempt: fail,
+  endRun: fail,
   listRuns: fail,
+  listAttempts: fail,
+  acquireLease: fail,
+  releaseLease: fail,
   saveProofs: fail,
   saveFailedProofs: fail,
   listProofs: fail,

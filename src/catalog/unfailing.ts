@@ -2,31 +2,51 @@ import { AppError } from '../base/errors.ts'
 import type { Finding } from '../model/finding.ts'
 import type { Id } from '../model/node.ts'
 import type { ProofLevel, ProofRecord } from '../model/recovery-point.ts'
-import type { Catalog, Run, RunQuery } from './catalog.ts'
+import type { Attempt, AttemptQuery, Catalog, Lease, NewRun, RunEnd, RunQuery, RunRecord } from './catalog.ts'
 
 /**
  * A catalog that stops no operation: a backup that is stored has not failed because its record could not be written.
  * What goes wrong is told once, as a finding; reads then give nothing.
  */
 export class UnfailingCatalog implements Catalog {
-  readonly #opened: Promise<Catalog | undefined>
+  readonly #open: () => Promise<Catalog>
   readonly #onFinding: (finding: Finding) => void
+  #opened: Promise<Catalog | undefined> | undefined
   #told = false
 
+  /** `open` is called when the catalog is used for the first time. */
   constructor(open: () => Promise<Catalog>, onFinding: (finding: Finding) => void) {
+    this.#open = open
     this.#onFinding = onFinding
-    this.#opened = open().catch((error: unknown) => {
-      this.#tell(error)
-      return undefined
-    })
   }
 
-  async saveRun(run: Run): Promise<void> {
-    await this.#try(catalog => catalog.saveRun(run), undefined)
+  async beginRun(run: NewRun): Promise<void> {
+    await this.#try(catalog => catalog.beginRun(run), undefined)
   }
 
-  async listRuns(query: RunQuery): Promise<Run[]> {
-    return this.#try<Run[]>(catalog => catalog.listRuns(query), [])
+  async saveAttempt(runId: string, attempt: Attempt): Promise<void> {
+    await this.#try(catalog => catalog.saveAttempt(runId, attempt), undefined)
+  }
+
+  async endRun(runId: string, end: RunEnd): Promise<void> {
+    await this.#try(catalog => catalog.endRun(runId, end), undefined)
+  }
+
+  async listRuns(query: RunQuery): Promise<RunRecord[]> {
+    return this.#try<RunRecord[]>(catalog => catalog.listRuns(query), [])
+  }
+
+  async listAttempts(query: AttemptQuery): Promise<Attempt[]> {
+    return this.#try<Attempt[]>(catalog => catalog.listAttempts(query), [])
+  }
+
+  /** Nobody is kept from acting by a catalog that can't be used. */
+  async acquireLease(lease: Lease, now: Date): Promise<Lease | undefined> {
+    return this.#try<Lease | undefined>(catalog => catalog.acquireLease(lease, now), lease)
+  }
+
+  async releaseLease(name: string, holder: string): Promise<void> {
+    await this.#try(catalog => catalog.releaseLease(name, holder), undefined)
   }
 
   async saveProofs(repositoryId: Id, snapshotIds: readonly Id[], level: ProofLevel, at: Date): Promise<void> {
@@ -46,6 +66,10 @@ export class UnfailingCatalog implements Catalog {
   }
 
   async #try<T>(work: (catalog: Catalog) => Promise<T>, otherwise: T): Promise<T> {
+    this.#opened ??= this.#open().catch((error: unknown) => {
+      this.#tell(error)
+      return undefined
+    })
     const catalog = await this.#opened
     if (catalog === undefined) return otherwise
     try {

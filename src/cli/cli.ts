@@ -6,6 +6,7 @@ import { AppError } from '../base/errors.ts'
 import { createLogger, type Logger, type LogLevel } from '../base/logger.ts'
 import { ownVersion } from '../base/package.ts'
 import type { Finding } from '../model/finding.ts'
+import type { Report } from '../model/report.ts'
 import { requireAddressSpace } from './address-space.ts'
 import type { Call, Command, Output } from './command.ts'
 import { describeFailure } from './failures.ts'
@@ -137,6 +138,7 @@ function makeCall(values: Values, surroundings: Surroundings, { names, told, onO
   const { signal } = surroundings.interrupts
   const progress = new Progress(terminal, systemClock, progressStyle(values, terminal))
   const logger = makeLogger(values, terminal, progress)
+  const reports: Report[] = []
   const onFinding = (found: Finding): void => {
     const finding = told.note(found)
     if (values.flag('quiet') && finding.severity !== 'error') return
@@ -153,6 +155,16 @@ function makeCall(values: Values, surroundings: Surroundings, { names, told, onO
     json: values.flag('json'),
     progress,
     onFinding,
+    reports,
+    caller: {
+      signal,
+      logger,
+      onEvent: event => {
+        if (event.kind === 'progress') progress.update(event.progress)
+        else if (event.kind === 'finding') onFinding(event.finding)
+        else reports.push(event.report)
+      },
+    },
     loadCommands: () => Promise.all(COMMANDS.map(entry => entry.load())),
     openApp: async (options: Partial<AppOptions> = {}) => {
       const { openApp } = await import('../app.ts')
@@ -168,7 +180,7 @@ function makeCall(values: Values, surroundings: Surroundings, { names, told, onO
       })
       onOpen(app)
       if (names) {
-        const { nameInterrupted } = await import('./restore/unfinished.ts')
+        const { nameInterrupted } = await import('../operations/restore/unfinished.ts')
         await nameInterrupted(app, onFinding)
       }
       keepNurserySize()

@@ -2,6 +2,8 @@ import type { App, AppOptions } from '../app.ts'
 import type { Clock } from '../base/clock.ts'
 import type { Logger } from '../base/logger.ts'
 import type { Finding } from '../model/finding.ts'
+import type { Report } from '../model/report.ts'
+import type { Caller } from '../operations/workspace/run.ts'
 import type { Progress } from './progress.ts'
 import type { Terminal } from './terminal.ts'
 import type { Values } from './values.ts'
@@ -60,6 +62,10 @@ export interface Call {
   readonly progress: Progress
   /** Says it at once, on stderr. */
   onFinding(finding: Finding): void
+  /** What every operation is called with: shows its progress, and says its findings at once. */
+  readonly caller: Caller
+  /** What operations have reported until now. */
+  readonly reports: readonly Report[]
   /** Every command there is. */
   loadCommands(): Promise<readonly Command[]>
 }

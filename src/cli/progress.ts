@@ -2,16 +2,8 @@ import { printableText } from '../base/bytes.ts'
 import type { Clock } from '../base/clock.ts'
 import { formatDuration } from '../base/durations.ts'
 import { formatSize } from '../base/sizes.ts'
+import type { ProgressState } from '../model/progress.ts'
 import type { Terminal } from './terminal.ts'
-
-export interface ProgressState {
-  readonly label: string
-  readonly done: number
-  readonly total: number | undefined
-  readonly unit: 'bytes' | 'items'
-  /** More facts, in the order in which they are shown. */
-  readonly details?: readonly string[]
-}
 
 export type ProgressStyle = 'bar' | 'lines' | 'none'
 

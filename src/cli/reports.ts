@@ -1,6 +1,5 @@
 import { stat } from 'node:fs/promises'
-import { dirname, extname, join, resolve } from 'node:path'
-import type { App } from '../app.ts'
+import { dirname, extname, resolve } from 'node:path'
 import { AppError, messageOf, systemCode } from '../base/errors.ts'
 import { replaceFile } from '../base/new-file.ts'
 import type { Report } from '../model/report.ts'
@@ -41,24 +40,11 @@ export async function checkReportOption(call: Call): Promise<void> {
 }
 
 /**
- * Keeps a report in the state folder and writes it to the file of `--report`. Throws `incomplete` when that file can't be
+ * Writes what operations have reported to the file of `--report`, if there is one. Throws `incomplete` when it can't be
  * written: what the report tells of has happened all the same, and the kept one has it.
- *
- * @public for commands that leave one report.
  */
-export async function saveReport(call: Call, app: App, report: Report): Promise<void> {
-  await keepReport(call, app, report)
-  await writeReportOption(call, report)
-}
-
-/** In the state folder alone. As with the catalog: what is done has not failed because no record could be written. */
-export async function keepReport(call: Call, app: App, report: Report): Promise<void> {
-  const store = await import('../operations/report/report-store.ts')
-  try {
-    await store.keepReport(await reportFolder(app), report)
-  } catch (error) {
-    call.logger.warn(`the report of this run could not be kept: ${messageOf(error)}`)
-  }
+export async function writeReports(call: Call): Promise<void> {
+  await writeReportOption(call, call.reports.at(-1))
 }
 
 /** To the file of `--report` alone, if there is one and something to write. */
@@ -84,10 +70,6 @@ export async function writeReport(file: string, report: Report): Promise<void> {
       },
     )
   }
-}
-
-export async function reportFolder(app: App): Promise<string> {
-  return join(await app.stateFolder(), 'reports')
 }
 
 function formatOf(file: string): ReportFormat {

@@ -1,7 +1,8 @@
 import type { App } from '../app.ts'
 import { SHORT_ID_DIGITS } from '../model/recovery-point.ts'
+import type { ChosenSnapshot } from '../operations/snapshots/choose-snapshot.ts'
 import type { ArgumentSpec, Call, OptionSpec } from './command.ts'
-import { type ChosenSnapshot, chooseSnapshot, parseSnapshotWish } from './selection.ts'
+import { chosenSnapshot, typedWish } from './selection.ts'
 
 /** The first word of commands that look into a snapshot. */
 export const SNAPSHOT_ARGUMENT: ArgumentSpec = {
@@ -24,8 +25,8 @@ export async function typedSnapshot(call: Call): Promise<ChosenSnapshot> {
 
 export async function snapshotOf(call: Call, app: App, text: string): Promise<ChosenSnapshot> {
   const source = call.values.text('source')
-  if (app.config.sources.has(text)) return chooseSnapshot(call, app, text, { kind: 'latest' })
-  return chooseSnapshot(call, app, source, parseSnapshotWish(text, call.clock.now()))
+  if (app.config.sources.has(text)) return chosenSnapshot(call, app, text, { kind: 'latest' })
+  return chosenSnapshot(call, app, source, typedWish(call, text))
 }
 
 export function snapshotToJson({ name, snapshot }: ChosenSnapshot) {

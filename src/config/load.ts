@@ -7,6 +7,7 @@ import { isHandedOver } from '../base/ownership.ts'
 import { suggest } from '../base/suggest.ts'
 import { typedPath } from '../base/typed-path.ts'
 import type { Finding } from '../model/finding.ts'
+import type { Settings, SourceSettings } from '../model/settings.ts'
 import type { StorageDefinition } from '../storage/storage.ts'
 import { type ConfigDocument, type Problem, readDocument } from './document.ts'
 import { problemsOf } from './problems.ts'
@@ -15,7 +16,6 @@ import {
   type CommonSourceSettings,
   configJsonSchema,
   configSchema,
-  type PolicySettings,
   type RepositorySettings,
   ROOT_KEYS,
   type SourceKind,
@@ -23,22 +23,10 @@ import {
 
 export const CONFIG_NAME = 'lifeboat.yaml'
 
-export interface SourceSettings extends CommonSourceSettings {
-  readonly kind: string
-  /** Everything of the adapter's own, as its schema gives it. */
-  readonly options: unknown
-}
-
-export interface Config {
-  /** Absolute. */
-  readonly file: string
-  /** Relative paths in the file are relative to this folder. */
-  readonly baseDir: string
+export interface Config extends Settings {
   /** Absolute; may not exist yet. */
   readonly stateDir: string
   readonly repositories: ReadonlyMap<string, RepositorySettings>
-  readonly sources: ReadonlyMap<string, SourceSettings>
-  readonly policies: ReadonlyMap<string, PolicySettings>
   /** What is valid but unwise: a password in clear. */
   readonly findings: readonly Finding[]
   /** For the files that it names. */

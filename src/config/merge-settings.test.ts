@@ -1,17 +1,17 @@
 import { expect, it } from 'vitest'
-import { mergeRulesOf, mergeSettings } from './merge-settings.ts'
+import { mergeSettings } from './merge-settings.ts'
 
 it('gives the operation its rules', () => {
-  const settings = mergeSettings.parse({
+  const rules = mergeSettings.parse({
     tables: { user: { key: 'email' }, film_actor: { key: ['film_id', 'actor_id'], onConflict: 'backup' } },
     references: { 'account.user_id': 'user.user_id' },
   })
-  expect(mergeRulesOf(settings)).toEqual({
+  expect(rules).toEqual({
     tables: { user: { key: ['email'] }, film_actor: { key: ['film_id', 'actor_id'], onConflict: 'backup' } },
     references: { 'account.user_id': 'user.user_id' },
     triggers: false,
   })
-  expect(mergeRulesOf(undefined)).toEqual({ tables: {}, references: {}, triggers: false })
+  expect(mergeSettings.parse({})).toEqual({ tables: {}, references: {}, triggers: false })
 })
 
 it('refuses what can’t be meant', () => {

@@ -28,8 +28,7 @@ const tableRules = z
     path: ['newerBy'],
   })
 
-/** `sources.NAME.restore.merge`. */
-export const mergeSettings = z
+const written = z
   .strictObject({
     tables: z
       .record(text, tableRules)
@@ -43,12 +42,17 @@ export const mergeSettings = z
   })
   .describe('How `lifeboat restore --strategy merge` adds what only the backup has to what is there.')
 
-/** The rules as the operation takes them. */
-export function mergeRulesOf(settings: z.output<typeof mergeSettings> | undefined): MergeRules {
-  const tables = Object.entries(settings?.tables ?? {}).map(([name, { key, ...rule }]) => {
+/** `sources.NAME.restore.merge`, as the operation takes it. */
+export const mergeSettings = written.transform(rulesOf)
+
+function rulesOf({
+  tables = {},
+  references = NO_RULES.references,
+  triggers = NO_RULES.triggers,
+}: z.output<typeof written>): MergeRules {
+  const rules = Object.entries(tables).map(([name, { key, ...rule }]) => {
     const columns = typeof key === 'string' ? [key] : key
     return [name, { ...rule, key: columns }] as const
   })
-  const { references = NO_RULES.references, triggers = NO_RULES.triggers } = settings ?? {}
-  return { tables: Object.fromEntries(tables), references, triggers }
+  return { tables: Object.fromEntries(rules), references, triggers }
 }

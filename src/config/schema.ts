@@ -236,7 +236,6 @@ export const ROOT_KEYS = ['repositories', 'sources', 'policies'] as const
 export type CommonSourceSettings = z.output<z.ZodObject<ReturnType<typeof commonSourceKeys>>>
 export const COMMON_SOURCE_KEYS: readonly string[] = Object.keys(commonSourceKeys('sql'))
 export type RepositorySettings = z.output<ReturnType<typeof withStorageSettings>>
-export type PolicySettings = z.output<typeof policy>
 
 function isTimeZone(zone: string): boolean {
   try {

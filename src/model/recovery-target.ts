@@ -20,8 +20,16 @@ export interface RecoveryRequest {
   readonly timeline?: string | undefined
   /** Stop just after the target (default) or just before it. */
   readonly inclusive?: boolean | undefined
-  /** What PostgreSQL runs to get a log file, `%f` and `%p` in it; undefined: the log in the snapshot must do. */
-  readonly restoreCommand?: string | undefined
+  /** Where the log comes from; undefined: the log in the snapshot must do. */
+  readonly log?: LogFetch | undefined
+}
+
+/** How a server that recovers gets a file of its log. */
+export interface LogFetch {
+  /** A program and its arguments, to which the file's name and where to put it are added. It fails where there is none. */
+  readonly fetchCommand: readonly string[]
+  /** Files that were fetched ahead, by name: to be moved from here. */
+  readonly fetchedFolder?: string | undefined
 }
 
 export function describeRecoveryTarget(target: RecoveryTarget): string {

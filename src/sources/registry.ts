@@ -16,6 +16,8 @@ function register<Options>(definition: SourceDefinition<Options>): SourceDefinit
   return {
     ...definition,
     optionsAt: (place, own) => definition.optionsAt(place, own as Options | undefined),
+    ownPlace: (own, base) => definition.ownPlace(own as Options, base),
+    hasLog: own => definition.hasLog(own as Options),
     isOwnPlace: (place, own, base) => definition.isOwnPlace(place, own as Options, base),
     load: async () => {
       const make = await definition.load()

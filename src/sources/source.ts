@@ -91,7 +91,13 @@ export interface SourceTraits {
   readonly wayBack: 'snapshot' | 'kept'
   /** Of URLs that it can restore to, beside paths: `postgres`. */
   readonly targetSchemes: readonly string[]
+  /** Of which parts one alone can come back. */
+  readonly parts: readonly PartKind[]
+  /** When what is at a path is rewritten in place if a person forces it: only where what differs is written, or always. */
+  readonly rewrites: 'only-delta' | 'always'
 }
+
+export type PartKind = 'paths' | 'tables' | 'schemas' | 'databases'
 
 // ---- restore
 
@@ -257,6 +263,10 @@ export interface SourceDefinition<Options = unknown> {
   readonly optionsAt: (place: string, own: Options | undefined) => Options
   /** Is what is at `place`, a restore's target, the data that the source itself is of? Asks no server. */
   readonly isOwnPlace: (place: string, own: Options, base: SourcePlace) => Promise<boolean>
+  /** Where the source's own data is, as a restore's target; undefined where only its server knows. Asks no server. */
+  readonly ownPlace: (own: Options, base: SourcePlace) => string | undefined
+  /** Does it have a log, by which the moments between its backups can be recovered? */
+  readonly hasLog: (own: Options) => boolean
   /** What a restored copy of this kind can be held to, beside commands and HTTP calls: `sql`, or that `files` exist. */
   readonly answers: 'sql' | 'files'
   readonly load: () => Promise<SourceFactory<Options>>

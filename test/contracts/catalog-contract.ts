@@ -2,16 +2,33 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import type { Catalog, CatalogDefinition, Run } from '../../src/catalog/catalog.ts'
+import type { Attempt, Catalog, CatalogDefinition, NewRun, RunEnd } from '../../src/catalog/catalog.ts'
 import type { Finding } from '../../src/model/finding.ts'
 
-const run = (id: string, minute: number, more: Partial<Run> = {}): Run => ({
+const at = (minute: number): Date => new Date(Date.UTC(2026, 0, 1, 0, minute))
+const OWNER = { hostname: 'h', pid: 7, start: 'boot ns 5' }
+const newRun = (id: string, minute: number, more: Partial<NewRun> = {}): NewRun => ({
   id,
   operation: 'backup',
-  startedAt: new Date(Date.UTC(2026, 0, 1, 0, minute)),
-  finishedAt: new Date(Date.UTC(2026, 0, 1, 0, minute + 1)),
+  startedAt: at(minute),
+  owner: OWNER,
+  ...more,
+})
+const attempt = (minute: number, more: Partial<Attempt> = {}): Attempt => ({
+  operation: 'backup',
+  source: 'app',
+  repository: 'main',
+  startedAt: at(minute),
+  finishedAt: at(minute + 1),
   outcome: 'done',
+  snapshot: undefined,
   statistics: { bytesRead: 2 ** 40, files: 3 },
+  findings: [],
+  ...more,
+})
+const end = (minute: number, more: Partial<RunEnd> = {}): RunEnd => ({
+  outcome: 'done',
+  finishedAt: at(minute),
   findings: [],
   ...more,
 })
@@ -36,38 +53,78 @@ export function testCatalog(definition: CatalogDefinition): void {
       await rm(place, { recursive: true, force: true })
     })
 
-    test('keeps runs, newest first, over closing', async () => {
-      const finding: Finding = { severity: 'warning', code: 'file-changed', subject: 'a', message: 'changed' }
-      const full = run('b', 2, { source: 'app', repository: 'main', snapshot: 'f'.repeat(64), findings: [finding] })
+    const finding: Finding = { severity: 'warning', code: 'file-changed', subject: 'a', message: 'changed' }
+
+    test('keeps runs with their attempts, newest first, over closing', async () => {
       const first = await open()
-      await first.saveRun(run('a', 1))
-      await first.saveRun(full)
-      await first.saveRun(run('c', 3, { operation: 'check', outcome: 'failed' }))
+      await first.beginRun(newRun('a1', 1))
+      await first.endRun('a1', end(2))
+      await first.beginRun(newRun('b1', 2, { policy: 'nightly' }))
+      const attempts = [attempt(2, { snapshot: 'f'.repeat(64), findings: [finding] }), attempt(3, { source: 'docs' })]
+      for (const each of attempts) await first.saveAttempt('b1', each)
+      await first.endRun('b1', end(4, { outcome: 'incomplete', findings: [finding] }))
+      await first.beginRun(newRun('b2', 3, { operation: 'check' }))
       await first.close()
       const second = await open()
-      expect((await second.listRuns({ limit: 10 })).map(each => each.id)).toEqual(['c', 'b', 'a'])
-      expect(await second.listRuns({ operation: 'backup', source: 'app', limit: 10 })).toEqual([full])
+      expect((await second.listRuns({ limit: 10 })).map(({ id }) => id)).toEqual(['b2', 'b1', 'a1'])
+      expect(await second.listRuns({ operation: 'backup', source: 'docs', limit: 10 })).toEqual([
+        {
+          ...newRun('b1', 2, { policy: 'nightly' }),
+          end: end(4, { outcome: 'incomplete', findings: [finding] }),
+          attempts,
+        },
+      ])
       expect(await second.listRuns({ limit: 1 })).toHaveLength(1)
+      expect((await second.listRuns({ id: 'b', limit: 9 })).map(({ id }) => id)).toEqual(['b2', 'b1'])
+      expect(await second.listRuns({ id: '%', limit: 9 })).toEqual([])
       expect(findings).toEqual([])
     })
 
-    test('saves a run again in place of itself', async () => {
+    test('shows a run from its beginning, as one that has not ended', async () => {
       const catalog = await open()
-      await catalog.saveRun(run('a', 1, { outcome: 'failed' }))
-      await catalog.saveRun(run('a', 1))
-      expect((await catalog.listRuns({ limit: 9 })).map(each => each.outcome)).toEqual(['done'])
+      await catalog.beginRun(newRun('a', 1))
+      await catalog.saveAttempt('a', attempt(1))
+      expect(await catalog.listRuns({ limit: 1 })).toMatchObject([{ owner: OWNER, end: undefined, attempts: [{}] }])
+    })
+
+    test('lists the attempts at one copy, newest first, of whichever runs', async () => {
+      const catalog = await open()
+      for (const [minute, id] of ['a', 'b', 'c'].entries()) {
+        await catalog.beginRun(newRun(id, minute))
+        await catalog.saveAttempt(id, attempt(minute))
+        await catalog.saveAttempt(id, attempt(minute, { repository: 'other' }))
+        await catalog.saveAttempt(id, attempt(minute, { operation: 'verify' }))
+      }
+      const copy = { operation: 'backup', source: 'app', repository: 'main' }
+      expect(await catalog.listAttempts({ ...copy, limit: 2 })).toEqual([attempt(2), attempt(1)])
+      expect(await catalog.listAttempts({ ...copy, source: 'docs', limit: 2 })).toEqual([])
+    })
+
+    test('gives a lease to one holder until it has run out or is given back', async () => {
+      const [one, other] = [await open(), await open()]
+      const lease = (holder: string, minute: number) => ({ name: 'schedule', holder, until: at(minute) })
+      expect(await one.acquireLease(lease('a', 5), at(0))).toEqual(lease('a', 5))
+      expect(await other.acquireLease(lease('b', 9), at(4))).toBeUndefined()
+      expect(await one.acquireLease(lease('a', 7), at(4))).toEqual(lease('a', 7))
+      expect(await other.acquireLease(lease('b', 9), at(6))).toBeUndefined()
+      expect(await other.acquireLease(lease('b', 9), at(7))).toEqual(lease('b', 9))
+      await one.releaseLease('schedule', 'a')
+      expect(await one.acquireLease(lease('a', 9), at(8))).toBeUndefined()
+      await other.releaseLease('schedule', 'b')
+      expect(await one.acquireLease(lease('a', 9), at(8))).toEqual(lease('a', 9))
+      expect(await other.acquireLease({ ...lease('b', 9), name: 'other' }, at(8))).toBeDefined()
     })
 
     test('keeps the strongest proof, repositories apart', async () => {
       const catalog = await open()
-      const [at, later] = [new Date(1_000), new Date(2_000)]
-      await catalog.saveProofs('r1', ['s1', 's2'], 'restored', at)
+      const [first, later] = [new Date(1_000), new Date(2_000)]
+      await catalog.saveProofs('r1', ['s1', 's2'], 'restored', first)
       await catalog.saveProofs('r1', ['s2', 's3'], 'checked', later)
       await catalog.saveProofs('r1', ['s1'], 'restored', later)
-      await catalog.saveProofs('r2', [], 'checked', at)
+      await catalog.saveProofs('r2', [], 'checked', first)
       expect(Object.fromEntries(await catalog.listProofs('r1'))).toEqual({
         s1: { proof: 'restored', at: later },
-        s2: { proof: 'restored', at },
+        s2: { proof: 'restored', at: first },
         s3: { proof: 'checked', at: later },
       })
       expect((await catalog.listProofs('r2')).size).toBe(0)
@@ -91,7 +148,7 @@ export function testCatalog(definition: CatalogDefinition): void {
 
     test('serves several at once', async () => {
       const all = await Promise.all(Array.from({ length: 8 }, open))
-      await Promise.all(all.map((catalog, index) => catalog.saveRun(run(`r${index}`, index))))
+      await Promise.all(all.map((catalog, index) => catalog.beginRun(newRun(`r${index}`, index))))
       await Promise.all(all.map((catalog, index) => catalog.saveProofs('r', [`s${index}`], 'checked', new Date())))
       expect(await (await open()).listRuns({ limit: 100 })).toHaveLength(8)
       expect((await (await open()).listProofs('r')).size).toBe(8)

@@ -123,7 +123,6 @@ describeWithPostgres('recovery of a cluster to a moment', () => {
     recovery: RecoveryRequest | undefined,
   ): Promise<{ started: StartedServer | undefined; rows: number; last: number }> => {
     const target = join(copies, `copy-${running.length}`)
-    const restoreCommand = `${process.execPath} ${COMMAND} fetch ${archive} %f %p`
     const outcome = await source.restore({
       ...(await makeContext(dir)),
       snapshot: snapshot.reader,
@@ -134,7 +133,7 @@ describeWithPostgres('recovery of a cluster to a moment', () => {
       delta: false,
       start: true,
       recovery: recovery && {
-        restoreCommand,
+        log: { fetchCommand: [process.execPath, COMMAND, 'fetch', archive] },
         ...recovery,
       },
     })

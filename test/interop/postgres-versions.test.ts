@@ -135,7 +135,7 @@ describeWithPostgres.each(otherServers)(
         target: { kind: 'xid', xid: row?.xid ?? '' },
         inclusive: true,
         timeline: undefined,
-        restoreCommand: `${process.execPath} ${COMMAND} fetch ${archive} %f %p`,
+        log: { fetchCommand: [process.execPath, COMMAND, 'fetch', archive] },
       })
       expect(await onCopy(tools, target, 'SELECT n FROM public.later ORDER BY n')).toEqual([{ n: 1 }, { n: 2 }])
       expect(existsSync(join(target, 'recovery.signal'))).toBe(false)

@@ -37,15 +37,12 @@ test('only its owner can read the file', async () => {
   expect((await stat(file())).mode & 0o777).toBe(0o600)
 })
 
-test('one that is damaged, foreign or newer is put aside, with a warning', async () => {
-  const foreign = new DatabaseSync(join(place, 'newer.sqlite'))
-  foreign.exec('PRAGMA user_version = 99')
-  foreign.close()
+test('one that is damaged or foreign is put aside, with a warning', async () => {
   const stranger = new DatabaseSync(join(place, 'stranger.sqlite'))
   stranger.exec('PRAGMA user_version = 1; CREATE TABLE run (x)')
   stranger.close()
   const bad = [Buffer.from('not a database, but long enough to be one'), Buffer.alloc(8192, 7)]
-  bad.push(await readFile(join(place, 'newer.sqlite')), await readFile(join(place, 'stranger.sqlite')))
+  bad.push(await readFile(join(place, 'stranger.sqlite')))
   for (const [index, content] of bad.entries()) {
     await writeFile(file(), content)
     const opened = await open()
@@ -55,6 +52,48 @@ test('one that is damaged, foreign or newer is put aside, with a warning', async
     expect(findings).toHaveLength(index + 1)
     expect(await readFile(`${file()}.damaged`)).toEqual(content)
   }
+})
+
+test('one of a newer version is left as it is, and said', async () => {
+  const newer = new DatabaseSync(file())
+  newer.exec('PRAGMA user_version = 99')
+  newer.close()
+  const before = await readFile(file())
+  await expect(open()).rejects.toMatchObject({ code: 'unsupported', hint: expect.stringContaining('Update Lifeboat') })
+  expect(await readFile(file())).toEqual(before)
+})
+
+test('one of the first version keeps its runs and proofs, as runs of one attempt', async () => {
+  const old = new DatabaseSync(file())
+  old.exec(`
+    CREATE TABLE run (
+      id TEXT PRIMARY KEY, operation TEXT NOT NULL, source TEXT, repository TEXT, started_at TEXT NOT NULL,
+      finished_at TEXT NOT NULL, outcome TEXT NOT NULL, snapshot TEXT, statistics TEXT NOT NULL, findings TEXT NOT NULL
+    ) STRICT, WITHOUT ROWID;
+    CREATE INDEX run_by_start ON run (started_at);
+    CREATE TABLE proof (
+      repository_id TEXT NOT NULL, snapshot TEXT NOT NULL, strength INTEGER NOT NULL, at TEXT NOT NULL,
+      PRIMARY KEY (repository_id, snapshot)
+    ) STRICT, WITHOUT ROWID;
+    PRAGMA user_version = 1;
+    INSERT INTO run VALUES ('a', 'backup', 'app', 'main', '2026-01-01T00:00:00.000Z', '2026-01-01T00:01:00.000Z', 'done',
+      'f0', '{"files":3}', '[]');
+    INSERT INTO proof VALUES ('r', 'f0', 2, '2026-01-02T00:00:00.000Z')`)
+  old.close()
+  const opened = await open()
+  const [startedAt, finishedAt] = [new Date('2026-01-01T00:00:00Z'), new Date('2026-01-01T00:01:00Z')]
+  expect(await opened.listRuns({ limit: 9 })).toMatchObject([
+    {
+      id: 'a',
+      startedAt,
+      end: { outcome: 'done', finishedAt },
+      attempts: [{ source: 'app', repository: 'main', snapshot: 'f0', statistics: { files: 3 } }],
+    },
+  ])
+  expect((await opened.listProofs('r')).get('f0')?.proof).toBe('restored')
+  await opened.endRun('a', { outcome: 'failed', finishedAt, findings: [] })
+  expect(await opened.listRuns({ limit: 9 })).toMatchObject([{ end: { outcome: 'failed' } }])
+  expect(findings).toEqual([])
 })
 
 test('several processes write at once', async () => {

@@ -5,31 +5,31 @@ import { AppError, messageOf, systemCode } from '../../base/errors.ts'
 import type { Finding } from '../../model/finding.ts'
 import type { Id } from '../../model/node.ts'
 import { PROOF_LEVELS, type ProofLevel, type ProofRecord } from '../../model/recovery-point.ts'
-import { type Catalog, type OpenCatalog, RUN_OUTCOMES, type Run, type RunQuery } from '../catalog.ts'
+import {
+  type Attempt,
+  type AttemptQuery,
+  type Catalog,
+  type Lease,
+  type NewRun,
+  type OpenCatalog,
+  RUN_OUTCOMES,
+  type RunEnd,
+  type RunOutcome,
+  type RunQuery,
+  type RunRecord,
+} from '../catalog.ts'
+import { migrate, NewerVersion } from './migrations.ts'
 
 const FILE_NAME = 'catalog.sqlite'
 const BUSY_TIMEOUT_MS = 10_000
-const VERSION = 1
 
-const SCHEMA = `
-  CREATE TABLE IF NOT EXISTS run (
-    id TEXT PRIMARY KEY, operation TEXT NOT NULL, source TEXT, repository TEXT, started_at TEXT NOT NULL,
-    finished_at TEXT NOT NULL, outcome TEXT NOT NULL, snapshot TEXT, statistics TEXT NOT NULL, findings TEXT NOT NULL
-  ) STRICT, WITHOUT ROWID;
-  CREATE INDEX IF NOT EXISTS run_by_start ON run (started_at);
-  CREATE TABLE IF NOT EXISTS proof (
-    repository_id TEXT NOT NULL, snapshot TEXT NOT NULL, strength INTEGER NOT NULL, at TEXT NOT NULL,
-    PRIMARY KEY (repository_id, snapshot)
-  ) STRICT, WITHOUT ROWID;
-  PRAGMA user_version = ${VERSION};
-`
-
-/** Opens `catalog.sqlite` in the folder. One that is damaged or of another version is put aside and begun anew. */
+/** Opens `catalog.sqlite` in the folder. A damaged one is put aside and begun anew; a newer one is an error. */
 export const openSqliteCatalog: OpenCatalog = async (place, onFinding) => {
   const file = join(place, FILE_NAME)
   try {
     return new SqliteCatalog(file, openDatabase(file))
   } catch (error) {
+    if (error instanceof NewerVersion) throw newer(file, error)
     if (!isUnusable(error)) throw wrapped(file, error)
     putAside(file, error, onFinding)
     try {
@@ -40,16 +40,12 @@ export const openSqliteCatalog: OpenCatalog = async (place, onFinding) => {
   }
 }
 
-class UnknownVersion extends Error {}
-
 function openDatabase(file: string): DatabaseSync {
   // SQLite creates files 0644 less the umask; whoever comes first must not leave it readable.
   if (!existsSync(file)) closeSync(openSync(file, 'a', 0o600))
   const database = new DatabaseSync(file, { timeout: BUSY_TIMEOUT_MS })
   try {
-    const version = Number(database.prepare('PRAGMA user_version').get()?.user_version ?? 0)
-    if (version > VERSION) throw new UnknownVersion(`it is of version ${version}`)
-    if (version < VERSION) database.exec(`BEGIN IMMEDIATE; ${SCHEMA} COMMIT;`)
+    migrate(database)
     database.prepare('SELECT (SELECT count(*) FROM run), (SELECT count(*) FROM proof)').get()
     return database
   } catch (error) {
@@ -62,8 +58,14 @@ function openDatabase(file: string): DatabaseSync {
 const UNUSABLE = new Set([1, 11, 26])
 
 function isUnusable(error: unknown): boolean {
-  if (error instanceof UnknownVersion) return true
   return error instanceof Error && 'errcode' in error && UNUSABLE.has(Number(error.errcode) & 0xff)
+}
+
+function newer(file: string, cause: NewerVersion): AppError {
+  return new AppError('unsupported', `cannot use the catalog ${file}: ${cause.message}`, {
+    hint: 'Update Lifeboat, or name another state folder with "state:" in the configuration.',
+    cause,
+  })
 }
 
 function putAside(file: string, cause: unknown, onFinding: (finding: Finding) => void): void {
@@ -96,36 +98,85 @@ class SqliteCatalog implements Catalog {
     this.#database = database
   }
 
-  async saveRun(run: Run): Promise<void> {
-    const row = [
-      run.id,
-      run.operation,
-      run.source ?? null,
-      run.repository ?? null,
-      run.startedAt.toISOString(),
-      run.finishedAt.toISOString(),
-      run.outcome,
-      run.snapshot ?? null,
-      JSON.stringify(run.statistics),
-      JSON.stringify(run.findings),
-    ]
-    this.#use(database =>
-      database.prepare('INSERT OR REPLACE INTO run VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)').run(...row),
+  async beginRun({ id, operation, policy, startedAt, owner }: NewRun): Promise<void> {
+    this.#run(
+      'INSERT INTO run (id, operation, policy, started_at, owner) VALUES (?, ?, ?, ?, ?)',
+      id,
+      operation,
+      policy ?? null,
+      startedAt.toISOString(),
+      JSON.stringify(owner),
     )
   }
 
-  async listRuns(query: RunQuery): Promise<Run[]> {
+  async saveAttempt(runId: string, attempt: Attempt): Promise<void> {
+    this.#run(
+      `INSERT INTO attempt SELECT ?1, 1 + (SELECT count(*) FROM attempt WHERE run = ?1), ?, ?, ?, ?, ?, ?, ?, ?, ?`,
+      runId,
+      attempt.operation,
+      attempt.source ?? null,
+      attempt.repository ?? null,
+      attempt.startedAt.toISOString(),
+      attempt.finishedAt.toISOString(),
+      attempt.outcome,
+      attempt.snapshot ?? null,
+      JSON.stringify(attempt.statistics),
+      JSON.stringify(attempt.findings),
+    )
+  }
+
+  async endRun(runId: string, { outcome, finishedAt, findings }: RunEnd): Promise<void> {
+    this.#run(
+      'UPDATE run SET outcome = ?, finished_at = ?, findings = ? WHERE id = ?',
+      outcome,
+      finishedAt.toISOString(),
+      JSON.stringify(findings),
+      runId,
+    )
+  }
+
+  async listRuns({ id, operation, source, limit }: RunQuery): Promise<RunRecord[]> {
     const where: string[] = []
     const values: SQLInputValue[] = []
-    for (const column of ['operation', 'source'] as const) {
-      const wanted = query[column]
-      if (wanted === undefined) continue
-      where.push(`${column} = ?`)
-      values.push(wanted)
+    const add = (condition: string, value: SQLInputValue | undefined): void => {
+      if (value === undefined) return
+      where.push(condition)
+      values.push(value)
     }
+    add('substr(id, 1, length(?1)) = ?1', id)
+    add('operation = ?', operation)
+    add('EXISTS (SELECT 1 FROM attempt WHERE run = run.id AND source = ?)', source)
     const filter = where.length === 0 ? '' : `WHERE ${where.join(' AND ')}`
-    const select = `SELECT * FROM run ${filter} ORDER BY started_at DESC, id DESC LIMIT ?`
-    return this.#use(database => database.prepare(select).all(...values, query.limit)).map(toRun)
+    return this.#use(database => {
+      const rows = database
+        .prepare(`SELECT * FROM run ${filter} ORDER BY started_at DESC, id DESC LIMIT ?`)
+        .all(...values, limit)
+      const attempts = database.prepare('SELECT * FROM attempt WHERE run = ? ORDER BY number')
+      return rows.map(row => toRun(row, attempts.all(String(row.id)).map(toAttempt)))
+    })
+  }
+
+  async listAttempts({ operation, source, repository, limit }: AttemptQuery): Promise<Attempt[]> {
+    const select = `SELECT * FROM attempt WHERE operation = ? AND source = ? AND repository = ?
+      ORDER BY started_at DESC, run DESC, number DESC LIMIT ?`
+    return this.#use(database => database.prepare(select).all(operation, source, repository, limit)).map(toAttempt)
+  }
+
+  async acquireLease(lease: Lease, now: Date): Promise<Lease | undefined> {
+    // One statement, so that of two that come at once one gets it.
+    const { changes } = this.#run(
+      `INSERT INTO lease (name, holder, until) VALUES (?, ?, ?) ON CONFLICT (name) DO UPDATE
+         SET holder = excluded.holder, until = excluded.until WHERE holder = excluded.holder OR until <= ?`,
+      lease.name,
+      lease.holder,
+      lease.until.toISOString(),
+      now.toISOString(),
+    )
+    return Number(changes) === 1 ? lease : undefined
+  }
+
+  async releaseLease(name: string, holder: string): Promise<void> {
+    this.#run('DELETE FROM lease WHERE name = ? AND holder = ?', name, holder)
   }
 
   async saveProofs(repositoryId: Id, snapshotIds: readonly Id[], level: ProofLevel, at: Date): Promise<void> {
@@ -167,6 +218,10 @@ class SqliteCatalog implements Catalog {
     if (this.#database.isOpen) this.#database.close()
   }
 
+  #run(statement: string, ...values: SQLInputValue[]) {
+    return this.#use(database => database.prepare(statement).run(...values))
+  }
+
   /** SQLite's errors become ours at this edge. */
   #use<T>(work: (database: DatabaseSync) => T): T {
     try {
@@ -191,17 +246,42 @@ function toProof(row: Row): ProofRecord {
   return { proof: level ?? 'failed', at: new Date(String(row.at)) }
 }
 
-function toRun(row: Row): Run {
+const textOf = (value: unknown): string | undefined => (typeof value === 'string' ? value : undefined)
+
+/** Of a later version it may be one that we do not know. */
+const outcomeOf = (value: unknown): RunOutcome => RUN_OUTCOMES.find(outcome => outcome === value) ?? 'failed'
+
+function toRun(row: Row, attempts: readonly Attempt[]): RunRecord {
   return {
     id: String(row.id),
     operation: String(row.operation),
-    ...(typeof row.source === 'string' ? { source: row.source } : {}),
-    ...(typeof row.repository === 'string' ? { repository: row.repository } : {}),
+    policy: textOf(row.policy),
+    startedAt: new Date(String(row.started_at)),
+    owner: JSON.parse(String(row.owner)) as RunRecord['owner'],
+    end: toEnd(row),
+    attempts,
+  }
+}
+
+function toEnd(row: Row): RunEnd | undefined {
+  if (row.outcome === null) return undefined
+  return {
+    outcome: outcomeOf(row.outcome),
+    finishedAt: new Date(String(row.finished_at)),
+    findings: JSON.parse(String(row.findings)) as Finding[],
+  }
+}
+
+function toAttempt(row: Row): Attempt {
+  return {
+    operation: String(row.operation),
+    source: textOf(row.source),
+    repository: textOf(row.repository),
     startedAt: new Date(String(row.started_at)),
     finishedAt: new Date(String(row.finished_at)),
-    outcome: RUN_OUTCOMES.find(outcome => outcome === row.outcome) ?? 'failed',
-    ...(typeof row.snapshot === 'string' ? { snapshot: row.snapshot } : {}),
-    statistics: JSON.parse(String(row.statistics)) as Run['statistics'],
+    outcome: outcomeOf(row.outcome),
+    snapshot: textOf(row.snapshot),
+    statistics: JSON.parse(String(row.statistics)) as Attempt['statistics'],
     findings: JSON.parse(String(row.findings)) as Finding[],
   }
 }

@@ -2,6 +2,7 @@ import { collect } from '../../base/collect.ts'
 import { AppError } from '../../base/errors.ts'
 import type { ObjectKind } from '../../operations/cat/cat-object.ts'
 import type { Call, Command, Output } from '../command.ts'
+import { repoOf } from '../selection.ts'
 import { SNAPSHOT_ARGUMENT, SOURCE_OPTION, snapshotToJson, typedSnapshot } from '../snapshot-argument.ts'
 
 const OBJECTS: readonly ObjectKind[] = ['config', 'snapshot', 'index', 'key', 'lock', 'tree', 'blob', 'pack']
@@ -49,10 +50,10 @@ async function file(call: Call): Promise<Output> {
 
 async function object(call: Call, kind: ObjectKind): Promise<Output> {
   const { catObject } = await import('../../operations/cat/cat-object.ts')
-  const { singleRepositoryName } = await import('../selection.ts')
+  const { singleRepositoryName } = await import('../../operations/workspace/names.ts')
   const app = await call.openApp()
-  const name = singleRepositoryName(call, app)
-  const repository = await app.openRepository(name)
+  const name = singleRepositoryName(app, repoOf(call))
+  const repository = await app.repository(name)
   const { id, bytes, isText } = await catObject({ repository, kind, id: call.values.text('snapshot') })
   const json = { repository: name, object: kind, id, sizeBytes: bytes.length, content: bytes.toString('base64') }
   return { json, text: isText ? `${bytes.toString('utf8').trimEnd()}\n` : bytes }

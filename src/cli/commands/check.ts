@@ -1,9 +1,10 @@
 import { AppError } from '../../base/errors.ts'
 import { formatSize, parsePart } from '../../base/sizes.ts'
-import type { CheckResult } from '../../operations/check/check.ts'
+import type { NamedCheckResult } from '../../operations/check/check-repository.ts'
+import { repositoryNames } from '../../operations/workspace/names.ts'
 import type { Call, Command } from '../command.ts'
 import { counted, formatFindings } from '../printers/text.ts'
-import { repositoryNames } from '../selection.ts'
+import { repoOf } from '../selection.ts'
 import { SeveralRepositories } from '../several-repositories.ts'
 
 export const check: Command = {
@@ -20,37 +21,15 @@ export const check: Command = {
     { command: 'lifeboat check --read-data=10% --repo offsite', explains: 'a random tenth, each night another' },
   ],
   run: async call => {
-    const operation = await import('../../operations/check/check.ts')
-    const { recordRun } = await import('../../operations/runs/record-run.ts')
+    const { checkRepository } = await import('../../operations/check/check-repository.ts')
     const readData = readPart(call)
     const app = await call.openApp()
-    const catalog = app.catalog()
     const several = new SeveralRepositories(call)
-    const results = await several.each(repositoryNames(call, app), async name => {
-      const repository = await app.openRepository(name)
-      const result = await recordRun(
-        { catalog, clock: app.clock },
-        { operation: 'check', repository: name },
-        () =>
-          operation.check({
-            repository,
-            catalog,
-            clock: app.clock,
-            readData,
-            signal: call.signal,
-            onProgress: ({ step, ...progress }) =>
-              call.progress.update({ label: `check ${name}: ${step}`, ...progress }),
-          }),
-        ({ whole, findings, snapshots, packs, packsRead, bytesRead }) => ({
-          outcome: whole ? 'done' : 'incomplete',
-          statistics: { snapshots, packs, packsRead, bytesRead },
-          findings,
-        }),
-      )
-      return { ...result, repository: name }
-    })
-    const whole = results.every(result => result.whole)
+    const results = await several.each(repositoryNames(app, repoOf(call)), repository =>
+      checkRepository(app, { repository, readData }, call.caller),
+    )
     const { failure, failed } = several
+    const whole = results.every(result => result.whole)
     return {
       json: {
         whole: whole && failure === undefined,
@@ -74,7 +53,7 @@ function readPart(call: Call): number {
   })
 }
 
-function describe(result: CheckResult & { readonly repository: string }, call: Call): string {
+function describe(result: NamedCheckResult, call: Call): string {
   const paint = call.terminal.out
   const verdict = result.whole ? paint('green', 'whole') : paint('red', 'damaged')
   const read =

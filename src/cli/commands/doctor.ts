@@ -6,6 +6,7 @@ import { AppError } from '../../base/errors.ts'
 import type { DoctorRequest } from '../../operations/doctor/doctor.ts'
 import type { DoctorCheck } from '../../operations/doctor/doctor-check.ts'
 import type { OwnedFolder } from '../../operations/doctor/ownership.ts'
+import type { Storage } from '../../storage/storage.ts'
 import type { Call, Command, Output } from '../command.ts'
 import { formatTable } from '../printers/text.ts'
 
@@ -51,7 +52,7 @@ async function makeRequest(call: Call, scratchDir: string): Promise<DoctorReques
     },
     ...(app instanceof AppError
       ? { config: { error: app, named }, privatePlaces: [], repositories: [], sources: [], hooks: [], ownedFolders: [] }
-      : await fromApp(app, call)),
+      : await fromApp(app, call, scratchDir)),
     scratchDir,
     searchPath: call.environment.PATH ?? '',
     timeZone: call.environment.TZ,
@@ -64,9 +65,12 @@ async function makeRequest(call: Call, scratchDir: string): Promise<DoctorReques
 async function fromApp(
   app: App,
   call: Call,
+  scratchDir: string,
 ): Promise<Pick<DoctorRequest, 'config' | 'privatePlaces' | 'ownedFolders' | 'repositories' | 'sources' | 'hooks'>> {
   const { probe } = await import('../../operations/probe/probe.ts')
   const { config } = app
+  const { signal, clock, logger } = call
+  const context = { signal, clock, logger, scratchDir }
   const only = call.values.text('repo')
   if (only !== undefined) app.repositorySettings(only)
   const names = only === undefined ? [...config.repositories.keys()] : [only]
@@ -85,13 +89,13 @@ async function fromApp(
     ],
     repositories: names.map(name => ({
       name,
-      open: () => app.openRepository(name),
-      freeBytes: async () => (await app.openStorage(name)).freeBytes(),
+      open: () => app.repository(name),
+      freeBytes: () => withStorage(app, name, storage => storage.freeBytes()),
     })),
     sources: [...config.sources.keys()].map(name => ({
       name,
-      probe: async () => probe(await app.openSource(name), await app.sourceContext()),
-      readClock: async () => (await app.openSource(name)).readClock?.(await app.sourceContext()),
+      probe: async () => probe(await app.source(name), context),
+      readClock: async () => (await app.source(name)).readClock?.(context),
     })),
     ownedFolders: [{ what: 'state folder', path: config.stateDir }, ...localRepositories(app, names)],
     hooks: [...config.sources].flatMap(([source, { restore }]) =>
@@ -116,6 +120,15 @@ async function environmentFiles(folder: string): Promise<Array<{ readonly what: 
 function localRepositories(app: App, names: readonly string[]): OwnedFolder[] {
   const wanted = app.repositoryFolders().filter(({ name }) => names.includes(name))
   return wanted.map(({ name, path }) => ({ what: `repository ${name}`, path }))
+}
+
+async function withStorage<T>(app: App, name: string, work: (storage: Storage) => Promise<T>): Promise<T> {
+  const storage = await app.openStorage(name)
+  try {
+    return await work(storage)
+  } finally {
+    await storage.close()
+  }
 }
 
 function asConfigError(error: unknown): AppError {

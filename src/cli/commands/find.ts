@@ -5,11 +5,12 @@ import { parseTime } from '../../base/times.ts'
 import type { NodeType } from '../../model/node.ts'
 import { labelsOf, SHORT_ID_DIGITS } from '../../model/recovery-point.ts'
 import type { FoundEntry } from '../../operations/find/find.ts'
+import { repositoryNames } from '../../operations/workspace/names.ts'
 import type { Repository } from '../../repository/index.ts'
 import type { Call, Command } from '../command.ts'
 import { Damage } from '../damage.ts'
 import { warnOfIncomplete } from '../incomplete.ts'
-import { parseSnapshotWish, repositoryNames } from '../selection.ts'
+import { repoOf, typedWish } from '../selection.ts'
 import { SeveralRepositories } from '../several-repositories.ts'
 import { formatEntry } from './ls.ts'
 
@@ -56,8 +57,8 @@ async function* search(call: Call, several: SeveralRepositories, damage: Damage)
   const app = await call.openApp()
   const oldest = timeOf(call, 'newer')
   const newest = timeOf(call, 'older')
-  yield* several.through(repositoryNames(call, app), async function* (name) {
-    const repository = await app.openRepository(name)
+  yield* several.through(repositoryNames(app, repoOf(call)), async function* (name) {
+    const repository = await app.repository(name)
     const snapshots = await snapshotsOf(call, app, repository, damage)
     warnOfIncomplete(call, snapshots)
     const request = {
@@ -76,7 +77,7 @@ async function* search(call: Call, several: SeveralRepositories, damage: Damage)
 }
 
 async function snapshotsOf(call: Call, app: App, repository: Repository, damage: Damage) {
-  const host = { own: app.host().hostname, named: undefined }
+  const host = { own: app.host.hostname, named: undefined }
   const { getWishedSnapshot } = await import('../../operations/snapshots/find-snapshot.ts')
   const source = call.values.text('source')
   const wanted = call.values.list('snapshot')
@@ -86,7 +87,7 @@ async function snapshotsOf(call: Call, app: App, repository: Repository, damage:
     return snapshots.filter(({ tags }) => source === undefined || labelsOf(tags).source === source)
   }
   const present = { now: call.clock.now(), onFinding: damage.tell }
-  const wishes = wanted.map(text => parseSnapshotWish(text, call.clock.now()))
+  const wishes = wanted.map(text => typedWish(call, text))
   // Of several repositories only one may have it.
   const found = await Promise.all(
     wishes.map(wish => getWishedSnapshot(repository, source, wish, host, present).catch(noneOfIt)),

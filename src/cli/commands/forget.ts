@@ -4,21 +4,15 @@ import { formatTime } from '../../base/times.ts'
 import { SHORT_ID_DIGITS } from '../../model/recovery-point.ts'
 import type { RetentionRules } from '../../model/retention.ts'
 import { parseRetentionDuration } from '../../model/retention-time.ts'
-import type { ForgetGroup, SourcePolicy } from '../../operations/forget/forget.ts'
-import type { NeededSnapshot } from '../../operations/restore/needed-snapshots.ts'
+import type { ForgetWish, Forgotten } from '../../operations/forget/forget-snapshots.ts'
+import type { NamedPruneReport } from '../../operations/prune/prune.ts'
+import { isIdPrefix } from '../../operations/snapshots/choose-snapshot.ts'
 import type { Snapshot } from '../../repository/index.ts'
 import type { Call, Command, OptionSpec } from '../command.ts'
 import { counted } from '../printers/text.ts'
-import {
-  type ChosenSnapshot,
-  chooseSnapshot,
-  isIdPrefix,
-  repositoriesOf,
-  repositoryNames,
-  sourceNames,
-} from '../selection.ts'
+import { repoOf } from '../selection.ts'
 import { SeveralRepositories } from '../several-repositories.ts'
-import { describePrune, MAX_UNUSED, type NamedPruneReport, pruneOne } from './prune.ts'
+import { describePrune, MAX_UNUSED, pruneOne } from './prune.ts'
 
 const COUNTS = ['last', 'hourly', 'daily', 'weekly', 'monthly', 'yearly'] as const
 const SPANS = [
@@ -77,8 +71,15 @@ export const forget: Command = {
     const app = await call.openApp()
     const dryRun = call.values.flag('dryRun')
     const ids = namedIds(call, app)
+    const wish = {
+      sources: call.values.list('sources'),
+      keep: rulesOf(call),
+      repository: repoOf(call),
+      dryRun,
+      lockWaitMs: call.values.durationMs('lockWait', '--lock-wait'),
+    }
     const several = new SeveralRepositories(call)
-    const works = ids.length > 0 ? await namedWorks(call, app, ids, dryRun) : ruledWorks(call, app, dryRun)
+    const works = ids.length > 0 ? await namedWorks(call, app, ids, wish) : await ruledWorks(call, app, wish)
     const done = await several.each(works.keys(), async repository => ({
       repository,
       groups: (await works.get(repository)?.()) ?? [],
@@ -100,50 +101,16 @@ export const forget: Command = {
 /** What is to be done in each repository. */
 type Works = ReadonlyMap<string, () => Promise<Forgotten[]>>
 
-function ruledWorks(call: Call, app: App, dryRun: boolean): Works {
-  return new Map(tasksOf(call, app).map(task => [task.repository, () => forgetOne(call, app, task, dryRun)]))
+async function ruledWorks(call: Call, app: App, wish: ForgetWish): Promise<Works> {
+  const { forgetTask, forgetTasks } = await import('../../operations/forget/forget-snapshots.ts')
+  const tasks = forgetTasks(app, wish)
+  return new Map(tasks.map(task => [task.repository, () => forgetTask(app, task, wish, call.caller)]))
 }
 
-/** What is to be forgotten in one repository, by which rules. */
-interface Task {
-  readonly repository: string
-  readonly sources: readonly string[]
-  readonly policies: readonly SourcePolicy[]
-}
-
-interface Forgotten extends ForgetGroup {
-  readonly repository: string
-}
-
-function tasksOf(call: Call, app: App): Task[] {
-  const keep = rulesOf(call)
-  const sources = sourceNames(call, app)
-  const here = new Intl.DateTimeFormat().resolvedOptions().timeZone
-  if (keep !== undefined) {
-    const pairs = sources.flatMap(source => repositoriesOf(call, app, source).map(name => ({ source, name })))
-    const byRepository = Map.groupBy(pairs, pair => pair.name)
-    return [...byRepository].map(([repository, members]) => {
-      const own = members.map(member => member.source)
-      return { repository, sources: own, policies: [{ name: undefined, sources: own, keep, timezone: here }] }
-    })
-  }
-  const tasks = repositoryNames(call, app).flatMap(repository => {
-    const policies = [...app.config.policies]
-      .filter(([, policy]) => policy.repositories.includes(repository))
-      .map(([name, policy]) => ({
-        name,
-        sources: policy.sources,
-        keep: policy.keep,
-        timezone: policy.timezone ?? here,
-      }))
-    const ruled = new Set(policies.flatMap(policy => (policy.keep === undefined ? [] : policy.sources)))
-    const own = sources.filter(source => ruled.has(source))
-    return own.length === 0 ? [] : [{ repository, sources: own, policies }]
-  })
-  if (tasks.length > 0) return tasks
-  throw new AppError('usage', 'no rule says which snapshots to keep', {
-    hint: 'Give at least one, like --keep-last 3 or --keep-daily 7, or "keep" in a policy of the source.',
-  })
+async function namedWorks(call: Call, app: App, ids: readonly string[], wish: ForgetWish): Promise<Works> {
+  const { findNamed, forgetNamed } = await import('../../operations/forget/forget-snapshots.ts')
+  const named = await findNamed(app, ids, wish.repository, call.caller)
+  return new Map([...named].map(([name, each]) => [name, () => forgetNamed(app, name, each, wish, call.caller)]))
 }
 
 /** The rules of the options; undefined when none was given. */
@@ -159,44 +126,6 @@ function rulesOf(call: Call): RetentionRules | undefined {
   return { ...Object.fromEntries(given), ...(tags.length === 0 ? {} : { tags }) }
 }
 
-async function forgetOne(call: Call, app: App, task: Task, dryRun: boolean): Promise<Forgotten[]> {
-  const operation = await import('../../operations/forget/forget.ts')
-  const { recordRun } = await import('../../operations/runs/record-run.ts')
-  const repository = await app.openRepository(task.repository)
-  const needed = await neededIn(app, task.repository)
-  const run = () =>
-    operation.forget({
-      repository,
-      sources: task.sources,
-      policies: task.policies,
-      needed,
-      hostname: app.host().hostname,
-      dryRun,
-      clock: app.clock,
-      signal: call.signal,
-      lockWaitMs: call.values.durationMs('lockWait', '--lock-wait'),
-      // Once a repository, after all its tasks.
-      prune: undefined,
-    })
-  const { groups } = dryRun
-    ? await run()
-    : await recordRun(
-        { catalog: app.catalog(), clock: app.clock },
-        { operation: 'forget', repository: task.repository },
-        run,
-        ({ removed }) => ({ outcome: 'done', statistics: { removed }, findings: [] }),
-      )
-  return groups.map(group => ({ ...group, repository: task.repository }))
-}
-
-/** What restores from here still need of a repository. */
-async function neededIn(app: App, repository: string): Promise<readonly NeededSnapshot[]> {
-  const { RestoreJournal } = await import('../../operations/restore/journal.ts')
-  const { listNeededSnapshots } = await import('../../operations/restore/needed-snapshots.ts')
-  const entries = await new RestoreJournal(await app.stateFolder(), app.clock).list()
-  return listNeededSnapshots(entries, app.clock.now()).filter(needed => needed.repository === repository)
-}
-
 /** The arguments, when they are ids of snapshots; empty when they are sources. `usage` for a mixture. */
 function namedIds(call: Call, app: App): readonly string[] {
   const named = call.values.list('sources')
@@ -207,46 +136,6 @@ function namedIds(call: Call, app: App): readonly string[] {
     })
   }
   return ids
-}
-
-async function namedWorks(call: Call, app: App, ids: readonly string[], dryRun: boolean): Promise<Works> {
-  const chosen = await Promise.all(ids.map(prefix => chooseSnapshot(call, app, undefined, { kind: 'id', prefix })))
-  const members = Map.groupBy(chosen, each => each.name)
-  return new Map([...members].map(([name, each]) => [name, () => forgetNamed(call, app, name, each, dryRun)]))
-}
-
-async function forgetNamed(
-  call: Call,
-  app: App,
-  name: string,
-  members: readonly ChosenSnapshot[],
-  dryRun: boolean,
-): Promise<Forgotten[]> {
-  const { recordRun } = await import('../../operations/runs/record-run.ts')
-  const repository = await app.openRepository(name)
-  await refuseNeeded(app, name, members)
-  const remove = [...new Map(members.map(({ snapshot }) => [snapshot.id, snapshot])).values()]
-  const ids = remove.map(({ id }) => id)
-  const lockWaitMs = call.values.durationMs('lockWait', '--lock-wait')
-  if (!dryRun) {
-    await recordRun(
-      { catalog: app.catalog(), clock: app.clock },
-      { operation: 'forget', repository: name },
-      () => repository.removeSnapshots(ids, { signal: call.signal, lockWaitMs }),
-      () => ({ outcome: 'done', statistics: { removed: ids.length }, findings: [] }),
-    )
-  }
-  return [{ repository: name, group: 'named', keep: [], remove }]
-}
-
-/** Named by its id, a snapshot goes whatever keeps it; but not from under a restore that has not ended. */
-async function refuseNeeded(app: App, repository: string, members: readonly ChosenSnapshot[]): Promise<void> {
-  for (const { snapshot, reason, unfinished } of await neededIn(app, repository)) {
-    if (!unfinished || !members.some(member => member.snapshot.id === snapshot)) continue
-    throw new AppError('usage', `snapshot ${snapshot.slice(0, SHORT_ID_DIGITS)} is ${reason}`, {
-      hint: 'Let that restore come to its end first: "lifeboat undo --list" shows it.',
-    })
-  }
 }
 
 function pruneAfter(

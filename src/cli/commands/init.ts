@@ -111,7 +111,7 @@ async function create(call: Call, file: string, discovery: Discovery | undefined
   const only = call.values.text('repo')
   if (only !== undefined) app.repositorySettings(only)
   const names = only === undefined ? [...app.config.repositories.keys()] : [only]
-  const ignored = await ignoreInGit(app.config.baseDir, await app.excludedPaths())
+  const ignored = await ignoreInGit(app.config.baseDir, app.ownFolders)
   const wanted = await Promise.all(names.map(name => initRepository(app, name)))
   const repositories = await createMissingRepositories(wanted, app.random, call.signal)
   const json = {
@@ -130,12 +130,13 @@ async function create(call: Call, file: string, discovery: Discovery | undefined
 
 async function initRepository(app: App, name: string) {
   const storage = await app.openStorage(name)
+  const { location } = storage
   const { passwordFile } = app.repositorySettings(name)
   return {
     name,
-    location: storage.location,
+    location,
     passwordFile: passwordFile === undefined ? undefined : resolve(app.config.baseDir, passwordFile),
-    exists: async () => (await storage.find('config')) !== undefined,
+    exists: async () => (await storage.find('config').finally(() => storage.close())) !== undefined,
     create: async () => (await app.createRepository(name)).id,
   }
 }

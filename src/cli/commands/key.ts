@@ -3,10 +3,11 @@ import { AppError } from '../../base/errors.ts'
 import type { Secret } from '../../base/secret.ts'
 import { formatTime } from '../../base/times.ts'
 import { SHORT_ID_DIGITS } from '../../model/recovery-point.ts'
+import { singleRepositoryName } from '../../operations/workspace/names.ts'
 import type { KeyInfo } from '../../repository/index.ts'
 import type { Call, Command, OptionSpec } from '../command.ts'
 import { formatTable } from '../printers/text.ts'
-import { singleRepositoryName } from '../selection.ts'
+import { repoOf } from '../selection.ts'
 
 const NEW_PASSWORD: readonly OptionSpec[] = [
   { flags: '--new-password-file <file>', summary: 'a file whose content is the new password', complete: 'files' },
@@ -23,8 +24,8 @@ export const keyList: Command = {
   examples: [{ command: 'lifeboat key list --repo main', explains: 'the keys of one repository' }],
   run: async call => {
     const app = await call.openApp()
-    const name = singleRepositoryName(call, app)
-    const keys = await (await app.openRepository(name)).listKeys()
+    const name = singleRepositoryName(app, repoOf(call))
+    const keys = await (await app.repository(name)).listKeys()
     return { json: { repository: name, keys: keys.map(keyToJson) }, text: printKeys(keys, call) }
   },
 }
@@ -40,9 +41,9 @@ export const keyAdd: Command = {
   ],
   run: async call => {
     const app = await call.openApp()
-    const name = singleRepositoryName(call, app)
-    const repository = await app.openRepository(name)
-    const key = await repository.addKey(await newPassword(call), app.host())
+    const name = singleRepositoryName(app, repoOf(call))
+    const repository = await app.repository(name)
+    const key = await repository.addKey(await newPassword(call), app.host)
     return {
       json: { repository: name, key: keyToJson(key) },
       text: `Added key ${shortId(key)} to ${name}; its password opens the repository from now on.\n`,
@@ -58,9 +59,9 @@ export const keyRemove: Command = {
   examples: [{ command: 'lifeboat key remove 3f2a0c11', explains: 'its password no longer opens the repository' }],
   run: async call => {
     const app = await call.openApp()
-    const name = singleRepositoryName(call, app)
+    const name = singleRepositoryName(app, repoOf(call))
     const id = call.values.required('id')
-    await (await app.openRepository(name)).removeKey(id)
+    await (await app.repository(name)).removeKey(id)
     return { json: { repository: name, removed: id }, text: `Removed key ${id} from ${name}.\n` }
   },
 }
@@ -78,8 +79,8 @@ export const keyPasswd: Command = {
   ],
   run: async call => {
     const app = await call.openApp()
-    const name = singleRepositoryName(call, app)
-    const repository = await app.openRepository(name)
+    const name = singleRepositoryName(app, repoOf(call))
+    const repository = await app.repository(name)
     const password = await newPassword(call)
     const key = await repository.changePassword(password)
     const { file, text } = await keepPassword(app, name, password)

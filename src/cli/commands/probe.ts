@@ -1,7 +1,8 @@
 import type { ProbeResult } from '../../operations/probe/probe.ts'
+import { sourceNames } from '../../operations/workspace/names.ts'
+import { lookAround } from '../../operations/workspace/run.ts'
 import type { Call, Command } from '../command.ts'
 import { formatFindings } from '../printers/text.ts'
-import { sourceNames } from '../selection.ts'
 
 export const probe: Command = {
   name: 'probe',
@@ -15,10 +16,12 @@ export const probe: Command = {
   run: async call => {
     const operation = await import('../../operations/probe/probe.ts')
     const app = await call.openApp()
-    const results: ProbeResult[] = []
-    for (const name of sourceNames(call, app)) {
-      results.push(await operation.probe(await app.openSource(name), await app.sourceContext()))
-    }
+    const names = sourceNames(app, call.values.list('sources'))
+    const results = await lookAround(app, call.caller, async run => {
+      const found: ProbeResult[] = []
+      for (const name of names) found.push(await operation.probe(await app.source(name), run))
+      return found
+    })
     const ready = results.every(result => result.ready)
     return {
       json: { ready, sources: results },

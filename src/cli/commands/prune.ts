@@ -1,10 +1,11 @@
 import type { App } from '../../app.ts'
 import { AppError } from '../../base/errors.ts'
 import { formatSize, parsePart } from '../../base/sizes.ts'
-import type { PruneReport } from '../../repository/index.ts'
+import type { NamedPruneReport, PruneWish } from '../../operations/prune/prune.ts'
+import { repositoryNames } from '../../operations/workspace/names.ts'
 import type { Call, Command, OptionSpec } from '../command.ts'
 import { counted, formatFindings } from '../printers/text.ts'
-import { repositoryNames } from '../selection.ts'
+import { repoOf } from '../selection.ts'
 import { SeveralRepositories } from '../several-repositories.ts'
 
 export const MAX_UNUSED: OptionSpec = {
@@ -25,7 +26,8 @@ export const prune: Command = {
     const app = await call.openApp()
     const dryRun = call.values.flag('dryRun')
     const several = new SeveralRepositories(call)
-    const reports = await several.each(repositoryNames(call, app), name => pruneOne(call, app, name, { dryRun }))
+    const names = repositoryNames(app, repoOf(call))
+    const reports = await several.each(names, name => pruneOne(call, app, name, { dryRun }))
     return {
       json: {
         dryRun,
@@ -44,56 +46,16 @@ export const prune: Command = {
 
 const sum = (values: readonly number[]): number => values.reduce((total, value) => total + value, 0)
 
-export interface NamedPruneReport extends PruneReport {
-  readonly repository: string
-  /** Files of PostgreSQL's log that no backup needs any more; absent where there is no log. */
-  readonly log?: { readonly files: number; readonly bytes: number }
-}
-
-/** One repository, as a recorded run. `withoutSnapshots` is for a dry run after a dry forget. */
+/** One repository. `withoutSnapshots` is for a dry run after a dry forget. */
 export async function pruneOne(
   call: Call,
   app: App,
-  name: string,
-  options: { readonly dryRun: boolean; readonly withoutSnapshots?: readonly string[] | undefined },
+  repository: string,
+  options: Pick<PruneWish, 'dryRun' | 'withoutSnapshots'>,
 ): Promise<NamedPruneReport> {
-  const { recordRun } = await import('../../operations/runs/record-run.ts')
-  const maxUnused = maxUnusedOf(call)
-  const repository = await app.openRepository(name)
-  const expire = async (): Promise<Pick<NamedPruneReport, 'log' | 'findings'>> => {
-    const { expireWal } = await import('../../operations/wal/expire.ts')
-    const { dryRun, withoutSnapshots } = options
-    const { found, files, bytes, findings } = await expireWal(repository, {
-      dryRun,
-      withoutSnapshots,
-      signal: call.signal,
-    })
-    return { findings, ...(found ? { log: { files, bytes } } : {}) }
-  }
-  const run = async (): Promise<NamedPruneReport> => {
-    const report = await pruneData()
-    const { findings, log } = await expire()
-    return { ...report, repository: name, findings: [...report.findings, ...findings], ...(log ? { log } : {}) }
-  }
-  const pruneData = (): Promise<PruneReport> =>
-    repository.prune({
-      ...options,
-      maxUnused,
-      lockWaitMs: call.values.durationMs('lockWait', '--lock-wait'),
-      signal: call.signal,
-      onProgress: ({ step, ...progress }) => call.progress.update({ label: `prune ${name}: ${step}`, ...progress }),
-    })
-  if (options.dryRun) return await run()
-  return await recordRun(
-    { catalog: app.catalog(), clock: app.clock },
-    { operation: 'prune', repository: name },
-    run,
-    ({ findings, bytesBefore, bytesAfter, packsRemoved, packsRepacked }) => ({
-      outcome: 'done',
-      statistics: { bytesBefore, bytesAfter, packsRemoved, packsRepacked },
-      findings,
-    }),
-  )
+  const { pruneRepository } = await import('../../operations/prune/prune.ts')
+  const lockWaitMs = call.values.durationMs('lockWait', '--lock-wait')
+  return await pruneRepository(app, { repository, ...options, maxUnused: maxUnusedOf(call), lockWaitMs }, call.caller)
 }
 
 function maxUnusedOf(call: Call): number | undefined {

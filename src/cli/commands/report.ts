@@ -5,7 +5,7 @@ import { formatTime } from '../../base/times.ts'
 import type { Report } from '../../model/report.ts'
 import type { Call, Command, Output } from '../command.ts'
 import { type Column, counted, formatTable } from '../printers/text.ts'
-import { reportFolder, writeReport } from '../reports.ts'
+import { writeReport } from '../reports.ts'
 
 export const report: Command = {
   name: 'report',
@@ -25,7 +25,8 @@ export const report: Command = {
   ],
   run: async call => {
     const { getReport, listReports } = await import('../../operations/report/report-store.ts')
-    const folder = await reportFolder(await call.openApp())
+    const { REPORTS_FOLDER } = await import('../../operations/report/keep.ts')
+    const folder = await (await call.openApp()).stateFolder(REPORTS_FOLDER)
     if (call.values.flag('list')) return listing(await listReports(folder), call)
     const html = htmlFile(call)
     const shown = await getReport(folder, call.values.text('run'))

@@ -1,13 +1,7 @@
-import type { App } from '../../app.ts'
-import { AppError } from '../../base/errors.ts'
-import type { RecoveryTarget } from '../../model/recovery-target.ts'
-import type { SnapshotWish } from '../../operations/snapshots/find-snapshot.ts'
-import type { Call, Command } from '../command.ts'
-import { chooseBackup, recoveryRequestOf, recoveryTargetOf } from '../recovery.ts'
+import type { Command } from '../command.ts'
 import { checkReportOption } from '../reports.ts'
 import { RESTORE_OPTIONS } from '../restore/options.ts'
-import { ANY, isPhysical, placeOf } from '../restore/target.ts'
-import { type ChosenSnapshot, chooseSnapshot, parseSnapshotWish } from '../selection.ts'
+import { ANY, restoreWishOf } from '../restore/wish.ts'
 
 export const restore: Command = {
   name: 'restore',
@@ -49,41 +43,12 @@ export const restore: Command = {
   run: async call => {
     await checkReportOption(call)
     const app = await call.openApp()
-    const name = call.values.required('source')
-    const moment = recoveryTargetOf(call)
-    const chosen = await choose(call, app, name, moment)
-    const recovery =
-      moment && isPhysical(app, name) ? await recoveryRequestOf(call, app, chosen, name, moment) : undefined
-    const place = await placeOf(call, app, name)
-    if (call.values.text('strategy') === 'merge') {
+    const wish = restoreWishOf(call)
+    if (wish.strategy === 'merge') {
       const { mergeInto } = await import('../restore/merge.ts')
-      return await mergeInto(call, app, chosen, place)
+      return await mergeInto(call, app, wish)
     }
     const { bringBack } = await import('../restore/bring-back.ts')
-    return await bringBack(call, app, chosen, { place, recovery })
+    return await bringBack(call, app, wish)
   },
-}
-
-async function choose(call: Call, app: App, name: string, moment: RecoveryTarget | undefined): Promise<ChosenSnapshot> {
-  const explicit = call.values.text('snapshot')
-  const isRecovery = moment !== undefined && isPhysical(app, name)
-  if (isRecovery && explicit === undefined) return await chooseBackup(call, app, name, moment)
-  const chosen = await chooseSnapshot(call, app, name === ANY ? undefined : name, wishOf(call, app, name, moment))
-  if (!isRecovery || !needsBefore(moment)) return chosen
-  return await chooseBackup(call, app, name, moment, chosen.snapshot.id)
-}
-
-/** A backup that is named serves only for what happened after its end. */
-const needsBefore = ({ kind }: RecoveryTarget): boolean => kind !== 'immediate' && kind !== 'end'
-
-/** Of a source without a log, `--at` means the last snapshot before that moment. */
-function wishOf(call: Call, app: App, name: string, moment: RecoveryTarget | undefined): SnapshotWish {
-  const explicit = call.values.text('snapshot')
-  if (moment === undefined || isPhysical(app, name)) return parseSnapshotWish(explicit ?? 'latest', call.clock.now())
-  if (moment.kind === 'time' && explicit === undefined) {
-    return { kind: 'at', time: new Date(Math.floor(moment.epochMicros / 1000)) }
-  }
-  throw new AppError('usage', `source ${name} has no log to recover from`, {
-    hint: 'Name a snapshot, or --at TIME for the newest before that time. Only physical postgres sources go further.',
-  })
 }

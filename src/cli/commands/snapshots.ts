@@ -6,10 +6,11 @@ import { formatTime } from '../../base/times.ts'
 import type { RecoveryPoint } from '../../model/recovery-point.ts'
 import type { SnapshotsResult } from '../../operations/snapshots/snapshots.ts'
 import type { TimedWindow } from '../../operations/wal/windows.ts'
+import { repositoryNames, requireSource } from '../../operations/workspace/names.ts'
 import type { Call, Command } from '../command.ts'
 import { type Column, counted, formatFindings, formatTable } from '../printers/text.ts'
 import { formatWindow, windowToJson } from '../recovery-windows.ts'
-import { repositoryNames, requireSource } from '../selection.ts'
+import { repoOf } from '../selection.ts'
 import { SeveralRepositories } from '../several-repositories.ts'
 
 export const snapshots: Command = {
@@ -48,11 +49,11 @@ export const snapshots: Command = {
 /** One repository that can't be reached must not hide the others' snapshots. */
 async function list(call: Call, app: App): Promise<{ result: SnapshotsResult; failure: AppError | undefined }> {
   const { listRecoveryPoints } = await import('../../operations/snapshots/snapshots.ts')
-  const catalog = app.catalog()
+  const catalog = app.catalog
   const source = call.values.text('source')
   const several = new SeveralRepositories(call)
-  const lists = await several.each(repositoryNames(call, app), async name => {
-    const repository = await app.openRepository(name)
+  const lists = await several.each(repositoryNames(app, repoOf(call)), async name => {
+    const repository = await app.repository(name)
     const proofs = await catalog.listProofs(repository.id)
     return listRecoveryPoints({ repositories: [{ name, repository }], source, proofs: () => proofs })
   })
@@ -71,8 +72,8 @@ async function listWindows(call: Call, app: App, source: string | undefined): Pr
   if (source === undefined || options?.mode !== 'physical') return []
   const { listRecovery } = await import('../../operations/wal/windows.ts')
   const windows: NamedWindow[] = []
-  for (const repository of repositoryNames(call, app)) {
-    const opened = await app.openRepository(repository).catch(() => undefined)
+  for (const repository of repositoryNames(app, repoOf(call))) {
+    const opened = await app.repository(repository).catch(() => undefined)
     if (opened === undefined) continue
     const { clusters } = await listRecovery(opened, source, { now: call.clock.now(), signal: call.signal })
     windows.push(...clusters.flatMap(cluster => cluster.windows.map(window => ({ ...window, repository }))))

@@ -2,11 +2,12 @@ import type { App } from '../../app.ts'
 import { formatSize } from '../../base/sizes.ts'
 import { labelsOf, SHORT_ID_DIGITS } from '../../model/recovery-point.ts'
 import type { StatsResult } from '../../operations/stats/stats.ts'
+import { repositoryNames } from '../../operations/workspace/names.ts'
 import type { Repository, Snapshot } from '../../repository/index.ts'
 import type { Call, Command } from '../command.ts'
 import { Damage } from '../damage.ts'
 import { counted } from '../printers/text.ts'
-import { repositoryNames } from '../selection.ts'
+import { repoOf } from '../selection.ts'
 import { SeveralRepositories } from '../several-repositories.ts'
 import { snapshotOf } from '../snapshot-argument.ts'
 
@@ -28,8 +29,8 @@ export const stats: Command = {
     const several = new SeveralRepositories(call)
     const damage = new Damage(call, several)
     const named = await namedSnapshots(call, app)
-    const results = await several.each(named?.keys() ?? repositoryNames(call, app), async name => {
-      const repository = await app.openRepository(name)
+    const results = await several.each(named?.keys() ?? repositoryNames(app, repoOf(call)), async name => {
+      const repository = await app.repository(name)
       const snapshots = named?.get(name) ?? (await ofSource(call, repository, damage))
       const result = await operation.stats({ repository, snapshots, signal: call.signal })
       result.findings.forEach(damage.tell)

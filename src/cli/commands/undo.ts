@@ -1,20 +1,15 @@
-import { randomUUID } from 'node:crypto'
 import type { App } from '../../app.ts'
 import { formatDuration } from '../../base/durations.ts'
 import { AppError } from '../../base/errors.ts'
 import { formatTime } from '../../base/times.ts'
-import type { Report } from '../../model/report.ts'
 import type { JournalEntry } from '../../operations/restore/journal.ts'
-import type { RestorePlaces } from '../../operations/restore/places.ts'
-import { SETTLE } from '../../operations/restore/settle.ts'
-import type { UndoResult } from '../../operations/undo/undo.ts'
+import { describeWritten } from '../../operations/undo/describe-written.ts'
+import type { Undone, UndoPlan } from '../../operations/undo/undo-restore.ts'
 import type { Call, Command, Output } from '../command.ts'
 import { counted, formatFindings } from '../printers/text.ts'
-import { checkReportOption, REPORT_OPTION, saveReport } from '../reports.ts'
+import { checkReportOption, REPORT_OPTION, writeReports } from '../reports.ts'
 import { askForYes } from '../restore/confirm.ts'
-import { listRestores } from '../restore/list-restores.ts'
-import { restorePlaces } from '../restore/places.ts'
-import { describeWritten, findWritten, type WrittenSince } from '../restore/written.ts'
+import { printRestores } from '../restore/list-restores.ts'
 
 export const undo: Command = {
   name: 'undo',
@@ -46,39 +41,22 @@ export const undo: Command = {
   run: async call => {
     await checkReportOption(call)
     const app = await call.openApp()
-    const places = await restorePlaces(app)
-    const entries = await places.journal.list()
-    if (call.values.flag('list')) return await listRestores(call, places, entries)
+    if (call.values.flag('list')) return await printRestores(call, app)
     if (call.values.flag('settle')) return await settle(call, app)
-    const operation = await import('../../operations/undo/undo.ts')
     const run = call.values.text('run')
-    const open = await places.journal.listInterrupted()
-    // "The last one" is not the one before an interrupted one.
-    if (run === undefined) requireSettled(open)
-    const entry = operation.findUndoable(entries, run)
-    requireSettled(open.filter(each => each.target === entry.target))
-    if (!call.values.flag('discard')) await operation.requireWayBack(places, entry)
-    const written = call.values.flag('discard') ? undefined : await findWritten(places, entry)
-    await confirm(call, entry, written)
-    if (call.values.flag('discard')) return await discardKept(places, entry)
-    const startedAt = app.clock.now()
-    const result = { ...(await carryOut(call, places, entry)), written }
-    const durationMs = app.clock.now().getTime() - startedAt.getTime()
-    await saveReport(call, app, undoReport(result, startedAt, durationMs))
-    return { json: toJson(result, durationMs), text: describe(result, durationMs, call), findings: result.findings }
+    if (call.values.flag('discard')) return await discard(call, app, run)
+    const operation = await import('../../operations/undo/undo-restore.ts')
+    const plan = await operation.planUndo(app, run, call.caller)
+    await confirm(call, plan.entry, { does: 'puts back', written: plan.written })
+    const done = await operation.undoRestore(app, plan, call.caller)
+    await writeReports(call)
+    return { json: toJson(done), text: describe(done, call), findings: done.result.findings }
   },
 }
 
-function requireSettled([open]: readonly JournalEntry[]): void {
-  if (open === undefined) return
-  throw new AppError('target-in-use', `run ${shortRun(open)} was interrupted, and is neither finished nor taken back`, {
-    hint: `Its target is ${open.target}. First finish it or take it back with: ${SETTLE}`,
-  })
-}
-
 async function settle(call: Call, app: App): Promise<Output> {
-  const { findingsOf, settleRestores } = await import('../restore/unfinished.ts')
-  const settled = await settleRestores(call, app)
+  const { findingsOf, settleRestores } = await import('../../operations/restore/unfinished.ts')
+  const settled = await settleRestores(app, undefined, call.caller)
   const failed = settled.filter(({ outcome }) => outcome === 'failed').length
   const json = settled.map(each => ({
     run: each.entry.run,
@@ -94,36 +72,35 @@ async function settle(call: Call, app: App): Promise<Output> {
   return { json, text, exitCode: failed === 0 ? 0 : 1 }
 }
 
-async function discardKept(places: RestorePlaces, entry: JournalEntry): Promise<Output> {
-  const { discard } = await import('../../operations/undo/undo.ts')
-  const removed = await discard(places, entry)
+async function discard(call: Call, app: App, run: string | undefined): Promise<Output> {
+  const { discardKept, planDiscard } = await import('../../operations/undo/undo-restore.ts')
+  const plan = await planDiscard(app, run)
+  await confirm(call, plan.entry, { does: 'removes for good' })
+  const removed = await discardKept(app, plan, call.caller)
   const names = removed.map(each => each.kept)
-  const text = `Removed ${names.join(', ')}: restore ${shortRun(entry)} can no longer be undone\n`
-  return { json: { discarded: entry.run, removed }, text }
+  const text = `Removed ${names.join(', ')}: restore ${shortRun(plan.entry)} can no longer be undone\n`
+  return { json: { discarded: plan.entry.run, removed }, text }
 }
 
-async function carryOut(call: Call, places: RestorePlaces, entry: JournalEntry): Promise<UndoResult> {
-  const operation = await import('../../operations/undo/undo.ts')
-  call.progress.update({ label: `undo at ${entry.target}`, done: 0, total: undefined, unit: 'bytes' })
-  return await operation.undo({ places, entry, run: randomUUID() })
-}
+type Question =
+  | { readonly does: 'removes for good' }
+  | { readonly does: 'puts back'; readonly written: UndoPlan['written'] }
 
-async function confirm(call: Call, entry: JournalEntry, written: WrittenSince): Promise<void> {
+async function confirm(call: Call, entry: JournalEntry, question: Question): Promise<void> {
   if (call.values.flag('yes')) return
-  const before = formatTime(new Date(entry.startedAt))
-  const what = `${entry.target} as it was before ${before}`
-  const does = call.values.flag('discard') ? `removes for good ${what}` : `puts back ${what}`
+  const what = `${question.does} ${entry.target} as it was before ${formatTime(new Date(entry.startedAt))}`
+  const written = question.does === 'puts back' ? question.written : undefined
   if (!call.terminal.interactive || call.json) {
-    throw new AppError('target-exists', `this ${does}${written?.length ? `; ${describeWritten(written)}` : ''}`, {
+    throw new AppError('target-exists', `this ${what}${written?.length ? `; ${describeWritten(written)}` : ''}`, {
       hint: 'Add --yes to do it.',
       context: { written },
     })
   }
-  const warning = call.values.flag('discard') ? '' : `${warningOf(written)}\n`
-  await askForYes(call, `This ${does}.\n${warning}`)
+  const warning = question.does === 'puts back' ? `${warningOf(written)}\n` : ''
+  await askForYes(call, `This ${what}.\n${warning}`)
 }
 
-function warningOf(written: WrittenSince): string {
+function warningOf(written: UndoPlan['written']): string {
   if (written === undefined) return 'What was written there since goes with it; it is made safe first.'
   if (written.length === 0) return 'Nothing was written there since.'
   return `${sentence(describeWritten(written))} That goes with it; it is made safe first.`
@@ -133,23 +110,22 @@ const sentence = (text: string): string => `${text.slice(0, 1).toUpperCase()}${t
 
 const shortRun = ({ run }: { readonly run: string }): string => run.slice(0, 8)
 
-type Undone = UndoResult & { readonly written: WrittenSince }
-
-function toJson({ entry, undone, written, ...result }: Undone, durationMs: number): unknown {
+function toJson({ plan, result, durationMs }: Undone): unknown {
+  const { entry, undone, ...rest } = result
   return {
-    ...result,
+    ...rest,
     undone: undone.run,
     source: undone.source,
     safety: result.safety ?? null,
     safetySnapshot: entry.safety?.snapshot ?? null,
-    written: written?.map(each => ({ ...each, written: each.written ?? null })) ?? null,
+    written: plan.written?.map(each => ({ ...each, written: each.written ?? null })) ?? null,
     kept: entry.kept,
     durationMs,
   }
 }
 
-function describe(result: Undone, durationMs: number, call: Call): string {
-  const { undone, from, safety, written } = result
+function describe({ plan: { written }, result, durationMs }: Undone, call: Call): string {
+  const { undone, from, safety } = result
   const origin = from === 'kept' ? 'it was kept beside' : `from snapshot ${safety?.slice(0, 8) ?? ''}`
   return (
     `Undid restore ${shortRun(undone)}: ${call.terminal.out('bold', result.target)} is as it was before ${formatTime(new Date(undone.startedAt))}\n` +
@@ -159,27 +135,4 @@ function describe(result: Undone, durationMs: number, call: Call): string {
       : '') +
     formatFindings(result.findings, call.terminal.out)
   )
-}
-
-function undoReport(result: Undone, startedAt: Date, durationMs: number): Report {
-  const { undone, target } = result
-  return {
-    title: `undo of the restore ${shortRun(undone)}`,
-    outcome: 'done',
-    verdict: `${target} is as it was before ${formatTime(new Date(undone.startedAt))}`,
-    run: result.run,
-    startedAt,
-    durationMs,
-    facts: [
-      { name: 'source', value: undone.source },
-      { name: 'target', value: target },
-      ...(result.written?.length ? [{ name: 'went with it', value: describeWritten(result.written) }] : []),
-      { name: 'taken from', value: result.from === 'kept' ? 'kept beside' : `snapshot ${result.safety ?? ''}` },
-    ],
-    steps: result.steps,
-    checks: [],
-    tables: [],
-    findings: result.findings,
-    next: [{ command: `lifeboat undo ${shortRun(result)}`, explains: 'takes this back' }],
-  }
 }

@@ -1,7 +1,8 @@
 import { formatTime } from '../../base/times.ts'
+import { repositoryNames } from '../../operations/workspace/names.ts'
 import type { LockInfo } from '../../repository/index.ts'
 import type { Command } from '../command.ts'
-import { repositoryNames } from '../selection.ts'
+import { repoOf } from '../selection.ts'
 import { SeveralRepositories } from '../several-repositories.ts'
 
 export const unlock: Command = {
@@ -16,8 +17,8 @@ export const unlock: Command = {
   run: async call => {
     const app = await call.openApp()
     const several = new SeveralRepositories(call)
-    const results = await several.each(repositoryNames(call, app), async name => {
-      const repository = await app.openRepository(name)
+    const results = await several.each(repositoryNames(app, repoOf(call)), async name => {
+      const repository = await app.repository(name)
       return { repository: name, removed: await repository.unlock({ all: call.values.flag('all') }) }
     })
     const lines = results.flatMap(({ repository, removed }) =>

@@ -1,13 +1,17 @@
 import type { App } from '../../app.ts'
-import { AppError, isAppError, throwIfAborted } from '../../base/errors.ts'
-import { PROOF_LEVELS, type ProofLevel } from '../../model/recovery-point.ts'
-import type { Report } from '../../model/report.ts'
+import type { AppError } from '../../base/errors.ts'
+import { PROOF_LEVELS } from '../../model/recovery-point.ts'
+import { type Choice, isIdPrefix } from '../../operations/snapshots/choose-snapshot.ts'
+import { exitCodeOfProofs } from '../../operations/verify/exit-code.ts'
+import type { VerifyAttempt } from '../../operations/verify/prove.ts'
+import { joinReports } from '../../operations/verify/verify-report.ts'
+import { requireSource, sourceNames } from '../../operations/workspace/names.ts'
 import type { Call, Command } from '../command.ts'
 import { errorToJson } from '../printers/json.ts'
 import { formatError } from '../printers/text.ts'
 import { checkReportOption, REPORT_OPTION, writeReportOption } from '../reports.ts'
-import { type ChosenSnapshot, chooseSnapshot, isIdPrefix, parseSnapshotWish, requireSource } from '../selection.ts'
-import { describeVerified, exitCodeOf, type Verified, verifiedToJson, verifySnapshot } from '../verification.ts'
+import { repoOf, typedWish } from '../selection.ts'
+import { describeVerified, verifiedToJson } from '../verification.ts'
 
 export const verify: Command = {
   name: 'verify',
@@ -33,11 +37,10 @@ export const verify: Command = {
   ],
   run: async call => {
     await checkReportOption(call)
+    const { proveAll } = await import('../../operations/verify/prove.ts')
     const app = await call.openApp()
     const level = PROOF_LEVELS.find(each => each === call.values.text('level')) ?? 'checked'
-    const attempts: Attempt[] = []
-    const wishes = wishesOf(call, app)
-    for (const wish of wishes) attempts.push(await attempt(call, app, wish, level))
+    const attempts = await proveAll(app, choicesOf(call, app), level, call.caller)
     const [only] = attempts
     if (attempts.length === 1 && only !== undefined && 'error' in only) throw only.error
     const verified = attempts.flatMap(each => ('error' in each ? [] : [each]))
@@ -51,87 +54,32 @@ export const verify: Command = {
   },
 }
 
-interface Wish {
-  /** Undefined: a snapshot of any source. */
-  readonly source: string | undefined
-  readonly snapshot: string
-}
-
-type Attempt = Verified | { readonly source: string; readonly error: AppError }
-
 /** Nothing, a source, a source and a point, or an id alone. */
-function wishesOf(call: Call, app: App): Wish[] {
+function choicesOf(call: Call, app: App): Choice[] {
   const first = call.values.text('source')
   const snapshot = call.values.text('snapshot')
-  if (first === undefined) {
-    const names = [...app.config.sources.keys()]
-    if (names.length > 0) return names.map(source => ({ source, snapshot: 'latest' }))
-    throw new AppError('usage', `no source is named in ${app.config.file}`, {
-      hint: 'Name a snapshot by its id: "lifeboat snapshots" lists them.',
-    })
-  }
+  const choice = (source: string | undefined, text: string): Choice => ({
+    source,
+    wish: typedWish(call, text),
+    repository: repoOf(call),
+    host: call.values.text('host'),
+  })
+  if (first === undefined) return sourceNames(app, []).map(source => choice(source, 'latest'))
   const isId = snapshot === undefined && !app.config.sources.has(first) && isIdPrefix(first)
-  if (isId) return [{ source: undefined, snapshot: first }]
+  if (isId) return [choice(undefined, first)]
   // A source of another machine is in no configuration, but then its snapshot must be named.
   if (snapshot === undefined) requireSource(app, first)
-  return [{ source: first, snapshot: snapshot ?? 'latest' }]
-}
-
-/** One source that can't be verified must not keep the others from it. */
-async function attempt(call: Call, app: App, wish: Wish, level: ProofLevel): Promise<Attempt> {
-  try {
-    const chosen: ChosenSnapshot = await chooseSnapshot(
-      call,
-      app,
-      wish.source,
-      parseSnapshotWish(wish.snapshot, call.clock.now()),
-    )
-    return await verifySnapshot(call, app, chosen, level)
-  } catch (error) {
-    throwIfAborted(call.signal)
-    if (!(error instanceof AppError) || isAppError(error, 'interrupted')) throw error
-    return { source: wish.source ?? wish.snapshot, error }
-  }
+  return [choice(first, snapshot ?? 'latest')]
 }
 
 /** Of several: damage says most, then what did not pass, then what could not be tried. */
-function exitOf(attempts: readonly Attempt[]): number {
-  const code = exitCodeOf(attempts.flatMap(each => ('error' in each ? [] : [each.result])))
+function exitOf(attempts: readonly VerifyAttempt[]): number {
+  const code = exitCodeOfProofs(attempts.flatMap(each => ('error' in each ? [] : [each.result])))
   const [first] = attempts.flatMap(each => ('error' in each ? [each.error] : []))
   return code === 0 && first !== undefined ? first.exitCode : code
 }
 
-/** One report of them all. */
-function joinReports(reports: readonly Report[]): Report | undefined {
-  const [first] = reports
-  if (first === undefined || reports.length === 1) return first
-  const failed = reports.filter(({ outcome }) => outcome === 'failed')
-  const named = reports.map(report => ({ report, name: report.facts[0]?.value ?? report.title }))
-  return {
-    title: `verification of ${reports.length} sources`,
-    outcome: failed.length > 0 ? 'failed' : (reports.find(({ outcome }) => outcome !== 'done')?.outcome ?? 'done'),
-    verdict:
-      failed.length === 0
-        ? 'All of these recovery points passed'
-        : `${failed.length} of ${reports.length} recovery points did not pass`,
-    run: first.run,
-    startedAt: first.startedAt,
-    durationMs: reports.reduce((sum, { durationMs }) => sum + durationMs, 0),
-    facts: named.map(({ report, name }) => ({
-      name,
-      value: [report.facts[1]?.value, report.verdict].filter(Boolean).join(' – '),
-    })),
-    steps: named.flatMap(({ report, name }) => report.steps.map(step => ({ ...step, name: `${name}: ${step.name}` }))),
-    checks: named.flatMap(({ report, name }) =>
-      report.checks.map(check => ({ ...check, name: `${name}: ${check.name}` })),
-    ),
-    tables: [],
-    findings: reports.flatMap(({ findings }) => findings),
-    next: reports.flatMap(({ next }) => next),
-  }
-}
-
-function toJson(each: Attempt): unknown {
+function toJson(each: VerifyAttempt): unknown {
   return 'error' in each ? { source: each.source, ...(errorToJson(each.error) as object) } : verifiedToJson(each)
 }
 

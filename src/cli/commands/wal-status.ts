@@ -1,10 +1,12 @@
 import { formatDuration } from '../../base/durations.ts'
 import { formatSize } from '../../base/sizes.ts'
 import type { WalStatus } from '../../operations/wal/status.ts'
+import { repositoriesOf } from '../../operations/workspace/names.ts'
+import { lookAround } from '../../operations/workspace/run.ts'
 import type { Call, Command } from '../command.ts'
 import { counted, formatFindings } from '../printers/text.ts'
 import { formatWindow, windowToJson } from '../recovery-windows.ts'
-import { repositoriesOf } from '../selection.ts'
+import { repoOf } from '../selection.ts'
 import { requireLog, sourceName } from './wal.ts'
 
 interface NamedStatus extends WalStatus {
@@ -23,14 +25,16 @@ export const walStatus: Command = {
     const { readWalStatus } = await import('../../operations/wal/status.ts')
     const app = await call.openApp()
     const name = sourceName(call, app, call.values.text('source'))
-    const source = await app.openSource(name)
+    const source = await app.source(name)
     requireLog(source)
-    const context = await app.sourceContext()
-    const statuses: NamedStatus[] = []
-    for (const repository of repositoriesOf(call, app, name)) {
-      const opened = await app.openRepository(repository)
-      statuses.push({ ...(await readWalStatus({ ...context, repository: opened, source })), repository })
-    }
+    const statuses = await lookAround(app, call.caller, async run => {
+      const found: NamedStatus[] = []
+      for (const repository of repositoriesOf(app, name, repoOf(call))) {
+        const opened = await app.repository(repository)
+        found.push({ ...(await readWalStatus({ ...run, repository: opened, source })), repository })
+      }
+      return found
+    })
     const broken = statuses.some(status => status.findings.some(finding => finding.severity === 'error'))
     return {
       json: { source: name, repositories: statuses.map(toJson) },

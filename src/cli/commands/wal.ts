@@ -2,10 +2,12 @@ import { join, resolve } from 'node:path'
 import type { App } from '../../app.ts'
 import { AppError, isAppError, messageOf } from '../../base/errors.ts'
 import type { WalSpool } from '../../operations/wal/spool.ts'
+import { repositoriesOf, requireSource } from '../../operations/workspace/names.ts'
+import { lookAround } from '../../operations/workspace/run.ts'
 import type { WalStore } from '../../repository/index.ts'
 import type { Source } from '../../sources/source.ts'
 import type { Call, Command, OptionSpec } from '../command.ts'
-import { repositoriesOf, requireSource } from '../selection.ts'
+import { repoOf } from '../selection.ts'
 
 const SOURCE: OptionSpec = {
   flags: '--source <name>',
@@ -101,28 +103,30 @@ export const walReceive: Command = {
     const { receiveWal } = await import('../../operations/wal/receive.ts')
     const app = await call.openApp()
     const name = sourceName(call, app, call.values.text('source'))
-    const source = await app.openSource(name)
+    const source = await app.source(name)
     const intervalMs = call.values.durationMs('interval', '--interval') ?? 5000
     let last = { storedFiles: 0, waitingFiles: 0, newest: undefined as string | undefined }
-    await receiveWal({
-      ...(await app.sourceContext()),
-      source: name,
-      log: requireLog(source),
-      intervalMs,
-      stores: await storesOf(call, app, name)(),
-      folder: join(await app.stateFolder(), 'wal'),
-      onProgress: progress => {
-        last = progress
-        const waiting = progress.waitingFiles === 0 ? [] : [`${progress.waitingFiles} waiting`]
-        call.progress.update({
-          label: `receive ${name}`,
-          done: progress.storedFiles,
-          total: undefined,
-          unit: 'items',
-          details: [progress.newest ?? 'nothing stored yet', ...waiting],
-        })
-      },
-    })
+    await lookAround(app, call.caller, async run =>
+      receiveWal({
+        ...run,
+        source: name,
+        log: requireLog(source),
+        intervalMs,
+        stores: await storesOf(call, app, name)(),
+        folder: join(await app.stateFolder(), 'wal'),
+        onProgress: progress => {
+          last = progress
+          const waiting = progress.waitingFiles === 0 ? [] : [`${progress.waitingFiles} waiting`]
+          call.progress.update({
+            label: `receive ${name}`,
+            done: progress.storedFiles,
+            total: undefined,
+            unit: 'items',
+            details: [progress.newest ?? 'nothing stored yet', ...waiting],
+          })
+        },
+      }),
+    )
     const { storedFiles, waitingFiles, newest } = last
     return {
       json: { source: name, storedFiles, waitingFiles, newest: newest ?? null },
@@ -153,9 +157,7 @@ export function sourceName(call: Call, app: App, named: string | undefined): str
     requireSource(app, named)
     return named
   }
-  const names = [...app.config.sources]
-    .filter(([, { kind, options }]) => kind === 'postgres' && (options as { mode?: unknown }).mode === 'physical')
-    .map(([name]) => name)
+  const names = [...app.config.sources.keys()].filter(name => app.hasLog(name))
   const [first] = names
   if (names.length === 1 && first !== undefined) return first
   throw new AppError(
@@ -180,10 +182,10 @@ export function requireLog(source: Source): NonNullable<Source['log']> {
 }
 
 function storesOf(call: Call, app: App, source: string): () => Promise<readonly WalStore[]> {
-  const names = repositoriesOf(call, app, source)
+  const names = repositoriesOf(app, source, repoOf(call))
   return async () => {
     const stores: WalStore[] = []
-    for (const name of names) stores.push((await app.openRepository(name)).wal)
+    for (const name of names) stores.push((await app.repository(name)).wal)
     return stores
   }
 }

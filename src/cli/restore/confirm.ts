@@ -7,7 +7,6 @@ import type { Strategy } from '../../operations/restore/journal.ts'
 import type { RestorePlan } from '../../operations/restore/plan.ts'
 import type { Call } from '../command.ts'
 import { formatFindings, formatTable } from '../printers/text.ts'
-import type { ChosenSnapshot } from '../selection.ts'
 import type { Paint } from '../terminal.ts'
 
 /** What is asked before something is changed. */
@@ -15,7 +14,6 @@ export interface Question {
   /** `replaces`, `merges into`, `rewrites tables of` */
   readonly verb: string
   readonly plan: RestorePlan
-  readonly chosen: ChosenSnapshot
 }
 
 const WITH_YES: Readonly<Record<Strategy, string>> = {
@@ -73,9 +71,8 @@ function notConfirmed(answer: string): AppError {
   return new AppError('interrupted', 'not confirmed; nothing was changed', { hint })
 }
 
-function describeChange({ verb, plan, chosen }: Question, now: Date, paint: Paint): string {
-  const { survey, account, findings } = plan
-  const { snapshot } = chosen
+function describeChange({ verb, plan }: Question, now: Date, paint: Paint): string {
+  const { survey, account, findings, snapshot, repository } = plan
   const age = formatDuration(Math.max(0, now.getTime() - snapshot.time.getTime()))
   const id = snapshot.id.slice(0, 8)
   const lost =
@@ -84,7 +81,7 @@ function describeChange({ verb, plan, chosen }: Question, now: Date, paint: Pain
       : `What was written in the ${age} since then will be gone from it: at least ${account.rowsLost} rows.`
   return (
     `This ${verb} ${paint('bold', survey.place)}\n` +
-    `with the recovery point of ${formatTime(snapshot.time)} (snapshot ${id} in ${chosen.name}), ${age} old.\n\n` +
+    `with the recovery point of ${formatTime(snapshot.time)} (snapshot ${id} in ${repository.name}), ${age} old.\n\n` +
     account.tables.map(table => formatReportTable(table, paint)).join('\n') +
     `\n${verb === 'merges into' ? '' : `${lost}\n`}` +
     formatFindings(findings, paint) +

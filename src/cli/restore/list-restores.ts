@@ -1,18 +1,16 @@
+import type { App } from '../../app.ts'
 import { formatTime } from '../../base/times.ts'
 import type { JournalEntry } from '../../operations/restore/journal.ts'
-import type { RestorePlaces } from '../../operations/restore/places.ts'
 import type { WayBack } from '../../operations/undo/ways-back.ts'
 import type { Call, Output } from '../command.ts'
 import { type Column, counted, formatTable } from '../printers/text.ts'
 
 /** What was restored from here, oldest first, and whether it can be undone: as things are, not as they were. */
-export async function listRestores(
-  call: Call,
-  places: RestorePlaces,
-  entries: readonly JournalEntry[],
-): Promise<Output> {
-  const { findWaysBack } = await import('../../operations/undo/ways-back.ts')
-  const ways = await findWaysBack(places, entries)
+export async function printRestores(call: Call, app: App): Promise<Output> {
+  const { listRestores } = await import('../../operations/undo/undo-restore.ts')
+  const listed = await listRestores(app, call.caller)
+  const entries = listed.map(({ entry }) => entry)
+  const ways = new Map(listed.map(({ entry, way }) => [entry.run, way]))
   const whyOf = ({ run }: JournalEntry): string | undefined => whyNot(ways.get(run))
   const columns: Column<JournalEntry>[] = [
     { title: 'RUN', value: each => each.run.slice(0, 8) },

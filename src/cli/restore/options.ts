@@ -1,6 +1,18 @@
 import type { OptionSpec } from '../command.ts'
-import { RECOVERY_OPTIONS } from '../recovery.ts'
 import { REPORT_OPTION } from '../reports.ts'
+
+/** How a restore is told the moment that a cluster is recovered to. */
+const RECOVERY_OPTIONS: readonly OptionSpec[] = [
+  { flags: '--at <time>', summary: 'the moment: for a physical postgres source recovered from its log' },
+  { flags: '--lsn <position>', summary: 'recover a cluster to this position of its log, like 0/3000028' },
+  { flags: '--xid <number>', summary: 'recover a cluster to just after this transaction' },
+  { flags: '--name <name>', summary: 'recover a cluster to this restore point' },
+  { flags: '--immediate', summary: 'recover a cluster only as far as it takes to be consistent' },
+  { flags: '--exclusive', summary: 'stop just before the moment, not just after it' },
+  { flags: '--timeline <timeline>', summary: 'along this timeline: a number, current or latest (default: latest)' },
+  { flags: '--tablespace <oid=path>', summary: 'put a tablespace (by OID or old path) there', repeat: true },
+  { flags: '--start', summary: 'start a server on the restored cluster, on a free port' },
+]
 
 export const RESTORE_OPTIONS: readonly OptionSpec[] = [
   {

@@ -36,6 +36,8 @@ class ScriptedSource implements Source {
     types: ['full', 'incremental', 'differential'],
     wayBack: 'snapshot',
     targetSchemes: [],
+    parts: ['paths'],
+    rewrites: 'always',
   } as const
   readonly targets = nowhere
   /** Text by path; `LOST` vanishes when it is opened. */

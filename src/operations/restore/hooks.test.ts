@@ -2,7 +2,8 @@ import { createServer, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { silentLogger } from '../../base/logger.ts'
-import { type Hook, runHook } from './hooks.ts'
+import type { Hook } from '../../model/hook.ts'
+import { runHook } from './hooks.ts'
 
 const context = {
   signal: new AbortController().signal,

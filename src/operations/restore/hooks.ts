@@ -3,16 +3,7 @@ import { formatDuration } from '../../base/durations.ts'
 import { AppError, isAppError, messageOf } from '../../base/errors.ts'
 import type { Logger } from '../../base/logger.ts'
 import { type CommandPlace, requireUserCommand, runUserCommand } from '../../base/user-command.ts'
-
-/** What stops or starts an application: a program, without a shell, or a call over HTTP. */
-export type Hook =
-  | {
-      readonly command: readonly string[]
-      /** Variables of ours that it gets too. */
-      readonly environment?: readonly string[] | undefined
-      readonly timeout?: number | undefined
-    }
-  | { readonly http: string; readonly method?: string | undefined; readonly timeout?: number | undefined }
+import type { Hook } from '../../model/hook.ts'
 
 export interface Hooks {
   readonly before?: Hook | undefined

@@ -1,137 +1,177 @@
+import { createHash } from 'node:crypto'
 import { AppError } from '../../base/errors.ts'
-import { formatSize } from '../../base/sizes.ts'
+import { ownerName } from '../../base/process-life.ts'
 import type { Finding } from '../../model/finding.ts'
-import { type Incomplete, incompleteFinding, incompleteWithin } from '../../model/incomplete.ts'
-import type { Manifest } from '../../model/manifest.ts'
-import { LARGE_SAFETY_POINT } from '../../model/recovery-point.ts'
-import type { Repository, Snapshot } from '../../repository/index.ts'
-import type { DatabaseSelection, Source, SourceContext, TargetSurvey } from '../../sources/source.ts'
-import { loadManifest } from '../browse/snapshot-tree.ts'
-import { type Account, accountOf } from './account.ts'
+import type { Incomplete } from '../../model/incomplete.ts'
+import { labelsOf } from '../../model/recovery-point.ts'
+import type { Source, TargetSurvey } from '../../sources/source.ts'
+import type { ChosenSnapshot } from '../snapshots/choose-snapshot.ts'
+import { type Caller, lookAround, type Run } from '../workspace/run.ts'
+import type { Workspace } from '../workspace/workspace.ts'
+import type { Account } from './account.ts'
 import type { Strategy } from './journal.ts'
-import { refuseReserved, refuseToSwapReserved, URL_FORM } from './reserved.ts'
-import { openSnapshotReader } from './snapshot-reader.ts'
+import { choosePoint } from './recovery.ts'
+import { surveyRestore } from './survey.ts'
+import { type Place, placeOf, requireTestPlace } from './target-place.ts'
+import { type RestoreWish, strategyOf } from './wish.ts'
 
-export interface PlanRequest extends SourceContext {
-  readonly repository: Repository
-  readonly snapshot: Snapshot
-  readonly source: Source
-  readonly target: string
-  readonly strategy: Strategy
-  readonly selection?: DatabaseSelection | undefined
-  /** In place: only what differs is written; all of it anew is written beside, and swapped. */
-  readonly delta: boolean
-  /** Only these paths; empty: all. */
-  readonly include: readonly string[]
-  readonly reserved: readonly string[]
-  /** The application is stopped before the change: that it uses the target now is no obstacle. */
-  readonly stopsApplication: boolean
-}
-
+/**
+ * What a restore would do, and to what: plain data, that can be shown, kept, sent, and carried out later if what it was made
+ * of still holds. The target may hold a password: what is to be written down takes `survey.place`.
+ */
 export interface RestorePlan {
+  readonly id: string
+  readonly madeAt: Date
+  /** The process that made it: what only it can see is only there for it. */
+  readonly madeBy: string
+  readonly wish: RestoreWish
+  /** Name of the source that the recovery point is of, as far as it says one. */
+  readonly source: string
+  readonly kind: string
+  /** Name and id of the repository. */
+  readonly repository: { readonly name: string; readonly id: string }
+  readonly snapshot: { readonly id: string; readonly time: Date }
+  readonly place: Place
   readonly strategy: Strategy
-  readonly survey: TargetSurvey
-  readonly manifest: Manifest | undefined
-  /** What the snapshot lacks of what is asked for. */
+  /** What is at the target. */
+  readonly survey: Pick<TargetSurvey, 'place' | 'places' | 'exists'>
+  /** What the recovery point lacks of what is wanted. */
   readonly incomplete: Incomplete | undefined
   readonly account: Account
   /** Everything worth knowing before; those of severity `error` forbid it. */
   readonly findings: readonly Finding[]
+  /** Tells what the configuration says of this restore from anything else that it could say. Made from no secret. */
+  readonly settings: string
 }
 
-/** Rows are changed in one transaction, beside an application that goes on. */
-const SHARES_THE_TARGET: Readonly<Record<Strategy, boolean>> = {
-  replace: false,
-  'in-place': false,
-  tables: true,
-  merge: true,
-}
-
-/** Looks at the target and at what would come, and changes nothing. Throws `target-invalid` for a place that is ours. */
-export async function planRestore(request: PlanRequest): Promise<RestorePlan> {
-  const { repository, snapshot, source, target, selection, strategy, reserved, stopsApplication } = request
-  requireScheme(source, target)
-  if (!URL_FORM.test(target)) await refuseReserved(target, reserved)
-  const manifest = await loadManifest(repository, snapshot)
-  const sizeBytes = swaps(request) ? manifest?.totals.sizeBytes : undefined
-  requireOneDatabase(request, manifest)
-  const openReader = () => openSnapshotReader({ repository, snapshot, signal: request.signal })
-  const coming = { snapshot: snapshot.id, sizeBytes, engineVersion: manifest?.engineVersion, manifest, openReader }
-  const survey = await source.targets.survey({ ...request, target, selection, coming, delta: !swaps(request) })
-  // Not the target: in a folder that it names, a database may be no more than one file.
-  if (swaps(request)) await refuseToSwapReserved(survey.place, reserved)
-  const account = accountOf(survey, manifest, selection)
-  const inUse = ({ code }: Finding): boolean => code === 'target-in-use'
-  const findings = SHARES_THE_TARGET[strategy]
-    ? survey.findings.filter(each => !inUse(each))
-    : survey.findings.map(each => (inUse(each) && stopsApplication ? { ...each, severity: 'info' as const } : each))
-  const incomplete = incompleteWithin(manifest?.incomplete, {
-    include: request.include,
-    databases: selection?.databases,
-  })
-  const lacking = incomplete === undefined ? [] : [incompleteFinding(snapshot.id, incomplete)]
-  const told = [...lacking, ...findings, ...largeSafetyPoint(request, survey, manifest), ...account.findings]
-  return { strategy, survey, manifest, incomplete, account, findings: told }
-}
-
-/** A database of one engine does not go into another's, and a URL that nobody understands is no path. */
-function requireScheme({ kind, traits }: Source, target: string): void {
-  const scheme = URL_FORM.exec(target)?.[1]?.toLowerCase()
-  if (scheme === undefined || traits.targetSchemes.includes(scheme)) return
-  const forms = ['a path', ...traits.targetSchemes.map(each => `${each}://...`)]
-  throw new AppError('target-invalid', `a recovery point of kind ${kind} cannot be restored to ${scheme}://...`, {
-    hint: `Give ${forms.join(' or ')} with --to.`,
+/** Looks at the target and at what would come, and changes nothing. Throws `usage`, `snapshot-not-found`, `target-invalid`, ... */
+export async function planRestore(workspace: Workspace, wish: RestoreWish, caller: Caller): Promise<RestorePlan> {
+  return await lookAround(workspace, caller, async run => {
+    const chosen = await choosePoint(workspace, wish, run)
+    return await planOf(workspace, wish, run, chosen, await placeOf(workspace, wish, run.id))
   })
 }
 
-function swaps({ strategy, delta, include }: PlanRequest): boolean {
-  return strategy === 'replace' || (strategy === 'in-place' && !delta && include.length === 0)
+async function planOf(
+  workspace: Workspace,
+  wish: RestoreWish,
+  run: Run,
+  chosen: ChosenSnapshot,
+  place: Place,
+): Promise<RestorePlan> {
+  const { name, repository, snapshot } = chosen
+  const source = await sourceFor(workspace, run, chosen, place.target)
+  const strategy = strategyOf(wish, source, place.target)
+  const survey = await surveyRestore({
+    ...run,
+    repository,
+    snapshot,
+    source,
+    target: place.target,
+    strategy,
+    selection: wish.selection,
+    delta: wish.delta !== false,
+    include: wish.include ?? [],
+    reserved: reservedFor(workspace, place),
+    stopsApplication: await stopsApplication(workspace, source.name, place.target),
+  })
+  if (place.purpose === 'test') {
+    for (const each of placesOf(survey.survey)) await requireTestPlace(workspace, source.name, each)
+  }
+  const { place: shown, places, exists } = survey.survey
+  return {
+    id: run.id,
+    madeAt: workspace.clock.now(),
+    madeBy: ownerName(),
+    wish,
+    source: source.name,
+    kind: source.kind,
+    repository: { name, id: repository.id },
+    snapshot: { id: snapshot.id, time: snapshot.time },
+    place,
+    strategy,
+    survey: { place: shown, places, exists },
+    incomplete: survey.incomplete,
+    account: survey.account,
+    findings: survey.findings,
+    settings: fingerprint(workspace, source.name),
+  }
 }
 
-/** Of several databases changed row by row, some could be changed and others not: each is a restore of its own. */
-function requireOneDatabase({ strategy, selection }: PlanRequest, manifest: Manifest | undefined): void {
-  const all = manifest?.database?.databases ?? []
-  const chosen = selection?.databases?.length ? selection.databases.length : all.length
-  if (strategy === 'replace' || strategy === 'in-place' || chosen < 2) return
-  throw new AppError('usage', `the recovery point holds ${all.length} databases`, {
-    hint: `Name one with --database: ${all.map(({ name }) => name).join(', ')}.`,
+/** All that a restore may change. */
+export function placesOf({ place, places = [place] }: RestorePlan['survey']): readonly string[] {
+  return places
+}
+
+/** The configured source where it fits the snapshot, else one of the snapshot's kind that knows only the target. */
+export async function sourceFor(
+  workspace: Workspace,
+  run: Run,
+  { snapshot }: Pick<ChosenSnapshot, 'snapshot'>,
+  target: string,
+): Promise<Source> {
+  const { source, kind } = labelsOf(snapshot.tags)
+  const configured = source === undefined ? undefined : workspace.settings.sources.get(source)
+  if (source !== undefined && configured?.kind === kind) return await workspace.source(source)
+  return run.closeLater(await workspace.sourceAt(source ?? 'snapshot', kind ?? 'files', target))
+}
+
+/** Our own folders are nobody's to restore into, but our own temporary copies are there. */
+export function reservedFor(workspace: Workspace, { purpose }: Place): readonly string[] {
+  return purpose === 'temporary' ? [] : workspace.ownFolders
+}
+
+async function stopsApplication(workspace: Workspace, source: string, target: string): Promise<boolean> {
+  const before = workspace.settings.sources.get(source)?.restore?.before
+  return before !== undefined && (await workspace.isOwnPlace(source, target))
+}
+
+/** What was seen so short ago is as good as seen now. */
+const FRESH_MS = 60_000
+
+/**
+ * The plan as things are now: the same, or made anew where time has passed or another process made it. Throws
+ * `plan-outdated`, saying what changed, where it would not be the same.
+ */
+export async function renewPlan(workspace: Workspace, plan: RestorePlan, caller: Caller): Promise<RestorePlan> {
+  const ageMs = workspace.clock.now().getTime() - plan.madeAt.getTime()
+  if (plan.madeBy === ownerName() && ageMs >= 0 && ageMs < FRESH_MS) return plan
+  if (fingerprint(workspace, plan.source) !== plan.settings) {
+    throw outdated(`the configuration of source ${plan.source} has changed`)
+  }
+  const repository = await workspace.repository(plan.repository.name)
+  if (repository.id !== plan.repository.id) throw outdated(`repository ${plan.repository.name} is another one`)
+  const snapshot = await repository.getSnapshot(plan.snapshot.id)
+  const renewed = await lookAround(workspace, caller, async run => {
+    // A temporary place is made for each run.
+    const isTemporary = plan.place.purpose === 'temporary'
+    const place = isTemporary ? await placeOf(workspace, plan.wish, run.id) : plan.place
+    return await planOf(workspace, plan.wish, run, { name: plan.repository.name, repository, snapshot }, place)
+  })
+  requireSame(plan, renewed)
+  return renewed
+}
+
+function requireSame(plan: RestorePlan, renewed: RestorePlan): void {
+  const { place, exists } = plan.survey
+  if (plan.place.purpose !== 'temporary') {
+    if (renewed.survey.exists !== exists) {
+      throw outdated(exists ? `${place} is not there any more` : `something came to ${place}`)
+    }
+    const [before, now] = [placesOf(plan.survey), placesOf(renewed.survey)].map(places => places.join(', '))
+    if (before !== now) throw outdated(`it would change ${now} now, and not ${before}`)
+  }
+  if (renewed.strategy !== plan.strategy) throw outdated(`the strategy would be ${renewed.strategy} now`)
+}
+
+function outdated(what: string): AppError {
+  return new AppError('plan-outdated', `the plan does not hold any more: ${what}`, {
+    hint: 'Nothing was changed. Make a new plan, look at it, then carry that one out.',
   })
 }
 
-/** Throws for the first finding that forbids the restore; the others are in its context. */
-export function requirePossible({ findings, survey }: RestorePlan): void {
-  const errors = findings.filter(finding => finding.severity === 'error')
-  const [first] = errors
-  if (first === undefined) return
-  const codes = { 'target-in-use': 'target-in-use', 'target-no-space': 'target-full' } as const
-  const code = first.code in codes ? codes[first.code as keyof typeof codes] : 'target-invalid'
-  throw new AppError(code, `${first.subject}: ${first.message}`, {
-    ...(first.hint === undefined ? {} : { hint: first.hint }),
-    context: { target: survey.place, findings: errors },
-  })
-}
-
-/** A safety recovery point up to this size is nobody's trouble. */
-const LARGE_BYTES = 1024 ** 3
-/** Of the source itself, most is in the repository already; this much more is something else, such as a whole disk. */
-const LARGE_RATIO = 4
-
-/** Written into, a folder is captured before, all of it: whoever named a whole disk may not mean that. */
-function largeSafetyPoint(
-  { strategy, source }: PlanRequest,
-  { exists, place, sizeBytes = 0, files = 0 }: TargetSurvey,
-  manifest: Manifest | undefined,
-): Finding[] {
-  const isFolder = strategy === 'in-place' && source.traits.wayBack === 'kept'
-  const comes = manifest?.totals.sizeBytes ?? 0
-  if (!isFolder || !exists || sizeBytes <= LARGE_BYTES || sizeBytes <= comes * LARGE_RATIO) return []
-  return [
-    {
-      severity: 'warning',
-      code: LARGE_SAFETY_POINT,
-      subject: place,
-      message: `before it is written into, all that is there is captured: ${formatSize(sizeBytes)} in ${files} files, for ${formatSize(comes)} that come`,
-      hint: 'Choose an empty folder with --to, and take from it what you need.',
-    },
-  ]
+function fingerprint(workspace: Workspace, source: string): string {
+  const { kind, restore, assertions } = workspace.settings.sources.get(source) ?? {}
+  const text = JSON.stringify([kind, restore, assertions, workspace.ownPlace(source)])
+  return createHash('sha256').update(text).digest('hex').slice(0, 16)
 }

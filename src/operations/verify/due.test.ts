@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, expect, it } from 'vitest'
 import { makeTempDir } from '../../../test/helpers/tempdir.ts'
-import type { Catalog, Run } from '../../catalog/catalog.ts'
+import type { Attempt, Catalog } from '../../catalog/catalog.ts'
 import { openSqliteCatalog } from '../../catalog/sqlite/sqlite-catalog.ts'
 import { isVerificationDue } from './due.ts'
 
@@ -14,10 +14,19 @@ beforeEach(async () => {
 })
 afterEach(() => catalog.close())
 
-const record = (operation: string, more: Partial<Run> = {}): Promise<void> => {
+const record = async (operation: string, more: Partial<Attempt> = {}): Promise<void> => {
   const startedAt = new Date(60_000 * ++minute)
-  const run = { operation, startedAt, finishedAt: startedAt, outcome: 'done', statistics: {}, findings: [] } as const
-  return catalog.saveRun({ id: `${minute}`, ...run, ...COPY, ...more })
+  const id = `${minute}`
+  const attempt = {
+    operation,
+    startedAt,
+    finishedAt: startedAt,
+    outcome: 'done',
+    statistics: {},
+    findings: [],
+  } as const
+  await catalog.beginRun({ id, operation, startedAt, owner: { hostname: 'h', pid: 1 } })
+  await catalog.saveAttempt(id, { ...attempt, ...COPY, ...more })
 }
 const isDue = (level: 'checked' | 'restored' = 'restored', every = 3): Promise<boolean> =>
   isVerificationDue(catalog, COPY, { level, every }, new Date(60_000 * (minute + 1)))

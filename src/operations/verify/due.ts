@@ -1,11 +1,6 @@
-import type { Catalog, Run } from '../../catalog/catalog.ts'
-import { isOfFuture, type ProofLevel } from '../../model/recovery-point.ts'
-
-export interface VerificationRule {
-  readonly level: ProofLevel
-  /** One in so many backups. */
-  readonly every: number
-}
+import type { Attempt, Catalog } from '../../catalog/catalog.ts'
+import { isOfFuture } from '../../model/recovery-point.ts'
+import type { VerificationRule } from '../../model/settings.ts'
 
 export interface Copy {
   readonly source: string
@@ -28,20 +23,19 @@ export async function isVerificationDue(
   now: Date,
 ): Promise<boolean> {
   if (rule.every === 1) return true
-  const { source } = copy
-  const verifications = await catalog.listRuns({ operation: 'verify', source, limit: LOOKED_BACK })
+  const verifications = await catalog.listAttempts({ operation: 'verify', ...copy, limit: LOOKED_BACK })
   const last = verifications.find(
-    run =>
-      isOf(run, copy) &&
-      !isOfFuture(run.startedAt, now) &&
-      (rule.level === 'checked' || run.statistics['restored'] === 1),
+    attempt =>
+      cameToAnEnd(attempt) &&
+      !isOfFuture(attempt.startedAt, now) &&
+      (rule.level === 'checked' || attempt.statistics['restored'] === 1),
   )
   if (last === undefined) return true
-  const backups = await catalog.listRuns({ operation: 'backup', source, limit: LOOKED_BACK })
-  return backups.filter(run => isOf(run, copy) && run.startedAt > last.startedAt).length >= rule.every
+  const backups = await catalog.listAttempts({ operation: 'backup', ...copy, limit: LOOKED_BACK })
+  return backups.filter(each => cameToAnEnd(each) && each.startedAt > last.startedAt).length >= rule.every
 }
 
-/** Runs that came to an end: what failed has left nothing that could be verified, or has verified nothing. */
-function isOf(run: Run, { repository }: Copy): boolean {
-  return run.repository === repository && (run.outcome === 'done' || run.outcome === 'incomplete')
+/** What failed has left nothing that could be verified, or has verified nothing. */
+function cameToAnEnd({ outcome }: Attempt): boolean {
+  return outcome === 'done' || outcome === 'incomplete'
 }

@@ -73,3 +73,33 @@ function nextOf({ source, passed, damaged, level }: VerifyResult, id: string): R
   if (level === 'restored') return []
   return [{ command: `lifeboat verify ${source} ${id} --level restored`, explains: 'proves more: brings it back' }]
 }
+
+/** One report of them all. */
+export function joinReports(reports: readonly Report[]): Report | undefined {
+  const [first] = reports
+  if (first === undefined || reports.length === 1) return first
+  const failed = reports.filter(({ outcome }) => outcome === 'failed')
+  const named = reports.map(report => ({ report, name: report.facts[0]?.value ?? report.title }))
+  return {
+    title: `verification of ${reports.length} sources`,
+    outcome: failed.length > 0 ? 'failed' : (reports.find(({ outcome }) => outcome !== 'done')?.outcome ?? 'done'),
+    verdict:
+      failed.length === 0
+        ? 'All of these recovery points passed'
+        : `${failed.length} of ${reports.length} recovery points did not pass`,
+    run: first.run,
+    startedAt: first.startedAt,
+    durationMs: reports.reduce((sum, { durationMs }) => sum + durationMs, 0),
+    facts: named.map(({ report, name }) => ({
+      name,
+      value: [report.facts[1]?.value, report.verdict].filter(Boolean).join(' – '),
+    })),
+    steps: named.flatMap(({ report, name }) => report.steps.map(step => ({ ...step, name: `${name}: ${step.name}` }))),
+    checks: named.flatMap(({ report, name }) =>
+      report.checks.map(check => ({ ...check, name: `${name}: ${check.name}` })),
+    ),
+    tables: [],
+    findings: reports.flatMap(({ findings }) => findings),
+    next: reports.flatMap(({ next }) => next),
+  }
+}

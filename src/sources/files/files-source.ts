@@ -31,7 +31,14 @@ const TYPES: readonly BackupType[] = ['full', 'incremental', 'differential']
 class FilesSource implements Source {
   readonly name: string
   readonly kind = 'files'
-  readonly traits: SourceTraits = { consistency: 'per-file', types: TYPES, wayBack: 'kept', targetSchemes: [] }
+  readonly traits: SourceTraits = {
+    consistency: 'per-file',
+    types: TYPES,
+    wayBack: 'kept',
+    targetSchemes: [],
+    parts: ['paths'],
+    rewrites: 'always',
+  }
   readonly targets = folderTargets
   readonly #options: FilesOptions
   readonly #path: string

@@ -8,6 +8,8 @@ export const files = defineSource({
   summary: 'A folder (or a single file) with all its metadata.',
   options: filesOptions,
   optionsAt: path => filesOptions.parse({ path }),
+  ownPlace: ({ path }, { baseDir }) => resolve(baseDir, path),
+  hasLog: () => false,
   isOwnPlace: (place, { path }, { baseDir }) => isSamePath(place, resolve(baseDir, path)),
   answers: 'files',
   load: async () => (await import('./files-source.ts')).createFilesSource,

@@ -1,11 +1,13 @@
 import { defineSource } from '../source.ts'
-import { isOwnPostgresPlace, postgresOptions, postgresOptionsAt } from './options.ts'
+import { isOwnPostgresPlace, ownPostgresPlace, postgresOptions, postgresOptionsAt } from './options.ts'
 
 export const postgres = defineSource({
   kind: 'postgres',
   summary: 'PostgreSQL: databases by pg_dump (logical), or a whole cluster with its log (physical).',
   options: postgresOptions,
   optionsAt: postgresOptionsAt,
+  ownPlace: ownPostgresPlace,
+  hasLog: ({ mode }) => mode === 'physical',
   isOwnPlace: isOwnPostgresPlace,
   answers: 'sql',
   load: async () => {

@@ -111,6 +111,15 @@ function isSameServer(url: string, own: PostgresOptions): boolean {
   return isSameAddress(named, mine) && named.user === mine.user
 }
 
+/** The server of the url; of a cluster, its data directory, where the options name it. */
+export function ownPostgresPlace(
+  { mode, dataDirectory }: PostgresOptions,
+  { baseDir }: { readonly baseDir: string },
+): string | undefined {
+  if (mode === 'logical') return 'postgres:///'
+  return dataDirectory === undefined ? undefined : resolve(baseDir, dataDirectory)
+}
+
 /**
  * The data directory of a cluster, or one of the captured databases, whoever connects to it. All of a server's are meant
  * where the source captures all, or where none is named.

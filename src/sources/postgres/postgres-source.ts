@@ -52,6 +52,8 @@ export class PostgresSource implements Source {
       types: TYPES[options.mode],
       wayBack: 'kept',
       targetSchemes: ['postgres', 'postgresql'],
+      parts: ['tables', 'schemas', 'databases'],
+      rewrites: 'always',
     }
     this.#options = options
     this.#place = place

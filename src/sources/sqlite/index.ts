@@ -8,6 +8,8 @@ export const sqlite = defineSource({
   summary: 'A SQLite database file, captured as of one instant while the application goes on writing.',
   options: sqliteOptions,
   optionsAt: path => sqliteOptions.parse({ path }),
+  ownPlace: ({ path }, { baseDir }) => resolve(baseDir, path),
+  hasLog: () => false,
   isOwnPlace: (place, { path }, { baseDir }) => isSamePath(place, resolve(baseDir, path)),
   answers: 'sql',
   load: async () => {

@@ -33,7 +33,14 @@ const TYPES: readonly BackupType[] = ['full', 'incremental', 'differential', 'sc
 /** One SQLite database file. How and why its captures are consistent: README.md beside this file. */
 export class SqliteSource implements Source {
   readonly kind = 'sqlite'
-  readonly traits: SourceTraits = { consistency: 'transactional', types: TYPES, wayBack: 'snapshot', targetSchemes: [] }
+  readonly traits: SourceTraits = {
+    consistency: 'transactional',
+    types: TYPES,
+    wayBack: 'snapshot',
+    targetSchemes: [],
+    parts: ['tables'],
+    rewrites: 'only-delta',
+  }
   readonly name: string
   readonly targets: TargetAccess
   readonly merging: Merging

@@ -39,6 +39,8 @@ export class LogicalSource implements Source {
     types: TYPES,
     wayBack: 'kept',
     targetSchemes: ['postgres', 'postgresql'],
+    parts: ['tables', 'schemas', 'databases'],
+    rewrites: 'always',
   }
   readonly targets: TargetAccess
   readonly #options: PostgresOptions

@@ -94,12 +94,12 @@ describe('recovery settings', () => {
       target: { kind: 'name', name: "it's" },
       timeline: '3',
       inclusive: false,
-      restoreCommand: 'fetch "%f" "%p"',
+      log: { fetchCommand: ['/opt/my app/fetch', "it's", '100%'], fetchedFolder: '/var/fetched' },
     })
     expect(text.split('\n').filter(line => !line.startsWith('#'))).toEqual([
       "work_mem = '8MB'",
       "recovery_target_name = 'it''s'",
-      `restore_command = 'fetch "%f" "%p"'`,
+      `restore_command = 'mv -f /var/fetched/%f "%p" 2>/dev/null || ''/opt/my app/fetch'' ''it''\\\\''''s'' 100%% "%f" "%p"'`,
       "recovery_target_timeline = '3'",
       "recovery_target_inclusive = 'off'",
       "recovery_target_action = 'promote'",

@@ -53,6 +53,8 @@ export class PhysicalSource implements Source {
     types: ['full', 'incremental', 'differential'],
     wayBack: 'kept',
     targetSchemes: ['postgres', 'postgresql'],
+    parts: ['tables', 'schemas', 'databases'],
+    rewrites: 'always',
   }
   readonly targets: TargetAccess = clusterTargets
   readonly #options: PhysicalOptions

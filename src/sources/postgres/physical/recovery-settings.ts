@@ -1,5 +1,5 @@
 import { formatEpochMicros } from '../../../base/times.ts'
-import type { RecoveryRequest, RecoveryTarget } from '../../../model/recovery-target.ts'
+import type { LogFetch, RecoveryRequest, RecoveryTarget } from '../../../model/recovery-target.ts'
 
 /** Settings of an earlier recovery, which must not steer this one. */
 const RECOVERY_SETTING =
@@ -21,7 +21,7 @@ export function withRecoverySettings(text: string, recovery: RecoveryRequest | u
 function recoveryLines(recovery: RecoveryRequest): string[] {
   const settings = [...targetSettings(recovery.target)]
   // Without a command PostgreSQL refuses to recover to a target; the log in pg_wal is found in any case.
-  settings.push(['restore_command', recovery.restoreCommand ?? 'false'])
+  settings.push(['restore_command', recovery.log === undefined ? 'false' : restoreCommandOf(recovery.log)])
   if (recovery.timeline !== undefined) settings.push(['recovery_target_timeline', recovery.timeline])
   if (recovery.inclusive !== undefined) settings.push(['recovery_target_inclusive', recovery.inclusive ? 'on' : 'off'])
   if (recovery.target.kind !== 'end') settings.push(['recovery_target_action', 'promote'])
@@ -29,6 +29,18 @@ function recoveryLines(recovery: RecoveryRequest): string[] {
     '# Recovery settings by lifeboat restore; PostgreSQL looks at them only while recovery.signal exists.',
     ...settings.map(([name, value]) => `${name} = ${quoteSetting(value)}`),
   ]
+}
+
+function restoreCommandOf({ fetchCommand, fetchedFolder }: LogFetch): string {
+  const fetch = `${fetchCommand.map(quoteForShell).join(' ')} "%f" "%p"`
+  // What was fetched ahead is taken by the shell itself: no program that has to start is as fast.
+  return fetchedFolder === undefined ? fetch : `mv -f ${quoteForShell(fetchedFolder)}/%f "%p" 2>/dev/null || ${fetch}`
+}
+
+/** For the shell that runs it, and PostgreSQL before that, to which a percent sign is special. */
+function quoteForShell(word: string): string {
+  const escaped = word.replaceAll('%', '%%')
+  return /^[\w./:=@%+-]+$/.test(escaped) ? escaped : `'${escaped.replaceAll("'", `'\\''`)}'`
 }
 
 function targetSettings(target: RecoveryTarget): Array<[string, string]> {

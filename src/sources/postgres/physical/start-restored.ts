@@ -99,7 +99,7 @@ async function recover(place: Place): Promise<Reached> {
       port: await freePort(),
       signal: request.signal,
       startTimeoutMs: RECOVERY_TIMEOUT_MS,
-      runsOurCommands: request.recovery?.restoreCommand !== undefined,
+      runsOurCommands: request.recovery?.log !== undefined,
       superuser: textProperty(request.snapshot.manifest, 'role'),
     })
     const reached = await waitForEnd(server, request)

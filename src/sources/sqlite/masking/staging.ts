@@ -26,9 +26,9 @@ export async function stageUnmasked(mask: Mask, sizeBytes: number, target: strin
   if (parent === undefined) throw noMemory(mask, sizeBytes)
   const folder = await makeScratchFolder(parent)
   return {
-    file: join(folder, 'unmasked.db'),
+    file: join(folder.path, 'unmasked.db'),
     findings: [await stagedFinding(parent, target)],
-    remove: () => rm(folder, { recursive: true, force: true }),
+    remove: () => folder.remove(),
   }
 }
 

@@ -1,15 +1,5 @@
-import type { JournalEntry } from '../../operations/restore/journal.ts'
-import type { RestorePlaces } from '../../operations/restore/places.ts'
 import type { Written } from '../../sources/source.ts'
-import { counted } from '../printers/text.ts'
-
-/** Undefined where it can't be told. */
-export type WrittenSince = readonly Written[] | undefined
-
-export async function findWritten(places: RestorePlaces, entry: JournalEntry): Promise<WrittenSince> {
-  const operation = await import('../../operations/undo/written.ts')
-  return await operation.findWritten(places, entry)
-}
+import { counted } from '../report/wording.ts'
 
 const SHOWN = 8
 

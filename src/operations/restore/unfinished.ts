@@ -1,29 +1,37 @@
-import type { App } from '../../app.ts'
 import type { Finding } from '../../model/finding.ts'
-import type { JournalEntry } from '../../operations/restore/journal.ts'
-import { findLeftovers } from '../../operations/restore/leftovers.ts'
-import { SETTLE, type SettledRestore } from '../../operations/restore/settle.ts'
-import type { Call } from '../command.ts'
-import { restorePlaces } from './places.ts'
+import { type Caller, runRecorded } from '../workspace/run.ts'
+import type { Workspace } from '../workspace/workspace.ts'
+import type { JournalEntry } from './journal.ts'
+import { findLeftovers } from './leftovers.ts'
+import { restorePlacesOf } from './restore-places.ts'
+import { SETTLE, type SettledRestore, settleInterrupted } from './settle.ts'
 
 /** Says what killed restores left. Changes nothing: any command may be a mere look. */
-export async function nameInterrupted(app: App, onFinding: (finding: Finding) => void): Promise<void> {
-  const { journal } = await restorePlaces(app)
+export async function nameInterrupted(
+  { journal }: Pick<Workspace, 'journal'>,
+  onFinding: (finding: Finding) => void,
+): Promise<void> {
   for (const entry of await journal.listInterrupted()) onFinding(interrupted(entry))
   for (const finding of await findLeftovers(journal)) onFinding(finding)
   for (const path of await journal.listUnreadable()) onFinding(unreadable(path))
 }
 
 /** Brings to an end what killed restores left, of all targets or of one, and says so. */
-export async function settleRestores(call: Call, app: App, target?: string): Promise<readonly SettledRestore[]> {
-  const { settleInterrupted } = await import('../../operations/restore/settle.ts')
-  const places = await restorePlaces(app)
-  for (const entry of await places.journal.listInterrupted()) {
-    if (target === undefined || entry.target === target) call.onFinding(settling(entry.target))
-  }
-  const all = await settleInterrupted(places, target)
-  for (const settled of all) for (const finding of findingsOf(settled)) call.onFinding(finding)
-  return all
+export async function settleRestores(
+  workspace: Workspace,
+  target: string | undefined,
+  caller: Caller,
+): Promise<readonly SettledRestore[]> {
+  const interrupted = await workspace.journal.listInterrupted()
+  const meant = interrupted.filter(entry => target === undefined || entry.target === target)
+  if (meant.length === 0) return []
+  return await runRecorded(workspace, caller, { operation: 'settle' }, async run => {
+    const tell = (finding: Finding): void => run.tell({ kind: 'finding', finding })
+    for (const entry of meant) tell(settling(entry.target))
+    const all = await settleInterrupted(restorePlacesOf(workspace, run), target)
+    for (const settled of all) for (const finding of findingsOf(settled)) tell(finding)
+    return all
+  })
 }
 
 export function findingsOf(settled: SettledRestore): readonly Finding[] {

@@ -1,0 +1,37 @@
+import { type Caller, runOnce } from '../workspace/run.ts'
+import type { Workspace } from '../workspace/workspace.ts'
+import { type CheckResult, check } from './check.ts'
+
+export interface NamedCheckResult extends CheckResult {
+  readonly repository: string
+}
+
+/** Checks that one repository is intact. `readData`: the part of its data that is read, 0 to 1. */
+export async function checkRepository(
+  workspace: Workspace,
+  { repository: name, readData }: { readonly repository: string; readonly readData: number },
+  caller: Caller,
+): Promise<NamedCheckResult> {
+  const { catalog, clock } = workspace
+  const result = await runOnce(
+    workspace,
+    caller,
+    { operation: 'check', repository: name },
+    async ({ signal, tell }) =>
+      check({
+        repository: await workspace.repository(name),
+        catalog,
+        clock,
+        readData,
+        signal,
+        onProgress: ({ step, ...progress }) =>
+          tell({ kind: 'progress', progress: { label: `check ${name}: ${step}`, ...progress } }),
+      }),
+    ({ whole, findings, snapshots, packs, packsRead, bytesRead }) => ({
+      outcome: whole ? 'done' : 'incomplete',
+      statistics: { snapshots, packs, packsRead, bytesRead },
+      findings,
+    }),
+  )
+  return { ...result, repository: name }
+}

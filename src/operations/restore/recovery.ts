@@ -1,0 +1,74 @@
+import { join } from 'node:path'
+import { AppError } from '../../base/errors.ts'
+import type { Finding } from '../../model/finding.ts'
+import type { RecoveryRequest } from '../../model/recovery-target.ts'
+import { loadManifest } from '../browse/snapshot-tree.ts'
+import { type ChosenSnapshot, chooseAmong, chooseSnapshot } from '../snapshots/choose-snapshot.ts'
+import type { SnapshotWish } from '../snapshots/find-snapshot.ts'
+import { getBaseFor } from '../wal/choose-base.ts'
+import { fetchedFolder } from '../wal/spool.ts'
+import type { Run } from '../workspace/run.ts'
+import type { Workspace } from '../workspace/workspace.ts'
+import type { Moment, RestoreWish } from './wish.ts'
+
+/** The recovery point that a wish means: for a moment of a source with a log, the backup from which the log reaches it. */
+export async function choosePoint(workspace: Workspace, wish: RestoreWish, run: Run): Promise<ChosenSnapshot> {
+  const { source, moment, point, repository, host } = wish
+  const choose = (meant: SnapshotWish): Promise<ChosenSnapshot> =>
+    chooseSnapshot(workspace, { source, wish: meant, repository, host }, finding =>
+      run.tell({ kind: 'finding', finding }),
+    )
+  if (moment === undefined) return await choose(point ?? { kind: 'latest' })
+  if (source === undefined || !workspace.hasLog(source)) return await choose(pointAt(source, moment, point))
+  if (point === undefined) return await chooseBackup(workspace, run, { ...wish, source, moment })
+  const chosen = await choose(point)
+  // A backup that is named serves only for what happened after its end.
+  if (moment.target.kind === 'immediate' || moment.target.kind === 'end') return chosen
+  return await chooseBackup(workspace, run, { ...wish, source, moment }, chosen.snapshot.id)
+}
+
+/** Of a source without a log, a time means the last recovery point before it. */
+function pointAt(source: string | undefined, { target }: Moment, point: SnapshotWish | undefined): SnapshotWish {
+  if (target.kind === 'time' && point === undefined) {
+    return { kind: 'at', time: new Date(Math.floor(target.epochMicros / 1000)) }
+  }
+  throw new AppError('usage', `source ${source ?? 'of the snapshot'} has no log to recover from`, {
+    hint: 'Name a snapshot, or --at TIME for the newest before that time. Only physical postgres sources go further.',
+  })
+}
+
+/** The newest backup that ended before the target and reaches it, or the one that is named, from whichever repository. */
+async function chooseBackup(
+  workspace: Workspace,
+  run: Run,
+  { source, moment, repository: only, start }: RestoreWish & { readonly source: string; readonly moment: Moment },
+  snapshot?: string,
+): Promise<ChosenSnapshot> {
+  const { target, timeline } = moment
+  const tell = (finding: Finding): void => run.tell({ kind: 'finding', finding })
+  // With a server started on it we go to the end of the log ourselves where it comes to that.
+  const onFinding = start === true ? undefined : tell
+  const request = { source, target, timeline, snapshot, now: workspace.clock.now(), signal: run.signal, onFinding }
+  // What one repository lacks, another may have.
+  const ignore = (): void => {}
+  return await chooseAmong(workspace, only, ignore, async repository =>
+    repository.getSnapshot((await getBaseFor({ ...request, repository })).snapshot),
+  )
+}
+
+/** What a restored cluster is told, with the command that brings it its log: this very program. */
+export async function recoveryRequestOf(
+  workspace: Workspace,
+  { repository, snapshot }: ChosenSnapshot,
+  source: string,
+  { target, timeline, inclusive }: Moment,
+): Promise<RecoveryRequest> {
+  const system = (await loadManifest(repository, snapshot))?.database?.properties['systemIdentifier']
+  const fetched = await fetchedFolder(join(await workspace.stateFolder(), 'wal'), String(system))
+  return {
+    target,
+    timeline,
+    ...(inclusive === undefined ? {} : { inclusive }),
+    log: { fetchCommand: [...workspace.ownCommand, 'wal', 'fetch', '--source', source], fetchedFolder: fetched },
+  }
+}

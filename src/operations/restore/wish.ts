@@ -1,0 +1,100 @@
+import { AppError } from '../../base/errors.ts'
+import type { RecoveryTarget } from '../../model/recovery-target.ts'
+import type { DatabaseSelection, PartKind, Source } from '../../sources/source.ts'
+import type { SnapshotWish } from '../snapshots/find-snapshot.ts'
+import type { Strategy } from './journal.ts'
+import { URL_FORM } from './reserved.ts'
+
+/** What somebody wants to have back, and how. All of it is plain data. */
+export interface RestoreWish {
+  /** Undefined: a snapshot of any source, or of another program. It is named by its id then. */
+  readonly source: string | undefined
+  /** Which recovery point. Default: the newest, or the one that reaches `moment`. */
+  readonly point?: SnapshotWish | undefined
+  /** For a source with a log: up to where it is replayed. Default: the moment of the recovery point. */
+  readonly moment?: Moment | undefined
+  /** Only from this repository. */
+  readonly repository?: string | undefined
+  /** A snapshot of this host. Default: this machine's, if it has any. */
+  readonly host?: string | undefined
+  /** An absolute path, or a URL. Default: as `target` says. */
+  readonly to?: string | undefined
+  /** `own` (default): the place of the source. `test`: its test place, or a temporary one that is removed after. */
+  readonly target?: 'own' | 'test' | undefined
+  /** Leave a temporary copy where it is. */
+  readonly keep?: boolean | undefined
+  /** `merge`: keep what is there, and add what only the recovery point has. Default: `replace`. */
+  readonly strategy?: 'replace' | 'merge' | undefined
+  /** Write into what is there instead of replacing it in one step. */
+  readonly inPlace?: boolean | undefined
+  /** In place: only what differs. Default true. */
+  readonly delta?: boolean | undefined
+  /** Run the source's checks on what was restored. Default true. */
+  readonly checks?: boolean | undefined
+  /** Hold it to the source's assertions too; test copies always are. */
+  readonly verify?: boolean | undefined
+  /** Only these paths, and what is below them. */
+  readonly include?: readonly string[] | undefined
+  /** Of a database: only this part of it. */
+  readonly selection?: DatabaseSelection | undefined
+  /** A mask file. Default: for test copies the source's, else none. */
+  readonly mask?: string | undefined
+  /** Of a cluster: where tablespaces shall be, by OID or by the path they had. */
+  readonly tablespaces?: Readonly<Record<string, string>> | undefined
+  /** Of a cluster: start a server on it. */
+  readonly start?: boolean | undefined
+}
+
+export interface Moment {
+  readonly target: RecoveryTarget
+  /** `latest` (default), `current`, or a number. */
+  readonly timeline?: string | undefined
+  /** Stop just after the moment (default) or just before it. */
+  readonly inclusive?: boolean | undefined
+}
+
+/** The part in words, or undefined for all: `table product`, `2026/photo.jpg`, `the schema`. */
+export function partName({ include = [], selection = {} }: RestoreWish): string | undefined {
+  const { databases = [], tables = [], schemas = [], part } = selection
+  const rows = part === undefined ? [] : [part === 'schema' ? 'the schema' : 'the rows']
+  const named = [...include, ...listed('database', databases), ...listed('schema', schemas), ...listed('table', tables)]
+  const all = [...rows, ...named]
+  return all.length === 0 ? undefined : all.join(', ')
+}
+
+function listed(what: string, names: readonly string[]): string[] {
+  return names.length === 0 ? [] : [`${what}${names.length === 1 ? '' : 's'} ${names.join(', ')}`]
+}
+
+/** A part that came back proves nothing of the rest. */
+export function isWhole(wish: RestoreWish): boolean {
+  return partName(wish) === undefined
+}
+
+/** How the target is changed: in one step, unless only a part comes back or somebody wants it rewritten in place. */
+export function strategyOf(wish: RestoreWish, source: Source, target: string): Strategy {
+  requireParts(wish, source)
+  if (wish.strategy === 'merge') return 'merge'
+  const { include = [], selection: { tables = [], schemas = [], part } = {} } = wish
+  const rowsInto = part === 'data' && !target.toLowerCase().endsWith('.sql')
+  if (rowsInto || tables.length + schemas.length > 0) return 'tables'
+  if (include.length > 0) return 'in-place'
+  // Databases of a server are always made beside; and a file that is written anew is swapped.
+  const canRewrite = !URL_FORM.test(target) && (source.traits.rewrites === 'always' || wish.delta !== false)
+  return wish.inPlace === true && canRewrite ? 'in-place' : 'replace'
+}
+
+const PARTS = [
+  ['schemas', 'schema'],
+  ['tables', 'table'],
+  ['databases', 'database'],
+] as const satisfies ReadonlyArray<readonly [PartKind, string]>
+
+/** A part that a kind does not have must not come to mean all of it. */
+function requireParts({ selection = {} }: RestoreWish, { kind, traits }: Source): void {
+  const wrong = PARTS.find(([part]) => !traits.parts.includes(part) && (selection[part] ?? []).length > 0)
+  if (wrong === undefined) return
+  throw new AppError('usage', `--${wrong[1]} does not fit a source of kind ${kind}: it has no ${wrong[0]}`, {
+    hint: traits.parts.includes('paths') ? 'Name what you want with --include PATH.' : 'Name tables with --table NAME.',
+  })
+}

@@ -1,0 +1,99 @@
+import { AppError, isAppError } from '../../base/errors.ts'
+import { parseTime } from '../../base/times.ts'
+import type { Finding } from '../../model/finding.ts'
+import { isOfFuture } from '../../model/recovery-point.ts'
+import type { Repository, Snapshot } from '../../repository/index.ts'
+import { repositoryNames } from '../workspace/names.ts'
+import type { Workspace } from '../workspace/workspace.ts'
+import { getWishedSnapshot, type SnapshotWish } from './find-snapshot.ts'
+
+export interface OpenedRepository {
+  /** In the configuration. */
+  readonly name: string
+  readonly repository: Repository
+}
+
+export interface ChosenSnapshot extends OpenedRepository {
+  readonly snapshot: Snapshot
+}
+
+export interface Choice {
+  /** Undefined: of any. */
+  readonly source: string | undefined
+  readonly wish: SnapshotWish
+  /** Only in this repository. */
+  readonly repository?: string | undefined
+  /** Of this host. Default: this machine's, if it has any. */
+  readonly host?: string | undefined
+}
+
+/**
+ * The snapshot that is meant, from whichever repository has it; of several the newest. A repository that can't be
+ * opened is passed over with a warning as long as another one has what is wanted.
+ */
+export async function chooseSnapshot(
+  workspace: Workspace,
+  { source, wish, repository: only, host: named }: Choice,
+  onFinding: (finding: Finding) => void,
+): Promise<ChosenSnapshot> {
+  const host = { own: workspace.host.hostname, named }
+  const present = { now: workspace.clock.now(), onFinding }
+  return await chooseAmong(workspace, only, onFinding, async repository =>
+    getWishedSnapshot(repository, source, wish, host, present),
+  )
+}
+
+/** The same by another rule for what a repository has; `find` throws where it has none. */
+export async function chooseAmong(
+  workspace: Workspace,
+  only: string | undefined,
+  onFinding: (finding: Finding) => void,
+  find: (repository: Repository) => Promise<Snapshot>,
+): Promise<ChosenSnapshot> {
+  const found: ChosenSnapshot[] = []
+  const failures: Array<{ readonly name: string; readonly error: AppError }> = []
+  for (const name of repositoryNames(workspace, only)) {
+    try {
+      const repository = await workspace.repository(name)
+      found.push({ name, repository, snapshot: await find(repository) })
+    } catch (error) {
+      if (!(error instanceof AppError) || isAppError(error, 'interrupted')) throw error
+      failures.push({ name, error })
+    }
+  }
+  const newest = newestOf(found, workspace.clock.now())
+  const worst = failures.find(({ error }) => !error.code.startsWith('snapshot-')) ?? failures[0]
+  if (newest === undefined) throw worst?.error ?? new AppError('snapshot-not-found', 'no snapshot')
+  for (const { name, error } of failures) {
+    if (error.code === 'snapshot-not-found') continue
+    const { code, message, hint } = error
+    onFinding({ severity: 'warning', code, subject: `repository ${name}`, message, ...(hint && { hint }) })
+  }
+  return newest
+}
+
+/** One from the future comes from a wrong clock: it is chosen only where there is no other. */
+function newestOf(found: readonly ChosenSnapshot[], now: Date): ChosenSnapshot | undefined {
+  const ordered = found.toSorted((a, b) => b.snapshot.time.getTime() - a.snapshot.time.getTime())
+  return ordered.find(({ snapshot }) => !isOfFuture(snapshot.time, now)) ?? ordered[0]
+}
+
+export function isIdPrefix(text: string): boolean {
+  return /^[0-9a-f]{4,64}$/i.test(text)
+}
+
+/** `latest`, a time as people write it, or an id of at least 4 digits. */
+export function parseSnapshotWish(text: string, now: Date): SnapshotWish {
+  if (text.toLowerCase() === 'latest') return { kind: 'latest' }
+  if (isIdPrefix(text)) return { kind: 'id', prefix: text.toLowerCase() }
+  const time = parseTime(text, now)
+  if (time !== undefined) return { kind: 'at', time: endOfSecond(time) }
+  throw new AppError('usage', `cannot tell which snapshot "${text}" means`, {
+    hint: 'Write latest, an id as "lifeboat snapshots" shows it, or a time like "2026-09-04 02:00" or "3h ago".',
+  })
+}
+
+/** Times are shown without the fraction: one that is copied from there has to find what it was shown for. */
+function endOfSecond(time: Date): Date {
+  return time.getMilliseconds() === 0 ? new Date(time.getTime() + 999) : time
+}

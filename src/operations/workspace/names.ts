@@ -1,0 +1,71 @@
+import { AppError } from '../../base/errors.ts'
+import { suggest } from '../../base/suggest.ts'
+import type { PolicySettings } from '../../model/settings.ts'
+import type { Workspace } from './workspace.ts'
+
+/** Which of the configured things are meant. */
+
+type Configured = Pick<Workspace, 'settings'>
+
+/** The repositories that are meant: the one that was named, else all. `usage` for a name that is not there. */
+export function repositoryNames({ settings }: Configured, only: string | undefined): readonly string[] {
+  const names = [...settings.repositories.keys()]
+  if (only !== undefined) {
+    requireName(names, only, 'repository', settings.file)
+    return [only]
+  }
+  if (names.length > 0) return names
+  throw new AppError('usage', `no repository is named in ${settings.file}`, {
+    hint: 'Add one under "repositories:", then run "lifeboat init" to create it.',
+  })
+}
+
+/** For what must not happen to the wrong one: the one that was named, else the only one. */
+export function singleRepositoryName(workspace: Configured, only: string | undefined): string {
+  const names = repositoryNames(workspace, only)
+  const [first] = names
+  if (names.length === 1 && first !== undefined) return first
+  throw new AppError('usage', 'there are several repositories', { hint: `Name one with --repo: ${names.join(', ')}.` })
+}
+
+/** Configured sources: those named, else all. `usage` for a name that is not there. */
+export function sourceNames({ settings }: Configured, named: readonly string[]): readonly string[] {
+  for (const name of named) requireSource({ settings }, name)
+  const names = named.length > 0 ? [...new Set(named)] : [...settings.sources.keys()]
+  if (names.length > 0) return names
+  throw new AppError('usage', `no source is named in ${settings.file}`, {
+    hint: 'Add one under "sources:", like "app: { kind: sqlite, path: ./data/app.db }".',
+  })
+}
+
+export function requireSource({ settings }: Configured, name: string): void {
+  requireName([...settings.sources.keys()], name, 'source', settings.file)
+}
+
+/** `usage` for a name that is not there. */
+export function getPolicy({ settings }: Configured, name: string): PolicySettings {
+  requireName([...settings.policies.keys()], name, 'policy', settings.file)
+  return settings.policies.get(name) as PolicySettings
+}
+
+function requireName(known: readonly string[], name: string, what: string, file: string): void {
+  if (known.includes(name)) return
+  const meant = suggest(name, known)
+  const list = known.length === 0 ? 'There is none.' : `There are: ${known.join(', ')}.`
+  throw new AppError('usage', `there is no ${what} "${name}" in ${file}`, {
+    hint: meant === undefined ? list : `Did you mean "${meant}"?`,
+    context: { name, known },
+  })
+}
+
+/** Where a source's recovery points go: the repositories of its policies; for one without a policy, the only one. */
+export function repositoriesOf(workspace: Configured, source: string, only: string | undefined): readonly string[] {
+  const names = repositoryNames(workspace, only)
+  if (names.length === 1) return names
+  const policies = [...workspace.settings.policies.values()].filter(policy => policy.sources.includes(source))
+  const wanted = new Set(policies.flatMap(policy => policy.repositories))
+  if (wanted.size > 0) return [...wanted]
+  throw new AppError('usage', `no policy says to which repository source ${source} goes`, {
+    hint: `Name one with --repo (${names.join(', ')}), or add the source to a policy.`,
+  })
+}

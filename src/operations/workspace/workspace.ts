@@ -1,0 +1,58 @@
+import type { Clock } from '../../base/clock.ts'
+import type { ScratchFolder } from '../../base/private-folder.ts'
+import type { CommandPlace } from '../../base/user-command.ts'
+import type { Catalog } from '../../catalog/catalog.ts'
+import type { Finding } from '../../model/finding.ts'
+import type { Host } from '../../model/host.ts'
+import type { Mask } from '../../model/masking/rules.ts'
+import type { Settings } from '../../model/settings.ts'
+import type { Repository } from '../../repository/index.ts'
+import type { Source } from '../../sources/source.ts'
+import type { RestoreJournal } from '../restore/journal.ts'
+
+/**
+ * What every operation is given of the installation that it works in. The composition root implements it from the
+ * configuration; it lives as long as the process wants, and many runs use it at once. They share nothing but repositories,
+ * the catalog and the journal.
+ */
+export interface Workspace {
+  readonly settings: Settings
+  readonly catalog: Catalog
+  /** Of what was restored from here. */
+  readonly journal: RestoreJournal
+  /** What no backup may contain, and nothing may be restored into: our own state, repositories in folders. Absolute. */
+  readonly ownFolders: readonly string[]
+  readonly clock: Clock
+  readonly host: Host
+  /** For records: `lifeboat 1.0.0`. */
+  readonly programVersion: string
+  /** Where hooks and commands of assertions run, and what they see. */
+  readonly commandPlace: CommandPlace
+
+  /** Of the configuration; opened once, closed with the workspace. `usage` for another name, `wrong-password`, ... */
+  repository(name: string): Promise<Repository>
+  /** Of the configuration; opened once, closed with the workspace. `usage` for another name. */
+  source(name: string): Promise<Source>
+  /**
+   * A source of what is at `place`, a restore's target, with the connection of the configured one of that name if it is of
+   * that kind. The caller closes it.
+   */
+  sourceAt(name: string, kind: string, place: string): Promise<Source>
+  /** Where the data of a configured source is, as a restore's target. Undefined where only its server knows. */
+  ownPlace(source: string): string | undefined
+  /** Is what is at `place` the data of this configured source? False for a name that is in no configuration. */
+  isOwnPlace(source: string, place: string): Promise<boolean>
+  /** Can the moments between its backups be recovered, from its log? False for a name that is in no configuration. */
+  hasLog(source: string): boolean
+  /** A mask file; relative to `settings.baseDir`. `config-invalid`, ... */
+  loadMask(file: string): Promise<Mask>
+
+  /** A private folder that is kept, below the state folder; made if need be. */
+  stateFolder(name?: string): Promise<string>
+  /** A new private folder. The caller removes it; what killed processes left goes too. */
+  scratchFolder(): Promise<ScratchFolder>
+  /** The arguments that start this program again with this configuration: for those that are to call us back. */
+  readonly ownCommand: readonly string[]
+  /** Things worth knowing that stop nothing and belong to no run. */
+  tell(finding: Finding): void
+}
