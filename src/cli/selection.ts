@@ -17,7 +17,7 @@ export async function chosenSnapshot(
   wish: SnapshotWish,
 ): Promise<ChosenSnapshot> {
   const choice = { source, wish, repository: repoOf(call), host: call.values.text('host') }
-  return await chooseSnapshot(app, choice, call.onFinding)
+  return await chooseSnapshot(app, choice, finding => call.onFinding(finding))
 }
 
 /** As a person writes it: `latest`, a time, an id. */

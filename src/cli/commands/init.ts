@@ -136,7 +136,13 @@ async function initRepository(app: App, name: string) {
     name,
     location,
     passwordFile: passwordFile === undefined ? undefined : resolve(app.config.baseDir, passwordFile),
-    exists: async () => (await storage.find('config').finally(() => storage.close())) !== undefined,
+    exists: async () => {
+      try {
+        return (await storage.find('config')) !== undefined
+      } finally {
+        await storage.close()
+      }
+    },
     create: async () => (await app.createRepository(name)).id,
   }
 }

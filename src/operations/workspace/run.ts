@@ -14,7 +14,7 @@ import type { Workspace } from './workspace.ts'
 export interface Run extends SourceContext {
   /** The same in catalog, journal, reports and manifests. */
   readonly id: string
-  tell(event: RunEvent): void
+  readonly tell: (event: RunEvent) => void
   /** To be closed when the run ends, last first. */
   closeLater<T extends Closeable>(opened: T): T
 }
@@ -116,7 +116,7 @@ class OwnRun implements Run {
   readonly clock: Run['clock']
   readonly logger: Logger
   readonly scratchDir: string
-  readonly #onEvent: (event: RunEvent) => void
+  readonly tell: (event: RunEvent) => void
   readonly #scratch: ScratchFolder
   readonly #opened: Closeable[] = []
 
@@ -126,11 +126,7 @@ class OwnRun implements Run {
     this.logger = logger ?? silentLogger
     this.scratchDir = scratch.path
     this.#scratch = scratch
-    this.#onEvent = onEvent ?? (() => {})
-  }
-
-  tell(event: RunEvent): void {
-    this.#onEvent(event)
+    this.tell = onEvent ?? (() => {})
   }
 
   closeLater<T extends Closeable>(opened: T): T {
@@ -169,7 +165,6 @@ class Recorder {
     this.#workspace = workspace
     this.run = {
       ...run,
-      tell: event => run.tell(event),
       closeLater: opened => run.closeLater(opened),
       attempt: (subject, work, summarize) => this.#attempt(subject, work, summarize),
     }
