@@ -210,6 +210,7 @@ export const JSON_OUTPUTS: Readonly<Record<string, z.ZodType>> = {
     gitignore: z.array(z.string()).describe('lines that were added'),
   }),
   backup: z.strictObject({
+    run: z.string().describe('id of the run'),
     sources: z.array(z.union([backedUp, notBackedUp])).describe('one entry for each source and repository'),
   }),
   snapshots: z.array(snapshot).describe('Oldest first.'),
