@@ -33,7 +33,7 @@ describe('a hint begins with what ends the trouble', () => {
       'ERROR:  cannot execute CREATE TABLE in a read-only transaction',
       /default_transaction_read_only = off/,
     ],
-    ['psql', 'ERROR:  cannot execute INSERT during recovery', /^It is a standby: name the primary/],
+    ['psql', 'ERROR:  cannot execute INSERT during recovery', /^Name the primary server/],
     [
       'pg_basebackup',
       'FATAL:  must be superuser or replication role to start walsender',

@@ -110,7 +110,7 @@ export const RULES: readonly Rule[] = [
       code: 'source-invalid',
       what: telling(message),
       hint: /during recovery/.test(message)
-        ? 'It is a standby: name the primary server in the url.'
+        ? 'Name the primary server in the url: this one is a standby.'
         : `Where the server is no standby, run as a superuser: ALTER ROLE ${role(settings)} SET default_transaction_read_only = off; (or ALTER DATABASE, where it is set there).`,
     }),
   },

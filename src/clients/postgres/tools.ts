@@ -60,7 +60,7 @@ export async function findPostgresTools(
   throw new AppError(
     'tool-missing',
     `pg_dump ${newest.version} in ${newest.binDir} is older than the server (${server.version})`,
-    { hint: `A program older than the server can't read it. ${install}`, context: { binDir: newest.binDir } },
+    { hint: `${install} An older program cannot read a newer server.`, context: { binDir: newest.binDir } },
   )
 }
 

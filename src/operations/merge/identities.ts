@@ -128,7 +128,7 @@ function noNumberLeft(table: WorkTable, column: string): AppError {
     'target-invalid',
     `cannot merge table ${table.plan.name}: no number is left for column ${column}`,
     {
-      hint: `Its type can hold no greater one. Leave the table out with "skip: true" in restore.merge.tables.${table.plan.name}. Nothing was changed.`,
+      hint: `Leave the table out with "skip: true" in restore.merge.tables.${table.plan.name}: its type holds no greater number. Nothing was changed.`,
     },
   )
 }

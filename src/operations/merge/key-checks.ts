@@ -53,7 +53,7 @@ async function refuseDuplicates(run: MergeRun, table: WorkTable, look: Look): Pr
     'target-invalid',
     `cannot merge table ${table.plan.name}: ${key} is not unique in the ${look.side}: ${shown.join('; ')}`,
     {
-      hint: `Choose a key that is, in restore.merge.tables.${table.plan.name} of lifeboat.yaml, or leave the table out with "skip: true". Nothing was changed.`,
+      hint: `Choose a unique key in restore.merge.tables.${table.plan.name} of lifeboat.yaml, or leave the table out with "skip: true". Nothing was changed.`,
       context: { table: table.plan.name, key: look.columns, side: look.side, duplicates: shown },
     },
   )

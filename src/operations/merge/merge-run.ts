@@ -99,7 +99,7 @@ export async function about<T>(table: WorkTable, doing: string, work: () => Prom
   } catch (error) {
     if (!isAppError(error) || error.code === 'interrupted') throw error
     throw new AppError('target-invalid', `cannot ${doing} table ${table.plan.name}: ${error.message}`, {
-      hint: `Nothing was changed. A rule for the table may help, or leaving it out, in restore.merge.tables.${table.plan.name}.`,
+      hint: `Add a rule for the table, or leave it out, in restore.merge.tables.${table.plan.name}. Nothing was changed.`,
       context: { ...error.context, table: table.plan.name },
       cause: error,
     })

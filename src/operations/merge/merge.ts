@@ -77,7 +77,7 @@ export async function merge(request: MergeRequest): Promise<MergeResult> {
 export function mergingOf({ kind, merging }: Source): Merging {
   if (merging) return merging
   throw new AppError('unsupported', `a source of kind ${kind} cannot be merged`, {
-    hint: 'Only rows of databases can: of SQLite, and of PostgreSQL with mode: logical. Use --strategy replace.',
+    hint: 'Use --strategy replace. Only databases can be merged: SQLite, and PostgreSQL with mode: logical.',
   })
 }
 

@@ -38,7 +38,7 @@ export async function getReport(folder: string, run: string | undefined): Promis
   const report = parseReport(await readFile(only.path, 'utf8'))
   if (report !== undefined) return report
   throw new AppError('failed', `${only.path} is not a report`, {
-    hint: 'Remove it, and run the command again that it was of.',
+    hint: 'Remove the file, then run the command that wrote it again.',
   })
 }
 

@@ -36,6 +36,6 @@ function leftover(target: string, path: string): Finding {
     code: 'restore-leftover',
     subject: path,
     message: `a restore into ${target} that was cut off left it`,
-    hint: 'Restore again, which goes on with it or removes it; or remove it yourself: nothing else uses it.',
+    hint: 'Run the restore again: it goes on with it, or removes it. Or remove it yourself; nothing else uses it.',
   }
 }

@@ -12,7 +12,7 @@ export async function refuseReserved(target: string, reserved: readonly string[]
     const own = await realPathOf(folder)
     if (real !== own && !real.startsWith(own.endsWith(sep) ? own : own + sep)) continue
     throw new AppError('target-invalid', `refusing to restore into ${folder}, which is Lifeboat's own folder`, {
-      hint: 'Restore to another place (--to PATH), and copy from there what is to be in that folder.',
+      hint: 'Restore to another place with --to PATH, then copy what you need from there.',
     })
   }
 }
@@ -35,6 +35,6 @@ export async function refuseToSwapReserved(target: string, reserved: readonly st
   const folder = await findReservedIn(target, reserved)
   if (folder === undefined) return
   throw new AppError('target-invalid', `${folder}, which is Lifeboat's own, lies in ${target}`, {
-    hint: 'Say --force, without --no-delta, to write into the folder that is there instead of replacing it, or choose another with --to.',
+    hint: 'Add --force, without --no-delta, to write into the folder instead of replacing it, or choose another one with --to.',
   })
 }

@@ -139,7 +139,7 @@ function requireKind(source: Source, snapshot: Snapshot): void {
   const { kind } = labelsOf(snapshot.tags)
   if (kind === undefined || kind === source.kind) return
   throw new AppError('target-invalid', `snapshot ${snapshot.id.slice(0, 8)} is of kind ${kind}, not ${source.kind}`, {
-    hint: `Source ${source.name} is configured as ${source.kind}; name the source that the snapshot is of.`,
+    hint: `Name the source that the snapshot is of: ${source.name} is configured as ${source.kind}.`,
   })
 }
 

@@ -106,7 +106,7 @@ async function getById(repository: Repository, source: string | undefined, prefi
   throw new AppError('snapshot-not-found', `snapshot ${prefix} is not of source ${source}`, {
     hint:
       owner === undefined
-        ? 'It was written by another program; restore it with "-" in place of the source.'
+        ? 'Restore it with "-" in place of the source: another program wrote it.'
         : `It is of source ${owner}; name that source instead.`,
   })
 }

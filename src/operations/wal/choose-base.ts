@@ -104,7 +104,7 @@ function wrongSnapshot({ target, snapshot, source }: BaseWish, better: BaseBacku
     'target-invalid',
     `snapshot ${named} is no start for a recovery of ${source} to ${describeRecoveryTarget(target)}`,
     {
-      hint: `It ended after that, or its log has a gap. Leave it out, or name ${better.snapshot.slice(0, 8)}.`,
+      hint: `Leave it out, or name ${better.snapshot.slice(0, 8)}: this one ended after that, or its log has a gap.`,
     },
   )
 }

@@ -88,7 +88,7 @@ function notFound({ target, newestFirst, archive }: MarkSearch, others: Readonly
     'target-invalid',
     `${describeRecoveryTarget(target)} is not in the log after the end of any backup`,
     {
-      hint: `What happened before the first backup ended cannot be recovered; for a moment use --at.${known}${branch}`,
+      hint: `Use --at for a moment.${known}${branch} What happened before the first backup ended cannot be recovered.`,
     },
   )
 }

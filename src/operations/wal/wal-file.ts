@@ -46,7 +46,7 @@ export async function readWalFile(
   }
   if (systemIdentifier !== undefined && identifier !== systemIdentifier) {
     throw new AppError('source-invalid', `${file.name} is of cluster ${identifier}, not of ${systemIdentifier}`, {
-      hint: 'Two clusters never share an archive: is this the right file?',
+      hint: 'Push only files of the cluster that this archive is of: two clusters cannot share one.',
     })
   }
   return { name: file.name, systemIdentifier: identifier, bytes, writtenAt, segmentBytes: header?.segmentBytes }
@@ -82,7 +82,7 @@ function requireHeader(path: string, file: WalFile, bytes: Buffer): { systemIden
     bytes.length === header.segmentBytes
   if (fits) return header
   throw new AppError('source-invalid', `${path} is not the log segment that its name says`, {
-    hint: 'It is cut, or damaged: look at the disk. It was not stored.',
+    hint: 'Check the disk: the file is cut short or damaged. It was not stored.',
     context: { sizeBytes: bytes.length },
   })
 }

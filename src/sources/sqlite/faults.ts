@@ -54,7 +54,7 @@ export function sourceError(error: unknown, path: string): unknown {
     case READONLY:
       return new AppError('source-unreachable', `cannot open database ${path}`, {
         ...init,
-        hint: 'A database in WAL mode needs read and write access to its -wal and -shm files, or to create them in its folder. Run as the user who owns the database.',
+        hint: 'Run as the user who owns the database. In WAL mode a reader needs its -wal and -shm files, or the right to create them in its folder.',
       })
     case FULL:
       return noSpace(path, init)

@@ -88,6 +88,6 @@ async function mountFinding(place: string, device: number): Promise<Finding[]> {
   const isTop = dirname(place) === place
   if (!isTop && (await stat(dirname(place))).dev === device) return []
   const message = 'it is a mount point: no other folder can take its place'
-  const hint = 'Say --force to write into it, only what differs, or choose a folder below it with --to.'
+  const hint = 'Add --force to write into it, only what differs, or choose a folder below it with --to.'
   return [{ severity: 'error', code: 'target-not-writable', subject: place, message, hint }]
 }

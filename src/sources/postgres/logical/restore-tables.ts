@@ -110,7 +110,7 @@ function requireForce(restore: DatabaseRestore, selection: TableSelection): void
   // Without rows nothing of a table that is there changes.
   if (there.length === 0 || restore.request.force || restore.type === 'schema') return
   throw new AppError('target-exists', `table ${nameOf(there[0])} is there already in database ${restore.target}`, {
-    hint: 'Say --force to replace its rows by those of the snapshot.',
+    hint: 'Add --force to replace its rows by those of the snapshot.',
     context: { tables: there.map(nameOf) },
   })
 }
