@@ -89,7 +89,7 @@ describeWithPostgres('a cluster with its log, from the command line', () => {
     await json('backup', 'shop')
     await write(50)
     await test.query('postgres', 'SELECT pg_switch_wal()')
-  }, 60_000)
+  }, 240_000)
   afterAll(async () => {
     await test.close()
     await removeDir(dir)
