@@ -1,7 +1,7 @@
 import type { DatabaseSync } from 'node:sqlite'
 import type { ChangedTables, CreatedObject } from '../target.ts'
-import { objectsOf } from './replace-rows.ts'
 import type { ReplaceTablesAsk } from './replaced-table.ts'
+import { SchemaLines } from './schema-lines.ts'
 import { quoteName } from './schema-text.ts'
 import { listStored, type StoredTable } from './stored-tables.ts'
 
@@ -38,18 +38,17 @@ export function changedTables(
   const present = (name: string): readonly string[] => there.get(name.toLowerCase()) ?? []
   const goes = takeAway.filter(({ kind }) => kind === 'table').flatMap(({ name }) => present(name))
   const changed = new Set([...chosen.flatMap(({ name }) => present(name)), ...goes])
+  const lines = { here: new SchemaLines(db), there: new SchemaLines(backup) }
   const created = chosen.flatMap(({ name }) =>
-    present(name).length === 0 ? [{ kind: 'table', name }] : missingObjects(db, backup, name),
+    present(name).length === 0 ? [{ kind: 'table', name }] : missingObjects(lines, name),
   )
   return { changed: [...changed], created }
 }
 
-function missingObjects(db: DatabaseSync, backup: DatabaseSync, table: string): CreatedObject[] {
-  const isThere = db.prepare('SELECT 1 FROM main.sqlite_schema WHERE name = ?')
-  return (['index', 'trigger'] as const).flatMap(kind =>
-    objectsOf(backup, table, [kind])
-      .filter(({ name }) => isThere.get(name) === undefined)
-      .map(({ name }) => ({ kind, name })),
+function missingObjects({ here, there }: { here: SchemaLines; there: SchemaLines }, table: string): CreatedObject[] {
+  const missing = there.of(table, 'index', 'trigger').filter(({ name }) => !here.names.has(name))
+  return ['index', 'trigger'].flatMap(kind =>
+    missing.filter(({ type }) => type === kind).map(({ name }) => ({ kind, name })),
   )
 }
 

@@ -3,26 +3,30 @@ import type { Finding } from '../../model/finding.ts'
 import { countRows, readColumns } from './describe-database.ts'
 import { isUnevaluable } from './integrity.ts'
 import type { ReplacedTable } from './replaced-table.ts'
-import { normalizeSql, quoteName, quoteText } from './schema-text.ts'
+import type { SchemaLines } from './schema-lines.ts'
+import { normalizeSql, quoteName } from './schema-text.ts'
+import type { StoredTable } from './stored-tables.ts'
 
 /** Both sides of a replacement: one connection to the living database with the backup attached, one to the backup alone. */
 export interface Sides {
   readonly db: DatabaseSync
   readonly backup: DatabaseSync
   readonly findings: Finding[]
+  /** Of the living database before anything was changed. */
+  readonly here: SchemaLines
+  readonly there: SchemaLines
 }
 
-/** Gives an ordinary table the rows of the backup. Its triggers do not fire: they are put aside, and come back as they were. */
-export function replaceRows(sides: Sides, name: string, exists: boolean): ReplacedTable {
+/** Gives an ordinary table the rows of the backup. `here`: as it is in the living database. Triggers are put aside before. */
+export function replaceRows(sides: Sides, table: StoredTable, here: StoredTable | undefined): ReplacedTable {
   const { db, backup } = sides
+  const { name } = table
+  const exists = here !== undefined
   const rowsBefore = exists ? countRows(db, name) : 0
-  if (!exists) for (const { sql } of objectsOf(backup, name, ['table'])) db.exec(sql)
-  const triggers = takeTriggers(db, name)
+  if (!exists) for (const { sql } of sides.there.of(name, 'table')) db.exec(sql)
   const { common, defaulted, leftOut } = matchColumns(db, backup, name)
-  fill(sides, name, common)
-  for (const { sql } of triggers) db.exec(sql)
-  bringBackObjects(sides, name)
-  setSequence(db, name)
+  const hasRowid = !table.withoutRowid && here?.withoutRowid !== true
+  fill(sides, name, common, hasRowid && keepsRowId(db, backup, name))
   const rowsWanted = countRows(backup, name)
   return { name, created: !exists, rowsBefore, rowsWanted, rows: countRows(db, name), defaulted, leftOut }
 }
@@ -32,10 +36,10 @@ export function replaceRows(sides: Sides, name: string, exists: boolean): Replac
  * application can compute (indexes included), come back as they were captured. Else by column, held to the living table's
  * rules. An index that can't be kept up without the application is given up: better found to be missing than wrong.
  */
-function fill(sides: Sides, name: string, common: readonly string[]): void {
-  const { db, backup } = sides
-  const same = definitionOf(db, name) === definitionOf(backup, name)
-  const rowid = keepsRowId(db, backup, name)
+function fill(sides: Sides, name: string, common: readonly string[], rowid: boolean): void {
+  const { db, here, there } = sides
+  const now = definitionIn(here, name)
+  const same = now === '' || now === definitionIn(there, name)
   const columns = [...(rowid ? ['rowid'] : []), ...common.map(quoteName)].join(', ')
   const quoted = quoteName(name)
   const byColumn = `INSERT INTO main.${quoted} (${columns}) SELECT ${columns} FROM backup.${quoted}`
@@ -54,8 +58,9 @@ function fill(sides: Sides, name: string, common: readonly string[]): void {
   }
 }
 
-function definitionOf(db: DatabaseSync, name: string): string {
-  return objectsOf(db, name, ['table'])
+function definitionIn(lines: SchemaLines, name: string): string {
+  return lines
+    .of(name, 'table')
     .map(({ sql }) => normalizeSql(sql))
     .join()
 }
@@ -76,8 +81,8 @@ function copiesRecords(db: DatabaseSync, sql: string, hidesRowid: boolean): bool
   }
 }
 
-function giveUpIndexes({ db, findings }: Sides, name: string, insert: string): void {
-  const indexes = objectsOf(db, name, ['index'])
+function giveUpIndexes({ db, here, findings }: Sides, name: string, insert: string): void {
+  const indexes = here.of(name, 'index')
   for (const index of indexes) {
     if (isPossible(db, insert)) return
     db.exec(`DROP INDEX main.${quoteName(index.name)}`)
@@ -132,51 +137,28 @@ function matchColumns(db: DatabaseSync, backup: DatabaseSync, name: string) {
 /** What refers to a row by its hidden number (a full-text index, for one) still does afterwards. */
 function keepsRowId(db: DatabaseSync, backup: DatabaseSync, name: string): boolean {
   return [db, backup].every(database => {
-    const kind = database.prepare('SELECT wr FROM pragma_table_list WHERE schema = ? AND name = ?').get('main', name)
     const named = readColumns(database, name).some(column => column.name.toLowerCase() === 'rowid')
     const alias = readColumns(database, name).some(column => column.key === true && /^integer$/i.test(column.type))
-    return Number(kind?.['wr']) === 0 && !named && !alias
+    return !named && !alias
   })
 }
 
-interface StoredObject {
-  readonly name: string
-  readonly sql: string
-}
-
-export function objectsOf(db: DatabaseSync, table: string, types: readonly string[]): StoredObject[] {
-  const list = types.map(quoteText).join(', ')
-  const rows = db
-    .prepare(
-      `SELECT name, sql FROM main.sqlite_schema
-       WHERE tbl_name = ? COLLATE NOCASE AND sql IS NOT NULL AND type IN (${list}) ORDER BY rowid`,
-    )
-    .all(table)
-  return rows.map(row => ({ name: String(row['name']), sql: String(row['sql']) }))
-}
-
-/** SQLite has no switch for triggers. */
-function takeTriggers(db: DatabaseSync, table: string): StoredObject[] {
-  const triggers = objectsOf(db, table, ['trigger'])
-  for (const { name } of triggers) db.exec(`DROP TRIGGER main.${quoteName(name)}`)
-  return triggers
-}
-
-function bringBackObjects({ db, backup, findings }: Sides, table: string): void {
+/** Indexes and triggers that are gone. When the triggers that are there are back. */
+export function bringBackObjects({ db, here, there, findings }: Sides, table: string): void {
   const given = new Set(findings.map(finding => finding.subject))
-  for (const { name, sql } of objectsOf(backup, table, ['index', 'trigger'])) {
-    const there = db.prepare('SELECT 1 FROM main.sqlite_schema WHERE name = ?').get(name)
-    if (there !== undefined || given.has(`index ${name}`)) continue
+  for (const { name, sql } of there.of(table, 'index', 'trigger')) {
+    if (here.names.has(name) || given.has(`index ${name}`)) continue
     if (!bringsBack(db, sql)) findings.push(indexGone(name, table, sql))
   }
 }
 
 /** A number that AUTOINCREMENT gave once must not be given again: the higher of both counts. */
-function setSequence(db: DatabaseSync, name: string): void {
+export function setSequences(db: DatabaseSync, tables: readonly string[]): void {
   const counts = (schema: string): boolean =>
     db.prepare(`SELECT 1 FROM ${schema}.sqlite_schema WHERE name = 'sqlite_sequence'`).get() !== undefined
   if (!counts('main') || !counts('backup')) return
-  const seq = db.prepare('SELECT seq FROM backup.sqlite_sequence WHERE name = ?').get(name)?.['seq']
-  if (seq === undefined || seq === null) return
-  db.prepare('UPDATE main.sqlite_sequence SET seq = max(seq, ?) WHERE name = ?').run(Number(seq), name)
+  db.prepare(
+    `UPDATE main.sqlite_sequence AS m SET seq = max(m.seq, b.seq) FROM backup.sqlite_sequence AS b
+     WHERE b.name = m.name AND b.seq IS NOT NULL AND m.name IN (SELECT value FROM json_each(?))`,
+  ).run(JSON.stringify(tables))
 }

@@ -2,7 +2,7 @@ import { DatabaseSync } from 'node:sqlite'
 import type { ChangedTables } from '../target.ts'
 import { changedTables, chooseTables, dropCreated } from './changed-tables.ts'
 import { countViolations } from './describe-database.ts'
-import { replaceRows, type Sides } from './replace-rows.ts'
+import { bringBackObjects, replaceRows, type Sides, setSequences } from './replace-rows.ts'
 import { isVirtual, renewIndexes, replaceVirtual } from './replace-virtual.ts'
 import type {
   BeginTablesAsk,
@@ -11,6 +11,7 @@ import type {
   ReplaceTablesAsk,
   TablesRefused,
 } from './replaced-table.ts'
+import { putTriggersAside, SchemaLines } from './schema-lines.ts'
 import { listStored, type StoredTable } from './stored-tables.ts'
 
 /** Opens both, and begins the transaction: other programs may have the living one open, and read it, but not write. */
@@ -35,7 +36,7 @@ export function beginTables({ path, from, waitMs }: BeginTablesAsk): DatabaseSyn
  */
 export function replaceTables(db: DatabaseSync, ask: ReplaceTablesAsk): ReplacedTables | TablesRefused {
   try {
-    return withBackup(ask, backup => inTransaction(db, () => replaceAll({ db, backup, findings: [] }, ask)))
+    return withBackup(ask, backup => inTransaction(db, () => replaceAll(db, backup, ask)))
   } finally {
     db.close()
   }
@@ -89,32 +90,43 @@ function inTransaction(db: DatabaseSync, work: () => ReplacedTables): ReplacedTa
   }
 }
 
-function replaceAll(sides: Sides, ask: ReplaceTablesAsk): ReplacedTables {
-  const { db, backup, findings } = sides
+function replaceAll(db: DatabaseSync, backup: DatabaseSync, ask: ReplaceTablesAsk): ReplacedTables {
   const known = listKnown(backup)
   const chosen = chooseTables(ask, known)
   if ('missing' in chosen) throw new Refused(notFound(chosen.missing, known))
-  const allowed = violationsAllowed(sides, ask)
+  const allowed = violationsAllowed(db, backup, ask)
   dropCreated(db, ask.takeAway ?? [])
-  const there = new Map(listStored(db).map(table => [table.name, table]))
-  const tables: ReplacedTable[] = []
-  for (const table of chosen.tables) {
-    const done = isVirtual(table)
-      ? replaceVirtual(sides, table, there.get(table.name))
-      : replaceRows(sides, table.name, there.has(table.name))
-    if (done !== undefined) tables.push(done)
-  }
+  const sides: Sides = { db, backup, findings: [], here: new SchemaLines(db), there: new SchemaLines(backup) }
+  const tables = replaceEach(sides, chosen.tables)
   const replaced = new Set(chosen.tables.map(({ name }) => name.toLowerCase()))
   renewIndexes(sides, listStored(db), new Map(known.map(table => [table.name, table])), replaced)
   const violations = countViolations(db)
   if (violations !== null && violations > allowed) {
     throw new Refused({ refused: 'foreign-keys', subject: firstViolation(db), known: [] })
   }
-  return { tables, findings }
+  return { tables, findings: sides.findings }
+}
+
+/** Triggers do not fire meanwhile. */
+function replaceEach(sides: Sides, chosen: readonly StoredTable[]): ReplacedTable[] {
+  const { db } = sides
+  const here = new Map(listStored(db).map(table => [table.name, table]))
+  const putBack = chosen.length === 0 ? undefined : putTriggersAside(db)
+  const replaced = chosen.flatMap(
+    table =>
+      (isVirtual(table)
+        ? replaceVirtual(sides, table, here.get(table.name))
+        : replaceRows(sides, table, here.get(table.name))) ?? [],
+  )
+  putBack?.()
+  const ordinary = chosen.filter(table => !isVirtual(table)).map(({ name }) => name)
+  for (const name of ordinary) bringBackObjects(sides, name)
+  setSequences(db, ordinary)
+  return replaced
 }
 
 /** Foreign keys may be as broken as they were; taken back, as they had been, which the backup then says. */
-function violationsAllowed({ db, backup }: Sides, { tables, takeAway }: ReplaceTablesAsk): number {
+function violationsAllowed(db: DatabaseSync, backup: DatabaseSync, { tables, takeAway }: ReplaceTablesAsk): number {
   const before = countViolations(db) ?? Number.POSITIVE_INFINITY
   if (takeAway === undefined) return before
   // Only drops: what refers to that was so before, or can't be told from what was.

@@ -12,6 +12,7 @@ import { openMerge, readAsText } from './merging/open-merge.ts'
 import { openPrivate, pinDatabase, removeEmptyWal } from './pin.ts'
 import { announceTables, beginTables, replaceTables } from './replace-tables.ts'
 import { runSchema } from './run-schema.ts'
+import { putTriggersAside } from './schema-lines.ts'
 import type { CallName, Fault, SessionCalls, SessionRequest } from './session-protocol.ts'
 
 /** The other end of `session.ts`: one process, one database, calls in order. */
@@ -21,6 +22,7 @@ class SessionProcess {
   #reads = false
   #pieces: Iterator<Uint8Array> | undefined
   #copy: MaskedCopy | undefined
+  #putTriggersBack: (() => void) | undefined
 
   readonly calls: {
     [Name in CallName]: (
@@ -97,6 +99,14 @@ class SessionProcess {
       return tables
     },
     change: ({ sql }) => Number(this.#database.prepare(sql).run().changes),
+    putTriggersAside: () => {
+      this.#putTriggersBack = putTriggersAside(this.#database)
+      return null
+    },
+    putTriggersBack: () => {
+      this.#putTriggersBack?.()
+      return null
+    },
     renewIndexes: ({ changed }) => renewIndexes(this.#database, listIndexes(this.#database), changed),
     rows: ({ sql }) => readAsText(this.#database, sql),
     settle: () => {

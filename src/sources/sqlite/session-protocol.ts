@@ -47,6 +47,8 @@ export interface SessionCalls {
   /** Runs one statement; the number of rows that it changed. */
   change: { ask: { sql: string }; answer: number }
   /** Builds the search indexes over these tables again; the names of those that could not be. */
+  putTriggersAside: { ask: Record<string, never>; answer: null }
+  putTriggersBack: { ask: Record<string, never>; answer: null }
   renewIndexes: { ask: { changed: readonly string[] }; answer: readonly string[] }
   /** Runs one query; its values as text. */
   rows: { ask: { sql: string }; answer: ReadonlyArray<ReadonlyArray<string | null>> }

@@ -12,7 +12,7 @@ import { workSchema } from './work-files.ts'
  * only of databases that have one.
  */
 export function openMerge(files: MergeFiles): { db: DatabaseSync; tables: MergeTables } {
-  // `defensive` would keep the merge from putting triggers aside.
+  // `defensive` would keep us from putting triggers aside.
   const options = { timeout: files.waitMs, enableDoubleQuotedStringLiterals: true, defensive: false }
   const db = new DatabaseSync(files.target, options)
   try {

@@ -90,20 +90,6 @@ const dialect: Dialect = {
   analyzeAll: Array.from({ length: WORK_FILES }, (_, at) => `ANALYZE ${workSchema(at)}`),
 }
 
-const LINE = 'type, name, tbl_name, rootpage, sql'
-const KEPT_TRIGGERS = `${workSchema(0)}.kept_triggers`
-const TAKE_TRIGGERS = [
-  `CREATE TABLE ${KEPT_TRIGGERS} AS SELECT rowid AS line, ${LINE} FROM main.sqlite_schema WHERE type = 'trigger'`,
-  'PRAGMA writable_schema = ON',
-  "DELETE FROM main.sqlite_schema WHERE type = 'trigger'",
-  'PRAGMA writable_schema = RESET',
-]
-const PUT_TRIGGERS_BACK = [
-  'PRAGMA writable_schema = ON',
-  `INSERT INTO main.sqlite_schema (rowid, ${LINE}) SELECT line, ${LINE} FROM ${KEPT_TRIGGERS}`,
-  'PRAGMA writable_schema = RESET',
-]
-
 class SqliteMergingPlace implements MergingPlace {
   readonly target: string
   readonly dialect = dialect
@@ -158,14 +144,11 @@ class SqliteMergingPlace implements MergingPlace {
     return undefined
   }
 
-  /**
-   * SQLite has no switch for them that we could reach. All at once, for each DROP and CREATE reads the whole schema. Nobody
-   * sees them gone: the transaction puts the same lines back before it ends.
-   */
+  /** All at once: see `putTriggersAside`. Nobody sees them gone: the transaction puts them back before it ends. */
   async silenceTriggers(): Promise<void> {
     if (this.#silenced) return
     this.#silenced = true
-    for (const sql of TAKE_TRIGGERS) await this.change(sql)
+    await this.#call('putTriggersAside', {})
   }
 
   /** All are: SQLite checks none, see `openMerge`. */
@@ -207,7 +190,7 @@ class SqliteMergingPlace implements MergingPlace {
   async advanceNumbers(): Promise<void> {}
 
   async commit(): Promise<void> {
-    for (const sql of this.#silenced ? PUT_TRIGGERS_BACK : []) await this.change(sql)
+    if (this.#silenced) await this.#call('putTriggersBack', {})
     await this.change('COMMIT')
     this.#begun = false
   }
@@ -227,7 +210,7 @@ class SqliteMergingPlace implements MergingPlace {
     await removeOwn(this.#files)
   }
 
-  async #call<Name extends 'openMerge' | 'renewIndexes' | 'change' | 'rows'>(
+  async #call<Name extends MergeCall>(
     name: Name,
     ask: SessionCalls[Name]['ask'],
   ): Promise<SessionCalls[Name]['answer']> {
@@ -238,6 +221,8 @@ class SqliteMergingPlace implements MergingPlace {
     }
   }
 }
+
+type MergeCall = 'openMerge' | 'putTriggersAside' | 'putTriggersBack' | 'renewIndexes' | 'change' | 'rows'
 
 /** Primary result codes of SQLite. @see https://www.sqlite.org/rescode.html */
 const BUSY = 5
