@@ -48,6 +48,15 @@ describeWithPostgres('what a role may not make', () => {
       const outcome = await restoreTo(dir, snapshot, test.url(`app_${jobs}`), { jobs })
       expect(outcome.leftOut).toBe(true)
       expect(outcome.findings).toMatchObject([{ code: 'role-missing', affects: ['other'] }])
+      if (jobs === 2) {
+        const tables = { selection: { tables: ['a', 'b'] } }
+        await test.query('app_2', 'DROP TABLE a, b')
+        const some = await restoreTo(dir, snapshot, test.url('app_2'), tables)
+        expect(some.findings).toMatchObject([{ code: 'role-missing', affects: ['other'] }])
+        // What is there keeps its owner and rights.
+        const again = await restoreTo(dir, snapshot, test.url('app_2'), { ...tables, force: true })
+        expect(again.findings).toEqual([])
+      }
       const owned = await test.query(
         `app_${jobs}`,
         `SELECT relname AS name, relowner::regrole::text AS owner, relacl::text[] AS acl FROM pg_class WHERE relname IN ('a', 'b')

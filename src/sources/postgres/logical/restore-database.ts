@@ -17,6 +17,7 @@ import {
   parseDatabaseStatements,
 } from './database-settings.ts'
 import { requireExtensions } from './extensions.ts'
+import { lackingRoles } from './lacking-roles.ts'
 import { loadArchives } from './load-archives.ts'
 import { readSchemaText } from './logical-capture.ts'
 import { loadMasked } from './masking/load-masked.ts'
@@ -25,8 +26,8 @@ import { type PlacedDatabases, placeDatabases, targetExists } from './place-data
 import { fileName, GLOBALS_FILE } from './plan.ts'
 import { readReplaced } from './replaced-database.ts'
 import { checkRows } from './restore-checks.ts'
-import { createRoles, missingRoles, rolesFinding, ungrantableOwners } from './roles.ts'
-import { encodingArguments, policyRoles, rolesIn, schemaFingerprint } from './sql-text.ts'
+import { rolesFinding } from './roles.ts'
+import { encodingArguments, schemaFingerprint } from './sql-text.ts'
 import { databaseExists, StagingDatabase } from './staging-database.ts'
 import { listTablespaces, tablespacesFinding } from './survey-archives.ts'
 import { readToc } from './toc.ts'
@@ -51,7 +52,7 @@ export async function stageDatabase(restore: DatabaseRestore): Promise<StagedDat
   const findings: Finding[] = []
   const lacking = await lackingRoles(restore)
   const captured = await readStatements(restore, name)
-  const isOwnerLost = lacking.includes(database.owner) || database.owner.includes('\ufffd')
+  const isOwnerLost = lacking.owners.has(database.owner) || database.owner.includes('\ufffd')
   const owner = replaced?.owner ?? (isOwnerLost ? undefined : database.owner)
   const options = { owner, tablespace: replaced?.tablespace, create: captured.createOptions }
   const staging = await StagingDatabase.create(admin, target, name, database, options)
@@ -152,29 +153,6 @@ async function askCopy(restore: DatabaseRestore, staging: string): Promise<reado
   const defaultDatabase = snapshot.manifest?.database?.databases?.[0]?.name ?? database.name
   const names = new Map([[database.name, staging]])
   return await onRestored(copyOfDatabases({ settings, names, defaultDatabase, signal }))
-}
-
-/** Roles that own something and that nothing can be given to, once those were created that can be. */
-async function lackingRoles({ admin, archives, database, request }: DatabaseRestore): Promise<string[]> {
-  const schema = await archives.readText(`${fileName(database.name)}.schema.sql`)
-  const needed = [...new Set([...rolesIn(schema), database.owner])]
-  let missing = await missingRoles(admin, [...new Set([...needed, ...policyRoles(schema)])])
-  const globals = await archives.readText(GLOBALS_FILE)
-  if (missing.length > 0 && request.selection?.roles === true) missing = await createRoles(admin, globals, missing)
-  // A policy can do without some of its roles, and is told by itself where it can't.
-  const lacking = needed.filter(role => missing.includes(role))
-  return [...new Set([...lacking, ...(await ungrantableOwners(admin, needed))])]
-}
-
-/** For statements that run in one transaction, in which none may fail: all owners and grants, or none of them. */
-export async function prepareRoles(
-  restore: DatabaseRestore,
-  findings: Finding[],
-): Promise<{ readonly arguments: readonly string[] }> {
-  const beyond = await lackingRoles(restore)
-  if (beyond.length === 0) return { arguments: [] }
-  findings.push(rolesFinding(`database ${restore.target}`, beyond, restore.archives.has(GLOBALS_FILE)))
-  return { arguments: ['--no-owner', '--no-privileges'] }
 }
 
 /** A table that can't lie where it lay lies where the database does. */

@@ -7,6 +7,7 @@ import { placesOf } from './choose-targets.ts'
 import type { DatabaseOutcome, DatabaseRestore } from './database-restore.ts'
 import { tablesAmong } from './drop-created.ts'
 import { listExisting } from './existing-objects.ts'
+import { isGrantTo, type LackingRoles, lackingFinding, lackingRoles } from './lacking-roles.ts'
 import {
   largeObjectEntries,
   largeObjectFindings,
@@ -18,7 +19,6 @@ import {
 import { named } from './mending.ts'
 import { keptRows, rowlessAmong } from './part-snapshot.ts'
 import { fileName } from './plan.ts'
-import { prepareRoles } from './restore-database.ts'
 import { DEFAULT_SEARCH_PATH } from './search-path.ts'
 import { databaseExists } from './staging-database.ts'
 import { displayName, type TableName } from './table-pattern.ts'
@@ -75,8 +75,9 @@ export async function restoreTables(
   requireForce(restore, selection)
   const findings: Finding[] = [...stays.map(keptRows), ...selection.left.map(entry => leftFinding(restore, entry))]
   findings.push(...(await shapeFindings(restore, existingTables(selection))))
-  const roles = await prepareRoles(restore, findings)
-  findings.push(...(await runScript(restore, toc, selection, existing, roles.arguments, beforeChange)))
+  const lacking = await lackingRoles(restore)
+  findings.push(...lackingFinding(restore, toc, selection, lacking))
+  findings.push(...(await runScript(restore, toc, selection, existing, lacking, beforeChange)))
   if (restore.type === 'schema') return { checks: [], findings }
   const rows = expectedRows(restore, tables)
   const say = `${rows.reduce((sum, table) => sum + table.rows, 0)} rows in ${rows.length} tables`
@@ -110,7 +111,7 @@ function requireForce(restore: DatabaseRestore, selection: TableSelection): void
   // Without rows nothing of a table that is there changes.
   if (there.length === 0 || restore.request.force || restore.type === 'schema') return
   throw new AppError('target-exists', `table ${nameOf(there[0])} is there already in database ${restore.target}`, {
-    hint: 'Add --force to replace its rows by those of the snapshot.',
+    hint: 'Add --force to replace its rows with those of the snapshot.',
     context: { tables: there.map(nameOf) },
   })
 }
@@ -134,7 +135,7 @@ async function runScript(
   toc: readonly TocEntry[],
   selection: TableSelection,
   existing: ExistingObjects,
-  more: readonly string[],
+  lacking: LackingRoles,
   beforeChange: BeforeRows,
 ): Promise<Finding[]> {
   const { settings, target, request, lockTimeoutSeconds } = restore
@@ -144,7 +145,7 @@ async function runScript(
     tables: tablesAmong(request.takeAway ?? []).filter(isThere(existing)),
   }
   const findings: Finding[] = []
-  await TablePsql.run(restore, more, async script => {
+  await TablePsql.run(restore, lacking, async script => {
     await script.say(beginScript(lockTimeoutSeconds))
     const token = BigInt(await script.hear()).toString()
     const hold = async (): Promise<Held> => {
@@ -155,7 +156,9 @@ async function runScript(
     const tables = changedTables(selection, existing, [...there, ...drops.tables])
     await beforeChange({ places: placesOf(settings, [target]), token, hold, tables })
     await script.say(openScript(there, drops, lockTimeoutSeconds))
-    findings.push(...(await fill({ restore, script, toc, selection, existing, there, created: tables.created })))
+    findings.push(
+      ...(await fill({ restore, script, toc, selection, existing, lacking, there, created: tables.created })),
+    )
     await script.say(COMMIT_SCRIPT)
   })
   return findings
@@ -167,6 +170,7 @@ interface Filling {
   readonly toc: readonly TocEntry[]
   readonly selection: TableSelection
   readonly existing: ExistingObjects
+  readonly lacking: LackingRoles
   readonly there: readonly TableName[]
   readonly created: ChangedTables['created']
 }
@@ -192,7 +196,7 @@ async function fill(filling: Filling): Promise<Finding[]> {
   return findings
 }
 
-async function bringLargeObjects({ restore, script, toc, selection }: Filling): Promise<Finding[]> {
+async function bringLargeObjects({ restore, script, toc, selection, lacking }: Filling): Promise<Finding[]> {
   const { request, database, target } = restore
   const [main = ''] = database.archives
   const entries = largeObjectEntries(toc)
@@ -200,7 +204,7 @@ async function bringLargeObjects({ restore, script, toc, selection }: Filling): 
   const { tables = [], schemas = [] } = request.selection ?? {}
   const of = tables.length + schemas.length === 0 ? 'all' : selection.tables
   await script.say(openLargeObjects(of, database.searchPath ?? DEFAULT_SEARCH_PATH))
-  await script.pump(main, entries, takeLargeObject)
+  await script.pump(main, entries, line => (isGrantTo(line, lacking) ? undefined : takeLargeObject(line)))
   await script.say(mendScript([]))
   await script.say(TELL_LARGE_OBJECTS)
   const [made, differing] = [Number(await script.hear()), Number(await script.hear())]

@@ -1,9 +1,11 @@
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { encodeName } from '../../../base/bytes.ts'
 import type { Child } from '../../../base/child.ts'
 import { requireSuccess, startTool } from '../../../clients/postgres/index.ts'
 import { runOverArchive } from './archives.ts'
 import type { DatabaseRestore } from './database-restore.ts'
+import { byOwners, grantsWithout, type LackingRoles } from './lacking-roles.ts'
 import { fileName } from './plan.ts'
 import { scriptError } from './script-error.ts'
 import { SAID_LINE_BYTES } from './table-script.ts'
@@ -14,6 +16,8 @@ const NO_LIMIT = 'SET lock_timeout = 0;'
 /** What pg_restore begins with is shorter. */
 const PREAMBLE_BYTES = 1024
 
+type TakeLine = (line: Buffer) => Buffer | undefined
+
 /** psql ended before we had said all. */
 class Stopped extends Error {}
 
@@ -21,18 +25,18 @@ class Stopped extends Error {}
 export class TablePsql {
   readonly #restore: DatabaseRestore
   readonly #psql: Child
-  readonly #more: readonly string[]
+  readonly #lacking: LackingRoles
 
-  private constructor(restore: DatabaseRestore, psql: Child, more: readonly string[]) {
+  private constructor(restore: DatabaseRestore, psql: Child, lacking: LackingRoles) {
     this.#restore = restore
     this.#psql = psql
-    this.#more = more
+    this.#lacking = lacking
   }
 
-  /** What `work` does not commit, the server rolls back when psql is gone. `more`: arguments of pg_restore. */
+  /** What `work` does not commit, the server rolls back when psql is gone. */
   static async run(
     restore: DatabaseRestore,
-    more: readonly string[],
+    lacking: LackingRoles,
     work: (script: TablePsql) => Promise<void>,
   ): Promise<void> {
     const { tools, settings, target, request } = restore
@@ -45,7 +49,7 @@ export class TablePsql {
       signal: request.signal,
     })
     try {
-      await work(new TablePsql(restore, psql, more))
+      await work(new TablePsql(restore, psql, lacking))
     } catch (error) {
       // What psql said comes first: pg_restore only lost its reader.
       if (!(error instanceof Stopped)) throw error
@@ -69,18 +73,38 @@ export class TablePsql {
     return line.toString('latin1').trim().replace(/^\.+/, '')
   }
 
-  /** Entries of an archive. `take` rewrites each line, or leaves it out. */
-  async pump(path: string, entries: readonly TocEntry[], take?: (line: Buffer) => Buffer | undefined): Promise<void> {
-    if (entries.length === 0) return
+  /** Entries of an archive, without what is for roles that are lacking. `take` rewrites each line, or leaves it out. */
+  async pump(path: string, entries: readonly TocEntry[], take?: TakeLine): Promise<void> {
+    // Of large objects one entry may be about many.
+    const rights = new Map(take === undefined ? entries.flatMap(entry => this.#rightsOf(entry)) : [])
+    const others = entries.filter(entry => !rights.has(entry.id))
+    for (const run of byOwners(others, this.#lacking)) {
+      await this.#pumpEntries(path, run.entries, run.given ? [] : ['--no-owner'], take)
+    }
+    for (const statement of [...rights.values()].flat()) await this.#write(encodeName(`${statement}\n`))
+  }
+
+  /** Of an entry of which only a part can be granted. */
+  #rightsOf(entry: TocEntry): Array<[number, string[]]> {
+    const kept = entry.kind === 'ACL' ? grantsWithout(entry, this.#lacking) : undefined
+    return kept === undefined ? [] : [[entry.id, kept]]
+  }
+
+  async #pumpEntries(
+    path: string,
+    entries: readonly TocEntry[],
+    more: readonly string[],
+    take: TakeLine | undefined,
+  ): Promise<void> {
     const { request, target } = this.#restore
     const list = join(request.scratchDir, `entries-${fileName(target)}`)
     await writeFile(list, `${entries.map(entry => `${entry.id};`).join('\n')}\n`, { mode: 0o600 })
-    await this.pumpArchive(path, [`--use-list=${list}`], take)
+    await this.pumpArchive(path, [`--use-list=${list}`, ...more], take)
   }
 
-  async pumpArchive(path: string, args: readonly string[], take?: (line: Buffer) => Buffer | undefined): Promise<void> {
+  async pumpArchive(path: string, args: readonly string[], take?: TakeLine): Promise<void> {
     const { tools, request, archives, target } = this.#restore
-    const run = { args: ['--file=-', ...args, ...this.#more], settings: undefined, signal: request.signal }
+    const run = { args: ['--file=-', ...args], settings: undefined, signal: request.signal }
     await runOverArchive(tools, run, archives.read(path), `restore tables of ${target}`, child =>
       take === undefined ? this.#pass(child) : this.#passLines(child, take),
     )
@@ -96,7 +120,7 @@ export class TablePsql {
     }
   }
 
-  async #passLines(child: Child, take: (line: Buffer) => Buffer | undefined): Promise<void> {
+  async #passLines(child: Child, take: TakeLine): Promise<void> {
     for await (const line of child.lines()) {
       const text = take(line)
       if (text !== undefined) await this.#write(text)
