@@ -109,7 +109,7 @@ function brokenFinding(database: string, key: ForeignKey, rows: number): Finding
     code: 'rows-break-foreign-key',
     subject: `foreign key ${key.name} of table ${table} in database ${database}`,
     message: `${many} of ${table} refer to rows of ${displayName({ schema: key.parentSchema, name: key.parent })} that do not exist: a restore brings the key back as NOT VALID`,
-    hint: `Mend or delete the rows that this finds: SELECT c.* FROM ${orphans(key)};`,
+    hint: `Correct or delete the rows that this finds: SELECT c.* FROM ${orphans(key)};`,
     affects: [table],
   }
 }

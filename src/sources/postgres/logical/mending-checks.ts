@@ -71,6 +71,6 @@ export function checkFinding({ name, table }: Check, problem: string, target: st
     code: 'constraint-not-valid',
     subject: `constraint ${name} of ${table} in database ${target}`,
     message: `rows break it, as they did when they were captured (${problem}); it came back as NOT VALID, for new rows only`,
-    hint: `Mend those rows, then run in ${target}: ALTER ${table} VALIDATE CONSTRAINT ${quoteIdentifier(name)};`,
+    hint: `Correct those rows, then run in ${target}: ALTER ${table} VALIDATE CONSTRAINT ${quoteIdentifier(name)};`,
   }
 }

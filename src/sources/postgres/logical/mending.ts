@@ -161,7 +161,7 @@ export class Mending {
       this.#findings.push({ ...finding, severity: 'info', message, ...(hint === undefined ? {} : { hint }) })
     } else if (code === 'constraint-not-valid') {
       const message = 'rows broke it when they were captured; it came back as NOT VALID, for new rows only'
-      const hint = `Mend those rows, then VALIDATE it. The first of them: ${failure.message}`
+      const hint = `Correct those rows, then run ALTER TABLE ... VALIDATE CONSTRAINT. The first of them: ${failure.message}`
       this.#findings.push({ ...finding, severity: 'warning', message, hint })
     } else {
       const message = `it came back without roles that the server lacks: ${failure.message}`

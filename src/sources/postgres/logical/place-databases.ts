@@ -87,7 +87,7 @@ async function listReplaced(staged: readonly StagedDatabase[]): Promise<Database
 export function targetExists(restore: DatabaseRestore): AppError {
   const place = describeConnection(restore.settings, restore.target)
   return new AppError('target-exists', `database ${restore.target} is there already at ${place}`, {
-    hint: 'Name a new database in the url, or say --force: the old one is then kept under another name.',
+    hint: 'Name a new database in the url, or add --force: the old one is then kept under another name.',
   })
 }
 

@@ -49,7 +49,7 @@ async function inspectTarget(target: string, force: boolean): Promise<boolean> {
   }
   if (force) return true
   throw new AppError('target-exists', `${target} is there already`, {
-    hint: 'Name a folder that does not exist, or say --force to replace the files in it.',
+    hint: 'Name a folder that does not exist, or add --force to replace the files in it.',
   })
 }
 

@@ -70,7 +70,7 @@ function needFinding({ entry, why, tables, without }: UnmetNeed, target: string)
       severity: 'error',
       code: 'target-privilege-missing',
       subject,
-      message: `${why}, and without it table ${table.schema}.${table.tag}${more} can't come back`,
+      message: `${why}, and without it table ${table.schema}.${table.tag}${more} cannot come back`,
       hint: 'Restore as a superuser: --to postgres://SUPERUSER@HOST/DATABASE.',
       affects: tables.map(each => `${each.schema}.${each.tag}`),
     }
@@ -83,7 +83,7 @@ function needFinding({ entry, why, tables, without }: UnmetNeed, target: string)
     subject,
     message: `${why}: ${left}`,
     hint: isPolicy
-      ? 'Say --roles, as a superuser, to create the roles as they were.'
+      ? 'Restore as a superuser with --roles, which creates the roles as they were.'
       : 'To have it, restore as a superuser: --to postgres://SUPERUSER@HOST/DATABASE.',
   }
 }

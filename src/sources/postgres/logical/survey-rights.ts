@@ -91,7 +91,13 @@ function* olderEngine(admin: Session, subject: string, { coming }: TargetRequest
   if (version === undefined || engine === undefined) return
   if (engine !== 'PostgreSQL') {
     const message = `the recovery point is of ${version}, and this is PostgreSQL`
-    yield { severity: 'error', code: 'target-other-engine', subject, message, hint: 'Choose a target of its own kind.' }
+    yield {
+      severity: 'error',
+      code: 'target-other-engine',
+      subject,
+      message,
+      hint: `Name a target of ${engine} with --to.`,
+    }
   } else if (Number(major) > Math.floor(admin.versionNumber / 10_000)) {
     yield {
       severity: 'error',

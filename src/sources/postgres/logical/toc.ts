@@ -71,9 +71,13 @@ async function readHead(reader: ArchiveReader): Promise<ArchiveForm> {
   const [major = 0, minor = 0, , intBytes = 0, offsetBytes = 0, format = 0] = await reader.bytes(6)
   const known = magic === MAGIC && major === 1 && minor >= OLDEST_MINOR && minor <= NEWEST_MINOR
   if (!known || format !== CUSTOM_FORMAT || intBytes !== 4) {
-    throw new AppError('unsupported', `an archive of the form ${major}.${minor} can't be taken apart`, {
-      hint: 'Restore the whole database to a new name, and take the tables from there.',
-    })
+    throw new AppError(
+      'unsupported',
+      `the form of the archive, ${major}.${minor}, is not known: its tables cannot be read one by one`,
+      {
+        hint: 'Restore the whole database to a new name, and take the tables from there.',
+      },
+    )
   }
   // How it is compressed: one byte since 1.15, before it was a number.
   await (minor >= 15 ? reader.bytes(1) : reader.int())
