@@ -2,8 +2,9 @@ import { appendFileSync } from 'node:fs'
 import { DatabaseSync } from 'node:sqlite'
 import { setTimeout } from 'node:timers/promises'
 
-// An application of one habit: `habits-main.ts DATABASE LOG NAME JOURNAL_MODE stays|opens short|long`. Each row has a name of
-// its own, which goes to LOG when its transaction was committed: an acknowledged row.
+// An application of one habit: `habits-main.ts DATABASE LOG NAME JOURNAL_MODE stays|opens|forgets short|long`. One that
+// forgets drops a connection unclosed and opens another: garbage collection closes the first one some time. Each row has a
+// name of its own, which goes to LOG when its transaction was committed: an acknowledged row.
 const [path = '', log = '', name = '', mode = '', connection = '', transaction = ''] = process.argv.slice(2)
 const rows = transaction === 'long' ? 6 : 1
 let db: DatabaseSync | undefined
@@ -24,6 +25,7 @@ for (let serial = 0; !stopped; serial += rows) {
     db.exec('COMMIT')
     appendFileSync(log, ids.map(id => `${id}\n`).join(''))
     if (connection === 'opens') close()
+    if (connection === 'forgets') db = undefined
   } catch {
     // Locked, sealed, or swapped: not acknowledged. It opens the database again, as applications do.
     close()
