@@ -1,6 +1,7 @@
 import {
   chmodSync,
   existsSync,
+  linkSync,
   mkdirSync,
   readdirSync,
   readFileSync,
@@ -231,6 +232,28 @@ describe('restore', { timeout: 30_000 }, () => {
     expect(await isStandIn(target)).toBe(true)
     await restore({ force: true, delta: false })
     expect(left()).toEqual(['restored.db'])
+  })
+
+  it('swaps what has other names, by which programs would find it half-written', async () => {
+    await restore()
+    const other = join(dir, 'out', 'other.db')
+    linkSync(target, other)
+    const [survey] = (await source().targets.survey({ ...(await makeContext(dir)), target })).findings
+    expect(survey).toMatchObject({ severity: 'warning', code: 'target-has-other-names' })
+    const written = {
+      ...snapshot.reader,
+      restoreFiles: async (files: Iterable<FileToRestore>) => {
+        const application = new DatabaseSync(other)
+        application.exec('INSERT INTO parents VALUES (1)')
+        application.close()
+        return await snapshot.reader.restoreFiles(files)
+      },
+    }
+    await restore({ force: true, delta: true, snapshot: written })
+    expect(readFileSync(target).equals(captured())).toBe(true)
+    const application = new DatabaseSync(other)
+    expect(application.prepare('SELECT id FROM parents').all()).toEqual([{ id: 1 }])
+    application.close()
   })
 
   it('goes on with what an interrupted restore has written beside', async () => {

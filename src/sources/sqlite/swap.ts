@@ -98,11 +98,12 @@ export interface TakingAway {
 
 /**
  * Takes a database out of its place to be rewritten where nobody finds it; what no program takes for a database stands in
- * for it, so that nothing is committed to what is half-written. False: it stays, for SQLite can't lock it, or it can't be
- * made safe in the state in which it is locked.
+ * for it, so that nothing is committed to what is half-written. False: it stays, for SQLite can't lock it, it can't be made
+ * safe in the state in which it is locked, or it has other names (hard links) by which programs would find it half-written.
  */
 export async function takeAway({ path, to, standIn, lastLook, signal }: TakingAway): Promise<boolean> {
   throwIfAborted(signal)
+  if ((await stat(path)).nlink > 1) return false
   const seen = await lookLocked(path, lastLook)
   if (seen === undefined) return false
   const lock = new Session(new AbortController().signal)

@@ -24,7 +24,6 @@ import type {
 import { obstaclesBeside } from '../target-place.ts'
 import { closeDatabaseFile, openDatabaseFile } from './database-file.ts'
 import { copyAside, holdInstant, tidyUp } from './instant.ts'
-import { findLeftovers } from './leftovers.ts'
 import {
   databaseFiles,
   findStayingHolders,
@@ -140,9 +139,9 @@ async function cameMeanwhile({ token }: KeptRequest, target: Target, place: Kept
 async function survey(request: TargetRequest, name: string): Promise<TargetSurvey> {
   const target = await locateTarget(request.target, name, { create: false })
   const obstacles = await obstaclesBeside(target.path, request.coming?.sizeBytes, target.existing !== undefined)
-  const findings = [...obstacles, ...(await findLeftovers(target.path))]
   const { existing, path } = target
-  if (!existing) return { place: path, exists: false, findings }
+  if (!existing) return { place: path, exists: false, findings: obstacles }
+  const findings = existing.nlink > 1 ? [...obstacles, otherNames(path)] : obstacles
   const facts = { place: path, exists: true, sizeBytes: existing.size, files: 1, modifiedAt: existing.mtime }
   try {
     const { description, engineVersion } = await describe(request, path)
@@ -177,6 +176,16 @@ async function describe(
   } finally {
     await session.close()
     await closeDatabaseFile(file)
+  }
+}
+
+function otherNames(path: string): Finding {
+  return {
+    severity: 'warning',
+    code: 'target-has-other-names',
+    subject: path,
+    message: 'it has other names (hard links): programs that use one of those go on with what is there now',
+    hint: `Find them with: find / -xdev -samefile ${path}`,
   }
 }
 
