@@ -1,41 +1,19 @@
-import { lstat } from 'node:fs/promises'
+import { realPathOf } from '../../base/real-path.ts'
 import type { Finding } from '../../model/finding.ts'
+import { findLeftovers as findLeftoversAt } from '../../sources/leftovers.ts'
 import { isEnded, type RestoreJournal } from './journal.ts'
 import { URL_FORM } from './reserved.ts'
 
-/** What restores are written to before they take their target's place. */
-const PARTIAL = '.lifeboat-partial'
-
-/**
- * Names what killed restores left beside their targets. It is not removed: the same restore goes on with it, and it may
- * be most of a night's work.
- */
-export async function findLeftovers(journal: RestoreJournal): Promise<Finding[]> {
+/** Names what killed restores left where restores went, and at `own`, the places of the configured sources. */
+export async function findLeftovers(journal: RestoreJournal, own: readonly string[]): Promise<Finding[]> {
   const entries = await journal.list()
   // Of one that has not ended there is more to say.
   const busy = new Set(entries.filter(entry => !isEnded(entry)).map(({ target }) => target))
-  const targets = new Set(entries.map(({ target }) => target).filter(target => !URL_FORM.test(target)))
-  const left: Finding[] = []
-  for (const target of targets) {
-    const path = target + PARTIAL
-    if (!busy.has(target) && (await isThere(path))) left.push(leftover(target, path))
-  }
-  return left
-}
-
-async function isThere(path: string): Promise<boolean> {
-  return await lstat(path).then(
-    () => true,
-    () => false,
-  )
-}
-
-function leftover(target: string, path: string): Finding {
-  return {
-    severity: 'warning',
-    code: 'restore-leftover',
-    subject: path,
-    message: `a restore into ${target} that was cut off left it`,
-    hint: 'Run the restore again: it goes on with it, or removes it. Or remove it yourself; nothing else uses it.',
-  }
+  // As the journal has them: a link to a folder is not a place of its own.
+  const real = await Promise.all(own.filter(place => !URL_FORM.test(place)).map(realPathOf))
+  const places = [...real, ...entries.map(({ target }) => target)]
+  return await findLeftoversAt({
+    places: places.filter(place => !URL_FORM.test(place) && !busy.has(place)),
+    known: new Set(entries.flatMap(({ kept }) => kept.map(each => each.kept))),
+  })
 }

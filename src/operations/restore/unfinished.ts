@@ -8,11 +8,13 @@ import { SETTLE, type SettledRestore, settleInterrupted } from './settle.ts'
 
 /** Says what killed restores left. Changes nothing: any command may be a mere look. */
 export async function nameInterrupted(
-  { journal }: Pick<Workspace, 'journal'>,
+  workspace: Pick<Workspace, 'journal' | 'settings' | 'ownPlace'>,
   onFinding: (finding: Finding) => void,
 ): Promise<void> {
+  const { journal, settings } = workspace
   for (const entry of await journal.listInterrupted()) onFinding(interrupted(entry))
-  for (const finding of await findLeftovers(journal)) onFinding(finding)
+  const own = [...settings.sources.keys()].map(name => workspace.ownPlace(name)).filter(place => place !== undefined)
+  for (const finding of await findLeftovers(journal, own)) onFinding(finding)
   for (const path of await journal.listUnreadable()) onFinding(unreadable(path))
 }
 

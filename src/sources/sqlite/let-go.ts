@@ -39,9 +39,14 @@ export async function letGo(sealed: string, path: string): Promise<readonly Hold
   return staying
 }
 
+/** Unfinished, until it takes the name of the sealed one. */
+export function copyOfSealed(sealed: string): string {
+  return `${sealed}.lifeboat-copy`
+}
+
 /** The same content in a file of its own, which nobody has open. The sealed one goes with the last who has it open. */
 async function leaveBehind(sealed: string): Promise<void> {
-  const copy = `${sealed}.lifeboat-copy`
+  const copy = copyOfSealed(sealed)
   try {
     await copyFile(sealed, copy, constants.COPYFILE_FICLONE)
     await likeFile(copy, sealed)

@@ -30,6 +30,8 @@ export interface Target {
   readonly existing: Stats | undefined
   /** A restore that writes beside works here; found by the next one, which goes on with it. */
   readonly partial: string
+  /** Lies at the path while that is rewritten in place. */
+  readonly standIn: string
   /** What failed its checks. */
   readonly failed: string
 }
@@ -53,7 +55,8 @@ export async function locateTarget(
     if (existing && !existing.isFile()) throw notAFile(path)
     // The longest of the names that a restore needs beside it: SQLite's journal of what is being written.
     await statOrNothing(`${path}${PARTIAL}-journal`)
-    return { path, existing, partial: `${path}${PARTIAL}`, failed: `${path}.lifeboat-failed` }
+    const [partial, standIn, failed] = [`${path}${PARTIAL}`, `${path}.lifeboat-stand-in`, `${path}.lifeboat-failed`]
+    return { path, existing, partial, standIn, failed }
   } catch (error) {
     throw targetError(error, to)
   }

@@ -81,8 +81,7 @@ async function restoreInPlace(restoring: Omit<Restoring, 'session'>): Promise<Do
   // It may be a backup: the session's process starts only when that is done.
   await request.beforeChange?.({ places: [target.path] })
   await requireFree(target)
-  const { path, partial: to } = target
-  await takeAway({ ...request, path, to, standIn: `${path}.lifeboat-stand-in` })
+  await takeAway({ ...request, path: target.path, to: target.partial, standIn: target.standIn })
   // What SQLite can't open can't be compared, what is written to all the time is never safe: both are swapped, and kept.
   return await withSession({ ...restoring, request: { ...request, beforeChange: undefined } }, beside)
 }

@@ -19,7 +19,6 @@ import { adviceOf, findingsOf } from './findings.ts'
 import { type Held, holdInstant, MEMORY_LIMIT_BYTES, tidyUp } from './instant.ts'
 import { chooseCheck } from './integrity.ts'
 import { integrityFindings } from './integrity-findings.ts'
-import { findLeftovers } from './leftovers.ts'
 import { openSqliteMerging } from './merging/sqlite-merging.ts'
 import type { SqliteOptions } from './options.ts'
 import { PageCapture } from './page-capture.ts'
@@ -55,16 +54,12 @@ export class SqliteSource implements Source {
   }
 
   async probe(context: SourceContext): Promise<Finding[]> {
-    const leftovers = await findLeftovers(this.#path)
     try {
-      return [...(await this.#look(context)), ...leftovers]
+      return await this.#look(context)
     } catch (error) {
       if (!isAppError(error) || error.code === 'interrupted') throw error
       const hint = error.hint === undefined ? {} : { hint: error.hint }
-      return [
-        { severity: 'error', code: error.code, subject: `source ${this.name}`, message: error.message, ...hint },
-        ...leftovers,
-      ]
+      return [{ severity: 'error', code: error.code, subject: `source ${this.name}`, message: error.message, ...hint }]
     }
   }
 

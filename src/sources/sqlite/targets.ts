@@ -24,6 +24,7 @@ import type {
 import { obstaclesBeside } from '../target-place.ts'
 import { closeDatabaseFile, openDatabaseFile } from './database-file.ts'
 import { copyAside, holdInstant, tidyUp } from './instant.ts'
+import { copyOfSealed } from './let-go.ts'
 import {
   databaseFiles,
   findStayingHolders,
@@ -112,8 +113,9 @@ async function isThere(path: string): Promise<boolean> {
 
 async function settle(request: KeptRequest, name: string): Promise<Settled> {
   const target = await locateTarget(request.target, name)
-  if (await isStandIn(target.path)) return { state: 'half-written', kept: [] }
   const place = await keptOf(request, name)
+  for (const path of [target.standIn, copyOfSealed(place.kept)]) await rm(path, { force: true })
+  if (await isStandIn(target.path)) return { state: 'half-written', kept: [] }
   const state = (await cameMeanwhile(request, target, place)) ? 'rolled-back' : await settleKeptPath(place)
   await dropReplaced(place)
   await unseal(target.path)

@@ -1,8 +1,8 @@
 import { createHash } from 'node:crypto'
 import { constants } from 'node:fs'
 import { open, rename, rm } from 'node:fs/promises'
+import { NEW_RESTORE_MARKER, RESTORE_MARKER } from '../../restore-marker.ts'
 import { joinRaw, type RawPath, toBuffer } from '../raw-path.ts'
-import { NEW_RESTORE_MARKER, RESTORE_MARKER } from '../restore-marker.ts'
 import { syncFolder } from './durable.ts'
 
 const LIMIT_BYTES = 4096
