@@ -36,6 +36,9 @@ test('a restore that has not ended needs its snapshot and its safety point', () 
     expect(needed(entryOf('a', { phase }))).toEqual(['restored-a', 'safety-a'])
   }
   expect(needed(entryOf('a', { phase: 'preparing', safety: undefined }))).toEqual(['restored-a'])
+  // An undo of what was written into a folder, which is taken back by what came then.
+  const files = { repository: 'main', snapshot: 'brought', include: [] }
+  expect(needed(entryOf('a', { phase: 'changing', files }))).toEqual(['restored-a', 'safety-a', 'brought'])
 })
 
 test('a restore that can be undone needs its safety point, and tells why', () => {

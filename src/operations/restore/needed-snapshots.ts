@@ -22,10 +22,12 @@ export function listNeededSnapshots(entries: readonly JournalEntry[], now: Date)
   return entries.flatMap(entry => (isEnded(entry) ? neededByUndo(entry, entries, now) : neededToSettle(entry)))
 }
 
-function neededToSettle({ run, repository, snapshot, safety }: JournalEntry): NeededSnapshot[] {
+function neededToSettle({ run, repository, snapshot, safety, files }: JournalEntry): NeededSnapshot[] {
   const reason = `needed by the unfinished restore ${run.slice(0, 8)}`
   const wanted = { repository, snapshot, reason, unfinished: true }
-  return safety === undefined ? [wanted] : [wanted, { ...safety, reason, unfinished: true }]
+  // An undo of what was written into a folder is taken back by what the restore had written.
+  const others = [safety, files].filter(each => each !== undefined)
+  return [wanted, ...others.map(each => ({ ...wanted, repository: each.repository, snapshot: each.snapshot }))]
 }
 
 function neededByUndo(entry: JournalEntry, entries: readonly JournalEntry[], now: Date): NeededSnapshot[] {

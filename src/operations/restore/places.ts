@@ -1,13 +1,15 @@
 import type { Host } from '../../model/host.ts'
 import type { Repository } from '../../repository/index.ts'
-import type { ChangedTables, Kept, Source, SourceContext } from '../../sources/source.ts'
+import type { ChangedTables, SnapshotReader, Source, SourceContext } from '../../sources/source.ts'
 import type { BackupResult } from '../backup/backup.ts'
+import { changesPath } from './changed-paths.ts'
 import type { Hooks } from './hooks.ts'
 import type { JournalEntry, RestoreJournal } from './journal.ts'
 import { findReservedIn } from './reserved.ts'
 import { type RestoreOperationRequest, restore } from './restore.ts'
 import { type ChangesPath, changesAll, takeSafetyPoint } from './safety.ts'
-import type { DropIf } from './take-back.ts'
+import { openSnapshotReader } from './snapshot-reader.ts'
+import type { DropIf, PutBack } from './take-back.ts'
 
 /** What restores need of the configuration; after a kill, all they have beside it is their journal. */
 export interface RestorePlaces {
@@ -59,20 +61,18 @@ export async function canSwap(places: RestorePlaces, target: string): Promise<bo
   return (await findReservedIn(target, await places.excludedPaths())) === undefined
 }
 
-export type SafeState = Pick<JournalEntry, 'safety' | 'tables'>
+export type SafeState = Pick<JournalEntry, 'safety' | 'tables' | 'files'>
 
-/** Puts a safety recovery point in the place of what is there. Returns what is kept of that. */
+/** Puts back what was changed: tables, what was written into a folder, or else all. */
 export async function restoreSafetyAt(
   places: RestorePlaces,
   subject: Subject,
-  { safety, tables }: SafeState,
+  { safety, tables, files }: SafeState,
   { dropIf }: { readonly dropIf: DropIf },
-): Promise<readonly Kept[]> {
-  if (tables !== undefined) {
-    await takeTablesBackAt(places, subject, { safety, tables })
-    return []
-  }
+): Promise<PutBack> {
+  if (tables !== undefined) return await takeTablesBackAt(places, subject, { safety, tables })
   if (safety === undefined) throw new Error('there is no safety recovery point to put back')
+  if (files !== undefined) return await takeFilesBackAt(places, subject, safety, files)
   const { run, source: name, kind, target } = subject
   const context = { ...(await places.context()), signal: new AbortController().signal }
   const repository = await places.openRepository(safety.repository)
@@ -96,16 +96,16 @@ export async function restoreSafetyAt(
       return true
     },
   })
-  if (!swaps || !dropIf(last)) return kept
+  if (!swaps || !dropIf(last)) return { kept, findings: [] }
   await source.targets.dropKept({ ...context, target, keptAs: keepAs })
-  return []
+  return { kept: [], findings: [] }
 }
 
 /** What of a restore takes a change of rows back: the tables get their rows again, and what it made goes. */
 export async function tablesBackRequest(
   places: RestorePlaces,
   { repository, snapshot }: Pick<JournalEntry, 'repository' | 'snapshot'>,
-  { safety, tables }: SafeState,
+  { safety, tables }: Pick<SafeState, 'safety' | 'tables'>,
 ): Promise<Pick<RestoreOperationRequest, 'repository' | 'snapshot' | 'selection' | 'takeAway'>> {
   // Where no row changed there is no safety point: of the recovery point itself nothing is taken.
   const from = safety ?? { repository, snapshot }
@@ -119,7 +119,11 @@ export async function tablesBackRequest(
 }
 
 /** The application may have written since: what is overwritten is made safe too, for a person to look at. */
-async function takeTablesBackAt(places: RestorePlaces, subject: Subject, state: SafeState): Promise<void> {
+async function takeTablesBackAt(
+  places: RestorePlaces,
+  subject: Subject,
+  state: Pick<SafeState, 'safety' | 'tables'>,
+): Promise<PutBack> {
   const { source: name, kind, target } = subject
   await restore({
     ...(await places.context()),
@@ -137,4 +141,58 @@ async function takeTablesBackAt(places: RestorePlaces, subject: Subject, state: 
       if (tables !== undefined && tables.changed.length > 0) await takeSafetyAt(places, subject, { tables })
     },
   })
+  return { kept: [], findings: [] }
+}
+
+type WrittenFiles = NonNullable<JournalEntry['files']>
+
+/** What takes back what was written into a folder: that gets its content of before, and what was made goes. */
+export async function filesBackRequest(
+  places: RestorePlaces,
+  safety: NonNullable<JournalEntry['safety']>,
+  files: WrittenFiles,
+): Promise<Pick<RestoreOperationRequest, 'repository' | 'snapshot' | 'include' | 'brought'>> {
+  const repository = await places.openRepository(safety.repository)
+  const snapshot = await repository.getSnapshot(safety.snapshot)
+  return { repository, snapshot, include: files.include, brought: await openBrought(places, files) }
+}
+
+/** What a restore wrote into a folder. */
+export async function openBrought(
+  places: RestorePlaces,
+  { repository: name, snapshot }: WrittenFiles,
+): Promise<SnapshotReader> {
+  const { signal } = await places.context()
+  const repository = await places.openRepository(name)
+  return await openSnapshotReader({ repository, snapshot: await repository.getSnapshot(snapshot), signal })
+}
+
+/** Of a folder that was written into, only what came is changed again. */
+export async function changesOfFiles(places: RestorePlaces, files: WrittenFiles): Promise<ChangesPath> {
+  const repository = await places.openRepository(files.repository)
+  const snapshot = await repository.getSnapshot(files.snapshot)
+  return path => changesPath(repository, snapshot, files.include, path)
+}
+
+/** As with tables, what is overwritten is made safe too; all else in the folder stays as it is. */
+async function takeFilesBackAt(
+  places: RestorePlaces,
+  subject: Subject,
+  safety: NonNullable<JournalEntry['safety']>,
+  files: WrittenFiles,
+): Promise<PutBack> {
+  const { source: name, kind, target } = subject
+  const changes = await changesOfFiles(places, files)
+  const { findings } = await restore({
+    ...(await places.context()),
+    signal: new AbortController().signal,
+    ...(await filesBackRequest(places, safety, files)),
+    source: await places.openSourceAt(name, kind, target),
+    target,
+    force: true,
+    delta: true,
+    checks: true,
+    beforeChange: async () => void (await takeSafetyAt(places, subject, { changes })),
+  })
+  return { kept: [], findings }
 }

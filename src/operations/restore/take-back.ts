@@ -16,11 +16,17 @@ export interface TakeBackRequest {
   readonly mayBeUsed: boolean
 }
 
-/** Puts a recovery point in the place of what is there now, which it keeps beside where it is told so. */
+/** Puts back what a recovery point has of what was changed. What is there now is kept beside where it is told so. */
 export type RestoreSafety = (
-  state: Pick<JournalEntry, 'safety' | 'tables'>,
+  state: Pick<JournalEntry, 'safety' | 'tables' | 'files'>,
   unless: { readonly dropIf: DropIf },
-) => Promise<readonly Kept[]>
+) => Promise<PutBack>
+
+/** What is kept of what was there, and what is to be said of it. */
+export interface PutBack {
+  readonly kept: readonly Kept[]
+  readonly findings: readonly Finding[]
+}
 
 /** May what was taken back be removed? `state`: its own, at the last moment; undefined where nobody could tell. */
 export type DropIf = (state: string | undefined) => boolean
@@ -38,12 +44,12 @@ export interface TakenBack {
  */
 export async function takeBack(request: TakeBackRequest): Promise<TakenBack> {
   const changed = request.entry.phase === 'preparing' ? undefined : await putBack(request)
-  const findings = (changed ?? []).map(keptAside)
-  return { changed: changed !== undefined, findings: [...findings, ...(await startAgain(request))] }
+  const said = changed === undefined ? [] : [...changed.kept.map(keptAside), ...changed.findings]
+  return { changed: changed !== undefined, findings: [...said, ...(await startAgain(request))] }
 }
 
-/** What is kept of what was there; undefined: nothing had been changed. */
-async function putBack(request: TakeBackRequest): Promise<readonly Kept[] | undefined> {
+/** Undefined: nothing had been changed. */
+async function putBack(request: TakeBackRequest): Promise<PutBack | undefined> {
   const { context, entry, source, target } = request
   const place = { ...context, target, keptAs: entry.keepAs, places: entry.places, token: entry.token }
   // Where it could not be rewritten in place, it was swapped.
@@ -61,13 +67,13 @@ async function putBack(request: TakeBackRequest): Promise<readonly Kept[] | unde
   return await request.restoreSafety(entry, { dropIf: dropIf(request) })
 }
 
-async function putKeptBack(request: TakeBackRequest): Promise<readonly Kept[] | undefined> {
+async function putKeptBack(request: TakeBackRequest): Promise<PutBack | undefined> {
   const { context, entry, source, target } = request
   const place = { ...context, target, keptAs: entry.keepAs, places: entry.places, token: entry.token }
   const { state } = await source.targets.settle(place)
   // Half-written by an earlier restore, or where nothing was before: the same restore again goes on with what there is.
   if (state === 'untouched' || state === 'half-written') return undefined
-  if (state === 'rolled-back') return []
+  if (state === 'rolled-back') return NOTHING_KEPT
   // An undo takes what an earlier restore kept; taken back itself, it must not be the end of that.
   const keepNowAs = entry.tookKeptAs ?? `taken-back-${entry.run.slice(0, 8)}`
   let last: string | undefined
@@ -76,11 +82,13 @@ async function putKeptBack(request: TakeBackRequest): Promise<readonly Kept[] | 
     return true
   }
   const kept = await source.targets.putBack({ ...place, keepNowAs, lastLook })
-  if (entry.tookKeptAs !== undefined) return []
-  if (!dropIf(request)(last)) return kept
+  if (entry.tookKeptAs !== undefined) return NOTHING_KEPT
+  if (!dropIf(request)(last)) return { kept, findings: [] }
   await source.targets.dropKept({ ...place, keptAs: keepNowAs })
-  return []
+  return NOTHING_KEPT
 }
+
+const NOTHING_KEPT: PutBack = { kept: [], findings: [] }
 
 /** Whose target can't tell (a server's databases, a folder), an application may have written to at any moment. */
 function dropIf({ entry, mayBeUsed, source }: TakeBackRequest): DropIf {

@@ -5,16 +5,21 @@ import { formatTime } from '../../base/times.ts'
 import type { Finding } from '../../model/finding.ts'
 import type { ReportStep } from '../../model/report.ts'
 import type { Kept, Source } from '../../sources/source.ts'
-import { changesPath } from '../restore/changed-paths.ts'
 import { type Guarded, guard } from '../restore/guard.ts'
 import type { JournalEntry } from '../restore/journal.ts'
-import { canSwap, type RestorePlaces, restoreSafetyAt, tablesBackRequest, takeSafetyAt } from '../restore/places.ts'
+import {
+  canSwap,
+  changesOfFiles,
+  filesBackRequest,
+  type RestorePlaces,
+  restoreSafetyAt,
+  tablesBackRequest,
+  takeSafetyAt,
+} from '../restore/places.ts'
 import { URL_FORM } from '../restore/reserved.ts'
 import { type RestoreOperationRequest, restore } from '../restore/restore.ts'
-import { type ChangesPath, changesAll } from '../restore/safety.ts'
 import { markUndone } from '../restore/settle.ts'
 import { findWaysBack, undoneSentence } from './ways-back.ts'
-import { openBrought } from './written.ts'
 
 export interface UndoRequest {
   readonly places: RestorePlaces
@@ -161,7 +166,7 @@ export async function undo({ places, run, entry: undone, onStep }: UndoRequest):
       target,
       hooks: await places.hooksOf(name, target),
       takeSafety: async tables =>
-        await takeSafetyAt(places, subject, { tables, changes: await changesOf(places, files) }),
+        await takeSafetyAt(places, subject, { tables, changes: files && (await changesOfFiles(places, files)) }),
       restoreSafety: (state, unless) => restoreSafetyAt(places, subject, state, unless),
       onStep,
     },
@@ -235,16 +240,7 @@ type ComesBack = Pick<RestoreOperationRequest, 'repository' | 'snapshot' | 'sele
 async function whatComesBack(places: RestorePlaces, undone: JournalEntry): Promise<ComesBack> {
   if (undone.tables !== undefined) return await tablesBackRequest(places, undone, undone)
   if (undone.safety === undefined) throw nothingToPutBack(undone)
+  if (undone.files !== undefined) return await filesBackRequest(places, undone.safety, undone.files)
   const repository = await places.openRepository(undone.safety.repository)
-  const before = { repository, snapshot: await repository.getSnapshot(undone.safety.snapshot) }
-  if (undone.files === undefined) return before
-  return { ...before, include: undone.files.include, brought: await openBrought(places, undone.files) }
-}
-
-/** Of a folder that was written into, only what came is changed again. */
-async function changesOf(places: RestorePlaces, files: JournalEntry['files']): Promise<ChangesPath> {
-  if (files === undefined) return changesAll
-  const repository = await places.openRepository(files.repository)
-  const snapshot = await repository.getSnapshot(files.snapshot)
-  return path => changesPath(repository, snapshot, files.include, path)
+  return { repository, snapshot: await repository.getSnapshot(undone.safety.snapshot) }
 }

@@ -1,10 +1,9 @@
 import { isAppError } from '../../base/errors.ts'
 import type { Manifest } from '../../model/manifest.ts'
-import type { SnapshotReader, Written } from '../../sources/source.ts'
+import type { Written } from '../../sources/source.ts'
 import { loadManifest } from '../browse/snapshot-tree.ts'
 import type { JournalEntry } from '../restore/journal.ts'
-import type { RestorePlaces } from '../restore/places.ts'
-import { openSnapshotReader } from '../restore/snapshot-reader.ts'
+import { openBrought, type RestorePlaces } from '../restore/places.ts'
 
 /**
  * What was written, since the restore, to what undoing it would change. Undefined where that can't be told: it stops no
@@ -29,16 +28,6 @@ export async function findWritten(places: RestorePlaces, entry: JournalEntry): P
     if (!isAppError(error) || isAppError(error, 'interrupted')) throw error
     return undefined
   }
-}
-
-/** What a restore wrote into a folder. */
-export async function openBrought(
-  places: RestorePlaces,
-  { repository: name, snapshot }: NonNullable<JournalEntry['files']>,
-): Promise<SnapshotReader> {
-  const { signal } = await places.context()
-  const repository = await places.openRepository(name)
-  return await openSnapshotReader({ repository, snapshot: await repository.getSnapshot(snapshot), signal })
 }
 
 /** A merge left the rows of both; and an undo may have put back what no snapshot is of. */
