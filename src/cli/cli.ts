@@ -1,7 +1,6 @@
 import { writeSync } from 'node:fs'
 import type { App, AppOptions } from '../app.ts'
 import { systemClock } from '../base/clock.ts'
-import { ERROR_CODES } from '../base/error-codes.ts'
 import { AppError } from '../base/errors.ts'
 import { createLogger, type Logger, type LogLevel } from '../base/logger.ts'
 import { ownVersion } from '../base/package.ts'
@@ -18,6 +17,7 @@ import { formatFinding } from './printers/text.ts'
 import { Progress, type ProgressStyle } from './progress.ts'
 import { COMMANDS } from './registry.ts'
 import { type ColorChoice, Terminal } from './terminal.ts'
+import { ToldErrors } from './told-errors.ts'
 import type { Values } from './values.ts'
 
 type Environment = Readonly<Record<string, string | undefined>>
@@ -75,7 +75,7 @@ async function runCommand(command: Command, values: Values, surroundings: Surrou
   const opened: App[] = []
   // A server's archiver reads every line, each few seconds.
   const names = !command.name.startsWith('wal ') && !values.flag('settle')
-  const told = new ToldErrors(!/^wal (push|fetch)$/.test(command.name))
+  const told = new ToldErrors(command.name)
   const call = makeCall(values, surroundings, { names, told, onOpen: app => opened.push(app) })
   let output: Output
   try {
@@ -90,32 +90,7 @@ async function runCommand(command: Command, values: Values, surroundings: Surrou
   }
   // Last of all: what fails before is an error's document, and there is only one document.
   if (call.json) await call.terminal.print(formatJson(output.json))
-  for (const finding of output.findings ?? []) told.note(finding)
-  return (output.exitCode ?? 0) || told.exitCode
-}
-
-/**
- * Errors that were told while a command did what it was asked to: whoever runs it by a timer sees its exit code only. Of
- * `wal push` and `wal fetch` they are warnings: a server that is told of a failure keeps its log, or ends its recovery.
- */
-class ToldErrors {
-  readonly #counts: boolean
-  #told = false
-
-  constructor(counts: boolean) {
-    this.#counts = counts
-  }
-
-  get exitCode(): number {
-    return this.#told ? ERROR_CODES.incomplete.exit : 0
-  }
-
-  /** The finding as it is to be told. */
-  note(finding: Finding): Finding {
-    if (finding.severity !== 'error') return finding
-    this.#told ||= this.#counts
-    return this.#counts ? finding : { ...finding, severity: 'warning' }
-  }
+  return told.exitCodeOf(output)
 }
 
 const LINGER_MS = 3000

@@ -3,7 +3,7 @@ import { backUp, engineOptions, SteppedClock } from '../../../test/helpers/engin
 import { MemoryStorage } from '../../../test/helpers/memory-storage.ts'
 import { formatTime } from '../../base/times.ts'
 import type { Finding } from '../../model/finding.ts'
-import { labelsToTags } from '../../model/recovery-point.ts'
+import { labelsToTags, SAFETY_TAG } from '../../model/recovery-point.ts'
 import { createRepository, type Repository, type Snapshot } from '../../repository/index.ts'
 import { getWishedSnapshot as getWished, type HostWish, type SnapshotWish } from './find-snapshot.ts'
 import { listRecoveryPoints } from './snapshots.ts'
@@ -71,7 +71,7 @@ it('takes a part for the latest in no case', async () => {
       })
     const schema = await add(1, 'schema')
     await expect(getWishedSnapshot(partial, 'app', { kind: 'latest' }, HERE)).rejects.toMatchObject({
-      message: 'no whole snapshot of source app, only its schema or data',
+      message: 'no whole snapshot of source app, only parts and what restores made safe',
     })
     const full = await add(2, 'full')
     await add(3, 'data')
@@ -144,5 +144,31 @@ it('passes over snapshots from the future, and names them; by id they can be had
     expect((await getWishedSnapshot(wrong, 'app', byId, HERE)).id).toBe(future.id)
   } finally {
     await wrong.close()
+  }
+})
+
+it('takes a safety point for the latest in no case, of all or of some tables', async () => {
+  const guarded = await createRepository(new MemoryStorage(), engineOptions(new SteppedClock()))
+  try {
+    const add = (day: number, ...tags: string[]) =>
+      backUp(guarded, { file: Buffer.from(`${day}`) }, undefined, {
+        time: new Date(Date.UTC(2025, 0, day)),
+        tags: [...labelsToTags({ source: 'app', kind: 'postgres', type: 'full', run: 'r' }), ...tags],
+      })
+    const safety = await add(1, SAFETY_TAG)
+    const latest = { kind: 'latest' } as const
+    await expect(getWishedSnapshot(guarded, 'app', latest, HERE)).rejects.toMatchObject({
+      message: 'no whole snapshot of source app, only parts and what restores made safe',
+    })
+    const whole = await add(2)
+    await add(3, SAFETY_TAG)
+    const at = { kind: 'at', time: new Date('2025-01-05T00:00:00Z') } as const
+    for (const source of ['app', undefined]) {
+      expect((await getWishedSnapshot(guarded, source, latest, HERE)).id).toBe(whole.id)
+      expect((await getWishedSnapshot(guarded, source, at, HERE)).id).toBe(whole.id)
+    }
+    expect((await getWishedSnapshot(guarded, 'app', { kind: 'id', prefix: safety.id }, HERE)).id).toBe(safety.id)
+  } finally {
+    await guarded.close()
   }
 })

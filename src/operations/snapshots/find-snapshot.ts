@@ -113,7 +113,7 @@ async function getById(repository: Repository, source: string | undefined, prefi
 
 function onlyParts(source: string | undefined): AppError {
   const whose = source === undefined ? 'in this repository' : `of source ${source}`
-  return new AppError('snapshot-not-found', `no whole snapshot ${whose}, only its schema or data`, {
+  return new AppError('snapshot-not-found', `no whole snapshot ${whose}, only parts and what restores made safe`, {
     hint: 'Run "lifeboat snapshots" and name one by its id.',
   })
 }
