@@ -4,12 +4,16 @@ import { copyFileSync, existsSync, readdirSync, readFileSync, rmSync, writeFileS
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { setTimeout } from 'node:timers/promises'
+import { pathToFileURL } from 'node:url'
 import { afterEach, beforeEach, expect, it } from 'vitest'
+import { runCommand } from '../helpers/spawn.ts'
 import { Workspace } from '../helpers/workspace.ts'
 
 /** For a long run: `ROUNDS=300 SEED=7 vitest run test/crash/sqlite-acknowledged.test.ts`. */
 const ROUNDS = Number(process.env['ROUNDS'] ?? 8)
 const SEED = Number(process.env['SEED'] ?? 1)
+const BIN = join(import.meta.dirname, '../../bin/lifeboat.js')
+const LOCK_KILLER = pathToFileURL(join(import.meta.dirname, '../helpers/kill-lock-holder.ts')).href
 const PROGRAM = join(import.meta.dirname, '../helpers/habits-main.ts')
 
 const OPERATIONS = [
@@ -76,6 +80,25 @@ it(`loses no acknowledged row in ${ROUNDS} restores, undos and kills`, {
   }
   expect(found.size).toBeGreaterThan(ROUNDS)
 })
+
+it.runIf(process.platform === 'linux').each(['delete', 'wal'])(
+  'loses no row when the process that holds the lock is killed alone (%s)',
+  { timeout: 120_000 },
+  async mode => {
+    await startApplication([`killed-${mode}`, mode, 'opens', 'short'])
+    const outcome = await runCommand(process.execPath, ['--import', LOCK_KILLER, BIN, 'restore', 'app', '--yes'], {
+      cwd: workspace.dir,
+      env: { KILL_BEFORE: 'app.db.before-', KILL_HOLDERS_OF: workspace.database },
+    })
+    await stopApplication()
+    expect(outcome.stderr).toContain('killed a lock holder')
+    expect([outcome.code, outcome.stderr]).toEqual([1, expect.stringContaining('was killed while it was swapped')])
+    await lookEverywhere()
+    const acknowledged = readFileSync(log(), 'utf8').split('\n').filter(Boolean)
+    expect(acknowledged.length).toBeGreaterThan(5)
+    expect(acknowledged.filter(id => !found.has(id))).toEqual([])
+  },
+)
 
 async function startApplication(args: readonly string[]): Promise<void> {
   application = fork(PROGRAM, [workspace.database, log(), ...args], {
