@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import { constants } from 'node:fs'
 import { open, rename, rm } from 'node:fs/promises'
-import { NEW_RESTORE_MARKER, RESTORE_MARKER } from '../../restore-marker.ts'
+import { NEW_RESTORE_MARKER, RESTORE_MARKER } from '../../../model/restore-marker.ts'
 import { joinRaw, type RawPath, toBuffer } from '../raw-path.ts'
 import { syncFolder } from './durable.ts'
 
