@@ -18,12 +18,21 @@ function killHolders(): void {
     .split(' ')
     .filter(Boolean)
   for (const pid of children) {
-    const open = fs.readdirSync(`/proc/${pid}/fd`).map(fd => fs.readlinkSync(`/proc/${pid}/fd/${fd}`))
-    if (open.includes(file)) process.kill(Number(pid), 'SIGKILL')
+    if (!fs.readdirSync(`/proc/${pid}/fd`).some(fd => linkOf(`/proc/${pid}/fd/${fd}`) === file)) continue
+    process.kill(Number(pid), 'SIGKILL')
     // Says in the output that it came to it.
-    if (open.includes(file)) fs.writeSync(2, 'killed a lock holder\n')
+    fs.writeSync(2, 'killed a lock holder\n')
   }
   killed = true
+}
+
+/** Undefined for what it has closed meanwhile. */
+function linkOf(path: string): string | undefined {
+  try {
+    return fs.readlinkSync(path)
+  } catch {
+    return undefined
+  }
 }
 
 type Call = (...args: unknown[]) => unknown

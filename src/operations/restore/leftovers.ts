@@ -57,7 +57,8 @@ async function findAt(places: readonly string[]): Promise<Finding[]> {
   const found: Finding[] = []
   for (const [folder, own] of Map.groupBy(new Set(places), place => dirname(place))) {
     // Where nothing can be listed, nothing was restored.
-    const names = (await readdir(folder).catch(() => [])).toSorted()
+    const names: string[] = await readdir(folder).catch(() => [])
+    names.sort()
     for (const place of own) {
       found.push(...names.flatMap(name => leftBeside(place, name)), ...(await leftIn(place)))
     }

@@ -1,5 +1,5 @@
 import type { Stats } from 'node:fs'
-import { lstat, open, readFile, realpath, rename, rm, stat } from 'node:fs/promises'
+import { lstat, open, realpath, rename, rm, stat } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
 import { setTimeout } from 'node:timers/promises'
 import { AppError, messageOf, systemCode } from '../../base/errors.ts'
