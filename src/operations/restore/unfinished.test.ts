@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
-import type { JournalEntry } from '../../operations/restore/journal.ts'
-import type { SettledRestore } from '../../operations/restore/settle.ts'
+import type { JournalEntry } from './journal.ts'
+import type { SettledRestore } from './settle.ts'
 import { findingsOf } from './unfinished.ts'
 
 const run = '1a2b3c4d-0000-4000-8000-000000000000'
