@@ -51,7 +51,7 @@ import { SnapshotStore } from './snapshots/snapshot-store.ts'
 import { statistics } from './statistics.ts'
 import { SealedWalStore } from './wal/wal-store.ts'
 import { WorkerPool } from './workers/pool.ts'
-import { startWriting } from './write/start-writing.ts'
+import { startWriting } from './write/running-writing.ts'
 
 export interface OpenedParts {
   readonly storage: Storage
@@ -194,6 +194,7 @@ export class OpenedRepository implements Repository {
       lock: this.#lockRequest(false, { signal }),
       record: this.#record,
       marks: this.#marks,
+      clock: this.#parts.options.clock,
       signal,
     })
   }

@@ -15,8 +15,10 @@ import { formatSnapshot } from '../../src/repository/format/snapshot-file.ts'
 import { formatTree } from '../../src/repository/format/tree.ts'
 import { BlobIndex } from '../../src/repository/index-store/blob-index.ts'
 import { blobId } from '../../src/repository/pack/blob.ts'
-import { runSiftJob } from '../../src/repository/prune/sift-job.ts'
+import { runRepackJob } from '../../src/repository/pack/repack-job.ts'
+import type { PruneContext } from '../../src/repository/prune/prune.ts'
 import { runOpenJob } from '../../src/repository/read/open-job.ts'
+import { runSiftJob } from '../../src/repository/read/sift-job.ts'
 import type { BlobType, NewSnapshot } from '../../src/repository/repository.ts'
 import { runCompareJob } from '../../src/repository/restore/compare-job.ts'
 import { runWriteJob } from '../../src/repository/restore/write-job.ts'
@@ -30,7 +32,7 @@ const COMPRESSION = { level: 1 } as const
  * and able to hold what a correct writer would never write. Jobs of the workers run in this thread.
  */
 export class SmallRepository {
-  readonly context: CheckContext
+  readonly context: CheckContext & PruneContext
   #pending: { type: BlobType; id: Id; plaintext: Buffer }[] = []
 
   constructor(storage: Storage = new MemoryStorage()) {
@@ -50,6 +52,7 @@ export class SmallRepository {
         compare: async job => runCompareJob(job),
         verify: async job => runVerifyJob(job, cipher, zstd),
         sift: async job => runSiftJob(job, cipher, zstd),
+        repack: async job => runRepackJob(job, { version: 2, cipher, zstd }),
       },
     }
   }

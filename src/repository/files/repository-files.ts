@@ -70,11 +70,16 @@ export class RepositoryFiles {
   }
 
   async save(type: SealedType, json: Uint8Array, signal?: AbortSignal): Promise<Id> {
-    const { storage, cipher, zstd, version } = this.#context
+    const { cipher, zstd, version } = this.#context
     const sealed = cipher.seal(encodeUnpacked(json, version, zstd))
     const id = blobId(sealed)
-    await storage.save(fileKey(type, id), sealed, { signal })
+    await this.saveSealed(type, id, sealed, signal)
     return id
+  }
+
+  /** Of what was sealed elsewhere. */
+  async saveSealed(type: SealedType, id: Id, sealed: Uint8Array, signal?: AbortSignal): Promise<void> {
+    await this.#context.storage.save(fileKey(type, id), sealed, { signal, sha256: id })
   }
 
   async remove(type: Exclude<FileType, 'config'>, id: Id): Promise<void> {

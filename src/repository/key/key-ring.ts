@@ -46,7 +46,7 @@ export async function saveKey(
   const origin = { created: context.clock.now(), hostname: label.hostname, username: label.username }
   const bytes = formatKeyFile(await makeKeyFile(master, password, origin, context.random))
   const id = blobId(bytes)
-  await context.storage.save(fileKey('key', id), bytes)
+  await context.storage.save(fileKey('key', id), bytes, { sha256: id })
   return id
 }
 

@@ -41,6 +41,14 @@ export function openLargeBlob(sealed: Uint8Array, blob: Sealed, cipher: Cipher, 
   return parts
 }
 
+/** What is sealed, compressed or not, in memory of its own; its plaintext is checked against the id. */
+export function openStored(sealed: Uint8Array, blob: Sealed, cipher: Cipher, zstd: Zstd): Buffer {
+  const stored = cipher.open(sealed)
+  if (stored === undefined) throw invalid(subjectOf(blob), 'its seal is broken')
+  checkParts(partsOf(stored, blob, zstd), blob)
+  return stored
+}
+
 /** Bytes of a blob's plaintext, of which nothing is needed; `damaged` as with `openBlob`. */
 export function checkBlob(sealed: Uint8Array, blob: Sealed, cipher: Cipher, zstd: Zstd): number {
   if ((blob.uncompressedLength ?? 0) <= LARGE_BYTES) return openBlob(sealed, blob, cipher, zstd).length
@@ -61,11 +69,21 @@ function checkParts(parts: Iterable<Buffer>, blob: Sealed): number {
 function openUnchecked(sealed: Uint8Array, blob: Sealed, cipher: Cipher, zstd: Zstd): Iterable<Buffer> {
   const stored = cipher.open(sealed)
   if (stored === undefined) throw invalid(subjectOf(blob), 'its seal is broken')
+  return partsOf(stored, blob, zstd)
+}
+
+function partsOf(stored: Buffer, blob: Sealed, zstd: Zstd): Iterable<Buffer> {
   const { uncompressedLength } = blob
   return {
     *[Symbol.iterator]() {
       if (uncompressedLength === undefined) {
         yield* cut(stored)
+        return
+      }
+      if (uncompressedLength <= LARGE_BYTES) {
+        const plaintext = zstd.decompress(stored, uncompressedLength)
+        if (plaintext === undefined) throw invalid(subjectOf(blob), 'it cannot be decompressed')
+        yield plaintext
         return
       }
       for (const part of zstd.decompressParts(stored, uncompressedLength)) {

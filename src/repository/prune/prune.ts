@@ -9,10 +9,11 @@ import type { RepositoryContext, RepositoryFiles } from '../files/repository-fil
 import { shortId } from '../format/file-keys.ts'
 import { BlobIndex } from '../index-store/blob-index.ts'
 import type { BlobLocation } from '../index-store/segment.ts'
-import type { ReadingWorkers } from '../read/reader.ts'
+import type { RepackingWorkers } from '../pack/move-blobs.ts'
+import { PackWriter, type SavedPack } from '../pack/pack-writer.ts'
 import type { PruneOptions, PruneReport } from '../repository.ts'
+import { Failure } from '../write/failure.ts'
 import { adoptPacks } from './adopt.ts'
-import { PackWriter } from './pack-writer.ts'
 import { type PackUse, type PrunePlan, planPrune } from './plan.ts'
 import { repack } from './repack.ts'
 import { rewriteIndex } from './rewrite-index.ts'
@@ -23,7 +24,7 @@ import { findUsedBlobs, refusal, rootsOf } from './used-blobs.ts'
 export interface PruneContext extends RepositoryContext {
   readonly files: RepositoryFiles
   readonly random: Random
-  readonly workers: ReadingWorkers
+  readonly workers: RepackingWorkers
 }
 
 const MAX_UNUSED = 0.05
@@ -150,11 +151,10 @@ async function execute(context: PruneContext, survey: Survey, options: PruneOpti
   const { plan, orphans, vanished, stored, damagedIndexes } = survey
   const { signal } = options
   await removePacks(context, orphans, 'orphans', options)
-  const writer = new PackWriter(context, signal)
-  const damaged = await repackAll(context, survey, writer, options)
+  const { damaged, saved, savedBytes } = await repackAll(context, survey, options)
   const repacked = plan.repack.filter(pack => !damaged.has(pack.id))
   const old = [...plan.remove, ...repacked].map(pack => pack.id)
-  const change = { gone: new Set([...old, ...vanished]), added: writer.saved, damaged: damagedIndexes }
+  const change = { gone: new Set([...old, ...vanished]), added: saved, damaged: damagedIndexes }
   // Until the new index is there, the old one is right; once the old one is gone, nothing names the old packs.
   const outdated = await rewriteIndex(context.files, change, signal)
   for (const id of outdated) await context.files.remove('index', id)
@@ -165,29 +165,38 @@ async function execute(context: PruneContext, survey: Survey, options: PruneOpti
     packsRemoved: plan.remove.length + orphans.length,
     packsRepacked: repacked.length,
     bytesBefore: sum([...stored.values()]),
-    bytesAfter: sum(kept.map(sizeOf)) + writer.savedBytes,
+    bytesAfter: sum(kept.map(sizeOf)) + savedBytes,
     bytesUnusedLeft: sum(kept.map(pack => pack.unusedBytes)),
     findings: [...survey.findings, ...damaged.values()],
   }
 }
 
+interface Repacked {
+  readonly damaged: Map<Id, Finding>
+  readonly saved: readonly SavedPack[]
+  readonly savedBytes: number
+}
+
 async function repackAll(
   context: PruneContext,
   { plan, usage, index }: Survey,
-  writer: PackWriter,
   { signal, onProgress }: PruneOptions,
-): Promise<Map<Id, Finding>> {
+): Promise<Repacked> {
+  const { storage, cipher } = context
+  const failure = new Failure(signal)
+  const saved: SavedPack[] = []
+  const packs = new PackWriter({ storage, cipher, failure, onSaved: pack => saved.push(pack) })
   const total = sum(plan.repack.map(sizeOf))
   let done = 0
   try {
-    const damaged = await repack({ ...context, usage, index, writer, signal }, plan.repack, pack => {
+    const damaged = await repack({ ...context, usage, index, packs, signal: failure.signal }, plan.repack, pack => {
       done += sizeOf(pack)
       onProgress?.({ step: 'repack', done, total, unit: 'bytes' })
     })
-    await writer.finish()
-    return damaged
+    await packs.finish()
+    return { damaged, saved, savedBytes: packs.bytesStored }
   } finally {
-    await writer.abandon()
+    await failure.idle()
   }
 }
 

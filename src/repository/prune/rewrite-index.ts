@@ -2,6 +2,8 @@ import type { Id } from '../../model/node.ts'
 import type { RepositoryFiles } from '../files/repository-files.ts'
 import { shortId } from '../format/file-keys.ts'
 import { formatIndex, type IndexedPack, parseIndex } from '../format/index-file.ts'
+import { parsePackEntries } from '../format/pack-header.ts'
+import type { SavedPack } from '../pack/pack-writer.ts'
 
 /** restic's limit too: an index file stays near 8 MiB. */
 const BLOBS_A_FILE = 50_000
@@ -15,7 +17,7 @@ const SMALL_FILES_AT_LEAST = 8
  */
 export async function rewriteIndex(
   files: RepositoryFiles,
-  change: { readonly gone: ReadonlySet<Id>; readonly added: readonly IndexedPack[]; readonly damaged: ReadonlySet<Id> },
+  change: { readonly gone: ReadonlySet<Id>; readonly added: readonly SavedPack[]; readonly damaged: ReadonlySet<Id> },
   signal: AbortSignal,
 ): Promise<Id[]> {
   const { changed, small } = await surveyIndex(files, change, signal)
@@ -35,7 +37,7 @@ export async function rewriteIndex(
     blobs += pack.blobs.length
     if (blobs >= BLOBS_A_FILE) await flush()
   }
-  for (const pack of change.added) await add(pack)
+  for (const { id, entries } of change.added) await add({ id, ...parsePackEntries(entries, `pack ${shortId(id)}`) })
   for (const id of old) for (const pack of await loadIndex(files, id, signal)) await add(pack)
   await flush()
   return [...old, ...change.damaged]

@@ -1,6 +1,7 @@
 import type { Id } from '../../model/node.ts'
 import type { BlobIndex } from '../index-store/blob-index.ts'
 import type { BlobLocation } from '../index-store/segment.ts'
+import { isUncompressed } from '../pack/repack-job.ts'
 import { IdTable } from '../read/id-table.ts'
 import type { BlobType } from '../repository.ts'
 import type { PackUse } from './plan.ts'
@@ -10,8 +11,6 @@ export interface UsedBlobs {
   readonly trees: IdTable
   readonly data: IdTable
 }
-
-const COMPRESSIBLE_BYTES = 256
 
 interface Tally {
   type: PackUse['type']
@@ -119,11 +118,6 @@ export class PackUsage {
     tally.used++
     tally.usedBytes += length
   }
-}
-
-/** Stored as it is although compression would help: of less than so many bytes it would make nothing smaller. */
-export function isUncompressed(blob: Pick<BlobLocation, 'length' | 'uncompressedLength'>): boolean {
-  return blob.uncompressedLength === undefined && blob.length > COMPRESSIBLE_BYTES
 }
 
 function emptyTally(type: BlobType): Tally {

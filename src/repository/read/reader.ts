@@ -3,10 +3,10 @@ import type { VerifyJob, VerifyOutcome } from '../check/verify-job.ts'
 import type { RepositoryContext } from '../files/repository-files.ts'
 import type { BlobIndex } from '../index-store/blob-index.ts'
 import type { MarkFolder } from '../marks/mark-folder.ts'
-import type { SiftJob, SiftOutcome } from '../prune/sift-job.ts'
 import type { CompareJob } from '../restore/compare-job.ts'
 import type { WriteJob, WriteOutcome } from '../restore/write-job.ts'
 import type { OpenJob, OpenOutcome } from './open-job.ts'
+import type { SiftJob, SiftOutcome } from './sift-job.ts'
 
 /** What reading needs of an opened repository. */
 export interface Reader extends Pick<RepositoryContext, 'storage' | 'cipher' | 'zstd'> {

@@ -3,8 +3,10 @@ import { runVerifyJob, type VerifyJob, type VerifyOutcome } from '../check/verif
 import type { Cipher } from '../crypto/cipher.ts'
 import type { Zstd } from '../crypto/zstd.ts'
 import type { KeyMaterial } from '../format/key-file.ts'
-import { runSiftJob, type SiftJob, type SiftOutcome } from '../prune/sift-job.ts'
+import type { SealedBlobs } from '../pack/blob-sealer.ts'
+import { type RepackJob, type RepackOutcome, runRepackJob } from '../pack/repack-job.ts'
 import { type OpenJob, type OpenOutcome, runOpenJob } from '../read/open-job.ts'
+import { runSiftJob, type SiftJob, type SiftOutcome } from '../read/sift-job.ts'
 import type { WalContent } from '../repository.ts'
 import { type CompareJob, runCompareJob } from '../restore/compare-job.ts'
 import { runWriteJob, type WriteJob, type WriteOutcome } from '../restore/write-job.ts'
@@ -13,18 +15,15 @@ import { type CutJob, type CutOutcome, type Cuts, runCutJob } from '../write/cut
 import { type IndexJob, type IndexOutcome, runIndexJob } from '../write/index-job.ts'
 import { type ReadJob, runReadJob } from '../write/read-job.ts'
 import { Slots } from '../write/slots.ts'
-import { PackBuilders, type StoreJob, type StoreOutcome, type StoreSlotJob } from '../write/store-job.ts'
+import { type StoreJob, type StoreOutcome, type StoreSlotJob, sealBlobs } from '../write/store-job.ts'
 
 /** What a worker may be asked to do: each job's message and its answer. */
 export interface Jobs {
   cut: { job: CutJob; outcome: CutOutcome }
   read: { job: ReadJob; outcome: Cuts }
   store: { job: StoreJob; outcome: StoreOutcome }
-  storeSlot: { job: StoreSlotJob; outcome: StoreOutcome['packs'] }
-  /** Ends the packs begun for one writing. */
-  finishPacks: { job: { readonly writing: number }; outcome: StoreOutcome['packs'] }
-  /** Gives back the memory of a pack. */
-  recycle: { job: { readonly body: Uint8Array }; outcome: undefined }
+  storeSlot: { job: StoreSlotJob; outcome: SealedBlobs }
+  repack: { job: RepackJob; outcome: RepackOutcome }
   /** Gives up what a writing has here: packs begun, and slots. */
   drop: { job: { readonly writing: number }; outcome: undefined }
   index: { job: IndexJob; outcome: IndexOutcome }
@@ -45,12 +44,11 @@ export interface WorkerState {
   readonly version: 1 | 2
   readonly cipher: Cipher
   readonly zstd: Zstd
-  readonly packs: PackBuilders
   readonly slots: Slots
 }
 
 export function createWorkerState(keys: KeyMaterial, version: 1 | 2, cipher: Cipher, zstd: Zstd): WorkerState {
-  return { keys, version, cipher, zstd, packs: new PackBuilders({ version, cipher, zstd }), slots: new Slots() }
+  return { keys, version, cipher, zstd, slots: new Slots() }
 }
 
 /** An answer, and the memory in it that may be handed over instead of being copied. */
@@ -70,18 +68,19 @@ const handlers: Handlers = {
     const outcome = runReadJob(job, slots, keys)
     return answer(outcome, ...viewsOf(outcome))
   },
-  store: (job, { packs }) => {
-    const outcome = packs.store(job)
-    return answer(outcome, outcome.slab, ...outcome.packs.flatMap(pack => pack.parts))
+  store: (job, tools) => {
+    const sealed = sealBlobs(job, tools)
+    return answer({ slab: job.slab, sealed }, job.slab, sealed.bytes, sealed.entries)
   },
-  storeSlot: (job, { packs, slots }) => {
-    const { writing } = job.slot
-    return answerPacks(packs.store({ ...job, writing, type: 'data', slab: slots.open(job.slot) }).packs)
+  storeSlot: (job, { slots, ...tools }) => {
+    const sealed = sealBlobs({ ...job, type: 'data', slab: slots.open(job.slot) }, tools)
+    return answer(sealed, sealed.bytes, sealed.entries)
   },
-  finishPacks: ({ writing }, { packs }) => answerPacks(packs.finish(writing)),
-  recycle: ({ body }, { packs }) => answer(packs.recycle(body)),
-  drop: ({ writing }, { packs, slots }) => {
-    packs.drop(writing)
+  repack: (job, tools) => {
+    const outcome = runRepackJob(job, tools)
+    return answer(outcome, outcome.bytes, outcome.sealed.bytes, outcome.sealed.entries)
+  },
+  drop: ({ writing }, { slots }) => {
     slots.drop(writing)
     return answer(undefined)
   },
@@ -129,10 +128,6 @@ export function runJob<N extends JobName>(
 
 function viewsOf({ ends, digests, marks, same }: Cuts): ArrayBufferView[] {
   return [ends, digests, ...(marks ? [marks] : []), ...(same ? [same] : [])]
-}
-
-function answerPacks(packs: StoreOutcome['packs']): Answer<StoreOutcome['packs']> {
-  return answer(packs, ...packs.flatMap(pack => pack.parts))
 }
 
 function answer<Outcome>(outcome: Outcome, ...views: readonly ArrayBufferView[]): Answer<Outcome> {

@@ -77,11 +77,14 @@ export class WorkerPool {
     return this.#chooseForWal(job.sealed.length).run('openWal', job, transferable([job.sealed]))
   }
 
-  /** Gives a saved pack's memory back to the thread that made it. */
-  recycle(thread: number, body: Uint8Array): void {
-    const lane = this.#lanes.find(candidate => candidate.thread === thread)
-    // A thread that has ended has its error reported by what waits for it.
-    lane?.run('recycle', { body }, [body.buffer]).catch(() => {})
+  /** `slab` and `into` are handed over. */
+  store(job: Jobs['store']['job']): Promise<Jobs['store']['outcome']> {
+    return this.#choose(job.slab.length).run('store', job, transferable([job.slab, job.into]))
+  }
+
+  /** `bytes` and `into` are handed over. */
+  repack(job: Jobs['repack']['job']): Promise<Jobs['repack']['outcome']> {
+    return this.#choose(job.bytes.length).run('repack', job, transferable([job.bytes, job.into]))
   }
 
   /** Starts the threads now, when it is known that there will be much to do: they are ready when the first job is. */

@@ -1,11 +1,14 @@
+import { SEAL_BYTES } from '../format/pack-header.ts'
+import type { SealedBlobs } from '../pack/blob-sealer.ts'
+import type { PackWriter } from '../pack/pack-writer.ts'
+import { RecycledMemory } from '../read/recycled-memory.ts'
 import type { BlobType } from '../repository.ts'
+import { transferable } from '../workers/jobs.ts'
 import type { WorkerPool } from '../workers/pool.ts'
 import { BufferPool } from './buffer-pool.ts'
 import type { CutOutcome, Cuts } from './cut-job.ts'
 import type { Failure } from './failure.ts'
 import type { KnownBlobs } from './known-blobs.ts'
-import type { FinishedPack } from './pack-builder.ts'
-import type { PackSaver } from './pack-saver.ts'
 import type { PlacedSlot } from './slot-pool.ts'
 import type { NewBlobs } from './store-job.ts'
 
@@ -14,10 +17,8 @@ const BATCH_BYTES = 1024 * 1024
 const ID_BYTES = 32
 
 export interface BlobSinkOptions {
-  /** Tells the writings of one process apart. */
-  readonly writing: number
   readonly known: KnownBlobs
-  readonly saver: PackSaver
+  readonly packs: PackWriter
   readonly workers: WorkerPool
   readonly failure: Failure
 }
@@ -36,13 +37,17 @@ interface Batch {
 export class BlobSink {
   readonly #options: BlobSinkOptions
   readonly #buffers: BufferPool
+  /** For what workers make. */
+  readonly #memory: RecycledMemory
   readonly #batches: { data: Batch | undefined; tree: Batch | undefined } = { data: undefined, tree: undefined }
   bytesNew = 0
   readonly blobsNew = { data: 0, tree: 0 }
 
   constructor(options: BlobSinkOptions) {
     this.#options = options
-    this.#buffers = new BufferPool(BATCH_BYTES, options.workers.size * 2 + 2, options.failure)
+    const atOnce = options.workers.size * 2 + 2
+    this.#buffers = new BufferPool(BATCH_BYTES, atOnce, options.failure)
+    this.#memory = new RecycledMemory(atOnce)
   }
 
   /** One blob in memory of its own, which is given away. */
@@ -76,29 +81,20 @@ export class BlobSink {
     const { ranges, ids } = this.#claimCuts(cuts, 0)
     if (ids.count === 0) return release()
     const store = async (): Promise<void> => {
-      await this.#save(await this.#whenReady(() => lane.run('storeSlot', { slot, ...blobsOf(ranges, ids) }, [])))
+      const sealed = await this.#whenReady(() => {
+        const blobs = this.#blobsOf(ranges, ids)
+        return lane.run('storeSlot', { slot, ...blobs }, transferable([blobs.into]))
+      })
+      await this.#write('data', sealed)
       release()
     }
     this.#options.failure.follow(store())
   }
 
-  /** Sends on what waits for company, and ends the packs under way. Resolves when every pack is stored. */
+  /** Sends on what waits for company. Resolves when all of it is in packs. */
   async flush(): Promise<void> {
-    const { failure, workers, writing } = this.#options
     for (const type of ['data', 'tree'] as const) this.#sendBatch(type)
-    await failure.settle()
-    await Promise.all(
-      workers.lanes.map(async lane => {
-        await this.#save(await lane.run('finishPacks', { writing }, []))
-      }),
-    )
-    await failure.settle()
-  }
-
-  /** Forgets the packs under way, and what was read. */
-  async drop(): Promise<void> {
-    const { workers, writing } = this.#options
-    await Promise.allSettled(workers.lanes.map(lane => lane.run('drop', { writing }, [])))
+    await this.#options.failure.settle()
   }
 
   #claim(type: BlobType, length: number, ids: Buffer, idAt: number): boolean {
@@ -155,22 +151,29 @@ export class BlobSink {
   }
 
   async #store(type: BlobType, batch: Batch, release: (slab: Uint8Array) => void): Promise<void> {
-    const { writing, workers } = this.#options
     const { slab, ranges, ids, plainBytes } = batch
-    const job = { writing, type, slab, plainBytes, ...blobsOf(ranges, ids) }
-    const outcome = await this.#whenReady(() => workers.run('store', job, slab))
-    await this.#save(outcome.packs)
+    const outcome = await this.#whenReady(() =>
+      this.#options.workers.store({ type, slab, plainBytes, ...this.#blobsOf(ranges, ids) }),
+    )
+    await this.#write(type, outcome.sealed)
     release(outcome.slab)
   }
 
   async #whenReady<T>(store: () => Promise<T>): Promise<T> {
-    await this.#options.saver.ready()
+    await this.#options.packs.ready()
     this.#options.failure.check()
     return await store()
   }
 
-  async #save(packs: readonly FinishedPack[]): Promise<void> {
-    for (const pack of packs) await this.#options.saver.save(pack)
+  async #write(type: BlobType, sealed: SealedBlobs): Promise<void> {
+    await this.#options.packs.add(type, sealed)
+    this.#memory.give(sealed.bytes)
+  }
+
+  #blobsOf(ranges: readonly number[], ids: IdList): NewBlobs {
+    let mostBytes = ids.count * SEAL_BYTES
+    for (let i = 0; i < ranges.length; i += 2) mostBytes += (ranges[i + 1] ?? 0) - (ranges[i] ?? 0)
+    return { ranges: Uint32Array.from(ranges), ids: ids.bytes, into: this.#memory.take(mostBytes) }
   }
 
   /** Those that are new, and no longer are: they have to be stored now. */
@@ -190,10 +193,6 @@ export class BlobSink {
     }
     return { ranges, ids, newBytes }
   }
-}
-
-function blobsOf(ranges: readonly number[], ids: IdList): NewBlobs {
-  return { ranges: Uint32Array.from(ranges), ids: ids.bytes }
 }
 
 function addTo(batch: Batch, plaintext: Uint8Array, ids: Buffer, idAt: number): void {

@@ -1,11 +1,5 @@
-import { AppError, isAppError } from '../../base/errors.ts'
 import type { Id, TreeNode } from '../../model/node.ts'
 import { findLostBlobs } from '../check/bad-places.ts'
-import type { DamageRecord } from '../check/damage-record.ts'
-import type { RepositoryContext, RepositoryFiles } from '../files/repository-files.ts'
-import type { BlobIndex } from '../index-store/blob-index.ts'
-import type { LockRequest } from '../lock/acquire.ts'
-import type { WritingLock } from '../lock/writing-lock.ts'
 import type { MarkFolder } from '../marks/mark-folder.ts'
 import type {
   BlobType,
@@ -18,74 +12,54 @@ import type {
   WrittenContent,
 } from '../repository.ts'
 import type { SnapshotStore } from '../snapshots/snapshot-store.ts'
-import type { WorkerPool } from '../workers/pool.ts'
 import { BlobSink } from './blob-sink.ts'
 import { ContentWriter } from './content-writer.ts'
-import { Failure } from './failure.ts'
-import type { KnownBlobs } from './known-blobs.ts'
-import { PackSaver } from './pack-saver.ts'
-import { requirePacks } from './relied-on.ts'
+import { Session, type SessionParts } from './session.ts'
 import { NODES_A_RUN, TreeWriter } from './tree-writer.ts'
 
-export interface WritingParts {
-  readonly context: RepositoryContext
-  readonly files: RepositoryFiles
-  readonly index: BlobIndex
+export interface WritingParts extends SessionParts {
   readonly snapshots: SnapshotStore
-  readonly workers: WorkerPool
-  readonly lock: LockRequest
-  readonly record: DamageRecord
   readonly marks: MarkFolder | undefined
-  readonly signal: AbortSignal
+}
+
+export async function startWriting(parts: WritingParts): Promise<Writing> {
+  return new RunningWriting(parts, await Session.start(parts))
 }
 
 let writings = 0
 
-/** A backup under way. It owns its lock. */
-export class RunningWriting implements Writing {
+/** A backup under way. */
+class RunningWriting implements Writing {
   readonly #parts: WritingParts
-  readonly #lock: WritingLock
-  readonly #locked: Promise<void>
-  readonly #failure: Failure
-  readonly #known: KnownBlobs
-  readonly #saver: PackSaver
+  readonly #session: Session
   readonly #sink: BlobSink
   readonly #contents: ContentWriter
+  /** Tells the writings of one process apart. */
+  readonly #number = writings++
   readonly #distrusted = new Set<Id>()
-  readonly #missingBefore: ReadonlySet<Id>
   #ended: Promise<void> | undefined
 
-  /** @param missingBefore packs that were not there any more when the writing began */
-  constructor(parts: WritingParts, lock: WritingLock, known: KnownBlobs, missingBefore: ReadonlySet<Id>) {
-    const { context, index, workers } = parts
+  constructor(parts: WritingParts, session: Session) {
+    const { workers, marks } = parts
+    const { known, packs, failure } = session
     this.#parts = parts
-    this.#lock = lock
-    this.#missingBefore = missingBefore
-    const failure = new Failure(parts.signal, lock.lost)
-    this.#failure = failure
-    this.#known = known
-    const onIndexed = (packs: readonly Uint8Array[]): void => known.forget(packs)
-    const locked = lock.settled.then(() => known.trustIndex())
-    locked.catch(() => {})
-    this.#locked = locked
-    this.#saver = new PackSaver({ storage: context.storage, index, workers, failure, locked, onIndexed })
-    const writing = writings++
-    this.#sink = new BlobSink({ writing, known, saver: this.#saver, workers, failure })
-    this.#contents = new ContentWriter({ writing, sink: this.#sink, workers, failure, known, marks: parts.marks })
+    this.#session = session
+    this.#sink = new BlobSink({ known, packs, workers, failure })
+    this.#contents = new ContentWriter({ writing: this.#number, sink: this.#sink, workers, failure, known, marks })
   }
 
   get progress(): WritingProgress {
     return {
       bytesRead: this.#contents.bytesRead,
       bytesNew: this.#sink.bytesNew,
-      bytesStored: this.#saver.bytesStored,
+      bytesStored: this.#session.packs.bytesStored,
       dataBlobsNew: this.#sink.blobsNew.data,
       treeBlobsNew: this.#sink.blobsNew.tree,
     }
   }
 
   async writeContent(content: ReadableContent, options: WriteContentOptions = {}): Promise<WrittenContent> {
-    this.#failure.check()
+    this.#session.failure.check()
     return this.#contents.write(content, options)
   }
 
@@ -94,8 +68,8 @@ export class RunningWriting implements Writing {
   }
 
   async hasContent(content: readonly Id[]): Promise<boolean> {
-    this.#failure.check()
-    return this.#known.hasAll('data', content)
+    this.#session.failure.check()
+    return this.#session.known.hasAll('data', content)
   }
 
   distrust(type: BlobType, id: Id): void {
@@ -104,7 +78,7 @@ export class RunningWriting implements Writing {
     const packs = index.findAll(type, id).map(place => place.packId)
     if (packs.every(pack => this.#distrusted.has(pack))) return
     for (const pack of packs) this.#distrusted.add(pack)
-    this.#known.distrust(findLostBlobs(index, { packs: this.#distrusted, copies: new Set() }))
+    this.#session.known.distrust(findLostBlobs(index, { packs: this.#distrusted, copies: new Set() }))
   }
 
   async saveTree(nodes: readonly TreeNode[]): Promise<Id> {
@@ -114,37 +88,21 @@ export class RunningWriting implements Writing {
   }
 
   startTree(): TreeWriter {
-    this.#failure.check()
+    this.#session.failure.check()
     return new TreeWriter(this.#sink, this.#parts.context.version === 1 ? Number.POSITIVE_INFINITY : NODES_A_RUN)
   }
 
   async saveSnapshot(snapshot: NewSnapshot | (() => NewSnapshot)): Promise<Snapshot> {
+    const save = (signal: AbortSignal): Promise<Snapshot> =>
+      this.#parts.snapshots.save(typeof snapshot === 'function' ? snapshot() : snapshot, signal)
     try {
-      this.#failure.check()
-      await this.#locked
+      this.#session.failure.check()
       await this.#sink.flush()
-      // Packs before index before snapshot: a reader that sees one of them finds what it names.
-      await this.#saver.flushIndex()
-      await this.#failure.settle()
-      const { files, index, snapshots } = this.#parts
-      await this.#lock.assertHeld()
-      await requirePacks(files, index, this.#missingBefore)
-      const wanted = typeof snapshot === 'function' ? snapshot() : snapshot
-      const saved = await snapshots.save(wanted, this.#failure.signal)
-      await this.#withdrawUnlessLocked(saved.id)
+      const [saved] = await this.#session.commit([save])
+      if (saved === undefined) throw new TypeError('no snapshot was saved')
       return saved
     } finally {
       await this.abort()
-    }
-  }
-
-  /** A machine may fall asleep between the look at the packs and the snapshot, for longer than a lock holds. */
-  async #withdrawUnlessLocked(snapshot: Id): Promise<void> {
-    try {
-      await this.#lock.assertHeld()
-    } catch (error) {
-      if (isAppError(error, 'repository-locked')) await this.#parts.files.remove('snapshot', snapshot)
-      throw error
     }
   }
 
@@ -154,9 +112,8 @@ export class RunningWriting implements Writing {
   }
 
   async #end(): Promise<void> {
-    this.#failure.set(new AppError('failed', 'the writing has ended'))
-    await this.#sink.drop()
-    await this.#failure.idle()
-    await this.#lock.release()
+    await this.#session.end()
+    const drop = { writing: this.#number }
+    await Promise.allSettled(this.#parts.workers.lanes.map(lane => lane.run('drop', drop, [])))
   }
 }

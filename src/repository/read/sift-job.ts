@@ -2,7 +2,7 @@ import { isAppError } from '../../base/errors.ts'
 import type { Cipher } from '../crypto/cipher.ts'
 import type { Zstd } from '../crypto/zstd.ts'
 import { checkBlob } from '../pack/blob.ts'
-import { type BlobTable, rowOf, tableSize } from '../read/blob-table.ts'
+import { type BlobTable, rowOf, tableSize } from './blob-table.ts'
 
 /** Runs in a worker thread: which of these blobs are whole? Nothing of them leaves the thread. */
 export interface SiftJob {

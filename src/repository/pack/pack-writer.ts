@@ -1,0 +1,155 @@
+import { createHash, type Hash } from 'node:crypto'
+import { Semaphore } from '../../base/concurrency.ts'
+import type { Id } from '../../model/node.ts'
+import type { Storage } from '../../storage/storage.ts'
+import type { Cipher } from '../crypto/cipher.ts'
+import { fileKey } from '../format/file-keys.ts'
+import { HEADER_LENGTH_BYTES, SEAL_BYTES } from '../format/pack-header.ts'
+import type { BlobType } from '../repository.ts'
+import type { Failure } from '../write/failure.ts'
+import type { SealedBlobs } from './blob-sealer.ts'
+
+const BLOBS_A_PACK = 100_000
+/** Whole packs that wait to be stored, in bytes: what bounds memory where packs are long and the line is slow. */
+const SAVING_BYTES = 32 * 1024 * 1024
+const FIRST_BYTES = 256 * 1024
+
+export interface SavedPack {
+  readonly id: Id
+  /** The header's plaintext, for the index. */
+  readonly entries: Uint8Array
+  readonly blobs: number
+}
+
+export interface PackWriterOptions {
+  readonly storage: Storage
+  readonly cipher: Cipher
+  readonly failure: Failure
+  /** Resolves when something may be stored. */
+  readonly allowed?: Promise<void>
+  /** Called when a pack is durable. */
+  readonly onSaved: (pack: SavedPack) => void
+}
+
+/**
+ * Puts sealed blobs together to packs, data apart from trees as the format demands, and stores these. Backup, prune and
+ * copy write through it. One pack of each type is open at a time, whatever the number of threads that seal, so that packs
+ * may be as long as the storage likes.
+ */
+export class PackWriter {
+  readonly #options: PackWriterOptions
+  readonly #packBytes: number
+  readonly #slots: Semaphore
+  readonly #turn = new Semaphore(1)
+  readonly #open = { data: new OpenPack(), tree: new OpenPack() }
+  /** Memory of packs that are stored. */
+  readonly #spares: Buffer[] = []
+  bytesStored = 0
+
+  constructor(options: PackWriterOptions) {
+    const { packBytes, saves } = options.storage.traits
+    this.#options = options
+    this.#packBytes = packBytes
+    this.#slots = new Semaphore(Math.max(1, Math.min(saves, Math.floor(SAVING_BYTES / packBytes))))
+  }
+
+  /** Waits while more is ready than can be stored: making more would only fill the memory. */
+  async ready(): Promise<void> {
+    await this.#slots.acquire()
+    this.#slots.release()
+  }
+
+  /** The blobs are copied: their memory is free again when this resolves. */
+  async add(type: BlobType, blobs: SealedBlobs): Promise<void> {
+    if (blobs.count === 0) return
+    await this.#turn.run(async () => {
+      this.#options.failure.check()
+      const pack = this.#open[type]
+      const isFull = pack.length + blobs.bytes.length > this.#packBytes || pack.blobs + blobs.count > BLOBS_A_PACK
+      if (isFull) await this.#startSaving(type)
+      this.#open[type].append(blobs, this.#packBytes, this.#spares)
+    })
+  }
+
+  /** Stores what is left. All packs are durable when this resolves. */
+  async finish(): Promise<void> {
+    await this.#turn.run(async () => {
+      for (const type of ['data', 'tree'] as const) await this.#startSaving(type)
+    })
+    await this.#options.failure.settle()
+  }
+
+  /** Waits while too many saves are under way. */
+  async #startSaving(type: BlobType): Promise<void> {
+    const pack = this.#open[type]
+    if (pack.blobs === 0) return
+    const { allowed, failure } = this.#options
+    await allowed
+    await this.#slots.acquire()
+    this.#open[type] = new OpenPack()
+    failure.follow(this.#save(pack).finally(() => this.#slots.release()))
+  }
+
+  async #save(pack: OpenPack): Promise<void> {
+    const { storage, cipher, failure, onSaved } = this.#options
+    failure.check()
+    const { id, body, header, entries } = pack.finish(cipher)
+    await storage.save(fileKey('pack', id), [body, header], { signal: failure.signal, sha256: id })
+    this.bytesStored += body.length + header.length
+    // After a failure the storage may still be reading from it.
+    pack.giveBack(this.#packBytes, this.#spares)
+    onSaved({ id, entries, blobs: pack.blobs })
+  }
+}
+
+interface FinishedPack {
+  readonly id: Id
+  /** Together the file. */
+  readonly body: Uint8Array
+  readonly header: Uint8Array
+  readonly entries: Uint8Array
+}
+
+class OpenPack {
+  blobs = 0
+  length = 0
+  readonly #hash: Hash = createHash('sha256')
+  readonly #entries: Uint8Array[] = []
+  #body: Buffer | undefined
+
+  append({ bytes, entries, count }: SealedBlobs, packBytes: number, spares: Buffer[]): void {
+    const body = this.#room(bytes.length, packBytes, spares)
+    body.set(bytes, this.length)
+    this.#hash.update(bytes)
+    this.length += bytes.length
+    this.#entries.push(entries)
+    this.blobs += count
+  }
+
+  finish(cipher: Cipher): FinishedPack {
+    const entries = Buffer.concat(this.#entries)
+    const header = Buffer.allocUnsafe(entries.length + SEAL_BYTES + HEADER_LENGTH_BYTES)
+    const end = cipher.sealInto(entries, header, 0)
+    header.writeUInt32LE(end, end)
+    const body = this.#body?.subarray(0, this.length) ?? Buffer.alloc(0)
+    return { id: this.#hash.update(header).digest('hex'), body, header, entries }
+  }
+
+  giveBack(packBytes: number, spares: Buffer[]): void {
+    // A longer one held one very large blob; shorter ones are not worth keeping.
+    if (this.#body?.length === packBytes && spares.length === 0) spares.push(this.#body)
+    this.#body = undefined
+  }
+
+  // Small backups stay small: the memory grows in steps up to a whole pack.
+  #room(bytes: number, packBytes: number, spares: Buffer[]): Buffer {
+    const needed = this.length + bytes
+    const body = this.#body ?? spares.pop() ?? Buffer.allocUnsafeSlow(Math.max(bytes, FIRST_BYTES))
+    this.#body = body
+    if (body.length >= needed) return body
+    const grown = Buffer.allocUnsafeSlow(Math.max(needed, Math.min(body.length * 4, packBytes)))
+    body.copy(grown, 0, 0, this.length)
+    this.#body = grown
+    return grown
+  }
+}
