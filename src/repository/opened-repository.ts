@@ -6,6 +6,7 @@ import type { Id, TreeNode } from '../model/node.ts'
 import type { Storage } from '../storage/storage.ts'
 import { check } from './check/check.ts'
 import { DamageRecord } from './check/damage-record.ts'
+import { type CopyParts, copySnapshots, copyToItself } from './copy/copy.ts'
 import { Cipher } from './crypto/cipher.ts'
 import { openZstd } from './crypto/zstd.ts'
 import { type RepositoryContext, RepositoryFiles } from './files/repository-files.ts'
@@ -28,6 +29,8 @@ import type {
   CheckOptions,
   CheckReport,
   ChooseSnapshots,
+  CopyOptions,
+  CopyReport,
   FileToWrite,
   FileType,
   KeyInfo,
@@ -185,18 +188,17 @@ export class OpenedRepository implements Repository {
   }
 
   startWriting({ signal }: WritingOptions): Promise<Writing> {
-    return startWriting({
-      context: this.#context,
-      files: this.#files,
-      index: this.#index,
-      snapshots: this.#snapshots,
-      workers: this.#workers,
-      lock: this.#lockRequest(false, { signal }),
-      record: this.#record,
-      marks: this.#marks,
-      clock: this.#parts.options.clock,
-      signal,
-    })
+    return startWriting({ ...this.#writingParts(signal), marks: this.#marks })
+  }
+
+  async copyFrom(source: Repository, snapshots: readonly Snapshot[], options: CopyOptions): Promise<CopyReport> {
+    if (!(source instanceof OpenedRepository)) throw new TypeError('not a repository that this engine opened')
+    if (source.id === this.id && source.location === this.location) throw copyToItself(this.location)
+    const reader = { ...source.#context, index: source.#index, workers: source.#workers }
+    const from = { reader, index: source.#index, files: source.#files, keys: source.#parts.keys }
+    return await source.#whileShared(options.signal, signal =>
+      copySnapshots(from, this.#writingParts(signal), snapshots, options),
+    )
   }
 
   listKeys(): Promise<KeyInfo[]> {
@@ -286,6 +288,20 @@ export class OpenedRepository implements Repository {
   #maintenance() {
     const { random } = this.#parts.options
     return { ...this.#context, files: this.#files, random, workers: this.#workers }
+  }
+
+  #writingParts(signal: AbortSignal): CopyParts {
+    return {
+      context: this.#context,
+      files: this.#files,
+      index: this.#index,
+      snapshots: this.#snapshots,
+      workers: this.#workers,
+      lock: this.#lockRequest(false, { signal }),
+      record: this.#record,
+      clock: this.#parts.options.clock,
+      signal,
+    }
   }
 
   #lockRequest(exclusive: boolean, { lockWaitMs, signal }: LockWaitOptions) {

@@ -58,6 +58,12 @@ export interface Repository {
   /** Starts adding data. Holds a shared, refreshed lock until `finish` or `abort`. */
   startWriting(options: WritingOptions): Promise<Writing>
 
+  /**
+   * Copies snapshots of another repository, with what they need and is not here yet. Those that are here already, copied by
+   * this or by restic's `copy`, are passed over. Holds shared locks on both. `usage` when it is this repository itself.
+   */
+  copyFrom(source: Repository, snapshots: readonly Snapshot[], options: CopyOptions): Promise<CopyReport>
+
   // ---- maintenance
 
   check(options: CheckOptions): Promise<CheckReport>
@@ -307,6 +313,25 @@ export interface PruneReport {
   readonly bytesBefore: number
   readonly bytesAfter: number
   readonly bytesUnusedLeft: number
+  readonly findings: readonly Finding[]
+}
+
+export interface CopyOptions {
+  readonly signal: AbortSignal
+  readonly onProgress?: ((progress: StepProgress) => void) | undefined
+}
+
+export interface CopyReport {
+  /** Oldest first. `from` is the id in the other repository. */
+  readonly copied: ReadonlyArray<{ readonly from: Id; readonly snapshot: Snapshot }>
+  /** Were here already. */
+  readonly present: readonly Id[]
+  /** Need what is damaged there, as the findings say; nothing of them is visible here. */
+  readonly leftOut: readonly Id[]
+  readonly blobs: number
+  readonly bytesRead: number
+  /** In new packs. */
+  readonly bytesStored: number
   readonly findings: readonly Finding[]
 }
 

@@ -24,6 +24,11 @@ export interface MovingParts {
   readonly signal: AbortSignal
 }
 
+export interface Moved {
+  readonly lost: readonly PackedBlob[]
+  readonly memory: Uint8Array
+}
+
 /**
  * Brings blobs from packs into new packs, each opened and checked before: neither pruning nor copying must spread damage.
  */
@@ -37,11 +42,11 @@ export class BlobMover {
   }
 
   /**
-   * Returns those that are lost: no pack has them whole.
+   * Gives back those that are lost, for no pack has them whole, and the memory of the bytes.
    * @param bytes some bytes of one pack, in memory of their own, which is given away
    * @param start where in the pack they begin
    */
-  async move(bytes: Uint8Array, start: number, wanted: readonly PackedBlob[]): Promise<PackedBlob[]> {
+  async move(bytes: Uint8Array, start: number, wanted: readonly PackedBlob[]): Promise<Moved> {
     const lost: PackedBlob[] = []
     let loaded = bytes
     for (const type of ['tree', 'data'] as const) {
@@ -60,7 +65,7 @@ export class BlobMover {
         if (!(await this.moveFromAnywhere(blob))) lost.push(blob)
       }
     }
-    return lost
+    return { lost, memory: loaded }
   }
 
   /** Of the copies in all packs the first whole one; false when there is none. */

@@ -11,6 +11,7 @@ import { BlobMover, type RepackingWorkers } from '../pack/move-blobs.ts'
 import type { PackWriter } from '../pack/pack-writer.ts'
 import { loadRange } from '../read/load-range.ts'
 import { readPackContents } from '../read/pack-contents.ts'
+import { RecycledMemory } from '../read/recycled-memory.ts'
 import { groupsOf, placesFromIndex } from './from-index.ts'
 import type { PackUse } from './plan.ts'
 import type { PackUsage } from './usage.ts'
@@ -35,17 +36,20 @@ export async function repack(
 ): Promise<Map<Id, Finding>> {
   const { workers, signal, usage, cipher } = context
   const mover = new BlobMover({ ...context, from: context, fromKeys: undefined, tools: context })
+  const memory = new RecycledMemory(workers.size)
   const damaged = new Map<Id, Finding>()
   const repackOne = async (pack: PackUse, bytes: Uint8Array, wanted: readonly PackedBlob[]): Promise<void> => {
     const missing = pack.usedBlobs - wanted.length
-    const lost = missing + (await mover.move(bytes, 0, wanted)).length
+    const moved = await mover.move(bytes, 0, wanted)
+    memory.give(moved.memory)
+    const lost = missing + moved.lost.length
     if (lost > 0) damaged.set(pack.id, damagedPack(pack.id, lost))
     onDone(pack)
   }
   const broken: PackUse[] = []
   await forEachLimit(packs, workers.size, async pack => {
     throwIfAborted(signal)
-    const bytes = await loadPack(context, pack)
+    const bytes = await loadPack(context, pack, memory)
     const contents = readPackContents(bytes, bytes.length, `pack ${shortId(pack.id)}`, cipher)
     if ('reason' in contents) broken.push(pack)
     else await repackOne(pack, bytes, wantedOf(usage, pack, contents.blobs))
@@ -55,15 +59,19 @@ export async function repack(
     const places = placesFromIndex(context.index, usage, group)
     await forEachLimit(group, workers.size, async pack => {
       throwIfAborted(signal)
-      await repackOne(pack, await loadPack(context, pack), places.get(pack.id) ?? [])
+      await repackOne(pack, await loadPack(context, pack, memory), places.get(pack.id) ?? [])
     })
   }
   return damaged
 }
 
-async function loadPack({ storage, signal }: RepackContext, pack: PackUse): Promise<Uint8Array> {
+async function loadPack(
+  { storage, signal }: RepackContext,
+  pack: PackUse,
+  memory: RecycledMemory,
+): Promise<Uint8Array> {
   const length = pack.usedBytes + pack.unusedBytes
-  const bytes = await loadRange(storage, { packId: pack.id, offset: 0, length }, signal)
+  const bytes = await loadRange(storage, { packId: pack.id, offset: 0, length }, signal, memory.take(length))
   if (!(bytes instanceof Uint8Array)) throw refusal(invalid(`pack ${shortId(pack.id)}`, bytes.reason))
   return bytes
 }

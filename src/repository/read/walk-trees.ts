@@ -5,23 +5,30 @@ import { loadTree } from './load-tree.ts'
 import type { Reader } from './reader.ts'
 
 export interface TreeVisitor {
-  /** Called once for each tree that can be read. */
-  readonly onTree: (id: Id, nodes: Iterable<TreeNode>) => void
+  /** Called once for each tree that can be read; waited for, so that it can slow the walk down. */
+  readonly onTree: (id: Id, nodes: Iterable<TreeNode>) => void | Promise<void>
   /** Called once for each tree that cannot. */
   readonly onDamaged: (id: Id, error: AppError) => void
   readonly signal?: AbortSignal | undefined
 }
 
-/** Visits every tree below the roots once, several at a time, in no order. Returns all ids, damaged ones too. */
-export async function walkTrees(reader: Reader, roots: Iterable<Id>, visitor: TreeVisitor): Promise<IdTable> {
-  const seen = new IdTable()
+/**
+ * Visits every tree below the roots once, several at a time, in no order. Returns all ids, damaged ones too.
+ * @param seen those of walks before, which are passed over; gets those of this one
+ */
+export async function walkTrees(
+  reader: Reader,
+  roots: Iterable<Id>,
+  visitor: TreeVisitor,
+  seen = new IdTable(),
+): Promise<IdTable> {
+  let next = seen.size
   for (const root of roots) seen.add(root)
-  let next = 0
   const visit = async (id: Id): Promise<void> => {
     const nodes = await tryLoad(reader, id, visitor.signal)
     if (nodes instanceof AppError) return visitor.onDamaged(id, nodes)
     for (const node of nodes) if (node.subtree !== undefined) seen.add(node.subtree)
-    visitor.onTree(id, nodes)
+    await visitor.onTree(id, nodes)
   }
   const running = new Set<Promise<void>>()
   const limit = Math.max(2, reader.storage.traits.concurrency)

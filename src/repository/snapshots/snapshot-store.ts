@@ -55,7 +55,11 @@ export class SnapshotStore {
   }
 
   async save(snapshot: NewSnapshot, signal: AbortSignal): Promise<Snapshot> {
-    const json = formatSnapshot(snapshot)
+    return await this.saveJson(formatSnapshot(snapshot), signal)
+  }
+
+  /** @param json a snapshot file's plaintext */
+  async saveJson(json: Uint8Array, signal: AbortSignal): Promise<Snapshot> {
     const id = await this.#options.files.save('snapshot', json, signal)
     return parseSnapshot(json, id, `snapshot ${shortId(id)}`)
   }
