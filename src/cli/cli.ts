@@ -9,8 +9,8 @@ import type { Report } from '../model/report.ts'
 import { requireAddressSpace } from './address-space.ts'
 import type { Call, Command, Output } from './command.ts'
 import { describeFailure } from './failures.ts'
+import { keepHeapClose, keepNurserySize } from './heap.ts'
 import { type Interrupts, watchInterrupts } from './interrupts.ts'
-import { keepNurserySize } from './nursery.ts'
 import { parseCommandLine } from './parser.ts'
 import { formatJson } from './printers/json.ts'
 import { formatFinding } from './printers/text.ts'
@@ -159,6 +159,7 @@ function makeCall(values: Values, surroundings: Surroundings, { names, told, onO
         await nameInterrupted(app, onFinding)
       }
       keepNurserySize()
+      keepHeapClose()
       return app
     },
   }

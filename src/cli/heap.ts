@@ -8,3 +8,11 @@ import { setFlagsFromString } from 'node:v8'
 export function keepNurserySize(): void {
   setFlagsFromString('--semi-space-growth-factor=1')
 }
+
+/**
+ * And it lets the rest of the heap grow to two or three times what is in use before it looks for what is not: in a backup of
+ * 300 000 small files from 40 MB to 150. Looking when a third was added costs no processor time that could be measured.
+ */
+export function keepHeapClose(): void {
+  setFlagsFromString('--heap-growing-percent=30')
+}
