@@ -50,7 +50,8 @@ describeWithPostgres('databases that are not as they should be', () => {
       'app',
       `CREATE TABLE ran (); CREATE FUNCTION spy(int) RETURNS int LANGUAGE plpgsql IMMUTABLE AS $$ BEGIN
          IF current_setting('app.spy', true) = 'on' THEN RAISE EXCEPTION 'run as %', current_user; END IF; RETURN $1; END $$;
-       CREATE TABLE watched (v int REFERENCES post); CREATE INDEX ON watched ((spy(1) + v))`,
+       CREATE TABLE watched (v int REFERENCES post CHECK (v > 0)); CREATE INDEX ON watched ((spy(1) + v));
+       CREATE TABLE guarded (v int CHECK (spy(v) > 0)); INSERT INTO guarded VALUES (1)`,
     )
     await test.query('postgres', `ALTER DATABASE app SET app.spy = 'on'`)
     await expect(test.query('app', 'SELECT count(*) FROM watched')).rejects.toThrow('run as')
@@ -58,6 +59,7 @@ describeWithPostgres('databases that are not as they should be', () => {
     expect(summary.complete).toBe(true)
     expect(manifest.database?.tables).toMatchObject([
       { name: 'public.after', rows: 1 },
+      { name: 'public.guarded', rows: 1 },
       { name: 'public.lost', rows: 1 },
       { name: 'public.post', rows: 100 },
       { name: 'public.ran', rows: 0 },
@@ -245,6 +247,7 @@ describeWithPostgres('databases that are not as they should be', () => {
        CREATE DOMAIN mail AS text; CREATE TABLE letter (m mail, n mail);
        CREATE TABLE code (c text, CONSTRAINT code_c UNIQUE (c)); INSERT INTO code VALUES ('a'), ('a2');
        CREATE TABLE part (v int CHECK (v < 100)) PARTITION BY RANGE (v); CREATE TABLE part_1 PARTITION OF part FOR VALUES FROM (0) TO (1000);
+       CREATE TABLE pass (until timestamptz CONSTRAINT fresh CHECK (until > now())); INSERT INTO pass VALUES (now() + interval '10 ms');
        INSERT INTO customer VALUES (1); SET session_replication_role = replica; INSERT INTO orders VALUES (1, 1), (2, 99); RESET session_replication_role;
        INSERT INTO amount VALUES (2); INSERT INTO letter VALUES ('x', 'a@b'); INSERT INTO part VALUES (5);
        UPDATE pg_constraint SET convalidated = false WHERE conname IN ('positive', 'part_v_check');
@@ -268,6 +271,14 @@ describeWithPostgres('databases that are not as they should be', () => {
         message: expect.stringContaining('1 row of public.orders refer to rows of public.customer'),
         hint: expect.stringContaining('SELECT c.* FROM ONLY "public"."orders" AS c WHERE'),
       },
+      { code: 'rows-break-check', subject: 'constraint fresh of table public.pass in database app' },
+      {
+        code: 'rows-break-check',
+        subject: 'constraint positive of table public.amount in database app',
+        message: expect.stringContaining('1 row of public.amount do not keep to it'),
+        hint: expect.stringContaining('SELECT * FROM ONLY "public"."amount" WHERE NOT ((v > 0))'),
+      },
+      { code: 'rows-break-check', subject: 'constraint part_v_check of table public.part_1 in database app' },
     ])
     const outcome = await restoreTo(dir, snapshot, test.url('app_2'))
     expect(outcome.leftOut).toBe(true)
@@ -276,6 +287,7 @@ describeWithPostgres('databases that are not as they should be', () => {
       'constraint-not-valid constraint positive of TABLE public.amount in database app_2',
       'constraint-not-valid constraint address of DOMAIN public.mail in database app_2',
       'constraint-not-valid constraint part_v_check of TABLE public.part in database app_2',
+      'constraint-not-valid constraint fresh of TABLE public.pass in database app_2',
       'object-left-out constraint public.code code_c of database app_2',
       'constraint-not-valid foreign key public.orders orders_fk of database app_2',
     ])
@@ -287,6 +299,7 @@ describeWithPostgres('databases that are not as they should be', () => {
     expect(valid.map(each => Object.values(each))).toEqual([
       ['address', false],
       ['even', true],
+      ['fresh', false],
       ['orders_fk', false],
       ['part_v_check', false],
       ['positive', false],

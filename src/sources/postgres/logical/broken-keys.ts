@@ -19,18 +19,19 @@ interface ForeignKey {
 }
 
 /**
- * Foreign keys that the server holds to be kept. The planner runs functions of the user's that it finds in indexes,
- * statistics and partition keys, with our rights: keys of such tables are left alone, and so are operators of the user's.
- * What is built in leaves no dependency.
+ * The planner runs functions of the user's that it finds in indexes, statistics and partition keys, with our rights: such
+ * tables are left alone. What is built in leaves no dependency.
  */
-const KEYS = `
-WITH calling AS (
+export const BARRED = `calling AS (
   SELECT coalesce(i.indrelid, s.stxrelid, d.objid) AS rel FROM pg_depend d
     LEFT JOIN pg_index i ON d.classid = 'pg_class'::regclass AND i.indexrelid = d.objid
     LEFT JOIN pg_statistic_ext s ON d.classid = 'pg_statistic_ext'::regclass AND s.oid = d.objid
   WHERE d.refclassid IN ('pg_proc'::regclass, 'pg_operator'::regclass)
     AND d.classid IN ('pg_class'::regclass, 'pg_statistic_ext'::regclass)),
-barred AS (SELECT rel FROM calling UNION SELECT a.relid FROM calling, pg_partition_ancestors(rel) AS a (relid))
+barred AS (SELECT rel FROM calling UNION SELECT a.relid FROM calling, pg_partition_ancestors(rel) AS a (relid))`
+
+/** That the server holds to be kept, and that compare by no operator of the user's. */
+const KEYS = `WITH ${BARRED}
 SELECT k.conname AS name, n.nspname AS schema, c.relname AS table, c.relkind = 'p' AS partitioned,
   pn.nspname AS "parentSchema", p.relname AS parent, p.relkind = 'p' AS "parentPartitioned", k.confmatchtype = 'f' AS full,
   ARRAY(SELECT a.attname::text FROM unnest(k.conkey) WITH ORDINALITY AS u (num, at)
@@ -57,38 +58,53 @@ const MOST_ROWS = 1000
 export async function findBrokenKeys(
   session: Session,
   isCaptured: (table: TableName) => boolean,
-  sizeBytes: number,
-  now: () => number,
+  leftMs: () => number,
 ): Promise<Finding[]> {
-  const until = now() + BUDGET_MS + sizeBytes * BUDGET_MS_PER_BYTE
-  const keys = await tryQuery(session, async () => {
-    await session.query(`SET LOCAL statement_timeout = ${BUDGET_MS}`)
-    return await session.query<ForeignKey & Record<string, unknown>>(KEYS)
-  })
-  if (keys instanceof AppError) return []
   const findings: Finding[] = []
-  for (const key of keys) {
+  for (const key of await listCandidates<ForeignKey>(session, KEYS)) {
     const both = [
       { schema: key.schema, name: key.table },
       { schema: key.parentSchema, name: key.parent },
     ]
     if (!both.every(isCaptured)) continue
-    const leftMs = Math.floor(until - now())
-    if (leftMs <= 0) break
-    const rows = await tryQuery(session, () => countOrphans(session, key, leftMs))
-    if (!(rows instanceof AppError) && rows > 0) findings.push(brokenFinding(session.database, key, rows))
+    if (leftMs() <= 0) break
+    const rows = await countBroken(session, orphans(key), leftMs())
+    if (rows > 0) findings.push(brokenFinding(session.database, key, rows))
   }
   return findings
 }
 
-async function countOrphans(session: Session, key: ForeignKey, leftMs: number): Promise<number> {
-  await session.query(
-    `SET LOCAL statement_timeout = ${leftMs}; SET LOCAL work_mem = '64MB'; SET LOCAL constraint_exclusion = off`,
-  )
-  const [row] = await session.query<{ n: string }>(
-    `SELECT count(*) AS n FROM (SELECT FROM ${orphans(key)} LIMIT ${MOST_ROWS}) AS found`,
-  )
-  return Number(row?.n ?? 0)
+/** How long may be looked for broken rows of a database of this size, as time that is left. */
+export function budget(sizeBytes: number, now: () => number): () => number {
+  const until = now() + BUDGET_MS + sizeBytes * BUDGET_MS_PER_BYTE
+  return () => Math.floor(until - now())
+}
+
+/** Empty where the catalog can't be asked in time. */
+export async function listCandidates<Row extends object>(session: Session, query: string): Promise<Row[]> {
+  const found = await tryQuery(session, async () => {
+    await session.query(`SET LOCAL statement_timeout = ${BUDGET_MS}`)
+    return await session.query<Row>(query)
+  })
+  return found instanceof AppError ? [] : found
+}
+
+/** 0 where they can't be counted in time. */
+export async function countBroken(session: Session, from: string, leftMs: number): Promise<number> {
+  const count = await tryQuery(session, async () => {
+    await session.query(
+      `SET LOCAL statement_timeout = ${leftMs}; SET LOCAL work_mem = '64MB'; SET LOCAL constraint_exclusion = off`,
+    )
+    const [row] = await session.query<{ n: string }>(
+      `SELECT count(*) AS n FROM (SELECT FROM ${from} LIMIT ${MOST_ROWS}) AS found`,
+    )
+    return Number(row?.n ?? 0)
+  })
+  return count instanceof AppError ? 0 : count
+}
+
+export function manyRows(rows: number): string {
+  return rows === MOST_ROWS ? `${rows} rows or more` : rows === 1 ? '1 row' : `${rows} rows`
 }
 
 /** Rows of partitions belong to the table, those of tables that inherit from it do not. */
@@ -103,12 +119,11 @@ function orphans(key: ForeignKey): string {
 
 function brokenFinding(database: string, key: ForeignKey, rows: number): Finding {
   const table = displayName({ schema: key.schema, name: key.table })
-  const many = rows === MOST_ROWS ? `${rows} rows or more` : rows === 1 ? '1 row' : `${rows} rows`
   return {
     severity: 'warning',
     code: 'rows-break-foreign-key',
     subject: `foreign key ${key.name} of table ${table} in database ${database}`,
-    message: `${many} of ${table} refer to rows of ${displayName({ schema: key.parentSchema, name: key.parent })} that do not exist: a restore brings the key back as NOT VALID`,
+    message: `${manyRows(rows)} of ${table} refer to rows of ${displayName({ schema: key.parentSchema, name: key.parent })} that do not exist: a restore brings the key back as NOT VALID`,
     hint: `Correct or delete the rows that this finds: SELECT c.* FROM ${orphans(key)};`,
     affects: [table],
   }

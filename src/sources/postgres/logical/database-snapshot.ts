@@ -10,7 +10,8 @@ import {
 } from '../../../clients/postgres/index.ts'
 import type { Finding } from '../../../model/finding.ts'
 import type { ManifestTable } from '../../../model/manifest.ts'
-import { findBrokenKeys } from './broken-keys.ts'
+import { findBrokenChecks } from './broken-checks.ts'
+import { budget, findBrokenKeys } from './broken-keys.ts'
 import { recordedRows } from './count-table.ts'
 import type { LockRoom } from './lock-room.ts'
 import { bytesOf, inBytes, isOfBytes, nameOfBytes } from './names-of-bytes.ts'
@@ -121,11 +122,12 @@ export class DatabaseSnapshot {
   }
 
   /** What a restore can't make again is told today, when the rows can still be mended. */
-  async lookForBrokenKeys(clock: Clock): Promise<void> {
+  async lookForBrokenRows(clock: Clock): Promise<void> {
     const captured = new Set(this.tables.map(displayName))
     const isCaptured = (table: TableName): boolean => captured.has(displayName(table))
-    const now = (): number => clock.monotonicMs()
-    this.findings.push(...(await findBrokenKeys(this.session, isCaptured, this.facts.sizeBytes, now)))
+    const leftMs = budget(this.facts.sizeBytes, () => clock.monotonicMs())
+    this.findings.push(...(await findBrokenKeys(this.session, isCaptured, leftMs)))
+    this.findings.push(...(await findBrokenChecks(this.session, isCaptured, leftMs)))
   }
 
   /** Each with its columns; of what was not dumped, its rows are what the server reckons with. */

@@ -315,8 +315,8 @@ async function withPlainNames(settings: ConnectionSettings, signal: AbortSignal)
 /** All ask in the session of the snapshot, one after the other. */
 async function look(snapshot: DatabaseSnapshot, { type, clock }: CaptureRequest): Promise<void> {
   await snapshot.lookForFunctions()
-  // Rows without their keys break none.
-  if (!isPart(type)) await snapshot.lookForBrokenKeys(clock)
+  // Rows without their keys and checks break none.
+  if (!isPart(type)) await snapshot.lookForBrokenRows(clock)
 }
 
 async function describeDatabase(
