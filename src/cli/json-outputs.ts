@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { RUN_OUTCOMES } from '../catalog/catalog.ts'
 import { BACKUP_TYPES } from '../model/manifest.ts'
 import { PROOF_LEVELS, PROOFS } from '../model/recovery-point.ts'
 import { checksSchema, reportSchema } from '../model/report-schema.ts'
@@ -46,6 +47,35 @@ const verified = z.strictObject({
 const notVerified = z
   .strictObject({ source: z.string(), error: errorOutput.shape.error })
   .describe('a source that could not be verified while others could')
+
+const outcome = z.enum(RUN_OUTCOMES)
+
+const run = z.strictObject({
+  run: z.string().describe('its id'),
+  operation: z.string(),
+  policy: z.string().nullable(),
+  state: z
+    .union([outcome, z.enum(['running', 'killed', 'unknown'])])
+    .describe('`killed`: its process is gone; `unknown`: it is of another host or container'),
+  startedAt: time,
+  finishedAt: time.nullable().describe('null: it has not ended'),
+  hostname: z.string(),
+  pid: count,
+  attempts: z.array(
+    z.strictObject({
+      operation: z.string(),
+      source: z.string().nullable(),
+      repository: repositoryName.nullable(),
+      startedAt: time,
+      finishedAt: time,
+      outcome,
+      snapshot: id.nullable(),
+      statistics: z.record(z.string(), z.number()).describe('figures of the operation'),
+      findings,
+    }),
+  ),
+  findings: findings.describe('of the run itself; attempts have their own'),
+})
 
 const backedUp = z.strictObject({
   source: z.string(),
@@ -213,6 +243,8 @@ export const JSON_OUTPUTS: Readonly<Record<string, z.ZodType>> = {
     run: z.string().describe('id of the run'),
     sources: z.array(z.union([backedUp, notBackedUp])).describe('one entry for each source and repository'),
   }),
+  runs: z.array(run).describe('Oldest first.'),
+  'runs cancel': z.strictObject({ run: z.string(), pid: count.describe('the process that was told to end') }),
   snapshots: z.array(snapshot).describe('Oldest first.'),
   ...RESTORE_OUTPUTS,
   verify: z.strictObject({

@@ -61,6 +61,18 @@ export const COMMANDS: readonly CommandEntry[] = [
     load: async () => (await import('./commands/report.ts')).report,
   },
   {
+    name: 'runs',
+    summary: 'list what was done and what is running',
+    group: 'Every day',
+    load: async () => (await import('./commands/runs.ts')).runs,
+  },
+  {
+    name: 'runs cancel',
+    summary: 'end a run that is running',
+    group: 'Every day',
+    load: async () => (await import('./commands/runs.ts')).runsCancel,
+  },
+  {
     name: 'ls',
     summary: 'list what is in a snapshot',
     group: 'Looking into snapshots',
