@@ -7,14 +7,9 @@ import * as nodeModule from 'node:module'
 import { homedir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
+import { describeOldNode, isNewEnough } from './node-version.js'
 
-const NEEDS = [22, 18]
 const root = dirname(dirname(fileURLToPath(import.meta.url)))
-
-function isNewEnough(version) {
-  const [major = 0, minor = 0] = version.split('.').map(Number)
-  return major > NEEDS[0] || (major === NEEDS[0] && minor >= NEEDS[1])
-}
 
 function fail(message, hint) {
   process.stderr.write(`error: ${message}\n${hint}\n`)
@@ -80,9 +75,8 @@ else {
     file => existsSync(file),
   )
   if (bundled !== undefined && process.env.LIFEBOAT_LAUNCHED === undefined) runWith(bundled)
-  else
-    fail(
-      `Lifeboat needs Node ${NEEDS.join('.')} or newer, this is ${process.versions.node}`,
-      'Install Node 24 from https://nodejs.org, or run "npm install node@24" in this folder.',
-    )
+  else {
+    const { message, hint } = describeOldNode(process.versions.node)
+    fail(message, hint)
+  }
 }

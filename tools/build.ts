@@ -10,7 +10,9 @@ import { rolldown } from 'rolldown'
 /** Native code, and packages that bring no licence file to pass on. */
 const EXTERNAL = ['sodium-native', 'pg', 'pg-copy-streams']
 /** What is started or imported from outside; the rest becomes parts of these. Programs: `programFile` in src/base. */
-const DOORS = ['src/main.ts', 'src/lib.ts', 'src/repository/index.ts']
+const DOORS = ['src/main.ts']
+/** What other programs import, by the name of its bundle. */
+const LIBRARIES = { lib: 'src/lib.ts', 'repository/index': 'src/repository/index.ts' } as const
 const PROGRAMS = globSync(['src/**/worker.ts', 'src/**/*-process.ts'])
 
 rmSync('dist', { recursive: true, force: true })
@@ -20,14 +22,41 @@ process.exitCode = types
 
 async function bundle(): Promise<void> {
   const build = await rolldown({
-    input: Object.fromEntries([...DOORS, ...PROGRAMS].map(file => [file.replace(/^src\/|\.ts$/g, ''), file])),
+    input: {
+      ...Object.fromEntries([...DOORS, ...PROGRAMS].map(file => [file.replace(/^src\/|\.ts$/g, ''), file])),
+      ...Object.fromEntries(Object.entries(LIBRARIES).map(([name, file]) => [bundleOf(name), file])),
+    },
     platform: 'node',
     external: EXTERNAL,
   })
   const { output } = await build.write({ dir: 'dist', format: 'esm', chunkFileNames: 'parts/[name]-[hash].js' })
   await build.close()
   const modules = output.flatMap(part => (part.type === 'chunk' ? part.moduleIds : []))
+  for (const name of Object.keys(LIBRARIES)) {
+    const chunk = output.find(part => part.fileName === `${bundleOf(name)}.js`)
+    if (chunk?.type !== 'chunk') throw new Error(`there is no bundle of ${name}`)
+    writeFileSync(`dist/${name}.js`, doorOf(name, chunk.exports))
+  }
+  // Whoever compiles against us need not know that our types name Node's.
+  writeFileSync('dist/lib.d.ts', `/// <reference types="node" />\n${readFileSync('dist/lib.d.ts', 'utf8')}`)
   writeFileSync('dist/THIRD-PARTY-LICENSES.txt', licensesOf(modules))
+}
+
+function bundleOf(name: string): string {
+  return `${name}-bundle`
+}
+
+/** A Node that is too old can't even link the bundle: what is imported from outside says so before it comes to that. */
+function doorOf(name: string, exports: readonly string[]): string {
+  const up = '../'.repeat(name.split('/').length)
+  const file = `./${bundleOf(name.split('/').at(-1) ?? '')}.js`
+  return `import { describeOldNode, isNewEnough } from '${up}bin/node-version.js'
+if (!isNewEnough(process.versions.node)) {
+  const { message, hint } = describeOldNode(process.versions.node)
+  throw new Error(\`\${message}. \${hint}\`)
+}
+export const { ${exports.toSorted().join(', ')} } = await import('${file}')
+`
 }
 
 /** Whoever passes a package's code on passes its licence on with it. */

@@ -1,8 +1,12 @@
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { z } from 'zod'
+import { processStart, thisProcess } from '../../src/base/process-life.ts'
+import { openSqliteCatalog } from '../../src/catalog/sqlite/sqlite-catalog.ts'
 import { errorOutput, JSON_OUTPUTS } from '../../src/cli/json-outputs.ts'
 import { COMMANDS } from '../../src/cli/registry.ts'
 import { runLifeboat } from '../helpers/spawn.ts'
@@ -95,6 +99,21 @@ describe('every --json output is as documented', () => {
     await validated('prune', '--dry-run')
     await validated('prune')
     expect(await validated('snapshots', 'app')).toHaveLength(1)
+  })
+
+  test('runs', async () => {
+    expect(await validated('runs', '--operation', 'verify')).toMatchObject([{ state: 'done', attempts: [{}] }])
+    const child = spawn(process.execPath, ['-e', 'setInterval(() => {}, 1000)'])
+    const exit = once(child, 'exit')
+    const { pid = 0 } = child
+    const catalog = await openSqliteCatalog(workspace.path('.lifeboat'), () => {})
+    const owner = { ...thisProcess(), pid, start: processStart(pid) }
+    await catalog.beginRun({ id: 'a-run', operation: 'backup', startedAt: new Date(), owner })
+    await catalog.close()
+    expect(await validated('runs', 'a-run')).toMatchObject([{ state: 'running', finishedAt: null }])
+    await validated('runs cancel', 'a-run')
+    await exit
+    expect(await validated('runs', 'a-run')).toMatchObject([{ state: 'killed' }])
   })
 
   test('this machine', async () => {

@@ -1,18 +1,13 @@
-import { spawnSync } from 'node:child_process'
 import { existsSync, readlinkSync, writeFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { setTimeout as wait } from 'node:timers/promises'
 import { describe, expect, test } from 'vitest'
+import { OLD_NODE as OLD } from '../helpers/old-node.ts'
 import { runCommand, runLifeboat, startCommand } from '../helpers/spawn.ts'
 import { makeTempDir } from '../helpers/tempdir.ts'
 
 const BIN = resolve(import.meta.dirname, '../../bin/lifeboat.js')
 
-/** A Node of this machine that is too old to run us. */
-const OLD = ['/usr/bin/node', '/usr/local/bin/node'].find(path => {
-  const { stdout, status } = spawnSync(path, ['--version'], { encoding: 'utf8' })
-  return status === 0 && Number(/^v(\d+)/.exec(stdout)?.[1]) < 22
-})
 if (OLD === undefined) console.warn('skipped: starting from an old Node (there is none on this machine)')
 
 describe('streams', () => {

@@ -1,11 +1,32 @@
-import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { copyFileSync, existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { JSON_OUTPUTS } from '../../src/cli/json-outputs.ts'
-import { mustRun } from '../helpers/spawn.ts'
+import { OLD_NODE } from '../helpers/old-node.ts'
+import { mustRun, runCommand } from '../helpers/spawn.ts'
 import { makeTempDir } from '../helpers/tempdir.ts'
 
 const ROOT = resolve(import.meta.dirname, '../..')
+
+/** As in a program of somebody who has nothing beside this package: its types need no other. */
+async function compileAndRunExample(home: string, demo: string): Promise<void> {
+  const example = 'backup-and-restore.ts'
+  copyFileSync(join(ROOT, 'examples/embedded', example), join(home, example))
+  const compilerOptions = {
+    module: 'nodenext',
+    target: 'es2023',
+    lib: ['es2024'],
+    strict: true,
+    noEmit: true,
+    types: [],
+  }
+  writeFileSync(join(home, 'tsconfig.json'), JSON.stringify({ compilerOptions, files: [example] }))
+  writeFileSync(join(home, 'package.json'), '{ "private": true, "type": "module" }')
+  await mustRun(join(ROOT, 'node_modules/.bin/tsc'), ['-p', home])
+  const said = await mustRun(process.execPath, [join(home, example), 'shop'], { cwd: demo })
+  expect(said).toMatch(/^shop -> main: snapshot [0-9a-f]{8}$/m)
+  expect(said).toContain('comes back: true')
+}
 
 describe('the published package', () => {
   it('installs from its tarball into an empty folder and runs the demo', { timeout: 300_000 }, async () => {
@@ -44,5 +65,9 @@ describe('the published package', () => {
       "import { ERROR_CODES } from 'lifeboat'; import * as repository from 'lifeboat/repository'; console.log(typeof ERROR_CODES, typeof repository)"
     writeFileSync(join(home, 'library.mjs'), library)
     await mustRun(process.execPath, ['library.mjs'], { cwd: home })
+    await compileAndRunExample(home, demo)
+    if (OLD_NODE === undefined) return
+    const { stderr } = await runCommand(OLD_NODE, ['library.mjs'], { cwd: home })
+    expect(stderr).toMatch(/Lifeboat needs Node [\d.]+ or newer, this is \d.*npm install node@/)
   })
 })

@@ -178,7 +178,7 @@ test('a snapshot carries the policy it was taken for, and stays if any policy ke
 `
   writeFileSync(workspace.path('lifeboat.yaml'), `${CONFIG.slice(0, CONFIG.indexOf('  nightly:'))}${policies}`)
   const { stderr } = await workspace.try('backup', '--policy', 'offten')
-  expect(stderr).toContain('often, month')
+  expect(stderr).toContain('Did you mean "often"?')
   for (const policy of ['month', 'month', 'often', 'often']) await workspace.run('backup', '--policy', policy)
   const { stdout } = await workspace.try('forget', '--json')
   const { groups } = JSON.parse(stdout) as { groups: Array<{ keep: Array<{ reasons: string[] }>; remove: unknown[] }> }
