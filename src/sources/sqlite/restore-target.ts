@@ -206,6 +206,13 @@ export function targetError(error: unknown, path: string): unknown {
       hint: 'Free space and run the same command again: it goes on where it was.',
     })
   }
+  // A link to it, or another file in its place, is refused by the kernel.
+  if (code === 'EXDEV' || code === 'EBUSY') {
+    return new AppError('target-invalid', `${path} is a mount point: no other file can take its place`, {
+      cause: error,
+      hint: 'Mount the folder that holds the database instead of the file, or choose another path with --to.',
+    })
+  }
   if (code === 'ENAMETOOLONG') {
     const bytes = Buffer.byteLength(basename(path))
     return new AppError('target-invalid', `the path is too long to restore to: ${path} (its name has ${bytes} bytes)`, {

@@ -23,6 +23,7 @@ import { SqliteProcess } from '../../../test/helpers/sqlite-process.ts'
 import { AppError } from '../../base/errors.ts'
 import type { Manifest } from '../../model/manifest.ts'
 import type { FileToRestore, RestoreOutcome, RestoreRequest } from '../source.ts'
+import { targetError } from './restore-target.ts'
 import { isStandIn, writeStandIn } from './seal.ts'
 import { SqliteSource } from './sqlite-source.ts'
 
@@ -320,6 +321,15 @@ describe('restore', { timeout: 30_000 }, () => {
     const error = await restore({ target: `${longest}x` }).catch((reason: unknown) => reason)
     expect(error).toMatchObject({ code: 'target-invalid', message: expect.stringContaining('231 bytes') as string })
     expect(readdirSync(join(dir, 'out'))).toEqual(['x'.repeat(230)])
+  })
+
+  it.each(['EXDEV', 'EBUSY'])('says of a file that is mounted by itself what to mount instead (%s)', code => {
+    const error = Object.assign(new Error(code), { code })
+    expect(targetError(error, '/data/app.db')).toMatchObject({
+      code: 'target-invalid',
+      message: '/data/app.db is a mount point: no other file can take its place',
+      hint: expect.stringContaining('Mount the folder') as string,
+    })
   })
 
   it('refuses paths that are not in the snapshot, and snapshots of something else', async () => {
