@@ -168,6 +168,9 @@ describeWithPostgres('merging PostgreSQL samples', { timeout: 120_000 }, () => {
        CREATE TABLE part_1 PARTITION OF part FOR VALUES IN (1, 2, 3);
        CREATE TABLE room (id int PRIMARY KEY, during int4range, EXCLUDE USING gist (during WITH &&) DEFERRABLE);
        CREATE UNIQUE INDEX ON pk (lower(v));
+       CREATE TABLE zone (id int PRIMARY KEY); CREATE TABLE area (id int PRIMARY KEY, zone int) PARTITION BY LIST (id);
+       CREATE TABLE area_1 PARTITION OF area FOR VALUES IN (1); ALTER TABLE area_1 ADD FOREIGN KEY (zone) REFERENCES zone;
+       INSERT INTO zone VALUES (1); INSERT INTO area VALUES (1, 1);
        INSERT INTO pk VALUES (1, 'a'), (2, 'b'), (3, 'c'), (4, 'd'); INSERT INTO part VALUES (1, 'x'), (2, 'y');
        INSERT INTO room VALUES (1, '[1,5)'), (2, '[5,9)'), (3, '[20,30)')`,
     )
@@ -175,13 +178,15 @@ describeWithPostgres('merging PostgreSQL samples', { timeout: 120_000 }, () => {
     await test.query(
       'deferred',
       `DELETE FROM pk WHERE id > 1; INSERT INTO pk VALUES (9, 'B'), (8, 'd'); DELETE FROM part WHERE id = 2;
-       DELETE FROM room WHERE id > 1; INSERT INTO room VALUES (7, '[6,7)')`,
+       DELETE FROM room WHERE id > 1; INSERT INTO room VALUES (7, '[6,7)'); DELETE FROM area; DELETE FROM zone`,
     )
     await mergeInto(sourceOf('deferred'), snapshot)
     // 'b' breaks the key of an expression, 'd' one that is known, and 2 the exclusion: those that are there stay.
     expect(await test.query('deferred', 'SELECT id FROM pk ORDER BY 1')).toEqual([1, 3, 8, 9].map(id => ({ id })))
     expect(await test.query('deferred', 'SELECT id FROM part ORDER BY 1')).toEqual([1, 2].map(id => ({ id })))
     expect(await test.query('deferred', 'SELECT id FROM room ORDER BY 1')).toEqual([1, 3, 7].map(id => ({ id })))
+    // A key of one partition alone: what it refers to comes first.
+    expect(await test.query('deferred', 'SELECT zone FROM area, zone')).toEqual([{ zone: 1 }])
     const before = await stateOf(test, 'deferred')
     await mergeInto(sourceOf('deferred'), snapshot)
     expect(await stateOf(test, 'deferred')).toEqual(before)
