@@ -17,6 +17,7 @@ import {
   takeLargeObject,
 } from './large-objects.ts'
 import { named } from './mending.ts'
+import { isOfBytes } from './names-of-bytes.ts'
 import { keptRows, rowlessAmong } from './part-snapshot.ts'
 import { fileName } from './plan.ts'
 import { DEFAULT_SEARCH_PATH } from './search-path.ts'
@@ -66,6 +67,7 @@ export async function restoreTables(
   const { tables: named = [], schemas = [] } = request.selection ?? {}
   const nothing = request.takeAway !== undefined && named.length === 0
   const asked = nothing ? [] : chooseTables(toc, request.selection ?? {})
+  requireWritableNames(asked)
   const existing = await withSession(restore.settings, { database: target, signal: request.signal }, listExisting)
   const stays = restore.type === 'schema' ? [] : rowlessAmong(asked, restore.database).filter(isThere(existing))
   if (stays.length > 0 && stays.length === asked.length) throw nothingToBring(restore, stays)
@@ -92,6 +94,19 @@ function leftFinding({ database, target, archives }: DatabaseRestore, entry: Toc
     message: 'the database lacks it, and it did not come back with the tables that it belongs to',
     hint: `Run its statement when what it needs is there: it is in ${fileName(database.name)}.schema.sql of snapshot ${archives.snapshot.id.slice(0, 8)}.`,
   }
+}
+
+/** No statement of ours can hold bytes that are no UTF-8. */
+function requireWritableNames(tables: readonly TableName[]): void {
+  const odd = tables.find(isOfBytes)
+  if (odd === undefined) return
+  throw new AppError(
+    'unsupported',
+    `the name of table ${displayName(odd)} is not UTF-8: it cannot come back by itself`,
+    {
+      hint: 'Restore the whole snapshot to a new database with --to, and take the rows from there. Nothing was changed.',
+    },
+  )
 }
 
 function nothingToBring({ target, request }: DatabaseRestore, tables: readonly TableName[]): AppError {
