@@ -1,4 +1,4 @@
-import { lstat, rm, stat, statfs } from 'node:fs/promises'
+import { lstat, stat, statfs } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { AppError } from '../../../base/errors.ts'
 import { makeScratchFolder, privateFolder } from '../../../base/private-folder.ts'
