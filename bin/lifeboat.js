@@ -33,11 +33,11 @@ function runWith(node) {
 }
 
 function hideExpectedWarnings() {
-  const emitWarning = process.emitWarning
+  const emitWarning = process.emitWarning.bind(process)
   process.emitWarning = (warning, ...rest) => {
     const text = typeof warning === 'string' ? warning : warning.message
     if (/^(SQLite is an experimental feature|Type Stripping is an experimental feature)/.test(text)) return
-    emitWarning.call(process, warning, ...rest)
+    emitWarning(warning, ...rest)
   }
 }
 

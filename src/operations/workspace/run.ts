@@ -137,13 +137,10 @@ class OwnRun implements Run {
   /** The first failure is thrown after all were tried. */
   async close(): Promise<void> {
     let failure: { readonly error: unknown } | undefined
-    const closing = [
-      ...this.#opened
-        .splice(0)
-        .toReversed()
-        .map(opened => () => opened.close()),
-    ]
-    for (const close of [...closing, () => this.#scratch.remove()]) {
+    const closing = this.#opened.splice(0).map(opened => () => opened.close())
+    closing.reverse()
+    closing.push(() => this.#scratch.remove())
+    for (const close of closing) {
       try {
         await close()
       } catch (error) {
