@@ -165,7 +165,7 @@ function report(
   const made = repositories.find(repository => repository.created)
   if (made !== undefined) lines.push('', paint('bold', lossSentence(made)))
   const next = app.config.sources.size === 0 ? 'Name what to protect in lifeboat.yaml, then run:' : 'Next:'
-  if (made !== undefined) lines.push('', `${next} lifeboat backup`)
+  if (made !== undefined || app.config.sources.size === 0) lines.push('', `${next} lifeboat backup`)
   return `${lines.join('\n')}\n`
 }
 

@@ -21,7 +21,13 @@ async function examine(more: Partial<DoctorRequest> = {}) {
     privatePlaces: [],
     ownedFolders: [],
     repositories: [],
-    sources: [],
+    sources: [
+      {
+        name: 'app',
+        readClock: async () => undefined,
+        probe: async () => ({ source: 'app', kind: 'sqlite', ready: true, findings: [] }),
+      },
+    ],
     hooks: [],
     scratchDir: folder,
     searchPath: folder,
@@ -38,6 +44,11 @@ test('a machine without faults is healthy', async () => {
   const { healthy, statuses } = await examine()
   expect(healthy).toBe(true)
   expect(statuses).toMatchObject({ 'versions lifeboat': 'ok', 'clock clock': 'ok', 'tools restic': 'info' })
+})
+
+test('a configuration that names nothing to protect is a warning', async () => {
+  expect((await examine({ sources: [] })).statuses['configuration lifeboat.yaml']).toBe('warning')
+  expect((await examine()).statuses['configuration lifeboat.yaml']).toBe('ok')
 })
 
 test('finds tools by their path and asks for their version', async () => {

@@ -88,8 +88,12 @@ export async function doctor(request: DoctorRequest): Promise<DoctorResult> {
   return { healthy: checks.every(check => check.status !== 'error'), checks }
 }
 
-function checkConfig({ config }: DoctorRequest): DoctorCheck {
+function checkConfig({ config, sources }: DoctorRequest): DoctorCheck {
   const common = { area: 'configuration', name: 'lifeboat.yaml' } as const
+  if ('file' in config && sources.length === 0) {
+    const hint = 'Add one under "sources:", like "app: { kind: sqlite, path: ./data/app.db }".'
+    return { ...common, status: 'warning', message: `${config.file} names no source: nothing is backed up`, hint }
+  }
   if ('file' in config) return { ...common, status: 'ok', message: config.file }
   // A machine that only restores, or a first look, has none; one that was named has to be there.
   const isNone = config.error.code === 'config-not-found' && !config.named
