@@ -1,6 +1,6 @@
 import { spawnSync } from 'node:child_process'
-import { existsSync, readlinkSync, writeFileSync } from 'node:fs'
-import { join, resolve } from 'node:path'
+import { existsSync, readlinkSync, symlinkSync, writeFileSync } from 'node:fs'
+import { dirname, join, resolve } from 'node:path'
 import { setTimeout as wait } from 'node:timers/promises'
 import { describe, expect, test } from 'vitest'
 import { OLD_NODE as OLD } from '../helpers/old-node.ts'
@@ -72,3 +72,14 @@ async function childOf(pid: number): Promise<string> {
   }
   throw new Error('the starter started nothing')
 }
+
+test('the shell hands over to Node, by a link too, with the words as they are', async () => {
+  const dir = makeTempDir()
+  const link = join(dir, 'lifeboat')
+  symlinkSync(join(dirname(BIN), 'lifeboat'), link)
+  const words = ['wal', 'push', "it's", '', 'a  b*', '$HOME']
+  const echo = join(dir, 'echo')
+  writeFileSync(echo, `#!/bin/sh\nprintf '%s|' "$@"\n`, { mode: 0o755 })
+  const { stdout } = await runCommand(link, words, { env: { LIFEBOAT_NODE: echo } })
+  expect(stdout).toBe([BIN, ...words, ''].join('|'))
+})

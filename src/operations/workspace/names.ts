@@ -51,7 +51,10 @@ export function getPolicy({ settings }: Configured, name: string): PolicySetting
 function requireName(known: readonly string[], name: string, what: string, file: string): void {
   if (known.includes(name)) return
   const meant = suggest(name, known)
-  const list = known.length === 0 ? 'There is none.' : `There are: ${known.join(', ')}.`
+  const list =
+    known.length === 0
+      ? `Add it under "${what === 'policy' ? 'policies' : `${what}s`}:" there.`
+      : `There are: ${known.join(', ')}.`
   throw new AppError('usage', `there is no ${what} "${name}" in ${file}`, {
     hint: meant === undefined ? list : `Did you mean "${meant}"?`,
     context: { name, known },
