@@ -8,7 +8,7 @@ import { suggest } from '../base/suggest.ts'
 import { typedPath } from '../base/typed-path.ts'
 import type { Finding } from '../model/finding.ts'
 import type { Settings, SourceSettings } from '../model/settings.ts'
-import type { StorageDefinition } from '../storage/storage.ts'
+import type { STORAGES } from '../storage/registry.ts'
 import { type ConfigDocument, type Problem, readDocument } from './document.ts'
 import { problemsOf } from './problems.ts'
 import {
@@ -42,7 +42,7 @@ export interface ConfigOptions {
   /** The kinds of sources there are. */
   readonly kinds: readonly SourceKind[]
   /** The kinds of storages; default: all there are. */
-  readonly storages?: readonly StorageDefinition[] | undefined
+  readonly storages?: typeof STORAGES | undefined
   /** Believe the file, and the files that it names, whoever could have written them. */
   readonly trustsAnybody?: boolean | undefined
   readonly signal?: AbortSignal | undefined

@@ -1,4 +1,13 @@
 /** The engine's only door. */
+
+export type * from './contract/blob.ts'
+export type * from './contract/copying.ts'
+export type * from './contract/keys-and-locks.ts'
+export type * from './contract/maintenance.ts'
+export type * from './contract/restoring.ts'
+export type * from './contract/snapshot.ts'
+export type * from './contract/wal.ts'
+export type * from './contract/writing.ts'
 export { createRepository } from './create.ts'
 export { openRepository } from './open.ts'
 export type * from './repository.ts'

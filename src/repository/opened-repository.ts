@@ -6,6 +6,21 @@ import type { Id, TreeNode } from '../model/node.ts'
 import type { Storage } from '../storage/storage.ts'
 import { check } from './check/check.ts'
 import { DamageRecord } from './check/damage-record.ts'
+import type { BlobSize, BlobType, FileType } from './contract/blob.ts'
+import type { CopyOptions, CopyReport } from './contract/copying.ts'
+import type { KeyInfo, KeyLabel, LockInfo, LockWaitOptions } from './contract/keys-and-locks.ts'
+import type {
+  CheckOptions,
+  CheckReport,
+  ChooseSnapshots,
+  PruneOptions,
+  PruneReport,
+  RepositoryStatistics,
+} from './contract/maintenance.ts'
+import type { FileToWrite, RestoreOptions, WrittenBytes } from './contract/restoring.ts'
+import type { Snapshot, SnapshotList } from './contract/snapshot.ts'
+import type { WalStore } from './contract/wal.ts'
+import type { Writing, WritingOptions } from './contract/writing.ts'
 import { type CopyParts, copySnapshots, copyToItself } from './copy/copy.ts'
 import { Cipher } from './crypto/cipher.ts'
 import { openZstd } from './crypto/zstd.ts'
@@ -23,33 +38,7 @@ import { writeLock } from './lock/write-lock.ts'
 import { MarkFolder } from './marks/mark-folder.ts'
 import { prune } from './prune/prune.ts'
 import { Reading } from './read/reading.ts'
-import type {
-  BlobSize,
-  BlobType,
-  CheckOptions,
-  CheckReport,
-  ChooseSnapshots,
-  CopyOptions,
-  CopyReport,
-  FileToWrite,
-  FileType,
-  KeyInfo,
-  KeyLabel,
-  LockInfo,
-  LockWaitOptions,
-  PruneOptions,
-  PruneReport,
-  Repository,
-  RepositoryOptions,
-  RepositoryStatistics,
-  RestoreOptions,
-  Snapshot,
-  SnapshotList,
-  WalStore,
-  Writing,
-  WritingOptions,
-  WrittenBytes,
-} from './repository.ts'
+import type { Repository, RepositoryOptions } from './repository.ts'
 import { SnapshotStore } from './snapshots/snapshot-store.ts'
 import { statistics } from './statistics.ts'
 import { SealedWalStore } from './wal/wal-store.ts'

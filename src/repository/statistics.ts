@@ -1,8 +1,8 @@
+import type { RepositoryStatistics } from './contract/maintenance.ts'
 import type { RepositoryFiles } from './files/repository-files.ts'
 import { entryBytes, HEADER_LENGTH_BYTES, SEAL_BYTES } from './format/pack-header.ts'
 import type { BlobIndex } from './index-store/blob-index.ts'
 import { plaintextLength } from './read/blob-table.ts'
-import type { RepositoryStatistics } from './repository.ts'
 
 /** What the index knows; no pack is looked at. */
 export async function statistics(files: RepositoryFiles, index: BlobIndex): Promise<RepositoryStatistics> {

@@ -109,9 +109,11 @@ test('uploads and downloads keep to their rates on average', async () => {
 
   await storage.load('index/a')
   let loaded = false
-  const second = storage.load('index/b', { range: { offset: 0, length: 10 } }).then(() => {
+  const loadSecond = async (): Promise<void> => {
+    await storage.load('index/b', { range: { offset: 0, length: 10 } })
     loaded = true
-  })
+  }
+  const second = loadSecond()
   await clock.advance(3999)
   expect(loaded).toBe(false)
   await clock.advance(1)

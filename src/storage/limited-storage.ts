@@ -14,7 +14,6 @@ export interface RateLimits {
  */
 export class LimitedStorage implements Storage {
   readonly #inner: Storage
-  readonly #clock: Clock
   readonly #upload: Rate | undefined
   readonly #download: Rate | undefined
   readonly #waiting: Array<() => void> = []
@@ -22,7 +21,6 @@ export class LimitedStorage implements Storage {
 
   constructor(inner: Storage, limits: RateLimits, clock: Clock) {
     this.#inner = inner
-    this.#clock = clock
     this.#free = Math.max(1, inner.traits.concurrency)
     this.#upload = limits.upload === undefined ? undefined : new Rate(limits.upload, clock)
     this.#download = limits.download === undefined ? undefined : new Rate(limits.download, clock)

@@ -75,11 +75,16 @@ describe.skipIf(skipRestic)('copies', { timeout: 120_000 }, () => {
 
     const copied = new Restic(dir, path, PASSWORD)
     await copied.checkAll()
-    const wanted = (await restic.snapshots()).map(({ id, short_id: _, parent: __, ...fields }) => ({
-      ...fields,
+    const wanted = (await restic.snapshots()).map(({ id, time, tree, paths, hostname, username }) => ({
+      time,
+      tree,
+      paths,
+      hostname,
+      username,
       original: id,
     }))
     expect(await copied.snapshots()).toMatchObject(wanted)
+    expect((await copied.snapshots()).map(({ tags }) => tags)).toEqual([['a', 'b'], undefined])
     await copied.restore('latest', join(dir, `again-${version}`))
     expect(readFileSync(join(dir, `again-${version}`, folder, 'deep/er/small'), 'utf8')).toBe('changed')
     const big = readFileSync(join(dir, `again-${version}`, folder, 'big'))

@@ -1,8 +1,8 @@
 import { isAppError } from '../../base/errors.ts'
 import type { Id } from '../../model/node.ts'
+import type { Snapshot } from '../contract/snapshot.ts'
 import { loadTree } from '../read/load-tree.ts'
 import type { Reader } from '../read/reader.ts'
-import type { Snapshot } from '../repository.ts'
 import type { Damage } from './damage.ts'
 
 type Numbers = ReadonlySet<number>

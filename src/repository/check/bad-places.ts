@@ -1,7 +1,7 @@
 import type { Id } from '../../model/node.ts'
+import type { BlobType } from '../contract/blob.ts'
 import type { BlobIndex } from '../index-store/blob-index.ts'
 import type { BlobLocation } from '../index-store/segment.ts'
-import type { BlobType } from '../repository.ts'
 
 /** Where the index says that blobs are, and they are not, or not whole. */
 export interface BadPlaces {

@@ -1,8 +1,8 @@
 import type { Finding } from '../../model/finding.ts'
 import type { Id } from '../../model/node.ts'
+import type { BlobType } from '../contract/blob.ts'
 import type { BlobIndex } from '../index-store/blob-index.ts'
 import type { BlobLocation } from '../index-store/segment.ts'
-import type { BlobType } from '../repository.ts'
 import { type BadPlaces, copyKey } from './bad-places.ts'
 
 /** A finding of which it is still open whom it hurts. */

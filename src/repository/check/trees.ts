@@ -1,10 +1,11 @@
 import type { Finding } from '../../model/finding.ts'
 import type { Id } from '../../model/node.ts'
+import type { BlobType } from '../contract/blob.ts'
+import type { Snapshot } from '../contract/snapshot.ts'
 import { shortId } from '../format/file-keys.ts'
 import { IdTable } from '../read/id-table.ts'
 import { loadPackContents } from '../read/load-contents.ts'
 import { walkTrees } from '../read/walk-trees.ts'
-import type { BlobType, Snapshot } from '../repository.ts'
 import type { Damage, OpenFinding } from './damage.ts'
 import type { PacksToCheck } from './packs.ts'
 

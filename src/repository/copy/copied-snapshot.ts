@@ -1,6 +1,6 @@
 import type { Id } from '../../model/node.ts'
+import type { Snapshot } from '../contract/snapshot.ts'
 import { goJson, parseJson } from '../format/json.ts'
-import type { Snapshot } from '../repository.ts'
 
 /**
  * The file of a snapshot's copy, as restic's `copy` makes it: without a parent, which is in another repository, and with

@@ -15,9 +15,11 @@ import { MemoryStorage } from '../../../test/helpers/memory-storage.ts'
 import { Secret } from '../../base/secret.ts'
 import type { Finding } from '../../model/finding.ts'
 import type { Storage } from '../../storage/storage.ts'
+import type { CopyReport } from '../contract/copying.ts'
+import type { Snapshot } from '../contract/snapshot.ts'
 import { createRepository } from '../create.ts'
 import { openRepository } from '../open.ts'
-import type { CopyReport, Repository, Snapshot } from '../repository.ts'
+import type { Repository } from '../repository.ts'
 
 const { signal } = new AbortController()
 /** Compresses well, and no two blocks are alike. */

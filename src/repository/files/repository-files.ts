@@ -2,13 +2,13 @@ import { forEachLimit } from '../../base/concurrency.ts'
 import { type AppError, isAppError } from '../../base/errors.ts'
 import type { Id } from '../../model/node.ts'
 import type { Storage } from '../../storage/storage.ts'
+import type { FileType } from '../contract/blob.ts'
 import type { Cipher } from '../crypto/cipher.ts'
 import type { Zstd } from '../crypto/zstd.ts'
 import { FOLDERS, fileKey, idOfKey, shortId } from '../format/file-keys.ts'
 import { invalid } from '../format/json.ts'
 import { decodeUnpacked, encodeUnpacked } from '../format/unpacked.ts'
 import { blobId } from '../pack/blob.ts'
-import type { FileType } from '../repository.ts'
 
 export type SealedType = Extract<FileType, 'index' | 'snapshot' | 'lock'>
 

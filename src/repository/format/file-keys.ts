@@ -1,5 +1,5 @@
 import type { Id } from '../../model/node.ts'
-import type { FileType } from '../repository.ts'
+import type { FileType } from '../contract/blob.ts'
 
 /** Folder of each kind of repository file. Packs lie one level deeper, by the first two digits of their id. */
 export const FOLDERS = {

@@ -1,5 +1,5 @@
 import type { Id } from '../../model/node.ts'
-import type { BlobType } from '../repository.ts'
+import type { BlobType } from '../contract/blob.ts'
 import { invalid } from './json.ts'
 
 /** One blob in a pack. `offset` and `length` are of the sealed bytes. */

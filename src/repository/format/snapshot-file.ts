@@ -1,5 +1,6 @@
 import type { Id } from '../../model/node.ts'
-import type { NewSnapshot, Snapshot, SnapshotSummary } from '../repository.ts'
+import type { Snapshot, SnapshotSummary } from '../contract/snapshot.ts'
+import type { NewSnapshot } from '../contract/writing.ts'
 import { goJson, JsonObject, parseJson } from './json.ts'
 import { formatDate, parseDate } from './time.ts'
 

@@ -1,8 +1,8 @@
 import { readSync } from 'node:fs'
 import { AppError } from '../../base/errors.ts'
 import type { Id } from '../../model/node.ts'
+import type { BlobType } from '../contract/blob.ts'
 import type { PackedBlob } from '../format/pack-header.ts'
-import type { BlobType } from '../repository.ts'
 import {
   bucketOf,
   compareIds,

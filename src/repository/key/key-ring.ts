@@ -5,12 +5,12 @@ import type { Secret } from '../../base/secret.ts'
 import type { Finding } from '../../model/finding.ts'
 import type { Id } from '../../model/node.ts'
 import type { Storage } from '../../storage/storage.ts'
+import type { KeyInfo, KeyLabel } from '../contract/keys-and-locks.ts'
 import { makeKeyFile } from '../crypto/password.ts'
 import { FOLDERS, fileKey, idOfKey, shortId } from '../format/file-keys.ts'
 import { invalid } from '../format/json.ts'
 import { formatKeyFile, type KeyFile, type KeyMaterial, parseKeyFile } from '../format/key-file.ts'
 import { blobId } from '../pack/blob.ts'
-import type { KeyInfo, KeyLabel } from '../repository.ts'
 
 export interface KeyRingContext {
   readonly storage: Storage

@@ -1,4 +1,4 @@
-import type { LockInfo } from '../repository.ts'
+import type { LockInfo } from '../contract/keys-and-locks.ts'
 import { type FoundLock, findLocks } from './locks.ts'
 import type { LocksContext } from './locks-context.ts'
 

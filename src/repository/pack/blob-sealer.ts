@@ -1,7 +1,7 @@
+import type { BlobType } from '../contract/blob.ts'
 import type { Cipher } from '../crypto/cipher.ts'
 import type { Zstd } from '../crypto/zstd.ts'
 import { COMPRESSED_ENTRY_BYTES, PLAIN_ENTRY_BYTES, SEAL_BYTES } from '../format/pack-header.ts'
-import type { BlobType } from '../repository.ts'
 import { compressionFor } from './compression.ts'
 
 export interface SealingTools {

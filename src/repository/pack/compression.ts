@@ -1,5 +1,5 @@
+import type { BlobType } from '../contract/blob.ts'
 import type { Compression } from '../crypto/zstd.ts'
-import type { BlobType } from '../repository.ts'
 
 /**
  * Up to 64 KiB: level 1 with a table that fits the processor's first cache, and matches from six bytes on, which is a

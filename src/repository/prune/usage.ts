@@ -1,9 +1,9 @@
 import type { Id } from '../../model/node.ts'
+import type { BlobType } from '../contract/blob.ts'
 import type { BlobIndex } from '../index-store/blob-index.ts'
 import type { BlobLocation } from '../index-store/segment.ts'
 import { isUncompressed } from '../pack/repack-job.ts'
 import { IdTable } from '../read/id-table.ts'
-import type { BlobType } from '../repository.ts'
 import type { PackUse } from './plan.ts'
 
 /** What snapshots need. */

@@ -1,6 +1,6 @@
 import type { Id } from '../../model/node.ts'
+import type { BlobType } from '../contract/blob.ts'
 import { type PackedBlob, SEAL_BYTES } from '../format/pack-header.ts'
-import type { BlobType } from '../repository.ts'
 
 const NOT_COMPRESSED = 0xffffffff
 const COLUMNS = 3

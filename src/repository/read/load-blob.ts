@@ -1,9 +1,9 @@
 import { AppError, isAppError } from '../../base/errors.ts'
 import type { Id } from '../../model/node.ts'
+import type { BlobType } from '../contract/blob.ts'
 import { shortId } from '../format/file-keys.ts'
 import type { PackedBlob } from '../format/pack-header.ts'
 import { openBlob } from '../pack/blob.ts'
-import type { BlobType } from '../repository.ts'
 import { loadRange } from './load-range.ts'
 import type { Reader } from './reader.ts'
 

@@ -1,7 +1,7 @@
 import type { Id } from '../../model/node.ts'
+import type { FileToWrite } from '../contract/restoring.ts'
 import type { BlobLocation } from '../index-store/segment.ts'
 import { plaintextLength } from '../read/blob-table.ts'
-import type { FileToWrite } from '../repository.ts'
 import { openTarget, type Target } from './target.ts'
 
 /** One blob at one place of one file. */

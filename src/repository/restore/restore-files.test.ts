@@ -7,9 +7,9 @@ import { afterEach, beforeEach, expect, test } from 'vitest'
 import { FaultyStorage } from '../../../test/helpers/faulty-storage.ts'
 import { MemoryStorage } from '../../../test/helpers/memory-storage.ts'
 import { SmallRepository } from '../../../test/helpers/small-repository.ts'
+import type { FileToWrite, WrittenBytes } from '../contract/restoring.ts'
 import type { IndexedPack } from '../format/index-file.ts'
 import type { Reader } from '../read/reader.ts'
-import type { FileToWrite, WrittenBytes } from '../repository.ts'
 import { restoreFiles } from './restore-files.ts'
 
 let folder: string

@@ -4,7 +4,7 @@ import type { ErrorCode } from '../../base/error-codes.ts'
 import { AppError, messageOf, systemCode } from '../../base/errors.ts'
 import { FILE_SIZE_HINT, FILE_TOO_LARGE } from '../../base/sizes.ts'
 import type { Id } from '../../model/node.ts'
-import type { FileToWrite } from '../repository.ts'
+import type { FileToWrite } from '../contract/restoring.ts'
 
 /** Below this a hole saves nothing worth an extra call. */
 const SPARSE_FROM_BYTES = 64 * 1024

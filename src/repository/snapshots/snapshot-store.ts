@@ -5,11 +5,12 @@ import { makeFolders } from '../../base/make-folders.ts'
 import type { Random } from '../../base/random.ts'
 import type { Finding } from '../../model/finding.ts'
 import type { Id } from '../../model/node.ts'
+import type { Snapshot, SnapshotList } from '../contract/snapshot.ts'
+import type { NewSnapshot } from '../contract/writing.ts'
 import type { RepositoryContext, RepositoryFiles } from '../files/repository-files.ts'
 import { isId, shortId } from '../format/file-keys.ts'
 import { parseJson, utf8 } from '../format/json.ts'
 import { formatSnapshot, parseSnapshot, readSnapshot } from '../format/snapshot-file.ts'
-import type { NewSnapshot, Snapshot, SnapshotList } from '../repository.ts'
 
 export interface SnapshotStoreOptions extends Pick<RepositoryContext, 'cipher' | 'zstd'> {
   readonly files: RepositoryFiles

@@ -2,9 +2,9 @@ import { hash } from 'node:crypto'
 import { z } from 'zod'
 import { AppError } from '../../base/errors.ts'
 import { freeMemory } from '../../base/free-memory.ts'
+import type { WalContent, WalHeader } from '../contract/wal.ts'
 import type { Cipher } from '../crypto/cipher.ts'
 import type { Compression, Zstd } from '../crypto/zstd.ts'
-import type { WalContent, WalHeader } from '../repository.ts'
 
 /**
  * One log file as it is stored: sealed with the repository's key, inside it a header and the content in one zstd frame.

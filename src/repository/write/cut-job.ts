@@ -1,8 +1,8 @@
 import { hash } from 'node:crypto'
 import { GearChunker } from '../chunker/gear-chunker.ts'
+import type { ReadableContent } from '../contract/writing.ts'
 import type { KeyMaterial } from '../format/key-file.ts'
 import { MARK_BYTES, Marker } from '../marks/marks.ts'
-import type { ReadableContent } from '../repository.ts'
 import type { MarkOrder } from './marking.ts'
 
 /** Runs in a worker: where the bytes of `[start, end)` are cut into blobs, and the blobs' ids. */

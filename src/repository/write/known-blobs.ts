@@ -1,8 +1,8 @@
 import { AppError } from '../../base/errors.ts'
 import type { Id } from '../../model/node.ts'
+import type { BlobType } from '../contract/blob.ts'
 import { walkPackEntries } from '../format/pack-header.ts'
 import type { BlobIndex } from '../index-store/blob-index.ts'
-import type { BlobType } from '../repository.ts'
 
 const ID_BYTES = 32
 

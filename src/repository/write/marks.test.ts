@@ -9,13 +9,14 @@ import { MemoryStorage } from '../../../test/helpers/memory-storage.ts'
 import { makeTempDir } from '../../../test/helpers/tempdir.ts'
 import { systemRandom } from '../../base/random.ts'
 import { Secret } from '../../base/secret.ts'
+import type { ReadableContent, WrittenContent } from '../contract/writing.ts'
 import { Cipher } from '../crypto/cipher.ts'
 import { openKeyFile } from '../crypto/password.ts'
 import { createRepository } from '../index.ts'
 import { listKeyIds, loadKeyFile } from '../key/key-ring.ts'
 import { MarkFolder } from '../marks/mark-folder.ts'
 import { Marker, markedBytes } from '../marks/marks.ts'
-import type { ReadableContent, Repository, WrittenContent } from '../repository.ts'
+import type { Repository } from '../repository.ts'
 
 const live = new AbortController().signal
 const BLOCK = 16_384

@@ -1,7 +1,7 @@
 import { readSync } from 'node:fs'
 import { AppError, messageOf } from '../../base/errors.ts'
+import type { FilePiece, ReadableContent } from '../contract/writing.ts'
 import type { KeyMaterial } from '../format/key-file.ts'
-import type { FilePiece, ReadableContent } from '../repository.ts'
 import { type Cuts, cutBytes } from './cut-job.ts'
 import type { MarkOrder } from './marking.ts'
 import type { Slot, Slots } from './slots.ts'

@@ -1,16 +1,16 @@
 import type { Id, TreeNode } from '../../model/node.ts'
 import { findLostBlobs } from '../check/bad-places.ts'
-import type { MarkFolder } from '../marks/mark-folder.ts'
+import type { BlobType } from '../contract/blob.ts'
+import type { Snapshot } from '../contract/snapshot.ts'
 import type {
-  BlobType,
   NewSnapshot,
   ReadableContent,
-  Snapshot,
   WriteContentOptions,
   Writing,
   WritingProgress,
   WrittenContent,
-} from '../repository.ts'
+} from '../contract/writing.ts'
+import type { MarkFolder } from '../marks/mark-folder.ts'
 import type { SnapshotStore } from '../snapshots/snapshot-store.ts'
 import { BlobSink } from './blob-sink.ts'
 import { ContentWriter } from './content-writer.ts'

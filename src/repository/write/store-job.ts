@@ -1,5 +1,5 @@
+import type { BlobType } from '../contract/blob.ts'
 import { BlobSealer, type SealedBlobs, type SealingTools } from '../pack/blob-sealer.ts'
-import type { BlobType } from '../repository.ts'
 import type { Slot } from './slots.ts'
 
 /** Runs in a worker: compresses and seals blobs. */

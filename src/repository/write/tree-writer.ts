@@ -2,10 +2,10 @@ import { createHash } from 'node:crypto'
 import { once } from 'node:events'
 import { constants, createZstdCompress, zstdDecompressSync } from 'node:zlib'
 import type { Id, TreeNode } from '../../model/node.ts'
+import type { TreeWriting } from '../contract/writing.ts'
 import { areInOrder, formatNodes, formatTree, parseTree, sortNodes, TREE_END, TREE_START } from '../format/tree.ts'
 import { blobId } from '../pack/blob.ts'
 import { TREE } from '../pack/compression.ts'
-import type { TreeWriting } from '../repository.ts'
 import type { BlobSink } from './blob-sink.ts'
 
 /** A tree of more nodes is written in runs of so many. */

@@ -7,6 +7,7 @@ import { MemoryStorage } from '../../../test/helpers/memory-storage.ts'
 import { systemClock } from '../../base/clock.ts'
 import { Secret } from '../../base/secret.ts'
 import type { Storage } from '../../storage/storage.ts'
+import type { ReadableContent } from '../contract/writing.ts'
 import { Cipher } from '../crypto/cipher.ts'
 import { openKeyFile } from '../crypto/password.ts'
 import { openZstd } from '../crypto/zstd.ts'
@@ -14,7 +15,7 @@ import { RepositoryFiles } from '../files/repository-files.ts'
 import { formatLockFile } from '../format/lock-file.ts'
 import { createRepository, openRepository } from '../index.ts'
 import { listKeyIds, loadKeyFile } from '../key/key-ring.ts'
-import type { ReadableContent, Repository } from '../repository.ts'
+import type { Repository } from '../repository.ts'
 
 const live = new AbortController().signal
 const create = (storage: Storage = new MemoryStorage(), workers = 1, version: 1 | 2 = 2): Promise<Repository> =>

@@ -1,0 +1,53 @@
+import { describe, expect, test } from 'vitest'
+import { z } from 'zod'
+import { parseConfig } from './load.ts'
+
+const kinds = [{ kind: 'files', answers: 'files' as const, summary: 'a folder', options: z.object({}) }]
+
+describe('storages', () => {
+  const far = {
+    kind: 'far',
+    summary: 'far away',
+    forms: ['far:NAME'],
+    matches: (url: string) => url.startsWith('far:'),
+    options: z.strictObject({ region: z.enum(['eu', 'us']).default('eu') }),
+    folderOf: () => undefined,
+    load: async () => {
+      throw new Error('not here')
+    },
+  }
+  const parseWith = (repository: string) =>
+    parseConfig(`repositories:\n  main: { passwordEnv: P, ${repository} }\n`, '/app/lifeboat.yaml', {
+      environment: {},
+      kinds,
+      storages: [far],
+    })
+
+  test('settings of a storage are those of its adapter', () => {
+    expect(parseWith('url: "far:x"').repositories.get('main')?.storage).toEqual({ region: 'eu' })
+    expect(parseWith('url: "far:x", storage: { region: us }').repositories.get('main')?.storage).toEqual({
+      region: 'us',
+    })
+    expect(() => parseWith('url: "far:x", storage: { region: moon }')).toThrow(/:2:.*main\.storage\.region.*eu, us/)
+    expect(() => parseWith('url: "far:x", storage: { colour: red }')).toThrow(/:2:.*main\.storage.*colour/)
+  })
+
+  test('a url that no storage knows is told with its line', () => {
+    expect(() => parseWith('url: "gopher:x"')).toThrow(
+      /:2:.*main\.url.*far:NAME; no storage for the repository url gopher:/,
+    )
+  })
+
+  test('memory is for tests', () => {
+    const text = 'repositories:\n  main: { passwordEnv: P, url: "memory:x" }\n'
+    expect(() => parseConfig(text, '/app/lifeboat.yaml', { environment: {}, kinds })).toThrow(
+      /main\.url.*memory: is gone when the process ends/,
+    )
+  })
+
+  test('limits are bytes a second', () => {
+    const { limits } = parseWith('url: "far:x", limits: { upload: 500K }').repositories.get('main') ?? {}
+    expect(limits).toEqual({ upload: 512_000 })
+    expect(() => parseWith('url: "far:x", limits: { upload: fast }')).toThrow(/bytes a second like "500K" or "2 MB"/)
+  })
+})

@@ -1,0 +1,61 @@
+import type { Finding } from '../../model/finding.ts'
+import type { Id } from '../../model/node.ts'
+import type { LockWaitOptions } from './keys-and-locks.ts'
+import type { Snapshot } from './snapshot.ts'
+
+/** The ids of those to delete. */
+export type ChooseSnapshots = (snapshots: readonly Snapshot[]) => readonly Id[]
+
+export interface CheckOptions {
+  /** Part of the packs to read and verify byte by byte, 0 to 1; 0 checks structure only. */
+  readonly readData: number
+  readonly signal: AbortSignal
+  readonly onProgress?: ((progress: StepProgress) => void) | undefined
+}
+
+export interface CheckReport {
+  /** Errors name the damaged file and, in `affects`, the snapshots that need it. */
+  readonly findings: readonly Finding[]
+  readonly snapshots: number
+  readonly packs: number
+  readonly blobs: number
+  readonly packsRead: number
+  readonly bytesRead: number
+}
+
+export interface PruneOptions extends LockWaitOptions {
+  readonly dryRun: boolean
+  /** Only with `dryRun`: plan as if these snapshots were gone already. */
+  readonly withoutSnapshots?: readonly Id[] | undefined
+  /** Unused bytes to tolerate, as a part of all bytes; default 0.05. */
+  readonly maxUnused?: number | undefined
+  readonly signal: AbortSignal
+  readonly onProgress?: ((progress: StepProgress) => void) | undefined
+}
+
+export interface PruneReport {
+  readonly packsKept: number
+  readonly packsRemoved: number
+  readonly packsRepacked: number
+  readonly bytesBefore: number
+  readonly bytesAfter: number
+  readonly bytesUnusedLeft: number
+  readonly findings: readonly Finding[]
+}
+
+export interface StepProgress {
+  readonly step: string
+  readonly done: number
+  readonly total: number | undefined
+  readonly unit: 'bytes' | 'items'
+}
+
+export interface RepositoryStatistics {
+  readonly snapshots: number
+  readonly packs: number
+  readonly blobs: number
+  /** Bytes of all packs by the index. */
+  readonly storedBytes: number
+  /** Plaintext bytes of all blobs. */
+  readonly uncompressedBytes: number
+}

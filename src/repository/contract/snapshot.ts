@@ -1,0 +1,44 @@
+import type { Finding } from '../../model/finding.ts'
+import type { Id } from '../../model/node.ts'
+
+export interface Snapshot {
+  readonly id: Id
+  readonly time: Date
+  readonly tree: Id
+  readonly paths: readonly string[]
+  readonly hostname: string
+  readonly username: string
+  readonly uid?: number
+  readonly gid?: number
+  readonly tags: readonly string[]
+  readonly excludes?: readonly string[]
+  readonly parent?: Id
+  readonly original?: Id
+  readonly programVersion?: string
+  readonly summary?: SnapshotSummary
+}
+
+/** restic's snapshot summary (since its 0.17), so that both tools show the same figures. */
+export interface SnapshotSummary {
+  readonly backupStart: Date
+  readonly backupEnd: Date
+  readonly filesNew: number
+  readonly filesChanged: number
+  readonly filesUnmodified: number
+  readonly dirsNew: number
+  readonly dirsChanged: number
+  readonly dirsUnmodified: number
+  readonly dataBlobs: number
+  readonly treeBlobs: number
+  /** Plaintext bytes of blobs that were new. */
+  readonly dataAdded: number
+  /** What they take in the repository: compressed, sealed. */
+  readonly dataAddedPacked: number
+  readonly totalFilesProcessed: number
+  readonly totalBytesProcessed: number
+}
+
+export interface SnapshotList {
+  readonly snapshots: readonly Snapshot[]
+  readonly findings: readonly Finding[]
+}
