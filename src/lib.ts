@@ -37,6 +37,7 @@ export { type NamedPruneReport, type PruneWish, pruneRepository } from './operat
 export { type ReportFormat, renderReport } from './operations/report/render.ts'
 export { carryOut, type Restored } from './operations/restore/carry-out.ts'
 export { planRestore, type RestorePlan } from './operations/restore/plan.ts'
+export { parseRestorePlan } from './operations/restore/plan-schema.ts'
 export { planReport } from './operations/restore/restore-report.ts'
 export type { Moment, RestoreWish } from './operations/restore/wish.ts'
 export { type Choice, type ChosenSnapshot, chooseSnapshot } from './operations/snapshots/choose-snapshot.ts'

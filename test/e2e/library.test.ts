@@ -1,10 +1,13 @@
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
+import { systemClock } from '../../src/base/clock.ts'
 import {
   backUp,
   carryOut,
+  lookAround,
   openApp,
+  parseRestorePlan,
   planRestore,
   planUndo,
   proveAll,
@@ -53,4 +56,62 @@ test('a program that embeds Lifeboat backs up, proves, restores and undoes', asy
   expect(await workspace.snapshots()).toHaveLength(1)
   expect(events.filter(({ kind }) => kind === 'report')).toHaveLength(3)
   expect(events.some(({ kind }) => kind === 'progress')).toBe(true)
+})
+
+test('one that lives long keeps nothing of what was asked for, and serves several at once', async () => {
+  const workspace = new Workspace()
+  mkdirSync(workspace.docs)
+  writeFileSync(join(workspace.docs, 'a.txt'), 'a')
+  const app = await openApp({ folder: workspace.dir })
+  try {
+    await app.createRepository('main')
+    const [one, other] = await Promise.all([
+      backUp(app, { sources: ['docs'] }, {}),
+      backUp(app, { sources: ['docs'] }, {}),
+    ])
+    expect(one.run).not.toBe(other.run)
+    expect([one, other].map(({ attempts }) => attempts[0] && 'result' in attempts[0])).toEqual([true, true])
+    const resources = (): number => process.getActiveResourcesInfo().length
+    const before = resources()
+    for (let round = 0; round < 500; round++) {
+      await lookAround(app, {}, async run => run.closeLater(await app.sourceAt('docs', 'files', workspace.docs)))
+    }
+    expect(resources()).toBe(before)
+    expect(readdirSync(join(workspace.dir, '.lifeboat/tmp'))).toEqual([])
+    await app.close()
+    // What it opened anew after that is closed the same way.
+    expect((await app.repository('main')).id).toMatch(/^[0-9a-f]{64}$/)
+  } finally {
+    await app.close()
+  }
+})
+
+test('a plan that was kept is carried out later if things are as they were, and refused if not', async () => {
+  const workspace = new Workspace()
+  mkdirSync(workspace.docs)
+  writeFileSync(join(workspace.docs, 'a.txt'), 'a')
+  let now = Date.now()
+  const clock = { ...systemClock, now: () => new Date(now) }
+  const app = await openApp({ folder: workspace.dir, clock })
+  try {
+    await app.createRepository('main')
+    await backUp(app, {}, {})
+    const to = join(workspace.dir, 'out')
+    const kept = JSON.stringify(await planRestore(app, { source: 'docs', to }, {}))
+    now += 3_600_000
+    const plan = parseRestorePlan(JSON.parse(kept))
+    expect(plan.snapshot.time).toBeInstanceOf(Date)
+    mkdirSync(to)
+    writeFileSync(join(to, 'mine.txt'), 'mine')
+    await expect(carryOut(app, plan, {})).rejects.toMatchObject({
+      code: 'plan-outdated',
+      message: expect.stringContaining('something came to'),
+    })
+    rmSync(to, { recursive: true })
+    await carryOut(app, plan, {})
+    expect(readdirSync(to)).toEqual(['a.txt'])
+    expect(() => parseRestorePlan({ ...JSON.parse(kept), format: 9 })).toThrow(/no plan/)
+  } finally {
+    await app.close()
+  }
 })

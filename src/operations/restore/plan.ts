@@ -17,9 +17,10 @@ import { type RestoreWish, strategyOf } from './wish.ts'
 
 /**
  * What a restore would do, and to what: plain data, that can be shown, kept, sent, and carried out later if what it was made
- * of still holds. The target may hold a password: what is to be written down takes `survey.place`.
+ * of still holds: see `parseRestorePlan`. The target may hold a password: what is to be shown takes `survey.place`.
  */
 export interface RestorePlan {
+  readonly format: 1
   readonly id: string
   readonly madeAt: Date
   /** The process that made it: what only it can see is only there for it. */
@@ -80,6 +81,7 @@ async function planOf(
   }
   const { place: shown, places, exists } = survey.survey
   return {
+    format: 1,
     id: run.id,
     madeAt: workspace.clock.now(),
     madeBy: ownerName(),
@@ -143,10 +145,8 @@ export async function renewPlan(workspace: Workspace, plan: RestorePlan, caller:
   if (repository.id !== plan.repository.id) throw outdated(`repository ${plan.repository.name} is another one`)
   const snapshot = await repository.getSnapshot(plan.snapshot.id)
   const renewed = await lookAround(workspace, caller, async run => {
-    // A temporary place is made for each run.
-    const isTemporary = plan.place.purpose === 'temporary'
-    const place = isTemporary ? await placeOf(workspace, plan.wish, run.id) : plan.place
-    return await planOf(workspace, plan.wish, run, { name: plan.repository.name, repository, snapshot }, place)
+    const chosen = { name: plan.repository.name, repository, snapshot }
+    return await planOf(workspace, plan.wish, run, chosen, await placeOf(workspace, plan.wish, run.id))
   })
   requireSame(plan, renewed)
   return renewed
@@ -154,7 +154,9 @@ export async function renewPlan(workspace: Workspace, plan: RestorePlan, caller:
 
 function requireSame(plan: RestorePlan, renewed: RestorePlan): void {
   const { place, exists } = plan.survey
-  if (plan.place.purpose !== 'temporary') {
+  // A temporary place is another one for each run.
+  if (renewed.place.purpose !== 'temporary') {
+    if (renewed.place.target !== plan.place.target) throw outdated(`it would go to ${renewed.survey.place} now`)
     if (renewed.survey.exists !== exists) {
       throw outdated(exists ? `${place} is not there any more` : `something came to ${place}`)
     }
