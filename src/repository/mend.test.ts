@@ -157,3 +157,11 @@ test('prune refuses to touch anything while what is needed is gone', async () =>
     message: expect.stringContaining('is missing'),
   })
 })
+
+test('a backup stores anew what a copy to another repository found damaged', async () => {
+  await damage(await biggestPack(), flip)
+  const copy = await createRepository(new MemoryStorage('to:'), engineOptions(clock))
+  const { snapshots } = await repository.listSnapshots()
+  expect((await copy.copyFrom(repository, snapshots, { signal })).leftOut).toHaveLength(1)
+  expect(await readBack(repository, await backUp(repository, FILES))).toEqual(FILES)
+})

@@ -6,6 +6,7 @@ import type { Id, TreeNode } from '../model/node.ts'
 import type { Storage } from '../storage/storage.ts'
 import { check } from './check/check.ts'
 import { DamageRecord } from './check/damage-record.ts'
+import { NotedDamage } from './check/noted-damage.ts'
 import type { BlobSize, BlobType, FileType } from './contract/blob.ts'
 import type { CopyOptions, CopyReport } from './contract/copying.ts'
 import type { KeyInfo, KeyLabel, LockInfo, LockWaitOptions } from './contract/keys-and-locks.ts'
@@ -183,11 +184,16 @@ export class OpenedRepository implements Repository {
   async copyFrom(source: Repository, snapshots: readonly Snapshot[], options: CopyOptions): Promise<CopyReport> {
     if (!(source instanceof OpenedRepository)) throw new TypeError('not a repository that this engine opened')
     if (source.id === this.id && source.location === this.location) throw copyToItself(this.location)
-    const reader = { ...source.#context, index: source.#index, workers: source.#workers }
+    const noted = new NotedDamage(source.#record)
+    const reader = { ...source.#context, index: source.#index, workers: source.#workers, noted }
     const from = { reader, index: source.#index, files: source.#files, keys: source.#parts.keys }
-    return await source.#whileShared(options.signal, signal =>
-      copySnapshots(from, this.#writingParts(signal), snapshots, options),
-    )
+    try {
+      return await source.#whileShared(options.signal, signal =>
+        copySnapshots(from, this.#writingParts(signal), snapshots, options),
+      )
+    } finally {
+      await noted.keep()
+    }
   }
 
   listKeys(): Promise<KeyInfo[]> {

@@ -60,7 +60,7 @@ export function checkPackSizes({ table, stored }: PacksToCheck, damage: Damage):
 
 /** Does each pack's own header say what the index says? Loads the ends of the packs only. */
 export async function checkPackHeaders(from: PacksToCheck, packs: readonly Id[], damage: Damage): Promise<void> {
-  const limit = Math.max(2, from.storage.traits.concurrency)
+  const limit = from.storage.traits.concurrency
   await forEachLimit(packs, limit, async pack => {
     const packBytes = from.table.sizeOf(pack)
     const length = from.table.tailBytesOf(pack)

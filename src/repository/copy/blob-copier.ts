@@ -28,7 +28,7 @@ export interface CopySource {
 }
 
 /** Places that are looked up before any is read, so that what lies together is read together. One takes some 400 bytes. */
-const QUEUED_BLOBS = 16 * 1024
+const QUEUED_BLOBS = 8 * 1024
 /** What a version without compression stores may be far longer than what is read. */
 const LIMITS = { gapBytes: 128 * 1024, maxBytes: 2 * 1024 * 1024, maxPlainBytes: 16 * 1024 * 1024 }
 const MAX_LOADS = 8

@@ -45,7 +45,13 @@ export function openLargeBlob(sealed: Uint8Array, blob: Sealed, cipher: Cipher, 
 export function openStored(sealed: Uint8Array, blob: Sealed, cipher: Cipher, zstd: Zstd): Buffer {
   const stored = cipher.open(sealed)
   if (stored === undefined) throw invalid(subjectOf(blob), 'its seal is broken')
-  checkParts(partsOf(stored, blob, zstd), blob)
+  const { uncompressedLength } = blob
+  if ((uncompressedLength ?? 0) > LARGE_BYTES) checkParts(partsOf(stored, blob, zstd), blob)
+  else {
+    const plaintext = uncompressedLength === undefined ? stored : zstd.decompress(stored, uncompressedLength)
+    if (plaintext === undefined) throw invalid(subjectOf(blob), 'it cannot be decompressed')
+    if (blobId(plaintext) !== blob.id) throw invalid(subjectOf(blob), 'its content has another id')
+  }
   return stored
 }
 
@@ -78,12 +84,6 @@ function partsOf(stored: Buffer, blob: Sealed, zstd: Zstd): Iterable<Buffer> {
     *[Symbol.iterator]() {
       if (uncompressedLength === undefined) {
         yield* cut(stored)
-        return
-      }
-      if (uncompressedLength <= LARGE_BYTES) {
-        const plaintext = zstd.decompress(stored, uncompressedLength)
-        if (plaintext === undefined) throw invalid(subjectOf(blob), 'it cannot be decompressed')
-        yield plaintext
         return
       }
       for (const part of zstd.decompressParts(stored, uncompressedLength)) {

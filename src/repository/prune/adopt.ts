@@ -25,7 +25,7 @@ export async function adoptPacks(
   const adopted: IndexedPack[] = []
   const findings: Finding[] = []
   const unknown = [...stored].filter(([id]) => !known.has(id))
-  await forEachLimit(unknown, Math.max(2, context.storage.traits.concurrency), async ([id, sizeBytes]) => {
+  await forEachLimit(unknown, context.storage.traits.concurrency, async ([id, sizeBytes]) => {
     const contents = await loadPackContents(context, id, sizeBytes, options.signal)
     if ('blobs' in contents) adopted.push({ id, blobs: contents.blobs })
     else findings.push(unreadable(id, contents.reason))

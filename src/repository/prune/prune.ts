@@ -207,7 +207,7 @@ async function removePacks(
   { signal, onProgress }: PruneOptions,
 ): Promise<void> {
   let done = 0
-  await forEachLimit(ids, Math.max(2, context.storage.traits.concurrency), async id => {
+  await forEachLimit(ids, context.storage.traits.concurrency, async id => {
     throwIfAborted(signal)
     await context.files.remove('pack', id)
     onProgress?.({ step: `remove ${step}`, done: ++done, total: ids.length, unit: 'items' })

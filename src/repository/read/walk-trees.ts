@@ -31,7 +31,7 @@ export async function walkTrees(
     await visitor.onTree(id, nodes)
   }
   const running = new Set<Promise<void>>()
-  const limit = Math.max(2, reader.storage.traits.concurrency)
+  const limit = reader.storage.traits.concurrency
   let failure: { readonly error: unknown } | undefined
   while (!failure && (next < seen.size || running.size > 0)) {
     throwIfAborted(visitor.signal)

@@ -1,4 +1,4 @@
-import type { FilePiece, ReadableContent } from '../contract/writing.ts'
+import type { ReadableContent } from '../contract/writing.ts'
 import type { BlobSink } from './blob-sink.ts'
 import type { BufferPool } from './buffer-pool.ts'
 import { fixedCuts } from './cut-job.ts'
