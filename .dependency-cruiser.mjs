@@ -1,6 +1,6 @@
 // The architecture, as rules. Each `comment` says why; CI fails on any error.
 // Layers, bottom up: base → model, clients → (storage | sources | notifiers | catalog | repository)
-//   → operations → scheduler, alerts → config, http, daemon → app → cli → main
+//   → operations, outputs → scheduler, alerts, config → app → http → daemon → cli → main
 const TESTS = '\\.test\\.tsx?$'
 const PORTS = 'sources|storage|notifiers|catalog'
 
@@ -93,6 +93,12 @@ export default {
       [INTERFACES, REPO, MODEL, BASE],
       'A use case is told which adapters to use.',
     ),
+    only(
+      'outputs-are-shapes',
+      '^src/outputs/',
+      [OPS, INTERFACES, REPO, MODEL, BASE],
+      'What is printed as JSON: one schema an output, for the command line and HTTP alike.',
+    ),
     only('scheduler-runs-operations', '^src/scheduler/', [OPS, INTERFACES, MODEL, BASE], 'When, not how.'),
     only(
       'alerts-judge-and-tell',
@@ -109,21 +115,28 @@ export default {
     only(
       'http-is-thin',
       '^src/http/',
-      [OPS, '^src/scheduler/', INTERFACES, REPO, MODEL, BASE],
+      ['^src/app\\.ts$', '^src/(outputs|scheduler|config)/', OPS, INTERFACES, REPO, MODEL, BASE],
       'A route parses, calls one operation, serialises.',
     ),
     only(
       'daemon-wires-lifecycles',
       '^src/daemon/',
-      ['^src/(http|scheduler|alerts)/', INTERFACES, MODEL, BASE],
+      ['^src/app\\.ts$', '^src/(http|scheduler|alerts|config)/', OPS, INTERFACES, MODEL, BASE],
       'start, stop, signals.',
     ),
     only(
       'cli-is-thin',
       '^src/cli/',
-      ['^src/app\\.ts$', '^src/daemon/', OPS, INTERFACES, REPO, MODEL, BASE],
+      ['^src/app\\.ts$', '^src/(daemon|outputs|config)/', OPS, INTERFACES, REPO, MODEL, BASE],
       'A command parses, calls one operation, prints.',
     ),
+    {
+      name: 'only-cli-sees-daemon',
+      severity: 'error',
+      comment: 'The daemon is one of the commands.',
+      from: { pathNot: ['^src/(daemon|cli)/', '^test/', TESTS] },
+      to: { path: '^src/daemon/' },
+    },
     only(
       'web-sees-the-contract-only',
       '^web/',

@@ -1,8 +1,8 @@
 import { expect, test } from 'vitest'
 import { ERROR_CODES } from '../base/error-codes.ts'
 import { AppError } from '../base/errors.ts'
+import { errorOutput } from '../outputs/outputs.ts'
 import { describeFailure } from './failures.ts'
-import { errorOutput } from './json-outputs.ts'
 
 const calm = { signal: new AbortController().signal, exitCode: undefined }
 const stopped = { signal: AbortSignal.abort(), exitCode: 143 }

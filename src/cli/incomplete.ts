@@ -1,4 +1,3 @@
-import { z } from 'zod'
 import { type Incomplete, incompleteFinding } from '../model/incomplete.ts'
 import { labelsOf } from '../model/recovery-point.ts'
 import { loadManifest } from '../operations/browse/snapshot-tree.ts'
@@ -27,26 +26,3 @@ export function warnOfIncomplete(call: Call, snapshots: readonly Snapshot[]): vo
   const which = found.length === 1 ? `snapshot ${first} is` : `${found.length} of the snapshots are`
   call.logger.warn(`${which} incomplete: "lifeboat ls ${first}" names what was not captured`)
 }
-
-const count = z.int().min(1).describe('exact')
-
-export const incompleteCount = z
-  .strictObject({ count })
-  .nullable()
-  .describe('what the snapshot lacks of its source; null: nothing')
-
-export const incompleteSchema = z
-  .strictObject({
-    count,
-    entries: z
-      .array(
-        z.strictObject({
-          path: z.string().describe('relative to the source’s folder; "" is all of it'),
-          reason: z.string(),
-          absent: z.boolean().describe('it is not in the snapshot; else it is, but not as of one moment'),
-        }),
-      )
-      .describe('the first ten thousand'),
-  })
-  .nullable()
-  .describe('what the snapshot lacks of its source; null: nothing')

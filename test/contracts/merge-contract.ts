@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import type { AppError } from '../../src/base/errors.ts'
 import { isAppError } from '../../src/base/errors.ts'
-import { mergeJson, mergeOutput } from '../../src/cli/json-outputs-merge.ts'
+import { mergeJson, mergeOutput } from '../../src/outputs/merge.ts'
 import { makeTempDir, removeDir } from '../helpers/drained-snapshot.ts'
 import type { MergeEngine, MergeFixture } from '../helpers/merge-engines.ts'
 import { SHOP } from '../helpers/merge-shop.ts'

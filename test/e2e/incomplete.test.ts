@@ -1,7 +1,7 @@
 import { chmodSync, mkdirSync, readdirSync, readFileSync, statSync, truncateSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it, onTestFinished } from 'vitest'
-import { JSON_OUTPUTS } from '../../src/cli/json-outputs.ts'
+import { JSON_OUTPUTS } from '../../src/outputs/outputs.ts'
 import { withoutPrivileges } from '../helpers/unprivileged.ts'
 import { Workspace } from '../helpers/workspace.ts'
 

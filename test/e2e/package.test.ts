@@ -1,7 +1,7 @@
 import { copyFileSync, existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { describe, expect, it } from 'vitest'
-import { JSON_OUTPUTS } from '../../src/cli/json-outputs.ts'
+import { JSON_OUTPUTS } from '../../src/outputs/outputs.ts'
 import { OLD_NODE } from '../helpers/old-node.ts'
 import { mustRun, runCommand } from '../helpers/spawn.ts'
 import { makeTempDir } from '../helpers/tempdir.ts'

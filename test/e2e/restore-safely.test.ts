@@ -11,7 +11,7 @@ import {
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { beforeEach, describe, expect, it } from 'vitest'
-import { JSON_OUTPUTS } from '../../src/cli/json-outputs.ts'
+import { JSON_OUTPUTS } from '../../src/outputs/outputs.ts'
 import { type CommandResult, runLifeboat } from '../helpers/spawn.ts'
 import { readNotes, Workspace } from '../helpers/workspace.ts'
 

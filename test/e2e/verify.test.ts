@@ -1,7 +1,7 @@
 import { readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { beforeEach, describe, expect, test } from 'vitest'
-import { JSON_OUTPUTS } from '../../src/cli/json-outputs.ts'
+import { JSON_OUTPUTS } from '../../src/outputs/outputs.ts'
 import { Workspace } from '../helpers/workspace.ts'
 
 interface Proven {

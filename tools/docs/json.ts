@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { errorOutput, JSON_OUTPUTS } from '../../src/cli/json-outputs.ts'
+import { errorOutput, JSON_OUTPUTS } from '../../src/outputs/outputs.ts'
 import { GENERATED, isSchema, type JsonSchema, schemaList, typeName } from './markdown.ts'
 
 /** docs/reference/json.md */

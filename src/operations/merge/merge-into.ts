@@ -4,12 +4,13 @@ import type { Report } from '../../model/report.ts'
 import type { Source } from '../../sources/source.ts'
 import { keepReportOf } from '../report/keep.ts'
 import { chosenBy } from '../restore/carry-out.ts'
-import { planRestore, type RestorePlan, renewPlan, sourceFor } from '../restore/plan.ts'
+import { planRestore, type RestorePlan, renewPlan } from '../restore/plan.ts'
 import { restorePlacesOf } from '../restore/restore-places.ts'
 import { factsOf, failureReport } from '../restore/restore-report.ts'
 import { openSnapshotReader } from '../restore/snapshot-reader.ts'
 import { requirePossible } from '../restore/survey.ts'
 import type { RestoreWish } from '../restore/wish.ts'
+import { sourceOfSnapshot } from '../snapshots/source-of-snapshot.ts'
 import { type Caller, lookAround, type Run, runRecorded } from '../workspace/run.ts'
 import type { Workspace } from '../workspace/workspace.ts'
 import { type MergeProgress, type MergeRequest, type MergeResult, merge, mergingOf } from './merge.ts'
@@ -21,7 +22,8 @@ export async function planMerge(workspace: Workspace, wish: RestoreWish, caller:
   refuseOtherParts(wish)
   const plan = await planRestore(workspace, { ...wish, strategy: 'merge' }, caller)
   await lookAround(workspace, caller, async run => {
-    mergingOf(await sourceFor(workspace, run, await chosenBy(workspace, plan), plan.place.target))
+    const { snapshot } = await chosenBy(workspace, plan)
+    mergingOf(await sourceOfSnapshot(workspace, run, snapshot, plan.place.target))
   })
   return plan
 }
@@ -113,7 +115,7 @@ export async function mergeInto(
 async function requestOf(workspace: Workspace, plan: RestorePlan, run: Run): Promise<Omit<MergeRequest, 'dryRun'>> {
   const { wish, place } = plan
   const chosen = await chosenBy(workspace, plan)
-  const source: Source = await sourceFor(workspace, run, chosen, place.target)
+  const source: Source = await sourceOfSnapshot(workspace, run, chosen.snapshot, place.target)
   const onProgress = ({ phase, table, done, tables }: MergeProgress): void =>
     run.tell({ kind: 'progress', progress: { label: `${phase} ${table}`, done, total: tables, unit: 'items' } })
   return {

@@ -8,9 +8,10 @@ import type { OnRestored, Source } from '../../sources/source.ts'
 import { runAssertions } from '../assertions/run-assertions.ts'
 import { keepReportOf } from '../report/keep.ts'
 import type { ChosenSnapshot } from '../snapshots/choose-snapshot.ts'
+import { sourceOfSnapshot } from '../snapshots/source-of-snapshot.ts'
 import { type Caller, type RecordedRun, type Run, runRecorded } from '../workspace/run.ts'
 import type { Workspace } from '../workspace/workspace.ts'
-import { placesOf, type RestorePlan, renewPlan, reservedFor, sourceFor } from './plan.ts'
+import { placesOf, type RestorePlan, renewPlan, reservedFor } from './plan.ts'
 import { recoveryRequestOf } from './recovery.ts'
 import type { RestoreOperationRequest } from './restore.ts'
 import { restorePlacesOf } from './restore-places.ts'
@@ -56,7 +57,7 @@ async function restorePlanned(
 ): Promise<Restored> {
   const { wish, place } = plan
   const chosen = await chosenBy(workspace, plan)
-  const source = await sourceFor(workspace, run, chosen, place.target)
+  const source = await sourceOfSnapshot(workspace, run, chosen.snapshot, place.target)
   await makeFolderOf(place, run)
   const result = await run.attempt(
     { operation: 'restore', source: source.name, repository: chosen.name },

@@ -3,9 +3,9 @@ import { AppError } from '../../base/errors.ts'
 import { ownerName } from '../../base/process-life.ts'
 import type { Finding } from '../../model/finding.ts'
 import type { Incomplete } from '../../model/incomplete.ts'
-import { labelsOf } from '../../model/recovery-point.ts'
-import type { Source, TargetSurvey } from '../../sources/source.ts'
+import type { TargetSurvey } from '../../sources/source.ts'
 import type { ChosenSnapshot } from '../snapshots/choose-snapshot.ts'
+import { sourceOfSnapshot } from '../snapshots/source-of-snapshot.ts'
 import { type Caller, lookAround, type Run } from '../workspace/run.ts'
 import type { Workspace } from '../workspace/workspace.ts'
 import type { Account } from './account.ts'
@@ -61,7 +61,7 @@ async function planOf(
   place: Place,
 ): Promise<RestorePlan> {
   const { name, repository, snapshot } = chosen
-  const source = await sourceFor(workspace, run, chosen, place.target)
+  const source = await sourceOfSnapshot(workspace, run, snapshot, place.target)
   const strategy = strategyOf(wish, source, place.target)
   const survey = await surveyRestore({
     ...run,
@@ -103,19 +103,6 @@ async function planOf(
 /** All that a restore may change. */
 export function placesOf({ place, places = [place] }: RestorePlan['survey']): readonly string[] {
   return places
-}
-
-/** The configured source where it fits the snapshot, else one of the snapshot's kind that knows only the target. */
-export async function sourceFor(
-  workspace: Workspace,
-  run: Run,
-  { snapshot }: Pick<ChosenSnapshot, 'snapshot'>,
-  target: string,
-): Promise<Source> {
-  const { source, kind } = labelsOf(snapshot.tags)
-  const configured = source === undefined ? undefined : workspace.settings.sources.get(source)
-  if (source !== undefined && configured?.kind === kind) return await workspace.source(source)
-  return run.closeLater(await workspace.sourceAt(source ?? 'snapshot', kind ?? 'files', target))
 }
 
 /** Our own folders are nobody's to restore into, but our own temporary copies are there. */

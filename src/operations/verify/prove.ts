@@ -1,10 +1,11 @@
 import { AppError, isAppError, throwIfAborted } from '../../base/errors.ts'
 import type { Finding } from '../../model/finding.ts'
-import { labelsOf, type ProofLevel } from '../../model/recovery-point.ts'
+import type { ProofLevel } from '../../model/recovery-point.ts'
 import type { Report } from '../../model/report.ts'
 import type { Source } from '../../sources/source.ts'
 import { keepReportOf } from '../report/keep.ts'
 import { type Choice, type ChosenSnapshot, chooseSnapshot } from '../snapshots/choose-snapshot.ts'
+import { sourceOfSnapshot } from '../snapshots/source-of-snapshot.ts'
 import { type Caller, type Run, runRecorded } from '../workspace/run.ts'
 import type { Workspace } from '../workspace/workspace.ts'
 import { type VerifyResult, verify } from './verify.ts'
@@ -50,7 +51,7 @@ export async function prove(
 ): Promise<Verified> {
   const { name: repository, snapshot } = chosen
   return await runRecorded(workspace, caller, { operation: 'verify' }, async run => {
-    const source = await sourceOf(workspace, run, chosen)
+    const source = await sourceOfSnapshot(workspace, run, snapshot, run.scratchDir)
     const startedAt = workspace.clock.now()
     const result = await run.attempt(
       { operation: 'verify', source: source.name, repository },
@@ -102,13 +103,4 @@ async function saveProof(
   if (result.proof !== undefined) await catalog.saveProofs(repository.id, [snapshot.id], result.proof, now)
   // Bytes that are lost are lost at every level, whatever was asked for.
   else await catalog.saveFailedProofs(repository.id, [snapshot.id], result.damaged ? 'checked' : result.level, now)
-}
-
-/** The configured source where it fits the snapshot, else one of the snapshot's kind that knows no place of its own. */
-async function sourceOf(workspace: Workspace, run: Run, { snapshot }: ChosenSnapshot): Promise<Source> {
-  const { source, kind } = labelsOf(snapshot.tags)
-  if (source !== undefined && workspace.settings.sources.get(source)?.kind === kind) {
-    return await workspace.source(source)
-  }
-  return run.closeLater(await workspace.sourceAt(source ?? 'snapshot', kind ?? 'files', run.scratchDir))
 }

@@ -3,10 +3,10 @@ import { RUN_OUTCOMES } from '../catalog/catalog.ts'
 import { BACKUP_TYPES } from '../model/manifest.ts'
 import { PROOF_LEVELS, PROOFS } from '../model/recovery-point.ts'
 import { checksSchema, reportSchema } from '../model/report-schema.ts'
+import { absolutePath, bytes, count, findings, id, repositoryName, shortId, time } from './fields.ts'
 import { incompleteCount, incompleteSchema } from './incomplete.ts'
-import { absolutePath, bytes, count, findings, id, repositoryName, shortId, time } from './json-fields.ts'
-import { RESTORE_OUTPUTS } from './json-outputs-restore.ts'
-import { recoveryWindow, WAL_OUTPUTS } from './json-outputs-wal.ts'
+import { RESTORE_OUTPUTS } from './restore.ts'
+import { recoveryWindow, WAL_OUTPUTS } from './wal.ts'
 
 /**
  * What every command prints with `--json`. The reference (docs/reference/json.md) is made from this, and the tests hold

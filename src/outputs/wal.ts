@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { bytes, count, findings, id, repositoryName, time } from './json-fields.ts'
+import { bytes, count, findings, id, repositoryName, time } from './fields.ts'
 
 export const recoveryWindow = z
   .strictObject({

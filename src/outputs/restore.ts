@@ -1,9 +1,9 @@
 import { z } from 'zod'
 import { checksSchema, reportSchema } from '../model/report-schema.ts'
 import { PHASES, STRATEGIES } from '../operations/restore/journal.ts'
+import { absolutePath, bytes, count, findings, id, repositoryName, shortId, time } from './fields.ts'
 import { incompleteSchema } from './incomplete.ts'
-import { absolutePath, bytes, count, findings, id, repositoryName, shortId, time } from './json-fields.ts'
-import { mergeOutput } from './json-outputs-merge.ts'
+import { mergeOutput } from './merge.ts'
 
 const kept = z
   .array(z.strictObject({ target: z.string(), kept: z.string().describe('its name now') }))

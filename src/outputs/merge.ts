@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import { MERGE_REASONS, type MergeReport } from '../model/merge-report.ts'
 import { CONFLICT_RULES } from '../model/merge-rules.ts'
-import { count } from './json-fields.ts'
+import { count } from './fields.ts'
 
 const mergedTable = z.strictObject({
   table: z.string(),
