@@ -52,7 +52,7 @@ export function testStorageContract(name: string, underTest: StorageUnderTest): 
       expect(content.equals(await again.load(key))).toBe(true)
       expect(await again.load(key, { range: { offset: 0, length: 1 } })).toEqual(content.subarray(0, 1))
       expect(await again.load(key, { range: { offset: 99_000, length: 1000 } })).toEqual(content.subarray(99_000))
-      expect(await again.load(key, { into: Buffer.alloc(200_000) })).toEqual(content)
+      expect(content.equals(await again.load(key, { into: Buffer.alloc(200_000) }))).toBe(true)
       expect(await again.find(key)).toMatchObject({ key, sizeBytes: 100_000 })
       await again.close()
     })

@@ -12,6 +12,7 @@ import {
 } from '../../../test/helpers/engine.ts'
 import { FaultyStorage } from '../../../test/helpers/faulty-storage.ts'
 import { MemoryStorage } from '../../../test/helpers/memory-storage.ts'
+import { AppError } from '../../base/errors.ts'
 import { Secret } from '../../base/secret.ts'
 import type { Finding } from '../../model/finding.ts'
 import type { Storage } from '../../storage/storage.ts'
@@ -187,6 +188,19 @@ describe('a copy', () => {
     expect(seen).toEqual([1, 1])
     expect(await others.listLocks()).toEqual([])
     expect(await othersSource.listLocks()).toEqual([])
+  })
+
+  test('needs no right to write where it comes from', async () => {
+    const snapshot = await backUp(source, { text: TEXT })
+    await useCheapKey(storage)
+    storage.save = async () => {
+      throw new AppError('storage-denied', 'read-only')
+    }
+    const findings: Finding[] = []
+    const copy = await create(new MemoryStorage('to:'))
+    const report = await copyAll(await open(storage, findings), copy)
+    expect(report.copied.map(({ from }) => from)).toEqual([snapshot.id])
+    expect(findings).toMatchObject([{ code: 'not-locked' }])
   })
 
   test('ends when it is interrupted, and leaves no lock', async () => {

@@ -76,7 +76,7 @@ test('packs are as long as the storage likes, trees apart from data, and say wha
     await packs.finish()
   }
   await finish(storage, work())
-  expect(saved.map(({ blobs }) => blobs).sort()).toEqual([1, 1, 1, 3, 3, 3])
+  expect(saved.map(({ blobs }) => blobs).sort((a, b) => a - b)).toEqual([1, 1, 1, 3, 3, 3])
   for (const { id, blobs } of saved) {
     const bytes = await storage.load(`data/${id.slice(0, 2)}/${id}`)
     expect(createHash('sha256').update(bytes).digest('hex')).toBe(id)

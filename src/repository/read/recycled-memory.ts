@@ -21,10 +21,12 @@ export class RecycledMemory {
     return piece ?? Buffer.allocUnsafeSlow(Math.ceil(length / STEP_BYTES) * STEP_BYTES)
   }
 
-  /** Nobody may use the bytes any more. */
+  /** Nobody may use the bytes any more. What was not made here is left alone: others may have a part of the same memory. */
   give(bytes: Uint8Array): void {
-    if (!(bytes.buffer instanceof ArrayBuffer) || bytes.buffer.byteLength === 0) return
+    const { buffer } = bytes
+    const isOurs = buffer.byteLength > 0 && buffer.byteLength % STEP_BYTES === 0
+    if (!(buffer instanceof ArrayBuffer) || !isOurs) return
     if (this.#free.length >= this.#keep) this.#free.shift()
-    this.#free.push(Buffer.from(bytes.buffer))
+    this.#free.push(Buffer.from(buffer))
   }
 }

@@ -105,3 +105,15 @@ it('says that a storage for files of restic alone keeps no log', async () => {
   expect(await collect(restic.list(SYSTEM))).toEqual([])
   await restic.remove(SYSTEM, SEGMENT)
 })
+
+it('says that an unfinished segment cannot grow where nothing is replaced', async () => {
+  const locked = makeWalStore(new MemoryStorage('locked:', undefined, { overwrites: false }), randomKeys(systemRandom))
+  const partial = (filled: number): WalContent => {
+    const bytes = Buffer.concat([Buffer.alloc(filled, 1), Buffer.alloc(100 - filled)])
+    return content(`${SEGMENT}.partial`, bytes)
+  }
+  expect(await locked.save(partial(10))).toBe('stored')
+  expect(await locked.save(partial(10))).toBe('same')
+  await expect(locked.save(partial(20))).rejects.toMatchObject({ code: 'unsupported' })
+  expect(await locked.save(content(SEGMENT, Buffer.alloc(100, 1)))).toBe('stored')
+})

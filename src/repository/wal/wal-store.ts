@@ -91,6 +91,7 @@ export class SealedWalStore implements WalStore {
       const longer = whichGoesOn(bytes, content.bytes)
       if (longer === undefined) throw conflict(content.name, this.location)
       if (longer === 'old') return 'same'
+      if (!this.#storage.traits.overwrites) throw noReplacing(this.location)
     }
     await this.#seal(key, content, { signal })
     return 'stored'
@@ -132,6 +133,12 @@ export class SealedWalStore implements WalStore {
 function noLogs(location: string): AppError {
   return new AppError('unsupported', `${location} takes only files of a restic repository, so it cannot keep a log`, {
     hint: 'Send the log to a repository on another kind of storage; snapshots can be kept here.',
+  })
+}
+
+function noReplacing(location: string): AppError {
+  return new AppError('unsupported', `${location} replaces no objects, so an unfinished log file cannot grow there`, {
+    hint: 'Leave the folder "wal" out of what is locked there, or send the log to another repository.',
   })
 }
 
