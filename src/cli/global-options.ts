@@ -2,22 +2,29 @@ import type { OptionSpec } from './command.ts'
 
 /** Understood by every command, before or after its name. */
 export const GLOBAL_OPTIONS: readonly OptionSpec[] = [
-  { flags: '--config <file>', summary: 'the configuration (default: lifeboat.yaml here or above)', complete: 'files' },
+  {
+    flags: '--config <file>',
+    summary: 'configuration file (default: lifeboat.yaml in this folder or above)',
+    complete: 'files',
+  },
   {
     flags: '--trust-config',
-    summary: 'with --config: believe it and the files that it names, whoever could have written them',
+    summary: 'with --config: trust this file and the files it names, whoever can write to them',
   },
   {
     flags: '--repo <name>',
     summary: 'the repository to use, by its name in the configuration',
     complete: 'repositories',
   },
-  { flags: '--json', summary: 'print one JSON document on stdout, and nothing else there' },
-  { flags: '-q, --quiet', summary: 'print errors and results only' },
-  { flags: '-v, --verbose', summary: 'say more; twice: everything', repeat: true },
-  { flags: '--no-progress', summary: 'show no progress' },
+  { flags: '--json', summary: 'print one JSON document to stdout and nothing else' },
+  { flags: '-q, --quiet', summary: 'print only errors and results' },
+  { flags: '-v, --verbose', summary: 'print more; twice: everything', repeat: true },
+  { flags: '--no-progress', summary: 'do not show progress' },
   { flags: '--color <when>', summary: 'colour the output', choices: ['auto', 'always', 'never'] },
-  { flags: '--lock-wait <duration>', summary: 'wait for a locked repository, as 30s or 5m (default: do not)' },
+  {
+    flags: '--lock-wait <duration>',
+    summary: 'wait this long for a locked repository, like 30s or 5m (default: do not wait)',
+  },
 ]
 
 /** The names of the global options that take a value, for finding the command's name before it is parsed. */

@@ -7,7 +7,7 @@ export function overview(): string {
   const options = [
     ...GLOBAL_OPTIONS.map(({ flags, summary }) => ({ name: flags, summary })),
     { name: '-V, --version', summary: 'print the version' },
-    { name: '-h, --help', summary: 'show help, also of a command: lifeboat backup --help' },
+    { name: '-h, --help', summary: 'show help; also for a command: lifeboat backup --help' },
   ]
   const width = Math.max(...[...rows, ...options].map(({ name }) => name.length))
   const line = ({ name, summary }: { name: string; summary: string }): string => `  ${name.padEnd(width)}  ${summary}\n`

@@ -9,7 +9,7 @@ import type { Call, OptionSpec } from './command.ts'
 /** Of every command that leaves a report. */
 export const REPORT_OPTION: OptionSpec = {
   flags: '--report <file>',
-  summary: 'write the report there too: .html, .json or .txt by its ending',
+  summary: 'also write the report to this file: .html, .json or .txt',
   complete: 'files',
 }
 

@@ -7,14 +7,14 @@ import { chosenSnapshot, typedWish } from './selection.ts'
 /** The first word of commands that look into a snapshot. */
 export const SNAPSHOT_ARGUMENT: ArgumentSpec = {
   name: 'snapshot',
-  summary: 'an id, latest, a time like "3h ago", or a source: its newest',
+  summary: 'an id, latest, a time like "3h ago", or a source (its newest)',
   required: true,
   complete: 'sources',
 }
 
 export const SOURCE_OPTION: OptionSpec = {
   flags: '--source <name>',
-  summary: 'latest and times mean this source’s snapshots',
+  summary: 'look for latest and times among the snapshots of this source',
   complete: 'sources',
 }
 

@@ -17,26 +17,26 @@ import { describeVerified, verifiedToJson } from '../verification.ts'
 
 export const backup: Command = {
   name: 'backup',
-  summary: 'take a recovery point of one, several or all sources',
+  summary: 'back up one, several or all sources',
   description: [
-    'Each source goes to the repositories of its policies, or to the one of --repo. Unchanged data is neither read nor stored again. The application may go on writing.',
-    'Ends with 3 when something could not be captured as it was, such as a file that changed while it was read: the snapshot is there, its findings say what is wrong with it. With 21 when a policy says `verify` and the snapshot, which stays, did not pass; with 22 when bytes of it were lost.',
+    'Backs up each source to the repositories of its policies, or to the one given with --repo. Unchanged data is neither read nor stored again. Applications can keep writing.',
+    'Exits with 3 if something could not be captured as it was, such as a file that changed while it was read: the snapshot exists, and its findings say what is wrong. Exits with 21 if a policy says `verify` and the snapshot did not pass (it is kept), and with 22 if data in it was lost.',
   ],
   arguments: [{ name: 'sources', summary: 'names of sources (default: all)', variadic: true, complete: 'sources' }],
   options: [
     {
       flags: '-t, --type <type>',
-      summary: 'what to take (default: the policy’s, or incremental)',
+      summary: 'type of backup (default: as in the policy, or incremental)',
       choices: BACKUP_TYPES,
     },
-    { flags: '-p, --policy <name>', summary: 'for this policy: its sources, repositories, type and retention' },
-    { flags: '--tag <tag>', summary: 'a tag for the snapshot', repeat: true },
+    { flags: '-p, --policy <name>', summary: 'back up for this policy: its sources, repositories, type and retention' },
+    { flags: '--tag <tag>', summary: 'tag the snapshot', repeat: true },
   ],
   examples: [
-    { command: 'lifeboat backup', explains: 'every source, to where its policies say' },
-    { command: 'lifeboat backup --policy nightly', explains: 'what a line of cron for this policy runs' },
-    { command: 'lifeboat backup app --type full', explains: 'one source, everything read anew' },
-    { command: 'lifeboat backup app --repo offsite --tag before-upgrade', explains: 'to one repository, with a tag' },
+    { command: 'lifeboat backup', explains: 'every source, as its policies say' },
+    { command: 'lifeboat backup --policy nightly', explains: 'for one policy, as run from cron' },
+    { command: 'lifeboat backup app --type full', explains: 'one source, reading everything again' },
+    { command: 'lifeboat backup app --repo offsite --tag before-upgrade', explains: 'to one repository, tagged' },
   ],
   run: async call => {
     const { backUp } = await import('../../operations/backup/back-up.ts')

@@ -9,9 +9,9 @@ const OBJECTS: readonly ObjectKind[] = ['config', 'snapshot', 'index', 'key', 'l
 
 export const cat: Command = {
   name: 'cat',
-  summary: 'print one file of a snapshot',
+  summary: 'print a file from a snapshot',
   description: [
-    'The bytes go to stdout as they are, each block checked. With --object, an object of the repository is printed, decrypted, for looking at the format; keys and salts are not shown.',
+    'Writes the bytes to stdout unchanged, after checking each block. With --object, prints a decrypted object of the repository instead, to inspect the format; keys and salts are not shown.',
   ],
   arguments: [
     { ...SNAPSHOT_ARGUMENT, summary: `${SNAPSHOT_ARGUMENT.summary}; with --object the object’s id`, required: false },
@@ -23,8 +23,8 @@ export const cat: Command = {
   ],
   examples: [
     { command: 'lifeboat cat docs reports/2026.csv', explains: 'from the newest snapshot of a source' },
-    { command: 'lifeboat cat 3f2a /.lifeboat/manifest.json', explains: 'what a snapshot says of itself' },
-    { command: 'lifeboat cat --object snapshot 3f2a', explains: 'the snapshot’s own record' },
+    { command: 'lifeboat cat 3f2a /.lifeboat/manifest.json', explains: 'the manifest of a snapshot' },
+    { command: 'lifeboat cat --object snapshot 3f2a', explains: 'the raw snapshot record' },
   ],
   run: async call => {
     const kind = OBJECTS.find(name => name === call.values.text('object'))

@@ -9,16 +9,19 @@ import { SeveralRepositories } from '../several-repositories.ts'
 
 export const check: Command = {
   name: 'check',
-  summary: 'look whether repositories are whole',
+  summary: 'check that repositories are intact',
   description: [
-    'Without --read-data: every file that must be there is there, and the structure is sound. With it, every byte is read and checked too (or a random part, as 10%), and snapshots become "checked".',
-    'Ends with 22 when damage was found; the findings name the damaged file and the snapshots that need it.',
+    'Checks that every file exists and that the structure is sound. With --read-data, also reads and checks every byte (or a random part, like 10%), and marks snapshots as "checked".',
+    'Exits with 22 if it finds damage. The findings name the damaged file and the snapshots that need it.',
   ],
   options: [{ flags: '--read-data [part]', summary: 'read all data, or a part like 10% or 1/7' }],
   examples: [
     { command: 'lifeboat check', explains: 'the structure of all repositories' },
     { command: 'lifeboat check --read-data', explains: 'every byte' },
-    { command: 'lifeboat check --read-data=10% --repo offsite', explains: 'a random tenth, each night another' },
+    {
+      command: 'lifeboat check --read-data=10% --repo offsite',
+      explains: 'a random tenth, a different one each night',
+    },
   ],
   run: async call => {
     const { checkRepository } = await import('../../operations/check/check-repository.ts')

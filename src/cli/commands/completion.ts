@@ -5,7 +5,7 @@ const SHELLS = ['bash', 'zsh', 'fish'] as const
 
 export const completion: Command = {
   name: 'completion',
-  summary: 'print the completion script of a shell',
+  summary: 'print a shell completion script',
   description: ['The script also completes the names of your sources and repositories.'],
   arguments: [{ name: 'shell', summary: `one of: ${SHELLS.join(', ')}`, required: true, complete: SHELLS }],
   examples: [

@@ -6,13 +6,13 @@ import { Story } from '../demo/story.ts'
 
 export const demo: Command = {
   name: 'demo',
-  summary: 'lose and recover a sample database, to see how it goes',
+  summary: 'try it: lose and recover a sample database',
   description: [
-    'Makes a folder with a sample database that another process keeps writing to, backs it up twice, deletes it, restores ' +
-      'it and compares every row. The folder stays, with its configuration, to play with; the next run makes it anew.',
-    'Needs no network and touches nothing outside of that folder.',
+    'Creates a folder with a sample database that another process keeps writing to, backs it up twice, deletes it, restores ' +
+      'it and compares every row. The folder stays for you to play with; the next run replaces it.',
+    'Needs no network and touches nothing outside that folder.',
   ],
-  options: [{ flags: '--dir <folder>', summary: 'where (default: ./demo)', complete: 'files' }],
+  options: [{ flags: '--dir <folder>', summary: 'folder to use (default: ./demo)', complete: 'files' }],
   examples: [{ command: 'lifeboat demo', explains: 'in the folder ./demo' }],
   run: async call => {
     const dir = resolve(call.values.text('dir') ?? 'demo')

@@ -12,13 +12,13 @@ import type { Terminal } from '../terminal.ts'
 export const diff: Command = {
   name: 'diff',
   summary: 'compare two snapshots',
-  description: ['+ added, - removed, M content changed, T type changed, U only metadata changed (with --metadata).'],
+  description: ['+ added, - removed, M content changed, T type changed, U only metadata changed (with --metadata)'],
   arguments: [
     { ...SNAPSHOT_ARGUMENT, name: 'before' },
     { ...SNAPSHOT_ARGUMENT, name: 'after' },
-    { name: 'path', summary: 'only what is at and below this path' },
+    { name: 'path', summary: 'only this path and what is below it' },
   ],
-  options: [{ flags: '--metadata', summary: 'changes of owner, mode and times alone, too' }, SOURCE_OPTION],
+  options: [{ flags: '--metadata', summary: 'also show changes of owner, mode and times alone' }, SOURCE_OPTION],
   examples: [
     { command: 'lifeboat diff 3f2a 9b1c', explains: 'two snapshots' },
     { command: 'lifeboat diff "1d ago" latest --source docs', explains: 'what changed since yesterday' },

@@ -12,13 +12,13 @@ import { formatTable } from '../printers/text.ts'
 
 export const doctor: Command = {
   name: 'doctor',
-  summary: 'look for what would make a backup or a restore fail on this machine',
+  summary: 'check this machine for anything that would make a backup or restore fail',
   description: [
-    'Checks versions, tools, the configuration, who can read secrets, the clock, free space, and that every repository opens with its password and every source can be captured, and that the programs of its hooks are there. Compares the clocks of this machine, of the storage and of databases. Changes nothing. Ends with 1 when something is wrong.',
+    'Checks versions, tools, the configuration, permissions of secrets, clocks (this machine, storage, databases) and free space; that every repository opens, every source can be backed up, and the programs of hooks exist. Changes nothing. Exits with 1 if something is wrong.',
   ],
   examples: [
     { command: 'lifeboat doctor', explains: 'check everything' },
-    { command: 'lifeboat doctor --json', explains: 'the same, for a monitor' },
+    { command: 'lifeboat doctor --json', explains: 'the same, for monitoring' },
   ],
   run: async call => {
     const { doctor: examine } = await import('../../operations/doctor/doctor.ts')

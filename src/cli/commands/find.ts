@@ -22,22 +22,22 @@ const TYPES: Readonly<Record<string, readonly NodeType[]>> = {
 
 export const find: Command = {
   name: 'find',
-  summary: 'look for files by name in snapshots',
+  summary: 'find files by name in snapshots',
   description: [
-    'Patterns are globs: `*.db`, `report-202?.pdf`. One without "/" is compared with names, one with it with paths. Put them in quotes, so that the shell leaves them alone.',
+    'Patterns are globs: `*.db`, `report-202?.pdf`. A pattern without "/" matches names, one with "/" matches paths. Quote patterns so that the shell does not expand them.',
   ],
   arguments: [{ name: 'patterns', summary: 'names or globs', required: true, variadic: true }],
   options: [
     { flags: '--source <name>', summary: 'only in this source’s snapshots', complete: 'sources' },
     { flags: '--snapshot <id>', summary: 'only in this snapshot, or latest', repeat: true },
-    { flags: '-i, --ignore-case', summary: 'capitals and small letters are the same' },
+    { flags: '-i, --ignore-case', summary: 'ignore case' },
     { flags: '--type <type>', summary: 'only entries of this type', choices: Object.keys(TYPES) },
-    { flags: '--newer <time>', summary: 'only what was modified at or after, as "3d ago"' },
-    { flags: '--older <time>', summary: 'only what was modified at or before' },
+    { flags: '--newer <time>', summary: 'only entries modified at or after this time, like "3d ago"' },
+    { flags: '--older <time>', summary: 'only entries modified at or before this time' },
   ],
   examples: [
     { command: 'lifeboat find "*.pdf" --source docs', explains: 'in all snapshots of a source' },
-    { command: 'lifeboat find "reports/**" --newer "7d ago"', explains: 'what was changed below a folder this week' },
+    { command: 'lifeboat find "reports/**" --newer "7d ago"', explains: 'what changed below a folder this week' },
   ],
   run: async call => {
     const several = new SeveralRepositories(call)

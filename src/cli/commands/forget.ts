@@ -35,36 +35,39 @@ const KEEP_OPTIONS: readonly OptionSpec[] = [
     flags: `${flagOf(name)} <n>`,
     summary: `keep the newest of each of the last n ${name === 'daily' ? 'days' : `${name.replace(/ly$/, '')}s`}`,
   })),
-  { flags: '--keep-within <span>', summary: 'keep all so near to the newest, as 30d or 1y6m' },
+  { flags: '--keep-within <span>', summary: 'keep everything this close to the newest, like 30d or 1y6m' },
   ...SPANS.slice(1, -1).map(name => ({
     flags: `${flagOf(name)} <span>`,
     summary: `keep ${name.replace('within', '').toLowerCase()} ones so near to the newest`,
   })),
-  { flags: '--keep-window <span>', summary: 'keep what it takes to recover any moment of the last so long' },
-  { flags: '--keep-tag <tag>', summary: 'keep all with this tag', repeat: true },
+  { flags: '--keep-window <span>', summary: 'keep what is needed to recover to any moment in this span' },
+  { flags: '--keep-tag <tag>', summary: 'keep everything with this tag', repeat: true },
 ]
 
 export const forget: Command = {
   name: 'forget',
-  summary: 'drop snapshots that no rule keeps',
+  summary: 'remove snapshots that no retention rule keeps',
   description: [
-    'The rules come from the options, or from "keep" in the policies. A snapshot stays if any policy of its source keeps it: each policy judges those that were taken for it, and all judge those that were taken for none. The newest snapshot of each source always stays, and what other programs wrote is not touched. Space comes free with --prune, or by "lifeboat prune".',
-    'What "lifeboat undo" offers stays too: for 30 days, and for the last restore of each target until it is undone.',
-    'Ids in place of sources drop just these snapshots, whatever the rules say and whoever wrote them.',
+    'Takes the rules from the options, or from "keep" in the policies. A snapshot is kept if any policy of its source keeps it: each policy judges the snapshots taken for it, and every policy judges those taken for none. The newest snapshot of each source is always kept, and snapshots of other programs are left alone. To free the space, add --prune or run "lifeboat prune".',
+    'Snapshots that "lifeboat undo" needs are kept too: for 30 days, and for the last restore of each target until it is undone.',
+    'Given ids instead of sources, removes exactly these snapshots, whatever the rules say and whoever wrote them.',
   ],
   arguments: [
     { name: 'sources', summary: 'names of sources (default: all), or ids', variadic: true, complete: 'sources' },
   ],
   options: [
     ...KEEP_OPTIONS,
-    { flags: '--prune', summary: 'free the space afterwards' },
-    { flags: '-n, --dry-run', summary: 'only say what would happen' },
+    { flags: '--prune', summary: 'also delete unused data afterwards' },
+    { flags: '-n, --dry-run', summary: 'only show what would happen' },
     MAX_UNUSED,
   ],
   examples: [
-    { command: 'lifeboat forget --dry-run', explains: 'what the policies would drop' },
-    { command: 'lifeboat forget app --keep-last 3 --prune', explains: 'all but three, and free the space' },
-    { command: 'lifeboat forget app --keep-daily 7 --keep-monthly 12', explains: 'a week of days, a year of months' },
+    { command: 'lifeboat forget --dry-run', explains: 'show what the policies would remove' },
+    { command: 'lifeboat forget app --keep-last 3 --prune', explains: 'keep three, and free the space' },
+    {
+      command: 'lifeboat forget app --keep-daily 7 --keep-monthly 12',
+      explains: 'one a day for a week, one a month for a year',
+    },
     { command: 'lifeboat forget 3f2a11c0 --dry-run', explains: 'one snapshot, by its id' },
   ],
   run: async call => {

@@ -10,18 +10,18 @@ import { Prompts } from '../prompts.ts'
 
 export const init: Command = {
   name: 'init',
-  summary: 'find what is worth protecting, propose a configuration, create the repository',
+  summary: 'find data worth protecting, propose a configuration, create the repository',
   description: [
-    'Looks through the current folder for SQLite databases, DATABASE_URL, a Prisma schema, wrangler.toml, a compose file and upload folders, and proposes a lifeboat.yaml. Values of variables are never shown.',
-    'Beside an existing lifeboat.yaml it creates only the repositories that are named there and missing. Nothing that exists is overwritten.',
+    'Searches the current folder for SQLite databases, DATABASE_URL, a Prisma schema, wrangler.toml, a compose file and upload folders, and proposes a lifeboat.yaml. Never shows the values of variables.',
+    'If lifeboat.yaml exists, only creates the repositories it names that are missing. Never overwrites anything.',
   ],
   options: [
-    { flags: '-y, --yes', summary: 'ask nothing, as when there is no terminal to ask on' },
+    { flags: '-y, --yes', summary: 'do not ask questions' },
     { flags: '--to <url>', summary: 'where the repository goes (default: ./backups)', complete: 'files' },
   ],
   examples: [
-    { command: 'lifeboat init', explains: 'look, propose, ask, then create' },
-    { command: 'lifeboat init --yes --to /mnt/disk/backups', explains: 'without questions, on another disk' },
+    { command: 'lifeboat init', explains: 'search, propose, ask, then create' },
+    { command: 'lifeboat init --yes --to /mnt/disk/backups', explains: 'without questions, to another disk' },
   ],
   run: async call => {
     const operations = await import('../../operations/init/init.ts')

@@ -10,17 +10,17 @@ import { formatTable } from '../printers/text.ts'
 import { repoOf } from '../selection.ts'
 
 const NEW_PASSWORD: readonly OptionSpec[] = [
-  { flags: '--new-password-file <file>', summary: 'a file whose content is the new password', complete: 'files' },
-  { flags: '--new-password-env <name>', summary: 'the environment variable that holds the new password' },
+  { flags: '--new-password-file <file>', summary: 'file that holds the new password', complete: 'files' },
+  { flags: '--new-password-env <name>', summary: 'environment variable that holds the new password' },
 ]
 
 const PASSWORD_NOTE =
-  'The new password comes from a file, from an environment variable, or is asked for; never from the command line, where others could see it.'
+  'Reads the new password from a file or an environment variable, or asks for it; never from the command line, where others could see it.'
 
 export const keyList: Command = {
   name: 'key list',
-  summary: 'list the passwords that open a repository',
-  description: ['Each key stands for one password. "*" marks the one in use.'],
+  summary: 'list the passwords of a repository',
+  description: ['Each password has one key. "*" marks the one in use.'],
   examples: [{ command: 'lifeboat key list --repo main', explains: 'the keys of one repository' }],
   run: async call => {
     const app = await call.openApp()
@@ -32,7 +32,7 @@ export const keyList: Command = {
 
 export const keyAdd: Command = {
   name: 'key add',
-  summary: 'add a password that opens a repository',
+  summary: 'add a password to a repository',
   description: [PASSWORD_NOTE],
   options: NEW_PASSWORD,
   examples: [
@@ -53,8 +53,8 @@ export const keyAdd: Command = {
 
 export const keyRemove: Command = {
   name: 'key remove',
-  summary: 'take a password’s access away',
-  description: ['The key in use and the last key are refused.'],
+  summary: 'revoke a password',
+  description: ['Refuses to remove the key in use and the last key.'],
   arguments: [{ name: 'id', summary: 'id of the key, as "lifeboat key list" shows it', required: true }],
   examples: [{ command: 'lifeboat key remove 3f2a0c11', explains: 'its password no longer opens the repository' }],
   run: async call => {
@@ -70,7 +70,7 @@ export const keyPasswd: Command = {
   name: 'key passwd',
   summary: 'change the password of a repository',
   description: [
-    `${PASSWORD_NOTE} The old password no longer opens the repository. Where the password stands in a file that only this repository uses, the file is changed too.`,
+    `${PASSWORD_NOTE} The old password no longer opens the repository. If the password is in a file that only this repository uses, updates that file too.`,
   ],
   options: NEW_PASSWORD,
   examples: [

@@ -10,16 +10,16 @@ import { SNAPSHOT_ARGUMENT, SOURCE_OPTION, snapshotToJson, typedSnapshot } from 
 
 export const ls: Command = {
   name: 'ls',
-  summary: 'list what is in a snapshot',
+  summary: 'list the contents of a snapshot',
   arguments: [
     SNAPSHOT_ARGUMENT,
-    { name: 'path', summary: 'a path of the source; with a leading "/" also one from the snapshot’s root' },
+    { name: 'path', summary: 'a path in the source, or, with a leading "/", in the whole snapshot' },
   ],
-  options: [{ flags: '-r, --recursive', summary: 'what is below folders too' }, SOURCE_OPTION],
+  options: [{ flags: '-r, --recursive', summary: 'include everything below folders' }, SOURCE_OPTION],
   examples: [
     { command: 'lifeboat ls docs', explains: 'the newest snapshot of a source' },
     { command: 'lifeboat ls 3f2a reports --recursive', explains: 'a folder of one snapshot' },
-    { command: 'lifeboat ls 3f2a /', explains: 'from the root, with the manifest in .lifeboat' },
+    { command: 'lifeboat ls 3f2a /', explains: 'from the root, including the manifest in .lifeboat' },
   ],
   run: async call => {
     const operation = await import('../../operations/ls/ls.ts')

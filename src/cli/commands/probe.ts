@@ -6,8 +6,8 @@ import { formatFindings } from '../printers/text.ts'
 
 export const probe: Command = {
   name: 'probe',
-  summary: 'look whether sources can be captured',
-  description: ['Says before the first backup what is missing. Ends with 20 when a source is not ready.'],
+  summary: 'check that sources can be backed up',
+  description: ['Tells you before the first backup what is missing. Exits with 20 if a source is not ready.'],
   arguments: [{ name: 'sources', summary: 'names of sources (default: all)', variadic: true, complete: 'sources' }],
   examples: [
     { command: 'lifeboat probe', explains: 'every source' },

@@ -10,17 +10,17 @@ import { SeveralRepositories } from '../several-repositories.ts'
 
 export const MAX_UNUSED: OptionSpec = {
   flags: '--max-unused <part>',
-  summary: 'unused space to tolerate, as a part of all (default: 5%)',
+  summary: 'how much unused space to leave (default: 5%)',
 }
 
 export const prune: Command = {
   name: 'prune',
-  summary: 'free the space of what no snapshot uses any more',
-  description: ['The only command that deletes data. Interrupted at any moment, it leaves a whole repository.'],
-  options: [{ flags: '-n, --dry-run', summary: 'only say what would happen' }, MAX_UNUSED],
+  summary: 'delete data that no snapshot uses any more',
+  description: ['The only command that deletes data. If it is interrupted, the repository stays intact.'],
+  options: [{ flags: '-n, --dry-run', summary: 'only show what would happen' }, MAX_UNUSED],
   examples: [
-    { command: 'lifeboat prune --dry-run', explains: 'how much would come free' },
-    { command: 'lifeboat prune --max-unused 0%', explains: 'free every byte' },
+    { command: 'lifeboat prune --dry-run', explains: 'how much space it would free' },
+    { command: 'lifeboat prune --max-unused 0%', explains: 'free every unused byte' },
   ],
   run: async call => {
     const app = await call.openApp()

@@ -9,19 +9,19 @@ import { writeReport } from '../reports.ts'
 
 export const report: Command = {
   name: 'report',
-  summary: 'show what a restore or a verification did',
+  summary: 'show the report of a restore or verification',
   description: [
-    'Each restore and each verification leaves a report: what was done, from where to where, each step and how long it took, what was checked, what to type next. The newest 200 are kept in the state folder.',
+    'Every restore and verification leaves a report: what was done, each step and how long it took, what was checked, and what to type next. The newest 200 are kept in the state folder.',
   ],
   arguments: [{ name: 'run', summary: 'id of the run, or its first digits (default: the newest)' }],
   options: [
-    { flags: '--html <file>', summary: 'write it as one HTML file that needs nothing else', complete: 'files' },
-    { flags: '--list', summary: 'list the runs that have a report, oldest first' },
+    { flags: '--html <file>', summary: 'write it as a single self-contained HTML file', complete: 'files' },
+    { flags: '--list', summary: 'list all reports, oldest first' },
   ],
   examples: [
     { command: 'lifeboat report', explains: 'the newest' },
-    { command: 'lifeboat report --list', explains: 'all that there are' },
-    { command: 'lifeboat report 5b0c9f3e --html report.html', explains: 'one to hand on or to print' },
+    { command: 'lifeboat report --list', explains: 'all reports' },
+    { command: 'lifeboat report 5b0c9f3e --html report.html', explains: 'as a page to share or print' },
   ],
   run: async call => {
     const { getReport, listReports } = await import('../../operations/report/report-store.ts')

@@ -5,11 +5,11 @@ import { ANY, restoreWishOf } from '../restore/wish.ts'
 
 export const restore: Command = {
   name: 'restore',
-  summary: 'bring a recovery point back',
+  summary: 'restore a recovery point',
   description: [
-    'Writes beside the target, checks what was written, then puts it in place in one step. Every byte is checked against its hash. A restore that was interrupted is taken up again by the same command.',
-    'Where something is there already, it asks first, on a terminal, and else wants --yes. What is there is made safe before it is changed; "lifeboat undo" puts it back. Whatever fails on the way is taken back at once. A source that is not in the configuration, such as another machine’s, can be restored with --to.',
-    'Ends with 3 when all that the recovery point holds came back, but it lacks something of its source. What was not captured is left as it is at the target, and named.',
+    'Writes next to the target, checks the result, then puts it in place in one step. Every byte is checked against its hash. To resume an interrupted restore, run the same command again.',
+    'If the target exists, asks first, or needs --yes when there is no terminal. Backs up what is there before changing it; "lifeboat undo" brings it back. If anything fails, the target is put back at once. With --to, sources that are not in the configuration can be restored too, such as those of another machine.',
+    'Exits with 3 if everything in the recovery point was restored, but the recovery point itself is incomplete. What was never captured is left as it is at the target, and named.',
   ],
   arguments: [
     {
@@ -22,22 +22,25 @@ export const restore: Command = {
   ],
   options: RESTORE_OPTIONS,
   examples: [
-    { command: 'lifeboat restore app latest --to ./restored.db', explains: 'the newest, beside the original' },
-    { command: 'lifeboat restore app --dry-run', explains: 'what replacing the database would change' },
-    { command: 'lifeboat restore app "2026-09-04 02:00" --yes', explains: 'as it was then, in its place' },
+    { command: 'lifeboat restore app latest --to ./restored.db', explains: 'the newest, next to the original' },
+    { command: 'lifeboat restore app --dry-run', explains: 'show what restoring over the database would change' },
+    { command: 'lifeboat restore app "2026-09-04 02:00" --yes', explains: 'the database as it was then, in place' },
     {
       command: 'lifeboat restore app --strategy merge --dry-run',
-      explains: 'what it would add to what is there',
+      explains: 'show what it would add to the existing data',
     },
-    { command: 'lifeboat restore docs 3f2a --to ./out --include reports', explains: 'one folder of one snapshot' },
+    { command: 'lifeboat restore docs 3f2a --to ./out --include reports', explains: 'one folder from one snapshot' },
     {
       command: 'lifeboat restore shop --to postgres:///shop_test',
-      explains: 'a new database on the server of the source',
+      explains: 'into a new database on the same server',
     },
-    { command: 'lifeboat restore shop --table product --yes', explains: 'one table, with all that refers to it' },
+    {
+      command: 'lifeboat restore shop --table product --yes',
+      explains: 'one table, keeping everything that refers to it',
+    },
     {
       command: 'lifeboat restore cluster --at "2026-09-04 01:59:30" --to /srv/copy --start',
-      explains: 'a PostgreSQL cluster as it was at that second, with a server on it',
+      explains: 'a PostgreSQL cluster as of that second, with a server running on it',
     },
   ],
   run: async call => {

@@ -11,22 +11,22 @@ const DEFAULT_COUNT = 20
 
 export const runs: Command = {
   name: 'runs',
-  summary: 'list what was done and what is running',
+  summary: 'list past and running operations',
   description: [
-    'Each command that changes something is a run, from its beginning on. "killed" is one whose process is gone without having said how it ended. A run has an attempt for each source and repository.',
+    'Every command that changes something is a run, listed from the moment it begins. A "killed" run is one whose process is gone without recording how it ended. A run has one attempt for each source and repository.',
   ],
-  arguments: [{ name: 'run', summary: 'id of a run, or its first digits: all of this one' }],
+  arguments: [{ name: 'run', summary: 'id of a run, or its first digits: show its details' }],
   options: [
-    { flags: '-n, --last <count>', summary: `only the newest so many (default: ${DEFAULT_COUNT})` },
-    { flags: '--source <name>', summary: 'only runs that had to do with this source', complete: 'sources' },
+    { flags: '-n, --last <count>', summary: `only the newest (default: ${DEFAULT_COUNT})` },
+    { flags: '--source <name>', summary: 'only runs of this source', complete: 'sources' },
     { flags: '--operation <name>', summary: 'only runs of this operation: backup, restore, undo, verify, ...' },
   ],
   examples: [
     { command: 'lifeboat runs', explains: 'the newest' },
-    { command: 'lifeboat runs 5b0c9f3e', explains: 'one, with its attempts and findings' },
+    { command: 'lifeboat runs 5b0c9f3e', explains: 'one run, with its attempts and findings' },
     {
       command: 'lifeboat runs --operation backup --last 1 --json',
-      explains: 'how the last backup went, for a monitor',
+      explains: 'how the last backup went, for monitoring',
     },
   ],
   run: async call => {
@@ -48,10 +48,10 @@ export const runs: Command = {
 
 export const runsCancel: Command = {
   name: 'runs cancel',
-  summary: 'end a run that is running',
-  description: ['Asks its process to end, as Ctrl-C does: what it was about is left whole, or taken back.'],
+  summary: 'cancel a running operation',
+  description: ['Stops its process as Ctrl-C would: whatever it was changing is left intact or rolled back.'],
   arguments: [{ name: 'run', summary: 'id of the run, or its first digits', required: true }],
-  examples: [{ command: 'lifeboat runs cancel 5b0c9f3e', explains: 'end this backup' }],
+  examples: [{ command: 'lifeboat runs cancel 5b0c9f3e', explains: 'cancel this backup' }],
   run: async call => {
     const { cancelRun } = await import('../../operations/runs/runs.ts')
     const run = await cancelRun(await call.openApp(), call.values.required('run'))

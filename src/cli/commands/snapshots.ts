@@ -15,15 +15,15 @@ import { SeveralRepositories } from '../several-repositories.ts'
 
 export const snapshots: Command = {
   name: 'snapshots',
-  summary: 'list the recovery points, oldest first',
+  summary: 'list recovery points, oldest first',
   description: [
-    'Over all repositories, or that of --repo. PROOF says how far it is proven that one comes back, and when it was: recorded (only stored), checked (every byte was read and is right), restored (it was brought back), failed (it did not pass: see "lifeboat report --list"). "incomplete (2)": two things could not be captured as they were; "lifeboat ls ID" names them.',
+    'Lists all repositories, or the one given with --repo. PROOF says what is proven and when: recorded (only stored), checked (every byte was read and is correct), restored (it was really restored), failed (it did not pass: see "lifeboat report --list"). "incomplete (2)" means that two things could not be captured; "lifeboat ls ID" names them.',
   ],
   arguments: [{ name: 'source', summary: 'only this source’s', complete: 'sources' }],
-  options: [{ flags: '-n, --last <count>', summary: 'only the newest so many' }],
+  options: [{ flags: '-n, --last <count>', summary: 'only the newest' }],
   examples: [
     { command: 'lifeboat snapshots', explains: 'all' },
-    { command: 'lifeboat snapshots app --last 5', explains: 'the newest five of one source' },
+    { command: 'lifeboat snapshots app --last 5', explains: 'the five newest of one source' },
     { command: 'lifeboat snapshots --json', explains: 'as an array, for scripts' },
   ],
   run: async call => {

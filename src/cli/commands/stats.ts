@@ -13,14 +13,14 @@ import { snapshotOf } from '../snapshot-argument.ts'
 
 export const stats: Command = {
   name: 'stats',
-  summary: 'show what snapshots take, and what deduplication and compression save',
+  summary: 'show how much space snapshots take, and what deduplication and compression save',
   arguments: [
     { name: 'snapshots', summary: 'ids, latest, or sources (default: all)', variadic: true, complete: 'sources' },
   ],
   options: [{ flags: '--source <name>', summary: 'only this source’s snapshots', complete: 'sources' }],
   examples: [
     { command: 'lifeboat stats', explains: 'all snapshots of all repositories' },
-    { command: 'lifeboat stats --source app', explains: 'those of one source' },
+    { command: 'lifeboat stats --source app', explains: 'the snapshots of one source' },
     { command: 'lifeboat stats 3f2a', explains: 'one snapshot' },
   ],
   run: async call => {

@@ -13,29 +13,29 @@ import { printRestores } from '../restore/list-restores.ts'
 
 export const undo: Command = {
   name: 'undo',
-  summary: 'put back what was there before a restore',
+  summary: 'undo a restore',
   description: [
-    'Each restore makes what was at its target safe before it changes it. Undo takes back what the restore changed, and nothing else: of a restored table, that table. What the application wrote there since is counted and named before, and made safe: an undo can be undone.',
+    'Every restore backs up its target before changing it. Undo takes back what the restore changed and nothing else: if one table was restored, that table. Rows the application has written there since are counted and shown first, and backed up: an undo can be undone.',
   ],
   arguments: [{ name: 'run', summary: 'id of the restore, or its first digits (default: the last one)' }],
   options: [
-    { flags: '-l, --list', summary: 'list the restores, oldest first, and which can be undone' },
+    { flags: '-l, --list', summary: 'list restores, oldest first, and which can be undone' },
     {
       flags: '--discard',
-      summary: 'remove what the restore kept beside (a database, a folder), for its space: it can’t be undone then',
+      summary: 'delete what the restore kept (a database, a folder) to free space; it can no longer be undone',
     },
     {
       flags: '--settle',
-      summary: 'finish restores that were interrupted, or take them back: whatever leaves their targets whole',
+      summary: 'finish or roll back interrupted restores, whichever leaves their targets intact',
     },
     { flags: '-y, --yes', summary: 'do not ask first' },
     REPORT_OPTION,
   ],
   examples: [
     { command: 'lifeboat undo', explains: 'the last restore' },
-    { command: 'lifeboat undo --list', explains: 'which there are' },
-    { command: 'lifeboat undo 5b0c9f3e --yes', explains: 'this one, from a script' },
-    { command: 'lifeboat undo 5b0c9f3e --discard', explains: 'all is well: give the space back' },
+    { command: 'lifeboat undo --list', explains: 'list restores' },
+    { command: 'lifeboat undo 5b0c9f3e --yes', explains: 'a specific restore, from a script' },
+    { command: 'lifeboat undo 5b0c9f3e --discard', explains: 'all is well: free the space' },
     { command: 'lifeboat undo --settle', explains: 'after a restore was killed' },
   ],
   run: async call => {

@@ -7,9 +7,9 @@ import { SeveralRepositories } from '../several-repositories.ts'
 
 export const unlock: Command = {
   name: 'unlock',
-  summary: 'remove locks of processes that are gone',
-  description: ['Rarely needed: stale locks block nothing and go with the next run.'],
-  options: [{ flags: '--all', summary: 'remove every lock, also of processes that may still be running' }],
+  summary: 'remove stale locks',
+  description: ['Rarely needed: stale locks block nothing, and the next run removes them.'],
+  options: [{ flags: '--all', summary: 'remove all locks, even of processes that may still be running' }],
   examples: [
     { command: 'lifeboat unlock', explains: 'stale locks' },
     { command: 'lifeboat unlock --all --repo main', explains: 'every lock; be sure that nothing is running' },

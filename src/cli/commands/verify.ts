@@ -15,25 +15,28 @@ import { describeVerified, verifiedToJson } from '../verification.ts'
 
 export const verify: Command = {
   name: 'verify',
-  summary: 'prove that a recovery point comes back',
+  summary: 'prove that a recovery point can be restored',
   description: [
-    'checked: every byte is read, and is what was stored and what the manifest tells. restored: it is really brought back, into a file, folder or PostgreSQL server that is thrown away; there integrity, foreign keys and row counts are compared with what was captured, and your own assertions (`assertions:` of the source) have to hold.',
-    'Without a word: the newest recovery point of every source. What was proven, and when, stands in "lifeboat snapshots".',
-    'Ends with 21 when something does not pass, with 22 when bytes of it are lost, and with 3 when all of it is right, but something of the source was never captured.',
+    'checked: reads every byte and compares it with what was stored. restored: really restores it into a temporary file, folder or PostgreSQL server, compares integrity, foreign keys and row counts with what was captured, and runs your own checks (`assertions:` of the source).',
+    'Without arguments, verifies the newest recovery point of every source. "lifeboat snapshots" shows what is proven, and when.',
+    'Exits with 21 if something does not pass, with 22 if data is lost, and with 3 if everything is correct but something of the source was never captured.',
   ],
   arguments: [
     { name: 'source', summary: 'a source (default: all), or the id of a snapshot', complete: 'sources' },
     { name: 'snapshot', summary: 'latest (default), an id, or a time like "3h ago"', complete: ['latest'] },
   ],
   options: [
-    { flags: '--level <level>', summary: 'how far (default: checked)', choices: PROOF_LEVELS },
-    { flags: '--host <name>', summary: 'of this host (default: this machine’s snapshots, if it has any)' },
+    { flags: '--level <level>', summary: 'how thoroughly (default: checked)', choices: PROOF_LEVELS },
+    { flags: '--host <name>', summary: 'use the snapshots of this host (default: this machine, if it has any)' },
     REPORT_OPTION,
   ],
   examples: [
-    { command: 'lifeboat verify', explains: 'read all of the newest of every source' },
-    { command: 'lifeboat verify shop --level restored', explains: 'bring the newest of one back, aside' },
-    { command: 'lifeboat verify 6b9710af --report proof.html', explains: 'one by its id, with a report to hand on' },
+    { command: 'lifeboat verify', explains: 'read everything in the newest snapshot of every source' },
+    {
+      command: 'lifeboat verify shop --level restored',
+      explains: 'restore the newest snapshot of a source to a temporary place',
+    },
+    { command: 'lifeboat verify 6b9710af --report proof.html', explains: 'one snapshot, with a report to share' },
   ],
   run: async call => {
     await checkReportOption(call)

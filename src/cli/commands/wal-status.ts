@@ -15,9 +15,9 @@ interface NamedStatus extends WalStatus {
 
 export const walStatus: Command = {
   name: 'wal status',
-  summary: 'show how far the log of a PostgreSQL cluster is stored',
+  summary: 'show how much of the WAL of a PostgreSQL cluster is archived',
   description: [
-    'The range that is covered, gaps in it, how far it is behind the server in bytes and seconds, and how the replication slot or the archiver is doing. Ends with 22 when something is missing or broken.',
+    'Shows the archived range and gaps in it, how far it is behind the server in bytes and seconds, and the state of the replication slot or archiver. Exits with 22 if something is missing or broken.',
   ],
   arguments: [{ name: 'source', summary: 'a physical postgres source', complete: 'sources' }],
   examples: [{ command: 'lifeboat wal status shop', explains: 'in every repository of the source' }],

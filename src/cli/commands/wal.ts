@@ -11,21 +11,21 @@ import { repoOf } from '../selection.ts'
 
 const SOURCE: OptionSpec = {
   flags: '--source <name>',
-  summary: 'the physical postgres source; needed where there are several',
+  summary: 'the physical postgres source, if there are several',
   complete: 'sources',
 }
 
 const SYSTEM: OptionSpec = {
   flags: '--system <id>',
-  summary: 'system identifier of the cluster (default: that of the data directory this runs in)',
+  summary: 'system identifier of the cluster (default: that of the current data directory)',
 }
 
 export const walPush: Command = {
   name: 'wal push',
-  summary: 'store a file of a PostgreSQL log, as archive_command',
+  summary: 'archive a WAL file, as archive_command',
   description: [
-    'Ends with 0 only when the file is durable in every repository of the source. The same file again is fine; another one of the same name is refused, and nothing is overwritten. Files that wait are stored ahead, two at a time.',
-    'PostgreSQL runs it in its data directory, so name the configuration with --config.',
+    'Exits with 0 only when the file is durable in every repository of the source. Pushing the same file again is fine; a different file of the same name is refused. Nothing is overwritten. Waiting files are stored ahead, two at a time.',
+    'PostgreSQL runs this in its data directory, so give the configuration with --config.',
   ],
   arguments: [{ name: 'path', summary: 'the file: %p', required: true }],
   options: [SOURCE, SYSTEM],
@@ -53,9 +53,9 @@ export const walPush: Command = {
 
 export const walFetch: Command = {
   name: 'wal fetch',
-  summary: 'bring a file of a PostgreSQL log back, as restore_command',
+  summary: 'fetch an archived WAL file, as restore_command',
   description: [
-    'Ends with 1 when there is no such file: so PostgreSQL learns where the log ends. The segments after it are fetched ahead. Where the last segment is unfinished, as much of it as was received.',
+    'Exits with 1 if there is no such file: this is how PostgreSQL learns where the log ends. Fetches the following segments ahead. If the last segment is unfinished, fetches what was received of it.',
   ],
   arguments: [
     { name: 'file', summary: 'name of the file: %f', required: true },
@@ -92,12 +92,12 @@ export const walFetch: Command = {
 
 export const walReceive: Command = {
   name: 'wal receive',
-  summary: 'receive and store the log of a PostgreSQL cluster, until stopped',
+  summary: 'stream the WAL of a PostgreSQL cluster into the repository, until stopped',
   description: [
-    'Runs pg_receivewal on a replication slot, which it creates, and starts it again when it fails. What was received is stored in every repository of the source, the unfinished segment too every few seconds. When a repository is away, the log waits in the state folder.',
+    'Runs pg_receivewal on a replication slot, which it creates, and restarts it if it fails. Stores what it receives in every repository of the source, including the unfinished segment every few seconds. While a repository is unreachable, the log waits in the state folder.',
   ],
   arguments: [{ name: 'source', summary: 'a physical postgres source', complete: 'sources' }],
-  options: [{ flags: '--interval <duration>', summary: 'how often the unfinished segment is stored (default: 5s)' }],
+  options: [{ flags: '--interval <duration>', summary: 'how often to store the unfinished segment (default: 5s)' }],
   examples: [{ command: 'lifeboat wal receive shop', explains: 'under systemd or another supervisor' }],
   run: async call => {
     const { receiveWal } = await import('../../operations/wal/receive.ts')
