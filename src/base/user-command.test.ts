@@ -65,7 +65,7 @@ it('does not wait for what it leaves running with its output, and leaves that ru
 it.each<[string, string]>([
   ['grandchildren', '(sleep 60 & echo $! > grandchild; wait) & wait'],
   ['those that ignore to be asked', 'sh -c \'trap "" TERM; echo $$ > grandchild; while :; do sleep 0.1; done\' & wait'],
-])('ends %s too when its time is over', { timeout: 30_000 }, async (_what, script) => {
+])('ends %s too when its time is over', async (_what, script) => {
   expect(await run(script, { timeoutMs: 500 })).toMatchObject({ late: true })
   await expect.poll(() => isRunning('grandchild')).toBe(false)
 })

@@ -10,7 +10,7 @@ const BY_EMAIL = { tables: { users: { key: ['email'] } } }
 
 /** What a merge promises, whatever the engine. */
 export function describeMergeContract(engine: MergeEngine): void {
-  describe(`merge contract: ${engine.kind}`, { timeout: 60_000 }, () => {
+  describe(`merge contract: ${engine.kind}`, () => {
     let dir = ''
     let fixture: MergeFixture
 

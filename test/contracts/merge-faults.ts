@@ -6,7 +6,7 @@ import { SHOP } from '../helpers/merge-shop.ts'
 
 /** What happens, whatever the engine, when a merge can't be done as it was asked for: nothing. */
 export function describeMergeFaults(engine: MergeEngine): void {
-  describe(`faults of merges: ${engine.kind}`, { timeout: 60_000 }, () => {
+  describe(`faults of merges: ${engine.kind}`, () => {
     let dir = ''
     let fixture: MergeFixture
 

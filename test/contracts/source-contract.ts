@@ -33,7 +33,7 @@ const WHOLE_TYPES: readonly BackupType[] = ['full', 'incremental', 'differential
 
 /** What every source promises, whatever it protects. */
 export function describeSourceContract(contract: SourceContract): void {
-  describe(`source contract: ${contract.kind}`, { timeout: 30_000 }, () => {
+  describe(`source contract: ${contract.kind}`, () => {
     let dir = ''
     let fixture: SourceFixture
 

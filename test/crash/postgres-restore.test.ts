@@ -65,7 +65,7 @@ describeWithPostgres('kill -9 of a restore that replaces databases', () => {
     expect(await stateOf(test, 'shop')).toEqual(now)
     // Its own end may be told of, and a second time too.
     expect(await settle()).toEqual({ state: 'untouched', kept: [] })
-  }, 30_000)
+  })
 
   it('after the change leaves the new one, and the old one a call away', async () => {
     const restore = await start('after')
@@ -79,7 +79,7 @@ describeWithPostgres('kill -9 of a restore that replaces databases', () => {
     expect(await shops()).toEqual(['shop'])
     expect(await stateOf(test, 'shop')).toEqual(now)
     expect(await settle()).toEqual({ state: 'untouched', kept: [] })
-  }, 30_000)
+  })
 
   it('in the middle of it, when the server alone would go on, leaves one or the other for good', async () => {
     // A superuser's session, which `keeper` can't end: the server waits for it with the renaming.
@@ -87,7 +87,7 @@ describeWithPostgres('kill -9 of a restore that replaces databases', () => {
     const restore = await start('never')
     await restore.reach('before')
     const swapping = `SELECT pid FROM pg_stat_activity WHERE usename = 'keeper' AND state = 'active' AND query LIKE 'BEGIN;%RENAME TO%'`
-    await vi.waitFor(async () => expect(await test.query('postgres', swapping)).toHaveLength(1), 10_000)
+    await vi.waitFor(async () => expect(await test.query('postgres', swapping)).toHaveLength(1), 60_000)
     await restore.kill()
     expect(await test.query('postgres', swapping)).toHaveLength(1)
     expect(await settle()).toEqual({ state: 'untouched', kept: [] })
@@ -95,7 +95,7 @@ describeWithPostgres('kill -9 of a restore that replaces databases', () => {
     await held.close()
     expect(await shops()).toEqual(['shop'])
     expect(await stateOf(test, 'shop')).toEqual(now)
-  }, 30_000)
+  })
 
   it('of what puts back, too, leaves one or the other for good', async () => {
     const restore = await start('after')
@@ -105,14 +105,14 @@ describeWithPostgres('kill -9 of a restore that replaces databases', () => {
     const { targets } = sourceOf(url)
     const putting = failure(targets.putBack({ ...(await makeContext(dir)), target: url, keptAs: KEEP_AS }))
     const renaming = `SELECT FROM pg_stat_activity WHERE usename = 'keeper' AND state = 'active' AND query LIKE 'BEGIN;%RENAME TO%'`
-    await vi.waitFor(async () => expect(await test.query('postgres', renaming)).toHaveLength(1), 10_000)
+    await vi.waitFor(async () => expect(await test.query('postgres', renaming)).toHaveLength(1), 60_000)
     const kept = [{ target: 'shop', kept: 'shop_before_1a2b3c4d' }]
     expect(await settle()).toEqual({ state: 'finished', kept })
     expect((await putting).code).toBe('source-unreachable')
     await held.close()
     expect(await stateOf(test, 'shop')).toEqual(then)
     expect(await shops()).toEqual(['shop', 'shop_before_1a2b3c4d'])
-  }, 30_000)
+  })
 
   it('of rows leaves them as they were, and the server says so', async () => {
     const restore = await start('before', { tables: ['app.era'] })
@@ -128,5 +128,5 @@ describeWithPostgres('kill -9 of a restore that replaces databases', () => {
     expect(await settle({ token: second.token })).toEqual({ state: 'finished', kept: [] })
     expect(await settle({ token })).toEqual({ state: 'untouched', kept: [] })
     expect(await stateOf(test, 'shop')).toEqual(then)
-  }, 30_000)
+  })
 })

@@ -10,7 +10,7 @@ interface Incomplete {
 }
 
 /** A backup that ended with 3 is incomplete for ever after, in every list and question. */
-describe('an incomplete snapshot', { timeout: 180_000 }, () => {
+describe('an incomplete snapshot', () => {
   it('says so everywhere, and no restore takes away what it never read', async () => {
     const workspace = new Workspace()
     const docs = workspace.docs
@@ -25,7 +25,7 @@ describe('an incomplete snapshot', { timeout: 180_000 }, () => {
   })
 })
 
-describe('a restore into a huge folder', { timeout: 180_000 }, () => {
+describe('a restore into a huge folder', () => {
   it('says what it would capture first, and asks even where it is forced', async () => {
     const workspace = new Workspace()
     workspace.makeDocs()

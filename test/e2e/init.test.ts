@@ -1,23 +1,12 @@
-import { mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { expect, test } from 'vitest'
-import { lifeboat, runLifeboat, startLifeboat } from '../helpers/spawn.ts'
-import { makeTempDir } from '../helpers/tempdir.ts'
-
-function application(): string {
-  const dir = makeTempDir()
-  mkdirSync(join(dir, 'prisma'))
-  const database = new DatabaseSync(join(dir, 'prisma/dev.db'))
-  database.exec('CREATE TABLE users (name); INSERT INTO users VALUES (1), (2)')
-  database.close()
-  mkdirSync(join(dir, 'uploads'))
-  writeFileSync(join(dir, 'uploads/a.txt'), 'a')
-  return dir
-}
+import { makeApplication } from '../helpers/application.ts'
+import { lifeboat, runLifeboat } from '../helpers/spawn.ts'
 
 test('from nothing to a restored database, by the words that init prints', async () => {
-  const dir = application()
+  const dir = makeApplication()
   const said = await lifeboat(['init', '--yes'], { cwd: dir })
   expect(said).toContain('every backup in this repository is lost')
   expect(statSync(join(dir, '.lifeboat')).mode & 0o777).toBe(0o700)
@@ -32,7 +21,7 @@ test('from nothing to a restored database, by the words that init prints', async
 })
 
 test('a place that cannot be used is named, with the file that says it by then', async () => {
-  const dir = application()
+  const dir = makeApplication()
   writeFileSync(join(dir, 'taken'), '')
   const failed = await runLifeboat(['init', '--yes', '--to', './taken/backups'], { cwd: dir })
   expect(failed.code).not.toBe(0)
@@ -40,7 +29,7 @@ test('a place that cannot be used is named, with the file that says it by then',
 })
 
 test('beside a configuration it creates what is missing, and touches nothing else', async () => {
-  const dir = application()
+  const dir = makeApplication()
   await lifeboat(['init', '--yes'], { cwd: dir })
   const config = readFileSync(join(dir, 'lifeboat.yaml'), 'utf8')
   const password = readFileSync(join(dir, '.lifeboat/password'), 'utf8')
@@ -65,26 +54,8 @@ test('beside a configuration it creates what is missing, and touches nothing els
   expect(readdirSync(dir)).not.toContain('disk.password')
 })
 
-test('killed at any moment and repeated, it works', { timeout: 120_000 }, async () => {
-  const dir = application()
-  const started = performance.now()
-  await lifeboat(['init', '--yes'], { cwd: dir })
-  const usualMs = performance.now() - started
-  for (let part = 1; part <= 8; part++) {
-    for (const name of ['.lifeboat', 'backups', 'lifeboat.yaml', '.gitignore']) {
-      rmSync(join(dir, name), { recursive: true, force: true })
-    }
-    const running = startLifeboat(['init', '--yes'], { cwd: dir })
-    setTimeout(() => running.child.kill('SIGKILL'), (usualMs * (part + 2)) / 10)
-    await running.result
-    await lifeboat(['init', '--yes'], { cwd: dir })
-    await lifeboat(['backup', 'app'], { cwd: dir })
-    expect(JSON.parse(await lifeboat(['snapshots', '--json'], { cwd: dir }))).toHaveLength(1)
-  }
-})
-
 test('a place that cannot be written is a clear error', async () => {
-  const dir = application()
+  const dir = makeApplication()
   writeFileSync(join(dir, 'file'), '')
   const { code, stderr } = await runLifeboat(['init', '--yes', '--to', './file/backups'], { cwd: dir })
   expect(code).not.toBe(0)

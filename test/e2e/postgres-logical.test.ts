@@ -24,7 +24,7 @@ const MERGE = Array.from({ length: 6 }, (_, month) => `payment_p2007_0${month + 
   .concat('payment: { skip: true }')
   .join(', ')
 
-describeWithPostgres('databases, from the command line', { timeout: 120_000 }, () => {
+describeWithPostgres('databases, from the command line', () => {
   let servers: SampleServers
   let test: TestCluster
   let workspace: Workspace

@@ -89,7 +89,7 @@ describeWithPostgres('a cluster with its log, from the command line', () => {
     await json('backup', 'shop')
     await write(50)
     await test.query('postgres', 'SELECT pg_switch_wal()')
-  }, 240_000)
+  })
   afterAll(async () => {
     await test.close()
     await removeDir(dir)
@@ -108,12 +108,12 @@ describeWithPostgres('a cluster with its log, from the command line', () => {
         expect(status.repositories[0]?.lag?.bytes).toBeLessThan(1 << 20)
         expect(status.repositories[0]?.clusters[0]).toMatchObject({ gaps: [], windows: [{ timeline: 1 }] })
       },
-      { timeout: 30_000, interval: 500 },
+      { timeout: 60_000, interval: 500 },
     )
     const [point] = await json<Array<{ window?: { timeline: number } }>>('snapshots', 'shop')
     expect(point?.window?.timeline).toBe(1)
     expect((await lifeboat('snapshots', 'shop')).stdout).toContain('any moment from')
-  }, 60_000)
+  })
 
   it('recovers to a transaction and starts a server on it', async () => {
     const target = join(dir, 'copy')
@@ -141,7 +141,7 @@ describeWithPostgres('a cluster with its log, from the command line', () => {
     } finally {
       await stop(target)
     }
-  }, 90_000)
+  })
 
   it('begins at the newest backup that ended before a restore point, a transaction, a position or a microsecond', async () => {
     const target = join(dir, 'before')
@@ -162,7 +162,7 @@ describeWithPostgres('a cluster with its log, from the command line', () => {
     expect(second).not.toBe(first)
     const [switched] = await test.query<{ name: string }>('postgres', 'SELECT pg_walfile_name(pg_switch_wal()) AS name')
     const isStored = `SELECT last_archived_wal >= '${switched?.name}' AS stored FROM pg_stat_archiver`
-    await vi.waitFor(async () => expect(await test.query('postgres', isStored)).toEqual([{ stored: true }]), 30_000)
+    await vi.waitFor(async () => expect(await test.query('postgres', isStored)).toEqual([{ stored: true }]), 60_000)
     const planned = async (...words: string[]): Promise<string | undefined> => {
       const result = await lifeboat('restore', 'shop', ...words, '--to', target, '--dry-run', '--json')
       expect(result.code, result.stderr).toBe(0)
@@ -193,7 +193,7 @@ describeWithPostgres('a cluster with its log, from the command line', () => {
       }
     }
     expect(counts).toEqual([released, released + 2, released + 1])
-  }, 240_000)
+  })
 
   it('refuses a moment that is not covered, and says what is', async () => {
     const early = await lifeboat('restore', 'shop', '--at', '2001-01-01', '--to', join(dir, 'none'))
@@ -208,12 +208,12 @@ describeWithPostgres('a cluster with its log, from the command line', () => {
       const { stderr } = await lifeboat('restore', 'shop', ...idle)
       return /the last transaction in its log ended at [\s\S]*--timeline latest/.test(stderr)
     }
-    await vi.waitFor(async () => expect(await warned()).toBe(true), { timeout: 30_000, interval: 500 })
+    await vi.waitFor(async () => expect(await warned()).toBe(true), { timeout: 60_000, interval: 500 })
     expect(await warned('--start')).toBe(false)
     expect((await lifeboat('restore', 'shop', '--lsn', 'x', '--to', join(dir, 'none'))).code).toBe(2)
     expect((await lifeboat('restore', 'shop', '--xid', '1', '--immediate', '--to', join(dir, 'none'))).code).toBe(2)
     await expect(stat(join(dir, 'none'))).rejects.toThrow('ENOENT')
-  }, 90_000)
+  })
 
   it('keeps the contract of archive_command and restore_command', async () => {
     const at = ['--system', '1']
@@ -300,7 +300,7 @@ describeWithPostgres('a cluster with its log, from the command line', () => {
     expect(await front(...push)).toBe(1)
     await run('touch', [config])
     expect(await front(...fetch)).toBe(1)
-  }, 120_000)
+  })
 
   it('receives until it is told to stop', async () => {
     const words = [BIN, '--config', config, 'wal', 'receive', 'shop', '--json']
@@ -311,7 +311,7 @@ describeWithPostgres('a cluster with its log, from the command line', () => {
       await vi.waitFor(
         async () =>
           expect(await test.query('postgres', 'SELECT active FROM pg_replication_slots')).toEqual([{ active }]),
-        { timeout: 20_000, interval: 100 },
+        { timeout: 60_000, interval: 100 },
       )
     const receiving = startCommand(command, args, { cwd: dir, env: { HOME: dir } })
     try {
@@ -331,7 +331,7 @@ describeWithPostgres('a cluster with its log, from the command line', () => {
     await killed.result
     await isActive(false)
     await test.query('postgres', "SELECT pg_drop_replication_slot('lifeboat')")
-  }, 60_000)
+  })
 
   it('frees log that no backup needs, and none that one needs', async () => {
     await write(5)
@@ -350,7 +350,7 @@ describeWithPostgres('a cluster with its log, from the command line', () => {
     } finally {
       await stop(target)
     }
-  }, 90_000)
+  })
 
   it('is brought back by restic alone', async context => {
     if ((await findTool('restic')) === undefined) context.skip('restic is not installed')
@@ -372,5 +372,5 @@ describeWithPostgres('a cluster with its log, from the command line', () => {
     } finally {
       await server.stop('immediate')
     }
-  }, 60_000)
+  })
 })

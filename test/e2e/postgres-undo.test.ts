@@ -13,7 +13,7 @@ const SHOP = `
   INSERT INTO item (name) SELECT 'item ' || i FROM generate_series(1, 50) i; INSERT INTO line SELECT id, id FROM item;
   INSERT INTO log VALUES (0)`
 
-describeWithPostgres('undo of what was restored to a server', { timeout: 60_000 }, () => {
+describeWithPostgres('undo of what was restored to a server', () => {
   let test: TestCluster
   let workspace: Workspace
 

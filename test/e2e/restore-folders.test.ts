@@ -4,7 +4,7 @@ import { beforeEach, describe, expect, it } from 'vitest'
 import { Workspace } from '../helpers/workspace.ts'
 
 /** Restores of folders over what is there, through the real commands. */
-describe('a restore over a folder', { timeout: 60_000 }, () => {
+describe('a restore over a folder', () => {
   let workspace: Workspace
 
   beforeEach(async () => {

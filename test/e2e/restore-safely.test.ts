@@ -16,7 +16,7 @@ import { type CommandResult, runLifeboat } from '../helpers/spawn.ts'
 import { readNotes, Workspace } from '../helpers/workspace.ts'
 
 /** Restores that never make things worse, through the real commands. Hooks run in the command's own process group. */
-describe('a restore over what is there', { timeout: 60_000 }, () => {
+describe('a restore over what is there', () => {
   let workspace: Workspace
   let before: unknown[]
   let after: unknown[]

@@ -58,9 +58,7 @@ const COMMANDS: ReadonlyArray<readonly string[]> = [
   ['nonsense'],
 ]
 
-test('no secret ever comes out, in text or JSON, of success or failure, nor is any kept in the state', {
-  timeout: 180_000,
-}, async () => {
+test('no secret ever comes out, in text or JSON, of success or failure, nor is any kept in the state', async () => {
   const workspace = new Workspace()
   const { dir } = workspace
   const put = (name: string, text: string): void => writeFileSync(join(dir, name), text, { mode: 0o600 })

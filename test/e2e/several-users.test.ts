@@ -52,7 +52,7 @@ class Person {
   }
 }
 
-describe.skipIf(!isRoot)('one repository of several users', { timeout: 300_000 }, () => {
+describe.skipIf(!isRoot)('one repository of several users', () => {
   test("a backup by root into a user's repository keeps the user from nothing, and doctor mends what did", async () => {
     const dir = openDir()
     const alice = new Person(join(dir, 'alice'), ALICE)

@@ -75,7 +75,7 @@ const MANY: ReadonlyArray<readonly [command: string, done: (json: unknown) => un
   ['unlock', json => (json as { repositories: unknown }).repositories],
 ]
 
-test('one that cannot be opened does not keep a command from the others', { timeout: 60_000 }, async () => {
+test('one that cannot be opened does not keep a command from the others', async () => {
   await workspace.run('backup', 'app', '--repo', 'main')
   const aside = '  aside: { url: ./gone, passwordFile: ./password }\n  main:'
   const config = CONFIG.replace(/ {2}disk:.*\n/, '')

@@ -64,7 +64,7 @@ async function hashFile(file: string): Promise<string> {
 const LOCK_BYTE = 1 << 30
 
 describe('a database beyond the lock page', () => {
-  it('is captured byte for byte, the WAL over it', { timeout: 60_000 }, async () => {
+  it('is captured byte for byte, the WAL over it', async () => {
     const application = open()
     await application.exec(`PRAGMA page_size = 65536; PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF;
       CREATE TABLE t (id INTEGER PRIMARY KEY, v BLOB);
@@ -79,7 +79,7 @@ describe('a database beyond the lock page', () => {
 })
 
 describe('a database with a rollback journal that is too big for memory', () => {
-  it('is copied by the online backup, and equal', { timeout: 60_000 }, async () => {
+  it('is copied by the online backup, and equal', async () => {
     const application = open()
     await application.exec(
       `CREATE TABLE t (id INTEGER PRIMARY KEY, v BLOB); INSERT INTO t VALUES (1, randomblob(40000000))`,
@@ -99,7 +99,7 @@ describe('a database with a rollback journal that is too big for memory', () => 
 
 describe('a database that a program keeps for itself', () => {
   for (const mode of ['WAL', 'DELETE']) {
-    it(`is reported as busy, ${mode}`, { timeout: 30_000 }, async () => {
+    it(`is reported as busy, ${mode}`, async () => {
       await open().exec(`PRAGMA locking_mode = EXCLUSIVE; PRAGMA journal_mode = ${mode};
         CREATE TABLE t (x); BEGIN IMMEDIATE; INSERT INTO t VALUES (1); COMMIT`)
       const source = new SqliteSource('app', { path }, { baseDir: dir })

@@ -21,7 +21,7 @@ async function resticCopies(dir: string, from: string, to: string): Promise<stri
   return await new Restic(dir, to, PASSWORD).run('copy', '--from-repo', from, '--from-password-file', passwordFile)
 }
 
-describe.skipIf(skipRestic)('copies', { timeout: 120_000 }, () => {
+describe.skipIf(skipRestic)('copies', () => {
   const files = { 'app.db': randomBytes(700_000), notes: Buffer.from('notes '.repeat(5000)) }
   let dir: string
   let ours: string

@@ -201,7 +201,7 @@ describeWithPostgres('databases that are not as they should be', () => {
     const verified = await sourceOf(test.url('app')).verify(request)
     expect(verified.checks.every(each => each.passed)).toBe(true)
     expect(verified.findings.map(each => each.code)).toContain('needed-search-path')
-  }, 60_000)
+  })
 
   it('captures and restores a database without an encoding, whatever bytes are in its names', async () => {
     await test.query('postgres', `CREATE DATABASE raw TEMPLATE template0 ENCODING 'SQL_ASCII' LOCALE 'C'`)
@@ -241,7 +241,7 @@ describeWithPostgres('databases that are not as they should be', () => {
     const verified = await sourceOf(test.url('raw')).verify(request)
     expect(verified.checks.every(each => each.passed)).toBe(true)
     expect(await sourceOf(test.url('raw')).probe(await makeContext(dir))).toEqual([])
-  }, 60_000)
+  })
 
   it('brings back rows that break what they are held to, and says so', async () => {
     await make(
@@ -319,7 +319,7 @@ describeWithPostgres('databases that are not as they should be', () => {
     // What was restored is as restorable as what was captured.
     const again = await restoreTo(dir, await drain(sourceOf(test.url('app_2')), dir), test.url('app_3'))
     expect(again.leftOut).toBe(false)
-  }, 60_000)
+  })
 
   it('never takes a database for restored that lacks rows', async () => {
     await make(
@@ -341,5 +341,5 @@ describeWithPostgres('databases that are not as they should be', () => {
         'SELECT (SELECT count(*)::int FROM fine) AS fine, (SELECT count(*)::int FROM made) AS made',
       ),
     ).toEqual([{ fine: 1, made: 0 }])
-  }, 30_000)
+  })
 })

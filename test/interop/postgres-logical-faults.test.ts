@@ -82,7 +82,7 @@ describeWithPostgres('faults of logical backups', () => {
     )
     await vi.waitFor(
       async () => expect((await databasesOf(other)).some(name => name.startsWith('interrupted_'))).toBe(true),
-      { timeout: 20_000 },
+      { timeout: 60_000 },
     )
     abort.abort()
     expect((await restoring).code).toBe('interrupted')

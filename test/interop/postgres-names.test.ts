@@ -39,7 +39,7 @@ describeWithPostgres('tables of any name', () => {
     }
     dir = await makeTempDir('lb-nam-')
     snapshot = await drain(sourceOf(test.url('names')), dir)
-  }, 60_000)
+  })
   afterAll(async () => {
     await test.close()
     await removeDir(dir)

@@ -75,7 +75,7 @@ describeWithPostgres('physical backup of a cluster', () => {
     await file.close()
     const damaged = await verifying(false)
     expect(damaged.checks.find(check => !check.passed)?.found).toBe(`wrong in ${row?.path}, block 3`)
-  }, 30_000)
+  })
 
   it('tells a server of another cluster in the target, and one that runs', async () => {
     const snapshot = await drain(bench.source, dir)

@@ -34,7 +34,7 @@ describeWithPostgres('replacing a cluster', () => {
     first = await drain(bench.source, snapshots)
     await bench.test.query('postgres', `UPDATE era SET name = 'now'`)
     second = await drain(bench.source, snapshots)
-  }, 180_000)
+  })
   afterAll(async () => {
     await bench.close()
     await removeDir(snapshots)
@@ -111,7 +111,7 @@ describeWithPostgres('replacing a cluster', () => {
     await bench.source.targets.putBack({ ...(await kept()), keptAs: 'before-2' })
     expect(await eraOf()).toBe('then')
     expect(await readdir(join(dir, 'elsewhere', oid)).catch(() => [])).toEqual([])
-  }, 120_000)
+  })
 
   it('is killed before, between and after the two renames', async () => {
     await makeTarget()
@@ -142,7 +142,7 @@ describeWithPostgres('replacing a cluster', () => {
     expect(settled).toEqual({ state: 'finished', kept: [{ target: path, kept: `${path}.${KEEP_AS}` }] })
     expect(await eraOf()).toBe('then')
     expect(await names()).toEqual(['main', `main.${KEEP_AS}`])
-  }, 60_000)
+  })
 
   it('says before anything is written what stands in the way, and then changes nothing', async () => {
     expect(await survey()).toMatchObject({ place: path, exists: false, findings: [] })
@@ -183,7 +183,7 @@ describeWithPostgres('replacing a cluster', () => {
       'the hook failed',
     )
     expect(await eraOf()).toBe('now')
-  }, 60_000)
+  })
 
   it('takes the place of a running server only when what comes before has stopped it', async () => {
     await makeTarget()
@@ -205,7 +205,7 @@ describeWithPostgres('replacing a cluster', () => {
     } finally {
       if (!server.ended) await server.stop('immediate')
     }
-  }, 60_000)
+  })
 
   it('follows a link to the folder, and leaves a log folder of its own to a person', async () => {
     await makeTarget()
@@ -221,7 +221,7 @@ describeWithPostgres('replacing a cluster', () => {
     expect(await eraOf()).toBe('then')
     await bench.source.targets.putBack({ ...(await kept()), target: link })
     expect(await eraOf()).toBe('now')
-  }, 60_000)
+  })
 
   it('tells a directory that was being rewritten in place', async () => {
     await makeTarget()
@@ -240,7 +240,7 @@ describeWithPostgres('replacing a cluster', () => {
     expect((await restore(first, request)).kept).toEqual([])
     expect(await bench.source.targets.settle(await kept())).toEqual({ state: 'untouched', kept: [] })
     expect(await eraOf()).toBe('then')
-  }, 60_000)
+  })
 
   /** The same snapshot, of a server whose tablespace lay elsewhere. */
   const relocate = async (snapshot: DrainedSnapshot, place: string): Promise<DrainedSnapshot> => {

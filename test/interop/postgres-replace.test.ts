@@ -101,7 +101,7 @@ describeWithPostgres('replacing databases', () => {
     await source.targets.dropKept(await kept(url))
     await source.targets.dropKept(await kept(url))
     expect((await databasesOf(test)).filter(each => each.startsWith(name))).toEqual([name])
-  }, 30_000)
+  })
 
   it('changes nothing when what comes before the change fails, or a check', async () => {
     const { name, snapshot } = await makeShop()
@@ -224,7 +224,7 @@ describeWithPostgres('replacing databases', () => {
     await test.query('postgres', `DROP DATABASE "${other}_before_1a2b3c4d"`)
     expect(await Promise.all(names.map(eraOf))).toEqual(['now', 'now'])
     expect(await databasesOf(test)).toEqual(before)
-  }, 30_000)
+  })
 
   it('shows writers that come back again and again the old one or the new one, and loses no commit', async () => {
     const { name, snapshot } = await makeShop()
@@ -273,7 +273,7 @@ describeWithPostgres('replacing databases', () => {
     expect(acknowledged.findLastIndex(each => each.era === 'now')).toBeLessThan(
       acknowledged.findIndex(each => each.era === 'then') + writers.length,
     )
-  }, 30_000)
+  })
 
   it('brings back the schema alone, and the rows alone', async () => {
     const { name, snapshot } = await makeShop()
@@ -309,7 +309,7 @@ describeWithPostgres('replacing databases', () => {
     const schema = await drain(sourceOf(test.url(name)), dir, { type: 'schema' })
     const none = await failure(restore(source, schema, empty, { selection: { part: 'data' } }))
     expect(none.message).toContain('it holds no data')
-  }, 30_000)
+  })
 
   it('tells of rows that were not replaced, whose transaction was given up', async () => {
     const { name, snapshot } = await makeShop()

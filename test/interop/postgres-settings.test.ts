@@ -86,7 +86,7 @@ describeWithPostgres('a cluster whose settings fit no other machine', () => {
     dir = await makeTempDir('lb-set-')
     await run('chmod', ['755', dir])
     snapshot = await drain(source, dir)
-  }, 60_000)
+  })
   afterAll(async () => {
     await test.close()
     await removeDir(dir)
@@ -95,7 +95,7 @@ describeWithPostgres('a cluster whose settings fit no other machine', () => {
   it('is verified by a server of ours', async () => {
     const { checks } = await source.verify({ ...(await makeContext(dir)), snapshot: snapshot.reader, restore: true })
     expect(checks).toContainEqual(expect.objectContaining({ name: 'recovery', passed: true }))
-  }, 60_000)
+  })
 
   it('is started, without what is not on this machine, and says so', async () => {
     const target = join(dir, 'copy')
@@ -122,7 +122,7 @@ describeWithPostgres('a cluster whose settings fit no other machine', () => {
       await runTool(test.tools, { tool: 'pg_ctl', args, settings: undefined, cwd: '/', ...owner }, 'stop the copy')
       await rm(target, { recursive: true, force: true })
     }
-  }, 60_000)
+  })
 
   it('is captured, checked and replaced whatever its databases have set for the application', async () => {
     await test.createDatabase('shop')
@@ -152,7 +152,7 @@ describeWithPostgres('a cluster whose settings fit no other machine', () => {
     expect(restored.checks.filter(check => !check.passed)).toEqual([])
     expect(restored.findings).toEqual([])
     expect(await rows()).toEqual(before)
-  }, 90_000)
+  })
 
   it('is captured and merged into by a role that has them set for itself, with its triggers', async () => {
     await test.createDatabase('mail')
@@ -189,5 +189,5 @@ describeWithPostgres('a cluster whose settings fit no other machine', () => {
     )
     expect(await rows()).toEqual(before)
     expect(await test.query('mail', 'SELECT what FROM log')).toEqual([{ what: '1' }])
-  }, 90_000)
+  })
 })

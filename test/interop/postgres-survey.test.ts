@@ -154,7 +154,7 @@ describeWithPostgres('looking at what a restore would replace', () => {
     expect(error.message).toContain('sessions of postgres could not be ended')
     expect(await test.query('postgres', `SELECT datname FROM pg_database WHERE datname LIKE 'Shop%'`)).toHaveLength(1)
     await test.query('postgres', 'ALTER ROLE owner NOCREATEDB')
-  }, 30_000)
+  })
 
   it('finds what rows of single tables need: their owner', async () => {
     const url = urlFor('owner')

@@ -5,7 +5,7 @@ import { type DrainedSnapshot, drain, makeTempDir, removeDir } from '../helpers/
 import { describeWithPostgres, startTestCluster, type TestCluster } from '../helpers/postgres-cluster.ts'
 import { type RestoreOptions, restoreTo, schemaOf, sourceOf } from '../helpers/postgres-samples.ts'
 
-describeWithPostgres('what tables need when they come back', { timeout: 120_000 }, () => {
+describeWithPostgres('what tables need when they come back', () => {
   let test: TestCluster
   let dir = ''
 

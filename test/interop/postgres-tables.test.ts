@@ -174,7 +174,7 @@ describeWithPostgres('restoring tables into a living database', () => {
     await restore(snapshot, target, { force: true, selection: { tables: ['feb_1'] } })
     expect((await rowsOf(other, name))['public.feb_1']).toBe(rows['public.feb_1'])
     expect(await other.query(name, `SELECT FROM day WHERE d < '2026-02-10'`)).toHaveLength(30)
-  }, 60_000)
+  })
 
   it('names who holds the tables, and lets others through while it waits for them', async () => {
     const snapshot = await drain(sourceOf(test.url('sakila')), dir)
@@ -196,5 +196,5 @@ describeWithPostgres('restoring tables into a living database', () => {
     await reader.close()
     expect([error.code, error.message]).toEqual(['target-in-use', expect.stringContaining('a report')])
     expect(slowest).toBeLessThan(5000)
-  }, 60_000)
+  })
 })

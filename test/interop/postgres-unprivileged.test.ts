@@ -74,7 +74,7 @@ describeWithPostgres('what a role may not make', () => {
       await drop(`app_${jobs}`)
     }
     await test.query('postgres', 'DROP ROLE one, reader')
-  }, 60_000)
+  })
 
   it('tells before, and leaves out, what the role may not make', async () => {
     await test.query('postgres', 'CREATE ROLE app LOGIN CREATEDB; CREATE ROLE reader; CREATE ROLE gone')
@@ -130,7 +130,7 @@ describeWithPostgres('what a role may not make', () => {
     await drop('shop_2')
     await drop('shop')
     await test.query('postgres', 'DROP ROLE app, reader')
-  }, 30_000)
+  })
 
   it('refuses before it starts where tables need what the role may not make', async () => {
     await test.query('postgres', 'CREATE ROLE mapper LOGIN CREATEDB')

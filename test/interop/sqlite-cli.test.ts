@@ -15,7 +15,7 @@ function run(database: string, sql: string | Buffer): string {
 }
 
 /** The real `sqlite3` shell reads what we write. */
-describe.skipIf(cli.error)('sqlite3 (skipped where it is not installed)', { timeout: 30_000 }, () => {
+describe.skipIf(cli.error)('sqlite3 (skipped where it is not installed)', () => {
   let dir = ''
   let path = ''
 

@@ -9,7 +9,7 @@ import { type MergeFixture, sqliteEngine } from '../helpers/merge-engines.ts'
 const CHINOOK = join(import.meta.dirname, '../../examples/chinook/Chinook_Sqlite.sqlite')
 const EVERYTHING = join(import.meta.dirname, '../fixtures/sqlite-everything.sql')
 
-describe('merging samples', { timeout: 60_000 }, () => {
+describe('merging samples', () => {
   let dir = ''
   let fixture: MergeFixture
 

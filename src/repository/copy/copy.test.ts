@@ -291,9 +291,7 @@ describe('damage', () => {
   })
 })
 
-test('a copy that is stopped at any step goes on, and no step leaves anything but sound snapshots', {
-  timeout: 60_000,
-}, async () => {
+test('a copy that is stopped at any step goes on, and no step leaves anything but sound snapshots', async () => {
   const files: Array<Record<string, Buffer>> = []
   const snapshots: Snapshot[] = []
   for (let at = 0; at < 3; at++) {

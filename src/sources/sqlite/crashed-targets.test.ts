@@ -123,7 +123,7 @@ const captured = (): Buffer => readFileSync(snapshot.entries[0]?.file ?? '')
 describe.each(STATES)('a target with $name', ({ name, goes, make, file }) => {
   const target = (way: string): string => join(dir, `${name.replaceAll(' ', '-')}-${way}.db`)
 
-  it('can be looked at without being changed', { timeout: 60_000 }, async () => {
+  it('can be looked at without being changed', async () => {
     const path = target('look')
     make(path)
     const before = existsSync(path) && file === undefined ? readFileSync(path) : undefined
@@ -132,7 +132,7 @@ describe.each(STATES)('a target with $name', ({ name, goes, make, file }) => {
     if (before !== undefined) expect(readFileSync(path).equals(before)).toBe(true)
   })
 
-  it.each(WAYS)('%s', { timeout: 60_000 }, async way => {
+  it.each(WAYS)('%s', async way => {
     const path = target(way)
     make(path)
     const outcome = await attempt(() => change(way, path))

@@ -45,28 +45,24 @@ const spoilAll = (db: DatabaseSync): void => {
   for (const { spoil } of IMPERFECT) spoil(db)
 }
 
-it.each(['WAL', 'DELETE'])(
-  'what was wrong is said by the backup and comes back: %s',
-  { timeout: 60_000 },
-  async mode => {
-    makeDatabase(path, `PRAGMA journal_mode = ${mode}; ${ALL}`, spoilAll)
-    const snapshot = await drain(source(), dir)
-    const { condition } = snapshot.manifest.database ?? {}
-    expect(condition?.check).toBe('integrity_check')
-    const known = (condition?.failures ?? []).map(({ kind, object }) => `${kind} ${object}`)
-    expect(known.toSorted()).toEqual(IMPERFECT.map(each => each.found).toSorted())
-    const said = snapshot.manifest.findings.map(({ severity, hint }) => [severity, hint])
-    expect(said).toEqual(IMPERFECT.map(() => ['warning', expect.stringContaining('brings it back as it is') as string]))
-    const outcome = await restore(snapshot)
-    expect(readFileSync(join(dir, 'copy.db')).equals(readFileSync(snapshot.entries[0]?.file ?? ''))).toBe(true)
-    expect(outcome.checks.filter(check => !check.passed)).toEqual([])
-    const again = outcome.findings.map(({ severity, hint }) => [severity, hint])
-    expect(again).toEqual(
-      IMPERFECT.map(() => ['warning', expect.stringContaining('when the backup was taken') as string]),
-    )
-    await restore(snapshot, { delta: true })
-  },
-)
+it.each(['WAL', 'DELETE'])('what was wrong is said by the backup and comes back: %s', async mode => {
+  makeDatabase(path, `PRAGMA journal_mode = ${mode}; ${ALL}`, spoilAll)
+  const snapshot = await drain(source(), dir)
+  const { condition } = snapshot.manifest.database ?? {}
+  expect(condition?.check).toBe('integrity_check')
+  const known = (condition?.failures ?? []).map(({ kind, object }) => `${kind} ${object}`)
+  expect(known.toSorted()).toEqual(IMPERFECT.map(each => each.found).toSorted())
+  const said = snapshot.manifest.findings.map(({ severity, hint }) => [severity, hint])
+  expect(said).toEqual(IMPERFECT.map(() => ['warning', expect.stringContaining('brings it back as it is') as string]))
+  const outcome = await restore(snapshot)
+  expect(readFileSync(join(dir, 'copy.db')).equals(readFileSync(snapshot.entries[0]?.file ?? ''))).toBe(true)
+  expect(outcome.checks.filter(check => !check.passed)).toEqual([])
+  const again = outcome.findings.map(({ severity, hint }) => [severity, hint])
+  expect(again).toEqual(
+    IMPERFECT.map(() => ['warning', expect.stringContaining('when the backup was taken') as string]),
+  )
+  await restore(snapshot, { delta: true })
+})
 
 it('comes back where nothing was recorded of it, and fails where it was recorded to be sound', async () => {
   makeDatabase(path, ALL, spoilAll)

@@ -46,7 +46,7 @@ const churn = `
   DELETE FROM t WHERE id % 3 = 0;
   UPDATE t SET v = randomblob(2000) WHERE id % 7 = 0;`
 
-describe('capture of pages', { timeout: 30_000 }, () => {
+describe('capture of pages', () => {
   // Once the WAL is in the file, the file itself is what a capture of the same instant must have been.
   for (let pageSize = 512; pageSize <= 65_536; pageSize *= 2) {
     it(`is the file and its WAL, byte for byte, pages of ${pageSize}`, async () => {
@@ -163,7 +163,7 @@ describe('capture of pages', { timeout: 30_000 }, () => {
   })
 })
 
-describe('incremental capture', { timeout: 30_000 }, () => {
+describe('incremental capture', () => {
   const later = { ...systemClock, now: () => new Date(Date.now() + 10_000) }
   const again = async (parent: DrainedSnapshot): Promise<DrainedSnapshot> =>
     await drain(source(), dir, { type: 'incremental', parent, clock: later })
@@ -209,7 +209,7 @@ function makeDatabase(): void {
   db.close()
 }
 
-describe('what cannot be captured', { timeout: 30_000 }, () => {
+describe('what cannot be captured', () => {
   it('is named: missing, a folder, empty, too short, not SQLite, encrypted, a link to itself', async () => {
     expect(await failure()).toMatchObject({
       code: 'source-unreachable',

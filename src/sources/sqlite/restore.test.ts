@@ -89,7 +89,7 @@ function open(file = target): SqliteProcess {
   return application
 }
 
-describe('restore', { timeout: 30_000 }, () => {
+describe('restore', () => {
   it('gives the captured bytes, mode and time, proven, and leaves nothing else', async () => {
     chmodSync(path, 0o640)
     snapshot = await drain(source(), dir)
@@ -340,7 +340,7 @@ describe('restore', { timeout: 30_000 }, () => {
   })
 })
 
-describe('restore of SQL', { timeout: 30_000 }, () => {
+describe('restore of SQL', () => {
   it('builds an empty database from a schema, or gives the text', async () => {
     snapshot = await drain(source(), dir, { type: 'schema' })
     const outcome = await restore()

@@ -146,7 +146,7 @@ const staged = (): string[] => {
   return existsSync(folder) ? readdirSync(folder).filter(name => name.startsWith(`${process.pid}-`)) : []
 }
 
-describe('a masked copy', { timeout: 30_000 }, () => {
+describe('a masked copy', () => {
   it('holds no masked value anywhere, and passes every check', async () => {
     const captured = filesHolding(dir, PLANTED).map(each => each.split(': ')[1])
     expect(new Set(captured)).toEqual(new Set(PLANTED))
@@ -237,7 +237,7 @@ describe('a masked copy', { timeout: 30_000 }, () => {
   })
 })
 
-describe('a mask that does not fit', { timeout: 30_000 }, () => {
+describe('a mask that does not fit', () => {
   it.each([
     [
       'an unknown table',

@@ -11,7 +11,7 @@ import { type DrainedSnapshot, drain, makeContext, makeTempDir, removeDir } from
 /** Kills the process that restores after each of these times, then restores again in this one. */
 const KILL_AFTER_MS = [0, 30, 80, 150, 250, 400]
 
-describe('a restore that is killed', { timeout: 60_000 }, () => {
+describe('a restore that is killed', () => {
   let dir = ''
   let out = ''
   let snapshot: DrainedSnapshot

@@ -14,7 +14,7 @@ const PLANTED = ['ada.lovelace@example.org', 'Privatweg 7']
 const MASK = { people: { email: 'email', street: 'text' } } as const
 const STAGING = `/dev/shm/lifeboat-${process.getuid?.() ?? 0}`
 
-describe('a masked restore that is killed', { timeout: 120_000 }, () => {
+describe('a masked restore that is killed', () => {
   let dir = ''
   let out = ''
   let snapshot: DrainedSnapshot

@@ -8,7 +8,7 @@ import { Workspace } from '../helpers/workspace.ts'
 
 const WRITER = resolve(import.meta.dirname, '../helpers/ledger-process.ts')
 
-describe('backups of a database that is written to at full speed', { timeout: 180_000 }, () => {
+describe('backups of a database that is written to at full speed', () => {
   it.each([
     ['wal', 8],
     ['delete', 3],

@@ -37,9 +37,7 @@ describeWithPostgres('a masked load that is killed', () => {
     await removeDir(dir)
   })
 
-  it('leaves nothing unmasked on the disk of the server, and the next one goes through', {
-    timeout: 120_000,
-  }, async () => {
+  it('leaves nothing unmasked on the disk of the server, and the next one goes through', async () => {
     const snapshot = await drain(sourceOf(test.url('shop')), dir)
     const files = snapshot.entries.flatMap(({ path, file }) => (file === undefined ? [] : [{ path, file }]))
     writeFileSync(join(dir, 'manifest.json'), JSON.stringify(snapshot.manifest))

@@ -13,7 +13,7 @@ import { type DrainedSnapshot, drain, makeContext, makeTempDir, removeDir } from
 const KILL_AFTER_MS = [0, 60, 150, 300, 600]
 const ROWS = 60_000
 
-describe('a merge that is killed', { timeout: 120_000 }, () => {
+describe('a merge that is killed', () => {
   let dir = ''
   let snapshot: DrainedSnapshot
   let child: ChildProcess | undefined

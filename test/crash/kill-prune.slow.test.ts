@@ -11,7 +11,6 @@ describe.skipIf(skipRestic)('kill -9 of what deletes', () => {
     ['prune', 10, ['prune'], [['forget', 'app', '--keep-last', '1']]],
   ])(
     '%s at any moment loses nothing that is kept, and its next run goes through',
-    { timeout: 240_000 },
     async (_name, count, command, before) => {
       const workspace = await makeHistory(before)
       const notes = readNotes(workspace.database)

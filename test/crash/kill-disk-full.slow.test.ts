@@ -8,7 +8,7 @@ import { pseudoRandom, readNotes, Workspace } from '../helpers/workspace.ts'
 
 const MB = 1_000_000
 
-describe.skipIf(skipRestic || skipSmallDisk)('a full disk', { timeout: 120_000 }, () => {
+describe.skipIf(skipRestic || skipSmallDisk)('a full disk', () => {
   it.each([8, 20, 30])('under the repository, at %i MB: an error, and with space again all is well', async size => {
     const workspace = new Workspace()
     const disk = new SmallDisk(workspace.repository, size * MB)

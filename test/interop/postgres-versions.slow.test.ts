@@ -58,7 +58,7 @@ describeWithPostgres.each(otherServers)(
       await test.query('postgres', 'INSERT INTO t SELECT n, repeat(md5(n::text), 8) FROM generate_series(1, 5000) n')
       await test.query('postgres', 'CREATE TABLE aside TABLESPACE side AS SELECT generate_series(1, 1234) AS n')
       await test.query('postgres', 'CREATE UNLOGGED TABLE u AS SELECT n FROM generate_series(1, 1000) n')
-    }, 60_000)
+    })
     afterAll(async () => {
       await test.close()
       await removeDir(archive)
@@ -195,12 +195,12 @@ describeWithPostgres.each(otherServers)(
           await test.query('postgres', 'SELECT pg_switch_wal()')
           expect((await readdir(folder)).some(name => /^[0-9A-F]{24}$/.test(name))).toBe(true)
         },
-        { timeout: 20_000, interval: 200 },
+        { timeout: 60_000, interval: 200 },
       )
       stop.abort()
       await receiving
       await vi.waitFor(async () => await test.query('postgres', "SELECT pg_drop_replication_slot('lb_versions')"), {
-        timeout: 10_000,
+        timeout: 60_000,
       })
     })
 
@@ -214,7 +214,7 @@ describeWithPostgres.each(otherServers)(
         async () => {
           if ((await store.findHeader(row?.id ?? '', row?.name ?? '')) === undefined) throw new Error('not archived')
         },
-        { timeout: 20_000, interval: 100 },
+        { timeout: 60_000, interval: 100 },
       )
     }
   },
@@ -247,7 +247,7 @@ async function onCopy(tools: PostgresTools, target: string, sql: string): Promis
           const [row] = await session.query<{ recovering: boolean }>('SELECT pg_is_in_recovery() AS recovering')
           if (row?.recovering !== false) throw new Error('still recovering')
         },
-        { timeout: 20_000, interval: 50 },
+        { timeout: 60_000, interval: 50 },
       )
       return await session.query(sql)
     })

@@ -5,7 +5,7 @@ import { skipRestic } from '../helpers/restic.ts'
 import { digestTree } from '../helpers/tree-digest.ts'
 import { pseudoRandom, readNotes, Workspace } from '../helpers/workspace.ts'
 
-describe.skipIf(skipRestic)('several writers on one repository at once', { timeout: 180_000 }, () => {
+describe.skipIf(skipRestic)('several writers on one repository at once', () => {
   it('leave it whole, and every snapshot restorable', async () => {
     const workspace = new Workspace()
     workspace.makeDatabase(5000)

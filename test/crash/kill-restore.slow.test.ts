@@ -7,7 +7,7 @@ import { Killer, moments } from '../helpers/kill.ts'
 import { digestTree } from '../helpers/tree-digest.ts'
 import { pseudoRandom, readNotes, Workspace } from '../helpers/workspace.ts'
 
-describe('kill -9 of a restore', { timeout: 240_000 }, () => {
+describe('kill -9 of a restore', () => {
   let workspace: Workspace
   beforeEach(async () => {
     workspace = new Workspace()

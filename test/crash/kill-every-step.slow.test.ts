@@ -19,7 +19,7 @@ const MANY = 60
  * The real command, killed right before each of its changes of a name: at the target, in the journal, beside. After each
  * kill what is there is old or new, whole; "undo --settle" brings it to an end and says so.
  */
-describe('killed at every step', { timeout: 280_000 }, () => {
+describe('killed at every step', () => {
   let base: string
   let workspace: Workspace
   let application: DatabaseSync

@@ -7,7 +7,7 @@ import { drain, makeContext, makeTempDir, removeDir } from '../helpers/drained-s
 import { describeWithPostgres, type TestCluster } from '../helpers/postgres-cluster.ts'
 import { databasesOf, failure, SampleServers, stateOf } from '../helpers/postgres-samples.ts'
 
-describeWithPostgres('merging PostgreSQL samples', { timeout: 120_000 }, () => {
+describeWithPostgres('merging PostgreSQL samples', () => {
   let servers: SampleServers
   let test: TestCluster
   let dir = ''
@@ -15,7 +15,7 @@ describeWithPostgres('merging PostgreSQL samples', { timeout: 120_000 }, () => {
   beforeAll(async () => {
     servers = await SampleServers.start(['sakila', 'northwind'])
     test = servers.test
-  }, 120_000)
+  })
   afterAll(async () => {
     await servers.close()
   })

@@ -36,7 +36,7 @@ describe('a database with a writer at full speed', () => {
   }
 
   for (const pageSize of [512, 4096, 65_536]) {
-    it(`gives whole captures of one instant each, pages of ${pageSize}`, { timeout: 60_000 }, async () => {
+    it(`gives whole captures of one instant each, pages of ${pageSize}`, async () => {
       writer = await BusyWriter.start(join(dir, 'app.db'), 'wal', pageSize)
       const moves: number[] = []
       for (let i = 0; i < 10; i++) moves.push(examine(await drain(source(), dir, { bufferBytes: 1 << (12 + i) })))
@@ -49,7 +49,7 @@ describe('a database with a writer at full speed', () => {
     })
   }
 
-  it('gives incremental captures that restore to the instant', { timeout: 60_000 }, async () => {
+  it('gives incremental captures that restore to the instant', async () => {
     writer = await BusyWriter.start(join(dir, 'app.db'))
     let parent = await drain(source(), dir)
     for (let i = 0; i < 5; i++) parent = await drain(source(), dir, { type: 'incremental', parent })
@@ -68,14 +68,14 @@ describe('a database with a writer at full speed', () => {
     expect(examineLedger(target).broken).toEqual([])
   })
 
-  it('gives whole captures with a rollback journal too', { timeout: 60_000 }, async () => {
+  it('gives whole captures with a rollback journal too', async () => {
     writer = await BusyWriter.start(join(dir, 'app.db'), 'delete')
     for (let i = 0; i < 5; i++) examine(await drain(source(), dir))
     const report = await writer.stop()
     expect(report.transactions).toBeGreaterThan(5)
   })
 
-  it('recovers what a killed writer left, in the capture only', { timeout: 60_000 }, async () => {
+  it('recovers what a killed writer left, in the capture only', async () => {
     for (const mode of ['wal', 'delete'] as const) {
       const path = join(dir, 'app.db')
       for (let i = 0; i < 3; i++) {

@@ -5,7 +5,7 @@ import { skipRestic } from '../helpers/restic.ts'
 import { digestFile, digestTree } from '../helpers/tree-digest.ts'
 import { pseudoRandom, readNotes, Workspace } from '../helpers/workspace.ts'
 
-describe.skipIf(skipRestic)('restic on a repository that we wrote', { timeout: 180_000 }, () => {
+describe.skipIf(skipRestic)('restic on a repository that we wrote', () => {
   let workspace: Workspace
   beforeEach(async () => {
     workspace = new Workspace()

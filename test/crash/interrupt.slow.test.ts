@@ -1,0 +1,7 @@
+import { describeInterrupts } from '../contracts/interrupts.ts'
+
+describeInterrupts([
+  ['backup', 'SIGTERM'],
+  ['check', 'SIGINT'],
+  ['restore', 'SIGINT'],
+])

@@ -1,0 +1,3 @@
+import { describeInterrupts } from '../contracts/interrupts.ts'
+
+describeInterrupts([['backup', 'SIGINT']])
