@@ -13,12 +13,22 @@ export function formatCopy(json: Uint8Array, id: Id, subject: string): Buffer {
   return Buffer.from(goJson({ ...fields, original: fields['original'] ?? id }))
 }
 
-/** The one among these that is a copy of a snapshot, or that it is a copy of, by restic's rule. */
-export function findCopy(snapshot: Snapshot, among: readonly Snapshot[]): Snapshot | undefined {
-  const original = snapshot.original ?? snapshot.id
-  return among.find(
-    there => (there.id === original || there.original === original) && essenceOf(there) === essenceOf(snapshot),
-  )
+/** Which snapshots a repository has, or has copies of, by restic's rule. */
+export class KnownCopies {
+  readonly #byOriginal = new Map<Id, Set<string>>()
+
+  add(snapshot: Snapshot): void {
+    const essence = essenceOf(snapshot)
+    for (const id of [snapshot.id, snapshot.original ?? snapshot.id]) {
+      const known = this.#byOriginal.get(id)
+      if (known) known.add(essence)
+      else this.#byOriginal.set(id, new Set([essence]))
+    }
+  }
+
+  has(snapshot: Snapshot): boolean {
+    return this.#byOriginal.get(snapshot.original ?? snapshot.id)?.has(essenceOf(snapshot)) === true
+  }
 }
 
 /** Everything but id, parent and original: tags may have been changed since. */

@@ -141,6 +141,19 @@ describe('a copy', () => {
     await expectSound(copy)
   })
 
+  test('of many snapshots stores some on the way, and does not list all packs ever more often', async () => {
+    for (let at = 0; at < 60; at++) await backUp(source, { at: randomBytes(40_000) }, signal, { time: new Date(at) })
+    const target = new FaultyStorage(new MemoryStorage('to:', undefined, { packBytes: 4096 }))
+    const copy = await create(target)
+    target.calls.length = 0
+    expect((await copyAll(source, copy)).copied).toHaveLength(60)
+    const lists = target.calls.filter(({ method, key }) => method === 'listKeys' && key === 'data/').length
+    // One at the start and one a commit. Every fourth snapshot has 32 packs: that would be 15.
+    expect(lists).toBeGreaterThan(4)
+    expect(lists).toBeLessThan(12)
+    await expectSound(copy)
+  })
+
   test('goes to packs as long as the storage likes', async () => {
     await backUp(source, { noise: randomBytes(40 * 1024 * 1024) }, signal, {
       cut: { kind: 'fixed', blockBytes: 256 * 1024 },

@@ -8,7 +8,7 @@ import { shortId } from '../format/file-keys.ts'
 import type { SnapshotStore } from '../snapshots/snapshot-store.ts'
 import { type SaveSnapshot, Session, type SessionParts } from '../write/session.ts'
 import { BlobCopier, type CopySource } from './blob-copier.ts'
-import { findCopy, formatCopy } from './copied-snapshot.ts'
+import { formatCopy, KnownCopies } from './copied-snapshot.ts'
 
 export interface CopyParts extends SessionParts {
   readonly snapshots: SnapshotStore
@@ -16,6 +16,8 @@ export interface CopyParts extends SessionParts {
 
 /** Snapshots are stored after so many packs: each time the last packs are short. */
 const PACKS_A_COMMIT = 32
+/** And not before this part more than was stored by then: each time all packs of the repository are listed. */
+const GROWTH = 0.25
 
 /**
  * Copies snapshots with all that they need and that is not there yet. Blobs stay what they are, so it does not matter how
@@ -58,12 +60,13 @@ class Copying {
 
   async run(wanted: readonly Snapshot[]): Promise<CopyReport> {
     const { snapshots } = await this.#parts.snapshots.list()
-    const there = [...snapshots]
+    const there = new KnownCopies()
+    for (const snapshot of snapshots) there.add(snapshot)
     for (const snapshot of wanted.toSorted((a, b) => a.time.getTime() - b.time.getTime())) {
       throwIfAborted(this.#parts.signal)
-      if (findCopy(snapshot, there)) this.#present.push(snapshot.id)
+      if (there.has(snapshot)) this.#present.push(snapshot.id)
       else await this.#copy(snapshot)
-      there.push(snapshot)
+      there.add(snapshot)
     }
     await this.#commit()
     return {
@@ -81,7 +84,8 @@ class Copying {
     await this.#blobs.copyTree(snapshot.tree)
     this.#pending.push(snapshot)
     const { packBytes } = this.#parts.context.storage.traits
-    if (this.#blobs.bytesWanted - this.#committedBytes >= PACKS_A_COMMIT * packBytes) await this.#commit()
+    const enough = Math.max(PACKS_A_COMMIT * packBytes, this.#committedBytes * GROWTH)
+    if (this.#blobs.bytesWanted - this.#committedBytes >= enough) await this.#commit()
   }
 
   async #commit(): Promise<void> {
