@@ -69,9 +69,11 @@ function* filterNodes(nodes: Iterable<TreeNode>, fits: (node: TreeNode) => boole
 
 function notFound(snapshot: Snapshot, path: string, found: readonly string[]): AppError {
   const id = snapshot.id.slice(0, SHORT_ID_DIGITS)
+  // The folder of the source itself, which a damaged snapshot may lack.
+  const what = path === '' ? 'folder of its source' : path
   const near = found.length === 0 ? '' : ` ${found.map(printableName).join('/')}`
-  return new AppError('not-found', `no ${path} in snapshot ${id}`, {
-    hint: `Run "lifeboat ls ${id}${near}" to see what is there.`,
+  return new AppError('not-found', `no ${what} in snapshot ${id}`, {
+    hint: `Run "lifeboat ls ${id}${near === '' && path === '' ? ' /' : near}" to see what is there.`,
     context: { snapshot: snapshot.id, path },
   })
 }

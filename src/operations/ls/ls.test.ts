@@ -61,6 +61,17 @@ describe('ls', () => {
     await expect(list(path, { source: 'app' })).rejects.toMatchObject({ code: 'not-found' })
   })
 
+  it('says it where the folder of the source is missing', async () => {
+    const repository = new TreeRepository()
+    const snapshot = repository.snapshot(folder, 'app')
+    const lacking = { ...snapshot, tags: snapshot.tags.map(tag => tag.replace('source:app', 'source:other')) }
+    const entries = collect(ls({ repository, snapshot: lacking, path: '', recursive: false, onFinding, signal }))
+    await expect(entries).rejects.toMatchObject({
+      message: expect.stringContaining('no folder of its source in snapshot') as string,
+      hint: expect.stringMatching(/lifeboat ls [0-9a-f]{8} \/"/) as string,
+    })
+  })
+
   it('names the nearest folder that is there', async () => {
     await expect(list('docs/gone/x', { source: 'app' })).rejects.toMatchObject({
       hint: expect.stringMatching(/lifeboat ls [0-9a-f]{8} docs"/) as string,
