@@ -15,6 +15,15 @@ export const reportSchema = z.strictObject({
   outcome: z.enum(REPORT_OUTCOMES),
   verdict: z.string().optional(),
   run: z.string().describe('id of the run'),
+  about: z
+    .strictObject({
+      operation: z.string(),
+      source: z.string(),
+      repository: z.string().describe('its name in the configuration'),
+      snapshot: z.string().describe('id of the snapshot'),
+    })
+    .optional()
+    .describe('what was done, with what; absent in a report of several'),
   startedAt: time,
   durationMs: count,
   facts: z.array(z.strictObject({ name: z.string(), value: z.string() })),

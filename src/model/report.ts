@@ -33,6 +33,16 @@ export interface ReportTable {
 export const REPORT_OUTCOMES = ['planned', 'done', 'incomplete', 'failed', 'rolled-back'] as const
 export type ReportOutcome = (typeof REPORT_OUTCOMES)[number]
 
+export interface ReportSubject {
+  /** `restore`, `merge`, `undo`, `verify` */
+  readonly operation: string
+  readonly source: string
+  /** Its name in the configuration. */
+  readonly repository: string
+  /** Id of the snapshot. */
+  readonly snapshot: string
+}
+
 /** What one run did, or (`planned`) would do: printed as text, written as JSON or as one HTML file. */
 export interface Report {
   /** `restore of app` */
@@ -42,6 +52,8 @@ export interface Report {
   readonly verdict?: string
   /** Id of the run. */
   readonly run: string
+  /** The same for machines: what was done, with what. */
+  readonly about?: ReportSubject
   readonly startedAt: Date
   readonly durationMs: number
   /** Source, recovery point, target, strategy: in the order to show them. Names are unique, lower case. */

@@ -24,8 +24,7 @@ export const report: Command = {
     { command: 'lifeboat report 5b0c9f3e --html report.html', explains: 'as a page to share or print' },
   ],
   run: async call => {
-    const { getReport, listReports } = await import('../../operations/report/report-store.ts')
-    const { REPORTS_FOLDER } = await import('../../operations/report/keep.ts')
+    const { getReport, listReports, REPORTS_FOLDER } = await import('../../operations/report/report-store.ts')
     const folder = await (await call.openApp()).stateFolder(REPORTS_FOLDER)
     if (call.values.flag('list')) return listing(await listReports(folder), call)
     const html = htmlFile(call)

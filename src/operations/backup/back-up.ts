@@ -6,6 +6,7 @@ import type { ProgressState } from '../../model/progress.ts'
 import { policyTag } from '../../model/recovery-point.ts'
 import type { PolicySettings } from '../../model/settings.ts'
 import type { Source } from '../../sources/source.ts'
+import { rebuildFromSnapshots } from '../runs/rebuild.ts'
 import { type Copy, isVerificationDue } from '../verify/due.ts'
 import { prove, type Verified } from '../verify/prove.ts'
 import { getPolicy, repositoriesOf, requireSource, sourceNames } from '../workspace/names.ts'
@@ -152,6 +153,7 @@ async function saveOne(workspace: Workspace, wish: BackupWish, copy: Copy, run: 
     openAhead(workspace, copy.source, run),
     workspace.repository(copy.repository),
   )
+  await rebuildFromSnapshots(workspace, copy, repository)
   const ofPolicy = policiesFor(workspace, wish, copy).find(([, policy]) => policy.type !== undefined)?.[1].type
   const type = wish.type ?? ofPolicy ?? DEFAULT_TYPE
   return await backup({

@@ -6,7 +6,7 @@ import { keepReportOf } from '../report/keep.ts'
 import { chosenBy } from '../restore/carry-out.ts'
 import { planRestore, type RestorePlan, renewPlan } from '../restore/plan.ts'
 import { restorePlacesOf } from '../restore/restore-places.ts'
-import { factsOf, failureReport } from '../restore/restore-report.ts'
+import { aboutPlan, factsOf, failureReport } from '../restore/restore-report.ts'
 import { openSnapshotReader } from '../restore/snapshot-reader.ts'
 import { requirePossible } from '../restore/survey.ts'
 import type { RestoreWish } from '../restore/wish.ts'
@@ -147,6 +147,7 @@ function mergeReport(
       ? `a merge would come to this: ${mergeSummary(result)}; nothing was changed`
       : mergeSummary(result),
     run,
+    about: aboutPlan(plan, 'merge'),
     startedAt,
     durationMs: result.durationMs,
     facts: factsOf(plan),

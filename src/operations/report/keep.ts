@@ -2,10 +2,7 @@ import { messageOf } from '../../base/errors.ts'
 import type { Report } from '../../model/report.ts'
 import type { Run } from '../workspace/run.ts'
 import type { Workspace } from '../workspace/workspace.ts'
-import { keepReport } from './report-store.ts'
-
-/** Below the state folder. */
-export const REPORTS_FOLDER = 'reports'
+import { keepReport, REPORTS_FOLDER } from './report-store.ts'
 
 /** Tells it, and keeps it in the state folder. What is done has not failed because no record of it could be written. */
 export async function keepReportOf(workspace: Workspace, run: Run, report: Report): Promise<void> {

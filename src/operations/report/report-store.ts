@@ -7,6 +7,9 @@ import type { Report } from '../../model/report.ts'
 import { parseReport } from '../../model/report-schema.ts'
 import { renderReport } from './render.ts'
 
+/** Below the state folder. */
+export const REPORTS_FOLDER = 'reports'
+
 /** How many are kept; the oldest go. */
 export const KEPT_REPORTS = 200
 

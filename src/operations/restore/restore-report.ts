@@ -3,7 +3,7 @@ import { formatSize } from '../../base/sizes.ts'
 import { formatTime } from '../../base/times.ts'
 import type { Finding } from '../../model/finding.ts'
 import { maskReportTables } from '../../model/masking/outcome.ts'
-import type { Report, ReportTable } from '../../model/report.ts'
+import type { Report, ReportSubject, ReportTable } from '../../model/report.ts'
 import { counted } from '../report/wording.ts'
 import type { Phase, Strategy } from './journal.ts'
 import { placesOf, type RestorePlan } from './plan.ts'
@@ -14,6 +14,11 @@ import { partName } from './wish.ts'
 export function subjectOf({ wish, source }: Pick<RestorePlan, 'wish' | 'source'>): string {
   const part = partName(wish)
   return part === undefined ? source : `${part} of ${source}`
+}
+
+/** For machines. */
+export function aboutPlan({ source, repository, snapshot }: RestorePlan, operation: string): ReportSubject {
+  return { operation, source, repository: repository.name, snapshot: snapshot.id }
 }
 
 const PURPOSES = { own: '', test: ' (for tests)', temporary: ' (temporary)' } as const
@@ -53,6 +58,7 @@ export function planReport(plan: RestorePlan): Report {
     outcome: forbidden ? 'failed' : 'planned',
     verdict: forbidden ? 'it cannot be restored like this' : `it would ${change}; nothing was changed`,
     run: plan.id,
+    about: aboutPlan(plan, 'restore'),
     startedAt: plan.madeAt,
     durationMs: 0,
     facts: factsOf(plan),
@@ -90,6 +96,7 @@ export function failureReport(plan: RestorePlan, { run, startedAt, now }: Failed
     title: `restore of ${subjectOf(plan)}`,
     outcome: phase === 'rolled-back' ? 'rolled-back' : 'failed',
     run,
+    about: aboutPlan(plan, plan.strategy === 'merge' ? 'merge' : 'restore'),
     startedAt,
     durationMs: now.getTime() - startedAt.getTime(),
     facts: factsOf(plan),
@@ -139,6 +146,7 @@ export function restoreReport(plan: RestorePlan, startedAt: Date, result: SafeRe
     outcome: isWholly(result) ? 'done' : 'incomplete',
     verdict: verdictOn(plan, removed) + butFor(result),
     run: result.run,
+    about: aboutPlan(plan, 'restore'),
     startedAt,
     durationMs: result.durationMs,
     facts: [

@@ -2,6 +2,7 @@ import { AppError } from '../../base/errors.ts'
 import { lifeOf } from '../../base/process-life.ts'
 import type { RunOutcome, RunQuery, RunRecord } from '../../catalog/catalog.ts'
 import type { Workspace } from '../workspace/workspace.ts'
+import { rebuildFromReports } from './rebuild.ts'
 
 /**
  * `running`: its process lives. `killed`: its process is gone, and did not say how it ended. `unknown`: it has not ended, and
@@ -14,8 +15,9 @@ export interface ListedRun extends RunRecord {
 }
 
 /** Oldest first, as all lists; of many the newest. */
-export async function listRuns({ catalog }: Workspace, query: RunQuery): Promise<ListedRun[]> {
-  const runs = await catalog.listRuns(query)
+export async function listRuns(workspace: Workspace, query: RunQuery): Promise<ListedRun[]> {
+  await rebuildFromReports(workspace)
+  const runs = await workspace.catalog.listRuns(query)
   return runs.map(run => ({ ...run, state: stateOf(run) })).toReversed()
 }
 

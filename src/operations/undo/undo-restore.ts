@@ -115,6 +115,12 @@ function undoReport(result: UndoResult, written: UndoPlan['written'], startedAt:
     outcome: 'done',
     verdict: `${target} is as it was before ${formatTime(new Date(undone.startedAt))}`,
     run: result.run,
+    about: {
+      operation: 'undo',
+      source: undone.source,
+      repository: undone.repository,
+      snapshot: result.safety ?? undone.snapshot,
+    },
     startedAt,
     durationMs,
     facts: [

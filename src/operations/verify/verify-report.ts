@@ -19,6 +19,7 @@ export function reportOfVerify({ result, repository, run, startedAt }: VerifyRep
     outcome: !passed ? 'failed' : result.incomplete === undefined ? 'done' : 'incomplete',
     verdict: verdictOf(result),
     run,
+    about: { operation: 'verify', source, repository, snapshot: snapshot.id },
     startedAt,
     durationMs: result.durationMs,
     facts: [

@@ -8,6 +8,7 @@ import type { Finding } from '../../model/finding.ts'
 import type { ProgressState } from '../../model/progress.ts'
 import type { Report } from '../../model/report.ts'
 import type { SourceContext } from '../../sources/source.ts'
+import { rebuildFromReports } from '../runs/rebuild.ts'
 import type { Workspace } from './workspace.ts'
 
 /** One execution of what was asked for. All that it uses is its own: signal, logger, scratch folder, what it opened. */
@@ -68,6 +69,7 @@ export async function runRecorded<T>(
 ): Promise<T> {
   const { catalog, clock } = workspace
   return await lookAround(workspace, caller, async run => {
+    await rebuildFromReports(workspace)
     await catalog.beginRun({ id: run.id, ...asked, startedAt: clock.now(), owner: thisProcess() })
     const recorded = new Recorder(workspace, run)
     const end = (outcome: RunOutcome, findings: RunEnd['findings']): Promise<void> =>
