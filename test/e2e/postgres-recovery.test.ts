@@ -6,6 +6,7 @@ import { afterAll, beforeAll, expect, it, vi } from 'vitest'
 import { findTool } from '../../src/base/process.ts'
 import { freePort, runTool, startServer, withSession } from '../../src/clients/postgres/index.ts'
 import { JSON_OUTPUTS } from '../../src/outputs/outputs.ts'
+import { cheapenKeys } from '../helpers/cheap-keys.ts'
 import { makeTempDir, removeDir } from '../helpers/drained-snapshot.ts'
 import { describeWithPostgres, startTestCluster, type TestCluster } from '../helpers/postgres-cluster.ts'
 import { type CommandResult, runCommand, startCommand } from '../helpers/spawn.ts'
@@ -84,6 +85,7 @@ describeWithPostgres('a cluster with its log, from the command line', () => {
     await run('chown', ['-R', `${owner.uid}:${owner.gid}`, dir])
     const made = await lifeboat('init', '--yes')
     if (made.code !== 0) throw new Error(made.stderr)
+    await cheapenKeys(join(dir, 'repo'), 'a long one')
     await test.query('postgres', 'CREATE TABLE t (n int)')
     await write(10)
     await json('backup', 'shop')

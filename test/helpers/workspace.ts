@@ -1,6 +1,7 @@
 import { mkdirSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
+import { cheapenKeys } from './cheap-keys.ts'
 import { Restic } from './restic.ts'
 import { type CommandResult, lifeboat, type RunningCommand, runLifeboat, startLifeboat } from './spawn.ts'
 import { makeTempDir } from './tempdir.ts'
@@ -50,11 +51,15 @@ export class Workspace {
 
   /** Runs a command of ours; throws when it fails. Returns stdout. */
   async run(...args: readonly string[]): Promise<string> {
-    return lifeboat(this.#args(args), { cwd: this.dir })
+    const printed = await lifeboat(this.#args(args), { cwd: this.dir })
+    if (args[0] === 'init') await cheapenKeys(this.repository, PASSWORD)
+    return printed
   }
 
   async try(...args: readonly string[]): Promise<CommandResult> {
-    return runLifeboat(this.#args(args), { cwd: this.dir })
+    const result = await runLifeboat(this.#args(args), { cwd: this.dir })
+    if (args[0] === 'init') await cheapenKeys(this.repository, PASSWORD)
+    return result
   }
 
   /** The same without our configuration. */
