@@ -175,8 +175,9 @@ class Recorder {
     return others.every(each => each === first) ? first : 'incomplete'
   }
 
-  /** Was this what an attempt failed with? */
+  /** Was this what an attempt failed with? Being told to stop is one failure, however often it is thrown. */
   isRecorded(error: unknown): boolean {
+    if (isAppError(error, 'interrupted') && this.#outcomes.includes('interrupted')) return true
     return typeof error === 'object' && error !== null && this.#errors.has(error)
   }
 
