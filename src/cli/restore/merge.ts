@@ -64,7 +64,8 @@ async function describe({ plan, result }: Merged<SafeMergeResult>, call: Call): 
   const paint = call.terminal.out
   const [counts] = mergeReportTables(result)
   const { safety, run } = result.entry
-  const undo = safety === undefined ? '' : `  put back what was there with: lifeboat undo ${run.slice(0, 8)}\n`
+  const undo =
+    safety === undefined || !result.changed ? '' : `  put back what was there with: lifeboat undo ${run.slice(0, 8)}\n`
   return (
     `Merged the recovery point of ${formatTime(snapshot.time)} (snapshot ${snapshot.id.slice(0, 8)} in ${repository.name}) into ${paint('bold', result.target)}\n` +
     `  ${mergeSummary(result)}, ${formatDuration(result.durationMs)}\n${undo}` +

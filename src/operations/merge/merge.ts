@@ -5,6 +5,7 @@ import type { MergeRules } from '../../model/merge-rules.ts'
 import type { TableDescription } from '../../model/table-description.ts'
 import type {
   Change,
+  ChangedTables,
   Held,
   Merging,
   MergingPlace,
@@ -52,6 +53,13 @@ export interface MergeProgress {
 
 export interface MergeResult extends MergeReport {
   readonly durationMs: number
+  /** What it wrote, and nothing else; undefined where triggers of the application may have written more. */
+  readonly wrote: WrittenByMerge | undefined
+}
+
+export interface WrittenByMerge extends ChangedTables {
+  /** By the names in `changed`: how many rows came. */
+  readonly added: Readonly<Record<string, number>>
 }
 
 /**
@@ -81,7 +89,11 @@ export function mergingOf({ kind, merging }: Source): Merging {
   })
 }
 
-async function mergeInto(place: MergingPlace, plan: MergePlan, request: MergeRequest): Promise<MergeReport> {
+async function mergeInto(
+  place: MergingPlace,
+  plan: MergePlan,
+  request: MergeRequest,
+): Promise<Omit<MergeResult, 'durationMs'>> {
   const run = new MergeRun(place, plan)
   await readBackup(run, request)
   await checkKeys(run)
@@ -103,11 +115,22 @@ async function mergeInto(place: MergingPlace, plan: MergePlan, request: MergeReq
       tables,
       left: allLeft,
       differences: plan.differences,
+      wrote: plan.triggers ? undefined : writtenBy(run, tables),
     }
   } catch (error) {
     await place.rollback().catch(() => {})
     throw error
   }
+}
+
+function writtenBy({ place, tables: all }: MergeRun, merged: readonly MergedTable[]): WrittenByMerge {
+  const written = merged.filter(({ added, updated }) => added + updated > 0)
+  const counts = new Map(written.map(({ table, added }) => [table, added]))
+  const added = all.flatMap(({ plan: { name, target } }): Array<[string, number]> => {
+    const count = counts.get(name)
+    return count === undefined ? [] : [[place.selector(target), count]]
+  })
+  return { changed: added.map(([name]) => name), created: [], added: Object.fromEntries(added) }
 }
 
 /** What is made safe must be the very last state: where a held database can still be captured, it is held before. */

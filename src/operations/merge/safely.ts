@@ -51,13 +51,14 @@ export async function mergeSafely(request: SafeMergeRequest): Promise<SafeMergeR
       takeSafety: tables => takeSafetyAt(places, subject, { tables }),
       restoreSafety: (state, unless) => restoreSafetyAt(places, subject, state, unless),
     },
-    async ({ beforeChange, log }) => ({
-      merged: await log.step(
+    async ({ beforeChange, log }) => {
+      const merged = await log.step(
         'merged',
         () => merge({ ...request, dryRun: false, beforeChange }),
         ({ tables }) => ({ rows: tables.reduce((sum, table) => sum + table.added + table.updated, 0) }),
-      ),
-    }),
+      )
+      return { merged, tables: merged.wrote && { ...merged.wrote, changed: [...merged.wrote.changed], created: [] } }
+    },
   )
   return { ...result.merged, run, entry, steps, findings: [...findings, ...mergeFindings(result.merged, source.name)] }
 }

@@ -36,6 +36,13 @@ export interface Guarded {
   readonly log: StepLog
 }
 
+/** What only the change itself knows when it is made. */
+export interface Done {
+  readonly kept?: readonly Kept[] | undefined
+  /** Where it changed less than it had announced. */
+  readonly tables?: JournalEntry['tables']
+}
+
 export interface GuardResult<T> {
   readonly result: T
   readonly entry: JournalEntry
@@ -55,7 +62,7 @@ export function keepAsOf(run: string): string {
  */
 export async function guard<T extends object>(
   request: GuardRequest,
-  change: (guarded: Guarded) => Promise<T & { readonly kept?: readonly Kept[] | undefined }>,
+  change: (guarded: Guarded) => Promise<T & Done>,
 ): Promise<GuardResult<T>> {
   const { journal, clock } = request
   await requireAlone(request)
@@ -78,7 +85,8 @@ export async function guard<T extends object>(
       log,
     })
     state.isChanged = true
-    await state.advance({ phase: 'changed', kept: [...(result.kept ?? [])] })
+    const { kept = [], tables = state.entry.tables } = result
+    await state.advance({ phase: 'changed', kept: [...kept], tables })
     await state.start()
     await state.finish()
     return { result, entry: state.entry, steps: log.steps, findings: state.findings }

@@ -48,6 +48,7 @@ const entry = z.object({
     .object({
       changed: z.array(z.string()),
       created: z.array(z.object({ kind: z.string(), schema: z.string().optional(), name: z.string() })),
+      added: z.record(z.string(), z.number()).optional(),
     })
     .optional(),
   files: z.object({ repository: z.string(), snapshot: z.string(), include: z.array(z.string()) }).optional(),
@@ -60,7 +61,7 @@ const entry = z.object({
  * What one restore did to a target, written before it does it. Never holds a secret: `target` is named without its
  * password. `existed`: there was something at the target. `kept`: what the swap took away and still lies beside. `safety`: the recovery point of what was there.
  * `places`: all that the restore may change, as its plan said: more than the target where that is a server of several databases.
- * `tables`: what a change of rows changed and made; nothing else of the target did.
+ * `tables`: what a change of rows changed and made; nothing else of the target did. `added`: by a merge, how many rows to which.
  * `files`: a folder was written into; these paths of this snapshot (none: all) were changed in it, and nothing else.
  * `token`: of the transaction that makes the change, for the adapter to tell whether it was committed; or the state of what
  * a swap puts in place, to tell whether anybody wrote to it since.
@@ -68,6 +69,11 @@ const entry = z.object({
  * `tookKeptAs`: an undo put what was kept under this name into the target's place.
  */
 export type JournalEntry = Readonly<z.output<typeof entry>>
+
+/** A merge of what was there already. */
+export function changedNothing({ tables }: JournalEntry): boolean {
+  return tables !== undefined && tables.changed.length === 0 && tables.created.length === 0
+}
 
 export type NewEntry = Pick<
   JournalEntry,

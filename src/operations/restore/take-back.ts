@@ -2,7 +2,7 @@ import { AppError, messageOf } from '../../base/errors.ts'
 import type { Finding } from '../../model/finding.ts'
 import type { Kept, Source, SourceContext } from '../../sources/source.ts'
 import { type HookContext, type Hooks, runHook } from './hooks.ts'
-import type { JournalEntry } from './journal.ts'
+import { changedNothing, type JournalEntry } from './journal.ts'
 
 export interface TakeBackRequest {
   readonly context: SourceContext
@@ -54,7 +54,7 @@ async function putBack(request: TakeBackRequest): Promise<PutBack | undefined> {
   const place = { ...context, target, keptAs: entry.keepAs, places: entry.places, token: entry.token }
   // Where it could not be rewritten in place, it was swapped.
   if (entry.strategy === 'replace' || entry.kept.length > 0) return await putKeptBack(request)
-  if (!entry.existed) return undefined
+  if (!entry.existed || changedNothing(entry)) return undefined
   if (entry.phase !== 'changed') {
     const { state } = await source.targets.settle(place)
     if (entry.strategy === 'in-place' && state === 'finished') return await putKeptBack(request)

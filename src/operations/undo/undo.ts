@@ -6,7 +6,7 @@ import type { Finding } from '../../model/finding.ts'
 import type { ReportStep } from '../../model/report.ts'
 import type { Kept, Source } from '../../sources/source.ts'
 import { type Guarded, guard } from '../restore/guard.ts'
-import type { JournalEntry } from '../restore/journal.ts'
+import { changedNothing, type JournalEntry } from '../restore/journal.ts'
 import {
   canSwap,
   changesOfFiles,
@@ -55,7 +55,9 @@ export function findUndoable(entries: readonly JournalEntry[], run: string | und
 }
 
 /** Is there anything by which it could be taken back? */
-export function hasWayBack({ kept, safety, tables }: JournalEntry): boolean {
+export function hasWayBack(entry: JournalEntry): boolean {
+  if (changedNothing(entry)) return false
+  const { kept, safety, tables } = entry
   return kept.length > 0 || safety !== undefined || (tables !== undefined && tables.changed.length === 0)
 }
 
@@ -92,6 +94,11 @@ function byRun(done: readonly JournalEntry[], run: string): JournalEntry {
 }
 
 function nothingToPutBack(entry: JournalEntry): AppError {
+  if (changedNothing(entry)) {
+    return new AppError('unsupported', `restore ${shortRun(entry)} changed nothing at ${entry.target}`, {
+      hint: 'For an earlier one, run "lifeboat undo --list", then "lifeboat undo RUN".',
+    })
+  }
   if (entry.existed) {
     return new AppError('not-found', `what restore ${shortRun(entry)} kept of ${entry.target} is gone`, {
       hint: 'It was discarded, or put back. Run "lifeboat snapshots" and restore a recovery point instead.',

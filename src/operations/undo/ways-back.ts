@@ -1,7 +1,7 @@
 import { lstat } from 'node:fs/promises'
 import { messageOf } from '../../base/errors.ts'
 import { formatTime } from '../../base/times.ts'
-import type { JournalEntry } from '../restore/journal.ts'
+import { changedNothing, type JournalEntry } from '../restore/journal.ts'
 import { snapshotsOfUndo } from '../restore/needed-snapshots.ts'
 import type { RestorePlaces } from '../restore/places.ts'
 import { URL_FORM } from '../restore/reserved.ts'
@@ -35,6 +35,7 @@ function closedBy(entry: JournalEntry, entries: readonly JournalEntry[]): string
   if (phase === 'failed') return 'it failed, and changed nothing'
   if (phase !== 'done') return 'it has not come to its end'
   if (undoneBy !== undefined) return undoneSentence(undoneBy, entries)
+  if (changedNothing(entry)) return 'it changed nothing'
   if (kept.length > 0 || safety !== undefined || tables?.changed.length === 0) return undefined
   return existed ? 'what it kept was discarded' : 'there was nothing at its place before'
 }

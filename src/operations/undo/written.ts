@@ -30,18 +30,28 @@ export async function findWritten(places: RestorePlaces, entry: JournalEntry): P
   }
 }
 
-/** A merge left the rows of both; and an undo may have put back what no snapshot is of. */
-async function broughtBy(
-  places: RestorePlaces,
-  { strategy, repository, snapshot, tookKeptAs }: JournalEntry,
-): Promise<Manifest | undefined> {
-  if (strategy === 'merge' || tookKeptAs !== undefined) return undefined
+/** What the target held when it was restored. An undo may have put back what no snapshot is of. */
+async function broughtBy(places: RestorePlaces, entry: JournalEntry): Promise<Manifest | undefined> {
+  const { strategy, safety, tables, tookKeptAs } = entry
+  const isMerge = strategy === 'merge'
+  const from = isMerge ? safety : entry
+  if (from === undefined || tookKeptAs !== undefined || (isMerge && tables?.added === undefined)) return undefined
   try {
-    const opened = await places.openRepository(repository)
-    return await loadManifest(opened, await opened.getSnapshot(snapshot))
+    const opened = await places.openRepository(from.repository)
+    const manifest = await loadManifest(opened, await opened.getSnapshot(from.snapshot))
+    return isMerge ? withAdded(manifest, tables?.added ?? {}) : manifest
   } catch (error) {
     // Forgotten since.
     if (isAppError(error, 'snapshot-not-found')) return undefined
     throw error
   }
+}
+
+/** A merge left the rows of both. */
+function withAdded(manifest: Manifest | undefined, added: Readonly<Record<string, number>>): Manifest | undefined {
+  const { database } = manifest ?? {}
+  // A server's rows tell themselves which transaction wrote them.
+  if (manifest === undefined || database?.tables === undefined) return undefined
+  const tables = database.tables.map(table => ({ ...table, rows: table.rows + (added[table.name] ?? 0) }))
+  return { ...manifest, database: { ...database, tables } }
 }
