@@ -1,6 +1,7 @@
+import { writeFileSync } from 'node:fs'
 import { DatabaseSync } from 'node:sqlite'
 import { beforeEach, describe, expect, it } from 'vitest'
-import { Workspace } from '../helpers/workspace.ts'
+import { readNotes, Workspace } from '../helpers/workspace.ts'
 
 /** An application that writes between a merge and its undo, through the real commands. */
 describe('undo of a merge into SQLite', { timeout: 60_000 }, () => {
@@ -53,5 +54,23 @@ describe('undo of a merge into SQLite', { timeout: 60_000 }, () => {
     expect([refused.code, refused.stderr]).toEqual([2, expect.stringContaining('changed nothing at')])
     expect(await workspace.run('undo', '--list')).toContain('it changed nothing')
     expect(counts()).toEqual({ notes: 20, person: 2 })
+  })
+
+  it('names what an application wrote before a merge was taken back', async () => {
+    const hook = `sqlite3 app.db "INSERT INTO notes (text) VALUES ('lost?')"; exit 1`
+    writeFileSync(
+      workspace.path('lifeboat.yaml'),
+      'repositories:\n  main: { url: ./backups, passwordFile: ./password }\nsources:\n' +
+        `  app: { kind: sqlite, path: ./app.db, restore: { after: { command: [sh, -c, ${JSON.stringify(hook)}] } } }\n`,
+    )
+    workspace.change('DELETE FROM notes WHERE id > 15')
+    const failed = await workspace.try('restore', 'app', '--strategy', 'merge', '--yes')
+    const [, id = ''] = /wrote to it meanwhile, is snapshot (\w+)/.exec(failed.stderr) ?? []
+    await workspace.run('restore', 'app', id, '--to', './aside.db')
+    expect(
+      readNotes(workspace.path('aside.db'))
+        .map(each => JSON.stringify(each))
+        .join(),
+    ).toContain('lost?')
   })
 })

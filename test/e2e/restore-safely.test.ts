@@ -183,7 +183,7 @@ describe('a restore over what is there', () => {
     it('says that the application is still stopped when it does not start on what it had either', async () => {
       hooks(mark('stop'), 'echo port in use >&2; exit 4')
       const failed = await workspace.try('restore', 'app', '--yes')
-      expect([failed.code, failed.stderr]).toEqual([1, expect.stringContaining('start the application by hand')])
+      expect([failed.code, failed.stderr]).toEqual([1, expect.stringContaining('Start the application by hand')])
       expect(now()).toEqual(after)
     })
 

@@ -8,6 +8,7 @@ import type { Undone, UndoPlan } from '../../operations/undo/undo-restore.ts'
 import type { Call, Command, Output } from '../command.ts'
 import { counted, formatFindings } from '../printers/text.ts'
 import { checkReportOption, REPORT_OPTION, writeReports } from '../reports.ts'
+import { withFindings } from '../restore/bring-back.ts'
 import { askForYes } from '../restore/confirm.ts'
 import { printRestores } from '../restore/list-restores.ts'
 
@@ -48,7 +49,9 @@ export const undo: Command = {
     const operation = await import('../../operations/undo/undo-restore.ts')
     const plan = await operation.planUndo(app, run, call.caller)
     await confirm(call, plan.entry, { does: 'puts back', written: plan.written })
-    const done = await operation.undoRestore(app, plan, call.caller)
+    const done = await operation.undoRestore(app, plan, call.caller).catch((error: unknown) => {
+      throw withFindings(error)
+    })
     await writeReports(call)
     return { json: toJson(done), text: describe(done, call), findings: done.result.findings }
   },

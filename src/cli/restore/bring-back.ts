@@ -44,7 +44,7 @@ export async function bringBack(call: Call, app: App, wish: RestoreWish): Promis
 }
 
 /** What was found out while all was put back must reach the person too: the application may still be stopped. */
-function withFindings(error: unknown): unknown {
+export function withFindings(error: unknown): unknown {
   if (!isAppError(error)) return error
   const { findings = [] } = error.context as { readonly findings?: readonly Finding[] }
   if (findings.length === 0) return error

@@ -8,7 +8,7 @@ import { mergeJson } from '../../outputs/merge.ts'
 import type { Call, Output } from '../command.ts'
 import { formatFindings } from '../printers/text.ts'
 import { writeReports } from '../reports.ts'
-import { INCOMPLETE, settledPlan, showPlan } from './bring-back.ts'
+import { INCOMPLETE, settledPlan, showPlan, withFindings } from './bring-back.ts'
 import { confirmChange } from './confirm.ts'
 
 /** Adds to what is at a place what only the recovery point has: plan, question, change, report. */
@@ -25,7 +25,7 @@ export async function mergeInto(call: Call, app: App, wish: RestoreWish): Promis
   if (plan.place.purpose === 'own') await confirmChange(call, { verb: 'merges into', plan })
   const done = await operation.mergeInto(app, plan, call.caller).catch(async (error: unknown) => {
     await writeReports(call)
-    throw error
+    throw withFindings(error)
   })
   call.progress.clear()
   await writeReports(call)

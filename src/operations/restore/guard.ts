@@ -269,7 +269,7 @@ class GuardState {
     if (!isAppError(error)) return error
     const { run, phase } = this.entry
     // An adapter may have said it already.
-    const hint = error.hint?.includes(note) ? error.hint : [error.hint, note].filter(Boolean).join(' ')
+    const hint = error.hint?.includes(note) ? error.hint : withNote(error.hint, note)
     const context = { ...error.context, run, phase, steps: this.#log.steps, findings }
     return new AppError(error.code, error.message, { hint, context, cause: error.cause ?? error })
   }
@@ -333,4 +333,10 @@ function keptToo({ target, kept, run }: JournalEntry): Finding {
 function noteOn({ existed, target }: JournalEntry, changed: boolean): string {
   if (!existed) return `There was nothing at ${target} before.`
   return changed ? 'What was there is there again.' : 'Nothing was changed.'
+}
+
+/** A command to type stands last: nothing after it is taken for a part of it. */
+function withNote(hint: string | undefined, note: string): string {
+  if (hint === undefined) return note
+  return /[.!?]$/.test(hint) ? `${hint} ${note}` : `${note} ${hint}`
 }

@@ -1,3 +1,4 @@
+import type { Finding } from '../../model/finding.ts'
 import type { Host } from '../../model/host.ts'
 import type { Repository } from '../../repository/index.ts'
 import type { ChangedTables, SnapshotReader, Source, SourceContext } from '../../sources/source.ts'
@@ -125,6 +126,7 @@ async function takeTablesBackAt(
   state: Pick<SafeState, 'safety' | 'tables'>,
 ): Promise<PutBack> {
   const { source: name, kind, target } = subject
+  const findings: Finding[] = []
   await restore({
     ...(await places.context()),
     signal: new AbortController().signal,
@@ -138,10 +140,11 @@ async function takeTablesBackAt(
     beforeChange: async ({ hold, tables: announced }) => {
       const held = await hold?.()
       const tables = announced ?? held?.tables
-      if (tables !== undefined && tables.changed.length > 0) await takeSafetyAt(places, subject, { tables })
+      if (tables === undefined || tables.changed.length === 0) return
+      findings.push(takenBackTo(await takeSafetyAt(places, subject, { tables }), subject))
     },
   })
-  return { kept: [], findings: [] }
+  return { kept: [], findings }
 }
 
 type WrittenFiles = NonNullable<JournalEntry['files']>
@@ -183,6 +186,7 @@ async function takeFilesBackAt(
 ): Promise<PutBack> {
   const { source: name, kind, target } = subject
   const changes = await changesOfFiles(places, files)
+  const taken: Finding[] = []
   const { findings } = await restore({
     ...(await places.context()),
     signal: new AbortController().signal,
@@ -192,7 +196,21 @@ async function takeFilesBackAt(
     force: true,
     delta: true,
     checks: true,
-    beforeChange: async () => void (await takeSafetyAt(places, subject, { changes })),
+    beforeChange: async () => {
+      taken.push(takenBackTo(await takeSafetyAt(places, subject, { changes }), subject))
+    },
   })
-  return { kept: [], findings }
+  return { kept: [], findings: [...taken, ...findings] }
+}
+
+/** Whether an application wrote meanwhile is not known: whoever knows that it did must find what it wrote. */
+function takenBackTo({ snapshot: { id } }: BackupResult, { source, target }: Subject): Finding {
+  const shortId = id.slice(0, 8)
+  return {
+    severity: 'info',
+    code: 'taken-back-kept',
+    subject: target,
+    message: `what was taken back, and what an application wrote to it meanwhile, is snapshot ${shortId}`,
+    hint: `To take from it what you need: lifeboat restore ${source} ${shortId} --to PLACE`,
+  }
 }

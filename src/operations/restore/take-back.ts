@@ -125,7 +125,7 @@ async function startAgain({ entry, hooks, hookContext }: TakeBackRequest): Promi
         code: 'hook-failed',
         subject: `source ${entry.source}`,
         message: messageOf(error),
-        hint: 'What was there is there again; start the application by hand.',
+        hint: 'Start the application by hand.',
       },
     ]
   }
