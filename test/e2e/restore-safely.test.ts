@@ -124,6 +124,14 @@ describe('a restore over what is there', () => {
     expect(readFileSync(workspace.database, 'utf8')).toBe('no database any more')
   })
 
+  it('refuses to put a database into a folder that lies at its place', async () => {
+    for (const end of ['', '-wal', '-shm']) rmSync(workspace.database + end, { force: true })
+    mkdirSync(workspace.database)
+    const failed = await workspace.try('restore', 'app', '--yes')
+    expect([failed.code, failed.stderr]).toEqual([1, expect.stringContaining('is a folder, where a file was captured')])
+    expect(readdirSync(workspace.database)).toEqual([])
+  })
+
   it('refuses what is of another engine, a folder for a file, and a place that is none', async () => {
     writeFileSync(workspace.path('notes.txt'), 'a file')
     await workspace.backup('docs')

@@ -1,6 +1,8 @@
 import { createHash } from 'node:crypto'
+import { dirname } from 'node:path'
 import { AppError } from '../../base/errors.ts'
 import { ownerName } from '../../base/process-life.ts'
+import { isSamePath } from '../../base/real-path.ts'
 import type { Finding } from '../../model/finding.ts'
 import type { Incomplete } from '../../model/incomplete.ts'
 import type { TargetSurvey } from '../../sources/source.ts'
@@ -11,6 +13,7 @@ import type { Workspace } from '../workspace/workspace.ts'
 import type { Account } from './account.ts'
 import type { Strategy } from './journal.ts'
 import { choosePoint } from './recovery.ts'
+import { URL_FORM } from './reserved.ts'
 import { surveyRestore } from './survey.ts'
 import { type Place, placeOf, requireTestPlace } from './target-place.ts'
 import { type RestoreWish, strategyOf } from './wish.ts'
@@ -80,6 +83,7 @@ async function planOf(
     for (const each of placesOf(survey.survey)) await requireTestPlace(workspace, source.name, each)
   }
   const { place: shown, places, exists } = survey.survey
+  if (wish.to === undefined && place.purpose === 'own') await requireOwnPlace(place.target, shown)
   return {
     format: 1,
     id: run.id,
@@ -98,6 +102,14 @@ async function planOf(
     findings: survey.findings,
     settings: fingerprint(workspace, source.name),
   }
+}
+
+/** Whoever names a folder means a file in it; the application looks for its file at its place. */
+async function requireOwnPlace(own: string, shown: string): Promise<void> {
+  if (URL_FORM.test(own) || !(await isSamePath(dirname(shown), own))) return
+  throw new AppError('target-invalid', `${own} is a folder, where a file was captured`, {
+    hint: `A container engine makes such a folder where a file that it mounts is missing. Stop the container, run "rmdir ${own}", then try again. Or choose another place with --to.`,
+  })
 }
 
 /** All that a restore may change. */
