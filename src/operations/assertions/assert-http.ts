@@ -1,5 +1,6 @@
 import { formatDuration } from '../../base/durations.ts'
 import { messageOf } from '../../base/errors.ts'
+import { webRequest } from '../../base/web-request.ts'
 import type { HttpAssertion } from '../../model/assertion.ts'
 import type { Asserted } from './asserted.ts'
 
@@ -13,7 +14,7 @@ export async function assertHttp(assertion: HttpAssertion, signal: AbortSignal):
   const timeout = AbortSignal.timeout(timeoutMs)
   try {
     const redirect = status >= 300 && status < 400 ? 'manual' : 'follow'
-    const answer = await fetch(http, { redirect, signal: AbortSignal.any([signal, timeout]) })
+    const answer = await webRequest(http, { redirect, signal: AbortSignal.any([signal, timeout]) })
     const body = contains === undefined ? '' : await readStart(answer)
     await answer.body?.cancel().catch(() => {})
     if (answer.status !== status) return { passed: false, expected, found: `status ${answer.status}` }
@@ -21,7 +22,7 @@ export async function assertHttp(assertion: HttpAssertion, signal: AbortSignal):
     return { passed, expected, found: passed ? expected : `status ${answer.status}, without it` }
   } catch (error) {
     if (signal.aborted) throw error
-    const found = timeout.aborted ? `no answer within ${formatDuration(timeoutMs)}` : reasonOf(error)
+    const found = timeout.aborted ? `no answer within ${formatDuration(timeoutMs)}` : messageOf(error)
     return { passed: false, expected, found }
   }
 }
@@ -35,10 +36,4 @@ async function readStart(answer: Response): Promise<string> {
     if (bytes >= LIMIT_BYTES) break
   }
   return Buffer.concat(parts).toString('utf8')
-}
-
-/** fetch says "fetch failed"; why is in its cause. */
-function reasonOf(error: unknown): string {
-  const cause = error instanceof Error ? error.cause : undefined
-  return cause instanceof Error && cause.message !== '' ? cause.message : messageOf(error)
 }

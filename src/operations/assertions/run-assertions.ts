@@ -1,4 +1,5 @@
 import { isAppError, messageOf, throwIfAborted } from '../../base/errors.ts'
+import { withoutLogin } from '../../base/web-request.ts'
 import type { Assertion } from '../../model/assertion.ts'
 import type { CheckOutcome } from '../../model/report.ts'
 import type { RestoredCopy } from '../../sources/source.ts'
@@ -52,12 +53,6 @@ function describe(assertion: Assertion): string {
   if ('command' in assertion) return assertion.command.join(' ')
   if ('http' in assertion) return withoutLogin(assertion.http)
   return `${assertion.exists} exists`
-}
-
-/** A URL may carry a password or a token, and names of checks are printed and kept. */
-function withoutLogin(text: string): string {
-  const url = new URL(text)
-  return `${url.origin}${url.pathname}`
 }
 
 const NAME_CHARS = 80

@@ -45,7 +45,8 @@ describe('a call over HTTP', () => {
 
   beforeAll(async () => {
     server = createServer((request, response) => {
-      asked.push(`${request.method} ${request.url}`)
+      const { authorization } = request.headers
+      asked.push([request.method, request.url, authorization].filter(each => each !== undefined).join(' '))
       if (request.url === '/slow') return
       response.statusCode = request.url === '/ok' ? 204 : 503
       response.end(request.url === '/ok' ? undefined : 'still draining')
@@ -69,6 +70,16 @@ describe('a call over HTTP', () => {
     ['no answer in time', '/slow', 200, /it took longer/],
   ])('%s is an error', async (_what, path, timeout, message) => {
     await expect(run({ http: url + path, timeout })).rejects.toMatchObject({ message: expect.stringMatching(message) })
+  })
+
+  it('gives the login of the URL, and never says it', async () => {
+    const login = url.replace('http://', 'http://deploy:hunter%2B2@')
+    await run({ http: `${login}/ok` })
+    expect(asked.at(-1)).toBe(`POST /ok Basic ${Buffer.from('deploy:hunter+2').toString('base64')}`)
+    for (const hook of [`${login}/busy`, 'http://deploy:hunter%2B2@127.0.0.1:1/']) {
+      const error: unknown = await run({ http: hook }).catch((thrown: unknown) => thrown)
+      expect(JSON.stringify(error, Object.getOwnPropertyNames(error))).not.toContain('hunter')
+    }
   })
 
   it('nobody there is an error that says so', async () => {

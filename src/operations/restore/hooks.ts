@@ -1,8 +1,9 @@
 import { TRUST_OURS } from '../../base/believed-file.ts'
 import { formatDuration } from '../../base/durations.ts'
-import { AppError, isAppError, messageOf } from '../../base/errors.ts'
+import { AppError, messageOf } from '../../base/errors.ts'
 import type { Logger } from '../../base/logger.ts'
 import { type CommandPlace, requireUserCommand, runUserCommand } from '../../base/user-command.ts'
+import { webRequest, withoutLogin } from '../../base/web-request.ts'
 import type { Hook } from '../../model/hook.ts'
 
 export interface Hooks {
@@ -83,23 +84,12 @@ async function callInTime(url: string, method: string, signal: AbortSignal, time
   }
 }
 
-/** A URL may carry a password or a token. */
-function withoutLogin(text: string): string {
-  const url = new URL(text)
-  return `${url.origin}${url.pathname}`
-}
-
 async function call(url: string, method: string, signal: AbortSignal): Promise<void> {
-  const response = await fetch(url, { method, signal }).catch((error: unknown) => {
-    throw isAppError(error) ? error : new Error(`no answer: ${messageOf(causeOf(error))}`)
+  const response = await webRequest(url, { method, signal }).catch((error: unknown) => {
+    throw new Error(`no answer: ${messageOf(error)}`)
   })
   const said = await firstOf(response)
   if (!response.ok) throw new Error(`it answered ${response.status}${said === '' ? '' : `: ${said}`}`)
-}
-
-/** `fetch` says no more than that it failed; why is in the cause. */
-function causeOf(error: unknown): unknown {
-  return error instanceof Error && error.cause !== undefined ? error.cause : error
 }
 
 /** An answer may be endless. */
