@@ -1,7 +1,7 @@
 import { cpSync, mkdirSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { beforeEach, expect, test } from 'vitest'
-import { Workspace } from '../helpers/workspace.ts'
+import { prepareWorkspace, Workspace } from '../helpers/workspace.ts'
 
 const CONFIG = `repositories:
   main: { url: ./backups, passwordFile: ./password }
@@ -26,13 +26,15 @@ interface Attempt {
 }
 
 let workspace: Workspace
-beforeEach(async () => {
-  workspace = new Workspace()
-  workspace.makeDatabase(20)
-  mkdirSync(workspace.docs)
-  writeFileSync(join(workspace.docs, 'a.txt'), 'a')
-  writeFileSync(workspace.path('lifeboat.yaml'), CONFIG)
-  await workspace.run('init', '--yes')
+const copyPrepared = prepareWorkspace(async prepared => {
+  prepared.makeDatabase(20)
+  mkdirSync(prepared.docs)
+  writeFileSync(join(prepared.docs, 'a.txt'), 'a')
+  writeFileSync(prepared.path('lifeboat.yaml'), CONFIG)
+  await prepared.run('init', '--yes')
+})
+beforeEach(() => {
+  workspace = copyPrepared()
 })
 
 const attempts = async (...args: string[]): Promise<string[]> => {

@@ -1,6 +1,8 @@
-import { mkdirSync, symlinkSync, writeFileSync } from 'node:fs'
+import { cpSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
+import { afterAll, beforeAll } from 'vitest'
 import { cheapenKeys } from './cheap-keys.ts'
 import { Restic } from './restic.ts'
 import { type CommandResult, lifeboat, type RunningCommand, runLifeboat, startLifeboat } from './spawn.ts'
@@ -29,13 +31,14 @@ export class Workspace {
   readonly repository: string
   readonly restic: Restic
 
-  /** Removed when the running test ends. */
-  constructor(dir = makeTempDir()) {
+  /** Removed when the running test ends. @param isNew false for a folder that has its configuration */
+  constructor(dir = makeTempDir(), isNew = true) {
     this.dir = dir
     this.database = join(dir, 'app.db')
     this.docs = join(dir, 'docs')
     this.repository = join(dir, 'backups')
     this.restic = new Restic(dir, this.repository, PASSWORD)
+    if (!isNew) return
     this.setPassword(PASSWORD)
     writeFileSync(
       join(dir, 'lifeboat.yaml'),
@@ -88,6 +91,12 @@ export class Workspace {
     return newest.id
   }
 
+  /** All of it in another folder, as if it had been made there. */
+  copy(dir = makeTempDir()): Workspace {
+    cpSync(this.dir, dir, { recursive: true, verbatimSymlinks: true, preserveTimestamps: true })
+    return new Workspace(dir, false)
+  }
+
   path(...parts: readonly string[]): string {
     return join(this.dir, ...parts)
   }
@@ -127,6 +136,17 @@ export class Workspace {
   #args(args: readonly string[]): string[] {
     return [...args, '--config', join(this.dir, 'lifeboat.yaml')]
   }
+}
+
+/** One that is prepared once in a file, for tests that begin with a copy of it: commands cost far more than copies. */
+export function prepareWorkspace(prepare: (workspace: Workspace) => Promise<void>): () => Workspace {
+  let prepared: Workspace
+  beforeAll(async () => {
+    prepared = new Workspace(mkdtempSync(join(tmpdir(), 'lifeboat-prepared-')))
+    await prepare(prepared)
+  })
+  afterAll(() => rmSync(prepared.dir, { recursive: true, force: true }))
+  return () => prepared.copy()
 }
 
 /** All rows of `notes`, for comparing. Waits for the lock of a killed command, whose processes end a moment after it. */
