@@ -2,7 +2,7 @@ import { readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node
 import { join } from 'node:path'
 import { beforeEach, describe, expect, test } from 'vitest'
 import { JSON_OUTPUTS } from '../../src/outputs/outputs.ts'
-import { Workspace } from '../helpers/workspace.ts'
+import { prepareWorkspace, type Workspace } from '../helpers/workspace.ts'
 
 interface Proven {
   readonly source: string
@@ -17,12 +17,14 @@ interface Proven {
 describe('verify', () => {
   let workspace: Workspace
 
-  beforeEach(async () => {
-    workspace = new Workspace()
-    workspace.makeDatabase(200)
-    workspace.makeDocs()
-    await workspace.run('init', '--yes')
-    await workspace.run('backup')
+  const copyPrepared = prepareWorkspace(async prepared => {
+    prepared.makeDatabase(200)
+    prepared.makeDocs()
+    await prepared.run('init', '--yes')
+    await prepared.run('backup')
+  })
+  beforeEach(() => {
+    workspace = copyPrepared()
   })
 
   const verify = async (...args: string[]): Promise<{ code: number; verified: Proven[] }> => {
