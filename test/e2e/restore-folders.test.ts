@@ -1,17 +1,19 @@
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { beforeEach, describe, expect, it } from 'vitest'
-import { Workspace } from '../helpers/workspace.ts'
+import { prepareWorkspace, type Workspace } from '../helpers/workspace.ts'
 
 /** Restores of folders over what is there, through the real commands. */
 describe('a restore over a folder', () => {
   let workspace: Workspace
 
-  beforeEach(async () => {
-    workspace = new Workspace()
-    workspace.makeDatabase(50)
-    workspace.makeDocs()
-    await workspace.run('init', '--yes')
+  const copyPrepared = prepareWorkspace(async prepared => {
+    prepared.makeDatabase(50)
+    prepared.makeDocs()
+    await prepared.run('init', '--yes')
+  })
+  beforeEach(() => {
+    workspace = copyPrepared()
   })
 
   describe('into a folder', () => {

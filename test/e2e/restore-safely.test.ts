@@ -13,7 +13,7 @@ import { DatabaseSync } from 'node:sqlite'
 import { beforeEach, describe, expect, it } from 'vitest'
 import { JSON_OUTPUTS } from '../../src/outputs/outputs.ts'
 import { type CommandResult, runLifeboat } from '../helpers/spawn.ts'
-import { readNotes, Workspace } from '../helpers/workspace.ts'
+import { prepareWorkspace, readNotes, type Workspace } from '../helpers/workspace.ts'
 
 /** Restores that never make things worse, through the real commands. Hooks run in the command's own process group. */
 describe('a restore over what is there', () => {
@@ -21,13 +21,15 @@ describe('a restore over what is there', () => {
   let before: unknown[]
   let after: unknown[]
 
-  beforeEach(async () => {
-    workspace = new Workspace()
-    workspace.makeDatabase(50)
-    workspace.makeDocs()
-    await workspace.run('init', '--yes')
+  const copyPrepared = prepareWorkspace(async prepared => {
+    prepared.makeDatabase(50)
+    prepared.makeDocs()
+    await prepared.run('init', '--yes')
+    await prepared.run('backup', 'app')
+  })
+  beforeEach(() => {
+    workspace = copyPrepared()
     before = readNotes(workspace.database)
-    await workspace.backup('app')
     workspace.addNotes(7)
     after = readNotes(workspace.database)
   })
