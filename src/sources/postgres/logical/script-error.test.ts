@@ -13,7 +13,13 @@ CONTEXT:  SQL function "label" during inlining`
   expect(error.message).toBe(
     'cannot restore tables into shop: function slug(text) does not exist; in: SQL function "label" during inlining; in the query: SELECT slug(name)',
   )
-  expect(error.hint).toMatch(/^Restore the whole snapshot to a new database/)
+  expect(error.hint).toMatch(/^Run in shop, .*: ALTER FUNCTION label SET search_path = public; then try again/)
+  const inner = `psql:<stdin>:44: ERROR:  relation "cfg" does not exist
+CONTEXT:  PL/pgSQL function s.lim(integer, text) line 1 at RETURN
+PL/pgSQL function inline_code_block line 3 at EXECUTE`
+  expect(scriptError(inner, 'shop', settings).hint).toContain('ALTER FUNCTION s.lim(integer, text) SET')
+  const none = scriptError('psql:<stdin>:12: ERROR:  schema "s" does not exist', 'shop', settings)
+  expect(none.hint).toMatch(/^Restore the whole snapshot to a new database/)
 })
 
 it('names the right that is missing', () => {

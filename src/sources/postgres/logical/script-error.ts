@@ -21,11 +21,21 @@ export function scriptError(said: string, target: string, settings: ConnectionSe
     {
       hint: isWaiting
         ? 'Wait until they are done or end them, or give lockTimeoutSeconds of the source more time; then try again.'
-        : hintFor(what, toolError('psql', said, EXIT, settings, doing)),
+        : (functionHint(what, said, target) ?? hintFor(what, toolError('psql', said, EXIT, settings, doing))),
       context: { said: said.slice(-4000) },
     },
   )
 }
+
+/** A function whose body names things without a schema: the application's sessions find them, and ours do not. */
+function functionHint(what: string, said: string, target: string): string | undefined {
+  const [, sql, plpgsql] = /SQL function "([^"]+)"|PL\/pgSQL function (\S+\(.*?\)) line/.exec(said) ?? []
+  const name = plpgsql ?? sql
+  if (name === undefined || !/does not exist/.test(what)) return undefined
+  return `Run in ${target}, with the schemas that it needs: ALTER FUNCTION ${name} SET search_path = public; then try again. ${ELSEWHERE}`
+}
+
+const ELSEWHERE = 'Or restore the whole snapshot to a new database, and take what you need from there.'
 
 function hintFor(what: string, { hint }: AppError): string {
   if (/foreign key/.test(what)) {
