@@ -119,15 +119,8 @@ describeWithPostgres('a cluster with its log, from the command line', () => {
 
   it('recovers to a transaction and starts a server on it', async () => {
     const target = join(dir, 'copy')
-    const restored = await json<{ started: Started }>(
-      'restore',
-      'shop',
-      '--xid',
-      xids[34] ?? '',
-      '--to',
-      target,
-      '--start',
-    )
+    const early = ['--xid', xids[34] ?? '', '--to', target, '--start']
+    const restored = await json<{ started: Started }>('restore', 'shop', ...early)
     try {
       expect(await rowsOf(restored.started)).toBe(35)
     } finally {
