@@ -8,6 +8,8 @@ import type { ProofLevel, ProofRecord } from '../model/recovery-point.ts'
  * processes may use one catalog at once. Every adapter passes `test/contracts/catalog-contract.ts`.
  */
 export interface Catalog {
+  /** False where reads gave nothing because they failed, and not because there is nothing. */
+  readonly isUsable?: boolean
   /** Before it does anything: what is running, and what was killed, can be seen. */
   beginRun(run: NewRun): Promise<void>
   /** An attempt of a run that was begun, when it has ended. */

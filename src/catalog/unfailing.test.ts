@@ -12,9 +12,11 @@ test.each([
 ])('one that %s is told of once and stops nothing', async (_what, open) => {
   const findings: Finding[] = []
   const catalog = new UnfailingCatalog(open, finding => findings.push(finding))
+  expect(catalog.isUsable).toBe(true)
   await catalog.beginRun(run)
   await catalog.saveProofs('r', ['s'], 'checked', new Date())
   expect([await catalog.listRuns({ limit: 1 }), (await catalog.listProofs('r')).size]).toEqual([[], 0])
+  expect(catalog.isUsable).toBe(false)
   await catalog.close()
   expect(findings.map(({ code, message }) => [code, message])).toEqual([['catalog-unusable', 'the disk is full']])
 })

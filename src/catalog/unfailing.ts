@@ -14,6 +14,10 @@ export class UnfailingCatalog implements Catalog {
   #opened: Promise<Catalog | undefined> | undefined
   #told = false
 
+  get isUsable(): boolean {
+    return !this.#told
+  }
+
   /** `open` is called when the catalog is used for the first time. */
   constructor(open: () => Promise<Catalog>, onFinding: (finding: Finding) => void) {
     this.#open = open

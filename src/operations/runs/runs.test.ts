@@ -2,9 +2,11 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { makeTempDir } from '../../../test/helpers/tempdir.ts'
+import { AppError } from '../../base/errors.ts'
 import { type Owner, processStart, thisProcess } from '../../base/process-life.ts'
 import type { Catalog } from '../../catalog/catalog.ts'
 import { openSqliteCatalog } from '../../catalog/sqlite/sqlite-catalog.ts'
+import { UnfailingCatalog } from '../../catalog/unfailing.ts'
 import type { Workspace } from '../workspace/workspace.ts'
 import { cancelRun, getRun, listRuns } from './runs.ts'
 
@@ -32,6 +34,16 @@ async function startChild(): Promise<Owner> {
   const pid = child.pid ?? 0
   return { ...thisProcess(), pid, start: processStart(pid) }
 }
+
+test('says that a catalog that cannot be used has no list', async () => {
+  const unusable: Catalog = new UnfailingCatalog(
+    () => Promise.reject(new AppError('unsupported', 'of another version')),
+    () => {},
+  )
+  await expect(
+    listRuns({ ...workspace, catalog: unusable, stateFolder: async () => makeTempDir() }, { limit: 1 }),
+  ).rejects.toThrow('cannot be listed')
+})
 
 test('tells running, killed, ended and unseen runs apart, oldest first', async () => {
   const owner = await startChild()

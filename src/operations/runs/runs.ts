@@ -18,6 +18,11 @@ export interface ListedRun extends RunRecord {
 export async function listRuns(workspace: Workspace, query: RunQuery): Promise<ListedRun[]> {
   await rebuildFromReports(workspace)
   const runs = await workspace.catalog.listRuns(query)
+  if (workspace.catalog.isUsable === false) {
+    throw new AppError('failed', 'the runs cannot be listed: the catalog cannot be used', {
+      hint: 'Mend what the warning about the catalog says.',
+    })
+  }
   return runs.map(run => ({ ...run, state: stateOf(run) })).toReversed()
 }
 
