@@ -1,4 +1,3 @@
-import { hostname, userInfo } from 'node:os'
 import { join, resolve } from 'node:path'
 import type { AdapterContext } from './base/adapter-context.ts'
 import { type Clock, systemClock } from './base/clock.ts'
@@ -6,24 +5,34 @@ import { AppError } from './base/errors.ts'
 import { giveAllBelow } from './base/folder-owner.ts'
 import { type Logger, silentLogger } from './base/logger.ts'
 import { replaceFile } from './base/new-file.ts'
+import { once } from './base/once.ts'
 import { ownCommand, ownVersion } from './base/package.ts'
 import { makeScratchFolder, privateFolder, type ScratchFolder } from './base/private-folder.ts'
 import { type Random, systemRandom } from './base/random.ts'
 import type { Secret } from './base/secret.ts'
-import { suggest } from './base/suggest.ts'
 import type { CommandPlace } from './base/user-command.ts'
 import type { Catalog } from './catalog/catalog.ts'
 import { CATALOGS } from './catalog/registry.ts'
 import { UnfailingCatalog } from './catalog/unfailing.ts'
 import type { PostgresTools } from './clients/postgres/tools.ts'
+import { keptConfiguration } from './config/kept.ts'
 import { CONFIG_NAME, type Config, findConfigFile, loadConfig } from './config/load.ts'
-import type { RepositorySettings } from './config/schema.ts'
+import { PASSWORD_KEYS, type RepositorySettings } from './config/schema.ts'
 import { asPasswordReference, type LoadedSecret, loadSecret, type SecretReference } from './config/secrets.ts'
+import {
+  configWithoutFile,
+  PASSWORD_FILE_VARIABLE,
+  PASSWORD_VARIABLE,
+  unnamedRepository,
+  withRepository,
+} from './config/unnamed-repository.ts'
 import type { Finding } from './model/finding.ts'
-import type { Host } from './model/host.ts'
+import { type Host, thisHost } from './model/host.ts'
 import type { Mask } from './model/masking/rules.ts'
+import { isRepositoryUrl } from './model/repository-url.ts'
 import type { Settings } from './model/settings.ts'
 import { RestoreJournal } from './operations/restore/journal.ts'
+import { requireName } from './operations/workspace/names.ts'
 import type { Workspace } from './operations/workspace/workspace.ts'
 import type { Repository, RepositoryOptions } from './repository/index.ts'
 import { findSourceDefinition, SOURCES } from './sources/registry.ts'
@@ -35,8 +44,12 @@ import type { Storage } from './storage/storage.ts'
 type Environment = Readonly<Record<string, string | undefined>>
 
 export interface AppOptions {
-  /** Default: `lifeboat.yaml` in `folder` or the nearest folder above it. */
-  readonly configFile?: string | undefined
+  /** Default: `lifeboat.yaml` in `folder` or the nearest folder above it. False: none is read. */
+  readonly configFile?: string | false | undefined
+  /** What `--repo` names. A URL or an absolute path needs no configuration. */
+  readonly repository?: string | undefined
+  /** Where the password of a repository that is in no configuration comes from if the environment has none. */
+  readonly askPassword?: ((repository: string, isNew: boolean) => Promise<Secret>) | undefined
   /** Believe the configuration, and the files that it names, whoever could have written them. */
   readonly trustConfig?: boolean | undefined
   /** Default: the working directory. */
@@ -55,14 +68,16 @@ export interface AppOptions {
 /** Reads the configuration; connects to nothing yet. The caller closes what it gets. */
 export async function openApp(options: AppOptions = {}): Promise<App> {
   const folder = resolve(options.folder ?? process.cwd())
-  const file = options.configFile === undefined ? await findConfigFile(folder) : resolve(folder, options.configFile)
+  const { environment = process.env, trustConfig, signal, repository = '' } = options
+  const { configFile = await findConfigFile(folder) } = options
+  const file = typeof configFile === 'string' ? resolve(folder, configFile) : undefined
+  if (file === undefined && isRepositoryUrl(repository)) return new App(configWithoutFile(folder, environment), options)
   if (file === undefined) {
     throw new AppError('config-not-found', `no ${CONFIG_NAME} in ${folder} or above it`, {
-      hint: 'Run "lifeboat init" to make one, or name one with --config FILE.',
+      hint: 'Run "lifeboat init" to make one, name one with --config FILE, or name a repository by its URL: --repo URL.',
       context: { folder },
     })
   }
-  const { environment = process.env, trustConfig, signal } = options
   const loading = { environment, kinds: SOURCES, trustsAnybody: trustConfig, signal }
   return new App(await loadConfig(file, loading), options)
 }
@@ -90,13 +105,17 @@ export class App implements Workspace {
   readonly journal: RestoreJournal
   readonly #logger: Logger
   readonly #signal: AbortSignal
+  readonly #folder: string
+  readonly #askPassword: AppOptions['askPassword']
   readonly #lockWaitMs: number | undefined
   readonly #onFinding: (finding: Finding) => void
   readonly #repositories = new Map<string, Promise<Repository>>()
   readonly #sources = new Map<string, Promise<Source>>()
 
   constructor(config: Config, options: AppOptions) {
-    this.config = config
+    this.#folder = resolve(options.folder ?? process.cwd())
+    this.#askPassword = options.askPassword
+    this.config = withRepository(config, options.repository, this.#folder)
     this.clock = options.clock ?? systemClock
     this.random = options.random ?? systemRandom
     this.host = thisHost(config.host)
@@ -128,7 +147,20 @@ export class App implements Workspace {
 
   /** `--trust-config`: we believed it; who calls us back may run as somebody else, whose it is not. */
   get ownCommand(): readonly string[] {
-    return [...ownCommand(), '--config', this.config.file, '--trust-config']
+    const { file } = this.config
+    if (file !== undefined) return [...ownCommand(), '--config', file, '--trust-config']
+    throw new AppError(
+      'unsupported',
+      'a server that replays its log calls Lifeboat back, which needs a lifeboat.yaml',
+      {
+        hint: 'Bring one back with "lifeboat init --from URL", or restore a backup as it is: leave out --at and the like.',
+      },
+    )
+  }
+
+  keptConfiguration(repository: string): string | undefined {
+    const { text } = this.config
+    return text === undefined ? undefined : keptConfiguration(text, repository)
   }
 
   tell(finding: Finding): void {
@@ -137,9 +169,12 @@ export class App implements Workspace {
 
   // ---- repositories
 
-  /** `usage` for a name that is not in the configuration. */
+  /** `usage` for a name that is neither in the configuration nor a URL. */
   repositorySettings(name: string): RepositorySettings {
-    return named(this.config.repositories, name, 'repository', this.config.file)
+    const { repositories, environment, file } = this.config
+    // A journal may name one by its URL.
+    if (isRepositoryUrl(name) && !repositories.has(name)) return unnamedRepository(name, this.#folder, environment)
+    return named(repositories, name, 'repository', file)
   }
 
   /** `no-repository`, `wrong-password`, ... */
@@ -155,7 +190,7 @@ export class App implements Workspace {
     return once(this.#repositories, name, async () => {
       const { createRepository } = await import('./repository/index.ts')
       return await this.#onStorage(name, async storage =>
-        createRepository(storage, await this.#repositoryOptions(name)),
+        createRepository(storage, await this.#repositoryOptions(name, true)),
       )
     })
   }
@@ -196,13 +231,24 @@ export class App implements Workspace {
     }
   }
 
-  async loadPassword(name: string): Promise<LoadedSecret> {
-    return loadSecret(this.repositorySettings(name), {
+  async loadPassword(name: string, isNew = false): Promise<LoadedSecret> {
+    const settings = this.repositorySettings(name)
+    if (PASSWORD_KEYS.every(key => settings[key] === undefined)) {
+      return { secret: await this.#askForPassword(name, isNew), findings: [] }
+    }
+    return loadSecret(settings, {
       subject: `repository ${name}`,
       baseDir: this.config.baseDir,
       environment: this.config.environment,
       trust: this.config.trust,
       signal: this.#signal,
+    })
+  }
+
+  async #askForPassword(name: string, isNew: boolean): Promise<Secret> {
+    if (this.#askPassword !== undefined) return await this.#askPassword(name, isNew)
+    throw new AppError('config-invalid', `no password for the repository ${name}`, {
+      hint: `Set ${PASSWORD_FILE_VARIABLE} to a file that holds it, or ${PASSWORD_VARIABLE} to the password itself.`,
     })
   }
 
@@ -220,8 +266,8 @@ export class App implements Workspace {
     return file
   }
 
-  async #repositoryOptions(name: string): Promise<RepositoryOptions> {
-    const password = await this.loadPassword(name)
+  async #repositoryOptions(name: string, isNew = false): Promise<RepositoryOptions> {
+    const password = await this.loadPassword(name, isNew)
     for (const finding of password.findings) this.#onFinding(finding)
     return {
       password: password.secret,
@@ -321,15 +367,6 @@ export class App implements Workspace {
   }
 }
 
-function thisHost(name: string | undefined): Host {
-  return {
-    hostname: name ?? hostname(),
-    username: userName(),
-    uid: process.getuid?.() ?? 0,
-    gid: process.getgid?.() ?? 0,
-  }
-}
-
 function sourceDefinition(kind: string): SourceDefinition {
   const definition = findSourceDefinition(kind)
   if (definition) return definition
@@ -338,34 +375,7 @@ function sourceDefinition(kind: string): SourceDefinition {
   })
 }
 
-function named<T>(map: ReadonlyMap<string, T>, name: string, what: string, file: string): T {
-  const found = map.get(name)
-  if (found !== undefined) return found
-  const meant = suggest(name, map.keys())
-  const known = [...map.keys()].join(', ')
-  throw new AppError('usage', `there is no ${what} "${name}" in ${file}`, {
-    hint: meant === undefined ? `There ${known === '' ? 'is none' : `are: ${known}`}.` : `Did you mean "${meant}"?`,
-    context: { name, known: [...map.keys()] },
-  })
-}
-
-/** One attempt for all callers; a failed one may be repeated. */
-function once<T>(map: Map<string, Promise<T>>, name: string, make: () => Promise<T>): Promise<T> {
-  const known = map.get(name)
-  if (known) return known
-  const made = make().catch((error: unknown) => {
-    map.delete(name)
-    throw error
-  })
-  map.set(name, made)
-  return made
-}
-
-function userName(): string {
-  try {
-    return userInfo().username
-  } catch {
-    // A user id without an entry in the password database, as in many containers.
-    return ''
-  }
+function named<T>(map: ReadonlyMap<string, T>, name: string, what: 'source' | 'repository', file: Config['file']): T {
+  requireName([...map.keys()], name, what, file)
+  return map.get(name) as T
 }

@@ -16,6 +16,7 @@ import { formatJson } from './printers/json.ts'
 import { formatFinding } from './printers/text.ts'
 import { Progress, type ProgressStyle } from './progress.ts'
 import { COMMANDS } from './registry.ts'
+import { repoOf } from './selection.ts'
 import { type ColorChoice, Terminal } from './terminal.ts'
 import { ToldErrors } from './told-errors.ts'
 import type { Values } from './values.ts'
@@ -145,6 +146,8 @@ function makeCall(values: Values, surroundings: Surroundings, { names, told, onO
       const { openApp } = await import('../app.ts')
       const app = await openApp({
         configFile: values.text('config'),
+        repository: repoOf({ values, environment }),
+        askPassword: passwordPrompt(terminal, signal),
         trustConfig: trustsConfig(values),
         environment,
         logger,
@@ -162,6 +165,20 @@ function makeCall(values: Values, surroundings: Surroundings, { names, told, onO
       keepHeapClose()
       return app
     },
+  }
+}
+
+/** Undefined where there is nobody to ask. */
+function passwordPrompt(terminal: Terminal, signal: AbortSignal): AppOptions['askPassword'] {
+  if (!terminal.interactive) return undefined
+  return async (repository, isNew) => {
+    const { Prompts } = await import('./prompts.ts')
+    const prompts = new Prompts(terminal, signal)
+    try {
+      return await (isNew ? prompts.newPassword() : prompts.password(repository))
+    } finally {
+      prompts.close()
+    }
   }
 }
 

@@ -12,8 +12,8 @@ export const GLOBAL_OPTIONS: readonly OptionSpec[] = [
     summary: 'with --config: trust this file and the files it names, whoever can write to them',
   },
   {
-    flags: '--repo <name>',
-    summary: 'the repository to use, by its name in the configuration',
+    flags: '--repo <name-or-url>',
+    summary: 'the repository to use: its name in the configuration, or its URL or path (./backups), which needs none',
     complete: 'repositories',
   },
   { flags: '--json', summary: 'print one JSON document to stdout and nothing else' },

@@ -52,7 +52,7 @@ test.each([
   [['key', 'lst'], "unknown command 'lst'", 'Did you mean list?'],
   [['restore'], "missing required argument 'source'", 'lifeboat restore --help'],
   [['doctor', 'x'], 'too many arguments', 'lifeboat doctor --help'],
-  [['--repo'], "option '--repo <name>' argument missing", 'lifeboat --help'],
+  [['--repo'], "option '--repo <name-or-url>' argument missing", 'lifeboat --help'],
 ])('%j is a usage error that helps', async (argv, message, hint) => {
   const error = await errorOf(...argv)
   expect([error.code, error.exitCode]).toEqual(['usage', 2])

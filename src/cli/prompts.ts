@@ -57,6 +57,13 @@ export class Prompts {
     throw new AppError('usage', 'the two passwords differ', { hint: 'Run the command again.' })
   }
 
+  /** The password of a repository, typed without echo. */
+  async password(repository: string): Promise<Secret> {
+    const password = await this.#readHidden(`Password of ${repository}: `)
+    if (password !== '') return new Secret(password)
+    throw new AppError('usage', 'the password is empty', { hint: 'Run the command again.' })
+  }
+
   close(): void {
     this.#lines.close()
   }

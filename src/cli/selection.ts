@@ -1,12 +1,16 @@
 import type { App } from '../app.ts'
+import { isRepositoryUrl, typedRepositoryUrl } from '../model/repository-url.ts'
 import { type ChosenSnapshot, chooseSnapshot, parseSnapshotWish } from '../operations/snapshots/choose-snapshot.ts'
 import type { SnapshotWish } from '../operations/snapshots/find-snapshot.ts'
 import type { Call } from './command.ts'
 
 /** What the options that every command has mean: `--repo`, `--host`. */
 
-export function repoOf({ values }: Call): string | undefined {
-  return values.text('repo')
+/** A name, or a URL in its one spelling: a typed path is relative to the working directory. */
+export function repoOf({ values, environment }: Pick<Call, 'values' | 'environment'>): string | undefined {
+  const repo = values.text('repo')
+  if (repo === undefined || !isRepositoryUrl(repo)) return repo
+  return typedRepositoryUrl(repo, process.cwd(), environment)
 }
 
 /** The snapshot that is meant, from whichever repository has it. */

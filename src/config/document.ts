@@ -78,8 +78,7 @@ interface Reading {
 /** Reads YAML text and fills in `${NAME}` and `${NAME:-default}`; `$${NAME}` stays `${NAME}`. Never throws. */
 export function readDocument(text: string, { environment, rootKeys }: Reading): ConfigDocument {
   const lines = new LineCounter()
-  const marked = text.replace(REFERENCE, (_, inner: string) => `${OPEN}${BRACE}${inner}${CLOSE}`)
-  const document = parseDocument(marked, { lineCounter: lines, merge: false, prettyErrors: false })
+  const document = parseDocument(mark(text), { lineCounter: lines, merge: false, prettyErrors: false })
   const place = (offset: number): Place => {
     const { line, col } = lines.linePos(offset)
     return { line: Math.max(1, line), column: Math.max(1, col) }
@@ -108,6 +107,14 @@ export function readDocument(text: string, { environment, rootKeys }: Reading): 
     placeOf: (path, what = 'value') => place(offsetOf(document, path, what)),
     writtenAt: path => writtenText(nodeAt(document, path), written),
   }
+}
+
+/** What stands in the text as plain data, with `${NAME}` as it is written. For a text that `readDocument` has no problem with. */
+export function writtenDocument(text: string): unknown {
+  return parseDocument(mark(text), { merge: false, prettyErrors: false }).toJS({
+    maxAliasCount: 0,
+    reviver: (_key: unknown, value: unknown) => (typeof value === 'string' ? unmark(value) : value),
+  })
 }
 
 interface Filling {
@@ -157,6 +164,8 @@ function plainValue(document: Document, key: string): unknown {
   const node = nodeAt(document, [key])
   return isScalar(node) || isSeq(node) ? node.toJS(document) : undefined
 }
+
+const mark = (text: string): string => text.replace(REFERENCE, (_, inner: string) => `${OPEN}${BRACE}${inner}${CLOSE}`)
 
 const unmark = (text: string): string => text.replace(MARKED, (_, inner: string) => `\${${inner}}`)
 

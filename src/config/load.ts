@@ -24,6 +24,8 @@ import {
 export const CONFIG_NAME = 'lifeboat.yaml'
 
 export interface Config extends Settings {
+  /** What is written in it. */
+  readonly text: string | undefined
   /** Absolute; may not exist yet. */
   readonly stateDir: string
   readonly repositories: ReadonlyMap<string, RepositorySettings>
@@ -80,6 +82,7 @@ export function parseConfig(text: string, file: string, options: ConfigOptions):
   const baseDir = baseDirOf(file)
   const config: Config = {
     file,
+    text,
     baseDir,
     stateDir: resolve(baseDir, parsed.data.state ?? '.lifeboat'),
     repositories: new Map(Object.entries(parsed.data.repositories)),

@@ -7,8 +7,8 @@ import type { RetentionRules } from './retention.ts'
 
 /** What a person configured, as operations need it. How a repository is reached and opened is not among it. */
 export interface Settings {
-  /** For messages: where it is written. */
-  readonly file: string
+  /** For messages: where it is written. Undefined: there is no configuration, and a repository was named by its URL. */
+  readonly file: string | undefined
   /** Relative paths are relative to this folder. Absolute. */
   readonly baseDir: string
   readonly repositories: ReadonlyMap<string, unknown>

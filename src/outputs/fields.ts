@@ -14,7 +14,9 @@ export const shortId = z
 export const time = z.iso.datetime().describe('UTC, ISO 8601')
 export const bytes = z.int().min(0)
 export const count = z.int().min(0)
-export const repositoryName = z.string().describe('name of the repository in the configuration')
+export const repositoryName = z
+  .string()
+  .describe('name of the repository in the configuration, or the URL that named it')
 export const absolutePath = z.string().describe('absolute path')
 
 export const findings = z.array(findingSchema)

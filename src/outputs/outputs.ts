@@ -224,7 +224,7 @@ const found = z.strictObject({
 /** By the command's name. */
 export const JSON_OUTPUTS: Readonly<Record<string, z.ZodType>> = {
   init: z.strictObject({
-    config: absolutePath,
+    config: absolutePath.nullable().describe('null: a repository was named by its URL'),
     configCreated: z.boolean(),
     found: found.nullable().describe('null: there was a configuration, so nothing was looked for'),
     repositories: z.array(

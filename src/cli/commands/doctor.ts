@@ -9,6 +9,7 @@ import type { OwnedFolder } from '../../operations/doctor/ownership.ts'
 import type { Storage } from '../../storage/storage.ts'
 import type { Call, Command, Output } from '../command.ts'
 import { formatTable } from '../printers/text.ts'
+import { repoOf } from '../selection.ts'
 
 export const doctor: Command = {
   name: 'doctor',
@@ -71,7 +72,7 @@ async function fromApp(
   const { config } = app
   const { signal, clock, logger } = call
   const context = { signal, clock, logger, scratchDir }
-  const only = call.values.text('repo')
+  const only = repoOf(call)
   if (only !== undefined) app.repositorySettings(only)
   const names = only === undefined ? [...config.repositories.keys()] : [only]
   const passwords = names.flatMap(name => {
@@ -81,7 +82,10 @@ async function fromApp(
       : [{ what: `password of ${name}`, path: resolve(config.baseDir, passwordFile) }]
   })
   return {
-    config: { file: config.file },
+    config:
+      config.file === undefined
+        ? { error: new AppError('config-not-found', 'no lifeboat.yaml is in use'), named: false }
+        : { file: config.file },
     privatePlaces: [
       { what: 'state folder', path: config.stateDir },
       ...passwords,

@@ -2,11 +2,13 @@ import { access } from 'node:fs/promises'
 import { basename, dirname, join, resolve } from 'node:path'
 import type { App } from '../../app.ts'
 import { AppError, isAppError } from '../../base/errors.ts'
+import { isRepositoryUrl, repoFlag } from '../../model/repository-url.ts'
 import type { Discovery } from '../../operations/init/discovery.ts'
 import type { InitializedRepository } from '../../operations/init/init.ts'
 import { supportOf } from '../../operations/init/other-find.ts'
 import type { Call, Command, Output } from '../command.ts'
 import { Prompts } from '../prompts.ts'
+import { repoOf } from '../selection.ts'
 
 export const init: Command = {
   name: 'init',
@@ -25,6 +27,8 @@ export const init: Command = {
   ],
   run: async call => {
     const operations = await import('../../operations/init/init.ts')
+    const repo = repoOf(call)
+    if (repo !== undefined && isRepositoryUrl(repo)) return await createUnnamed(call, repo)
     const given = call.values.text('config')
     const file = given === undefined ? join(process.cwd(), 'lifeboat.yaml') : resolve(given)
     const discovery = (await operations.configExists(file)) ? undefined : await propose(call, file)
@@ -108,7 +112,7 @@ function toWithConfig(file: string): AppError {
 async function create(call: Call, file: string, discovery: Discovery | undefined): Promise<Output> {
   const { createMissingRepositories, ignoreInGit } = await import('../../operations/init/init.ts')
   const app = await call.openApp({ configFile: file })
-  const only = call.values.text('repo')
+  const only = repoOf(call)
   if (only !== undefined) app.repositorySettings(only)
   const names = only === undefined ? [...app.config.repositories.keys()] : [only]
   const ignored = await ignoreInGit(app.config.baseDir, app.ownFolders)
@@ -118,14 +122,33 @@ async function create(call: Call, file: string, discovery: Discovery | undefined
     config: file,
     configCreated: discovery !== undefined,
     found: discovery ?? null,
-    repositories: repositories.map(repository => ({
-      ...repository,
-      id: repository.id ?? null,
-      passwordFile: repository.passwordFile ?? null,
-    })),
+    repositories: repositories.map(toJson),
     gitignore: ignored,
   }
   return { json, text: report(call, app, repositories, { configCreated: discovery !== undefined, ignored }) }
+}
+
+/** A repository that no configuration names: its password comes from the environment, or is asked for. */
+async function createUnnamed(call: Call, url: string): Promise<Output> {
+  const { createMissingRepositories } = await import('../../operations/init/init.ts')
+  if (call.values.text('to') !== undefined) {
+    throw new AppError('usage', '--repo and --to both say where', {
+      hint: 'Give one: --to writes a lifeboat.yaml too.',
+    })
+  }
+  const app = await call.openApp({ configFile: call.values.text('config') ?? false })
+  const repositories = await createMissingRepositories([await initRepository(app, url)], app.random, call.signal)
+  const [made] = repositories
+  const said = report(call, app, repositories, { configCreated: false, ignored: [] })
+  const next = made?.created === true ? '' : `\nNext: lifeboat snapshots${repoFlag(url)}\n`
+  return {
+    json: { config: null, configCreated: false, found: null, repositories: repositories.map(toJson), gitignore: [] },
+    text: said + next,
+  }
+}
+
+function toJson(repository: InitializedRepository): unknown {
+  return { ...repository, id: repository.id ?? null, passwordFile: repository.passwordFile ?? null }
 }
 
 async function initRepository(app: App, name: string) {
@@ -164,6 +187,7 @@ function report(
   if (done.ignored.length > 0) lines.push(`Added ${done.ignored.join(' and ')} to .gitignore`)
   const made = repositories.find(repository => repository.created)
   if (made !== undefined) lines.push('', paint('bold', lossSentence(made)))
+  if (app.config.file === undefined) return `${lines.join('\n')}\n`
   const next = app.config.sources.size === 0 ? 'Name what to protect in lifeboat.yaml, then run:' : 'Next:'
   if (made !== undefined || app.config.sources.size === 0) lines.push('', `${next} lifeboat backup`)
   return `${lines.join('\n')}\n`

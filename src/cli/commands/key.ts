@@ -120,6 +120,7 @@ async function keepPassword(app: App, name: string, password: Secret): Promise<{
   const { passwordFile, ...settings } = app.repositorySettings(name)
   if (passwordFile === undefined) {
     const where = settings.passwordEnv ?? settings.passwordCommand?.[0] ?? app.config.file
+    if (where === undefined) return { text: 'Type it from now on where the old one was asked for.\n' }
     return { text: `Now change it in ${where} too, or the next backup cannot open the repository.\n` }
   }
   const file = await app.replacePasswordFile(name, password)

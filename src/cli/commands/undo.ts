@@ -3,6 +3,7 @@ import { formatDuration } from '../../base/durations.ts'
 import { AppError } from '../../base/errors.ts'
 import { formatTime } from '../../base/times.ts'
 import type { JournalEntry } from '../../operations/restore/journal.ts'
+import { undoCommand } from '../../operations/restore/typed-commands.ts'
 import { describeWritten } from '../../operations/undo/describe-written.ts'
 import type { Undone, UndoPlan } from '../../operations/undo/undo-restore.ts'
 import type { Call, Command, Output } from '../command.ts'
@@ -132,7 +133,7 @@ function describe({ plan: { written }, result, durationMs }: Undone, call: Call)
   const origin = from === 'kept' ? 'it was kept beside' : `from snapshot ${safety?.slice(0, 8) ?? ''}`
   return (
     `Undid restore ${shortRun(undone)}: ${call.terminal.out('bold', result.target)} is as it was before ${formatTime(new Date(undone.startedAt))}\n` +
-    `  ${origin}, ${formatDuration(durationMs)}; take that back with: lifeboat undo ${shortRun(result)}\n` +
+    `  ${origin}, ${formatDuration(durationMs)}; take that back with: ${undoCommand(result.entry)}\n` +
     (written?.length
       ? `  ${describeWritten(written)}. The undo took that away; undoing the undo brings it back.\n`
       : '') +

@@ -70,8 +70,8 @@ function choicesOf(call: Call, app: App): Choice[] {
   if (first === undefined) return sourceNames(app, []).map(source => choice(source, 'latest'))
   const isId = snapshot === undefined && !app.config.sources.has(first) && isIdPrefix(first)
   if (isId) return [choice(undefined, first)]
-  // A source of another machine is in no configuration, but then its snapshot must be named.
-  if (snapshot === undefined) requireSource(app, first)
+  // A source of another machine is in no configuration, but then its snapshot or its repository must be named.
+  if (snapshot === undefined && app.config.file !== undefined) requireSource(app, first)
   return [choice(first, snapshot ?? 'latest')]
 }
 

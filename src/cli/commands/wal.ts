@@ -163,7 +163,7 @@ export function sourceName(call: Call, app: App, named: string | undefined): str
   throw new AppError(
     'usage',
     names.length === 0
-      ? `no physical postgres source is in ${app.config.file}`
+      ? `no physical postgres source is in ${app.config.file ?? 'a lifeboat.yaml here'}`
       : 'there are several physical postgres sources',
     {
       hint:
@@ -196,6 +196,7 @@ async function openSpool(call: Call, app: App, systemIdentifier: string | undefi
   const { notePlace } = await import('../../operations/wal/note-place.ts')
   const { WalSpool } = await import('../../operations/wal/spool.ts')
   const asked = { source: call.values.text('source'), repo: call.values.text('repo') }
+  if (app.config.file === undefined) return undefined
   const place = await notePlace(app.config.file, new Date(performance.timeOrigin), asked)
   if (place === undefined) return undefined
   try {

@@ -7,6 +7,7 @@ import { SHORT_ID_DIGITS } from '../../model/recovery-point.ts'
 import type { Restored } from '../../operations/restore/carry-out.ts'
 import { subjectOf } from '../../operations/restore/restore-report.ts'
 import type { SafeRestoreResult } from '../../operations/restore/safely.ts'
+import { undoCommand } from '../../operations/restore/typed-commands.ts'
 import type { Call } from '../command.ts'
 import { counted, formatFindings } from '../printers/text.ts'
 
@@ -55,7 +56,7 @@ function changed({ target, entry }: SafeRestoreResult): string {
 const REMOVED = '  it was a temporary copy and is removed; --keep leaves it\n'
 
 function describeWayBack({ entry }: SafeRestoreResult): string {
-  const undo = `lifeboat undo ${entry.run.slice(0, 8)}`
+  const undo = undoCommand(entry)
   if (entry.safety && entry.kept.length === 0)
     return `  what was there is snapshot ${entry.safety.snapshot.slice(0, 8)}; put it back with: ${undo}\n`
   const kept = entry.kept.map(each => each.kept)

@@ -3,6 +3,7 @@ import { formatDuration } from '../../base/durations.ts'
 import { formatTime } from '../../base/times.ts'
 import type { Merged } from '../../operations/merge/merge-into.ts'
 import type { SafeMergeResult } from '../../operations/merge/safely.ts'
+import { undoCommand } from '../../operations/restore/typed-commands.ts'
 import type { RestoreWish } from '../../operations/restore/wish.ts'
 import { mergeJson } from '../../outputs/merge.ts'
 import type { Call, Output } from '../command.ts'
@@ -63,9 +64,10 @@ async function describe({ plan, result }: Merged<SafeMergeResult>, call: Call): 
   const { formatReportTable } = await import('./confirm.ts')
   const paint = call.terminal.out
   const [counts] = mergeReportTables(result)
-  const { safety, run } = result.entry
+  const { safety } = result.entry
   const undo =
-    safety === undefined || !result.changed ? '' : `  put back what was there with: lifeboat undo ${run.slice(0, 8)}\n`
+    safety === undefined || !result.changed ? '' : `  put back what was there with: ${undoCommand(result.entry)}
+`
   return (
     `Merged the recovery point of ${formatTime(snapshot.time)} (snapshot ${snapshot.id.slice(0, 8)} in ${repository.name}) into ${paint('bold', result.target)}\n` +
     `  ${mergeSummary(result)}, ${formatDuration(result.durationMs)}\n${undo}` +

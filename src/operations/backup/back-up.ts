@@ -165,6 +165,7 @@ async function saveOne(workspace: Workspace, wish: BackupWish, copy: Copy, run: 
     tags: [...policyTagsOf(workspace, wish, copy, type), ...(wish.tags ?? [])],
     host: workspace.host,
     programVersion: workspace.programVersion,
+    configuration: workspace.keptConfiguration(copy.repository),
     excludePaths: workspace.ownFolders,
     onProgress: progress => run.tell({ kind: 'progress', progress: shown(copy, progress) }),
   })

@@ -20,6 +20,8 @@ export interface BackupRequest extends SourceContext {
   readonly host: Host
   /** `lifeboat 0.1.0`, into the snapshot. */
   readonly programVersion: string
+  /** The configuration without its secrets, to be kept beside the manifest. */
+  readonly configuration?: string | undefined
   /** Never captured: the repositories and our own state. Absolute. */
   readonly excludePaths: readonly string[]
   /** As in `CaptureRequest`. */
@@ -98,6 +100,7 @@ async function record(request: BackupRequest, under: Under): Promise<BackupResul
     parent,
     source: request.source.name,
     listFiles: request.source.traits.consistency === 'transactional',
+    configuration: request.configuration,
     signal: request.signal,
     now: request.clock.now(),
     onProgress: request.onProgress,

@@ -4,7 +4,7 @@ import { type Manifest, type ManifestFile, SHA256_LIMIT_BYTES } from '../../mode
 import type { Id, NodeMeta, TreeNode } from '../../model/node.ts'
 import type { Writing, WrittenContent } from '../../repository/index.ts'
 import type { Capture, CaptureEntry, CaptureSummary, Content, ParentSnapshot, ZeroRun } from '../../sources/source.ts'
-import { MANIFEST_FILE, MANIFEST_FOLDER } from '../browse/snapshot-tree.ts'
+import { CONFIGURATION_FILE, MANIFEST_FILE, MANIFEST_FOLDER } from '../browse/snapshot-tree.ts'
 import { TreeBuilder } from './tree-builder.ts'
 
 /** Small files wait for nothing but each other's round trips, so several are under way at once. */
@@ -34,6 +34,8 @@ export interface CaptureWriterRequest {
   readonly source: string
   /** Put each file, with its SHA-256, into the manifest. */
   readonly listFiles: boolean
+  /** Kept beside the manifest. */
+  readonly configuration?: string | undefined
   readonly signal: AbortSignal
   readonly now: Date
   readonly onProgress: ((progress: BackupProgress) => void) | undefined
@@ -51,7 +53,7 @@ export interface CapturedTree extends CapturedFiles {
   readonly root: Id
   readonly manifest: Manifest
   readonly summary: CaptureSummary
-  /** Bytes of the manifest itself, which no source was read for. */
+  /** Bytes of the manifest and the configuration, which no source was read for. */
   readonly ownBytes: number
   readonly counts: ChangeCounts
 }
@@ -70,7 +72,7 @@ export async function writeCapture(request: CaptureWriterRequest): Promise<Captu
   const writer = new CaptureWriter(request)
   const sourceTree = await writer.writeEntries()
   const { manifest, summary } = await request.manifest(writer)
-  const own = await writeManifest(request, manifest)
+  const own = await writeOwnFiles(request, manifest)
   const root = await request.writing.saveTree([
     own.folder,
     { ...sourceTree.meta, name: request.source, subtree: sourceTree.id },
@@ -262,13 +264,32 @@ function sameContent(a: readonly Id[] | undefined, b: readonly Id[]): boolean {
   return a !== undefined && a.length === b.length && a.every((id, index) => id === b[index])
 }
 
-async function writeManifest(
+/** The manifest, and the configuration as it is. */
+async function writeOwnFiles(
   request: CaptureWriterRequest,
   manifest: Manifest,
 ): Promise<{ folder: TreeNode; bytes: number }> {
-  const bytes = Buffer.from(`${JSON.stringify(sortFiles(manifest), undefined, 1)}\n`)
+  const { configuration, writing } = request
+  // In byte order of their names, as trees are.
+  const texts = [
+    ...(configuration === undefined ? [] : [[CONFIGURATION_FILE, configuration] as const]),
+    [MANIFEST_FILE, `${JSON.stringify(sortFiles(manifest), undefined, 1)}\n`] as const,
+  ]
+  const meta = folderMeta(request.now)
+  const files: TreeNode[] = []
+  for (const [name, text] of texts) {
+    files.push({ ...meta, type: 'file', mode: 0o600, name, ...(await writeText(writing, text)) })
+  }
+  return {
+    folder: { ...meta, name: MANIFEST_FOLDER, subtree: await writing.saveTree(files) },
+    bytes: files.reduce((sum, { sizeBytes = 0 }) => sum + sizeBytes, 0),
+  }
+}
+
+async function writeText(writing: Writing, text: string): Promise<WrittenContent> {
+  const bytes = Buffer.from(text)
   let at = 0
-  const { content, sizeBytes } = await request.writing.writeContent({
+  const { content, sizeBytes } = await writing.writeContent({
     sizeBytes: bytes.length,
     cut: { kind: 'content' },
     read: into => {
@@ -277,12 +298,7 @@ async function writeManifest(
       return Promise.resolve(count)
     },
   })
-  const meta = folderMeta(request.now)
-  const file: TreeNode = { ...meta, type: 'file', mode: 0o600, name: MANIFEST_FILE, content, sizeBytes }
-  return {
-    folder: { ...meta, name: MANIFEST_FOLDER, subtree: await request.writing.saveTree([file]) },
-    bytes: sizeBytes,
-  }
+  return { content, sizeBytes }
 }
 
 /** Files finish in no fixed order; a stable manifest is one that deduplicates. */

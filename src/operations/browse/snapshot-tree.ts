@@ -9,6 +9,8 @@ import { NodeLookup } from './node-lookup.ts'
 
 export const MANIFEST_FOLDER = '.lifeboat'
 export const MANIFEST_FILE = 'manifest.json'
+/** In the same folder. */
+export const CONFIGURATION_FILE = 'lifeboat.yaml'
 
 /** Manifests are JSON of tables and files; one bigger than this is not ours. */
 const MANIFEST_LIMIT_BYTES = 256 * 1024 * 1024
@@ -134,12 +136,30 @@ export async function getSourceRoot(tree: SnapshotTree, snapshot: Snapshot): Pro
   })
 }
 
+/** One larger than this is no configuration. */
+const CONFIGURATION_LIMIT_BYTES = 4 * 1024 * 1024
+
+/** The configuration that was kept with a snapshot. Whoever could write to the repository may have written it. */
+export async function loadKeptConfiguration(repository: Repository, snapshot: Snapshot): Promise<string | undefined> {
+  return await loadOwnFile(repository, snapshot, CONFIGURATION_FILE, CONFIGURATION_LIMIT_BYTES)
+}
+
 /** The snapshot's manifest; undefined where there is none (another program's) or it is not understood. */
 export async function loadManifest(repository: Repository, snapshot: Snapshot): Promise<Manifest | undefined> {
+  const text = await loadOwnFile(repository, snapshot, MANIFEST_FILE, MANIFEST_LIMIT_BYTES)
+  return text === undefined ? undefined : parseManifest(text)
+}
+
+async function loadOwnFile(
+  repository: Repository,
+  snapshot: Snapshot,
+  name: string,
+  limitBytes: number,
+): Promise<string | undefined> {
   if (labelsOf(snapshot.tags).source === undefined) return undefined
-  const node = await new SnapshotTree(repository, snapshot.tree).findNode(`${MANIFEST_FOLDER}/${MANIFEST_FILE}`)
-  if (node?.content === undefined || (node.sizeBytes ?? 0) > MANIFEST_LIMIT_BYTES) return undefined
+  const node = await new SnapshotTree(repository, snapshot.tree).findNode(`${MANIFEST_FOLDER}/${name}`)
+  if (node?.content === undefined || (node.sizeBytes ?? 0) > limitBytes) return undefined
   const parts: Buffer[] = []
   for await (const part of repository.readContent(node.content)) parts.push(part)
-  return parseManifest(Buffer.concat(parts).toString('utf8'))
+  return Buffer.concat(parts).toString('utf8')
 }

@@ -9,6 +9,7 @@ import { restorePlacesOf } from '../restore/restore-places.ts'
 import { aboutPlan, factsOf, failureReport } from '../restore/restore-report.ts'
 import { openSnapshotReader } from '../restore/snapshot-reader.ts'
 import { requirePossible } from '../restore/survey.ts'
+import { undoCommand } from '../restore/typed-commands.ts'
 import type { RestoreWish } from '../restore/wish.ts'
 import { sourceOfSnapshot } from '../snapshots/source-of-snapshot.ts'
 import { type Caller, lookAround, type Run, runRecorded } from '../workspace/run.ts'
@@ -155,8 +156,6 @@ function mergeReport(
     checks: [],
     tables: mergeReportTables(result),
     findings: result.findings ?? mergeFindings(result, plan.source),
-    next: result.entry?.safety
-      ? [{ command: `lifeboat undo ${run.slice(0, 8)}`, explains: 'puts back what was there' }]
-      : [],
+    next: result.entry?.safety ? [{ command: undoCommand(result.entry), explains: 'puts back what was there' }] : [],
   }
 }

@@ -10,6 +10,7 @@ import { type JournalEntry, type NewEntry, type RestoreJournal, SILENCE_MINUTES 
 import { URL_FORM } from './reserved.ts'
 import { StepLog } from './step-log.ts'
 import { type RestoreSafety, takeBack } from './take-back.ts'
+import { settleCommand, undoCommand } from './typed-commands.ts'
 
 /** Everything that keeps a change of a target from making things worse. */
 export interface GuardRequest extends SourceContext {
@@ -238,7 +239,7 @@ class GuardState {
         code: 'restore-not-tidied',
         subject: this.entry.target,
         message: `what was restored is in place, but what was kept could not be tidied away: ${messageOf(error)}`,
-        hint: `Remove it with: lifeboat undo ${this.entry.run.slice(0, 8)} --discard`,
+        hint: `Remove it with: ${undoCommand(this.entry)} --discard`,
       })
     }
   }
@@ -259,7 +260,7 @@ class GuardState {
       await this.advance({ phase: took.changed ? 'rolled-back' : 'failed', kept: [] })
       return this.#explain(error, noteOn(this.entry, took.changed), took.findings)
     } catch (failure) {
-      const again = 'When that is mended, go on with: lifeboat undo --settle'
+      const again = `When that is mended, go on with: ${settleCommand(this.entry)}`
       return this.#explain(error, `Putting back what was there failed too: ${messageOf(failure)}. ${again}`, [])
     }
   }
@@ -320,13 +321,14 @@ function notInSafetyPoint(snapshot: string, incomplete: Incomplete): Finding {
   }
 }
 
-function keptToo({ target, kept, run }: JournalEntry): Finding {
+function keptToo(entry: JournalEntry): Finding {
+  const { target, kept } = entry
   return {
     severity: 'info',
     code: 'target-changed-meanwhile',
     subject: target,
     message: `it changed after its safety recovery point was taken: its last state is kept as ${kept.map(each => each.kept).join(', ')}`,
-    hint: `"lifeboat undo ${run.slice(0, 8)}" puts that back. Remove it with: lifeboat undo ${run.slice(0, 8)} --discard`,
+    hint: `"${undoCommand(entry)}" puts that back. Remove it with: ${undoCommand(entry)} --discard`,
   }
 }
 

@@ -8,6 +8,7 @@ import { counted } from '../report/wording.ts'
 import type { Phase, Strategy } from './journal.ts'
 import { placesOf, type RestorePlan } from './plan.ts'
 import type { SafeRestoreResult } from './safely.ts'
+import { undoCommand } from './typed-commands.ts'
 import { partName } from './wish.ts'
 
 /** What of which source: `table product of shop`. */
@@ -158,6 +159,6 @@ export function restoreReport(plan: RestorePlan, startedAt: Date, result: SafeRe
     checks: result.checks,
     tables: [...plan.account.tables.map(inThePast), ...maskReportTables(result.masked ?? [])],
     findings: [...plan.account.findings.map(asPast), ...result.findings],
-    next: canUndo && !removed ? [{ command: `lifeboat undo ${run}`, explains: 'puts back what was there' }] : [],
+    next: canUndo && !removed ? [{ command: undoCommand(result.entry), explains: 'puts back what was there' }] : [],
   }
 }

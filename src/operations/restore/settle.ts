@@ -6,9 +6,7 @@ import { runHook } from './hooks.ts'
 import type { JournalEntry } from './journal.ts'
 import { type RestorePlaces, restoreSafetyAt } from './places.ts'
 import { takeBack } from './take-back.ts'
-
-/** The command that settles; no other one changes a target unasked. */
-export const SETTLE = 'lifeboat undo --settle'
+import { settleCommand } from './typed-commands.ts'
 
 export interface SettledRestore {
   readonly entry: JournalEntry
@@ -150,6 +148,6 @@ function notSettled(entry: JournalEntry, error: unknown): Finding {
     code: 'restore-not-settled',
     subject: entry.target,
     message: `an interrupted restore could not be brought to an end: ${messageOf(error)}`,
-    hint: `Mend that, then go on with: ${SETTLE}`,
+    hint: `Mend that, then go on with: ${settleCommand(entry)}`,
   }
 }

@@ -4,7 +4,8 @@ import type { Workspace } from '../workspace/workspace.ts'
 import type { JournalEntry } from './journal.ts'
 import { findLeftovers } from './leftovers.ts'
 import { restorePlacesOf } from './restore-places.ts'
-import { SETTLE, type SettledRestore, settleInterrupted } from './settle.ts'
+import { type SettledRestore, settleInterrupted } from './settle.ts'
+import { settleCommand, undoCommand } from './typed-commands.ts'
 
 /** Says what killed restores left. Changes nothing: any command may be a mere look. */
 export async function nameInterrupted(
@@ -40,14 +41,15 @@ export function findingsOf(settled: SettledRestore): readonly Finding[] {
   return [describe(settled), ...settled.findings]
 }
 
-function interrupted({ target, operation, run }: JournalEntry): Finding {
+function interrupted(entry: JournalEntry): Finding {
+  const { target, operation, run } = entry
   const what = operation === 'undo' ? 'an undo' : 'a restore'
   return {
     severity: 'warning',
     code: 'restore-interrupted',
     subject: target,
     message: `${what} (run ${run.slice(0, 8)}) was interrupted here, and is neither finished nor taken back`,
-    hint: `Finish it or take it back with: ${SETTLE}`,
+    hint: `Finish it or take it back with: ${settleCommand(entry)}`,
   }
 }
 
@@ -76,10 +78,9 @@ function describe({ entry, outcome }: SettledRestore): Finding {
   }
 }
 
-function hintFor({ run, existed }: SettledRestore['entry'], outcome: SettledRestore['outcome']): { hint?: string } {
-  if (outcome === 'untouched') return existed ? {} : { hint: 'The same restore again goes on where it was.' }
-  if (outcome === 'finished' || outcome === 'unclear')
-    return { hint: `Take it back with: lifeboat undo ${run.slice(0, 8)}` }
+function hintFor(entry: SettledRestore['entry'], outcome: SettledRestore['outcome']): { hint?: string } {
+  if (outcome === 'untouched') return entry.existed ? {} : { hint: 'The same restore again goes on where it was.' }
+  if (outcome === 'finished' || outcome === 'unclear') return { hint: `Take it back with: ${undoCommand(entry)}` }
   return {}
 }
 

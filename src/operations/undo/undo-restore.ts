@@ -5,7 +5,7 @@ import type { Kept, Written } from '../../sources/source.ts'
 import { keepReportOf } from '../report/keep.ts'
 import type { JournalEntry } from '../restore/journal.ts'
 import { restorePlacesOf } from '../restore/restore-places.ts'
-import { SETTLE } from '../restore/settle.ts'
+import { settleCommand, undoCommand } from '../restore/typed-commands.ts'
 import { type Caller, lookAround, runRecorded } from '../workspace/run.ts'
 import type { Workspace } from '../workspace/workspace.ts'
 import { describeWritten } from './describe-written.ts'
@@ -54,7 +54,7 @@ async function findSettled({ journal }: Workspace, run: string | undefined): Pro
 function requireSettled([open]: readonly JournalEntry[]): void {
   if (open === undefined) return
   throw new AppError('target-in-use', `run ${shortRun(open)} was interrupted, and is neither finished nor taken back`, {
-    hint: `Its target is ${open.target}. First finish it or take it back with: ${SETTLE}`,
+    hint: `Its target is ${open.target}. First finish it or take it back with: ${settleCommand(open)}`,
   })
 }
 
@@ -133,6 +133,6 @@ function undoReport(result: UndoResult, written: UndoPlan['written'], startedAt:
     checks: [],
     tables: [],
     findings: result.findings,
-    next: [{ command: `lifeboat undo ${result.run.slice(0, 8)}`, explains: 'takes this back' }],
+    next: [{ command: undoCommand(result.entry), explains: 'takes this back' }],
   }
 }

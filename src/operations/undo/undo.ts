@@ -19,6 +19,7 @@ import {
 import { URL_FORM } from '../restore/reserved.ts'
 import { type RestoreOperationRequest, restore } from '../restore/restore.ts'
 import { markUndone } from '../restore/settle.ts'
+import { undoCommand } from '../restore/typed-commands.ts'
 import { findWaysBack, undoneSentence } from './ways-back.ts'
 
 export interface UndoRequest {
@@ -65,7 +66,7 @@ export function hasWayBack(entry: JournalEntry): boolean {
 function undoneAlready(found: JournalEntry, by: string, entries: readonly JournalEntry[]): AppError {
   const what = `${found.operation} ${shortRun(found)} of ${found.source} (into ${found.target}, ${formatTime(new Date(found.startedAt))})`
   return new AppError('not-found', `${what} was undone already: ${undoneSentence(by, entries)}`, {
-    hint: `Take that one back with: lifeboat undo ${by.slice(0, 8)}`,
+    hint: `Take that one back with: ${undoCommand({ run: by, repository: found.repository })}`,
     context: { run: found.run, undoneBy: by },
   })
 }

@@ -1,5 +1,6 @@
 import { AppError } from '../../base/errors.ts'
 import { suggest } from '../../base/suggest.ts'
+import { isRepositoryUrl } from '../../model/repository-url.ts'
 import type { PolicySettings } from '../../model/settings.ts'
 import type { Workspace } from './workspace.ts'
 
@@ -7,15 +8,18 @@ import type { Workspace } from './workspace.ts'
 
 type Configured = Pick<Workspace, 'settings'>
 
-/** The repositories that are meant: the one that was named, else all. `usage` for a name that is not there. */
+/**
+ * The repositories that are meant: the one that was named, else all. A URL names one that needs no configuration. `usage`
+ * for a name that is not there.
+ */
 export function repositoryNames({ settings }: Configured, only: string | undefined): readonly string[] {
   const names = [...settings.repositories.keys()]
   if (only !== undefined) {
-    requireName(names, only, 'repository', settings.file)
+    if (!isRepositoryUrl(only)) requireName(names, only, 'repository', settings.file)
     return [only]
   }
   if (names.length > 0) return names
-  throw new AppError('usage', `no repository is named in ${settings.file}`, {
+  throw new AppError('usage', `no repository is named in ${inFile(settings.file)}`, {
     hint: 'Add one under "repositories:", then run "lifeboat init" to create it.',
   })
 }
@@ -33,8 +37,11 @@ export function sourceNames({ settings }: Configured, named: readonly string[]):
   for (const name of named) requireSource({ settings }, name)
   const names = named.length > 0 ? [...new Set(named)] : [...settings.sources.keys()]
   if (names.length > 0) return names
-  throw new AppError('usage', `no source is named in ${settings.file}`, {
-    hint: 'Add one under "sources:", like "app: { kind: sqlite, path: ./data/app.db }".',
+  throw new AppError('usage', `no source is named in ${inFile(settings.file)}`, {
+    hint:
+      settings.file === undefined
+        ? WITHOUT_FILE
+        : 'Add one under "sources:", like "app: { kind: sqlite, path: ./data/app.db }".',
   })
 }
 
@@ -48,15 +55,32 @@ export function getPolicy({ settings }: Configured, name: string): PolicySetting
   return settings.policies.get(name) as PolicySettings
 }
 
-function requireName(known: readonly string[], name: string, what: string, file: string): void {
+function inFile(file: string | undefined): string {
+  return file ?? 'a configuration, for no lifeboat.yaml is in use'
+}
+
+/** What to do where there is no configuration. */
+const WITHOUT_FILE = 'Bring one back with "lifeboat init --from URL", or make one with "lifeboat init".'
+
+/** `usage` for a name that is not there. */
+export function requireName(
+  known: readonly string[],
+  name: string,
+  what: 'source' | 'repository' | 'policy',
+  file: string | undefined,
+): void {
   if (known.includes(name)) return
   const meant = suggest(name, known)
+  if (file === undefined) {
+    throw new AppError('usage', `there is no ${what} "${name}" in ${inFile(file)}`, { hint: WITHOUT_FILE })
+  }
   const list =
     known.length === 0
       ? `Add it under "${what === 'policy' ? 'policies' : `${what}s`}:" there.`
       : `There are: ${known.join(', ')}.`
+  const folder = what === 'repository' ? ` A folder is written as a path: ./${name}` : ''
   throw new AppError('usage', `there is no ${what} "${name}" in ${file}`, {
-    hint: meant === undefined ? list : `Did you mean "${meant}"?`,
+    hint: meant === undefined ? `${list}${folder}` : `Did you mean "${meant}"?`,
     context: { name, known },
   })
 }

@@ -26,6 +26,8 @@ export interface Workspace {
   readonly host: Host
   /** For records: `lifeboat 1.0.0`. */
   readonly programVersion: string
+  /** The configuration without its secrets, as a backup keeps it in this repository. Undefined where there is none. */
+  keptConfiguration(repository: string): string | undefined
   /** Where hooks and commands of assertions run, and what they see. */
   readonly commandPlace: CommandPlace
 

@@ -1,0 +1,35 @@
+import { expect, it } from 'vitest'
+import { isRepositoryUrl, repoFlag, typedRepositoryUrl } from './repository-url.ts'
+
+it.each(['./backups', '../backups', '/backups', '~/backups', '.', '..', '~', 'file:///backups', 's3:bucket', 'C:\\x'])(
+  'takes %s for a URL',
+  text => {
+    expect(isRepositoryUrl(text)).toBe(true)
+  },
+)
+
+it.each(['main', 'backups', 'off-site.2', '3f2a', 'a_b'])('takes %s for a name', text => {
+  expect(isRepositoryUrl(text)).toBe(false)
+})
+
+it('gives a path one spelling', () => {
+  const spell = (text: string): string => typedRepositoryUrl(text, '/srv/app', { HOME: '/home/u' })
+  expect(spell('../b/')).toBe('/srv/b')
+  expect(spell('~/b')).toBe('/home/u/b')
+  expect(spell('file:///b%20c')).toBe('/b c')
+  expect(spell('s3:bucket/b')).toBe('s3:bucket/b')
+  expect(spell('sftp://user@host/b')).toBe('sftp://user@host/b')
+  expect(() => spell('C:\\b')).toThrow('a path of Windows')
+})
+
+it('refuses a password in a URL, and does not show it', () => {
+  const refused = (): string => typedRepositoryUrl('sftp://user:hunter2@host/b', '/', {})
+  expect(refused).toThrow('the repository URL sftp://user:... holds a password')
+  expect(refused).not.toThrow('hunter2')
+})
+
+it('adds to a command what a repository without a name needs', () => {
+  expect(repoFlag('main')).toBe('')
+  expect(repoFlag('/srv/b')).toBe(' --repo /srv/b')
+  expect(repoFlag("/it's/$HOME")).toBe(String.raw` --repo '/it'\''s/$HOME'`)
+})
