@@ -39,7 +39,7 @@ function withoutSecrets(value: unknown, path: readonly string[]): unknown {
   }
   if (value === null || value === undefined) return value
   const key = path.findLast(part => !/^\d+$/.test(part)) ?? ''
-  if (SECRET_KEY.test(key)) return variableFor(String(value), path)
+  if (SECRET_KEY.test(key)) return variableFor(typeof value === 'string' ? value : '', path)
   return typeof value === 'string' ? withoutPasswords(value, path) : value
 }
 

@@ -5,6 +5,7 @@ import { PROOF_LEVELS, PROOFS } from '../model/recovery-point.ts'
 import { checksSchema, reportSchema } from '../model/report-schema.ts'
 import { absolutePath, bytes, count, findings, id, repositoryName, shortId, time } from './fields.ts'
 import { incompleteCount, incompleteSchema } from './incomplete.ts'
+import { INIT_OUTPUTS } from './init.ts'
 import { RESTORE_OUTPUTS } from './restore.ts'
 import { recoveryWindow, WAL_OUTPUTS } from './wal.ts'
 
@@ -208,37 +209,9 @@ const repositoryStatistics = z.strictObject({
 
 const snapshotPlace = { repository: repositoryName, snapshot: id, shortId, time }
 
-const found = z.strictObject({
-  sources: z.array(z.strictObject({ name: z.string(), kind: z.string(), path: z.string(), why: z.string() })),
-  others: z.array(
-    z.strictObject({
-      what: z.string(),
-      where: z.string(),
-      planned: z.boolean(),
-    }),
-  ),
-  envFiles: z.array(z.string()).describe('files with the variables that the sources use'),
-  passedOver: z.array(z.string()).describe('folders that were not looked into'),
-})
-
 /** By the command's name. */
 export const JSON_OUTPUTS: Readonly<Record<string, z.ZodType>> = {
-  init: z.strictObject({
-    config: absolutePath.nullable().describe('null: a repository was named by its URL'),
-    configCreated: z.boolean(),
-    found: found.nullable().describe('null: there was a configuration, so nothing was looked for'),
-    repositories: z.array(
-      z.strictObject({
-        name: repositoryName,
-        location: z.string(),
-        created: z.boolean(),
-        id: id.nullable().describe('null: it was there already'),
-        passwordFile: absolutePath.nullable(),
-        passwordCreated: z.boolean(),
-      }),
-    ),
-    gitignore: z.array(z.string()).describe('lines that were added'),
-  }),
+  ...INIT_OUTPUTS,
   backup: z.strictObject({
     run: z.string().describe('id of the run'),
     sources: z.array(z.union([backedUp, notBackedUp])).describe('one entry for each source and repository'),

@@ -20,6 +20,9 @@ beforeAll(async () => {
   database.exec('CREATE TABLE orders (id); INSERT INTO orders VALUES (1), (2)')
   database.close()
   await lifeboat(['init', '--yes'], { cwd: app })
+  const config = readFileSync(join(app, 'lifeboat.yaml'), 'utf8')
+  const hook = '    restore: { before: { command: [./stop, --token=hunter2] } }'
+  writeFileSync(join(app, 'lifeboat.yaml'), config.replace('./shop.db\n', `./shop.db\n${hook}\n`))
   await lifeboat(['backup'], { cwd: app })
   mkdirSync(join(empty, 'home'))
   env = {
@@ -86,6 +89,36 @@ test('what is missing is said, with what to type', async () => {
   expect(named.stderr).toContain('./backups')
   const none = await runLifeboat(['snapshots'], { cwd: empty, env })
   expect(none.stderr).toContain('--repo')
+})
+
+test('init --from brings the configuration back on a new machine, with nothing in it that runs', async () => {
+  const fresh = join(folder, 'fresh')
+  mkdirSync(fresh)
+  const options = { cwd: fresh, env }
+  const from = join(app, 'backups')
+  const back = JSON.parse(await lifeboat(['init', '--from', from, '--json'], options)) as unknown
+  expect(back).toMatchObject({
+    configCreated: true,
+    from: {
+      repository: 'main',
+      leftOut: [
+        { key: 'sources.app.restore.before', value: { command: ['./stop', expect.stringMatching(/REMOVED/)] } },
+      ],
+      missing: { variables: [], files: [] },
+    },
+  })
+  const written = readFileSync(join(fresh, 'lifeboat.yaml'), 'utf8')
+  expect(written).not.toContain('hunter2')
+  expect(written.replace(/^#.*$/gm, '')).not.toContain('./stop')
+  // It works as it is, and is not replaced.
+  expect(await lifeboat(['snapshots', 'app'], options)).toContain('sqlite')
+  await lifeboat(['restore', 'app', '--yes'], options)
+  expect(statSync(join(fresh, 'shop.db')).size).toBeGreaterThan(0)
+  const again = await runLifeboat(['init', '--from', from], options)
+  expect(again.stderr).toContain('exists already, and is left as it is')
+  expect(readFileSync(join(fresh, 'lifeboat.yaml'), 'utf8')).toBe(written)
+  const elsewhere = await runLifeboat(['init', '--from', from, '--host', 'nix', '--config', './x.yaml'], options)
+  expect(elsewhere.stderr).toContain('nothing there is of host nix')
 })
 
 test('init creates a repository by its URL alone, and a backup can go to it beside the configured ones', async () => {

@@ -16,21 +16,32 @@ export const init: Command = {
   description: [
     'Searches the current folder for SQLite databases, DATABASE_URL, a Prisma schema, wrangler.toml, a compose file and upload folders, and proposes a lifeboat.yaml. Never shows the values of variables.',
     'If lifeboat.yaml exists, only creates the repositories it names that are missing. Never overwrites anything.',
+    'With --from, writes the lifeboat.yaml that the newest backup in that repository keeps, and says what this machine lacks. Hooks, and commands that give a password, come back as comments: nothing from a repository runs unasked.',
   ],
   options: [
     { flags: '-y, --yes', summary: 'do not ask questions' },
     { flags: '--to <url>', summary: 'where the repository goes (default: ./backups)', complete: 'files' },
+    {
+      flags: '--from <url>',
+      summary: 'bring back the lifeboat.yaml that the backups in this repository keep',
+      complete: 'files',
+    },
+    { flags: '--host <name>', summary: 'with --from: of this host (default: this one, or the only one)' },
   ],
   examples: [
     { command: 'lifeboat init', explains: 'search, propose, ask, then create' },
     { command: 'lifeboat init --yes --to /mnt/disk/backups', explains: 'without questions, to another disk' },
+    { command: 'lifeboat init --from /mnt/disk/backups', explains: 'the configuration back, on a new machine' },
+    { command: 'lifeboat init --repo /mnt/disk/second', explains: 'only create a repository' },
   ],
   run: async call => {
     const operations = await import('../../operations/init/init.ts')
     const repo = repoOf(call)
-    if (repo !== undefined && isRepositoryUrl(repo)) return await createUnnamed(call, repo)
     const given = call.values.text('config')
     const file = given === undefined ? join(process.cwd(), 'lifeboat.yaml') : resolve(given)
+    const from = call.values.text('from')
+    if (from !== undefined) return await (await import('./init-from.ts')).initFrom(call, from, file)
+    if (repo !== undefined && isRepositoryUrl(repo)) return await createUnnamed(call, repo)
     const discovery = (await operations.configExists(file)) ? undefined : await propose(call, file)
     if (discovery === undefined && call.values.text('to') !== undefined) throw toWithConfig(file)
     try {

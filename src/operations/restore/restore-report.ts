@@ -140,7 +140,6 @@ function butFor({ incomplete, leftOut }: SafeRestoreResult): string {
 
 /** What a restore did. */
 export function restoreReport(plan: RestorePlan, startedAt: Date, result: SafeRestoreResult, removed: boolean): Report {
-  const run = result.run.slice(0, 8)
   const canUndo = result.entry.safety !== undefined || result.entry.kept.length > 0
   return {
     title: `restore of ${subjectOf(plan)}`,

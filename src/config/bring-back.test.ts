@@ -1,0 +1,72 @@
+import { describe, expect, it } from 'vitest'
+import { SOURCES } from '../sources/registry.ts'
+import { bringBack } from './bring-back.ts'
+import { keptConfiguration } from './kept.ts'
+import { parseConfig } from './load.ts'
+
+const ORIGIN = { url: '/mnt/backups', password: { passwordFile: '/root/password' } }
+const KEPT = keptConfiguration(
+  `
+envFile: .env
+repositories:
+  main: { url: ./backups, passwordCommand: [./evil, one], passwordCommandEnv: [HOME] }
+  far: { url: ./far, passwordCommand: [./evil, two] }
+  other: { url: ./other, password: hunter1 }
+sources:
+  shop:
+    kind: sqlite
+    path: \${DATA}/shop.db
+    restore:
+      before: { command: [./evil, three] }
+      after: { http: "http://evil/four" }
+      mask: ./mask.yaml
+    assertions:
+      - { name: five, command: [./evil, five] }
+      - { name: six, http: "http://evil/six" }
+      - { name: rows, sql: SELECT 1, equals: 1 }
+`,
+  'main',
+)
+
+describe('a configuration that comes back', () => {
+  it('runs nothing: hooks and commands are comments', () => {
+    const { text, leftOut } = bringBack(KEPT, ORIGIN)
+    const active = text.replace(/^#.*\n/gm, '')
+    expect(active).not.toContain('evil')
+    for (const word of ['one', 'two', 'three', 'four', 'five', 'six'])
+      expect(text).toMatch(new RegExp(`^# .*${word}`, 'm'))
+    expect(leftOut.map(({ key }) => key)).toEqual([
+      'repositories.main.passwordCommand',
+      'repositories.far.passwordCommand',
+      'sources.shop.restore.before',
+      'sources.shop.restore.after',
+      'sources.shop.assertions.0',
+      'sources.shop.assertions.1',
+    ])
+  })
+
+  it('is read as it is, opens the repository where it was found, and says what is missing', () => {
+    const { text, repository, variables, files } = bringBack(KEPT, ORIGIN)
+    expect(repository).toBe('main')
+    expect(variables).toEqual(['REMOVED_REPOSITORIES_OTHER_PASSWORD', 'DATA'])
+    expect(files.map(({ path }) => path)).toEqual(['.env', '/root/password', './.lifeboat/far.password', './mask.yaml'])
+    const environment = { DATA: '/data', REMOVED_REPOSITORIES_OTHER_PASSWORD: 'x' }
+    const config = parseConfig(text, '/new/lifeboat.yaml', { environment, kinds: SOURCES })
+    expect(config.repositories.get('main')).toMatchObject({ url: '/mnt/backups', passwordFile: '/root/password' })
+    expect(config.sources.get('shop')?.assertions).toHaveLength(1)
+  })
+
+  it('lets nothing out of a comment', () => {
+    const hostile = `repositories: { main: { url: x, passwordCommand: ["a\\nsources: {}"] } }\nsources: { "a\\nb": { command: [x] } }\n`
+    const { text } = bringBack(hostile, { url: '/mnt/a\nb: c', password: undefined })
+    expect(text.split('\n').filter(line => /^[^\s#]/.test(line))).toEqual(['repositories:'])
+    expect(text).toContain('passwordFile: ./.lifeboat/password')
+  })
+
+  it.each(['', '- a', 'x: 1', 'repositories: [', 'sources: { a: &b 1, c: *b }', 'sources: { __proto__: { a: 1 } }'])(
+    'refuses what is no configuration: %s',
+    text => {
+      expect(() => bringBack(text, ORIGIN)).toThrow('the kept configuration cannot be read')
+    },
+  )
+})
