@@ -15,6 +15,7 @@ import type { Catalog } from './catalog/catalog.ts'
 import { CATALOGS } from './catalog/registry.ts'
 import { UnfailingCatalog } from './catalog/unfailing.ts'
 import type { PostgresTools } from './clients/postgres/tools.ts'
+import type { BroughtBack, Origin } from './config/bring-back.ts'
 import { keptConfiguration } from './config/kept.ts'
 import { CONFIG_NAME, type Config, findConfigFile, loadConfig } from './config/load.ts'
 import { PASSWORD_KEYS, type RepositorySettings } from './config/schema.ts'
@@ -87,6 +88,12 @@ export async function loadNewPassword(reference: SecretReference, environment: E
   const trust = { anybody: true, config: '' }
   const context = { subject: 'the new password', baseDir: process.cwd(), environment, trust }
   return (await loadSecret(reference, context)).secret
+}
+
+/** See `config/bring-back.ts`. */
+export async function bringBackConfiguration(kept: string, origin: Origin): Promise<BroughtBack> {
+  const { bringBack } = await import('./config/bring-back.ts')
+  return bringBack(kept, origin)
 }
 
 /** PostgreSQL's programs on this machine, newest first: Debian keeps them outside of the PATH. */

@@ -1,14 +1,16 @@
 import { lstat } from 'node:fs/promises'
 import { dirname, join, resolve } from 'node:path'
-import type { App } from '../../app.ts'
+import type { App, bringBackConfiguration } from '../../app.ts'
 import { AppError, isAppError } from '../../base/errors.ts'
 import { formatTime } from '../../base/times.ts'
 import { typedPath } from '../../base/typed-path.ts'
-import type { BroughtBack, NamedFile } from '../../config/bring-back.ts'
 import { SHORT_ID_DIGITS } from '../../model/recovery-point.ts'
 import { isRepositoryUrl, typedRepositoryUrl } from '../../model/repository-url.ts'
 import type { KeptConfiguration } from '../../operations/init/find-kept.ts'
 import type { Call, Output } from '../command.ts'
+
+type BroughtBack = Awaited<ReturnType<typeof bringBackConfiguration>>
+type NamedFile = BroughtBack['files'][number]
 
 /** `lifeboat init --from URL`: the configuration that the newest snapshot there keeps, for this machine. */
 export async function initFrom(call: Call, from: string, file: string): Promise<Output> {
@@ -22,14 +24,14 @@ export async function initFrom(call: Call, from: string, file: string): Promise<
       hint: `A folder is written as a path: ./${from}`,
     })
   }
-  const { bringBack } = await import('../../config/bring-back.ts')
+  const { bringBackConfiguration } = await import('../../app.ts')
   const { findKeptConfiguration } = await import('../../operations/init/find-kept.ts')
   const { configExists, createConfig, ignoreInGit } = await import('../../operations/init/init.ts')
   if (await configExists(file)) throw inTheWay(file)
   const url = typedRepositoryUrl(from, process.cwd(), call.environment)
   const app = await call.openApp({ configFile: false, repository: url })
   const kept = await findKeptConfiguration(app, url, call.values.text('host'))
-  const back = bringBack(kept.text, { url, password: passwordOf(app, url) })
+  const back = await bringBackConfiguration(kept.text, { url, password: passwordOf(app, url) })
   const folder = dirname(file)
   await createConfig(file, back.text).catch((error: unknown) => {
     throw isAppError(error, 'config-exists') ? inTheWay(file) : error
