@@ -66,7 +66,9 @@ async function describe({ plan, result }: Merged<SafeMergeResult>, call: Call): 
   const [counts] = mergeReportTables(result)
   const { safety } = result.entry
   const undo =
-    safety === undefined || !result.changed ? '' : `  put back what was there with: ${undoCommand(result.entry)}
+    safety === undefined || !result.changed
+      ? ''
+      : `  put back what was there with: ${undoCommand(result.entry)}
 `
   return (
     `Merged the recovery point of ${formatTime(snapshot.time)} (snapshot ${snapshot.id.slice(0, 8)} in ${repository.name}) into ${paint('bold', result.target)}\n` +
