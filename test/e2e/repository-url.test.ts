@@ -47,7 +47,9 @@ const rows = (): unknown => {
   }
 }
 
-test('a repository is used by its URL alone, from looking into it to undoing a restore', async () => {
+test('a repository is used by its URL alone, from looking into it to undoing a restore', {
+  timeout: 180_000,
+}, async () => {
   const listed = JSON.parse((await run(['snapshots', '--json'])).stdout) as Array<{
     shortId: string
     repository: string
