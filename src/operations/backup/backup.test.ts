@@ -10,7 +10,7 @@ import type { NodeMeta } from '../../model/node.ts'
 import { labelsOf, userTags } from '../../model/recovery-point.ts'
 import { createRepository, type Repository } from '../../repository/index.ts'
 import type { Capture, CaptureEntry, CaptureRequest, Source } from '../../sources/source.ts'
-import { loadManifest, SnapshotTree } from '../browse/snapshot-tree.ts'
+import { loadKeptConfiguration, loadManifest, SnapshotTree } from '../browse/snapshot-tree.ts'
 import { type BackupRequest, backup } from './backup.ts'
 
 const host = { hostname: 'h', username: 'u', uid: 1000, gid: 1000 }
@@ -190,6 +190,21 @@ describe('backup', () => {
     expect(result).toMatchObject({ files: 2, sizeBytes: 6, bytesRead: 6, parent: undefined, complete: true })
     expect(result.snapshot).toMatchObject({ paths: ['/app'], hostname: 'h', tags: expect.arrayContaining(['release']) })
     expect(source.requests[0]?.excludePaths).toEqual(['/backups'])
+  })
+
+  it('keeps the configuration beside the manifest, once for all snapshots that have the same', async () => {
+    const keep = async (configuration: string) => {
+      const { snapshot } = await backup(request('full', { configuration }))
+      expect(await paths(snapshot.id)).toContain('.lifeboat/lifeboat.yaml')
+      expect(await loadKeptConfiguration(repository, snapshot)).toBe(configuration)
+      const node = await new SnapshotTree(repository, snapshot.tree).findNode('.lifeboat/lifeboat.yaml')
+      return node?.content
+    }
+    const first = await keep('sources: {}\n')
+    expect(await keep('sources: {}\n')).toEqual(first)
+    expect(await keep('policies: {}\n')).not.toEqual(first)
+    const without = await backup(request('full'))
+    expect(await loadKeptConfiguration(repository, without.snapshot)).toBeUndefined()
   })
 
   it('makes the first incremental a full one, and says so everywhere', async () => {
