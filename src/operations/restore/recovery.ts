@@ -3,7 +3,7 @@ import { AppError } from '../../base/errors.ts'
 import type { Finding } from '../../model/finding.ts'
 import type { RecoveryRequest } from '../../model/recovery-target.ts'
 import { loadManifest } from '../browse/snapshot-tree.ts'
-import { type ChosenSnapshot, chooseAmong, chooseSnapshot } from '../snapshots/choose-snapshot.ts'
+import { type ChosenSnapshot, chooseAmong, chooseSnapshot, endOfSecond } from '../snapshots/choose-snapshot.ts'
 import type { SnapshotWish } from '../snapshots/find-snapshot.ts'
 import { getBaseFor } from '../wal/choose-base.ts'
 import { fetchedFolder } from '../wal/spool.ts'
@@ -30,7 +30,7 @@ export async function choosePoint(workspace: Workspace, wish: RestoreWish, run: 
 /** Of a source without a log, a time means the last recovery point before it. */
 function pointAt(source: string | undefined, { target }: Moment, point: SnapshotWish | undefined): SnapshotWish {
   if (target.kind === 'time' && point === undefined) {
-    return { kind: 'at', time: new Date(Math.floor(target.epochMicros / 1000)) }
+    return { kind: 'at', time: endOfSecond(new Date(Math.floor(target.epochMicros / 1000))) }
   }
   throw new AppError('usage', `source ${source ?? 'of the snapshot'} has no log to recover from`, {
     hint: 'Name a snapshot, or --at TIME for the newest before that time. Only physical postgres sources go further.',

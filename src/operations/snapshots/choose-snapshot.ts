@@ -94,6 +94,6 @@ export function parseSnapshotWish(text: string, now: Date): SnapshotWish {
 }
 
 /** Times are shown without the fraction: one that is copied from there has to find what it was shown for. */
-function endOfSecond(time: Date): Date {
+export function endOfSecond(time: Date): Date {
   return time.getMilliseconds() === 0 ? new Date(time.getTime() + 999) : time
 }
