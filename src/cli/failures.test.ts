@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
 import { ERROR_CODES } from '../base/error-codes.ts'
 import { AppError } from '../base/errors.ts'
-import { errorOutput } from '../outputs/outputs.ts'
+import { errorOutput } from '../outputs/fields.ts'
 import { describeFailure } from './failures.ts'
 
 const calm = { signal: new AbortController().signal, exitCode: undefined }

@@ -9,6 +9,7 @@ import { findStorage, STORAGES } from '../storage/registry.ts'
 import { assertionsSchema } from './assertions.ts'
 import { commandSettings } from './command-settings.ts'
 import { findCronProblem } from './cron.ts'
+import { hook } from './hook-settings.ts'
 import { restoreSettings } from './restore-settings.ts'
 
 const RESERVED = new Set(['prototype', ...Object.getOwnPropertyNames(Object.prototype)])
@@ -171,6 +172,17 @@ const policy = z
     keep: keep.optional(),
     objectives: objectives.optional(),
     verify: verification.optional(),
+    before: hook
+      .optional()
+      .describe(
+        'Run before the first copy of a backup: flush, or stop the application. When it fails, nothing is backed up.',
+      ),
+    after: hook
+      .optional()
+      .describe('Run when all copies of a backup have ended, however they did: start the application again.'),
+    onFailure: hook
+      .optional()
+      .describe('Run last when anything of a backup failed, or it was interrupted: tell somebody.'),
   })
   .describe('Which sources go to which repositories, when, and how long they are kept.')
 

@@ -8,3 +8,7 @@ export type Hook =
       readonly timeout?: number | undefined
     }
   | { readonly http: string; readonly method?: string | undefined; readonly timeout?: number | undefined }
+
+/** Around an operation; `onFailure` runs last, when anything of it failed. */
+export const HOOK_NAMES = ['before', 'after', 'onFailure'] as const
+export type HookName = (typeof HOOK_NAMES)[number]

@@ -48,6 +48,10 @@ export interface PolicySettings {
   /** Milliseconds: how old the newest recovery point may be, how long a recovery may take. */
   readonly objectives?: { readonly rpo?: number | undefined; readonly rto?: number | undefined } | undefined
   readonly verify?: VerificationRule | undefined
+  /** Around a backup. */
+  readonly before?: Hook | undefined
+  readonly after?: Hook | undefined
+  readonly onFailure?: Hook | undefined
 }
 
 /** Prove after a backup that it comes back. */

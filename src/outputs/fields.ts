@@ -20,3 +20,14 @@ export const repositoryName = z
 export const absolutePath = z.string().describe('absolute path')
 
 export const findings = z.array(findingSchema)
+
+export const errorOutput = z
+  .strictObject({
+    error: z.strictObject({
+      code: z.string().describe('see errors.md; `bug` for an unexpected one'),
+      message: z.string(),
+      hint: z.string().nullable().describe('what to do'),
+      context: z.record(z.string(), z.unknown()).describe('facts for machines'),
+    }),
+  })
+  .describe('Every failed command prints this instead of its own output, and ends with the exit code of the error.')

@@ -1,9 +1,9 @@
 import { z } from 'zod'
 import { RUN_OUTCOMES } from '../catalog/catalog.ts'
-import { BACKUP_TYPES } from '../model/manifest.ts'
-import { PROOF_LEVELS, PROOFS } from '../model/recovery-point.ts'
-import { checksSchema, reportSchema } from '../model/report-schema.ts'
-import { absolutePath, bytes, count, findings, id, repositoryName, shortId, time } from './fields.ts'
+import { PROOFS } from '../model/recovery-point.ts'
+import { reportSchema } from '../model/report-schema.ts'
+import { BACKUP_OUTPUTS } from './backup.ts'
+import { absolutePath, bytes, count, errorOutput, findings, id, repositoryName, shortId, time } from './fields.ts'
 import { incompleteCount, incompleteSchema } from './incomplete.ts'
 import { INIT_OUTPUTS } from './init.ts'
 import { RESTORE_OUTPUTS } from './restore.ts'
@@ -13,41 +13,6 @@ import { recoveryWindow, WAL_OUTPUTS } from './wal.ts'
  * What every command prints with `--json`. The reference (docs/reference/json.md) is made from this, and the tests hold
  * real outputs to it. Fields may be added in later versions, never removed or changed.
  */
-
-export const errorOutput = z
-  .strictObject({
-    error: z.strictObject({
-      code: z.string().describe('see errors.md; `bug` for an unexpected one'),
-      message: z.string(),
-      hint: z.string().nullable().describe('what to do'),
-      context: z.record(z.string(), z.unknown()).describe('facts for machines'),
-    }),
-  })
-  .describe('Every failed command prints this instead of its own output, and ends with the exit code of the error.')
-
-const verified = z.strictObject({
-  source: z.string(),
-  kind: z.string(),
-  repository: repositoryName,
-  snapshot: id,
-  shortId,
-  time,
-  run: z.string().describe('id of the run: `lifeboat report` shows its report'),
-  level: z.enum(PROOF_LEVELS).describe('what was asked for'),
-  passed: z.boolean().describe('what comes out is what was captured'),
-  damaged: z.boolean().describe('bytes of it are lost or changed'),
-  incomplete: incompleteSchema,
-  proof: z.enum(PROOF_LEVELS).nullable().describe('what is now proven; null: it did not pass'),
-  checks: checksSchema,
-  steps: reportSchema.shape.steps,
-  bytesRead: bytes.describe('size of what was read'),
-  durationMs: count,
-  findings,
-})
-
-const notVerified = z
-  .strictObject({ source: z.string(), error: errorOutput.shape.error })
-  .describe('a source that could not be verified while others could')
 
 const outcome = z.enum(RUN_OUTCOMES)
 
@@ -77,35 +42,6 @@ const run = z.strictObject({
   ),
   findings: findings.describe('of the run itself; attempts have their own'),
 })
-
-const backedUp = z.strictObject({
-  source: z.string(),
-  kind: z.string(),
-  type: z.enum(BACKUP_TYPES),
-  repository: repositoryName,
-  run: z.string().describe('id of the run, also in the snapshot’s tags'),
-  snapshot: id,
-  shortId,
-  time,
-  parent: id.nullable().describe('the snapshot that it was taken relative to'),
-  files: count,
-  sizeBytes: bytes.describe('what a restore would write'),
-  bytesRead: bytes.describe('read from the source'),
-  bytesNew: bytes.describe('of these, what the repository did not have'),
-  bytesStored: bytes.describe('what that takes there, compressed and encrypted'),
-  durationMs: count,
-  complete: z.boolean().describe('false: something is missing or changed while it was read, see findings'),
-  incomplete: incompleteSchema,
-  findings,
-  verification: z
-    .union([verified, notVerified])
-    .optional()
-    .describe('where a policy says `verify` and it was due; with `error` where it could not be tried'),
-})
-
-const notBackedUp = z
-  .strictObject({ source: z.string(), repository: repositoryName, error: errorOutput.shape.error })
-  .describe('a source that failed while others did not')
 
 const snapshot = z.strictObject({
   id,
@@ -212,18 +148,11 @@ const snapshotPlace = { repository: repositoryName, snapshot: id, shortId, time 
 /** By the command's name. */
 export const JSON_OUTPUTS: Readonly<Record<string, z.ZodType>> = {
   ...INIT_OUTPUTS,
-  backup: z.strictObject({
-    run: z.string().describe('id of the run'),
-    sources: z.array(z.union([backedUp, notBackedUp])).describe('one entry for each source and repository'),
-  }),
+  ...BACKUP_OUTPUTS,
   runs: z.array(run).describe('Oldest first.'),
   'runs cancel': z.strictObject({ run: z.string(), pid: count.describe('the process that was told to end') }),
   snapshots: z.array(snapshot).describe('Oldest first.'),
   ...RESTORE_OUTPUTS,
-  verify: z.strictObject({
-    passed: z.boolean().describe('all of them'),
-    verified: z.array(z.union([verified, notVerified])).describe('one for each recovery point'),
-  }),
   report: z.union([reportSchema, z.array(reportSchema).describe('with --list: oldest first')]),
   ls: z.strictObject({ ...snapshotPlace, incomplete: incompleteSchema, entries: z.array(listedEntry) }),
   cat: z.union([

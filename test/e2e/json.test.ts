@@ -8,7 +8,8 @@ import { z } from 'zod'
 import { processStart, thisProcess } from '../../src/base/process-life.ts'
 import { openSqliteCatalog } from '../../src/catalog/sqlite/sqlite-catalog.ts'
 import { COMMANDS } from '../../src/cli/registry.ts'
-import { errorOutput, JSON_OUTPUTS } from '../../src/outputs/outputs.ts'
+import { errorOutput } from '../../src/outputs/fields.ts'
+import { JSON_OUTPUTS } from '../../src/outputs/outputs.ts'
 import { runLifeboat } from '../helpers/spawn.ts'
 import { Workspace } from '../helpers/workspace.ts'
 
@@ -37,6 +38,7 @@ describe('every --json output is as documented', () => {
     workspace.makeDocs()
     expect(await validated('init', '--yes')).toMatchObject({ configCreated: false, repositories: [{ created: true }] })
     await validated('probe')
+    await validated('backup', '--dry-run')
     const first = await validated('backup', '--tag', 'one')
     expect(first).toMatchObject({ sources: [{ source: 'app', repository: 'main' }, { source: 'docs' }] })
     workspace.addNotes(50)

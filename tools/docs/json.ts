@@ -1,5 +1,6 @@
 import { z } from 'zod'
-import { errorOutput, JSON_OUTPUTS } from '../../src/outputs/outputs.ts'
+import { errorOutput } from '../../src/outputs/fields.ts'
+import { JSON_OUTPUTS } from '../../src/outputs/outputs.ts'
 import { GENERATED, isSchema, type JsonSchema, schemaList, typeName } from './markdown.ts'
 
 /** docs/reference/json.md */

@@ -1,3 +1,4 @@
+import type { App } from '../../app.ts'
 import { formatDuration } from '../../base/durations.ts'
 import { ERROR_CODES } from '../../base/error-codes.ts'
 import { AppError } from '../../base/errors.ts'
@@ -6,9 +7,11 @@ import { BACKUP_TYPES } from '../../model/manifest.ts'
 import { SHORT_ID_DIGITS } from '../../model/recovery-point.ts'
 import type { BackedUp, BackupAttempt } from '../../operations/backup/back-up.ts'
 import type { BackupResult } from '../../operations/backup/backup.ts'
+import type { BackupWish } from '../../operations/backup/copies.ts'
+import type { HookFailure } from '../../operations/backup/policy-hooks.ts'
 import type { Copy } from '../../operations/verify/due.ts'
 import { exitCodeOfProofs } from '../../operations/verify/exit-code.ts'
-import type { Call, Command } from '../command.ts'
+import type { Call, Command, Output } from '../command.ts'
 import { errorToJson } from '../printers/json.ts'
 import { counted, formatError, formatFindings } from '../printers/text.ts'
 import { repoOf } from '../selection.ts'
@@ -20,7 +23,8 @@ export const backup: Command = {
   summary: 'back up one, several or all sources',
   description: [
     'Backs up each source to the repositories of its policies, or to the one given with --repo. Unchanged data is neither read nor stored again. Applications can keep writing.',
-    'Exits with 3 if something could not be captured as it was, such as a file that changed while it was read: the snapshot exists, and its findings say what is wrong. Exits with 21 if a policy says `verify` and the snapshot did not pass (it is kept), and with 22 if data in it was lost.',
+    'Exits with 3 if something could not be captured as it was, such as a file that changed while it was read: the snapshot exists, and its findings say what is wrong. Exits with 21 if a policy says `verify` and the snapshot did not pass (it is kept), and with 22 if data in it was lost. With --dry-run, exits with 20 if a source could not be captured now.',
+    'Runs the hooks of the policies that the backup is taken for: `before` ahead of the first copy for a policy, `after` when the last has ended, even if interrupted, and `onFailure` at the end if anything failed. If `before` fails, nothing is backed up for that policy.',
   ],
   arguments: [{ name: 'sources', summary: 'names of sources (default: all)', variadic: true, complete: 'sources' }],
   options: [
@@ -31,15 +35,16 @@ export const backup: Command = {
     },
     { flags: '-p, --policy <name>', summary: 'back up for this policy: its sources, repositories, type and retention' },
     { flags: '--tag <tag>', summary: 'tag the snapshot', repeat: true },
+    { flags: '-n, --dry-run', summary: 'say what would be backed up, where to and how; write nothing, run no hook' },
   ],
   examples: [
     { command: 'lifeboat backup', explains: 'every source, as its policies say' },
     { command: 'lifeboat backup --policy nightly', explains: 'for one policy, as run from cron' },
+    { command: 'lifeboat backup --dry-run', explains: 'what a backup would do' },
     { command: 'lifeboat backup app --type full', explains: 'one source, reading everything again' },
     { command: 'lifeboat backup app --repo offsite --tag before-upgrade', explains: 'to one repository, tagged' },
   ],
   run: async call => {
-    const { backUp } = await import('../../operations/backup/back-up.ts')
     const app = await call.openApp()
     const { values } = call
     const wish = {
@@ -49,16 +54,35 @@ export const backup: Command = {
       type: BACKUP_TYPES.find(type => type === values.text('type')),
       tags: values.list('tag'),
     }
-    const { run, attempts } = await backUp(app, wish, call.caller)
+    if (call.values.flag('dryRun')) return await sayPlan(call, app, wish)
+    const { backUp } = await import('../../operations/backup/back-up.ts')
+    const { run, attempts, hooks } = await backUp(app, wish, call.caller)
     const [only] = attempts
-    if (attempts.length === 1 && only !== undefined && 'error' in only) throw only.error
+    if (attempts.length === 1 && hooks.length <= 1 && only !== undefined && 'error' in only) throw only.error
     return {
-      json: { run, sources: attempts.map(toJson) },
+      json: { run, sources: attempts.map(toJson), hooks: hooks.map(hookToJson) },
       text: attempts.map(each => ('error' in each ? '' : describe(each, call))).join(''),
-      problems: attempts.map(each => ('error' in each ? describeError(each, call) : '')).join(''),
-      exitCode: exitCodeOf(attempts),
+      problems: attempts
+        .map(each => ('error' in each ? describeError(each, call) : ''))
+        .concat(hooks.filter(each => each.hook !== 'before').map(({ error }) => formatError(error, call.terminal.err)))
+        .join(''),
+      exitCode: exitCodeOf(attempts) || (hooks[0]?.error.exitCode ?? 0),
     }
   },
+}
+
+async function sayPlan(call: Call, app: App, wish: BackupWish): Promise<Output> {
+  const { planBackup } = await import('../../operations/backup/plan-backup.ts')
+  const { describePlanned, plannedToJson } = await import('../planned-backup.ts')
+  const copies = await planBackup(app, wish, call.caller)
+  const failed = copies.flatMap(each => ('error' in each ? [each.error] : []))
+  const ready = copies.every(each => 'error' in each || each.ready)
+  return {
+    json: { dryRun: true, copies: copies.map(plannedToJson) },
+    text: copies.map(each => ('error' in each ? '' : describePlanned(each, call.terminal.out))).join(''),
+    problems: copies.map(each => ('error' in each ? describeError(each, call) : '')).join(''),
+    exitCode: failed[0]?.exitCode ?? (ready ? 0 : 20),
+  }
 }
 
 function exitCodeOf(attempts: readonly BackupAttempt[]): number {
@@ -72,6 +96,10 @@ function exitCodeOf(attempts: readonly BackupAttempt[]): number {
   if (proofs.some(each => each instanceof AppError)) return ERROR_CODES['verification-failed'].exit
   const incomplete = errors.length > 0 || attempts.some(each => 'result' in each && !each.result.complete)
   return incomplete ? 3 : 0
+}
+
+function hookToJson({ policy, hook, error }: HookFailure): unknown {
+  return { policy, hook, ...(errorToJson(error) as object) }
 }
 
 function toJson(attempt: BackupAttempt): unknown {

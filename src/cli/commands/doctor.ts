@@ -3,7 +3,8 @@ import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import type { App } from '../../app.ts'
 import { AppError } from '../../base/errors.ts'
-import type { DoctorRequest } from '../../operations/doctor/doctor.ts'
+import { HOOK_NAMES, type Hook, type HookName } from '../../model/hook.ts'
+import type { DoctorHook, DoctorRequest } from '../../operations/doctor/doctor.ts'
 import type { DoctorCheck } from '../../operations/doctor/doctor-check.ts'
 import type { OwnedFolder } from '../../operations/doctor/ownership.ts'
 import type { Storage } from '../../storage/storage.ts'
@@ -102,15 +103,20 @@ async function fromApp(
       readClock: async () => (await app.source(name)).readClock?.(context),
     })),
     ownedFolders: [{ what: 'state folder', path: config.stateDir }, ...localRepositories(app, names)],
-    hooks: [...config.sources].flatMap(([source, { restore }]) =>
-      (['before', 'after'] as const).flatMap(name => {
-        const hook = restore?.[name]
-        if (hook === undefined || !('command' in hook)) return []
-        const [program = ''] = hook.command
-        return [{ source, name, program: program.includes('/') ? resolve(config.baseDir, program) : program }]
-      }),
-    ),
+    hooks: [
+      ...[...config.sources].flatMap(([name, { restore }]) => hooksOf(`source ${name}`, restore ?? {}, config.baseDir)),
+      ...[...config.policies].flatMap(([name, policy]) => hooksOf(`policy ${name}`, policy, config.baseDir)),
+    ],
   }
+}
+
+function hooksOf(owner: string, hooks: Partial<Record<HookName, Hook | undefined>>, baseDir: string): DoctorHook[] {
+  return HOOK_NAMES.flatMap(name => {
+    const hook = hooks[name]
+    if (hook === undefined || !('command' in hook)) return []
+    const [program = ''] = hook.command
+    return [{ owner, name, program: program.includes('/') ? resolve(baseDir, program) : program }]
+  })
 }
 
 /** Variables of the application often hold passwords. Examples that are committed hold none. */

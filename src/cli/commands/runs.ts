@@ -113,7 +113,8 @@ function tookOf({ startedAt, end }: Pick<ListedRun, 'startedAt' | 'end'>): strin
   return end && formatDuration(end.finishedAt.getTime() - startedAt.getTime())
 }
 
-const subjectOf = ({ source, repository }: Attempt): string => [source, repository].filter(Boolean).join(' -> ')
+const subjectOf = ({ source, repository, operation }: Attempt): string =>
+  [source, repository].filter(Boolean).join(' -> ') || operation
 
 function describe(run: ListedRun, paint: Paint): string {
   const { operation, policy, state, startedAt, owner, end, attempts } = run

@@ -1,36 +1,24 @@
 import { allDone } from '../../base/concurrency.ts'
 import { AppError, isAppError, throwIfAborted } from '../../base/errors.ts'
 import { formatSize } from '../../base/sizes.ts'
-import type { BackupType } from '../../model/manifest.ts'
 import type { ProgressState } from '../../model/progress.ts'
 import { policyTag } from '../../model/recovery-point.ts'
-import type { PolicySettings } from '../../model/settings.ts'
 import type { Source } from '../../sources/source.ts'
 import { rebuildFromSnapshots } from '../runs/rebuild.ts'
 import { type Copy, isVerificationDue } from '../verify/due.ts'
 import { prove, type Verified } from '../verify/prove.ts'
-import { getPolicy, repositoriesOf, requireSource, sourceNames } from '../workspace/names.ts'
 import { type Caller, type RecordedRun, runRecorded } from '../workspace/run.ts'
 import type { Workspace } from '../workspace/workspace.ts'
 import { type BackupProgress, type BackupResult, backup } from './backup.ts'
-
-/** What is to be backed up, and to where. */
-export interface BackupWish {
-  /** Names; default: all. */
-  readonly sources?: readonly string[] | undefined
-  /** For this policy: its sources, repositories, type and retention. */
-  readonly policy?: string | undefined
-  /** Only to this one. */
-  readonly repository?: string | undefined
-  /** Default: the policy's, else `incremental`. */
-  readonly type?: BackupType | undefined
-  readonly tags?: readonly string[] | undefined
-}
+import { type BackupWish, copiesOf, policyNamesOf, typeOf, verificationRuleOf } from './copies.ts'
+import { type HookFailure, PolicyHooks } from './policy-hooks.ts'
 
 export interface BackupOutcome {
   /** Id of the run. */
   readonly run: string
   readonly attempts: readonly BackupAttempt[]
+  /** Hooks of policies that failed. */
+  readonly hooks: readonly HookFailure[]
 }
 
 /** One source to one repository: what came of it, or why it could not be done. */
@@ -42,52 +30,65 @@ export interface BackedUp {
   readonly verification: Verified | AppError | undefined
 }
 
-const DEFAULT_TYPE: BackupType = 'incremental'
-
-/** Which copies a wish means, in the order in which they are made. `usage` for names that are not there. */
-export function copiesOf(workspace: Workspace, wish: BackupWish): readonly Copy[] {
-  const { sources: named = [], repository: only } = wish
-  if (wish.policy === undefined) {
-    return sourceNames(workspace, named).flatMap(source =>
-      repositoriesOf(workspace, source, only).map(repository => ({ source, repository })),
-    )
-  }
-  const { sources, repositories } = getPolicy(workspace, wish.policy)
-  for (const name of named) requireSource(workspace, name)
-  const copies = sources
-    .filter(source => named.length === 0 || named.includes(source))
-    .flatMap(source => repositories.map(repository => ({ source, repository })))
-    .filter(({ repository }) => only === undefined || repository === only)
-  if (copies.length > 0) return copies
-  throw new AppError('usage', `policy ${wish.policy} has nothing to do with what you named`, {
-    hint: `It takes ${sources.join(', ')} to ${repositories.join(', ')}.`,
-  })
-}
-
 /**
- * Backs up one source after the other, each to its repositories, and verifies what a policy wants verified. One that fails
- * does not keep the others from being saved. Throws `usage`, `interrupted`.
+ * Backs up one source after the other, each to its repositories, and verifies what a policy wants verified, between the
+ * hooks of the policies. One that fails does not keep the others from being saved. Throws `usage`, `interrupted`.
  */
 export async function backUp(workspace: Workspace, wish: BackupWish, caller: Caller): Promise<BackupOutcome> {
   const copies = copiesOf(workspace, wish)
   return await runRecorded(workspace, caller, { operation: 'backup', policy: wish.policy }, async run => {
+    const planned = copies.map(copy => ({ copy, policies: policyNamesOf(workspace, wish, copy) }))
+    const counts = Map.groupBy(
+      planned.flatMap(({ policies }) => policies),
+      policy => policy,
+    )
+    const hooks = new PolicyHooks(workspace, run, new Map([...counts].map(([name, each]) => [name, each.length])))
     const attempts: BackupAttempt[] = []
-    for (const copy of copies) attempts.push(await attempt(workspace, wish, copy, run, caller))
-    return { run: run.id, attempts }
+    try {
+      for (const { copy, policies } of planned) {
+        const blocked = await hooks.begin(policies)
+        const made = await attempt(workspace, wish, copy, { run, caller, blocked })
+        attempts.push(made)
+        await hooks.end(policies, failureOf(made))
+      }
+    } catch (error) {
+      await hooks.breakOff(error).catch(() => undefined)
+      throw error
+    }
+    return { run: run.id, attempts, hooks: hooks.failures }
   })
+}
+
+/** What whoever is told of failures wants to know of this copy: it was not made, or did not pass its verification. */
+function failureOf(made: BackupAttempt): AppError | undefined {
+  if ('error' in made) return made.error
+  const { verification } = made
+  if (verification === undefined || verification instanceof AppError) return verification
+  if (verification.result.passed) return undefined
+  const { source, repository } = made
+  return new AppError('verification-failed', `the backup of ${source} in ${repository} did not pass its verification`)
+}
+
+interface Under {
+  readonly run: RecordedRun
+  readonly caller: Caller
+  /** Why it is not made: a hook failed. */
+  readonly blocked: AppError | undefined
 }
 
 async function attempt(
   workspace: Workspace,
   wish: BackupWish,
   copy: Copy,
-  run: RecordedRun,
-  caller: Caller,
+  { run, caller, blocked }: Under,
 ): Promise<BackupAttempt> {
   try {
     const result = await run.attempt(
       { operation: 'backup', ...copy },
-      () => saveOne(workspace, wish, copy, run),
+      async () => {
+        if (blocked !== undefined) throw blocked
+        return await saveOne(workspace, wish, copy, run)
+      },
       ({ complete, snapshot, findings, files, sizeBytes, bytesRead, bytesNew, bytesStored }) => ({
         outcome: complete ? 'done' : 'incomplete',
         snapshot: snapshot.id,
@@ -116,8 +117,7 @@ async function verifyIfDue(
   { snapshot }: BackupResult,
   caller: Caller,
 ): Promise<BackedUp['verification']> {
-  const policies = policiesFor(workspace, wish, copy)
-  const rule = policies.find(([, policy]) => policy.verify !== undefined)?.[1].verify
+  const rule = verificationRuleOf(workspace, wish, copy)
   if (rule === undefined) return undefined
   try {
     if (!(await isVerificationDue(workspace.catalog, copy, rule, workspace.clock.now()))) return undefined
@@ -128,25 +128,6 @@ async function verifyIfDue(
   }
 }
 
-/** Those whose settings count: the one that was named alone, if one was. */
-function policiesFor(
-  { settings }: Workspace,
-  wish: BackupWish,
-  { source, repository }: Copy,
-): ReadonlyArray<readonly [name: string, policy: PolicySettings]> {
-  if (wish.policy !== undefined) return [[wish.policy, getPolicy({ settings }, wish.policy)]]
-  return [...settings.policies].filter(
-    ([, policy]) => policy.sources.includes(source) && policy.repositories.includes(repository),
-  )
-}
-
-/** Which policies judge how long it stays: the one that was named, else those that take backups of this type. */
-function policyTagsOf(workspace: Workspace, wish: BackupWish, copy: Copy, type: BackupType): string[] {
-  return policiesFor(workspace, wish, copy)
-    .filter(([, policy]) => wish.policy !== undefined || (policy.type ?? DEFAULT_TYPE) === type)
-    .map(([name]) => policyTag(name))
-}
-
 async function saveOne(workspace: Workspace, wish: BackupWish, copy: Copy, run: RecordedRun): Promise<BackupResult> {
   // The password's derivation alone takes as long as all the rest.
   const [source, repository] = await allDone(
@@ -154,15 +135,13 @@ async function saveOne(workspace: Workspace, wish: BackupWish, copy: Copy, run: 
     workspace.repository(copy.repository),
   )
   await rebuildFromSnapshots(workspace, copy, repository)
-  const ofPolicy = policiesFor(workspace, wish, copy).find(([, policy]) => policy.type !== undefined)?.[1].type
-  const type = wish.type ?? ofPolicy ?? DEFAULT_TYPE
   return await backup({
     ...run,
     source,
     repository,
-    type,
+    type: typeOf(workspace, wish, copy),
     runId: run.id,
-    tags: [...policyTagsOf(workspace, wish, copy, type), ...(wish.tags ?? [])],
+    tags: [...policyNamesOf(workspace, wish, copy).map(policyTag), ...(wish.tags ?? [])],
     host: workspace.host,
     programVersion: workspace.programVersion,
     configuration: workspace.keptConfiguration(copy.repository),

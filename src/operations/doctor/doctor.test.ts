@@ -126,7 +126,7 @@ test('says which PostgreSQL programs serve which servers', async () => {
 test('a hook that could not run is told before the restore that needs it', async () => {
   await writeFile(join(folder, 'start'), '', { mode: 0o755 })
   await writeFile(join(folder, 'plain'), '', { mode: 0o644 })
-  const hook = (program: string) => ({ source: 'app', name: 'before' as const, program })
+  const hook = (program: string) => ({ owner: 'source app', name: 'before' as const, program })
   expect((await examine({ hooks: [hook('start'), hook(join(folder, 'start'))] })).healthy).toBe(true)
   for (const program of ['stop', join(folder, 'stop'), join(folder, 'plain')]) {
     const { healthy, checks } = await examine({ hooks: [hook(program)] })

@@ -3,6 +3,7 @@ import type { Clock } from '../../base/clock.ts'
 import { AppError, messageOf, systemCode, throwIfAborted } from '../../base/errors.ts'
 import { formatSize } from '../../base/sizes.ts'
 import type { Finding } from '../../model/finding.ts'
+import type { HookName } from '../../model/hook.ts'
 import { isOfFuture, SHORT_ID_DIGITS } from '../../model/recovery-point.ts'
 import type { Repository, Snapshot } from '../../repository/index.ts'
 import type { ProbeResult } from '../probe/probe.ts'
@@ -50,8 +51,9 @@ export interface DoctorSource {
 }
 
 export interface DoctorHook {
-  readonly source: string
-  readonly name: 'before' | 'after'
+  /** Whose it is: `source app`, `policy nightly`. */
+  readonly owner: string
+  readonly name: HookName
   /** A name to look for on the PATH, or an absolute path. */
   readonly program: string
 }
@@ -185,16 +187,16 @@ async function checkSource(source: DoctorRequest['sources'][number], clock: Cloc
 }
 
 /** Found out in the middle of a restore, it would cost the person that restore. */
-async function checkHook({ source, name, program }: DoctorHook, searchPath: string): Promise<DoctorCheck[]> {
+async function checkHook({ owner, name, program }: DoctorHook, searchPath: string): Promise<DoctorCheck[]> {
   if (await isRunnable(program, searchPath)) return []
   const where = program.includes('/') ? program : `${program} on the PATH`
   return [
     {
       area: 'hook',
-      name: source,
+      name: owner,
       status: 'error',
       message: `its hook "${name}" cannot run: there is no program ${where}`,
-      hint: `Correct "restore: { ${name}: ... }" of the source, or make the file executable. A relative path starts at the folder of lifeboat.yaml.`,
+      hint: `Correct "${name}" in the configuration of ${owner}, or make the file executable. A relative path starts at the folder of lifeboat.yaml.`,
     },
   ]
 }

@@ -1,7 +1,7 @@
 import { AppError, messageOf } from '../../base/errors.ts'
 import type { Finding } from '../../model/finding.ts'
 import type { Kept, Source, SourceContext } from '../../sources/source.ts'
-import { type HookContext, type Hooks, runHook } from './hooks.ts'
+import { type HookContext, type Hooks, runHook } from '../hooks/run-hook.ts'
 import { changedNothing, type JournalEntry } from './journal.ts'
 
 export interface TakeBackRequest {

@@ -21,6 +21,8 @@ export async function isVerificationDue(
   copy: Copy,
   rule: VerificationRule,
   now: Date,
+  /** Backups that would be recorded first. */
+  coming = 0,
 ): Promise<boolean> {
   if (rule.every === 1) return true
   const verifications = await catalog.listAttempts({ operation: 'verify', ...copy, limit: LOOKED_BACK })
@@ -32,7 +34,7 @@ export async function isVerificationDue(
   )
   if (last === undefined) return true
   const backups = await catalog.listAttempts({ operation: 'backup', ...copy, limit: LOOKED_BACK })
-  return backups.filter(each => cameToAnEnd(each) && each.startedAt > last.startedAt).length >= rule.every
+  return backups.filter(each => cameToAnEnd(each) && each.startedAt > last.startedAt).length + coming >= rule.every
 }
 
 /** What failed has left nothing that could be verified, or has verified nothing. */

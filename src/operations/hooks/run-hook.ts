@@ -4,11 +4,11 @@ import { AppError, messageOf } from '../../base/errors.ts'
 import type { Logger } from '../../base/logger.ts'
 import { type CommandPlace, requireUserCommand, runUserCommand } from '../../base/user-command.ts'
 import { webRequest, withoutLogin } from '../../base/web-request.ts'
-import type { Hook } from '../../model/hook.ts'
+import { HOOK_NAMES, type Hook, type HookName } from '../../model/hook.ts'
 
-export interface Hooks {
-  readonly before?: Hook | undefined
-  readonly after?: Hook | undefined
+export interface Hooks extends Partial<Readonly<Record<HookName, Hook | undefined>>> {
+  /** Whose they are, for errors: `policy nightly`. */
+  readonly owner?: string | undefined
   /** Where they run; default: where we do. */
   readonly place?: CommandPlace | undefined
 }
@@ -28,44 +28,45 @@ const SAID_CHARS = 500
  * that starts the application again would leave it stopped.
  */
 export async function requireHooks(hooks: Hooks): Promise<void> {
-  for (const name of ['before', 'after'] as const) {
+  for (const name of HOOK_NAMES) {
     const hook = hooks[name]
     if (hook !== undefined && 'command' in hook)
-      await requireUserCommand(placeOf(hooks), { ...hook, what: nameOf(name) })
+      await requireUserCommand(placeOf(hooks), { ...hook, what: nameOf(name, hooks) })
   }
 }
 
 /** Throws `failed`, with what it said, when it ends with anything but 0 or answers with anything but 2xx. */
-export async function runHook(name: 'before' | 'after', hooks: Hooks, context: HookContext): Promise<void> {
+export async function runHook(name: HookName, hooks: Hooks, context: HookContext): Promise<void> {
   const hook = hooks[name]
   if (hook === undefined) return
   const timeoutMs = hook.timeout ?? DEFAULT_TIMEOUT_MS
   try {
-    if ('command' in hook) await runCommand(name, hook, placeOf(hooks), context, timeoutMs)
+    if ('command' in hook) await runCommand(nameOf(name, hooks), hook, placeOf(hooks), context, timeoutMs)
     else await callInTime(hook.http, hook.method ?? 'POST', context.signal, timeoutMs)
   } catch (error) {
     if (context.signal.aborted) throw new AppError('interrupted', 'interrupted', { cause: error })
-    throw new AppError('failed', `${nameOf(name)} failed: ${messageOf(error)}`, {
+    throw new AppError('failed', `${nameOf(name, hooks)} failed: ${messageOf(error)}`, {
       hint: `Run by hand what it runs: ${'command' in hook ? hook.command.join(' ') : withoutLogin(hook.http)}`,
       cause: error,
     })
   }
 }
 
-const nameOf = (name: 'before' | 'after'): string => `the hook "${name}"`
+const nameOf = (name: HookName, { owner }: Hooks): string =>
+  `the hook "${name}"${owner === undefined ? '' : ` of ${owner}`}`
 
 function placeOf({ place }: Hooks): CommandPlace {
   return place ?? { cwd: process.cwd(), environment: process.env, trust: TRUST_OURS }
 }
 
 async function runCommand(
-  name: 'before' | 'after',
+  what: string,
   { command, environment: pass }: Extract<Hook, { readonly command: unknown }>,
   place: CommandPlace,
   { signal, environment: tell }: HookContext,
   timeoutMs: number,
 ): Promise<void> {
-  const end = await runUserCommand(place, { what: nameOf(name), command, pass, tell, signal, timeoutMs })
+  const end = await runUserCommand(place, { what, command, pass, tell, signal, timeoutMs })
   if (end.late) throw tooLate(timeoutMs)
   if (end.code === 0) return
   const said = (end.stderr.trim() || end.stdout.trim()).slice(-SAID_CHARS)

@@ -3,7 +3,7 @@ import type { AddressInfo } from 'node:net'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { silentLogger } from '../../base/logger.ts'
 import type { Hook } from '../../model/hook.ts'
-import { runHook } from './hooks.ts'
+import { runHook } from './run-hook.ts'
 
 const context = {
   signal: new AbortController().signal,

@@ -1,0 +1,104 @@
+import { z } from 'zod'
+import { HOOK_NAMES } from '../model/hook.ts'
+import { BACKUP_TYPES } from '../model/manifest.ts'
+import { PROOF_LEVELS } from '../model/recovery-point.ts'
+import { checksSchema, reportSchema } from '../model/report-schema.ts'
+import { absolutePath, bytes, count, errorOutput, findings, id, repositoryName, shortId, time } from './fields.ts'
+import { incompleteSchema } from './incomplete.ts'
+
+const verified = z.strictObject({
+  source: z.string(),
+  kind: z.string(),
+  repository: repositoryName,
+  snapshot: id,
+  shortId,
+  time,
+  run: z.string().describe('id of the run: `lifeboat report` shows its report'),
+  level: z.enum(PROOF_LEVELS).describe('what was asked for'),
+  passed: z.boolean().describe('what comes out is what was captured'),
+  damaged: z.boolean().describe('bytes of it are lost or changed'),
+  incomplete: incompleteSchema,
+  proof: z.enum(PROOF_LEVELS).nullable().describe('what is now proven; null: it did not pass'),
+  checks: checksSchema,
+  steps: reportSchema.shape.steps,
+  bytesRead: bytes.describe('size of what was read'),
+  durationMs: count,
+  findings,
+})
+
+const notVerified = z
+  .strictObject({ source: z.string(), error: errorOutput.shape.error })
+  .describe('a source that could not be verified while others could')
+
+const backedUp = z.strictObject({
+  source: z.string(),
+  kind: z.string(),
+  type: z.enum(BACKUP_TYPES),
+  repository: repositoryName,
+  run: z.string().describe('id of the run, also in the snapshot’s tags'),
+  snapshot: id,
+  shortId,
+  time,
+  parent: id.nullable().describe('the snapshot that it was taken relative to'),
+  files: count,
+  sizeBytes: bytes.describe('what a restore would write'),
+  bytesRead: bytes.describe('read from the source'),
+  bytesNew: bytes.describe('of these, what the repository did not have'),
+  bytesStored: bytes.describe('what that takes there, compressed and encrypted'),
+  durationMs: count,
+  complete: z.boolean().describe('false: something is missing or changed while it was read, see findings'),
+  incomplete: incompleteSchema,
+  findings,
+  verification: z
+    .union([verified, notVerified])
+    .optional()
+    .describe('where a policy says `verify` and it was due; with `error` where it could not be tried'),
+})
+
+const notBackedUp = z
+  .strictObject({ source: z.string(), repository: repositoryName, error: errorOutput.shape.error })
+  .describe('a source that failed while others did not')
+
+const backupOutput = z.strictObject({
+  run: z.string().describe('id of the run'),
+  sources: z.array(z.union([backedUp, notBackedUp])).describe('one entry for each source and repository'),
+  hooks: z
+    .array(
+      z.strictObject({
+        policy: z.string(),
+        hook: z.enum(HOOK_NAMES),
+        error: errorOutput.shape.error,
+      }),
+    )
+    .describe('hooks of policies that failed'),
+})
+
+const plannedBackup = z.strictObject({
+  source: z.string(),
+  repository: repositoryName,
+  kind: z.string(),
+  type: z.enum(BACKUP_TYPES),
+  parent: id.nullable().describe('the snapshot that it would be taken relative to'),
+  policies: z.array(z.string()).describe('that it would be taken for'),
+  verify: z.enum(PROOF_LEVELS).nullable().describe('how far it would be verified; null: not now'),
+  excluded: z.array(absolutePath).describe('folders in the source that are Lifeboat’s own'),
+  ready: z.boolean().describe('false: it could not be captured now'),
+  findings,
+})
+
+/** Of the commands that take recovery points and prove them. */
+export const BACKUP_OUTPUTS = {
+  backup: z.union([
+    backupOutput,
+    z
+      .strictObject({
+        dryRun: z.literal(true),
+        copies: z.array(z.union([plannedBackup, notBackedUp])),
+      })
+      .describe('with --dry-run'),
+  ]),
+  verify: z.strictObject({
+    passed: z.boolean().describe('all of them'),
+    verified: z.array(z.union([verified, notVerified])).describe('one for each recovery point'),
+  }),
+}
