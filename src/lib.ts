@@ -34,6 +34,7 @@ export {
 } from './operations/forget/forget-snapshots.ts'
 export { type LsRequest, ls } from './operations/ls/ls.ts'
 export { type Merged, mergeInto, planMerge, tryMerge } from './operations/merge/merge-into.ts'
+export { type Pinned, type PinWish, pinSnapshot, unpinSnapshot } from './operations/pin/pin-snapshot.ts'
 export { type ProbeResult, probe } from './operations/probe/probe.ts'
 export { type NamedPruneReport, type PruneWish, pruneRepository } from './operations/prune/prune.ts'
 export { type ReportFormat, renderReport } from './operations/report/render.ts'

@@ -115,6 +115,18 @@ export const COMMANDS: readonly CommandEntry[] = [
     load: async () => (await import('./commands/forget.ts')).forget,
   },
   {
+    name: 'pin',
+    summary: 'keep a recovery point whatever the rules say',
+    group: 'Repositories',
+    load: async () => (await import('./commands/pin.ts')).pin,
+  },
+  {
+    name: 'unpin',
+    summary: 'let the rules decide about a recovery point again',
+    group: 'Repositories',
+    load: async () => (await import('./commands/pin.ts')).unpin,
+  },
+  {
     name: 'prune',
     summary: 'delete data that no snapshot uses any more',
     group: 'Repositories',

@@ -1,6 +1,6 @@
 import type { App } from '../app.ts'
 import { SHORT_ID_DIGITS } from '../model/recovery-point.ts'
-import type { ChosenSnapshot } from '../operations/snapshots/choose-snapshot.ts'
+import type { Choice, ChosenSnapshot } from '../operations/snapshots/choose-snapshot.ts'
 import type { ArgumentSpec, Call, OptionSpec } from './command.ts'
 import { chosenSnapshot, typedWish } from './selection.ts'
 
@@ -24,9 +24,18 @@ export async function typedSnapshot(call: Call): Promise<ChosenSnapshot> {
 }
 
 export async function snapshotOf(call: Call, app: App, text: string): Promise<ChosenSnapshot> {
-  const source = call.values.text('source')
-  if (app.config.sources.has(text)) return chosenSnapshot(call, app, text, { kind: 'latest' })
-  return chosenSnapshot(call, app, source, typedWish(call, text))
+  const { source, wish } = typedChoice(call, app.config.sources, text)
+  return chosenSnapshot(call, app, source, wish)
+}
+
+/** The name of a source means its newest. */
+export function typedChoice(
+  call: Call,
+  sources: ReadonlyMap<string, unknown>,
+  text: string,
+): Pick<Choice, 'source' | 'wish'> {
+  if (sources.has(text)) return { source: text, wish: { kind: 'latest' } }
+  return { source: call.values.text('source'), wish: typedWish(call, text) }
 }
 
 export function snapshotToJson({ name, snapshot }: ChosenSnapshot) {

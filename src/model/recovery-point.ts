@@ -1,5 +1,6 @@
 import type { BackupType } from './manifest.ts'
 import type { Id } from './node.ts'
+import type { Pin } from './pin.ts'
 
 export const PROOF_LEVELS = ['checked', 'restored'] as const
 /** How far it can be proven that a recovery point comes back: every byte read and hashed; really restored. */
@@ -102,6 +103,8 @@ export interface RecoveryPoint {
   readonly hostname: string
   readonly paths: readonly string[]
   readonly tags: readonly string[]
+  /** What keeps it; undefined where nothing does (any more). */
+  readonly pin: Pin | undefined
   /** What a restore would write; undefined where the snapshot does not say. */
   readonly sizeBytes: number | undefined
   /** What it added to the repository, compressed and sealed. */

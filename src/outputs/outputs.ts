@@ -43,6 +43,11 @@ const run = z.strictObject({
   findings: findings.describe('of the run itself; attempts have their own'),
 })
 
+const pin = z.strictObject({
+  until: time.nullable().describe('null: until it is removed'),
+  reason: z.string().nullable(),
+})
+
 const snapshot = z.strictObject({
   id,
   shortId,
@@ -54,6 +59,7 @@ const snapshot = z.strictObject({
   hostname: z.string(),
   paths: z.array(z.string()),
   tags: z.array(z.string()).describe('those that a person gave'),
+  pin: pin.nullable().describe('what keeps it whatever the rules say; null: nothing does'),
   sizeBytes: bytes.nullable().describe('what a restore would write; null where the snapshot does not say'),
   addedBytes: bytes.nullable().describe('what it added to the repository, compressed and encrypted'),
   proof: z.enum(PROOFS).describe('how far it is proven that it comes back; `failed`: it did not pass'),
@@ -152,6 +158,8 @@ export const JSON_OUTPUTS: Readonly<Record<string, z.ZodType>> = {
   runs: z.array(run).describe('Oldest first.'),
   'runs cancel': z.strictObject({ run: z.string(), pid: count.describe('the process that was told to end') }),
   snapshots: z.array(snapshot).describe('Oldest first.'),
+  pin: z.strictObject({ ...snapshotPlace, pin }),
+  unpin: z.strictObject({ ...snapshotPlace, removed: z.boolean().describe('false: it was not pinned') }),
   ...RESTORE_OUTPUTS,
   report: z.union([reportSchema, z.array(reportSchema).describe('with --list: oldest first')]),
   ls: z.strictObject({ ...snapshotPlace, incomplete: incompleteSchema, entries: z.array(listedEntry) }),

@@ -3,6 +3,7 @@ import { isAppError, throwIfAborted } from '../base/errors.ts'
 import type { Secret } from '../base/secret.ts'
 import type { Finding } from '../model/finding.ts'
 import type { Id, TreeNode } from '../model/node.ts'
+import type { Pin } from '../model/pin.ts'
 import type { Storage } from '../storage/storage.ts'
 import { check } from './check/check.ts'
 import { DamageRecord } from './check/damage-record.ts'
@@ -19,7 +20,7 @@ import type {
   RepositoryStatistics,
 } from './contract/maintenance.ts'
 import type { FileToWrite, RestoreOptions, WrittenBytes } from './contract/restoring.ts'
-import type { Snapshot, SnapshotList } from './contract/snapshot.ts'
+import type { PinList, Snapshot, SnapshotList } from './contract/snapshot.ts'
 import type { WalStore } from './contract/wal.ts'
 import type { Writing, WritingOptions } from './contract/writing.ts'
 import { type CopyParts, copySnapshots, copyToItself } from './copy/copy.ts'
@@ -37,6 +38,7 @@ import { currentHost } from './lock/owner.ts'
 import { StorageClock } from './lock/storage-clock.ts'
 import { writeLock } from './lock/write-lock.ts'
 import { MarkFolder } from './marks/mark-folder.ts'
+import { PinStore } from './pins/pin-store.ts'
 import { prune } from './prune/prune.ts'
 import { Reading } from './read/reading.ts'
 import type { Repository, RepositoryOptions } from './repository.ts'
@@ -73,6 +75,7 @@ export class OpenedRepository implements Repository {
   readonly #files: RepositoryFiles
   readonly #index: BlobIndex
   readonly #snapshots: SnapshotStore
+  readonly #pins: PinStore
   readonly #keyRing: KeyRing
   readonly #workers: WorkerPool
   readonly #reading: Reading
@@ -96,6 +99,7 @@ export class OpenedRepository implements Repository {
     this.#record = new DamageRecord(cacheDir, random)
     this.#marks = cacheDir === undefined ? undefined : new MarkFolder(cacheDir, this.#context.cipher, random)
     this.#snapshots = new SnapshotStore({ ...this.#context, files: this.#files, cacheDir, random })
+    this.#pins = new PinStore(storage, this.#context.cipher)
     this.#keyRing = new KeyRing({ storage, random, clock: options.clock, onFinding: this.#onFinding }, keys, keyId)
     this.#workers = new WorkerPool({ keys, version: config.version, size: options.workers })
     this.wal = new SealedWalStore(storage, { cipher: this.#context.cipher, workers: this.#workers })
@@ -119,13 +123,33 @@ export class OpenedRepository implements Repository {
 
   async removeSnapshots(which: readonly Id[] | ChooseSnapshots, options: LockWaitOptions = {}): Promise<void> {
     await this.#withLock(true, options, async lock => {
-      const ids = typeof which === 'function' ? which((await this.listSnapshots()).snapshots) : which
+      const { pins } = await this.listPins()
+      const ids = typeof which === 'function' ? which((await this.listSnapshots()).snapshots, pins) : which
       for (const id of ids) {
         throwIfAborted(options.signal)
         lock.lost.throwIfAborted()
         await this.#files.remove('snapshot', id)
+        // One that has ended.
+        if (pins.some(pin => pin.snapshot === id)) await this.#pins.remove(id)
       }
     })
+  }
+
+  listPins(): Promise<PinList> {
+    return this.#pins.list()
+  }
+
+  async savePin(pin: Pin, options: LockWaitOptions = {}): Promise<void> {
+    // Under the lock: nobody removes the snapshot between our look and the pin.
+    await this.#withLock(false, options, async lock => {
+      await this.getSnapshot(pin.snapshot)
+      lock.lost.throwIfAborted()
+      await this.#pins.save(pin, options.signal)
+    })
+  }
+
+  removePin(snapshot: Id, signal?: AbortSignal): Promise<boolean> {
+    return this.#pins.remove(snapshot, signal)
   }
 
   loadTree(id: Id): Promise<Iterable<TreeNode>> {

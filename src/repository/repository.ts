@@ -16,9 +16,10 @@ import type {
   RepositoryStatistics,
 } from './contract/maintenance.ts'
 import type { FileToWrite, RestoreOptions, WrittenBytes } from './contract/restoring.ts'
-import type { Snapshot, SnapshotList } from './contract/snapshot.ts'
+import type { PinList, Snapshot, SnapshotList } from './contract/snapshot.ts'
 import type { WalStore } from './contract/wal.ts'
 import type { Writing, WritingOptions } from './contract/writing.ts'
+import type { Pin } from '../model/pin.ts'
 
 /**
  * An opened repository in restic's format, over any byte store. Several processes may use one repository at once.
@@ -47,6 +48,15 @@ export interface Repository {
    * that are there then: what was listed before the lock was held may be gone by now, and with it what was to stay.
    */
   removeSnapshots(which: readonly Id[] | ChooseSnapshots, options?: LockWaitOptions): Promise<void>
+
+  // ---- pins
+
+  /** Those that have ended too. Unreadable ones are findings, and pin their snapshot all the same. */
+  listPins(): Promise<PinList>
+  /** In place of the pin that the snapshot has. `snapshot-not-found`; `unsupported` where a storage takes no pins. */
+  savePin(pin: Pin, options?: LockWaitOptions): Promise<void>
+  /** Was there any? */
+  removePin(snapshot: Id, signal?: AbortSignal): Promise<boolean>
 
   // ---- reading
 

@@ -96,6 +96,11 @@ describe('every --json output is as documented', () => {
     await validated('key remove', added.key.id)
     await validated('key passwd', '--new-password-file', workspace.path('second'))
     await validated('unlock')
+    const [oldest] = (await validated('snapshots', 'app')) as Array<{ id: string }>
+    const pinned = await validated('pin', oldest?.id ?? '', '--until', '90d', '--reason', 'before the move')
+    expect(pinned).toMatchObject({ snapshot: oldest?.id, pin: { reason: 'before the move' } })
+    expect(await validated('snapshots')).toMatchObject([{ pin: { reason: 'before the move' } }, {}, {}, {}])
+    expect(await validated('unpin', oldest?.id ?? '')).toMatchObject({ removed: true })
     await validated('forget', '--keep-last', '1', '--dry-run', '--prune')
     await validated('forget', 'app', '--keep-last', '1')
     await validated('prune', '--dry-run')

@@ -50,7 +50,8 @@ export const forget: Command = {
   description: [
     'Takes the rules from the options, or from "keep" in the policies. A snapshot is kept if any policy of its source keeps it: each policy judges the snapshots taken for it, and every policy judges those taken for none. The newest snapshot of each source is always kept, and snapshots of other programs are left alone. To free the space, add --prune or run "lifeboat prune".',
     'Snapshots that "lifeboat undo" needs are kept too: for 30 days, and for the last restore of each target until it is undone.',
-    'Given ids instead of sources, removes exactly these snapshots, whatever the rules say and whoever wrote them.',
+    'Pinned snapshots are kept whatever the rules say: see "lifeboat pin".',
+    'Given ids instead of sources, removes exactly these snapshots, whatever the rules say and whoever wrote them. Refuses pinned ones: run "lifeboat unpin" first.',
   ],
   arguments: [
     { name: 'sources', summary: 'names of sources (default: all), or ids', variadic: true, complete: 'sources' },

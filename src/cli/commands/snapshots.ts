@@ -3,6 +3,7 @@ import { formatAgo } from '../../base/durations.ts'
 import type { AppError } from '../../base/errors.ts'
 import { formatSize } from '../../base/sizes.ts'
 import { formatTime } from '../../base/times.ts'
+import { describePin } from '../../model/pin.ts'
 import type { RecoveryPoint } from '../../model/recovery-point.ts'
 import type { SnapshotsResult } from '../../operations/snapshots/snapshots.ts'
 import type { TimedWindow } from '../../operations/wal/windows.ts'
@@ -12,18 +13,24 @@ import { type Column, counted, formatFindings, formatTable } from '../printers/t
 import { formatWindow, windowToJson } from '../recovery-windows.ts'
 import { repoOf } from '../selection.ts'
 import { SeveralRepositories } from '../several-repositories.ts'
+import { pastOption } from '../time-options.ts'
 
 export const snapshots: Command = {
   name: 'snapshots',
   summary: 'list recovery points, oldest first',
   description: [
-    'Lists all repositories, or the one given with --repo. PROOF says what is proven and when: recorded (only stored), checked (every byte was read and is correct), restored (it was really restored), failed (it did not pass: see "lifeboat report --list"). "incomplete (2)" means that two things could not be captured; "lifeboat ls ID" names them.',
+    'Lists all repositories, or the one given with --repo. PROOF says what is proven and when: recorded (only stored), checked (every byte was read and is correct), restored (it was really restored), failed (it did not pass: see "lifeboat report --list"). "incomplete (2)" means that two things could not be captured; "lifeboat ls ID" names them. PIN says until when and why "lifeboat pin" keeps a snapshot.',
   ],
   arguments: [{ name: 'source', summary: 'only this source’s', complete: 'sources' }],
-  options: [{ flags: '-n, --last <count>', summary: 'only the newest' }],
+  options: [
+    { flags: '-n, --last <count>', summary: 'only the newest' },
+    { flags: '--since <time>', summary: 'only from this time on, like 7d or "2026-09-04"' },
+    { flags: '--until <time>', summary: 'only up to this time' },
+  ],
   examples: [
     { command: 'lifeboat snapshots', explains: 'all' },
     { command: 'lifeboat snapshots app --last 5', explains: 'the five newest of one source' },
+    { command: 'lifeboat snapshots --since 7d', explains: 'those of the last seven days' },
     { command: 'lifeboat snapshots --json', explains: 'as an array, for scripts' },
   ],
   run: async call => {
@@ -37,13 +44,15 @@ export const snapshots: Command = {
     const windows = await listWindows(call, app, source)
     return {
       json: points.map(point => toJson(point, windows)),
-      text:
-        points.length === 0
-          ? 'No snapshots yet. Run "lifeboat backup" to take one.\n'
-          : printTable(points, call) + windows.map(describeWindow).join(''),
+      text: points.length === 0 ? nothingToShow(call) : printTable(points, call) + windows.map(describeWindow).join(''),
       exitCode: failure?.exitCode ?? (result.findings.some(finding => finding.severity === 'error') ? 22 : 0),
     }
   },
+}
+
+function nothingToShow({ values }: Call): string {
+  const isSpan = values.text('since') !== undefined || values.text('until') !== undefined
+  return isSpan ? 'No snapshots of that time.\n' : 'No snapshots yet. Run "lifeboat backup" to take one.\n'
 }
 
 /** One repository that can't be reached must not hide the others' snapshots. */
@@ -51,11 +60,13 @@ async function list(call: Call, app: App): Promise<{ result: SnapshotsResult; fa
   const { listRecoveryPoints } = await import('../../operations/snapshots/snapshots.ts')
   const catalog = app.catalog
   const source = call.values.text('source')
+  const now = call.clock.now()
+  const span = { since: pastOption(call, 'since'), until: pastOption(call, 'until') }
   const several = new SeveralRepositories(call)
   const lists = await several.each(repositoryNames(app, repoOf(call)), async name => {
     const repository = await app.repository(name)
     const proofs = await catalog.listProofs(repository.id)
-    return listRecoveryPoints({ repositories: [{ name, repository }], source, proofs: () => proofs })
+    return listRecoveryPoints({ repositories: [{ name, repository }], source, ...span, now, proofs: () => proofs })
   })
   const recoveryPoints = lists.flatMap(list => list.recoveryPoints)
   recoveryPoints.sort((a, b) => a.time.getTime() - b.time.getTime())
@@ -97,6 +108,7 @@ function toJson(point: RecoveryPoint, windows: readonly NamedWindow[]): unknown 
     type: point.type ?? null,
     sizeBytes: point.sizeBytes ?? null,
     addedBytes: point.addedBytes ?? null,
+    pin: point.pin === undefined ? null : { until: point.pin.until ?? null, reason: point.pin.reason ?? null },
     incomplete: point.incomplete === 0 ? null : { count: point.incomplete },
     provenAt: point.provenAt ?? null,
   }
@@ -123,6 +135,9 @@ function printTable(points: readonly RecoveryPoint[], call: Call): string {
     { title: 'SIZE', value: point => size(point.sizeBytes), right: true },
     { title: 'ADDED', value: point => size(point.addedBytes), right: true },
     { title: 'PROOF', value: point => describeProof(point, call) },
+    ...(points.some(point => point.pin !== undefined)
+      ? [{ title: 'PIN', value: ({ pin }: RecoveryPoint) => (pin === undefined ? '' : describePin(pin)) }]
+      : []),
     ...(points.some(point => point.tags.length > 0)
       ? [{ title: 'TAGS', value: (point: RecoveryPoint) => point.tags.join(',') }]
       : []),

@@ -1,6 +1,8 @@
 import { AppError } from '../../base/errors.ts'
+import { describePin, keeps, type Pin } from '../../model/pin.ts'
 import { SHORT_ID_DIGITS } from '../../model/recovery-point.ts'
 import type { RetentionRules } from '../../model/retention.ts'
+import type { ChooseSnapshots } from '../../repository/index.ts'
 import { listNeededSnapshots, type NeededSnapshot } from '../restore/needed-snapshots.ts'
 import { type ChosenSnapshot, chooseSnapshot } from '../snapshots/choose-snapshot.ts'
 import { repositoriesOf, repositoryNames, sourceNames } from '../workspace/names.ts'
@@ -86,13 +88,14 @@ export async function forgetTask(
       // Once a repository, after all its tasks.
       prune: undefined,
     })
-  const { groups } = dryRun
+  const { groups, findings: told } = dryRun
     ? await lookAround(workspace, caller, work)
     : await runOnce(workspace, caller, { operation: 'forget', repository: name }, work, ({ removed }) => ({
         outcome: 'done',
         statistics: { removed },
         findings: [],
       }))
+  for (const finding of told) caller.onEvent?.({ kind: 'finding', finding })
   return groups.map(group => ({ ...group, repository: name }))
 }
 
@@ -110,7 +113,7 @@ export async function findNamed(
   return Map.groupBy(chosen, each => each.name)
 }
 
-/** Drops snapshots of one repository that were named, whatever the rules say and whoever wrote them. */
+/** Drops snapshots of one repository that were named, whatever the rules say and whoever wrote them; but not pinned ones. */
 export async function forgetNamed(
   workspace: Workspace,
   name: string,
@@ -122,12 +125,17 @@ export async function forgetNamed(
   await refuseNeeded(workspace, name, members)
   const remove = [...new Map(members.map(({ snapshot }) => [snapshot.id, snapshot])).values()]
   const ids = remove.map(({ id }) => id)
+  const choose: ChooseSnapshots = (_, pins) => {
+    refusePinned(ids, pins, workspace.clock.now())
+    return ids
+  }
+  choose([], (await repository.listPins()).pins)
   if (!dryRun) {
     await runOnce(
       workspace,
       caller,
       { operation: 'forget', repository: name },
-      ({ signal }) => repository.removeSnapshots(ids, { signal, lockWaitMs }),
+      ({ signal }) => repository.removeSnapshots(choose, { signal, lockWaitMs }),
       () => ({ outcome: 'done', statistics: { removed: ids.length }, findings: [] }),
     )
   }
@@ -138,6 +146,16 @@ export async function forgetNamed(
 async function neededIn({ journal, clock }: Workspace, repository: string): Promise<readonly NeededSnapshot[]> {
   const needed = listNeededSnapshots(await journal.list(), clock.now())
   return needed.filter(each => each.repository === repository)
+}
+
+/** Whoever pinned it meant that nobody should drop it by mistake. */
+function refusePinned(ids: readonly string[], pins: readonly Pin[], now: Date): void {
+  const pin = pins.find(each => ids.includes(each.snapshot) && keeps(each, now))
+  if (pin === undefined) return
+  const id = pin.snapshot.slice(0, SHORT_ID_DIGITS)
+  throw new AppError('usage', `snapshot ${id} is ${describePin(pin)}`, {
+    hint: `Nothing was dropped. Run "lifeboat unpin ${id}" first if it may go.`,
+  })
 }
 
 /** Named by its id, a snapshot goes whatever keeps it; but not from under a restore that has not ended. */

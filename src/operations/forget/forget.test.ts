@@ -146,3 +146,42 @@ it('keeps what undo and unfinished restores need, here and for 30 days on other 
   expect(await days()).toEqual([1, 4, 6, 7])
   expect(groups[0]?.keep.at(-1)?.reasons).toEqual(['undo of restore 1a2b3c4d'])
 })
+
+it('keeps what is pinned beside what the rules keep, until the pin ends', async () => {
+  for (const day of [1, 2, 3, 4]) await addSnapshot(day, 'app')
+  const [first, second] = (await repository.listSnapshots()).snapshots
+  const clock = { ...systemClock, now: () => new Date('2025-03-01T00:00:00Z') }
+  const snapshot = first?.id ?? ''
+  await repository.savePin({ snapshot, until: new Date('2025-03-02T00:00:00Z'), reason: 'audit' })
+  await repository.savePin({ snapshot: second?.id ?? '', until: clock.now() })
+  const { groups } = await forget(request({ keep: { last: 1 }, clock }))
+  expect(await days()).toEqual([1, 4])
+  expect(groups[0]?.keep.map(({ reasons }) => reasons)).toEqual([
+    ['last snapshot'],
+    [expect.stringMatching(/^pinned until 2025-03-0\d .*: audit$/)],
+  ])
+  // What was pinned and is gone leaves no pin behind.
+  expect((await repository.listPins()).pins.map(pin => pin.snapshot)).toEqual([snapshot])
+  await repository.removePin(snapshot)
+  await forget(request({ keep: { last: 1 }, clock }))
+  expect(await days()).toEqual([4])
+})
+
+it('keeps what somebody pins between its look and its lock', async () => {
+  for (const day of [1, 2]) await addSnapshot(day, 'app')
+  const other = await openRepository(storage, engineOptions(new SteppedClock()))
+  const [oldest] = (await repository.listSnapshots()).snapshots
+  const save = storage.save.bind(storage)
+  let raced = false
+  storage.save = async (key, data) => {
+    if (key.startsWith('locks/') && !raced) {
+      raced = true
+      await other.savePin({ snapshot: oldest?.id ?? '' })
+    }
+    return save(key, data)
+  }
+  expect((await forget(request({ keep: { last: 1 } }))).removed).toBe(0)
+  expect(raced).toBe(true)
+  expect(await days()).toEqual([1, 2])
+  await other.close()
+})

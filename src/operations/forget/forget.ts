@@ -1,9 +1,11 @@
 import type { Clock } from '../../base/clock.ts'
+import type { Finding } from '../../model/finding.ts'
 import type { Id } from '../../model/node.ts'
+import { describePin, keeps, type Pin } from '../../model/pin.ts'
 import { isSafetyPoint, labelsOf } from '../../model/recovery-point.ts'
 import { assertRules, groupForRetention } from '../../model/retention.ts'
 import { applyPolicies, type RetentionPolicy } from '../../model/retention-policies.ts'
-import type { PruneOptions, PruneReport, Repository, Snapshot } from '../../repository/index.ts'
+import type { ChooseSnapshots, PruneOptions, PruneReport, Repository, Snapshot } from '../../repository/index.ts'
 import { SAFETY_DAYS } from '../restore/needed-snapshots.ts'
 
 /** A policy's rules, and whose snapshots they are for. */
@@ -41,23 +43,26 @@ export interface ForgetResult {
   readonly groups: readonly ForgetGroup[]
   readonly removed: number
   readonly prune: PruneReport | undefined
+  readonly findings: readonly Finding[]
 }
 
-/** Drops snapshots that no policy keeps; the newest of each group always stays. */
+/** Drops snapshots that neither a policy nor a pin keeps; the newest of each group always stays. */
 export async function forget(request: ForgetRequest): Promise<ForgetResult> {
   for (const { keep } of request.policies) if (keep !== undefined) assertRules(keep)
   const { repository, dryRun, signal, lockWaitMs } = request
   let groups: readonly ForgetGroup[] = []
-  const choose = (snapshots: readonly Snapshot[]): readonly Id[] => {
-    groups = decide(snapshots, request)
+  const choose: ChooseSnapshots = (snapshots, pins) => {
+    groups = decide(snapshots, pins, request)
     return listGone(groups)
   }
-  const seen = choose((await repository.listSnapshots()).snapshots)
+  const { snapshots } = await repository.listSnapshots()
+  const pinned = await repository.listPins()
+  const seen = choose(snapshots, pinned.pins)
   // Decided again on what is there once nobody else can forget: the rules hold for what will be left.
   if (!dryRun && seen.length > 0) await repository.removeSnapshots(choose, { signal, lockWaitMs })
   const gone = listGone(groups)
   const prune = await pruneAfter(request, gone)
-  return { dryRun, groups, removed: gone.length, prune }
+  return { dryRun, groups, removed: gone.length, prune, findings: pinned.findings }
 }
 
 function listGone(groups: readonly ForgetGroup[]): Id[] {
@@ -71,14 +76,17 @@ async function pruneAfter(request: ForgetRequest, gone: readonly Id[]): Promise<
   return request.repository.prune({ ...request.prune, dryRun, signal, lockWaitMs, withoutSnapshots })
 }
 
-function decide(snapshots: readonly Snapshot[], request: ForgetRequest): ForgetGroup[] {
+function decide(snapshots: readonly Snapshot[], pins: readonly Pin[], request: ForgetRequest): ForgetGroup[] {
   const now = request.clock.now()
+  const reasonsOf = new Map(pins.filter(pin => keeps(pin, now)).map(pin => [pin.snapshot, describePin(pin)]))
   const own = snapshots.filter(snapshot => request.sources.includes(sourceOf(snapshot)))
   return [...groupForRetention(own)].flatMap(([group, members]) => {
     const policies = request.policies.filter(({ sources }) => members.some(each => sources.includes(sourceOf(each))))
     if (policies.every(({ keep }) => keep === undefined)) return []
     const decisions = applyPolicies(members, policies, now).map(({ snapshot, reasons }) => {
-      return { snapshot, reasons: [...reasons, ...neededFor(snapshot, request, now)] }
+      const pinned = reasonsOf.get(snapshot.id)
+      const kept = pinned === undefined ? reasons : [...reasons, pinned]
+      return { snapshot, reasons: [...kept, ...neededFor(snapshot, request, now)] }
     })
     return [
       {

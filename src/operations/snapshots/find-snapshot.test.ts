@@ -88,7 +88,7 @@ it('takes a part for the latest in no case', async () => {
 it('lists recovery points with what is proven, other programs’ without source', async () => {
   const at = new Date('2025-02-01T00:00:00Z')
   const proofs = new Map([[app[0]?.id ?? '', { proof: 'checked' as const, at }]])
-  const request = { repositories: [{ name: 'main', repository }], source: undefined, proofs: () => proofs }
+  const request = { repositories: [{ name: 'main', repository }], source: undefined, now: at, proofs: () => proofs }
   const { recoveryPoints } = await listRecoveryPoints(request)
   expect(recoveryPoints.map(point => [point.source, point.proof, point.provenAt, point.tags])).toEqual([
     ['app', 'checked', at, []],
@@ -96,6 +96,11 @@ it('lists recovery points with what is proven, other programs’ without source'
     [undefined, 'recorded', undefined, ['home']],
   ])
   expect((await listRecoveryPoints({ ...request, source: 'app' })).recoveryPoints).toHaveLength(2)
+  const [first, second] = recoveryPoints
+  const since = await listRecoveryPoints({ ...request, since: second?.time })
+  expect(since.recoveryPoints.map(({ id }) => id)).toEqual(recoveryPoints.slice(1).map(({ id }) => id))
+  const until = await listRecoveryPoints({ ...request, until: first?.time })
+  expect(until.recoveryPoints.map(({ id }) => id)).toEqual([first?.id])
 })
 
 it('means this host’s snapshots, another’s only when there is no doubt or it is named', async () => {

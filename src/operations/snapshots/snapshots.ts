@@ -1,5 +1,6 @@
 import type { Finding } from '../../model/finding.ts'
 import type { Id } from '../../model/node.ts'
+import { keeps, type Pin } from '../../model/pin.ts'
 import {
   labelsOf,
   type ProofRecord,
@@ -19,6 +20,12 @@ export interface SnapshotsRequest {
   readonly repositories: readonly NamedRepository[]
   /** Only this source's; undefined: all, other programs' too. */
   readonly source: string | undefined
+  /** Only those of this moment or later. */
+  readonly since?: Date | undefined
+  /** Only those of this moment or earlier. */
+  readonly until?: Date | undefined
+  /** Whether a pin still holds. */
+  readonly now: Date
   /** What is proven of the snapshots of a repository (by its id). */
   readonly proofs: (repositoryId: Id) => ReadonlyMap<Id, ProofRecord>
 }
@@ -36,21 +43,29 @@ export async function listRecoveryPoints(request: SnapshotsRequest): Promise<Sna
   for (const { name, repository } of request.repositories) {
     const proofs = request.proofs(repository.id)
     const list = await repository.listSnapshots()
-    findings.push(...list.findings)
+    const pinned = await repository.listPins()
+    const pins = new Map(pinned.pins.filter(pin => keeps(pin, request.now)).map(pin => [pin.snapshot, pin]))
+    findings.push(...list.findings, ...pinned.findings)
     for (const snapshot of list.snapshots) {
-      const point = toRecoveryPoint(snapshot, name, proofs.get(snapshot.id))
-      if (request.source === undefined || point.source === request.source) recoveryPoints.push(point)
+      const point = toRecoveryPoint(snapshot, name, { proven: proofs.get(snapshot.id), pin: pins.get(snapshot.id) })
+      if (isWanted(point, request)) recoveryPoints.push(point)
     }
   }
   recoveryPoints.sort((a, b) => a.time.getTime() - b.time.getTime())
   return { recoveryPoints, findings }
 }
 
-export function toRecoveryPoint(
-  snapshot: Snapshot,
-  repository: string,
-  proven: ProofRecord | undefined,
-): RecoveryPoint {
+function isWanted({ source, time }: RecoveryPoint, request: SnapshotsRequest): boolean {
+  const { since = time, until = time } = request
+  return (request.source === undefined || source === request.source) && time >= since && time <= until
+}
+
+interface Known {
+  readonly proven: ProofRecord | undefined
+  readonly pin: Pin | undefined
+}
+
+function toRecoveryPoint(snapshot: Snapshot, repository: string, { proven, pin }: Known): RecoveryPoint {
   const { source, kind, type, incomplete = 0 } = labelsOf(snapshot.tags)
   return {
     id: snapshot.id,
@@ -63,6 +78,7 @@ export function toRecoveryPoint(
     hostname: snapshot.hostname,
     paths: snapshot.paths,
     tags: userTags(snapshot.tags),
+    pin,
     sizeBytes: snapshot.summary?.totalBytesProcessed,
     addedBytes: snapshot.summary?.dataAddedPacked,
     incomplete,

@@ -1,10 +1,11 @@
 import type { Finding } from '../../model/finding.ts'
 import type { Id } from '../../model/node.ts'
+import type { Pin } from '../../model/pin.ts'
 import type { LockWaitOptions } from './keys-and-locks.ts'
 import type { Snapshot } from './snapshot.ts'
 
-/** The ids of those to delete. */
-export type ChooseSnapshots = (snapshots: readonly Snapshot[]) => readonly Id[]
+/** The ids of those to delete. What it throws, deletes nothing. */
+export type ChooseSnapshots = (snapshots: readonly Snapshot[], pins: readonly Pin[]) => readonly Id[]
 
 export interface CheckOptions {
   /** Part of the packs to read and verify byte by byte, 0 to 1; 0 checks structure only. */

@@ -1,5 +1,6 @@
 import type { Finding } from '../../model/finding.ts'
 import type { Id } from '../../model/node.ts'
+import type { Pin } from '../../model/pin.ts'
 
 export interface Snapshot {
   readonly id: Id
@@ -40,5 +41,11 @@ export interface SnapshotSummary {
 
 export interface SnapshotList {
   readonly snapshots: readonly Snapshot[]
+  readonly findings: readonly Finding[]
+}
+
+export interface PinList {
+  /** One a snapshot. */
+  readonly pins: readonly Pin[]
   readonly findings: readonly Finding[]
 }
