@@ -163,6 +163,12 @@ export const COMMANDS: readonly CommandEntry[] = [
     load: async () => (await import('./commands/unlock.ts')).unlock,
   },
   {
+    name: 'config check',
+    summary: 'check the configuration, and say what it means',
+    group: 'This machine',
+    load: async () => (await import('./commands/config-check.ts')).configCheck,
+  },
+  {
     name: 'probe',
     summary: 'check that sources can be backed up',
     group: 'This machine',

@@ -1,6 +1,8 @@
 import { z } from 'zod'
 import { RUN_OUTCOMES } from '../catalog/catalog.ts'
-import { PROOFS } from '../model/recovery-point.ts'
+import { HOOK_NAMES } from '../model/hook.ts'
+import { BACKUP_TYPES } from '../model/manifest.ts'
+import { PROOF_LEVELS, PROOFS } from '../model/recovery-point.ts'
 import { reportSchema } from '../model/report-schema.ts'
 import { BACKUP_OUTPUTS } from './backup.ts'
 import { absolutePath, bytes, count, errorOutput, findings, id, repositoryName, shortId, time } from './fields.ts'
@@ -259,6 +261,28 @@ export const JSON_OUTPUTS: Readonly<Record<string, z.ZodType>> = {
   unlock: z.strictObject({
     repositories: z.array(z.strictObject({ repository: repositoryName, removed: z.array(lock) })),
     failed,
+  }),
+  'config check': z.strictObject({
+    file: absolutePath,
+    stateDir: absolutePath,
+    repositories: z.array(z.strictObject({ name: repositoryName, url: z.string().describe('without a login') })),
+    sources: z.array(
+      z.strictObject({ name: z.string(), kind: z.string(), policies: z.array(z.string()).describe('that take it') }),
+    ),
+    policies: z.array(
+      z.strictObject({
+        name: z.string(),
+        sources: z.array(z.string()),
+        repositories: z.array(z.string()),
+        schedule: z.string().nullable(),
+        timezone: z.string().nullable().describe('null: this machine’s'),
+        type: z.enum(BACKUP_TYPES),
+        keep: z.array(z.string()).nullable().describe('its rules; null: it keeps all'),
+        verify: z.strictObject({ level: z.enum(PROOF_LEVELS), every: count }).nullable(),
+        hooks: z.array(z.enum(HOOK_NAMES)),
+      }),
+    ),
+    findings: findings.describe('what is valid but unwise'),
   }),
   probe: z.strictObject({
     ready: z.boolean(),

@@ -4,6 +4,7 @@ import type { Random } from '../base/random.ts'
 import type { Secret } from '../base/secret.ts'
 import type { Finding } from '../model/finding.ts'
 import type { Id, TreeNode } from '../model/node.ts'
+import type { Pin } from '../model/pin.ts'
 import type { BlobSize, BlobType, FileType } from './contract/blob.ts'
 import type { CopyOptions, CopyReport } from './contract/copying.ts'
 import type { KeyInfo, KeyLabel, LockInfo, LockWaitOptions } from './contract/keys-and-locks.ts'
@@ -19,7 +20,6 @@ import type { FileToWrite, RestoreOptions, WrittenBytes } from './contract/resto
 import type { PinList, Snapshot, SnapshotList } from './contract/snapshot.ts'
 import type { WalStore } from './contract/wal.ts'
 import type { Writing, WritingOptions } from './contract/writing.ts'
-import type { Pin } from '../model/pin.ts'
 
 /**
  * An opened repository in restic's format, over any byte store. Several processes may use one repository at once.

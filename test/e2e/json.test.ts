@@ -124,8 +124,21 @@ describe('every --json output is as documented', () => {
   })
 
   test('this machine', async () => {
+    const config = await validated('config check')
+    expect(config).toMatchObject({ sources: [{ name: 'app', kind: 'sqlite', policies: [] }, { name: 'docs' }] })
     expect(await validated('doctor')).toMatchObject({ healthy: true })
     expect(await validated('completion', 'bash')).toMatchObject({ shell: 'bash' })
+  })
+
+  test('the mistakes of a configuration, by line and key', async () => {
+    const wrong =
+      'repositories:\n  main: { url: ./backups, passwordFile: ./password }\nsources:\n  app: { kind: sqlit }\n'
+    writeFileSync(workspace.path('wrong.yaml'), wrong)
+    const { code, stderr } = await runLifeboat(['config', 'check', '--config', workspace.path('wrong.yaml')])
+    expect([code, stderr]).toEqual([
+      2,
+      expect.stringMatching(/^error: wrong\.yaml:4:16: sources\.app\.kind .*allowed: .*sqlite/),
+    ])
   })
 
   test('nothing is left out', () => {
@@ -140,6 +153,7 @@ describe('every --json output is as documented', () => {
     ['unknown source', ['backup', 'ap'], 2, 'usage'],
     ['unknown snapshot', ['restore', 'app', 'ffffffff', '--to', 'x'], 1, 'snapshot-not-found'],
     ['existing target', ['restore', 'app', '--to', 'app.db'], 1, 'target-exists'],
+    ['wrong configuration', ['config', 'check', '--config', 'wrong.yaml'], 2, 'config-invalid'],
     ['missing configuration', ['snapshots', '--config', 'no.yaml'], 2, 'config-not-found'],
   ])('errors too: %s', async (_name, args, exitCode, code) => {
     const result = await runLifeboat([...args, '--json'], { cwd: workspace.dir })

@@ -4,11 +4,11 @@ import type { Finding } from '../../model/finding.ts'
 import type { Id } from '../../model/node.ts'
 import { isPinReason, longestPin, type Pin } from '../../model/pin.ts'
 import type { Storage } from '../../storage/storage.ts'
+import type { PinList } from '../contract/snapshot.ts'
 import type { Cipher } from '../crypto/cipher.ts'
 import { isId, shortId } from '../format/file-keys.ts'
 import { invalid, type JsonObject, parseObject } from '../format/json.ts'
 import { blobId } from '../pack/blob.ts'
-import type { PinList } from '../contract/snapshot.ts'
 
 const FOLDER = 'pins/'
 
