@@ -58,7 +58,14 @@ export const backup: Command = {
     const { backUp } = await import('../../operations/backup/back-up.ts')
     const { run, attempts, hooks } = await backUp(app, wish, call.caller)
     const [only] = attempts
-    if (attempts.length === 1 && hooks.length <= 1 && only !== undefined && 'error' in only) throw only.error
+    if (
+      attempts.length === 1 &&
+      only !== undefined &&
+      'error' in only &&
+      hooks.every(each => each.error === only.error)
+    ) {
+      throw only.error
+    }
     return {
       json: { run, sources: attempts.map(toJson), hooks: hooks.map(hookToJson) },
       text: attempts.map(each => ('error' in each ? '' : describe(each, call))).join(''),
