@@ -95,6 +95,11 @@ export interface SourceTraits {
   readonly parts: readonly PartKind[]
   /** When what is at a path is rewritten in place if a person forces it: only where what differs is written, or always. */
   readonly rewrites: 'only-delta' | 'always'
+  /**
+   * Whose statements its copies may run. `sandboxed`: anybody's, for they can reach nothing but the copy. `trusted`: only
+   * those of the configuration, for they run with the rights of the connection. `none`: it does not understand SQL.
+   */
+  readonly queries: 'sandboxed' | 'trusted' | 'none'
 }
 
 export type PartKind = 'paths' | 'tables' | 'schemas' | 'databases'
@@ -129,9 +134,9 @@ export interface RestoreRequest extends SourceContext {
   /** Called after `beforeChange`: what was made safe by then may be older than what is there now. */
   readonly lastLook?: LastLook | undefined
   /**
-   * With `checks`: called for each whole copy that passed them, before it takes anybody's place. The outcomes join those
-   * of the source's own checks: one that failed keeps the copy from its place. A folder is written where it belongs, and
-   * asked there; a cluster is asked only by `verify`, which starts a server on it.
+   * Called for each whole copy, before it takes anybody's place; with `checks`, only for one that passed them. The outcomes
+   * join those of the source's own checks: one that failed keeps the copy from its place. A folder is written where it
+   * belongs, and asked there; a cluster is asked only by `verify`, which starts a server on it.
    */
   readonly onRestored?: OnRestored | undefined
   /**
@@ -188,11 +193,24 @@ export interface CopyQuestion {
   readonly sql: string
   /** Of a server; default its `defaultDatabase`. */
   readonly database?: string | undefined
+  /** At most so many rows; no more of them are computed than it takes. */
+  readonly limit: number
   readonly timeoutMs: number
 }
 
-/** The one value that a statement gave, as text (null: SQL's NULL), or why there is none, in words. */
-export type CopyAnswer = { readonly value: string | null } | { readonly problem: string }
+/** What a statement gave, or why it gave nothing, in words. */
+export type CopyAnswer = CopyRows | { readonly problem: string }
+
+export interface CopyRows {
+  /** Names; two may be the same. */
+  readonly columns: readonly string[]
+  readonly rows: ReadonlyArray<readonly CopyValue[]>
+  /** There were more rows than `limit`, or than an answer holds. */
+  readonly more: boolean
+}
+
+/** As the engine gives it; text where there is nothing nearer. Null: SQL's NULL. */
+export type CopyValue = string | number | bigint | Uint8Array | null
 
 export interface VerifyOutcome {
   readonly checks: readonly CheckOutcome[]

@@ -1,5 +1,5 @@
 import type { SqlAssertion } from '../../model/assertion.ts'
-import type { RestoredCopy } from '../../sources/source.ts'
+import type { CopyAnswer, CopyValue, RestoredCopy } from '../../sources/source.ts'
 import type { Asserted } from './asserted.ts'
 
 export async function assertSql(assertion: SqlAssertion, copy: RestoredCopy): Promise<Asserted> {
@@ -7,9 +7,25 @@ export async function assertSql(assertion: SqlAssertion, copy: RestoredCopy): Pr
   const expected = rules.map(rule => rule.expected).join(', ')
   if (copy.query === undefined) return { passed: false, expected, found: 'nothing that answers to SQL' }
   const { sql, database, timeoutMs } = assertion
-  const answer = await copy.query({ sql, database, timeoutMs })
-  if ('problem' in answer) return { passed: false, expected, found: answer.problem }
-  return { passed: rules.every(rule => rule.holds(answer.value)), expected, found: answer.value ?? 'null' }
+  const value = oneValue(await copy.query({ sql, database, limit: 1, timeoutMs }))
+  if (value !== null && typeof value === 'object') return { passed: false, expected, found: value.problem }
+  return { passed: rules.every(rule => rule.holds(value)), expected, found: value ?? 'null' }
+}
+
+/** As text, or why there is none. */
+function oneValue(answer: CopyAnswer): string | null | { readonly problem: string } {
+  if ('problem' in answer) return answer
+  const { columns, rows, more } = answer
+  if (columns.length !== 1) return { problem: `${columns.length} columns in place of one value` }
+  const [first] = rows
+  if (first === undefined) return { problem: 'no row' }
+  if (more) return { problem: 'more than one row in place of one value' }
+  return textOf(first[0])
+}
+
+function textOf(value: CopyValue | undefined): string | null {
+  if (value === null || value === undefined) return null
+  return value instanceof Uint8Array ? Buffer.from(value).toString('hex') : String(value)
 }
 
 interface Rule {

@@ -8,7 +8,7 @@ import { TRUST_OURS } from '../../base/believed-file.ts'
 import { Secret } from '../../base/secret.ts'
 import type { Assertion } from '../../model/assertion.ts'
 import type { CheckOutcome } from '../../model/report.ts'
-import type { CopyAnswer, RestoredCopy } from '../../sources/source.ts'
+import type { CopyAnswer, CopyValue, RestoredCopy } from '../../sources/source.ts'
 import { runAssertions } from './run-assertions.ts'
 
 const timeoutMs = 10_000
@@ -21,6 +21,7 @@ async function run(assertion: Assertion, copy: RestoredCopy, signal = new AbortC
 }
 
 const answering = (answer: CopyAnswer): RestoredCopy => ({ path: '/x', query: async () => answer })
+const oneValue = (value: CopyValue): CopyAnswer => ({ columns: ['x'], rows: [[value]], more: false })
 
 it.each<[Partial<Assertion>, string | null, boolean, string]>([
   [{ equals: 50 }, '50', true, '50'],
@@ -39,7 +40,7 @@ it.each<[Partial<Assertion>, string | null, boolean, string]>([
   [{ matches: '^v\\d+' }, 'v12', true, 'to match ^v\\d+'],
   [{ matches: '^v\\d+' }, null, false, 'to match ^v\\d+'],
 ])('%o of %j: %s', async (rules, value, passed, expected) => {
-  const outcome = await run({ sql: 'SELECT  1', timeoutMs, ...rules }, answering({ value }))
+  const outcome = await run({ sql: 'SELECT  1', timeoutMs, ...rules }, answering(oneValue(value)))
   expect(outcome).toEqual({ name: 'assertion SELECT 1', passed, expected, found: value ?? 'null' })
 })
 
@@ -49,9 +50,29 @@ it('fails a statement that gives no value, and names it', async () => {
   expect(await run({ sql: 'SELECT 1', equals: 1, timeoutMs }, { path: '/x' })).toMatchObject({ passed: false })
 })
 
+it.each<[CopyAnswer, string]>([
+  [{ columns: ['a', 'b'], rows: [[1, 2]], more: false }, '2 columns in place of one value'],
+  [{ columns: ['a'], rows: [[1]], more: true }, 'more than one row in place of one value'],
+  [{ columns: ['a'], rows: [], more: false }, 'no row'],
+  [{ columns: [], rows: [], more: false }, '0 columns in place of one value'],
+])('says why there is no value in %j', async (answer, found) => {
+  expect(await run({ sql: 'SELECT 1', equals: 1, timeoutMs }, answering(answer))).toMatchObject({
+    passed: false,
+    found,
+  })
+})
+
+it.each<[CopyValue, string]>([
+  [9_007_199_254_740_993n, '9007199254740993'],
+  [0.5, '0.5'],
+  [Buffer.from('c0ffee', 'hex'), 'c0ffee'],
+])('compares the value of %# as text', async (value, equals) => {
+  expect(await run({ sql: 'SELECT x', equals, timeoutMs }, answering(oneValue(value)))).toMatchObject({ passed: true })
+})
+
 it('asks each database of a server what concerns it', async () => {
   const server = { url: 'postgres:///b', password: undefined, databases: ['b'], defaultDatabase: 'a' }
-  const copy = { ...answering({ value: '1' }), server }
+  const copy = { ...answering(oneValue('1')), server }
   const assertions = ['a', 'b', undefined].map(database => ({ sql: `of ${database}`, database, equals: 1, timeoutMs }))
   const context = { signal: new AbortController().signal, place }
   expect((await runAssertions(assertions, copy, context)).map(({ name }) => name)).toEqual(['assertion of b'])

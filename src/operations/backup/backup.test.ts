@@ -38,6 +38,7 @@ class ScriptedSource implements Source {
     targetSchemes: [],
     parts: ['paths'],
     rewrites: 'always',
+    queries: 'none',
   } as const
   readonly targets = nowhere
   /** Text by path; `LOST` vanishes when it is opened. */

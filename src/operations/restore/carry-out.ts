@@ -175,7 +175,7 @@ function assertionsFor(
   { wish, place }: Pick<RestorePlan, 'wish' | 'place'>,
 ): OnRestored | undefined {
   const assertions = settings.sources.get(source)?.assertions ?? []
-  const asks = (wish.verify === true || place.purpose !== 'own') && isWhole(wish)
+  const asks = (wish.verify === true || place.purpose !== 'own') && wish.checks !== false && isWhole(wish)
   if (!asks || assertions.length === 0) return undefined
   return copy => runAssertions(assertions, copy, { signal, place: commandPlace })
 }

@@ -38,6 +38,7 @@ class FilesSource implements Source {
     targetSchemes: [],
     parts: ['paths'],
     rewrites: 'always',
+    queries: 'none',
   }
   readonly targets = folderTargets
   readonly #options: FilesOptions

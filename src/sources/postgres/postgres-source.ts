@@ -54,6 +54,7 @@ export class PostgresSource implements Source {
       targetSchemes: ['postgres', 'postgresql'],
       parts: ['tables', 'schemas', 'databases'],
       rewrites: 'always',
+      queries: 'trusted',
     }
     this.#options = options
     this.#place = place

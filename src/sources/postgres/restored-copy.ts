@@ -39,10 +39,14 @@ async function ask(restored: RestoredDatabases, question: CopyQuestion): Promise
 const CANCELED = '57014'
 
 /**
- * A cursor, so that a statement that gives millions of rows costs two, and in a transaction that can't write. The search
+ * A cursor, so that a statement that gives millions of rows costs as many as are wanted, and in a transaction that can't write. The search
  * path is the database's own: people write their statements for it.
  */
-async function askIn(session: Session, { sql, timeoutMs }: CopyQuestion, signal: AbortSignal): Promise<CopyAnswer> {
+async function askIn(
+  session: Session,
+  { sql, limit, timeoutMs }: CopyQuestion,
+  signal: AbortSignal,
+): Promise<CopyAnswer> {
   const { client } = session
   try {
     await client.query(`RESET search_path; SET statement_timeout = ${Math.ceil(timeoutMs)}; BEGIN READ ONLY`)
@@ -50,15 +54,11 @@ async function askIn(session: Session, { sql, timeoutMs }: CopyQuestion, signal:
     const declare = { text: `DECLARE asked NO SCROLL CURSOR FOR ${withoutEnd(sql)}`, queryMode: 'extended' }
     await client.query(declare)
     const { rows, fields } = await client.query<(string | null)[]>({
-      text: 'FETCH 2 FROM asked',
+      text: `FETCH ${limit + 1} FROM asked`,
       rowMode: 'array',
       types: { getTypeParser: parserOf },
     })
-    if (fields.length !== 1) return { problem: `${fields.length} columns in place of one value` }
-    const [first] = rows
-    if (first === undefined) return { problem: 'no row' }
-    if (rows.length > 1) return { problem: 'more than one row in place of one value' }
-    return { value: first[0] ?? null }
+    return { columns: fields.map(({ name }) => name), rows: rows.slice(0, limit), more: rows.length > limit }
   } catch (error) {
     throwIfAborted(signal)
     const isLate = error instanceof Error && 'code' in error && error.code === CANCELED

@@ -14,7 +14,7 @@ export interface Verified {
   readonly findings: readonly Finding[]
 }
 
-/** Runs the checks on a restored file that nobody else knows of yet. Nothing when the request wants none. */
+/** Runs the checks on a restored file that nobody else knows of yet, as far as the request wants any, and shows it. */
 export async function verifyDatabase(
   request: RestoreRequest,
   session: Session,
@@ -22,9 +22,14 @@ export async function verifyDatabase(
   target: Target,
   lacks: Lacks = { rowsOf: [], indexes: false },
 ): Promise<Verified> {
-  if (!request.checks) return { checks: [], findings: [] }
+  if (!request.checks && request.onRestored === undefined) return { checks: [], findings: [] }
   try {
     await session.call('openPrivate', { path })
+    if (!request.checks) {
+      const asked = await request.onRestored?.(copyOf(path, request.signal))
+      await session.call('settle', {})
+      return { checks: asked ?? [], findings: [] }
+    }
     const whole = expectedOf(request.snapshot.manifest)
     const tables = whole?.tables.filter(({ name }) => !lacks.rowsOf.includes(name)) ?? []
     const schemaFingerprint = lacks.indexes ? undefined : whole?.schemaFingerprint

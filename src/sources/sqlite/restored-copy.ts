@@ -9,7 +9,7 @@ export function copyOf(path: string, signal: AbortSignal): RestoredCopy {
 }
 
 /** Each question has a process of its own: SQLite can be stopped in the middle of a statement only from outside. */
-async function ask(path: string, { sql, timeoutMs }: CopyQuestion, signal: AbortSignal): Promise<CopyAnswer> {
+async function ask(path: string, { sql, limit, timeoutMs }: CopyQuestion, signal: AbortSignal): Promise<CopyAnswer> {
   const session = new Session(signal)
   let late = false
   const timer = setTimeout(() => {
@@ -17,7 +17,7 @@ async function ask(path: string, { sql, timeoutMs }: CopyQuestion, signal: Abort
     void session.close()
   }, timeoutMs)
   try {
-    return await session.call('ask', { path, sql })
+    return await session.call('ask', { path, sql, limit })
   } catch (error) {
     throwIfAborted(signal)
     if (late) return { problem: `no answer within ${formatDuration(timeoutMs)}` }

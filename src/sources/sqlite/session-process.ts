@@ -75,7 +75,7 @@ class SessionProcess {
     },
     announceTables: ask => announceTables(this.#database, ask),
     replaceTables: ask => replaceTables(this.#database, ask),
-    ask: ({ path, sql }) => askDatabase(path, sql),
+    ask: ({ path, sql, limit }) => askDatabase(path, sql, limit),
     openStaged: ({ staged, into }) => {
       this.#copy = new MaskedCopy(staged, into)
       return this.#copy.tables

@@ -34,8 +34,8 @@ export interface SessionCalls {
   announceTables: { ask: ReplaceTablesAsk; answer: ChangedTables | TablesRefused }
   /** Gives tables the rows of the other database, in that transaction; commits it, or nothing was changed. */
   replaceTables: { ask: ReplaceTablesAsk; answer: ReplacedTables | TablesRefused }
-  /** Runs one statement on a file, on a connection that can't write. */
-  ask: { ask: { path: string; sql: string }; answer: CopyAnswer }
+  /** Runs one statement on a file, so that it can reach nothing else and change nothing. */
+  ask: { ask: { path: string; sql: string; limit: number }; answer: CopyAnswer }
   /** Locks a database against all others until the session ends. False: another program has it. See `hold.ts`. */
   holdAlone: { ask: { path: string; waitMs: number }; answer: boolean }
   /** With that lock: leaves nothing in the log. False: it could not. */

@@ -39,6 +39,7 @@ export class SqliteSource implements Source {
     targetSchemes: [],
     parts: ['tables'],
     rewrites: 'only-delta',
+    queries: 'sandboxed',
   }
   readonly name: string
   readonly targets: TargetAccess

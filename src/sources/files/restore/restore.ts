@@ -350,11 +350,11 @@ function checksOf(request: RestoreRequest, selection: Selection, expected: Total
 
 /** A folder of which only a part was asked for can't be held to what is said of the whole. */
 async function askCopy(
-  { checks: wanted, onRestored, target }: RestoreRequest,
+  { onRestored, target }: RestoreRequest,
   selection: Selection,
   checks: readonly CheckOutcome[],
 ): Promise<readonly CheckOutcome[]> {
-  if (!wanted || onRestored === undefined || !selection.isWhole || checks.some(check => !check.passed)) return []
+  if (onRestored === undefined || !selection.isWhole || checks.some(check => !check.passed)) return []
   return await onRestored({ path: target })
 }
 

@@ -41,6 +41,7 @@ export class LogicalSource implements Source {
     targetSchemes: ['postgres', 'postgresql'],
     parts: ['tables', 'schemas', 'databases'],
     rewrites: 'always',
+    queries: 'trusted',
   }
   readonly targets: TargetAccess
   readonly #options: PostgresOptions

@@ -69,7 +69,7 @@ export async function stageDatabase(restore: DatabaseRestore): Promise<StagedDat
     if (owner === undefined && !findings.some(each => each.affects?.includes(database.owner) === true))
       findings.push(rolesFinding(`database ${target}`, [database.owner], restore.archives.has(GLOBALS_FILE)))
     const checks = request.checks ? await check(restore, staging.name, findings) : []
-    if (request.checks && checks.every(each => each.passed)) checks.push(...(await askCopy(restore, staging.name)))
+    if (checks.every(each => each.passed)) checks.push(...(await askCopy(restore, staging.name)))
     // Settings may keep ourselves out: a connection limit.
     findings.push(...(await applyStatements(admin, own.settings, target)))
     return { restore, staging, checks, findings, masked: masking?.masked }

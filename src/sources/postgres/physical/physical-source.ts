@@ -55,6 +55,7 @@ export class PhysicalSource implements Source {
     targetSchemes: ['postgres', 'postgresql'],
     parts: ['tables', 'schemas', 'databases'],
     rewrites: 'always',
+    queries: 'trusted',
   }
   readonly targets: TargetAccess = clusterTargets
   readonly #options: PhysicalOptions
