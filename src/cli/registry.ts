@@ -97,6 +97,12 @@ export const COMMANDS: readonly CommandEntry[] = [
     load: async () => (await import('./commands/diff.ts')).diff,
   },
   {
+    name: 'query',
+    summary: 'query a recovery point of a database with SQL',
+    group: 'Looking into snapshots',
+    load: async () => (await import('./commands/query.ts')).query,
+  },
+  {
     name: 'stats',
     summary: 'show how much space snapshots take, and what deduplication and compression save',
     group: 'Looking into snapshots',

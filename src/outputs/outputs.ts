@@ -8,6 +8,7 @@ import { BACKUP_OUTPUTS } from './backup.ts'
 import { absolutePath, bytes, count, errorOutput, findings, id, repositoryName, shortId, time } from './fields.ts'
 import { incompleteCount, incompleteSchema } from './incomplete.ts'
 import { INIT_OUTPUTS } from './init.ts'
+import { QUERY_OUTPUTS } from './query.ts'
 import { RESTORE_OUTPUTS } from './restore.ts'
 import { recoveryWindow, WAL_OUTPUTS } from './wal.ts'
 
@@ -305,5 +306,6 @@ export const JSON_OUTPUTS: Readonly<Record<string, z.ZodType>> = {
     dir: absolutePath,
     steps: z.array(z.looseObject({ step: z.string() })).describe('what happened, in order'),
   }),
+  ...QUERY_OUTPUTS,
   ...WAL_OUTPUTS,
 }

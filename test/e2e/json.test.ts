@@ -84,6 +84,10 @@ describe('every --json output is as documented', () => {
       added: { files: 1 },
       changes: expect.arrayContaining([expect.objectContaining({ path: 'new.txt' })]),
     })
+    expect(await validated('query', 'app', "SELECT 1 AS n, x'c0' AS b, NULL AS none")).toMatchObject({
+      columns: ['n', 'b', 'none'],
+      rows: [[1, 'wA==', null]],
+    })
     await validated('stats')
   })
 

@@ -87,7 +87,7 @@ it.each([
 })
 
 it('reaches no other file where Node has no authorizer', () => {
-  const { setAuthorizer } = DatabaseSync.prototype
+  const authorizer = Object.getOwnPropertyDescriptor(DatabaseSync.prototype, 'setAuthorizer')
   const before = readdirSync(dir, { recursive: true })
   Reflect.deleteProperty(DatabaseSync.prototype, 'setAuthorizer')
   try {
@@ -98,7 +98,7 @@ it('reaches no other file where Node has no authorizer', () => {
     expect(() => ask(`SELECT load_extension('${other}')`)).toThrow('not authorized')
     expect(ask('PRAGMA user_version')).toMatchObject({ rows: [[7n]] })
   } finally {
-    DatabaseSync.prototype.setAuthorizer = setAuthorizer
+    if (authorizer) Object.defineProperty(DatabaseSync.prototype, 'setAuthorizer', authorizer)
   }
   expect(readdirSync(dir, { recursive: true })).toEqual(before)
 })
