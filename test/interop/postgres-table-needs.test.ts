@@ -68,6 +68,30 @@ describeWithPostgres('what tables need when they come back', () => {
     expect([again.leftOut, again.findings]).toEqual([false, []])
   })
 
+  it('finds what functions name without a schema, as the application does', async () => {
+    const snapshot = await captured(
+      'pathed',
+      `CREATE TABLE cfg (v int); INSERT INTO cfg VALUES (3);
+       CREATE FUNCTION lim() RETURNS int LANGUAGE plpgsql IMMUTABLE AS 'BEGIN RETURN (SELECT v FROM cfg); END';
+       CREATE FUNCTION norm(n int) RETURNS int LANGUAGE sql IMMUTABLE AS 'SELECT n % lim()';
+       CREATE TABLE part (n int CHECK (norm(n) < 9), rest int GENERATED ALWAYS AS (norm(n)) STORED);
+       CREATE INDEX part_norm ON part (norm(n)); INSERT INTO part VALUES (4), (8)`,
+    )
+    const rows = () => test.query('pathed', 'SELECT n, rest FROM part ORDER BY n')
+    const before = await rows()
+    expect(before).toEqual([
+      { n: 4, rest: 1 },
+      { n: 8, rest: 2 },
+    ])
+    await test.query('pathed', 'UPDATE part SET n = 5')
+    await restore(snapshot, 'pathed', { selection: { tables: ['part'] } })
+    expect(await rows()).toEqual(before)
+    await test.query('pathed', 'DROP TABLE part')
+    await restore(snapshot, 'pathed', { selection: { tables: ['part'] } })
+    expect(await rows()).toEqual(before)
+    expect(await test.query('pathed', `SELECT to_regclass('part_norm')::text AS name`)).toEqual([{ name: 'part_norm' }])
+  })
+
   const GONE = `
     CREATE FUNCTION code() RETURNS int LANGUAGE sql AS 'SELECT 7';
     CREATE FUNCTION stamp() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN new; END';

@@ -1,6 +1,9 @@
 import type { Session } from '../../../clients/postgres/index.ts'
 import type { Finding } from '../../../model/finding.ts'
 
+/** Code of the finding that a backup names such a function with. */
+export const NEEDS_SEARCH_PATH = 'function-needs-search-path'
+
 /** One function of the user's that a restore calls: while it loads rows, makes indexes, fills materialized views. */
 interface CalledFunction {
   /** `public.slug(text)`. */
@@ -94,7 +97,7 @@ function describe(
     return [
       {
         severity: 'warning' as const,
-        code: 'function-needs-search-path',
+        code: NEEDS_SEARCH_PATH,
         subject: `function ${called.signature} of ${database}`,
         message: `its body names ${missing.join(', ')} without a schema, which a restore does not find where it calls it: ${[...who].join(', ')}`,
         hint: `Run in ${database}: ALTER FUNCTION ${called.signature} SET search_path = ${searchPath};`,

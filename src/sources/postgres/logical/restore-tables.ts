@@ -170,7 +170,8 @@ async function runScript(
     }
     const tables = changedTables(selection, existing, [...there, ...drops.tables])
     await beforeChange({ places: placesOf(settings, [target]), token, hold, tables })
-    await script.say(openScript(there, drops, lockTimeoutSeconds))
+    const searchPath = restore.database.searchPath ?? DEFAULT_SEARCH_PATH
+    await script.say(openScript(there, drops, { lockTimeoutSeconds, searchPath }))
     findings.push(
       ...(await fill({ restore, script, toc, selection, existing, lacking, there, created: tables.created })),
     )

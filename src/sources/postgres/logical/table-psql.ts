@@ -6,8 +6,11 @@ import { requireSuccess, startTool } from '../../../clients/postgres/index.ts'
 import { runOverArchive } from './archives.ts'
 import type { DatabaseRestore } from './database-restore.ts'
 import { byOwners, grantsWithout, type LackingRoles } from './lacking-roles.ts'
+import { underPath } from './mending-rows.ts'
+import { NEEDS_SEARCH_PATH } from './path-functions.ts'
 import { fileName } from './plan.ts'
 import { scriptError } from './script-error.ts'
+import { DEFAULT_SEARCH_PATH } from './search-path.ts'
 import { SAID_LINE_BYTES } from './table-script.ts'
 import type { TocEntry } from './toc.ts'
 
@@ -115,9 +118,18 @@ export class TablePsql {
       const buffer = Buffer.alloc(PUMP_BYTES)
       const count = await child.read(buffer)
       const part = buffer.subarray(0, count)
-      await this.#write(first ? withLockTimeout(part, this.#restore.lockTimeoutSeconds) : part)
+      await this.#write(first ? this.#begin(part) : part)
       if (count < buffer.length) return
     }
+  }
+
+  /** What pg_restore begins with, as we want it. */
+  #begin(bytes: Buffer): Buffer {
+    const { lockTimeoutSeconds, database, request } = this.#restore
+    const limited = withLockTimeout(bytes, lockTimeoutSeconds)
+    // Not without need: under any other path than an empty one, names may be found that were not meant.
+    const needs = request.snapshot.manifest?.findings.some(({ code }) => code === NEEDS_SEARCH_PATH) === true
+    return needs ? underPath(limited, database.searchPath ?? DEFAULT_SEARCH_PATH) : limited
   }
 
   async #passLines(child: Child, take: TakeLine): Promise<void> {

@@ -87,7 +87,11 @@ export interface Drops {
  * Takes hold of the tables. Foreign keys to and from them, and their triggers, are remembered and put aside: rows can then
  * be replaced without touching any other table.
  */
-export function openScript(existing: readonly TableName[], drops: Drops, lockTimeoutSeconds: number): string {
+export function openScript(
+  existing: readonly TableName[],
+  drops: Drops,
+  { lockTimeoutSeconds, searchPath }: { readonly lockTimeoutSeconds: number; readonly searchPath: string },
+): string {
   const locked = [...existing, ...drops.tables]
   const lock = locked.length === 0 ? [] : [lockAll(oidsOf(locked), 'ACCESS EXCLUSIVE', lockTimeoutSeconds)]
   const drop = dropScript(drops.objects)
@@ -100,8 +104,12 @@ export function openScript(existing: readonly TableName[], drops: Drops, lockTim
     rememberTriggers(oids),
     doEach(`SELECT format('ALTER TABLE %s DROP CONSTRAINT %I', rel, conname) FROM pg_temp.lifeboat_keys`),
     doEach(`SELECT format('ALTER TABLE %s DISABLE TRIGGER %I', rel, tgname) FROM pg_temp.lifeboat_triggers`),
-    doEach(`SELECT 'TRUNCATE TABLE ONLY ' || string_agg(o::regclass::text, ', ONLY ') FROM unnest(${oids}) o
-      JOIN pg_class c ON c.oid = o WHERE c.relkind = 'r' HAVING count(*) > 0`),
+    // It builds indexes anew, whose functions may name what only the application's path finds.
+    doEach(
+      `SELECT 'TRUNCATE TABLE ONLY ' || string_agg(o::regclass::text, ', ONLY ') FROM unnest(${oids}) o
+      JOIN pg_class c ON c.oid = o WHERE c.relkind = 'r' HAVING count(*) > 0`,
+      searchPath,
+    ),
   ])
 }
 
