@@ -1,5 +1,5 @@
 import { constants } from 'node:fs'
-import { access, type FileHandle } from 'node:fs/promises'
+import { access, type FileHandle, open } from 'node:fs/promises'
 import { basename, delimiter, join, resolve } from 'node:path'
 import { openToJudge, requireBelieved, type Trust } from './believed-file.ts'
 import { AppError, systemCode } from './errors.ts'
@@ -13,7 +13,9 @@ export async function requireBelievedProgram(
   [program = '', ...args]: readonly string[],
   { what, trust, cwd, searchPath }: { what: string; trust: Trust; cwd: string; searchPath: string },
 ): Promise<void> {
-  if (!(await isThere(program, cwd, searchPath))) throw notThere(what, program, cwd)
+  const found = await findProgram(program, cwd, searchPath)
+  if (found === undefined) throw notThere(what, program, cwd)
+  await requireInterpreter(found, what)
   const files = program.includes('/') ? [program] : []
   if (INTERPRETERS.test(basename(program))) files.push(...args.filter(arg => !arg.startsWith('-')))
   for (const file of files) await requireBelievedFile(resolve(cwd, file), { what, trust })
@@ -40,19 +42,47 @@ async function requireBelievedFile(path: string, { what, trust }: { what: string
   }
 }
 
-/** Is there such a program that we may run? */
-async function isThere(program: string, cwd: string, searchPath: string): Promise<boolean> {
+/** The path of such a program that we may run. */
+async function findProgram(program: string, cwd: string, searchPath: string): Promise<string | undefined> {
   const places = program.includes('/')
     ? [resolve(cwd, program)]
     : searchPath.split(delimiter).flatMap(folder => (folder === '' ? [] : [join(folder, program)]))
   for (const place of places) {
-    const found = await access(place, constants.X_OK).then(
-      () => true,
-      () => false,
-    )
-    if (found) return true
+    if (await isExecutable(place)) return place
   }
-  return false
+  return undefined
+}
+
+/** The first line of a script, as the kernel reads it. @see https://man7.org/linux/man-pages/man2/execve.2.html */
+const SHEBANG = /^#![ \t]*([^ \t\r\n]+)/
+const SHEBANG_BYTES = 256
+
+/** A script whose interpreter is not there can't start, though it is there itself. */
+async function requireInterpreter(path: string, what: string): Promise<void> {
+  const interpreter = SHEBANG.exec(await readStart(path))?.[1]
+  if (interpreter === undefined || (await isExecutable(interpreter))) return
+  throw new AppError('tool-missing', `${what}: ${path} needs ${interpreter}, which is not there`, {
+    hint: `Install ${interpreter}, or correct the first line of ${path}.`,
+  })
+}
+
+/** Empty for a program that we may run but not read. */
+async function readStart(path: string): Promise<string> {
+  const handle = await open(path, 'r').catch(() => undefined)
+  if (handle === undefined) return ''
+  try {
+    const { buffer, bytesRead } = await handle.read(Buffer.alloc(SHEBANG_BYTES), 0, SHEBANG_BYTES, 0)
+    return buffer.toString('latin1', 0, bytesRead)
+  } finally {
+    await handle.close()
+  }
+}
+
+async function isExecutable(path: string): Promise<boolean> {
+  return await access(path, constants.X_OK).then(
+    () => true,
+    () => false,
+  )
 }
 
 function notThere(what: string, program: string, cwd: string): AppError {

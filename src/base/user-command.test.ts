@@ -1,10 +1,10 @@
 import { spawnSync } from 'node:child_process'
-import { existsSync, readFileSync } from 'node:fs'
+import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { beforeEach, expect, it } from 'vitest'
 import { makeTempDir } from '../../test/helpers/tempdir.ts'
 import { TRUST_OURS } from './believed-file.ts'
-import { killUserCommands, runUserCommand } from './user-command.ts'
+import { killUserCommands, requireUserCommand, runUserCommand } from './user-command.ts'
 
 const SECRETS = {
   LIFEBOAT_PASSWORD: 'p1',
@@ -35,6 +35,18 @@ function isRunning(name: string): boolean | undefined {
   const stat = spawnSync('ps', ['-o', 'stat=', '-p', readFileSync(note, 'utf8').trim()], { encoding: 'utf8' }).stdout
   return stat.trim() !== '' && !stat.startsWith('Z')
 }
+
+it('names the interpreter that a script lacks, before anything runs', async () => {
+  const script = join(dir, 'start')
+  writeFileSync(script, '#! /no/such/interpreter -x\necho started\n', { mode: 0o755 })
+  const place = { cwd: dir, environment: process.env, trust: TRUST_OURS }
+  await expect(requireUserCommand(place, { what: 'the hook', command: ['./start'] })).rejects.toMatchObject({
+    code: 'tool-missing',
+    message: `the hook: ${script} needs /no/such/interpreter, which is not there`,
+  })
+  writeFileSync(script, '#!/bin/sh\necho started\n')
+  await requireUserCommand(place, { what: 'the hook', command: ['./start'] })
+})
 
 it('gives what any program needs, what it is told and what is named, and no secret', async () => {
   const { stdout } = await run('env', { pass: ['PGPASSWORD'] })

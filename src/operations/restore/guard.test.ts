@@ -1,7 +1,7 @@
 import { beforeEach, describe, expect, it } from 'vitest'
 import { makeTempDir } from '../../../test/helpers/tempdir.ts'
 import { systemClock } from '../../base/clock.ts'
-import { silentLogger } from '../../base/logger.ts'
+import { createLogger, silentLogger } from '../../base/logger.ts'
 import type { Source } from '../../sources/source.ts'
 import { type GuardRequest, guard } from './guard.ts'
 import { type JournalEntry, RestoreJournal } from './journal.ts'
@@ -89,13 +89,27 @@ describe('a restore', () => {
     for (const each of refused) expect(each).toMatchObject({ code: 'target-in-use' })
   })
 
-  it('waits for nobody, but goes not beside the end of an interrupted one', async () => {
+  it('refuses to start while an interrupted restore is being settled', async () => {
     const left = await interrupted(request())
     const claim = await journal.claim(left)
     await expect(restoring(request())).rejects.toMatchObject({ code: 'target-in-use' })
     await claim?.release()
     await restoring(request())
     expect((await journal.list())[0]).toMatchObject({ run: left.run, phase: 'failed' })
+  })
+
+  it('says what putting back found also when a bug ended it, which is thrown as it is', async () => {
+    const said: string[] = []
+    const logger = createLogger('warn', (_level, message) => said.push(message))
+    const hooks = { before: { command: ['true'] }, after: { command: ['false'] } }
+    const wanted = { ...request(), logger, hooks }
+    const bug = new TypeError('a bug')
+    const broken = guard(wanted, async ({ beforeChange }) => {
+      await beforeChange({ places: [wanted.target] })
+      throw bug
+    })
+    await expect(broken).rejects.toBe(bug)
+    expect(said).toEqual([expect.stringContaining('the hook "after"')])
   })
 
   it('ends what could not be settled there before, which would take it away again; not elsewhere', async () => {

@@ -267,8 +267,14 @@ class GuardState {
 
   /** The same error, with what became of the target. */
   #explain(error: unknown, note: string, findings: readonly Finding[]): unknown {
-    if (!isAppError(error)) return error
     const { run, phase } = this.entry
+    if (!isAppError(error)) {
+      // A bug, which is told as it is; what it cost must be known all the same.
+      for (const { subject, message, hint } of findings) {
+        this.#request.logger.warn([`${subject}: ${message}`, hint].filter(Boolean).join('. '))
+      }
+      return error
+    }
     // An adapter may have said it already.
     const hint = error.hint?.includes(note) ? error.hint : withNote(error.hint, note)
     const context = { ...error.context, run, phase, steps: this.#log.steps, findings }
