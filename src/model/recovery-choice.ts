@@ -42,8 +42,10 @@ function reaches(logged: LoggedBase, target: PlacedTarget, toTimes: ReadonlyMap<
   if (target.kind === 'found') return target.lsn <= logged.toLsn
   if (target.kind !== 'time') return true
   const { lastSegment, base } = logged
-  const to = lastSegment === undefined ? base.stoppedAt : toTimes.get(lastSegment)
-  return to === undefined || target.epochMicros <= to.getTime() * 1000 + 999
+  const written = lastSegment === undefined ? base.stoppedAt : toTimes.get(lastSegment)
+  // A backup reaches its own end, whenever the last segment that it needs was written.
+  const to = Math.max(written?.getTime() ?? Number.POSITIVE_INFINITY, base.stoppedAt.getTime())
+  return target.epochMicros <= to * 1000 + 999
 }
 
 /**
