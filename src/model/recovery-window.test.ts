@@ -119,7 +119,7 @@ describe('which backup a target is recovered from', () => {
   ] as const)('%j -> %s', (target, expected) => expect(choose(target)).toBe(expected))
 
   it('reaches the end of a backup, though the last segment that it needs was written before', () => {
-    const early = new Map([['000000010000000000000008', at(19)]])
+    const early = new Map([...toTimes, ['000000010000000000000008', at(19)]])
     const chosen = chooseBase({ kind: 'time', epochMicros: micros(20) }, logged, early)
     expect(chosen).toMatchObject({ base: { snapshot: 'b' } })
     expect(chooseBase({ kind: 'time', epochMicros: micros(21) }, logged, early)).toHaveProperty('reason')

@@ -88,13 +88,17 @@ async function warnOfEnd(wish: BaseWish, archive: ClusterRecovery['archive'], ch
   const { target, repository, source, signal, onFinding } = wish
   if (target.kind !== 'time' || onFinding === undefined) return
   const last = await findLastTransaction(chosen, archive, repository.wal, signal)
-  if (last === undefined || target.epochMicros <= last.getTime() * 1000 + 999) return
+  if (last === undefined || (last !== 'none' && target.epochMicros <= last.getTime() * 1000 + 999)) return
+  const ended =
+    last === 'none'
+      ? 'its log holds no transaction after the backup ended'
+      : `the last transaction in its log ended at ${formatTimeWithZone(last)}, before ${describeRecoveryTarget(target)}`
   onFinding({
     severity: 'warning',
     code: 'after-last-transaction',
     subject: `source ${source}`,
-    message: `the last transaction in its log ended at ${formatTimeWithZone(last)}, before ${describeRecoveryTarget(target)}: the server will not start ("recovery ended before configured recovery target was reached")`,
-    hint: 'Put "--timeline latest" in place of --at to go to the end of the log, add --start, or name a moment before that transaction.',
+    message: `${ended}: the server will not start ("recovery ended before configured recovery target was reached")`,
+    hint: 'Put "--timeline latest" in place of --at to go to the end of the log, add --start, or name an earlier moment.',
   })
 }
 

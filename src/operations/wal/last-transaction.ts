@@ -8,16 +8,16 @@ import type { WalArchive } from './archive.ts'
 /** Of a server that archives every minute and does nothing: an hour and a half. */
 const MOST_SEGMENTS = 100
 
-/** When the last transaction of an archived log ended; undefined where it is too far back to look for. */
+/** When the last transaction after a backup ended; `none` where there is none, undefined where it is too far back to look for. */
 export async function findLastTransaction(
   logged: LoggedBase,
   { log, systemIdentifier }: WalArchive,
   store: WalStore,
   signal: AbortSignal,
-): Promise<Date | undefined> {
+): Promise<Date | 'none' | undefined> {
   const into = Buffer.from(new SharedArrayBuffer(log.segmentBytes))
-  const names = [...listSegmentsAfter(logged, logged.toLsn, log)].toReversed().slice(0, MOST_SEGMENTS)
-  for (const name of names) {
+  const names = [...listSegmentsAfter(logged, logged.toLsn, log)].toReversed()
+  for (const name of names.slice(0, MOST_SEGMENTS)) {
     const found =
       (await store.find(systemIdentifier, name, signal, into)) ??
       (await store.find(systemIdentifier, `${name}.partial`, signal, into))
@@ -27,5 +27,5 @@ export async function findLastTransaction(
     const last = ends.at(-1)
     if (last !== undefined) return last.at
   }
-  return undefined
+  return names.length > MOST_SEGMENTS ? undefined : 'none'
 }
