@@ -185,7 +185,9 @@ async function takeFilesBackAt(
   files: WrittenFiles,
 ): Promise<PutBack> {
   const { source: name, kind, target } = subject
-  const changes = await changesOfFiles(places, files)
+  const changesFile = await changesOfFiles(places, files)
+  // That the folder as a whole is half restored is what is being mended: all that is there can be captured.
+  const changes: ChangesPath = async (path, absent) => (path !== '' || absent) && (await changesFile(path, absent))
   const taken: Finding[] = []
   const { findings } = await restore({
     ...(await places.context()),

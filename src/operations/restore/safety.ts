@@ -19,8 +19,8 @@ export interface SafetyRequest extends SourceContext {
   readonly tables?: readonly string[] | undefined
 }
 
-/** Will the restore change what is at this path, or below it? */
-export type ChangesPath = (path: string) => Promise<boolean>
+/** Will the restore change what is at this path, or below it? `absent`: it was not captured at all. */
+export type ChangesPath = (path: string, absent: boolean) => Promise<boolean>
 
 /** Of a database, every part is changed. */
 export const changesAll: ChangesPath = () => Promise.resolve(true)
@@ -37,8 +37,8 @@ export async function takeSafetyPoint(request: SafetyRequest): Promise<BackupRes
 }
 
 async function requireUntouched({ count, entries }: Incomplete, changes: ChangesPath): Promise<void> {
-  for (const { path, reason } of entries) {
-    if (await changes(path)) throw noWayBack(path === '' ? 'what is there' : path, reason, entries)
+  for (const { path, reason, absent } of entries) {
+    if (await changes(path, absent)) throw noWayBack(path === '' ? 'what is there' : path, reason, entries)
   }
   if (count > entries.length) throw noWayBack(`${count} entries`, 'only the first of them are known', entries)
 }
