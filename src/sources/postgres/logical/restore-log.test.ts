@@ -39,6 +39,21 @@ it('trusts no more than the entries where several processes counted', () => {
   expect(read(text.replace('restore: 5', 'restore: 1'), true).failures).toBeUndefined()
 })
 
+it('finds every entry where the lines of several processes mix in the middle', () => {
+  const text = [
+    'pg_restore: pg_restore: from TOC entry 11; 0 5 MATERIALIZED VIEW DATA a o',
+    ' from TOC entry 12; 0 6 TABLE DATA b o',
+    'pg_restore: error: pg_restore: from TOC entry 13; 0 7 TABLE DATA c o',
+    'could not execute query: ERROR:  x',
+    'pg_restore: error: could not execute query: ERROR:  y',
+    'pg_restore: warning: errors ignored on restore: 3',
+  ].join('\n')
+  expect(read(text, true).failures?.map(({ id }) => id)).toEqual([11, 12, 13])
+  expect(read(text, true).failures?.some(({ ownerOnly }) => ownerOnly)).toBe(false)
+  // One process writes whole lines: what stands in the middle of one is a statement's.
+  expect(read(text).failures).toBeUndefined()
+})
+
 it.each([
   ['it ended before it counted them', TWO],
   ['it counted more than were read', `${TWO}pg_restore: warning: errors ignored on restore: 4`],

@@ -11,6 +11,8 @@ export interface EntryFailure {
 }
 
 const ENTRY = /^pg_restore: from TOC entry (\d+); /
+/** Several processes write to one stderr, each its lines in pieces: a prefix may stand elsewhere, whole or in part. */
+const MIXED_ENTRY = /(?:^|[ :])from TOC entry (\d+); /g
 const ERROR = /^pg_restore: error: (.*)$/
 const IGNORED = /^pg_restore: warning: errors ignored on restore: (\d+)$/
 /** A line without it goes on with what was said before. */
@@ -59,6 +61,12 @@ export class RestoreLog {
   }
 
   add(line: string): void {
+    const mixed = this.#parallel ? [...line.matchAll(MIXED_ENTRY)] : []
+    if (mixed.length > 0) {
+      this.#open = undefined
+      for (const [, id] of mixed) this.#beginEntry(Number(id))
+      return
+    }
     if (!line.startsWith(PREFIX)) {
       this.#goOn(line)
       return
