@@ -24,16 +24,17 @@ sources:
       - { name: five, command: [./evil, five] }
       - { name: six, http: "http://evil/six" }
       - { name: rows, sql: SELECT 1, equals: 1 }
+  accounts: { kind: postgres, url: postgres://localhost/accounts, binDir: ./evil/seven }
 `,
   'main',
 )
 
 describe('a configuration that comes back', () => {
-  it('runs nothing: hooks and commands are comments', () => {
+  it('runs nothing: hooks, commands and folders of programs are comments', () => {
     const { text, leftOut } = bringBack(KEPT, ORIGIN)
     const active = text.replace(/^#.*\n/gm, '')
     expect(active).not.toContain('evil')
-    for (const word of ['one', 'two', 'three', 'four', 'five', 'six'])
+    for (const word of ['one', 'two', 'three', 'four', 'five', 'six', 'seven'])
       expect(text).toMatch(new RegExp(`^# .*${word}`, 'm'))
     expect(leftOut.map(({ key }) => key)).toEqual([
       'repositories.main.passwordCommand',
@@ -42,6 +43,7 @@ describe('a configuration that comes back', () => {
       'sources.shop.restore.after',
       'sources.shop.assertions.0',
       'sources.shop.assertions.1',
+      'sources.accounts.binDir',
     ])
   })
 
@@ -54,6 +56,7 @@ describe('a configuration that comes back', () => {
     const config = parseConfig(text, '/new/lifeboat.yaml', { environment, kinds: SOURCES })
     expect(config.repositories.get('main')).toMatchObject({ url: '/mnt/backups', passwordFile: '/root/password' })
     expect(config.sources.get('shop')?.assertions).toHaveLength(1)
+    expect(config.sources.get('accounts')?.kind).toBe('postgres')
   })
 
   it('lets nothing out of a comment', () => {

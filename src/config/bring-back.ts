@@ -66,6 +66,9 @@ function mappingOf(text: string): Mapping {
   })
 }
 
+/** `binDir` is the folder that PostgreSQL's programs are taken from. */
+const PROGRAM_KEYS = new Set(['passwordCommand', 'binDir'])
+
 /** The same without what is active, and without what is empty then; undefined: nothing is left. */
 function passive(value: unknown, path: readonly string[], leftOut: LeftOut[]): unknown {
   if (Array.isArray(value)) {
@@ -81,7 +84,7 @@ function passive(value: unknown, path: readonly string[], leftOut: LeftOut[]): u
   }
   const kept: Array<readonly [string, unknown]> = []
   for (const [key, each] of Object.entries(value)) {
-    if (key === 'passwordCommand') leftOut.push({ key: [...path, key].join('.'), value: each })
+    if (PROGRAM_KEYS.has(key)) leftOut.push({ key: [...path, key].join('.'), value: each })
     else if (key !== 'passwordCommandEnv') kept.push([key, passive(each, [...path, key], leftOut)])
   }
   const left = kept.filter(([, each]) => each !== undefined)
