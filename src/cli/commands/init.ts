@@ -16,7 +16,7 @@ export const init: Command = {
   description: [
     'Searches the current folder for SQLite databases, DATABASE_URL, a Prisma schema, wrangler.toml, a compose file and upload folders, and proposes a lifeboat.yaml. Never shows the values of variables.',
     'If lifeboat.yaml exists, only creates the repositories it names that are missing. Never overwrites anything.',
-    'With --from, writes the lifeboat.yaml that the newest backup in that repository keeps, and says what this machine lacks. Hooks, and commands that give a password, come back as comments: nothing from a repository runs unasked.',
+    'With --from, writes the lifeboat.yaml that the newest backup in that repository keeps, and says what this machine lacks. Hooks, commands that give a password and folders of programs come back as comments: nothing from a repository runs unasked.',
   ],
   options: [
     { flags: '-y, --yes', summary: 'do not ask questions' },
