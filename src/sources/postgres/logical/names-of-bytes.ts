@@ -1,6 +1,6 @@
 import { decodeName } from '../../../base/bytes.ts'
 import { holdsBytes } from '../../../clients/postgres/index.ts'
-import type { TableName } from './table-pattern.ts'
+import type { TableName } from './tables/table-pattern.ts'
 
 /**
  * Names of a database in SQL_ASCII may be bytes that are no UTF-8. The driver reads and writes UTF-8 only, so they are read as

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { postgresOptions } from '../options.ts'
-import type { DatabaseTable } from './database-snapshot.ts'
+import type { DatabaseTable } from './capture/database-snapshot.ts'
 import { fileName, planDatabase } from './plan.ts'
 
 const MIB = 1024 * 1024

@@ -2,9 +2,9 @@ import { createHash } from 'node:crypto'
 import { quoteName } from '../../../clients/postgres/index.ts'
 import type { BackupType } from '../../../model/manifest.ts'
 import type { PostgresOptions } from '../options.ts'
-import type { DatabaseTable } from './database-snapshot.ts'
-import { filterArguments } from './table-filter.ts'
-import { toolTablePattern } from './table-pattern.ts'
+import type { DatabaseTable } from './capture/database-snapshot.ts'
+import { filterArguments } from './tables/table-filter.ts'
+import { toolTablePattern } from './tables/table-pattern.ts'
 
 /** Roles and their grants. */
 export const GLOBALS_FILE = 'globals.sql'

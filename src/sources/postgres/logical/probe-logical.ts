@@ -9,11 +9,11 @@ import {
 import type { Finding } from '../../../model/finding.ts'
 import type { SourceContext } from '../../source.ts'
 import type { PostgresOptions } from '../options.ts'
-import { listTables } from './database-snapshot.ts'
-import { findPathFunctions } from './path-functions.ts'
+import { listTables } from './capture/database-snapshot.ts'
+import { findPathFunctions } from './capture/path-functions.ts'
 import { readSearchPath } from './search-path.ts'
 import { chooseDatabases, fittingTools, isSuperuser } from './server-facts.ts'
-import { checkFilter } from './table-filter.ts'
+import { checkFilter } from './tables/table-filter.ts'
 
 /** What stands in the way of a capture, each with the command that mends it. Throws when the server can't be asked. */
 export async function probeLogical(

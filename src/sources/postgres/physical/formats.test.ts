@@ -6,12 +6,12 @@ import { join } from 'node:path'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { isAppError } from '../../../base/errors.ts'
-import { parseBackupLabel, parseTablespaceMap } from './backup-label.ts'
-import { readManifestFiles, readManifestRange, writeBackupManifest } from './backup-manifest.ts'
-import { pageChecksum, storedChecksum } from './page-checksum.ts'
-import { PageVerifier } from './page-verifier.ts'
-import { withRecoverySettings } from './recovery-settings.ts'
-import { TarReader } from './tar-stream.ts'
+import { parseBackupLabel, parseTablespaceMap } from './capture/backup-label.ts'
+import { TarReader } from './capture/tar-stream.ts'
+import { pageChecksum, storedChecksum } from './pages/page-checksum.ts'
+import { PageVerifier } from './pages/page-verifier.ts'
+import { withRecoverySettings } from './restore/recovery-settings.ts'
+import { readManifestFiles, readManifestRange, writeBackupManifest } from './verify/backup-manifest.ts'
 
 describe('backup_manifest', () => {
   const range = { timeline: 3, start: 0x3000028n, end: 0x3000100n }

@@ -21,14 +21,14 @@ import type {
   VerifyRequest,
 } from '../../source.ts'
 import type { TargetAccess } from '../../target.ts'
+import { startLocalCapture } from './capture/local-capture.ts'
+import { startNetworkCapture } from './capture/network-capture.ts'
 import { type ClusterFacts, readClusterFacts } from './cluster-facts.ts'
-import { clusterTargets } from './cluster-targets.ts'
 import { readSystemIdentifier } from './control-file.ts'
-import { startLocalCapture } from './local-capture.ts'
-import { startNetworkCapture } from './network-capture.ts'
 import { probeCluster } from './probe-cluster.ts'
-import { restoreCluster } from './restore-cluster.ts'
-import { verifyByReading, verifyByRestore } from './verify-cluster.ts'
+import { restoreCluster } from './restore/restore-cluster.ts'
+import { clusterTargets } from './target/cluster-targets.ts'
+import { verifyByReading, verifyByRestore } from './verify/verify-cluster.ts'
 
 export interface PhysicalOptions {
   /** Asked for at each use, so that a changed password file is seen. */

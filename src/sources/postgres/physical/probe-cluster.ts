@@ -1,7 +1,7 @@
 import { quoteIdentifier, type Session } from '../../../clients/postgres/index.ts'
 import type { Finding, Severity } from '../../../model/finding.ts'
 import type { ClusterFacts } from './cluster-facts.ts'
-import { describeFacts } from './page-findings.ts'
+import { describeFacts } from './pages/page-findings.ts'
 
 /** What the server's settings and the role's rights say about physical backups. */
 interface Fitness {

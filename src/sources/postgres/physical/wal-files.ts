@@ -2,7 +2,7 @@ import { readdir, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { AppError, systemCode } from '../../../base/errors.ts'
 import { segmentNamesBetween } from '../../../model/wal.ts'
-import type { BackupEnd } from './low-level-backup.ts'
+import type { BackupEnd } from './capture/low-level-backup.ts'
 
 export interface NeededWal {
   readonly name: string

@@ -1,7 +1,7 @@
 import { isAppError } from '../../../../base/errors.ts'
 import { withSession } from '../../../../clients/postgres/index.ts'
-import type { LoadRun } from '../database-restore.ts'
-import { readToc } from '../toc.ts'
+import { readToc } from '../archive/toc.ts'
+import type { LoadRun } from '../restore/database-restore.ts'
 import { type MaskCatalog, readMaskCatalog } from './mask-catalog.ts'
 
 /** The catalog with all keys, though they are to be made after the data: they are made on the empty tables, and dropped. */

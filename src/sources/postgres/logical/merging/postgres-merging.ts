@@ -3,7 +3,7 @@ import { describeConnection, isPostgresUrl, openSession, type Session } from '..
 import type { MergingPlace, MergingRequest, SourcePlace } from '../../../source.ts'
 import { connectionOf, targetConnection } from '../../connection.ts'
 import type { PostgresOptions } from '../../options.ts'
-import { databaseExists, openAdminSession, type StagingDatabase } from '../staging-database.ts'
+import { databaseExists, openAdminSession, type StagingDatabase } from '../restore/staging-database.ts'
 import { describeTables, searchPathOf } from './describe-tables.ts'
 import { PostgresMergingPlace } from './merging-place.ts'
 import { stageBackup } from './staged-backup.ts'

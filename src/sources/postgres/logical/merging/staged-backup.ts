@@ -3,12 +3,12 @@ import { systemRandom } from '../../../../base/random.ts'
 import type { ConnectionSettings, PostgresTools, Session } from '../../../../clients/postgres/index.ts'
 import type { ManifestServerDatabase } from '../../../../model/manifest.ts'
 import type { MergingRequest } from '../../../source.ts'
-import { Archives } from '../archives.ts'
+import { Archives } from '../archive/archives.ts'
 import { stagingName } from '../database-names.ts'
-import { requireExtensions } from '../extensions.ts'
-import { loadRowsOnly } from '../load-archives.ts'
-import { toolsFor } from '../restore-logical.ts'
-import { StagingDatabase } from '../staging-database.ts'
+import { requireExtensions } from '../restore/extensions.ts'
+import { loadRowsOnly } from '../restore/load-archives.ts'
+import { toolsFor } from '../restore/restore-logical.ts'
+import { StagingDatabase } from '../restore/staging-database.ts'
 
 export interface StagingRequest {
   readonly request: MergingRequest
