@@ -9,7 +9,7 @@ import type { Terminal } from './terminal.ts'
 import type { Values } from './values.ts'
 
 /** One command, as help, completion, the reference and the parser need it. `run` imports what it needs. */
-export interface Command {
+export interface Command<Json = unknown> {
   /** `backup`, `key add`. */
   readonly name: string
   /** One line, without a full stop. */
@@ -19,7 +19,7 @@ export interface Command {
   readonly arguments?: readonly ArgumentSpec[]
   readonly options?: readonly OptionSpec[]
   readonly examples: readonly Example[]
-  readonly run: (call: Call) => Promise<Output>
+  readonly run: (call: Call) => Promise<Output<Json>>
 }
 
 /** What shell completion offers for a word. */
@@ -71,8 +71,9 @@ export interface Call {
 }
 
 /** What a command has to say: `json` for `--json`, `text` for people. */
-export interface Output {
-  readonly json: unknown
+export interface Output<Json = unknown> {
+  /** Undefined only where nobody asked for it. */
+  readonly json: Json | undefined
   readonly text: string | Uint8Array | Iterable<string | Uint8Array> | AsyncIterable<string | Uint8Array>
   /** What could not be done, for people: to stderr, after the text. */
   readonly problems?: string

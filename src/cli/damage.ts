@@ -21,7 +21,7 @@ export class Damage {
   }
 
   /** The exit code is asked for when all of the text was written. */
-  output(output: Output): Output {
+  output<Json>(output: Output<Json>): Output<Json> {
     const exitCode = (): number => this.#repositories?.failure?.exitCode ?? (this.#found ? ERROR_CODES.damaged.exit : 0)
     return {
       ...output,

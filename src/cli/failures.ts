@@ -1,7 +1,7 @@
 import { AppError, messageOf, systemCode } from '../base/errors.ts'
 import { FILE_SIZE_HINT, FILE_TOO_LARGE } from '../base/sizes.ts'
+import { errorJson } from '../outputs/fields.ts'
 import type { Interrupts } from './interrupts.ts'
-import { errorToJson } from './printers/json.ts'
 import { formatError } from './printers/text.ts'
 import type { Paint } from './terminal.ts'
 
@@ -22,7 +22,7 @@ export function describeFailure(
     return {
       exitCode: (known.code === 'interrupted' ? exitCode : undefined) ?? known.exitCode,
       text: formatError(known, paint),
-      json: errorToJson(known),
+      json: errorJson(known),
     }
   const stack = error instanceof Error ? (error.stack ?? error.message) : String(error)
   return {

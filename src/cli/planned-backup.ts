@@ -1,17 +1,10 @@
 import { SHORT_ID_DIGITS } from '../model/recovery-point.ts'
-import type { PlannedBackup, PlannedCopy } from '../operations/backup/plan-backup.ts'
+import type { PlannedBackup } from '../operations/backup/plan-backup.ts'
 import type { Copy } from '../operations/verify/due.ts'
-import { errorToJson } from './printers/json.ts'
 import { formatFindings } from './printers/text.ts'
 import type { Paint } from './terminal.ts'
 
 /** What a backup would do: `lifeboat backup --dry-run`. */
-
-export function plannedToJson(copy: PlannedCopy): unknown {
-  const { source, repository } = copy
-  if ('error' in copy) return { source, repository, ...(errorToJson(copy.error) as object) }
-  return { ...copy, parent: copy.parent ?? null, verify: copy.verify ?? null }
-}
 
 export function describePlanned(copy: Copy & PlannedBackup, paint: Paint): string {
   const { source, repository, kind, type, parent, policies, verify, excluded, ready, findings } = copy

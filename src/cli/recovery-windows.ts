@@ -1,11 +1,5 @@
 import { formatTime } from '../base/times.ts'
-import { formatLsn } from '../model/wal.ts'
 import type { TimedWindow } from '../operations/wal/windows.ts'
-
-export function windowToJson({ timeline, from, to, fromLsn, toLsn, bases }: TimedWindow): unknown {
-  const snapshots = bases.map(base => base.snapshot)
-  return { timeline, from, to, fromLsn: formatLsn(fromLsn), toLsn: formatLsn(toLsn), snapshots }
-}
 
 /** `2026-09-04 02:00:07 to 2026-09-04 15:30:00`. */
 export function formatWindow(window: TimedWindow): string {

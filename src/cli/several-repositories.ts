@@ -1,12 +1,7 @@
 import { AppError, isAppError } from '../base/errors.ts'
+import { type Failed, type failed, failedJson, type Json } from '../outputs/fields.ts'
 import type { Call } from './command.ts'
-import { errorToJson } from './printers/json.ts'
 import { formatError } from './printers/text.ts'
-
-interface Failure {
-  readonly repository: string
-  readonly error: AppError
-}
 
 /**
  * Goes through several repositories. One that fails must not keep the others from it: it is named on stderr, and the
@@ -14,7 +9,7 @@ interface Failure {
  */
 export class SeveralRepositories {
   readonly #call: Call
-  readonly #failures: Failure[] = []
+  readonly #failures: Failed[] = []
   #told = 0
   #succeeded = false
 
@@ -58,14 +53,14 @@ export class SeveralRepositories {
   }
 
   /** For the JSON document of a command that has room for them. */
-  get failed(): unknown[] {
-    return this.#failures.map(({ repository, error }) => ({ repository, ...(errorToJson(error) as object) }))
+  get failed(): Json<typeof failed> {
+    return failedJson(this.#failures)
   }
 
   #tell(): void {
     const { stderr, err } = this.#call.terminal
     for (; this.#told < this.#failures.length; this.#told++) {
-      const { repository, error } = this.#failures[this.#told] as Failure
+      const { repository, error } = this.#failures[this.#told] as Failed
       stderr.write(`${repository}: ${formatError(error, err)}`)
     }
   }

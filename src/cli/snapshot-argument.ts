@@ -1,5 +1,4 @@
 import type { App } from '../app.ts'
-import { SHORT_ID_DIGITS } from '../model/recovery-point.ts'
 import type { Choice, ChosenSnapshot } from '../operations/snapshots/choose-snapshot.ts'
 import type { ArgumentSpec, Call, OptionSpec } from './command.ts'
 import { chosenSnapshot, typedWish } from './selection.ts'
@@ -36,13 +35,4 @@ export function typedChoice(
 ): Pick<Choice, 'source' | 'wish'> {
   if (sources.has(text)) return { source: text, wish: { kind: 'latest' } }
   return { source: call.values.text('source'), wish: typedWish(call, text) }
-}
-
-export function snapshotToJson({ name, snapshot }: ChosenSnapshot) {
-  return {
-    repository: name,
-    snapshot: snapshot.id,
-    shortId: snapshot.id.slice(0, SHORT_ID_DIGITS),
-    time: snapshot.time,
-  }
 }

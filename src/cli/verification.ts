@@ -9,14 +9,6 @@ import type { Paint } from './terminal.ts'
 
 /** How a recovery point that was put to the proof is printed. */
 
-export function verifiedToJson({ chosen, result, report }: Verified) {
-  const { snapshot, name } = chosen
-  const shortId = snapshot.id.slice(0, SHORT_ID_DIGITS)
-  const { proof, incomplete, ...rest } = result
-  const place = { repository: name, snapshot: snapshot.id, shortId, time: snapshot.time }
-  return { ...rest, proof: proof ?? null, incomplete: incomplete ?? null, run: report.run, ...place }
-}
-
 export function describeVerified({ chosen, result, report }: Verified, paint: Paint): string {
   const { snapshot, name } = chosen
   const id = snapshot.id.slice(0, SHORT_ID_DIGITS)

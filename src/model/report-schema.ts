@@ -1,9 +1,9 @@
 import { z } from 'zod'
 import { findingSchema } from './finding-schema.ts'
 import { REPORT_OUTCOMES, type Report, STEP_OUTCOMES } from './report.ts'
+import { timeSchema } from './time-schema.ts'
 
 const count = z.int().min(0)
-const time = z.iso.datetime().describe('UTC, ISO 8601')
 
 export const checksSchema = z.array(
   z.strictObject({ name: z.string(), passed: z.boolean(), expected: z.string(), found: z.string() }),
@@ -24,7 +24,7 @@ export const reportSchema = z.strictObject({
     })
     .optional()
     .describe('what was done, with what; absent in a report of several'),
-  startedAt: time,
+  startedAt: timeSchema,
   durationMs: count,
   facts: z.array(z.strictObject({ name: z.string(), value: z.string() })),
   steps: z.array(
@@ -53,10 +53,8 @@ export const reportSchema = z.strictObject({
 
 /** Undefined for what is no report. */
 export function parseReport(text: string): Report | undefined {
-  const parsed = reportSchema.safeParse(parseJson(text))
-  if (!parsed.success) return undefined
   // Optional keys are absent, not undefined: they come from JSON.
-  return { ...parsed.data, startedAt: new Date(parsed.data.startedAt) } as Report
+  return reportSchema.safeParse(parseJson(text)).data as Report | undefined
 }
 
 function parseJson(text: string): unknown {

@@ -1,10 +1,27 @@
 import { z } from 'zod'
+import { AppError } from '../base/errors.ts'
 import { HOOK_NAMES } from '../model/hook.ts'
 import { BACKUP_TYPES } from '../model/manifest.ts'
 import { PROOF_LEVELS } from '../model/recovery-point.ts'
 import { checksSchema, reportSchema } from '../model/report-schema.ts'
-import { absolutePath, bytes, count, errorOutput, findings, id, repositoryName, shortId, time } from './fields.ts'
+import type { BackedUp, BackupAttempt, BackupOutcome } from '../operations/backup/back-up.ts'
+import type { PlannedCopy } from '../operations/backup/plan-backup.ts'
+import type { Verified, VerifyAttempt } from '../operations/verify/prove.ts'
+import {
+  absolutePath,
+  bytes,
+  count,
+  errorJson,
+  errorOutput,
+  findings,
+  id,
+  type Json,
+  repositoryName,
+  shortId,
+  time,
+} from './fields.ts'
 import { incompleteSchema } from './incomplete.ts'
+import { pointJson } from './point.ts'
 
 const verified = z.strictObject({
   source: z.string(),
@@ -86,19 +103,62 @@ const plannedBackup = z.strictObject({
   findings,
 })
 
+const plannedOutput = z
+  .strictObject({ dryRun: z.literal(true), copies: z.array(z.union([plannedBackup, notBackedUp])) })
+  .describe('with --dry-run')
+
 /** Of the commands that take recovery points and prove them. */
 export const BACKUP_OUTPUTS = {
-  backup: z.union([
-    backupOutput,
-    z
-      .strictObject({
-        dryRun: z.literal(true),
-        copies: z.array(z.union([plannedBackup, notBackedUp])),
-      })
-      .describe('with --dry-run'),
-  ]),
+  backup: z.union([backupOutput, plannedOutput]),
   verify: z.strictObject({
     passed: z.boolean().describe('all of them'),
     verified: z.array(z.union([verified, notVerified])).describe('one for each recovery point'),
   }),
+}
+
+export function backupJson({ run, attempts, hooks }: BackupOutcome): Json<typeof backupOutput> {
+  return {
+    run,
+    sources: attempts.map(attemptJson),
+    hooks: hooks.map(({ policy, hook, error }) => ({ policy, hook, ...errorJson(error) })),
+  }
+}
+
+function attemptJson(attempt: BackupAttempt): Json<typeof backedUp | typeof notBackedUp> {
+  const { source, repository } = attempt
+  if ('error' in attempt) return { source, repository, ...errorJson(attempt.error) }
+  const { snapshot, parent, incomplete, knownFindings: _, ...figures } = attempt.result
+  const verification = verificationJson(source, attempt.verification)
+  return {
+    ...figures,
+    ...pointJson({ name: repository, snapshot }),
+    parent: parent ?? null,
+    incomplete: incomplete ?? null,
+    ...(verification === undefined ? {} : { verification }),
+  }
+}
+
+function verificationJson(
+  source: string,
+  verification: BackedUp['verification'],
+): Json<typeof verified | typeof notVerified> | undefined {
+  if (verification instanceof AppError) return { source, ...errorJson(verification) }
+  return verification && verifiedJson(verification)
+}
+
+export function plannedJson(copies: readonly PlannedCopy[]): Json<typeof plannedOutput> {
+  const one = (copy: PlannedCopy): Json<typeof plannedBackup | typeof notBackedUp> =>
+    'error' in copy
+      ? { source: copy.source, repository: copy.repository, ...errorJson(copy.error) }
+      : { ...copy, parent: copy.parent ?? null, verify: copy.verify ?? null }
+  return { dryRun: true, copies: copies.map(one) }
+}
+
+export function attemptedProofJson(attempt: VerifyAttempt): Json<typeof verified | typeof notVerified> {
+  return 'error' in attempt ? { source: attempt.source, ...errorJson(attempt.error) } : verifiedJson(attempt)
+}
+
+function verifiedJson({ chosen, result, report }: Verified): Json<typeof verified> {
+  const { proof, incomplete, ...rest } = result
+  return { ...rest, proof: proof ?? null, incomplete: incomplete ?? null, run: report.run, ...pointJson(chosen) }
 }

@@ -1,5 +1,7 @@
 import { z } from 'zod'
+import type { AppError } from '../base/errors.ts'
 import { findingSchema } from '../model/finding-schema.ts'
+import { timeSchema } from '../model/time-schema.ts'
 
 /** The parts that many outputs share. */
 
@@ -11,7 +13,7 @@ export const shortId = z
   .string()
   .regex(/^[0-9a-f]{8}$/)
   .describe('the first 8 of them')
-export const time = z.iso.datetime().describe('UTC, ISO 8601')
+export const time = timeSchema
 export const bytes = z.int().min(0)
 export const count = z.int().min(0)
 export const repositoryName = z
@@ -31,3 +33,32 @@ export const errorOutput = z
     }),
   })
   .describe('Every failed command prints this instead of its own output, and ends with the exit code of the error.')
+
+export function errorJson({ code, message, hint, context }: AppError): Json<typeof errorOutput> {
+  return { error: { code, message, hint: hint ?? null, context } }
+}
+
+/** Of several repositories or sources, one that could not be worked on while others could. */
+export interface Failed {
+  readonly repository: string
+  readonly error: AppError
+}
+
+export const failed = z
+  .array(errorOutput.extend({ repository: repositoryName }))
+  .describe('repositories that could not be worked on; the exit code is that of the first')
+
+export function failedJson(failures: readonly Failed[]): Json<typeof failed> {
+  return failures.map(({ repository, error }) => ({ repository, ...errorJson(error) }))
+}
+
+/** What is printed by a schema: nobody changes it any more. */
+export type Json<Schema extends z.ZodType> = Unchanging<z.output<Schema>>
+
+type Unchanging<T> = T extends Date
+  ? T
+  : T extends ReadonlyArray<infer Item>
+    ? ReadonlyArray<Unchanging<Item>>
+    : T extends object
+      ? { readonly [Key in keyof T]: Unchanging<T[Key]> }
+      : T

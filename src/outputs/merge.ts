@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import { MERGE_REASONS, type MergeReport } from '../model/merge-report.ts'
 import { CONFLICT_RULES } from '../model/merge-rules.ts'
-import { count } from './fields.ts'
+import { count, type Json } from './fields.ts'
 
 const mergedTable = z.strictObject({
   table: z.string(),
@@ -58,12 +58,11 @@ export const mergeOutput = z.strictObject({
     .describe('columns that are not the same on both sides'),
 })
 
-export function mergeJson(report: MergeReport): z.input<typeof mergeOutput> {
-  const { dryRun, changed, tables, left, differences } = report
+export function mergeJson({ dryRun, changed, tables, left, differences }: MergeReport): Json<typeof mergeOutput> {
   return {
     dryRun,
     changed,
-    tables: tables.map(table => ({ ...table, key: [...table.key], reasons: table.reasons.map(copyReason) })),
+    tables,
     left: left.map(({ table, why, rows }) => ({ table, why, rows: rows ?? null })),
     differences: differences.map(({ backup, target, ...each }) => ({
       ...each,
@@ -71,8 +70,4 @@ export function mergeJson(report: MergeReport): z.input<typeof mergeOutput> {
       target: target ?? null,
     })),
   }
-}
-
-function copyReason(reason: MergeReport['tables'][number]['reasons'][number]) {
-  return { ...reason, examples: [...reason.examples] }
 }

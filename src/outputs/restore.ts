@@ -1,9 +1,17 @@
 import { z } from 'zod'
+import { describeRule } from '../model/masking/rules.ts'
 import { checksSchema, reportSchema } from '../model/report-schema.ts'
+import type { Merged } from '../operations/merge/merge-into.ts'
+import type { SafeMergeResult } from '../operations/merge/safely.ts'
+import type { Restored } from '../operations/restore/carry-out.ts'
 import { PHASES, STRATEGIES } from '../operations/restore/journal.ts'
-import { absolutePath, bytes, count, findings, id, repositoryName, shortId, time } from './fields.ts'
+import { SETTLED_OUTCOMES, type SettledRestore } from '../operations/restore/settle.ts'
+import { findingsOf } from '../operations/restore/unfinished.ts'
+import type { ListedRestore, Undone } from '../operations/undo/undo-restore.ts'
+import { absolutePath, bytes, count, findings, id, type Json, repositoryName, shortId, time } from './fields.ts'
 import { incompleteSchema } from './incomplete.ts'
-import { mergeOutput } from './merge.ts'
+import { mergeJson, mergeOutput } from './merge.ts'
+import { pointJson } from './point.ts'
 
 const kept = z
   .array(z.strictObject({ target: z.string(), kept: z.string().describe('its name now') }))
@@ -115,6 +123,14 @@ const undoable = z.strictObject({
   undoneBy: z.string().nullable(),
 })
 
+const settled = z.strictObject({
+  run: z.string().describe('of the restore that was interrupted'),
+  source: z.string(),
+  target: z.string(),
+  outcome: z.enum(SETTLED_OUTCOMES),
+  findings,
+})
+
 /** What restores print with `--json`. */
 export const RESTORE_OUTPUTS = {
   restore: z.union([
@@ -127,5 +143,79 @@ export const RESTORE_OUTPUTS = {
     undone,
     z.strictObject({ discarded: z.string(), removed: kept }).describe('with --discard'),
     z.array(undoable).describe('with --list, oldest first'),
+    z.array(settled).describe('with --settle'),
   ]),
+}
+
+export function restoredJson({ plan, result, removed }: Restored): Json<typeof restored> {
+  const { entry, kept: _, masked, incomplete, ...rest } = result
+  return {
+    ...rest,
+    ...pointJson({ name: plan.repository.name, snapshot: plan.snapshot }),
+    safetySnapshot: entry.safety?.snapshot ?? null,
+    kept: entry.kept,
+    incomplete: incomplete ?? null,
+    removed,
+    ...(masked === undefined
+      ? {}
+      : {
+          masked: masked.map(({ rule, follows, ...column }) => ({
+            ...column,
+            rule: describeRule(rule),
+            follows: follows ?? null,
+          })),
+        }),
+  }
+}
+
+export function mergedJson({ plan, result }: Merged<SafeMergeResult>, leftOut: boolean): Json<typeof merged> {
+  const { run, target, entry, steps, durationMs, findings: found } = result
+  return {
+    ...mergeJson(result),
+    run,
+    strategy: 'merge',
+    ...pointJson({ name: plan.repository.name, snapshot: plan.snapshot }),
+    target,
+    safetySnapshot: entry.safety?.snapshot ?? null,
+    steps,
+    durationMs,
+    leftOut,
+    findings: found,
+  }
+}
+
+export function undoneJson({ plan, result, durationMs }: Undone): Json<typeof undone> {
+  const { entry, undone: taken, ...rest } = result
+  return {
+    ...rest,
+    undone: taken.run,
+    source: taken.source,
+    safety: result.safety ?? null,
+    safetySnapshot: entry.safety?.snapshot ?? null,
+    written: plan.written?.map(each => ({ ...each, written: each.written ?? null })) ?? null,
+    kept: entry.kept,
+    durationMs,
+  }
+}
+
+export function settledJson(each: SettledRestore): Json<typeof settled> {
+  const { run, source, target } = each.entry
+  return { run, source, target, outcome: each.outcome, findings: findingsOf(each) }
+}
+
+export function undoableJson({ entry, way }: ListedRestore): Json<typeof undoable> {
+  const { run, startedAt, operation, strategy, source, target, places, phase, undoneBy } = entry
+  return {
+    run,
+    startedAt: new Date(startedAt),
+    operation,
+    strategy,
+    source,
+    target,
+    places,
+    phase,
+    canUndo: way === undefined || way.open,
+    why: way === undefined || way.open ? null : way.why,
+    undoneBy: undoneBy ?? null,
+  }
 }

@@ -1,5 +1,7 @@
 import { z } from 'zod'
-import { bytes, count, findings, id, repositoryName, time } from './fields.ts'
+import { formatLsn } from '../model/wal.ts'
+import type { TimedWindow } from '../operations/wal/windows.ts'
+import { bytes, count, findings, id, type Json, repositoryName, time } from './fields.ts'
 
 export const recoveryWindow = z
   .strictObject({
@@ -68,3 +70,9 @@ export const WAL_OUTPUTS = {
   }),
   'wal status': z.strictObject({ source: z.string(), repositories: z.array(walStatus) }),
 } as const
+
+export function windowJson(window: TimedWindow): Json<typeof recoveryWindow> {
+  const { timeline, from, to, fromLsn, toLsn, bases } = window
+  const snapshots = bases.map(base => base.snapshot)
+  return { timeline, from, to, fromLsn: formatLsn(fromLsn), toLsn: formatLsn(toLsn), snapshots }
+}

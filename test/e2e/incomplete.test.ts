@@ -1,7 +1,7 @@
 import { chmodSync, mkdirSync, readdirSync, readFileSync, statSync, truncateSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it, onTestFinished } from 'vitest'
-import { JSON_OUTPUTS } from '../../src/outputs/outputs.ts'
+import { documentedOutput } from '../helpers/json-output.ts'
 import { withoutPrivileges } from '../helpers/unprivileged.ts'
 import { Workspace } from '../helpers/workspace.ts'
 
@@ -49,9 +49,7 @@ async function askEverything(workspace: Workspace, docs: string): Promise<void> 
   const json = async <T>(code: number, ...args: string[]): Promise<T> => {
     const result = await workspace.try(...args, '--json')
     expect([args[0], result.code, result.stderr]).toEqual([args[0], code, expect.not.stringContaining('error:')])
-    const output: unknown = JSON.parse(result.stdout)
-    expect(JSON_OUTPUTS[args[0] ?? '']?.safeParse(output).error).toBeUndefined()
-    return output as T
+    return documentedOutput(args[0] ?? '', result.stdout) as T
   }
   const unread = (): string[] => {
     const mode = statSync(join(docs, 'private')).mode & 0o777

@@ -60,7 +60,7 @@ describe('the published package', () => {
     expect(listed).toHaveLength(2)
     // Again, in the same folder, for programs.
     const answer: unknown = JSON.parse(await mustRun(bin, ['demo', '--json'], { cwd: home }))
-    expect(JSON_OUTPUTS.demo?.parse(answer)).toMatchObject({ dir: demo })
+    expect(JSON_OUTPUTS.demo.parse(answer)).toMatchObject({ dir: demo })
     const library =
       "import { ERROR_CODES } from 'lifeboat'; import * as repository from 'lifeboat/repository'; console.log(typeof ERROR_CODES, typeof repository)"
     writeFileSync(join(home, 'library.mjs'), library)

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import { runTool } from '../../src/clients/postgres/index.ts'
-import { JSON_OUTPUTS } from '../../src/outputs/outputs.ts'
+import { documentedOutput } from '../helpers/json-output.ts'
 import { describeWithPostgres, type TestCluster } from '../helpers/postgres-cluster.ts'
 import { SampleServers, stateOf } from '../helpers/postgres-samples.ts'
 import { skipRestic } from '../helpers/restic.ts'
@@ -52,8 +52,7 @@ describeWithPostgres('databases, from the command line', () => {
     const result = await workspace.try(command, ...args, '--json')
     expect(result.code, result.stderr).toBe(0)
     expect(result.stdout + result.stderr).not.toContain(SECRET)
-    const value: unknown = JSON.parse(result.stdout)
-    return JSON_OUTPUTS[command]?.parse(value)
+    return documentedOutput(command, result.stdout)
   }
 
   it('goes from a first look to a proven backup, and back in every way', async () => {

@@ -5,9 +5,9 @@ import { promisify } from 'node:util'
 import { afterAll, beforeAll, expect, it, vi } from 'vitest'
 import { findTool } from '../../src/base/process.ts'
 import { freePort, runTool, startServer, withSession } from '../../src/clients/postgres/index.ts'
-import { JSON_OUTPUTS } from '../../src/outputs/outputs.ts'
 import { cheapenKeys } from '../helpers/cheap-keys.ts'
 import { makeTempDir, removeDir } from '../helpers/drained-snapshot.ts'
+import { documentedOutput } from '../helpers/json-output.ts'
 import { describeWithPostgres, startTestCluster, type TestCluster } from '../helpers/postgres-cluster.ts'
 import { type CommandResult, runCommand, startCommand } from '../helpers/spawn.ts'
 
@@ -39,9 +39,7 @@ describeWithPostgres('a cluster with its log, from the command line', () => {
   const json = async <T>(name: string, ...args: string[]): Promise<T> => {
     const result = await lifeboat(...name.split(' '), ...args, '--json')
     expect(result.code, result.stderr + result.stdout).toBe(0)
-    const value: unknown = JSON.parse(result.stdout)
-    JSON_OUTPUTS[name]?.parse(value)
-    return value as T
+    return documentedOutput(name, result.stdout) as T
   }
   const write = async (count: number): Promise<void> =>
     await withSession(test.admin, {}, async session => {
@@ -249,7 +247,7 @@ describeWithPostgres('a cluster with its log, from the command line', () => {
     const said = async (name: string, ...args: string[]): Promise<unknown> => {
       const words = [BIN, '--config', config, ...name.split(' '), ...args, '--json']
       const { stdout } = await asOwner(process.execPath, words, folder)
-      return JSON_OUTPUTS[name]?.parse(JSON.parse(stdout))
+      return documentedOutput(name, stdout)
     }
     expect(await said('wal push', `pg_wal/${first}`)).toMatchObject({ name: first, ahead: 1 })
     expect(await said('wal fetch', first, 'pg_wal/RECOVERYXLOG')).toMatchObject({ outcome: 'fetched' })
@@ -321,7 +319,7 @@ describeWithPostgres('a cluster with its log, from the command line', () => {
     }
     const { code, stdout, stderr } = await receiving.result
     expect(code, stderr).toBe(0)
-    expect(JSON_OUTPUTS['wal receive']?.parse(JSON.parse(stdout))).toMatchObject({ source: 'shop' })
+    expect(documentedOutput('wal receive', stdout)).toMatchObject({ source: 'shop' })
     // Killed, it takes its pg_receivewal along: else the slot stays in use, and the next one can't receive.
     const killed = startCommand(command, args, { cwd: dir, env: { HOME: dir } })
     await isActive(true)

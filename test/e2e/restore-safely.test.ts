@@ -68,7 +68,7 @@ describe('a restore over what is there', () => {
 
   it('is taken back by undo, and the undo by another one', async () => {
     const done = await workspace.json<{ run: string; safetySnapshot: string }>('restore', 'app', '--yes')
-    expect(JSON_OUTPUTS.restore?.safeParse(done).success).toBe(true)
+    expect(JSON_OUTPUTS.restore.safeParse(done).success).toBe(true)
     expect(now()).toEqual(before)
     const safety = (await workspace.snapshots('app')).find(each => each.id === done.safetySnapshot)
     expect(safety).toMatchObject({ tags: ['safety'] })

@@ -29,7 +29,7 @@ describe('verify', () => {
 
   const verify = async (...args: string[]): Promise<{ code: number; verified: Proven[] }> => {
     const { code, stdout } = await workspace.try('verify', ...args, '--json')
-    JSON_OUTPUTS['verify']?.parse(JSON.parse(stdout))
+    JSON_OUTPUTS.verify.parse(JSON.parse(stdout))
     return { code, verified: (JSON.parse(stdout) as { verified: Proven[] }).verified }
   }
   const proofs = async (): Promise<Record<string, string>> => {
@@ -136,7 +136,7 @@ describe('verify', () => {
     const { verified } = await verify('app')
     const run = verified[0]?.run ?? ''
     const report = await workspace.json<unknown>('report', run.slice(0, 8))
-    expect(JSON_OUTPUTS['report']?.parse(report)).toMatchObject({ run, outcome: 'done', title: 'verification of app' })
+    expect(JSON_OUTPUTS.report.parse(report)).toMatchObject({ run, outcome: 'done', title: 'verification of app' })
     await workspace.run('report', run, '--html', workspace.path('kept.html'))
     expect(readFileSync(workspace.path('kept.html'), 'utf8')).toContain(run)
     expect(await workspace.run('report', '--list')).toContain(run.slice(0, 8))
@@ -155,7 +155,7 @@ describe('verify', () => {
       `policies:\n  nightly: { sources: [app], repositories: [main], verify: ${verify} }\n`
     const backup = async (): Promise<{ code: number; verification: Proven | undefined }> => {
       const { code, stdout } = await workspace.try('backup', 'app', '--json')
-      JSON_OUTPUTS['backup']?.parse(JSON.parse(stdout))
+      JSON_OUTPUTS.backup.parse(JSON.parse(stdout))
       const { sources } = JSON.parse(stdout) as { sources: [{ verification?: Proven }] }
       return { code, verification: sources[0].verification }
     }

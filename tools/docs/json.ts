@@ -17,7 +17,7 @@ ${commands.join('\n')}`
 }
 
 function section(title: string, output: z.ZodType): string {
-  const schema = z.toJSONSchema(output, { reused: 'inline' })
+  const schema = z.toJSONSchema(output, { reused: 'inline', io: 'input' })
   const description = typeof schema.description === 'string' ? `${schema.description}\n\n` : ''
   return `## ${title}\n\n${description}${shapeOf(schema)}`
 }
@@ -30,7 +30,7 @@ function shapeOf(schema: JsonSchema): string {
   }
   const choices = schemaList(schema.anyOf)
   if (choices.length === 0) return fieldsOf(schema, 0)
-  return choices.map((choice, at) => `${at === 0 ? '' : `Or ${noteOf(choice)}:\n\n`}${fieldsOf(choice, 0)}`).join('\n')
+  return choices.map((choice, at) => `${at === 0 ? '' : `Or ${noteOf(choice)}:\n\n`}${shapeOf(choice)}`).join('\n')
 }
 
 const noteOf = (schema: JsonSchema): string => (typeof schema.description === 'string' ? schema.description : '')

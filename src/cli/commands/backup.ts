@@ -8,17 +8,17 @@ import { SHORT_ID_DIGITS } from '../../model/recovery-point.ts'
 import type { BackedUp, BackupAttempt } from '../../operations/backup/back-up.ts'
 import type { BackupResult } from '../../operations/backup/backup.ts'
 import type { BackupWish } from '../../operations/backup/copies.ts'
-import type { HookFailure } from '../../operations/backup/policy-hooks.ts'
 import type { Copy } from '../../operations/verify/due.ts'
 import { exitCodeOfProofs } from '../../operations/verify/exit-code.ts'
+import { backupJson, plannedJson } from '../../outputs/backup.ts'
+import type { Printed } from '../../outputs/outputs.ts'
 import type { Call, Command, Output } from '../command.ts'
-import { errorToJson } from '../printers/json.ts'
 import { counted, formatError, formatFindings } from '../printers/text.ts'
 import { repoOf } from '../selection.ts'
 import type { Paint } from '../terminal.ts'
-import { describeVerified, verifiedToJson } from '../verification.ts'
+import { describeVerified } from '../verification.ts'
 
-export const backup: Command = {
+export const backup: Command<Printed<'backup'>> = {
   name: 'backup',
   summary: 'back up one, several or all sources',
   description: [
@@ -56,7 +56,8 @@ export const backup: Command = {
     }
     if (call.values.flag('dryRun')) return await sayPlan(call, app, wish)
     const { backUp } = await import('../../operations/backup/back-up.ts')
-    const { run, attempts, hooks } = await backUp(app, wish, call.caller)
+    const outcome = await backUp(app, wish, call.caller)
+    const { attempts, hooks } = outcome
     const [only] = attempts
     if (
       attempts.length === 1 &&
@@ -67,7 +68,7 @@ export const backup: Command = {
       throw only.error
     }
     return {
-      json: { run, sources: attempts.map(toJson), hooks: hooks.map(hookToJson) },
+      json: backupJson(outcome),
       text: attempts.map(each => ('error' in each ? '' : describe(each, call))).join(''),
       problems: attempts
         .map(each => ('error' in each ? describeError(each, call) : ''))
@@ -78,14 +79,14 @@ export const backup: Command = {
   },
 }
 
-async function sayPlan(call: Call, app: App, wish: BackupWish): Promise<Output> {
+async function sayPlan(call: Call, app: App, wish: BackupWish): Promise<Output<Printed<'backup'>>> {
   const { planBackup } = await import('../../operations/backup/plan-backup.ts')
-  const { describePlanned, plannedToJson } = await import('../planned-backup.ts')
+  const { describePlanned } = await import('../planned-backup.ts')
   const copies = await planBackup(app, wish, call.caller)
   const failed = copies.flatMap(each => ('error' in each ? [each.error] : []))
   const ready = copies.every(each => 'error' in each || each.ready)
   return {
-    json: { dryRun: true, copies: copies.map(plannedToJson) },
+    json: plannedJson(copies),
     text: copies.map(each => ('error' in each ? '' : describePlanned(each, call.terminal.out))).join(''),
     problems: copies.map(each => ('error' in each ? describeError(each, call) : '')).join(''),
     exitCode: failed[0]?.exitCode ?? (ready ? 0 : 20),
@@ -103,34 +104,6 @@ function exitCodeOf(attempts: readonly BackupAttempt[]): number {
   if (proofs.some(each => each instanceof AppError)) return ERROR_CODES['verification-failed'].exit
   const incomplete = errors.length > 0 || attempts.some(each => 'result' in each && !each.result.complete)
   return incomplete ? 3 : 0
-}
-
-function hookToJson({ policy, hook, error }: HookFailure): unknown {
-  return { policy, hook, ...(errorToJson(error) as object) }
-}
-
-function toJson(attempt: BackupAttempt): unknown {
-  const { source, repository } = attempt
-  if ('error' in attempt) return { source, repository, ...(errorToJson(attempt.error) as object) }
-  const { snapshot, parent, incomplete, knownFindings: _, ...figures } = attempt.result
-  const shortId = snapshot.id.slice(0, SHORT_ID_DIGITS)
-  const verification = verificationToJson(attempt)
-  return {
-    ...figures,
-    repository,
-    snapshot: snapshot.id,
-    shortId,
-    time: snapshot.time,
-    parent: parent ?? null,
-    incomplete: incomplete ?? null,
-    ...(verification === undefined ? {} : { verification }),
-  }
-}
-
-function verificationToJson({ source, verification }: Copy & BackedUp): unknown {
-  if (verification === undefined) return undefined
-  if (verification instanceof AppError) return { source, ...(errorToJson(verification) as object) }
-  return verifiedToJson(verification)
 }
 
 function describeError({ source, repository, error }: Copy & { readonly error: AppError }, call: Call): string {

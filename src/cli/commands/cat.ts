@@ -1,13 +1,15 @@
 import { collect } from '../../base/collect.ts'
 import { AppError } from '../../base/errors.ts'
 import type { ObjectKind } from '../../operations/cat/cat-object.ts'
+import type { Printed } from '../../outputs/outputs.ts'
+import { pointJson } from '../../outputs/point.ts'
 import type { Call, Command, Output } from '../command.ts'
 import { repoOf } from '../selection.ts'
-import { SNAPSHOT_ARGUMENT, SOURCE_OPTION, snapshotToJson, typedSnapshot } from '../snapshot-argument.ts'
+import { SNAPSHOT_ARGUMENT, SOURCE_OPTION, typedSnapshot } from '../snapshot-argument.ts'
 
 const OBJECTS: readonly ObjectKind[] = ['config', 'snapshot', 'index', 'key', 'lock', 'tree', 'blob', 'pack']
 
-export const cat: Command = {
+export const cat: Command<Printed<'cat'>> = {
   name: 'cat',
   summary: 'print a file from a snapshot',
   description: [
@@ -32,7 +34,7 @@ export const cat: Command = {
   },
 }
 
-async function file(call: Call): Promise<Output> {
+async function file(call: Call): Promise<Output<Printed<'cat'>>> {
   const { catFile } = await import('../../operations/cat/cat-file.ts')
   const path = call.values.text('path')
   if (path === undefined) {
@@ -45,10 +47,10 @@ async function file(call: Call): Promise<Output> {
   const found = await catFile({ repository, snapshot, path, signal: call.signal })
   if (!call.json) return { json: undefined, text: found.content }
   const content = Buffer.concat(await collect(found.content)).toString('base64')
-  return { json: { ...snapshotToJson(chosen), path: found.path, sizeBytes: found.sizeBytes, content }, text: '' }
+  return { json: { ...pointJson(chosen), path: found.path, sizeBytes: found.sizeBytes, content }, text: '' }
 }
 
-async function object(call: Call, kind: ObjectKind): Promise<Output> {
+async function object(call: Call, kind: ObjectKind): Promise<Output<Printed<'cat'>>> {
   const { catObject } = await import('../../operations/cat/cat-object.ts')
   const { singleRepositoryName } = await import('../../operations/workspace/names.ts')
   const app = await call.openApp()

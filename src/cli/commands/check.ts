@@ -2,12 +2,13 @@ import { AppError } from '../../base/errors.ts'
 import { formatSize, parsePart } from '../../base/sizes.ts'
 import type { NamedCheckResult } from '../../operations/check/check-repository.ts'
 import { repositoryNames } from '../../operations/workspace/names.ts'
+import type { Printed } from '../../outputs/outputs.ts'
 import type { Call, Command } from '../command.ts'
 import { counted, formatFindings } from '../printers/text.ts'
 import { repoOf } from '../selection.ts'
 import { SeveralRepositories } from '../several-repositories.ts'
 
-export const check: Command = {
+export const check: Command<Printed<'check'>> = {
   name: 'check',
   summary: 'check that repositories are intact',
   description: [

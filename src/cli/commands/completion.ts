@@ -1,9 +1,10 @@
 import { AppError } from '../../base/errors.ts'
+import type { Printed } from '../../outputs/outputs.ts'
 import type { Call, Command, Output } from '../command.ts'
 
 const SHELLS = ['bash', 'zsh', 'fish'] as const
 
-export const completion: Command = {
+export const completion: Command<Printed<'completion'>> = {
   name: 'completion',
   summary: 'print a shell completion script',
   description: ['The script also completes the names of your sources and repositories.'],
@@ -27,7 +28,7 @@ export const completion: Command = {
   },
 }
 
-async function names(call: Call, what: 'sources' | 'repositories'): Promise<Output> {
+async function names(call: Call, what: 'sources' | 'repositories'): Promise<Output<Printed<'completion'>>> {
   const app = await call.openApp({ onFinding: () => {} })
   const found = [...app.config[what].keys()]
   return { json: found, text: found.map(name => `${name}\n`) }

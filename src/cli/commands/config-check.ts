@@ -1,10 +1,12 @@
 import type { App } from '../../app.ts'
+import { AppError } from '../../base/errors.ts'
 import { HOOK_NAMES } from '../../model/hook.ts'
 import type { PolicySettings } from '../../model/settings.ts'
+import type { Printed } from '../../outputs/outputs.ts'
 import type { Command } from '../command.ts'
 import { counted } from '../printers/text.ts'
 
-export const configCheck: Command = {
+export const configCheck: Command<Printed<'config check'>> = {
   name: 'config check',
   summary: 'check the configuration, and say what it means',
   description: [
@@ -17,6 +19,11 @@ export const configCheck: Command = {
   run: async call => {
     const app = await call.openApp()
     const { file, stateDir, repositories, sources, policies, findings } = app.config
+    if (file === undefined) {
+      throw new AppError('config-not-found', 'there is no configuration to check', {
+        hint: 'Leave --repo out, or name a file: "lifeboat config check --config FILE".',
+      })
+    }
     const idle = listUnprotected(app)
     return {
       json: {

@@ -1,10 +1,11 @@
 import { relative, resolve } from 'node:path'
+import type { Printed } from '../../outputs/outputs.ts'
 import type { Call, Command, Output } from '../command.ts'
 import { type DemoEvent, runDemo } from '../demo/demo.ts'
 import { ownCommand } from '../demo/own-command.ts'
 import { Story } from '../demo/story.ts'
 
-export const demo: Command = {
+export const demo: Command<Printed<'demo'>> = {
   name: 'demo',
   summary: 'try it: lose and recover a sample database',
   description: [

@@ -6,6 +6,7 @@ import type { NodeType } from '../../model/node.ts'
 import { labelsOf, SHORT_ID_DIGITS } from '../../model/recovery-point.ts'
 import type { FoundEntry } from '../../operations/find/find.ts'
 import { repositoryNames } from '../../operations/workspace/names.ts'
+import type { Printed } from '../../outputs/outputs.ts'
 import type { Repository } from '../../repository/index.ts'
 import type { Call, Command } from '../command.ts'
 import { Damage } from '../damage.ts'
@@ -20,7 +21,7 @@ const TYPES: Readonly<Record<string, readonly NodeType[]>> = {
   symlink: ['symlink'],
 }
 
-export const find: Command = {
+export const find: Command<Printed<'find'>> = {
   name: 'find',
   summary: 'find files by name in snapshots',
   description: [
@@ -43,8 +44,8 @@ export const find: Command = {
     const several = new SeveralRepositories(call)
     const damage = new Damage(call, several)
     const found = search(call, several, damage)
-    if (call.json) return damage.output({ json: (await collect(found)).map(toJson), text: '' })
-    return damage.output({ json: undefined, text: lines(found) })
+    if (call.json) return damage.output<Printed<'find'>>({ json: (await collect(found)).map(toJson), text: '' })
+    return damage.output<Printed<'find'>>({ json: undefined, text: lines(found) })
   },
 }
 

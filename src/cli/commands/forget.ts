@@ -7,6 +7,8 @@ import { parseRetentionDuration } from '../../model/retention-time.ts'
 import type { ForgetWish, Forgotten } from '../../operations/forget/forget-snapshots.ts'
 import type { NamedPruneReport } from '../../operations/prune/prune.ts'
 import { isIdPrefix } from '../../operations/snapshots/choose-snapshot.ts'
+import { forgottenJson } from '../../outputs/maintenance.ts'
+import type { Printed } from '../../outputs/outputs.ts'
 import type { Snapshot } from '../../repository/index.ts'
 import type { Call, Command, OptionSpec } from '../command.ts'
 import { counted } from '../printers/text.ts'
@@ -44,7 +46,7 @@ const KEEP_OPTIONS: readonly OptionSpec[] = [
   { flags: '--keep-tag <tag>', summary: 'keep everything with this tag', repeat: true },
 ]
 
-export const forget: Command = {
+export const forget: Command<Printed<'forget'>> = {
   name: 'forget',
   summary: 'remove snapshots that no retention rule keeps',
   description: [
@@ -94,7 +96,7 @@ export const forget: Command = {
       ? await several.each(touched, name => pruneAfter(call, app, name, forgotten, dryRun))
       : undefined
     return {
-      json: { dryRun, groups: forgotten.map(groupToJson), prune: prune ?? null, failed: several.failed },
+      json: { dryRun, groups: forgotten.map(forgottenJson), prune: prune ?? null, failed: several.failed },
       exitCode: several.failure?.exitCode ?? 0,
       text: `${forgotten.map(each => describe(each, dryRun, call)).join('')}${(prune ?? []).map(report => describePrune(report, dryRun, call)).join('')}`,
       findings: (prune ?? []).flatMap(report => report.findings),
@@ -151,17 +153,6 @@ function pruneAfter(
 ): Promise<NamedPruneReport> {
   const gone = forgotten.filter(each => each.repository === name).flatMap(each => each.remove.map(({ id }) => id))
   return pruneOne(call, app, name, { dryRun, withoutSnapshots: dryRun ? gone : undefined })
-}
-
-const plain = ({ id, time }: Snapshot) => ({ id, shortId: id.slice(0, SHORT_ID_DIGITS), time })
-
-function groupToJson({ repository, group, keep, remove }: Forgotten): unknown {
-  return {
-    repository,
-    group,
-    keep: keep.map(({ snapshot, reasons }) => ({ ...plain(snapshot), reasons })),
-    remove: remove.map(plain),
-  }
 }
 
 function line(snapshot: Snapshot, verb: string, why: string): string {

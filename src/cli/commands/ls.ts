@@ -3,12 +3,14 @@ import { collect } from '../../base/collect.ts'
 import { formatSize } from '../../base/sizes.ts'
 import { formatTime } from '../../base/times.ts'
 import type { ListedEntry } from '../../operations/browse/listed-entry.ts'
+import type { Printed } from '../../outputs/outputs.ts'
+import { pointJson } from '../../outputs/point.ts'
 import type { Command } from '../command.ts'
 import { Damage } from '../damage.ts'
 import { describeIncomplete, findIncomplete } from '../incomplete.ts'
-import { SNAPSHOT_ARGUMENT, SOURCE_OPTION, snapshotToJson, typedSnapshot } from '../snapshot-argument.ts'
+import { SNAPSHOT_ARGUMENT, SOURCE_OPTION, typedSnapshot } from '../snapshot-argument.ts'
 
-export const ls: Command = {
+export const ls: Command<Printed<'ls'>> = {
   name: 'ls',
   summary: 'list the contents of a snapshot',
   arguments: [
@@ -35,10 +37,10 @@ export const ls: Command = {
     })
     const incomplete = await findIncomplete(chosen.repository, chosen.snapshot)
     const problems = describeIncomplete(chosen.snapshot, incomplete, call.terminal.err)
-    if (!call.json) return damage.output({ json: undefined, text: lines(entries), problems })
+    if (!call.json) return damage.output<Printed<'ls'>>({ json: undefined, text: lines(entries), problems })
     const listed = await collect(entries)
-    return damage.output({
-      json: { ...snapshotToJson(chosen), incomplete: incomplete ?? null, entries: listed },
+    return damage.output<Printed<'ls'>>({
+      json: { ...pointJson(chosen), incomplete: incomplete ?? null, entries: listed },
       text: '',
     })
   },

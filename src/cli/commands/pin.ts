@@ -2,14 +2,16 @@ import { formatTime } from '../../base/times.ts'
 import { describePin } from '../../model/pin.ts'
 import { SHORT_ID_DIGITS } from '../../model/recovery-point.ts'
 import type { Choice, ChosenSnapshot } from '../../operations/snapshots/choose-snapshot.ts'
+import type { Printed } from '../../outputs/outputs.ts'
+import { pointJson } from '../../outputs/point.ts'
 import type { ArgumentSpec, Call, Command } from '../command.ts'
 import { repoOf } from '../selection.ts'
-import { SNAPSHOT_ARGUMENT, SOURCE_OPTION, snapshotToJson, typedChoice } from '../snapshot-argument.ts'
+import { SNAPSHOT_ARGUMENT, SOURCE_OPTION, typedChoice } from '../snapshot-argument.ts'
 import { futureOption } from '../time-options.ts'
 
 const POINT: ArgumentSpec = { ...SNAPSHOT_ARGUMENT, name: 'point' }
 
-export const pin: Command = {
+export const pin: Command<Printed<'pin'>> = {
   name: 'pin',
   summary: 'keep a recovery point whatever the rules say',
   description: [
@@ -38,13 +40,13 @@ export const pin: Command = {
     const pinned = await pinSnapshot(app, wish, call.caller)
     const { until = null, reason = null } = pinned.pin
     return {
-      json: { ...snapshotToJson(pinned), pin: { until, reason } },
+      json: { ...pointJson(pinned), pin: { until, reason } },
       text: `${nameOf(pinned)} is ${describePin(pinned.pin)}\n`,
     }
   },
 }
 
-export const unpin: Command = {
+export const unpin: Command<Printed<'unpin'>> = {
   name: 'unpin',
   summary: 'let the rules decide about a recovery point again',
   arguments: [POINT],
@@ -56,7 +58,7 @@ export const unpin: Command = {
     const unpinned = await unpinSnapshot(app, pointOf(call, app.settings.sources), call.caller)
     const { removed } = unpinned
     return {
-      json: { ...snapshotToJson(unpinned), removed },
+      json: { ...pointJson(unpinned), removed },
       text: `${nameOf(unpinned)} ${removed ? 'is no longer pinned' : 'was not pinned'}\n`,
     }
   },

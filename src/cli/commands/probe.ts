@@ -1,10 +1,11 @@
 import type { ProbeResult } from '../../operations/probe/probe.ts'
 import { sourceNames } from '../../operations/workspace/names.ts'
 import { lookAround } from '../../operations/workspace/run.ts'
+import type { Printed } from '../../outputs/outputs.ts'
 import type { Call, Command } from '../command.ts'
 import { formatFindings } from '../printers/text.ts'
 
-export const probe: Command = {
+export const probe: Command<Printed<'probe'>> = {
   name: 'probe',
   summary: 'check that sources can be backed up',
   description: ['Tells you before the first backup what is missing. Exits with 20 if a source is not ready.'],

@@ -3,6 +3,7 @@ import { AppError } from '../../base/errors.ts'
 import { formatSize, parsePart } from '../../base/sizes.ts'
 import type { NamedPruneReport, PruneWish } from '../../operations/prune/prune.ts'
 import { repositoryNames } from '../../operations/workspace/names.ts'
+import type { Printed } from '../../outputs/outputs.ts'
 import type { Call, Command, OptionSpec } from '../command.ts'
 import { counted, formatFindings } from '../printers/text.ts'
 import { repoOf } from '../selection.ts'
@@ -13,7 +14,7 @@ export const MAX_UNUSED: OptionSpec = {
   summary: 'how much unused space to leave (default: 5%)',
 }
 
-export const prune: Command = {
+export const prune: Command<Printed<'prune'>> = {
   name: 'prune',
   summary: 'delete data that no snapshot uses any more',
   description: ['The only command that deletes data. If it is interrupted, the repository stays intact.'],

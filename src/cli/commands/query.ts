@@ -1,12 +1,12 @@
 import { AppError } from '../../base/errors.ts'
 import { formatTime } from '../../base/times.ts'
 import type { Query, QueryAnswer } from '../../operations/query/query.ts'
+import { pointJson } from '../../outputs/point.ts'
 import type { CopyValue } from '../../sources/source.ts'
 import type { Call, Command, Output } from '../command.ts'
 import { formatCsv } from '../printers/csv.ts'
 import { counted, formatTable } from '../printers/text.ts'
 import { repoOf, typedWish } from '../selection.ts'
-import { snapshotToJson } from '../snapshot-argument.ts'
 
 const DEFAULT_LIMIT = 1000
 const DEFAULT_TIMEOUT_MS = 60_000
@@ -75,7 +75,7 @@ function queryOf(call: Call): Query {
 }
 
 function toJson({ source }: Query, { chosen, masked, columns, rows, more }: QueryAnswer): unknown {
-  return { source, ...snapshotToJson(chosen), masked, columns, rows, more }
+  return { source, ...pointJson(chosen), masked, columns, rows, more }
 }
 
 /** A file that was asked for has its bytes as they are; what a terminal shows must not steer it. */

@@ -3,11 +3,12 @@ import { formatDuration } from '../../base/durations.ts'
 import { AppError } from '../../base/errors.ts'
 import { formatTime } from '../../base/times.ts'
 import type { Report } from '../../model/report.ts'
+import type { Printed } from '../../outputs/outputs.ts'
 import type { Call, Command, Output } from '../command.ts'
 import { type Column, counted, formatTable } from '../printers/text.ts'
 import { writeReport } from '../reports.ts'
 
-export const report: Command = {
+export const report: Command<Printed<'report'>> = {
   name: 'report',
   summary: 'show the report of a restore or verification',
   description: [
@@ -45,7 +46,7 @@ function htmlFile(call: Call): string | undefined {
   throw new AppError('usage', `"${file}" does not end in .html`, { hint: 'Name the file like report.html.' })
 }
 
-function listing(reports: readonly Report[], call: Call): Output {
+function listing(reports: readonly Report[], call: Call): Output<Printed<'report'>> {
   const columns: Column<Report>[] = [
     { title: 'RUN', value: each => each.run.slice(0, 8) },
     { title: 'TIME', value: each => formatTime(each.startedAt) },

@@ -1,9 +1,10 @@
+import type { Printed } from '../../outputs/outputs.ts'
 import type { Command } from '../command.ts'
 import { checkReportOption } from '../reports.ts'
 import { RESTORE_OPTIONS } from '../restore/options.ts'
 import { ANY, restoreWishOf } from '../restore/wish.ts'
 
-export const restore: Command = {
+export const restore: Command<Printed<'restore'>> = {
   name: 'restore',
   summary: 'restore a recovery point',
   description: [

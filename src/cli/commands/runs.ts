@@ -3,13 +3,15 @@ import { formatTime } from '../../base/times.ts'
 import type { Attempt } from '../../catalog/catalog.ts'
 import { SHORT_ID_DIGITS } from '../../model/recovery-point.ts'
 import type { ListedRun, RunState } from '../../operations/runs/runs.ts'
+import type { Printed } from '../../outputs/outputs.ts'
+import { runJson } from '../../outputs/runs.ts'
 import type { Call, Command } from '../command.ts'
 import { type Column, counted, formatFindings, formatTable } from '../printers/text.ts'
 import type { Paint } from '../terminal.ts'
 
 const DEFAULT_COUNT = 20
 
-export const runs: Command = {
+export const runs: Command<Printed<'runs'>> = {
   name: 'runs',
   summary: 'list past and running operations',
   description: [
@@ -35,18 +37,18 @@ export const runs: Command = {
     const id = call.values.text('run')
     if (id !== undefined) {
       const run = await getRun(app, id)
-      return { json: [runToJson(run)], text: describe(run, call.terminal.out) }
+      return { json: [runJson(run)], text: describe(run, call.terminal.out) }
     }
     const listed = await listRuns(app, {
       source: call.values.text('source'),
       operation: call.values.text('operation'),
       limit: call.values.count('last', '--last') ?? DEFAULT_COUNT,
     })
-    return { json: listed.map(runToJson), text: table(listed, call) }
+    return { json: listed.map(runJson), text: table(listed, call) }
   },
 }
 
-export const runsCancel: Command = {
+export const runsCancel: Command<Printed<'runs cancel'>> = {
   name: 'runs cancel',
   summary: 'cancel a running operation',
   description: ['Stops its process as Ctrl-C would: whatever it was changing is left intact or rolled back.'],
@@ -64,27 +66,6 @@ export const runsCancel: Command = {
 }
 
 const shortId = ({ id }: ListedRun): string => id.slice(0, SHORT_ID_DIGITS)
-
-function runToJson(run: ListedRun) {
-  const { id, operation, policy, state, startedAt, end, owner, attempts } = run
-  return {
-    run: id,
-    operation,
-    policy: policy ?? null,
-    state,
-    startedAt,
-    finishedAt: end?.finishedAt ?? null,
-    hostname: owner.hostname,
-    pid: owner.pid,
-    attempts: attempts.map(attempt => ({
-      ...attempt,
-      source: attempt.source ?? null,
-      repository: attempt.repository ?? null,
-      snapshot: attempt.snapshot ?? null,
-    })),
-    findings: end?.findings ?? [],
-  }
-}
 
 const STYLES = {
   done: 'green',

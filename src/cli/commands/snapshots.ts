@@ -8,14 +8,16 @@ import type { RecoveryPoint } from '../../model/recovery-point.ts'
 import type { SnapshotsResult } from '../../operations/snapshots/snapshots.ts'
 import type { TimedWindow } from '../../operations/wal/windows.ts'
 import { repositoryNames, requireSource } from '../../operations/workspace/names.ts'
+import type { Printed } from '../../outputs/outputs.ts'
+import { recoveryPointJson } from '../../outputs/snapshots.ts'
 import type { Call, Command } from '../command.ts'
 import { type Column, counted, formatFindings, formatTable } from '../printers/text.ts'
-import { formatWindow, windowToJson } from '../recovery-windows.ts'
+import { formatWindow } from '../recovery-windows.ts'
 import { repoOf } from '../selection.ts'
 import { SeveralRepositories } from '../several-repositories.ts'
 import { pastOption } from '../time-options.ts'
 
-export const snapshots: Command = {
+export const snapshots: Command<Printed<'snapshots'>> = {
   name: 'snapshots',
   summary: 'list recovery points, oldest first',
   description: [
@@ -43,7 +45,12 @@ export const snapshots: Command = {
     call.terminal.stderr.write(formatFindings(result.findings, call.terminal.err))
     const windows = await listWindows(call, app, source)
     return {
-      json: points.map(point => toJson(point, windows)),
+      json: points.map(point =>
+        recoveryPointJson(
+          point,
+          windows.find(window => isOf(window, point)),
+        ),
+      ),
       text: points.length === 0 ? nothingToShow(call) : printTable(points, call) + windows.map(describeWindow).join(''),
       exitCode: failure?.exitCode ?? (result.findings.some(finding => finding.severity === 'error') ? 22 : 0),
     }
@@ -92,26 +99,12 @@ async function listWindows(call: Call, app: App, source: string | undefined): Pr
   return windows
 }
 
-function describeWindow(window: NamedWindow): string {
-  return `Can be recovered from ${window.repository}: any moment from ${formatWindow(window)}\n`
+function isOf(window: NamedWindow, { repository, id }: RecoveryPoint): boolean {
+  return window.repository === repository && window.bases.some(base => base.snapshot === id)
 }
 
-function toJson(point: RecoveryPoint, windows: readonly NamedWindow[]): unknown {
-  const isIn = (window: NamedWindow): boolean =>
-    window.repository === point.repository && window.bases.some(base => base.snapshot === point.id)
-  const window = windows.find(isIn)
-  return {
-    ...point,
-    ...(window === undefined ? {} : { window: windowToJson(window) }),
-    source: point.source ?? null,
-    kind: point.kind ?? null,
-    type: point.type ?? null,
-    sizeBytes: point.sizeBytes ?? null,
-    addedBytes: point.addedBytes ?? null,
-    pin: point.pin === undefined ? null : { until: point.pin.until ?? null, reason: point.pin.reason ?? null },
-    incomplete: point.incomplete === 0 ? null : { count: point.incomplete },
-    provenAt: point.provenAt ?? null,
-  }
+function describeWindow(window: NamedWindow): string {
+  return `Can be recovered from ${window.repository}: any moment from ${formatWindow(window)}\n`
 }
 
 function describeProof({ proof, provenAt, incomplete }: RecoveryPoint, call: Call): string {

@@ -3,6 +3,7 @@ import { formatSize } from '../../base/sizes.ts'
 import { labelsOf, SHORT_ID_DIGITS } from '../../model/recovery-point.ts'
 import type { StatsResult } from '../../operations/stats/stats.ts'
 import { repositoryNames } from '../../operations/workspace/names.ts'
+import type { Printed } from '../../outputs/outputs.ts'
 import type { Repository, Snapshot } from '../../repository/index.ts'
 import type { Call, Command } from '../command.ts'
 import { Damage } from '../damage.ts'
@@ -11,7 +12,7 @@ import { repoOf } from '../selection.ts'
 import { SeveralRepositories } from '../several-repositories.ts'
 import { snapshotOf } from '../snapshot-argument.ts'
 
-export const stats: Command = {
+export const stats: Command<Printed<'stats'>> = {
   name: 'stats',
   summary: 'show how much space snapshots take, and what deduplication and compression save',
   arguments: [
@@ -51,7 +52,7 @@ export const stats: Command = {
   },
 }
 
-const incompleteOf = (count: number): unknown => (count === 0 ? null : { count })
+const incompleteOf = (count: number) => (count === 0 ? null : { count })
 
 /** Those of the arguments, by repository; undefined where none is named. */
 async function namedSnapshots(call: Call, app: App): Promise<ReadonlyMap<string, readonly Snapshot[]> | undefined> {

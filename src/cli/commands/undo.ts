@@ -6,6 +6,8 @@ import type { JournalEntry } from '../../operations/restore/journal.ts'
 import { undoCommand } from '../../operations/restore/typed-commands.ts'
 import { describeWritten } from '../../operations/undo/describe-written.ts'
 import type { Undone, UndoPlan } from '../../operations/undo/undo-restore.ts'
+import type { Printed } from '../../outputs/outputs.ts'
+import { settledJson, undoneJson } from '../../outputs/restore.ts'
 import type { Call, Command, Output } from '../command.ts'
 import { counted, formatFindings } from '../printers/text.ts'
 import { checkReportOption, REPORT_OPTION, writeReports } from '../reports.ts'
@@ -13,7 +15,7 @@ import { withFindings } from '../restore/bring-back.ts'
 import { askForYes } from '../restore/confirm.ts'
 import { printRestores } from '../restore/list-restores.ts'
 
-export const undo: Command = {
+export const undo: Command<Printed<'undo'>> = {
   name: 'undo',
   summary: 'undo a restore',
   description: [
@@ -54,29 +56,22 @@ export const undo: Command = {
       throw withFindings(error)
     })
     await writeReports(call)
-    return { json: toJson(done), text: describe(done, call), findings: done.result.findings }
+    return { json: undoneJson(done), text: describe(done, call), findings: done.result.findings }
   },
 }
 
-async function settle(call: Call, app: App): Promise<Output> {
-  const { findingsOf, settleRestores } = await import('../../operations/restore/unfinished.ts')
+async function settle(call: Call, app: App): Promise<Output<Printed<'undo'>>> {
+  const { settleRestores } = await import('../../operations/restore/unfinished.ts')
   const settled = await settleRestores(app, undefined, call.caller)
   const failed = settled.filter(({ outcome }) => outcome === 'failed').length
-  const json = settled.map(each => ({
-    run: each.entry.run,
-    source: each.entry.source,
-    target: each.entry.target,
-    outcome: each.outcome,
-    findings: findingsOf(each),
-  }))
   const text =
     settled.length === 0
       ? 'No restore was interrupted.\n'
       : `Settled ${counted(settled.length - failed, 'interrupted restore')}${failed === 0 ? '' : `, ${failed} failed`}\n`
-  return { json, text, exitCode: failed === 0 ? 0 : 1 }
+  return { json: settled.map(settledJson), text, exitCode: failed === 0 ? 0 : 1 }
 }
 
-async function discard(call: Call, app: App, run: string | undefined): Promise<Output> {
+async function discard(call: Call, app: App, run: string | undefined): Promise<Output<Printed<'undo'>>> {
   const { discardKept, planDiscard } = await import('../../operations/undo/undo-restore.ts')
   const plan = await planDiscard(app, run)
   await confirm(call, plan.entry, { does: 'removes for good' })
@@ -113,20 +108,6 @@ function warningOf(written: UndoPlan['written']): string {
 const sentence = (text: string): string => `${text.slice(0, 1).toUpperCase()}${text.slice(1)}.`
 
 const shortRun = ({ run }: { readonly run: string }): string => run.slice(0, 8)
-
-function toJson({ plan, result, durationMs }: Undone): unknown {
-  const { entry, undone, ...rest } = result
-  return {
-    ...rest,
-    undone: undone.run,
-    source: undone.source,
-    safety: result.safety ?? null,
-    safetySnapshot: entry.safety?.snapshot ?? null,
-    written: plan.written?.map(each => ({ ...each, written: each.written ?? null })) ?? null,
-    kept: entry.kept,
-    durationMs,
-  }
-}
 
 function describe({ plan: { written }, result, durationMs }: Undone, call: Call): string {
   const { undone, from, safety } = result

@@ -1,11 +1,12 @@
 import { formatTime } from '../../base/times.ts'
 import { repositoryNames } from '../../operations/workspace/names.ts'
+import type { Printed } from '../../outputs/outputs.ts'
 import type { LockInfo } from '../../repository/index.ts'
 import type { Command } from '../command.ts'
 import { repoOf } from '../selection.ts'
 import { SeveralRepositories } from '../several-repositories.ts'
 
-export const unlock: Command = {
+export const unlock: Command<Printed<'unlock'>> = {
   name: 'unlock',
   summary: 'remove stale locks',
   description: ['Rarely needed: stale locks block nothing, and the next run removes them.'],

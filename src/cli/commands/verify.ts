@@ -6,14 +6,15 @@ import { exitCodeOfProofs } from '../../operations/verify/exit-code.ts'
 import type { VerifyAttempt } from '../../operations/verify/prove.ts'
 import { joinReports } from '../../operations/verify/verify-report.ts'
 import { requireSource, sourceNames } from '../../operations/workspace/names.ts'
+import { attemptedProofJson } from '../../outputs/backup.ts'
+import type { Printed } from '../../outputs/outputs.ts'
 import type { Call, Command } from '../command.ts'
-import { errorToJson } from '../printers/json.ts'
 import { formatError } from '../printers/text.ts'
 import { checkReportOption, REPORT_OPTION, writeReportOption } from '../reports.ts'
 import { repoOf, typedWish } from '../selection.ts'
-import { describeVerified, verifiedToJson } from '../verification.ts'
+import { describeVerified } from '../verification.ts'
 
-export const verify: Command = {
+export const verify: Command<Printed<'verify'>> = {
   name: 'verify',
   summary: 'prove that a recovery point can be restored',
   description: [
@@ -49,7 +50,7 @@ export const verify: Command = {
     const verified = attempts.flatMap(each => ('error' in each ? [] : [each]))
     await writeReportOption(call, joinReports(verified.map(({ report }) => report)))
     return {
-      json: { passed: exitOf(attempts) === 0, verified: attempts.map(toJson) },
+      json: { passed: exitOf(attempts) === 0, verified: attempts.map(attemptedProofJson) },
       text: verified.map(each => describeVerified(each, call.terminal.out)).join(''),
       problems: attempts.map(each => ('error' in each ? describeError(each, call) : '')).join(''),
       exitCode: exitOf(attempts),
@@ -80,10 +81,6 @@ function exitOf(attempts: readonly VerifyAttempt[]): number {
   const code = exitCodeOfProofs(attempts.flatMap(each => ('error' in each ? [] : [each.result])))
   const [first] = attempts.flatMap(each => ('error' in each ? [each.error] : []))
   return code === 0 && first !== undefined ? first.exitCode : code
-}
-
-function toJson(each: VerifyAttempt): unknown {
-  return 'error' in each ? { source: each.source, ...(errorToJson(each.error) as object) } : verifiedToJson(each)
 }
 
 function describeError({ source, error }: { readonly source: string; readonly error: AppError }, call: Call): string {

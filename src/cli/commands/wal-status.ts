@@ -3,9 +3,10 @@ import { formatSize } from '../../base/sizes.ts'
 import type { WalStatus } from '../../operations/wal/status.ts'
 import { repositoriesOf } from '../../operations/workspace/names.ts'
 import { lookAround } from '../../operations/workspace/run.ts'
+import { windowJson } from '../../outputs/wal.ts'
 import type { Call, Command } from '../command.ts'
 import { counted, formatFindings } from '../printers/text.ts'
-import { formatWindow, windowToJson } from '../recovery-windows.ts'
+import { formatWindow } from '../recovery-windows.ts'
 import { repoOf } from '../selection.ts'
 import { requireLog, sourceName } from './wal.ts'
 
@@ -53,7 +54,7 @@ function toJson({ repository, clusters, server, lag, findings }: NamedStatus): u
       storedBytes: archive.storedBytes,
       timelines,
       gaps,
-      windows: windows.map(windowToJson),
+      windows: windows.map(windowJson),
     })),
     server: server ?? null,
     lag: lag ?? null,

@@ -4,10 +4,12 @@ import type { Finding } from '../../model/finding.ts'
 import type { Report } from '../../model/report.ts'
 import type { RestorePlan } from '../../operations/restore/plan.ts'
 import type { RestoreWish } from '../../operations/restore/wish.ts'
+import type { Printed } from '../../outputs/outputs.ts'
+import { restoredJson } from '../../outputs/restore.ts'
 import type { Call, Output } from '../command.ts'
 import { writeReports } from '../reports.ts'
 import { confirmChange } from './confirm.ts'
-import { describeRestore, restoreToJson } from './describe.ts'
+import { describeRestore } from './describe.ts'
 
 const VERBS = { replace: 'replaces', 'in-place': 'writes into', tables: 'replaces rows of tables in' } as const
 
@@ -15,7 +17,7 @@ const VERBS = { replace: 'replaces', 'in-place': 'writes into', tables: 'replace
 export const INCOMPLETE = 3
 
 /** Replaces, or makes, what is at a place: plan, question, change, report. */
-export async function bringBack(call: Call, app: App, wish: RestoreWish): Promise<Output> {
+export async function bringBack(call: Call, app: App, wish: RestoreWish): Promise<Output<Printed<'restore'>>> {
   const { planRestore } = await import('../../operations/restore/plan.ts')
   const plan = await settledPlan(call, app, () => planRestore(app, wish, call.caller))
   if (call.values.flag('dryRun')) {
@@ -36,7 +38,7 @@ export async function bringBack(call: Call, app: App, wish: RestoreWish): Promis
   await writeReports(call)
   const { isWholly } = await import('../../operations/restore/restore-report.ts')
   return {
-    json: restoreToJson(done),
+    json: restoredJson(done),
     text: describeRestore(done, call),
     exitCode: isWholly(done.result) ? 0 : INCOMPLETE,
     findings: done.result.findings,
@@ -55,7 +57,7 @@ export function withFindings(error: unknown): unknown {
   return new AppError(error.code, error.message, { hint, context: error.context, cause: error.cause ?? error })
 }
 
-export async function showPlan(call: Call, report: Report): Promise<Output> {
+export async function showPlan(call: Call, report: Report): Promise<Output<Printed<'restore'>>> {
   const { reportToText } = await import('../../operations/report/report-text.ts')
   await writeReports(call)
   return { json: report, text: reportToText(report, call.terminal.out), exitCode: report.outcome === 'failed' ? 1 : 0 }

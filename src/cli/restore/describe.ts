@@ -1,8 +1,6 @@
 import { formatDuration } from '../../base/durations.ts'
 import { formatSize } from '../../base/sizes.ts'
 import { formatTime } from '../../base/times.ts'
-import type { MaskedColumn } from '../../model/masking/outcome.ts'
-import { describeRule } from '../../model/masking/rules.ts'
 import { SHORT_ID_DIGITS } from '../../model/recovery-point.ts'
 import type { Restored } from '../../operations/restore/carry-out.ts'
 import { subjectOf } from '../../operations/restore/restore-report.ts'
@@ -10,28 +8,6 @@ import type { SafeRestoreResult } from '../../operations/restore/safely.ts'
 import { undoCommand } from '../../operations/restore/typed-commands.ts'
 import type { Call } from '../command.ts'
 import { counted, formatFindings } from '../printers/text.ts'
-
-export function restoreToJson({ plan, result, removed }: Restored): unknown {
-  const { entry, kept: _, masked, incomplete, ...rest } = result
-  const { snapshot } = plan
-  const shortId = snapshot.id.slice(0, SHORT_ID_DIGITS)
-  return {
-    ...rest,
-    repository: plan.repository.name,
-    snapshot: snapshot.id,
-    shortId,
-    time: snapshot.time,
-    safetySnapshot: entry.safety?.snapshot ?? null,
-    kept: entry.kept,
-    incomplete: incomplete ?? null,
-    removed,
-    ...(masked === undefined ? {} : { masked: masked.map(maskedToJson) }),
-  }
-}
-
-function maskedToJson({ table, column, rule, follows, values }: MaskedColumn) {
-  return { table, column, rule: describeRule(rule), follows: follows ?? null, values }
-}
 
 export function describeRestore({ plan, result, removed }: Restored, call: Call): string {
   const paint = call.terminal.out

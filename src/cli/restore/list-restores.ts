@@ -2,11 +2,13 @@ import type { App } from '../../app.ts'
 import { formatTime } from '../../base/times.ts'
 import type { JournalEntry } from '../../operations/restore/journal.ts'
 import type { WayBack } from '../../operations/undo/ways-back.ts'
+import type { Printed } from '../../outputs/outputs.ts'
+import { undoableJson } from '../../outputs/restore.ts'
 import type { Call, Output } from '../command.ts'
 import { type Column, counted, formatTable } from '../printers/text.ts'
 
 /** What was restored from here, oldest first, and whether it can be undone: as things are, not as they were. */
-export async function printRestores(call: Call, app: App): Promise<Output> {
+export async function printRestores(call: Call, app: App): Promise<Output<Printed<'undo'>>> {
   const { listRestores } = await import('../../operations/undo/undo-restore.ts')
   const listed = await listRestores(app, call.caller)
   const entries = listed.map(({ entry }) => entry)
@@ -20,24 +22,11 @@ export async function printRestores(call: Call, app: App): Promise<Output> {
     { title: 'OUTCOME', value: each => whyOf(each) ?? 'can be undone' },
     { title: 'TARGET', value: each => each.target },
   ]
-  const json = entries.map(each => ({
-    run: each.run,
-    startedAt: each.startedAt,
-    operation: each.operation,
-    strategy: each.strategy,
-    source: each.source,
-    target: each.target,
-    places: each.places,
-    phase: each.phase,
-    canUndo: whyOf(each) === undefined,
-    why: whyOf(each) ?? null,
-    undoneBy: each.undoneBy ?? null,
-  }))
   const text =
     entries.length === 0
       ? 'Nothing was restored from here yet.\n'
       : `${formatTable(columns, entries, call.terminal.out)}${counted(entries.length, 'run')}\n`
-  return { json, text }
+  return { json: listed.map(undoableJson), text }
 }
 
 function whyNot(way: WayBack | undefined): string | undefined {

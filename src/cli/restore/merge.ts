@@ -6,6 +6,8 @@ import type { SafeMergeResult } from '../../operations/merge/safely.ts'
 import { undoCommand } from '../../operations/restore/typed-commands.ts'
 import type { RestoreWish } from '../../operations/restore/wish.ts'
 import { mergeJson } from '../../outputs/merge.ts'
+import type { Printed } from '../../outputs/outputs.ts'
+import { mergedJson } from '../../outputs/restore.ts'
 import type { Call, Output } from '../command.ts'
 import { formatFindings } from '../printers/text.ts'
 import { writeReports } from '../reports.ts'
@@ -13,7 +15,7 @@ import { INCOMPLETE, settledPlan, showPlan, withFindings } from './bring-back.ts
 import { confirmChange } from './confirm.ts'
 
 /** Adds to what is at a place what only the recovery point has: plan, question, change, report. */
-export async function mergeInto(call: Call, app: App, wish: RestoreWish): Promise<Output> {
+export async function mergeInto(call: Call, app: App, wish: RestoreWish): Promise<Output<Printed<'restore'>>> {
   const operation = await import('../../operations/merge/merge-into.ts')
   const { leavesOut } = await import('../../operations/merge/report.ts')
   const plan = await settledPlan(call, app, () => operation.planMerge(app, wish, call.caller))
@@ -32,29 +34,10 @@ export async function mergeInto(call: Call, app: App, wish: RestoreWish): Promis
   await writeReports(call)
   const leftOut = leavesOut(done.result)
   return {
-    json: toJson(done, leftOut),
+    json: mergedJson(done, leftOut),
     text: await describe(done, call),
     findings: done.result.findings,
     exitCode: leftOut ? INCOMPLETE : 0,
-  }
-}
-
-function toJson({ plan, result }: Merged<SafeMergeResult>, leftOut: boolean): unknown {
-  const { snapshot, repository } = plan
-  return {
-    ...mergeJson(result),
-    run: result.run,
-    strategy: 'merge',
-    repository: repository.name,
-    snapshot: snapshot.id,
-    shortId: snapshot.id.slice(0, 8),
-    time: snapshot.time,
-    target: result.target,
-    safetySnapshot: result.entry.safety?.snapshot ?? null,
-    steps: result.steps,
-    durationMs: result.durationMs,
-    leftOut,
-    findings: result.findings,
   }
 }
 

@@ -8,13 +8,15 @@ import { type RestorePlaces, restoreSafetyAt } from './places.ts'
 import { takeBack } from './take-back.ts'
 import { settleCommand } from './typed-commands.ts'
 
+export const SETTLED_OUTCOMES = ['finished', 'rolled-back', 'untouched', 'unclear', 'failed'] as const
+
 export interface SettledRestore {
   readonly entry: JournalEntry
   /**
    * `untouched`: it had changed nothing. `unclear`: it ended at the very commit of its transaction; the target is whole,
    * with or without it. `failed`: what to do is in the findings.
    */
-  readonly outcome: 'finished' | 'rolled-back' | 'untouched' | 'unclear' | 'failed'
+  readonly outcome: (typeof SETTLED_OUTCOMES)[number]
   readonly findings: readonly Finding[]
 }
 

@@ -96,11 +96,13 @@ export async function planDiscard(workspace: Workspace, run: string | undefined)
   return { entry: await findSettled(workspace, run) }
 }
 
+export interface ListedRestore {
+  readonly entry: JournalEntry
+  readonly way: WayBack | undefined
+}
+
 /** What was restored from here, oldest first, and whether it can be undone: as things are, not as they were. */
-export async function listRestores(
-  workspace: Workspace,
-  caller: Caller,
-): Promise<ReadonlyArray<{ readonly entry: JournalEntry; readonly way: WayBack | undefined }>> {
+export async function listRestores(workspace: Workspace, caller: Caller): Promise<readonly ListedRestore[]> {
   const entries = await workspace.journal.list()
   return await lookAround(workspace, caller, async run => {
     const ways = await findWaysBack(restorePlacesOf(workspace, run), entries)

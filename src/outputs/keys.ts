@@ -1,0 +1,22 @@
+import { z } from 'zod'
+import { absolutePath, id, repositoryName, shortId, time } from './fields.ts'
+
+const key = z.strictObject({
+  id,
+  shortId,
+  hostname: z.string(),
+  username: z.string(),
+  created: time,
+  current: z.boolean().describe('the one that this command used'),
+})
+
+export const KEY_OUTPUTS = {
+  'key list': z.strictObject({ repository: repositoryName, keys: z.array(key) }),
+  'key add': z.strictObject({ repository: repositoryName, key }),
+  'key remove': z.strictObject({ repository: repositoryName, removed: z.string() }),
+  'key passwd': z.strictObject({
+    repository: repositoryName,
+    key,
+    passwordFile: absolutePath.nullable().describe('the file that was changed too'),
+  }),
+}

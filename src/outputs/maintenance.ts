@@ -1,0 +1,90 @@
+import { z } from 'zod'
+import type { Forgotten } from '../operations/forget/forget-snapshots.ts'
+import type { Snapshot } from '../repository/index.ts'
+import { bytes, count, failed, findings, id, type Json, repositoryName, shortId, time } from './fields.ts'
+import { shortIdOf } from './point.ts'
+
+const checked = z.strictObject({
+  repository: repositoryName,
+  whole: z.boolean(),
+  snapshots: count,
+  packs: count,
+  blobs: count,
+  packsRead: count,
+  bytesRead: bytes,
+  proven: count.describe('snapshots that are now proven `checked`'),
+  findings,
+})
+
+const pruned = z.strictObject({
+  repository: repositoryName,
+  packsKept: count,
+  packsRemoved: count,
+  packsRepacked: count,
+  bytesBefore: bytes,
+  bytesAfter: bytes,
+  bytesUnusedLeft: bytes,
+  log: z
+    .strictObject({ files: count, bytes })
+    .optional()
+    .describe('files of PostgreSQL’s log that no backup needs any more; absent where there is no log'),
+  findings,
+})
+
+const briefSnapshot = z.strictObject({ id, shortId, time })
+
+const lock = z.strictObject({
+  id,
+  time,
+  exclusive: z.boolean(),
+  hostname: z.string(),
+  username: z.string(),
+  pid: count,
+  stale: z.boolean(),
+})
+
+const forgotten = z.strictObject({
+  repository: repositoryName,
+  group: z.string(),
+  keep: z.array(briefSnapshot.extend({ reasons: z.array(z.string()) })),
+  remove: z.array(briefSnapshot),
+})
+
+/** Of the commands that keep repositories in order. */
+export const MAINTENANCE_OUTPUTS = {
+  check: z.strictObject({
+    whole: z.boolean().describe('no finding is an error, and no repository failed'),
+    findings: findings.describe('those of all repositories'),
+    repositories: z.array(checked),
+    failed,
+  }),
+  forget: z.strictObject({
+    dryRun: z.boolean(),
+    groups: z.array(forgotten),
+    prune: z.array(pruned).nullable().describe('null without --prune'),
+    failed,
+  }),
+  prune: z.strictObject({
+    dryRun: z.boolean(),
+    bytesBefore: bytes.describe('of all repositories'),
+    bytesAfter: bytes,
+    findings,
+    repositories: z.array(pruned),
+    failed,
+  }),
+  unlock: z.strictObject({
+    repositories: z.array(z.strictObject({ repository: repositoryName, removed: z.array(lock) })),
+    failed,
+  }),
+}
+
+export function forgottenJson({ repository, group, keep, remove }: Forgotten): Json<typeof forgotten> {
+  return {
+    repository,
+    group,
+    keep: keep.map(({ snapshot, reasons }) => ({ ...brief(snapshot), reasons })),
+    remove: remove.map(brief),
+  }
+}
+
+const brief = ({ id: snapshot, time: at }: Snapshot) => ({ id: snapshot, shortId: shortIdOf(snapshot), time: at })
