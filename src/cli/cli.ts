@@ -146,7 +146,7 @@ function makeCall(values: Values, surroundings: Surroundings, { names, told, onO
       const { openApp } = await import('../app.ts')
       const app = await openApp({
         configFile: values.text('config'),
-        repository: repoOf({ values, environment }),
+        repository: repoOf({ values, environment, clock: systemClock }),
         askPassword: passwordPrompt(terminal, signal),
         trustConfig: trustsConfig(values),
         environment,

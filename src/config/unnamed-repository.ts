@@ -3,7 +3,7 @@ import { TRUST_OURS } from '../base/believed-file.ts'
 import { AppError } from '../base/errors.ts'
 import { typedPath } from '../base/typed-path.ts'
 import { isRepositoryUrl } from '../model/repository-url.ts'
-import { findStorage } from '../storage/registry.ts'
+import { findStorage, STORAGES } from '../storage/registry.ts'
 import type { Config } from './load.ts'
 import type { RepositorySettings } from './schema.ts'
 
@@ -34,12 +34,22 @@ export function unnamedRepository(url: string, folder: string, environment: Envi
 /** With the repository that a URL names: as a configured one at the same place is opened, if there is one. */
 export function withRepository(config: Config, url: string | undefined, folder: string): Config {
   if (url === undefined || !isRepositoryUrl(url)) return config
+  requireNoName(config, url)
   const place = findStorage(url).folderOf(url, folder) ?? url
   const same = [...config.repositories.values()].find(
     each => (findStorage(each.url).folderOf(each.url, config.baseDir) ?? each.url) === place,
   )
   const settings = same ?? unnamedRepository(url, folder, config.environment)
   return { ...config, repositories: new Map([...config.repositories, [url, settings]]) }
+}
+
+/** `main:lates` begins like a URL, and is a configured name with something behind it that reads as no recovery point. */
+function requireNoName({ repositories }: Config, url: string): void {
+  const [, name = ''] = /^([^:]+):/.exec(url) ?? []
+  if (!repositories.has(name) || STORAGES.some(storage => storage.matches(url))) return
+  throw new AppError('usage', `repository ${name} is followed by what is no recovery point: ${url}`, {
+    hint: `Write "--from ${name}:POINT" with latest, an id, or a time like "2026-09-04 02:00" or "3h ago"; or the name alone.`,
+  })
 }
 
 /** What counts where there is no `lifeboat.yaml`. Our own state is this user's then. */

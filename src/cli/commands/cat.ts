@@ -4,8 +4,8 @@ import type { ObjectKind } from '../../operations/cat/cat-object.ts'
 import type { Printed } from '../../outputs/outputs.ts'
 import { pointJson } from '../../outputs/point.ts'
 import type { Call, Command, Output } from '../command.ts'
-import { repoOf } from '../selection.ts'
-import { SNAPSHOT_ARGUMENT, SOURCE_OPTION, typedSnapshot } from '../snapshot-argument.ts'
+import { ORIGIN_OPTIONS, repoOf } from '../selection.ts'
+import { POINT_ARGUMENT, SOURCE_OPTION, typedPointAndPath } from '../snapshot-argument.ts'
 
 const OBJECTS: readonly ObjectKind[] = ['config', 'snapshot', 'index', 'key', 'lock', 'tree', 'blob', 'pack']
 
@@ -16,15 +16,17 @@ export const cat: Command<Printed<'cat'>> = {
     'Writes the bytes to stdout unchanged, after checking each block. With --object, prints a decrypted object of the repository instead, to inspect the format; keys and salts are not shown.',
   ],
   arguments: [
-    { ...SNAPSHOT_ARGUMENT, summary: `${SNAPSHOT_ARGUMENT.summary}; with --object the object’s id`, required: false },
+    { ...POINT_ARGUMENT, summary: `${POINT_ARGUMENT.summary}; with --object the object’s id` },
     { name: 'path', summary: 'the file' },
   ],
   options: [
     { flags: '--object <kind>', summary: 'print an object of the repository', choices: OBJECTS },
     SOURCE_OPTION,
+    ...ORIGIN_OPTIONS,
   ],
   examples: [
     { command: 'lifeboat cat docs reports/2026.csv', explains: 'from the newest snapshot of a source' },
+    { command: 'lifeboat cat docs reports/2026.csv --at "1d ago"', explains: 'the file as it was yesterday' },
     { command: 'lifeboat cat 3f2a /.lifeboat/manifest.json', explains: 'the manifest of a snapshot' },
     { command: 'lifeboat cat --object snapshot 3f2a', explains: 'the raw snapshot record' },
   ],
@@ -36,13 +38,12 @@ export const cat: Command<Printed<'cat'>> = {
 
 async function file(call: Call): Promise<Output<Printed<'cat'>>> {
   const { catFile } = await import('../../operations/cat/cat-file.ts')
-  const path = call.values.text('path')
+  const { chosen, path } = await typedPointAndPath(call)
   if (path === undefined) {
     throw new AppError('usage', "missing required argument 'path'", {
       hint: 'Say which file: "lifeboat cat SNAPSHOT PATH".',
     })
   }
-  const chosen = await typedSnapshot(call)
   const { repository, snapshot } = chosen
   const found = await catFile({ repository, snapshot, path, signal: call.signal })
   if (!call.json) return { json: undefined, text: found.content }

@@ -6,6 +6,7 @@ import type { Change, DiffResult, EntryCounts } from '../../operations/diff/diff
 import type { Command } from '../command.ts'
 import { warnOfIncomplete } from '../incomplete.ts'
 import { counted } from '../printers/text.ts'
+import { REPOSITORY_OPTION, requireRepositoryAlone } from '../selection.ts'
 import { SNAPSHOT_ARGUMENT, SOURCE_OPTION, snapshotOf } from '../snapshot-argument.ts'
 import type { Terminal } from '../terminal.ts'
 
@@ -18,13 +19,19 @@ export const diff: Command = {
     { ...SNAPSHOT_ARGUMENT, name: 'after' },
     { name: 'path', summary: 'only this path and what is below it' },
   ],
-  options: [{ flags: '--metadata', summary: 'also show changes of owner, mode and times alone' }, SOURCE_OPTION],
+  options: [
+    { flags: '--metadata', summary: 'also show changes of owner, mode and times alone' },
+    SOURCE_OPTION,
+    REPOSITORY_OPTION,
+  ],
   examples: [
     { command: 'lifeboat diff 3f2a 9b1c', explains: 'two snapshots' },
     { command: 'lifeboat diff "1d ago" latest --source docs', explains: 'what changed since yesterday' },
+    { command: 'lifeboat diff "1d ago" docs --from offsite', explains: 'the same, from that repository' },
   ],
   run: async call => {
     const operation = await import('../../operations/diff/diff.ts')
+    requireRepositoryAlone(call)
     const app = await call.openApp()
     const before = await snapshotOf(call, app, call.values.required('before'))
     const after = await snapshotOf(call, app, call.values.required('after'))
@@ -46,7 +53,7 @@ export const diff: Command = {
 
 function differentRepositories(before: string, after: string): AppError {
   return new AppError('usage', `the snapshots are in different repositories, ${before} and ${after}`, {
-    hint: 'Compare two of one repository; name it with --repo.',
+    hint: 'Compare two of one repository; name it with --from.',
   })
 }
 

@@ -5,13 +5,14 @@ import { parseTime } from '../../base/times.ts'
 import type { NodeType } from '../../model/node.ts'
 import { labelsOf, SHORT_ID_DIGITS } from '../../model/recovery-point.ts'
 import type { FoundEntry } from '../../operations/find/find.ts'
+import type { SnapshotWish } from '../../operations/snapshots/find-snapshot.ts'
 import { repositoryNames } from '../../operations/workspace/names.ts'
 import type { Printed } from '../../outputs/outputs.ts'
 import type { Repository } from '../../repository/index.ts'
 import type { Call, Command } from '../command.ts'
 import { Damage } from '../damage.ts'
 import { warnOfIncomplete } from '../incomplete.ts'
-import { repoOf, typedWish } from '../selection.ts'
+import { ORIGIN_OPTIONS, pointOrMoment, repoOf, typedWish } from '../selection.ts'
 import { SeveralRepositories } from '../several-repositories.ts'
 import { formatEntry } from './ls.ts'
 
@@ -35,6 +36,7 @@ export const find: Command<Printed<'find'>> = {
     { flags: '--type <type>', summary: 'only entries of this type', choices: Object.keys(TYPES) },
     { flags: '--newer <time>', summary: 'only entries modified at or after this time, like "3d ago"' },
     { flags: '--older <time>', summary: 'only entries modified at or before this time' },
+    ...ORIGIN_OPTIONS,
   ],
   examples: [
     { command: 'lifeboat find "*.pdf" --source docs', explains: 'in all snapshots of a source' },
@@ -81,19 +83,29 @@ async function snapshotsOf(call: Call, app: App, repository: Repository, damage:
   const host = { own: app.host.hostname, named: undefined }
   const { getWishedSnapshot } = await import('../../operations/snapshots/find-snapshot.ts')
   const source = call.values.text('source')
-  const wanted = call.values.list('snapshot')
-  if (wanted.length === 0) {
+  const wishes = wishesOf(call)
+  if (wishes.length === 0) {
     const { snapshots, findings } = await repository.listSnapshots()
     findings.forEach(damage.tell)
     return snapshots.filter(({ tags }) => source === undefined || labelsOf(tags).source === source)
   }
   const present = { now: call.clock.now(), onFinding: damage.tell }
-  const wishes = wanted.map(text => typedWish(call, text))
   // Of several repositories only one may have it.
   const found = await Promise.all(
     wishes.map(wish => getWishedSnapshot(repository, source, wish, host, present).catch(noneOfIt)),
   )
   return found.filter(snapshot => snapshot !== undefined)
+}
+
+/** Several with `--snapshot`, one by `--from` or `--at`. */
+function wishesOf(call: Call): SnapshotWish[] {
+  const wanted = call.values.list('snapshot')
+  const told = pointOrMoment(call, undefined)
+  if (told === undefined) return wanted.map(text => typedWish(call, text))
+  if (wanted.length === 0) return [told]
+  throw new AppError('usage', '--snapshot and the point of --from or --at exclude each other', {
+    hint: 'Name the snapshots with one of them.',
+  })
 }
 
 function noneOfIt(error: unknown): undefined {

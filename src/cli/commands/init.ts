@@ -36,11 +36,11 @@ export const init: Command = {
   ],
   run: async call => {
     const operations = await import('../../operations/init/init.ts')
-    const repo = repoOf(call)
     const given = call.values.text('config')
     const file = given === undefined ? join(process.cwd(), 'lifeboat.yaml') : resolve(given)
     const from = call.values.text('from')
     if (from !== undefined) return await (await import('./init-from.ts')).initFrom(call, from, file)
+    const repo = repoOf(call)
     if (repo !== undefined && isRepositoryUrl(repo)) return await createUnnamed(call, repo)
     const discovery = (await operations.configExists(file)) ? undefined : await propose(call, file)
     if (discovery === undefined && call.values.text('to') !== undefined) throw toWithConfig(file)

@@ -8,29 +8,36 @@ import { pointJson } from '../../outputs/point.ts'
 import type { Command } from '../command.ts'
 import { Damage } from '../damage.ts'
 import { describeIncomplete, findIncomplete } from '../incomplete.ts'
-import { SNAPSHOT_ARGUMENT, SOURCE_OPTION, typedSnapshot } from '../snapshot-argument.ts'
+import { ORIGIN_OPTIONS } from '../selection.ts'
+import { POINT_ARGUMENT, SOURCE_OPTION, typedPointAndPath } from '../snapshot-argument.ts'
 
 export const ls: Command<Printed<'ls'>> = {
   name: 'ls',
   summary: 'list the contents of a snapshot',
   arguments: [
-    SNAPSHOT_ARGUMENT,
+    POINT_ARGUMENT,
     { name: 'path', summary: 'a path in the source, or, with a leading "/", in the whole snapshot' },
   ],
-  options: [{ flags: '-r, --recursive', summary: 'include everything below folders' }, SOURCE_OPTION],
+  options: [
+    { flags: '-r, --recursive', summary: 'include everything below folders' },
+    SOURCE_OPTION,
+    ...ORIGIN_OPTIONS,
+  ],
   examples: [
     { command: 'lifeboat ls docs', explains: 'the newest snapshot of a source' },
     { command: 'lifeboat ls 3f2a reports --recursive', explains: 'a folder of one snapshot' },
+    { command: 'lifeboat ls docs --at "2026-09-04 02:00"', explains: 'as it was at that time' },
+    { command: 'lifeboat ls --from /mnt/disk/backups:3f2a reports', explains: 'from a repository by its path' },
     { command: 'lifeboat ls 3f2a /', explains: 'from the root, including the manifest in .lifeboat' },
   ],
   run: async call => {
     const operation = await import('../../operations/ls/ls.ts')
-    const chosen = await typedSnapshot(call)
+    const { chosen, path = '' } = await typedPointAndPath(call)
     const damage = new Damage(call)
     const entries = operation.ls({
       repository: chosen.repository,
       snapshot: chosen.snapshot,
-      path: call.values.text('path') ?? '',
+      path,
       recursive: call.values.flag('recursive'),
       signal: call.signal,
       onFinding: damage.tell,

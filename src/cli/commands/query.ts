@@ -6,7 +6,7 @@ import type { CopyValue } from '../../sources/source.ts'
 import type { Call, Command, Output } from '../command.ts'
 import { formatCsv } from '../printers/csv.ts'
 import { counted, formatTable } from '../printers/text.ts'
-import { repoOf, typedWish } from '../selection.ts'
+import { ORIGIN_OPTIONS, pointOrMoment, repoOf } from '../selection.ts'
 
 const DEFAULT_LIMIT = 1000
 const DEFAULT_TIMEOUT_MS = 60_000
@@ -27,6 +27,7 @@ export const query: Command = {
     { flags: '--csv', summary: 'print CSV with a header; NULL is empty, an empty text is ""' },
     { flags: '--limit <rows>', summary: `print at most this many rows (default ${DEFAULT_LIMIT})` },
     { flags: '--timeout <duration>', summary: 'how long the statement may take (default 1m)' },
+    ...ORIGIN_OPTIONS,
   ],
   examples: [
     { command: 'lifeboat query app "SELECT count(*) FROM users"', explains: 'the newest recovery point' },
@@ -34,6 +35,7 @@ export const query: Command = {
       command: `lifeboat query app "1d ago" "SELECT * FROM users WHERE id = 7"`,
       explains: 'a row as it was yesterday',
     },
+    { command: 'lifeboat query app --from offsite "SELECT count(*) FROM users"', explains: 'from that repository' },
     { command: 'lifeboat query app 3f2a "SELECT * FROM orders" --csv > orders.csv', explains: 'export a table' },
   ],
   run: async call => {
@@ -65,7 +67,7 @@ function queryOf(call: Call): Query {
   }
   return {
     source,
-    point: point === undefined ? undefined : typedWish(call, point),
+    point: pointOrMoment(call, point),
     repository: repoOf(call),
     host: values.text('host'),
     sql,

@@ -30,6 +30,11 @@ export const restore: Command<Printed<'restore'>> = {
       command: 'lifeboat restore app --strategy merge --dry-run',
       explains: 'show what it would add to the existing data',
     },
+    {
+      command: 'lifeboat restore app --from offsite:latest --to ./restored.db',
+      explains: 'the newest in one repository',
+    },
+    { command: 'lifeboat restore docs --at "2026-09-04 02:00"', explains: 'the newest at or before that time' },
     { command: 'lifeboat restore docs 3f2a --to ./out --include reports', explains: 'one folder from one snapshot' },
     {
       command: 'lifeboat restore shop --to postgres:///shop_test',

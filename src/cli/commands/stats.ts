@@ -1,4 +1,5 @@
 import type { App } from '../../app.ts'
+import { AppError } from '../../base/errors.ts'
 import { formatSize } from '../../base/sizes.ts'
 import { labelsOf, SHORT_ID_DIGITS } from '../../model/recovery-point.ts'
 import type { StatsResult } from '../../operations/stats/stats.ts'
@@ -8,7 +9,7 @@ import type { Repository, Snapshot } from '../../repository/index.ts'
 import type { Call, Command } from '../command.ts'
 import { Damage } from '../damage.ts'
 import { counted } from '../printers/text.ts'
-import { repoOf } from '../selection.ts'
+import { chosenSnapshot, ORIGIN_OPTIONS, pointOrMoment, repoOf } from '../selection.ts'
 import { SeveralRepositories } from '../several-repositories.ts'
 import { snapshotOf } from '../snapshot-argument.ts'
 
@@ -18,10 +19,14 @@ export const stats: Command<Printed<'stats'>> = {
   arguments: [
     { name: 'snapshots', summary: 'ids, latest, or sources (default: all)', variadic: true, complete: 'sources' },
   ],
-  options: [{ flags: '--source <name>', summary: 'only this source’s snapshots', complete: 'sources' }],
+  options: [
+    { flags: '--source <name>', summary: 'only this source’s snapshots', complete: 'sources' },
+    ...ORIGIN_OPTIONS,
+  ],
   examples: [
     { command: 'lifeboat stats', explains: 'all snapshots of all repositories' },
     { command: 'lifeboat stats --source app', explains: 'the snapshots of one source' },
+    { command: 'lifeboat stats --from offsite:latest', explains: 'the newest snapshot of one repository' },
     { command: 'lifeboat stats 3f2a', explains: 'one snapshot' },
   ],
   run: async call => {
@@ -54,13 +59,24 @@ export const stats: Command<Printed<'stats'>> = {
 
 const incompleteOf = (count: number) => (count === 0 ? null : { count })
 
-/** Those of the arguments, by repository; undefined where none is named. */
+/** Those of the arguments, or of `--from` and `--at`, by repository; undefined where none is named. */
 async function namedSnapshots(call: Call, app: App): Promise<ReadonlyMap<string, readonly Snapshot[]> | undefined> {
   const wanted = call.values.list('snapshots')
-  if (wanted.length === 0) return undefined
-  const chosen = await Promise.all(wanted.map(text => snapshotOf(call, app, text)))
+  const told = pointOrMoment(call, undefined)
+  if (told === undefined && wanted.length === 0) return undefined
+  if (told !== undefined && wanted.length > 0) throw pointTwice()
+  const chosen =
+    told === undefined
+      ? await Promise.all(wanted.map(text => snapshotOf(call, app, text)))
+      : [await chosenSnapshot(call, app, call.values.text('source'), told)]
   const members = Map.groupBy(chosen, each => each.name)
   return new Map([...members].map(([name, each]) => [name, each.map(({ snapshot }) => snapshot)]))
+}
+
+function pointTwice(): AppError {
+  return new AppError('usage', 'snapshots and the point of --from or --at exclude each other', {
+    hint: 'Name the snapshots with one of them.',
+  })
 }
 
 async function ofSource(call: Call, repository: Repository, damage: Damage): Promise<readonly Snapshot[]> {

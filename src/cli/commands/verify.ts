@@ -2,6 +2,7 @@ import type { App } from '../../app.ts'
 import type { AppError } from '../../base/errors.ts'
 import { PROOF_LEVELS } from '../../model/recovery-point.ts'
 import { type Choice, isIdPrefix } from '../../operations/snapshots/choose-snapshot.ts'
+import type { SnapshotWish } from '../../operations/snapshots/find-snapshot.ts'
 import { exitCodeOfProofs } from '../../operations/verify/exit-code.ts'
 import type { VerifyAttempt } from '../../operations/verify/prove.ts'
 import { joinReports } from '../../operations/verify/verify-report.ts'
@@ -11,7 +12,7 @@ import type { Printed } from '../../outputs/outputs.ts'
 import type { Call, Command } from '../command.ts'
 import { formatError } from '../printers/text.ts'
 import { checkReportOption, REPORT_OPTION, writeReportOption } from '../reports.ts'
-import { repoOf, typedWish } from '../selection.ts'
+import { ORIGIN_OPTIONS, pointOrMoment, repoOf } from '../selection.ts'
 import { describeVerified } from '../verification.ts'
 
 export const verify: Command<Printed<'verify'>> = {
@@ -29,6 +30,7 @@ export const verify: Command<Printed<'verify'>> = {
   options: [
     { flags: '--level <level>', summary: 'how thoroughly (default: checked)', choices: PROOF_LEVELS },
     { flags: '--host <name>', summary: 'use the snapshots of this host (default: this machine, if it has any)' },
+    ...ORIGIN_OPTIONS,
     REPORT_OPTION,
   ],
   examples: [
@@ -37,6 +39,7 @@ export const verify: Command<Printed<'verify'>> = {
       command: 'lifeboat verify shop --level restored',
       explains: 'restore the newest snapshot of a source to a temporary place',
     },
+    { command: 'lifeboat verify shop --from offsite', explains: 'the newest in that repository' },
     { command: 'lifeboat verify 6b9710af --report proof.html', explains: 'one snapshot, with a report to share' },
   ],
   run: async call => {
@@ -58,22 +61,25 @@ export const verify: Command<Printed<'verify'>> = {
   },
 }
 
-/** Nothing, a source, a source and a point, or an id alone. */
+/** Nothing, a source, a source and a point, or an id alone; `--from` and `--at` may name the point. */
 function choicesOf(call: Call, app: App): Choice[] {
   const first = call.values.text('source')
   const snapshot = call.values.text('snapshot')
-  const choice = (source: string | undefined, text: string): Choice => ({
+  const choice = (source: string | undefined, wish: SnapshotWish = { kind: 'latest' }): Choice => ({
     source,
-    wish: typedWish(call, text),
+    wish,
     repository: repoOf(call),
     host: call.values.text('host'),
   })
-  if (first === undefined) return sourceNames(app, []).map(source => choice(source, 'latest'))
-  const isId = snapshot === undefined && !app.config.sources.has(first) && isIdPrefix(first)
-  if (isId) return [choice(undefined, first)]
+  const isId = first !== undefined && snapshot === undefined && !app.config.sources.has(first) && isIdPrefix(first)
+  if (isId) return [choice(undefined, pointOrMoment(call, first))]
+  const wish = pointOrMoment(call, snapshot)
+  if (first === undefined) {
+    return wish?.kind === 'id' ? [choice(undefined, wish)] : sourceNames(app, []).map(source => choice(source, wish))
+  }
   // A source of another machine is in no configuration, but then its snapshot or its repository must be named.
-  if (snapshot === undefined && app.config.file !== undefined) requireSource(app, first)
-  return [choice(first, snapshot ?? 'latest')]
+  if (wish === undefined && app.config.file !== undefined) requireSource(app, first)
+  return [choice(first, wish)]
 }
 
 /** Of several: damage says most, then what did not pass, then what could not be tried. */

@@ -1,5 +1,6 @@
 import type { OptionSpec } from '../command.ts'
 import { REPORT_OPTION } from '../reports.ts'
+import { FROM_OPTION } from '../selection.ts'
 
 /** How a restore is told the moment that a cluster is recovered to. */
 const RECOVERY_OPTIONS: readonly OptionSpec[] = [
@@ -15,6 +16,7 @@ const RECOVERY_OPTIONS: readonly OptionSpec[] = [
 ]
 
 export const RESTORE_OPTIONS: readonly OptionSpec[] = [
+  FROM_OPTION,
   {
     flags: '--to <path>',
     summary: 'restore to this path, or to postgres:///NAME for a database (default: where the source is)',

@@ -7,7 +7,7 @@ import { URL_FORM } from '../../operations/restore/reserved.ts'
 import type { Moment, RestoreWish } from '../../operations/restore/wish.ts'
 import type { DatabaseSelection } from '../../sources/source.ts'
 import type { Call } from '../command.ts'
-import { repoOf, typedWish } from '../selection.ts'
+import { namedPoint, repoOf } from '../selection.ts'
 
 /** Stands for "of any source" on the command line. */
 export const ANY = '-'
@@ -16,11 +16,10 @@ export const ANY = '-'
 export function restoreWishOf(call: Call): RestoreWish {
   const { values } = call
   const source = values.required('source')
-  const point = values.text('snapshot')
   const mask = values.text('mask')
   return {
     source: source === ANY ? undefined : source,
-    point: point === undefined ? undefined : typedWish(call, point),
+    point: namedPoint(call, values.text('snapshot')),
     moment: momentOf(call),
     repository: repoOf(call),
     host: values.text('host'),

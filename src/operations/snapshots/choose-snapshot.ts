@@ -82,15 +82,21 @@ export function isIdPrefix(text: string): boolean {
   return /^[0-9a-f]{4,64}$/i.test(text)
 }
 
-/** `latest`, a time as people write it, or an id of at least 4 digits. */
+/** `latest`, a time as people write it, or an id of at least 4 digits. `usage` for anything else. */
 export function parseSnapshotWish(text: string, now: Date): SnapshotWish {
-  if (text.toLowerCase() === 'latest') return { kind: 'latest' }
-  if (isIdPrefix(text)) return { kind: 'id', prefix: text.toLowerCase() }
-  const time = parseTime(text, now)
-  if (time !== undefined) return { kind: 'at', time: endOfSecond(time) }
+  const wish = readSnapshotWish(text, now)
+  if (wish !== undefined) return wish
   throw new AppError('usage', `cannot tell which snapshot "${text}" means`, {
     hint: 'Write latest, an id as "lifeboat snapshots" shows it, or a time like "2026-09-04 02:00" or "3h ago".',
   })
+}
+
+/** The same; undefined for anything else. */
+export function readSnapshotWish(text: string, now: Date): SnapshotWish | undefined {
+  if (text.toLowerCase() === 'latest') return { kind: 'latest' }
+  if (isIdPrefix(text)) return { kind: 'id', prefix: text.toLowerCase() }
+  const time = parseTime(text, now)
+  return time === undefined ? undefined : { kind: 'at', time: endOfSecond(time) }
 }
 
 /** Times are shown without the fraction: one that is copied from there has to find what it was shown for. */
