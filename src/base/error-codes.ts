@@ -49,6 +49,7 @@ export const ERROR_CODES = {
   'target-full': traits(1, 507, true),
   'entry-lost': traits(3, 500),
   // plans
+  'plan-declined': traits(23, 409),
   'plan-outdated': traits(23, 409),
   // outcomes
   'verification-failed': traits(21, 500),

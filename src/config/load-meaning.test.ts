@@ -61,6 +61,12 @@ describe('what a configuration means', () => {
     )
   })
 
+  test('a name that a source and a policy share is refused, at its key', () => {
+    expect(() => parse(GOOD.replace('nightly:', 'docs:'))).toThrow(
+      'lifeboat.yaml:7:3: the name "docs" is taken: line 5 has it under sources',
+    )
+  })
+
   test('weeks are a span', () => {
     expect(parse(GOOD.replace(/within: \w+/, 'within: 4w')).policies.get('nightly')?.keep).toMatchObject({
       within: { days: 28 },

@@ -10,6 +10,7 @@ import type { Finding } from '../model/finding.ts'
 import type { Settings, SourceSettings } from '../model/settings.ts'
 import type { STORAGES } from '../storage/registry.ts'
 import { type ConfigDocument, type Problem, readDocument } from './document.ts'
+import { namesTakenTwice } from './names.ts'
 import { problemsOf } from './problems.ts'
 import {
   COMMON_SOURCE_KEYS,
@@ -93,8 +94,9 @@ export function parseConfig(text: string, file: string, options: ConfigOptions):
     host: parsed.data.host,
     environment: options.environment,
   }
-  const dangling = danglingNames(config, document)
-  if (dangling.length > 0) throw invalid(file, dangling)
+  const { sources, policies } = config
+  const wrongNames = [...namesTakenTwice({ sources, policies }, document), ...danglingNames(config, document)]
+  if (wrongNames.length > 0) throw invalid(file, wrongNames)
   return config
 }
 

@@ -26,7 +26,7 @@ const WITH_YES: Readonly<Record<Strategy, string>> = {
 /**
  * Asks on a terminal, showing what will be replaced; elsewhere it takes `--yes` (or `--force`, but where a whole disk would
  * be captured for it). Throws `target-exists`
- * without either, `interrupted` for any other answer: then nothing was done.
+ * without either, `plan-declined` for any other answer: then nothing was done.
  */
 export async function confirmChange(call: Call, question: Question): Promise<void> {
   const { survey, findings } = question.plan
@@ -44,7 +44,7 @@ export async function confirmChange(call: Call, question: Question): Promise<voi
   await askForYes(call, describeChange(question, call.clock.now(), call.terminal.err))
 }
 
-/** Shows what is about to be done, and goes on for the whole word `yes` alone. Throws `interrupted` for anything else. */
+/** Shows what is about to be done, and goes on for the whole word `yes` alone. Throws `plan-declined` for anything else. */
 export async function askForYes(call: Call, text: string): Promise<void> {
   call.progress.clear()
   call.terminal.stderr.write(text)
@@ -68,7 +68,7 @@ function notConfirmed(answer: string): AppError {
   const hint = /^y/i.test(answer)
     ? 'Run it again and type the whole word: yes.'
     : 'Run it again and type yes, or with --yes, when you want it.'
-  return new AppError('interrupted', 'not confirmed; nothing was changed', { hint })
+  return new AppError('plan-declined', 'not confirmed; nothing was changed', { hint })
 }
 
 function describeChange({ verb, plan }: Question, now: Date, paint: Paint): string {
