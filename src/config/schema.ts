@@ -225,7 +225,10 @@ export function configSchema(kinds: readonly SourceKind[], storages = STORAGES) 
     .strictObject({
       repositories: z.record(name, withStorageSettings(storages)).describe('Where recovery points are kept.'),
       sources: z.record(name, sourceSchema(kinds)).default({}).describe('What is protected.'),
-      policies: z.record(name, policy).optional().describe('What goes where, when, and how long it is kept. No policy has the name of a source.'),
+      policies: z
+        .record(name, policy)
+        .optional()
+        .describe('What goes where, when, and how long it is kept. No policy has the name of a source.'),
       host: name
         .optional()
         .describe('Name of this host in snapshots; default: what the system says. For containers, whose name changes.'),
