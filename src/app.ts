@@ -30,6 +30,7 @@ import {
 import type { Finding } from './model/finding.ts'
 import { type Host, thisHost } from './model/host.ts'
 import type { Mask } from './model/masking/rules.ts'
+import type { NewMachineNeeds } from './model/new-machine.ts'
 import { isRepositoryUrl } from './model/repository-url.ts'
 import type { Settings } from './model/settings.ts'
 import { RestoreJournal } from './operations/restore/journal.ts'
@@ -168,6 +169,11 @@ export class App implements Workspace {
   keptConfiguration(repository: string): string | undefined {
     const { text } = this.config
     return text === undefined ? undefined : keptConfiguration(text, repository)
+  }
+
+  async needsOfNewMachine(repository: string): Promise<NewMachineNeeds> {
+    const { needsOfNewMachine } = await import('./config/new-machine.ts')
+    return needsOfNewMachine(this.config, repository, this.repositorySettings(repository))
   }
 
   tell(finding: Finding): void {
@@ -314,6 +320,11 @@ export class App implements Workspace {
     const own = this.config.sources.get(name)
     if (own === undefined) return false
     return await sourceDefinition(own.kind).isOwnPlace(place, own.options, this.#sourcePlace())
+  }
+
+  byRestic(name: string): string {
+    const { kind, options } = named(this.config.sources, name, 'source', this.config.file)
+    return sourceDefinition(kind).byRestic(options)
   }
 
   hasLog(name: string): boolean {

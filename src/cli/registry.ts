@@ -175,6 +175,12 @@ export const COMMANDS: readonly CommandEntry[] = [
     load: async () => (await import('./commands/config-check.ts')).configCheck,
   },
   {
+    name: 'recovery-sheet',
+    summary: 'print one page that says how to restore everything on a new machine',
+    group: 'This machine',
+    load: async () => (await import('./commands/recovery-sheet.ts')).recoverySheet,
+  },
+  {
     name: 'probe',
     summary: 'check that sources can be backed up',
     group: 'This machine',

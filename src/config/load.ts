@@ -38,6 +38,8 @@ export interface Config extends Settings {
   readonly host: string | undefined
   /** Ours, with what `envFile` adds. */
   readonly environment: Readonly<Record<string, string | undefined>>
+  /** Names of the variables that `envFile` gives. */
+  readonly fromEnvFile: readonly string[]
 }
 
 export interface ConfigOptions {
@@ -67,8 +69,9 @@ export async function findConfigFile(folder: string): Promise<string | undefined
 export async function loadConfig(file: string, options: ConfigOptions): Promise<Config> {
   const absolute = resolve(file)
   const text = await readText(absolute, options)
-  const environment = { ...(await readEnvFiles(text, absolute, options)), ...options.environment }
-  return parseConfig(text, absolute, { ...options, environment })
+  const read = await readEnvFiles(text, absolute, options)
+  const environment = { ...read, ...options.environment }
+  return { ...parseConfig(text, absolute, { ...options, environment }), fromEnvFile: Object.keys(read) }
 }
 
 /** The same for text at hand. `file` gives the names in errors and the folder that paths are relative to. */
@@ -93,6 +96,7 @@ export function parseConfig(text: string, file: string, options: ConfigOptions):
     trust: trustOf(file, options),
     host: parsed.data.host,
     environment: options.environment,
+    fromEnvFile: [],
   }
   const { sources, policies } = config
   const wrongNames = [...namesTakenTwice({ sources, policies }, document), ...danglingNames(config, document)]

@@ -66,6 +66,7 @@ export function configWithoutFile(folder: string, environment: Environment): Con
     trust: TRUST_OURS,
     host: undefined,
     environment,
+    fromEnvFile: [],
   }
 }
 

@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest'
-import { isRepositoryUrl, repoFlag, typedRepositoryUrl } from './repository-url.ts'
+import { isRepositoryUrl, repoFlag, typedRepositoryUrl, urlWithoutPassword } from './repository-url.ts'
 
 it.each(['./backups', '../backups', '/backups', '~/backups', '.', '..', '~', 'file:///backups', 's3:bucket', 'C:\\x'])(
   'takes %s for a URL',
@@ -32,4 +32,14 @@ it('adds to a command what a repository without a name needs', () => {
   expect(repoFlag('main')).toBe('')
   expect(repoFlag('/srv/b')).toBe(' --repo /srv/b')
   expect(repoFlag("/it's/$HOME")).toBe(String.raw` --repo '/it'\''s/$HOME'`)
+})
+
+it.each([
+  ['s3:https://h:9000/b/p', 's3:https://h:9000/b/p'],
+  ['sftp:u@h:/p', 'sftp:u@h:/p'],
+  ['rest:https://u:hunter2@h/r', 'rest:https://u@h/r'],
+  ['rest:https://u:hunt:er@2@h:8000/r?token=hunter2', 'rest:https://u@h:8000/r'],
+  ['https://:hunter2@h/', 'https://@h/'],
+])('what is shown of %s has no password', (url, shown) => {
+  expect(urlWithoutPassword(url)).toBe(shown)
 })

@@ -39,6 +39,11 @@ function requireNoPassword(url: string): void {
   )
 }
 
+/** For what is shown or printed: without the password, the query and the fragment, which may hold one. */
+export function urlWithoutPassword(url: string): string {
+  return url.replace(/(\/\/[^\s:@/]*):[^\s/]*@/, '$1@').replace(/[?#].*$/s, '')
+}
+
 /** For commands that are to be typed: as it is, or in the shell's quotes. */
 export function typedWord(text: string): string {
   return /^[A-Za-z0-9_@%+=:,./~-]+$/.test(text) ? text : `'${text.replaceAll("'", String.raw`'\''`)}'`

@@ -8,6 +8,7 @@ import { INSTALLATION_OUTPUTS } from './installation.ts'
 import { KEY_OUTPUTS } from './keys.ts'
 import { MAINTENANCE_OUTPUTS } from './maintenance.ts'
 import { QUERY_OUTPUTS } from './query.ts'
+import { RECOVERY_SHEET_OUTPUTS } from './recovery-sheet.ts'
 import { RESTORE_OUTPUTS } from './restore.ts'
 import { RUNS_OUTPUTS } from './runs.ts'
 import { SNAPSHOTS_OUTPUTS } from './snapshots.ts'
@@ -33,6 +34,7 @@ export const JSON_OUTPUTS = {
   ...KEY_OUTPUTS,
   ...INSTALLATION_OUTPUTS,
   ...QUERY_OUTPUTS,
+  ...RECOVERY_SHEET_OUTPUTS,
   ...WAL_OUTPUTS,
 } satisfies Readonly<Record<string, z.ZodType>>
 

@@ -17,6 +17,7 @@ function register<Options>(definition: SourceDefinition<Options>): SourceDefinit
     ...definition,
     optionsAt: (place, own) => definition.optionsAt(place, own as Options | undefined),
     ownPlace: (own, base) => definition.ownPlace(own as Options, base),
+    byRestic: own => definition.byRestic(own as Options),
     hasLog: own => definition.hasLog(own as Options),
     isOwnPlace: (place, own, base) => definition.isOwnPlace(place, own as Options, base),
     load: async () => {

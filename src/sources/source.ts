@@ -285,6 +285,8 @@ export interface SourceDefinition<Options = unknown> {
   readonly ownPlace: (own: Options, base: SourcePlace) => string | undefined
   /** Does it have a log, by which the moments between its backups can be recovered? */
   readonly hasLog: (own: Options) => boolean
+  /** For the recovery sheet: what restic alone brings back of it, and what is to be done with that. */
+  readonly byRestic: (own: Options) => string
   /** What a restored copy of this kind can be held to, beside commands and HTTP calls: `sql`, or that `files` exist. */
   readonly answers: 'sql' | 'files'
   readonly load: () => Promise<SourceFactory<Options>>

@@ -125,6 +125,10 @@ describe('every --json output is as documented', () => {
   })
 
   test('this machine', async () => {
+    expect(await validated('recovery-sheet')).toMatchObject({
+      from: 'main',
+      sources: [{ name: 'app' }, { name: 'docs' }],
+    })
     const config = await validated('config check')
     expect(config).toMatchObject({ sources: [{ name: 'app', kind: 'sqlite', policies: [] }, { name: 'docs' }] })
     expect(await validated('doctor')).toMatchObject({ healthy: true })

@@ -30,6 +30,7 @@ const COMMANDS: ReadonlyArray<readonly string[]> = [
   ['init', '--yes'],
   ['init', '--yes', '--to', './elsewhere'],
   ['probe'],
+  ['recovery-sheet'],
   ['backup'],
   ['backup', '--repo', 'file'],
   ['backup', '--repo', 'environment'],

@@ -5,6 +5,7 @@ import type { Catalog } from '../../catalog/catalog.ts'
 import type { Finding } from '../../model/finding.ts'
 import type { Host } from '../../model/host.ts'
 import type { Mask } from '../../model/masking/rules.ts'
+import type { NewMachineNeeds } from '../../model/new-machine.ts'
 import type { Settings } from '../../model/settings.ts'
 import type { Repository } from '../../repository/index.ts'
 import type { Source } from '../../sources/source.ts'
@@ -28,6 +29,8 @@ export interface Workspace {
   readonly programVersion: string
   /** The configuration without its secrets, as a backup keeps it in this repository. Undefined where there is none. */
   keptConfiguration(repository: string): string | undefined
+  /** What a new machine needs to take up the configuration from this repository. Opens nothing. */
+  needsOfNewMachine(repository: string): Promise<NewMachineNeeds>
   /** Where hooks and commands of assertions run, and what they see. */
   readonly commandPlace: CommandPlace
 
@@ -44,6 +47,8 @@ export interface Workspace {
   ownPlace(source: string): string | undefined
   /** Is what is at `place` the data of this configured source? False for a name that is in no configuration. */
   isOwnPlace(source: string, place: string): Promise<boolean>
+  /** What restic alone brings back of a configured source, in words. */
+  byRestic(source: string): string
   /** Can the moments between its backups be recovered, from its log? False for a name that is in no configuration. */
   hasLog(source: string): boolean
   /** A mask file; relative to `settings.baseDir`. `config-invalid`, ... */

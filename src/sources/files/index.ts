@@ -11,6 +11,7 @@ export const files = defineSource({
   ownPlace: ({ path }, { baseDir }) => resolve(baseDir, path),
   hasLog: () => false,
   isOwnPlace: (place, { path }, { baseDir }) => isSamePath(place, resolve(baseDir, path)),
+  byRestic: () => 'the files themselves',
   answers: 'files',
   load: async () => (await import('./files-source.ts')).createFilesSource,
 })

@@ -9,6 +9,10 @@ export const postgres = defineSource({
   ownPlace: ownPostgresPlace,
   hasLog: ({ mode }) => mode === 'physical',
   isOwnPlace: isOwnPostgresPlace,
+  byRestic: ({ mode }) =>
+    mode === 'logical'
+      ? 'archives of pg_dump, which pg_restore loads'
+      : 'a base backup of the data directory; the log that follows it needs Lifeboat',
   answers: 'sql',
   load: async () => {
     const { PostgresSource } = await import('./postgres-source.ts')

@@ -11,6 +11,7 @@ export const sqlite = defineSource({
   ownPlace: ({ path }, { baseDir }) => resolve(baseDir, path),
   hasLog: () => false,
   isOwnPlace: (place, { path }, { baseDir }) => isSamePath(place, resolve(baseDir, path)),
+  byRestic: () => 'the database file itself',
   answers: 'sql',
   load: async () => {
     const { SqliteSource } = await import('./sqlite-source.ts')
