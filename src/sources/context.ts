@@ -10,6 +10,14 @@ export interface SourceContext {
   readonly scratchDir: string
 }
 
+/** Of a folder that is written into: what the snapshot has not goes. */
+export interface DeleteRequest {
+  /** Repositories and our own state: absolute paths that stay wherever they are. */
+  readonly spare: readonly string[]
+  /** When a person was shown what would go: what came or changed later stays. Undefined: nobody was shown anything yet. */
+  readonly seenAt: Date | undefined
+}
+
 /** Which part of a server's snapshot comes back. Where a list is absent or empty, all does. */
 export interface DatabaseSelection {
   /** Of a snapshot of several databases: these. */

@@ -8,7 +8,7 @@ import type { Mask } from '../model/masking/rules.ts'
 import type { RecoveryRequest } from '../model/recovery-target.ts'
 import type { CheckOutcome } from '../model/report.ts'
 import type { Capture, CaptureRequest } from './capture.ts'
-import type { DatabaseSelection, SourceContext } from './context.ts'
+import type { DatabaseSelection, DeleteRequest, SourceContext } from './context.ts'
 import type { MergingPlace } from './merging-place.ts'
 import type { RestoredBytes, SnapshotReader } from './snapshot-reader.ts'
 import type { SourceLog } from './source-log.ts'
@@ -26,7 +26,7 @@ export type {
   ParentSnapshot,
   ZeroRun,
 } from './capture.ts'
-export type { DatabaseSelection, SourceContext } from './context.ts'
+export type { DatabaseSelection, DeleteRequest, SourceContext } from './context.ts'
 export type { Adding, Dialect, MergingPlace, Staging } from './merging-place.ts'
 export type { FileToRestore, RestoredBytes, SnapshotEntry, SnapshotReader } from './snapshot-reader.ts'
 export type { LogArchiver, LogReceiving, LogSlot, LogState, SourceLog } from './source-log.ts'
@@ -38,6 +38,7 @@ export type {
   Kept,
   LastLook,
   Settled,
+  SurplusSummary,
   TargetSurvey,
   Written,
 } from './target.ts'
@@ -154,6 +155,13 @@ export interface RestoreRequest extends SourceContext {
    * What it made where nothing was goes.
    */
   readonly brought?: SnapshotReader | undefined
+  /** Together with `brought`, of a restore that removed what it had not: paths of this snapshot were changed by it too. */
+  readonly removed?: SnapshotReader | undefined
+  /**
+   * Of a folder: remove what the snapshot has not, within `include`. A swap does so anyway. Sources without `paths` among
+   * their parts are never asked to.
+   */
+  readonly delete?: DeleteRequest | undefined
   /** Keep what a swap takes away, in one piece beside the target, under a name made from this: see `TargetAccess`. */
   readonly keepAs?: string | undefined
 }

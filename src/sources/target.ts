@@ -1,6 +1,6 @@
 import type { Finding } from '../model/finding.ts'
 import type { Manifest, ManifestTable } from '../model/manifest.ts'
-import type { DatabaseSelection, SourceContext } from './context.ts'
+import type { DatabaseSelection, DeleteRequest, SourceContext } from './context.ts'
 import type { SnapshotReader } from './snapshot-reader.ts'
 
 /**
@@ -45,6 +45,8 @@ export interface TargetRequest extends SourceContext {
   /** As in `RestoreRequest`: rewritten in place, so that no second copy needs room beside it. */
   readonly delta?: boolean | undefined
   readonly coming?: ComingSnapshot | undefined
+  /** As in `RestoreRequest`, with its `include`: what would go is to be told. */
+  readonly delete?: (DeleteRequest & { readonly include: readonly string[] }) | undefined
 }
 
 /** What is to be restored. */
@@ -114,11 +116,18 @@ export interface WrittenRequest extends KeptRequest {
   /** Only what the restore changed and made. */
   readonly tables?: ChangedTables | undefined
   /** Of a folder that was written into: what came, and which paths of it (empty: all). */
-  readonly files?: { readonly brought: SnapshotReader; readonly include: readonly string[] } | undefined
+  readonly files?: WrittenFiles | undefined
   /** When the restore ended. */
   readonly since: Date
   /** What the restore brought, if that is known. */
   readonly brought: Manifest | undefined
+}
+
+/** `removed`: what was there before a restore that removed what its snapshot has not. */
+export interface WrittenFiles {
+  readonly brought: SnapshotReader
+  readonly include: readonly string[]
+  readonly removed?: SnapshotReader | undefined
 }
 
 export interface Written {
@@ -163,6 +172,15 @@ export interface Settled {
   readonly mayHoldMore?: boolean | undefined
 }
 
+/** What a restore with `delete` would remove. */
+export interface SurplusSummary {
+  readonly files: number
+  readonly folders: number
+  readonly sizeBytes: number
+  /** The first hundred, relative to the target; folders end with a slash. */
+  readonly names: readonly string[]
+}
+
 export interface TargetSurvey {
   /** The target as it can be named again, and written down: without a password. */
   readonly place: string
@@ -174,6 +192,8 @@ export interface TargetSurvey {
   readonly files?: number | undefined
   readonly modifiedAt?: Date | undefined
   readonly engineVersion?: string | undefined
+  /** With `delete`. */
+  readonly surplus?: SurplusSummary | undefined
   /** Of databases: with their columns. Undefined where they can't be read. */
   readonly tables?: readonly ManifestTable[] | undefined
   /**

@@ -37,6 +37,10 @@ export const restore: Command<Printed<'restore'>> = {
     { command: 'lifeboat restore docs --at "2026-09-04 02:00"', explains: 'the newest at or before that time' },
     { command: 'lifeboat restore docs 3f2a --to ./out --include reports', explains: 'one folder from one snapshot' },
     {
+      command: 'lifeboat restore docs --include reports --delete --dry-run',
+      explains: 'what would go from that folder, because the recovery point has not got it',
+    },
+    {
       command: 'lifeboat restore shop --to postgres:///shop_test',
       explains: 'into a new database on the same server',
     },

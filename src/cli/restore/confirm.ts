@@ -3,6 +3,7 @@ import { AppError } from '../../base/errors.ts'
 import { formatTime } from '../../base/times.ts'
 import { LARGE_SAFETY_POINT } from '../../model/recovery-point.ts'
 import type { ReportTable } from '../../model/report.ts'
+import { SURPLUS } from '../../operations/restore/account.ts'
 import type { Strategy } from '../../operations/restore/journal.ts'
 import type { RestorePlan } from '../../operations/restore/plan.ts'
 import type { Call } from '../command.ts'
@@ -25,17 +26,17 @@ const WITH_YES: Readonly<Record<Strategy, string>> = {
 
 /**
  * Asks on a terminal, showing what will be replaced; elsewhere it takes `--yes` (or `--force`, but where a whole disk would
- * be captured for it). Throws `target-exists`
+ * be captured for it, or something be removed). Throws `target-exists`
  * without either, `plan-declined` for any other answer: then nothing was done.
  */
 export async function confirmChange(call: Call, question: Question): Promise<void> {
   const { survey, findings } = question.plan
   // Somebody who forces a restore into a folder may not know that it captures a disk for that.
-  const large = findings.find(({ code }) => code === LARGE_SAFETY_POINT)
-  if (call.values.flag('yes') || (call.values.flag('force') && large === undefined)) return
+  const unexpected = findings.find(({ code }) => code === LARGE_SAFETY_POINT || code === SURPLUS)
+  if (call.values.flag('yes') || (call.values.flag('force') && unexpected === undefined)) return
   const asks = call.terminal.interactive && !call.json
   if (!asks) {
-    const why = large === undefined ? 'exists' : `exists; ${large.message}`
+    const why = unexpected === undefined ? 'exists' : `exists; ${unexpected.message}`
     throw new AppError('target-exists', `${survey.place} ${why}`, {
       hint: `Add --yes ${WITH_YES[question.plan.strategy]} (lifeboat undo takes that back), --dry-run to see what that would do, or choose another place with --to.`,
       context: { target: survey.place },

@@ -45,6 +45,10 @@ export const RESTORE_OPTIONS: readonly OptionSpec[] = [
     summary:
       'write into what is there, only what differs: needs no second space, is not done in one step; does not ask',
   },
+  {
+    flags: '--delete',
+    summary: 'with --force or --include: remove from the folder what the recovery point has not got there; asks',
+  },
   { flags: '--no-delta', summary: 'with --force: rewrite everything, not only what differs' },
   { flags: '--no-checks', summary: 'skip the checks of the restored data (its bytes are always checked)' },
   { flags: '--verify', summary: 'also run the assertions of the source; if one fails, put back what was there' },

@@ -29,6 +29,7 @@ export function restoreWishOf(call: Call): RestoreWish {
     strategy: values.text('strategy') === 'merge' ? 'merge' : 'replace',
     inPlace: values.flag('force'),
     delta: values.flag('delta'),
+    delete: values.flag('delete'),
     checks: values.flag('checks'),
     verify: values.flag('verify'),
     include: values.list('include'),

@@ -2,7 +2,8 @@ import { formatSize } from '../../base/sizes.ts'
 import type { Finding } from '../../model/finding.ts'
 import type { Manifest, ManifestColumn, ManifestTable } from '../../model/manifest.ts'
 import type { ReportTable } from '../../model/report.ts'
-import type { DatabaseSelection, TargetSurvey } from '../../sources/source.ts'
+import type { DatabaseSelection, SurplusSummary, TargetSurvey } from '../../sources/source.ts'
+import { counted } from '../report/wording.ts'
 
 /** What a restore would replace, and by what. */
 export interface Account {
@@ -12,6 +13,8 @@ export interface Account {
   readonly findings: readonly Finding[]
   /** Rows of tables that have more of them now. */
   readonly rowsLost: number
+  /** How many files and folders would be removed. */
+  readonly surplus: number
 }
 
 /** Pure: `now` is what lies at the target, `then` what the recovery point holds. Of the selected tables only. */
@@ -26,11 +29,38 @@ export function accountOf(
     schemas.some(wanted => name.startsWith(`${wanted}.`))
   const [tablesNow, tablesThen] = [now.tables?.filter(selects), tablesOf(then).filter(selects)]
   const rows = compareRows(tablesNow ?? [], tablesThen)
+  const { surplus } = now
+  const differing = tablesNow !== undefined && tablesThen.length > 0 ? compareSchemas(tablesNow, tablesThen) : []
   return {
-    tables: now.exists ? [comparison(now, then, rows)] : [],
-    findings: tablesNow !== undefined && tablesThen.length > 0 ? compareSchemas(tablesNow, tablesThen) : [],
+    tables: now.exists ? [comparison(now, then, rows), ...surplusTables(surplus)] : [],
+    findings: [...differing, ...surplusFindings(now.place, surplus)],
+    surplus: (surplus?.files ?? 0) + (surplus?.folders ?? 0),
     rowsLost: rows.reduce((sum, each) => sum + each.lost, 0),
   }
+}
+
+/** Code of the finding that a restore removes something: asked about even where all else is forced. */
+export const SURPLUS = 'surplus'
+
+function surplusTables(surplus: SurplusSummary | undefined): ReportTable[] {
+  if (surplus === undefined || surplus.names.length === 0) return []
+  const more = surplus.files + surplus.folders - surplus.names.length
+  const rows = [...surplus.names, ...(more > 0 ? [`and ${more} more`] : [])].map(name => [name])
+  return [{ title: 'what is removed', columns: [{ name: 'path', align: 'left' }], rows }]
+}
+
+function surplusFindings(place: string, surplus: SurplusSummary | undefined): Finding[] {
+  if (surplus === undefined || surplus.names.length === 0) return []
+  const { files, folders, sizeBytes } = surplus
+  const what = [counted(files, 'file'), ...(folders > 0 ? [counted(folders, 'folder')] : [])].join(' and ')
+  return [
+    {
+      severity: 'warning',
+      code: SURPLUS,
+      subject: place,
+      message: `${what} (${formatSize(sizeBytes)}) that the recovery point has not got will be removed`,
+    },
+  ]
 }
 
 /** Of several databases, with the database's name in front. */

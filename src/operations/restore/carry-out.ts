@@ -117,7 +117,7 @@ async function requestOf(
 
 async function wantedOf(
   workspace: Workspace,
-  { wish, place }: RestorePlan,
+  { wish, place, madeAt }: RestorePlan,
   run: Run,
   chosen: ChosenSnapshot,
   source: Source,
@@ -133,6 +133,7 @@ async function wantedOf(
     checks: wish.checks !== false,
     include: wish.include ?? [],
     selection: wish.selection,
+    delete: wish.delete === true ? { spare: workspace.ownFolders, seenAt: madeAt } : undefined,
     recovery:
       moment && workspace.hasLog(source.name)
         ? await recoveryRequestOf(workspace, chosen, source.name, moment)

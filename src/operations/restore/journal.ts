@@ -51,7 +51,15 @@ const entry = z.object({
       added: z.record(z.string(), z.number()).optional(),
     })
     .optional(),
-  files: z.object({ repository: z.string(), snapshot: z.string(), include: z.array(z.string()) }).optional(),
+  files: z
+    .object({
+      repository: z.string(),
+      snapshot: z.string(),
+      include: z.array(z.string()),
+      deletes: z.boolean().optional(),
+      removed: z.string().optional(),
+    })
+    .optional(),
   safeState: z.string().optional(),
   keptIsSafe: z.boolean().optional(),
   undoneBy: z.string().optional(),
@@ -63,6 +71,8 @@ const entry = z.object({
  * `places`: all that the restore may change, as its plan said: more than the target where that is a server of several databases.
  * `tables`: what a change of rows changed and made; nothing else of the target did. `added`: by a merge, how many rows to which.
  * `files`: a folder was written into; these paths of this snapshot (none: all) were changed in it, and nothing else.
+ * `deletes`: what the snapshot has not was removed, all of it is in `safety`. `removed`: an undo put back what this snapshot
+ * has and a restore had removed.
  * `token`: of the transaction that makes the change, for the adapter to tell whether it was committed; or the state of what
  * a swap puts in place, to tell whether anybody wrote to it since.
  * `safeState`: the target's, when `safety` was taken. `keptIsSafe`: what is kept holds nothing that `safety` does not.

@@ -26,7 +26,7 @@ function neededToSettle({ run, repository, snapshot, safety, files }: JournalEnt
   const reason = `needed by the unfinished restore ${run.slice(0, 8)}`
   const wanted = { repository, snapshot, reason, unfinished: true }
   // An undo of what was written into a folder is taken back by what the restore had written.
-  const others = [safety, files].filter(each => each !== undefined)
+  const others = [safety, ...snapshotsOfFiles(files)].filter(each => each !== undefined)
   return [wanted, ...others.map(each => ({ ...wanted, repository: each.repository, snapshot: each.snapshot }))]
 }
 
@@ -42,7 +42,7 @@ function neededByUndo(entry: JournalEntry, entries: readonly JournalEntry[], now
 export function snapshotsOfUndo(entry: JournalEntry): Array<Pick<NeededSnapshot, 'repository' | 'snapshot'>> {
   const { repository, snapshot, safety, tables, files } = entry
   if (safety === undefined) return tables === undefined ? [] : [{ repository, snapshot }]
-  return files === undefined ? [safety] : [safety, { repository: files.repository, snapshot: files.snapshot }]
+  return [safety, ...snapshotsOfFiles(files)]
 }
 
 function isRecent({ startedAt, finishedAt = startedAt }: JournalEntry, now: Date): boolean {
@@ -54,4 +54,10 @@ function isLastOfTarget(entry: JournalEntry, entries: readonly JournalEntry[]): 
     return target === entry.target && phase === 'done' && undoneBy === undefined
   })
   return ofTarget.every(({ startedAt }) => startedAt <= entry.startedAt)
+}
+
+function snapshotsOfFiles(files: JournalEntry['files']): Array<Pick<NeededSnapshot, 'repository' | 'snapshot'>> {
+  if (files === undefined) return []
+  const { repository, snapshot, removed } = files
+  return [{ repository, snapshot }, ...(removed === undefined ? [] : [{ repository, snapshot: removed }])]
 }

@@ -154,27 +154,54 @@ export async function filesBackRequest(
   places: RestorePlaces,
   safety: NonNullable<JournalEntry['safety']>,
   files: WrittenFiles,
-): Promise<Pick<RestoreOperationRequest, 'repository' | 'snapshot' | 'include' | 'brought'>> {
+): Promise<Pick<RestoreOperationRequest, 'repository' | 'snapshot' | 'include' | 'brought' | 'removed'>> {
   const repository = await places.openRepository(safety.repository)
   const snapshot = await repository.getSnapshot(safety.snapshot)
-  return { repository, snapshot, include: files.include, brought: await openBrought(places, files) }
+  return { repository, snapshot, ...(await openWritten(places, safety, files)) }
 }
 
-/** What a restore wrote into a folder. */
-export async function openBrought(
+/** What a restore wrote into a folder, and what was there that it may have removed. */
+export async function openWritten(
   places: RestorePlaces,
-  { repository: name, snapshot }: WrittenFiles,
-): Promise<SnapshotReader> {
+  safety: JournalEntry['safety'],
+  files: WrittenFiles,
+): Promise<Required<Pick<RestoreOperationRequest, 'include'>> & OpenedFiles> {
   const { signal } = await places.context()
-  const repository = await places.openRepository(name)
-  return await openSnapshotReader({ repository, snapshot: await repository.getSnapshot(snapshot), signal })
+  const repository = await places.openRepository(files.repository)
+  const open = async (id: string): Promise<SnapshotReader> =>
+    await openSnapshotReader({ repository, snapshot: await repository.getSnapshot(id), signal })
+  const removed = removedIn(files, safety)
+  return {
+    include: files.include,
+    brought: await open(files.snapshot),
+    removed: removed === undefined ? undefined : await open(removed),
+  }
+}
+
+interface OpenedFiles {
+  readonly brought: SnapshotReader
+  readonly removed: SnapshotReader | undefined
+}
+
+/** The snapshot, in the repository of the restore, of what it removed. */
+export function removedIn({ deletes, removed }: WrittenFiles, safety: JournalEntry['safety']): string | undefined {
+  return removed ?? (deletes === true ? safety?.snapshot : undefined)
 }
 
 /** Of a folder that was written into, only what came is changed again. */
-export async function changesOfFiles(places: RestorePlaces, files: WrittenFiles): Promise<ChangesPath> {
+export async function changesOfFiles(
+  places: RestorePlaces,
+  files: WrittenFiles,
+  safety: JournalEntry['safety'],
+): Promise<ChangesPath> {
   const repository = await places.openRepository(files.repository)
-  const snapshot = await repository.getSnapshot(files.snapshot)
-  return path => changesPath(repository, snapshot, files.include, path)
+  const removed = removedIn(files, safety)
+  const ids = [files.snapshot, ...(removed === undefined ? [] : [removed])]
+  const snapshots = await Promise.all(ids.map(id => repository.getSnapshot(id)))
+  return async path => {
+    for (const snapshot of snapshots) if (await changesPath(repository, snapshot, files.include, path)) return true
+    return false
+  }
 }
 
 /** As with tables, what is overwritten is made safe too; all else in the folder stays as it is. */
@@ -185,7 +212,7 @@ async function takeFilesBackAt(
   files: WrittenFiles,
 ): Promise<PutBack> {
   const { source: name, kind, target } = subject
-  const changesFile = await changesOfFiles(places, files)
+  const changesFile = await changesOfFiles(places, files, safety)
   // That the folder as a whole is half restored is what is being mended: all that is there can be captured.
   const changes: ChangesPath = async (path, absent) => (path !== '' || absent) && (await changesFile(path, absent))
   const taken: Finding[] = []

@@ -64,6 +64,8 @@ async function planOf(
   place: Place,
 ): Promise<RestorePlan> {
   const { name, repository, snapshot } = chosen
+  // Before the look: what comes while it lasts was not seen.
+  const madeAt = workspace.clock.now()
   const source = await sourceOfSnapshot(workspace, run, snapshot, place.target)
   const strategy = strategyOf(wish, source, place.target)
   const survey = await surveyRestore({
@@ -77,6 +79,7 @@ async function planOf(
     delta: wish.delta !== false,
     include: wish.include ?? [],
     reserved: reservedFor(workspace, place),
+    delete: wish.delete === true ? { spare: workspace.ownFolders, seenAt: undefined } : undefined,
     stopsApplication: await stopsApplication(workspace, source.name, place.target),
   })
   if (place.purpose === 'test') {
@@ -87,7 +90,7 @@ async function planOf(
   return {
     format: 1,
     id: run.id,
-    madeAt: workspace.clock.now(),
+    madeAt,
     madeBy: ownerName(),
     wish,
     source: source.name,
@@ -148,7 +151,8 @@ export async function renewPlan(workspace: Workspace, plan: RestorePlan, caller:
     return await planOf(workspace, plan.wish, run, chosen, await placeOf(workspace, plan.wish, run.id))
   })
   requireSame(plan, renewed)
-  return renewed
+  // What came since the person saw it is not theirs to have removed.
+  return plan.madeAt < renewed.madeAt ? { ...renewed, madeAt: plan.madeAt } : renewed
 }
 
 function requireSame(plan: RestorePlan, renewed: RestorePlan): void {

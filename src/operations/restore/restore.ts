@@ -11,6 +11,7 @@ import type {
   CheckOutcome,
   CreatedObject,
   DatabaseSelection,
+  DeleteRequest,
   Kept,
   LastLook,
   OnRestored,
@@ -51,6 +52,8 @@ export interface RestoreOperationRequest extends SourceContext {
   readonly keepAs?: string | undefined
   readonly takeAway?: readonly CreatedObject[] | undefined
   readonly brought?: SnapshotReader | undefined
+  readonly removed?: SnapshotReader | undefined
+  readonly delete?: DeleteRequest | undefined
   readonly onRestored?: OnRestored | undefined
   readonly mask?: Mask | undefined
   readonly onProgress?: ((progress: RestoredBytes & { readonly sizeBytes: number | undefined }) => void) | undefined

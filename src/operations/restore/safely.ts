@@ -1,6 +1,6 @@
 import type { Finding } from '../../model/finding.ts'
 import type { ReportStep } from '../../model/report.ts'
-import { changesPath } from './changed-paths.ts'
+import { changesOrRemoves, changesPath } from './changed-paths.ts'
 import { guard } from './guard.ts'
 import type { JournalEntry, Strategy } from './journal.ts'
 import { type RestorePlaces, restoreSafetyAt, takeSafetyAt } from './places.ts'
@@ -54,7 +54,12 @@ export async function restoreSafely(request: SafeRestoreRequest): Promise<SafeRe
         places: [...request.planned],
         existed,
         files: writesInto(request)
-          ? { repository: request.repositoryName, snapshot: snapshot.id, include: [...request.include] }
+          ? {
+              repository: request.repositoryName,
+              snapshot: snapshot.id,
+              include: [...request.include],
+              ...(request.delete === undefined ? {} : { deletes: true }),
+            }
           : undefined,
         undoOf: undefined,
         tookKeptAs: undefined,
@@ -85,8 +90,10 @@ export async function restoreSafely(request: SafeRestoreRequest): Promise<SafeRe
 }
 
 /** A folder is changed where the snapshot has something for it; a database as a whole. */
-function changesOf({ repository, snapshot, include, source }: SafeRestoreRequest): ChangesPath {
+function changesOf(request: SafeRestoreRequest): ChangesPath {
+  const { repository, snapshot, include, source } = request
   if (source.traits.consistency !== 'per-file') return changesAll
+  if (request.delete !== undefined) return path => changesOrRemoves(repository, snapshot, include, path)
   return path => changesPath(repository, snapshot, include, path)
 }
 

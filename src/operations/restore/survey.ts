@@ -5,7 +5,7 @@ import { type Incomplete, incompleteFinding, incompleteWithin } from '../../mode
 import type { Manifest } from '../../model/manifest.ts'
 import { LARGE_SAFETY_POINT } from '../../model/recovery-point.ts'
 import type { Repository, Snapshot } from '../../repository/index.ts'
-import type { DatabaseSelection, Source, SourceContext, TargetSurvey } from '../../sources/source.ts'
+import type { DatabaseSelection, DeleteRequest, Source, SourceContext, TargetSurvey } from '../../sources/source.ts'
 import { loadManifest } from '../browse/snapshot-tree.ts'
 import { type Account, accountOf } from './account.ts'
 import type { Strategy } from './journal.ts'
@@ -24,6 +24,8 @@ export interface SurveyRequest extends SourceContext {
   /** Only these paths; empty: all. */
   readonly include: readonly string[]
   readonly reserved: readonly string[]
+  /** As in `RestoreRequest`. */
+  readonly delete?: DeleteRequest | undefined
   /** The application is stopped before the change: that it uses the target now is no obstacle. */
   readonly stopsApplication: boolean
 }
@@ -57,7 +59,14 @@ export async function surveyRestore(request: SurveyRequest): Promise<RestoreSurv
   requireOneDatabase(request, manifest)
   const openReader = () => openSnapshotReader({ repository, snapshot, signal: request.signal })
   const coming = { snapshot: snapshot.id, sizeBytes, engineVersion: manifest?.engineVersion, manifest, openReader }
-  const survey = await source.targets.survey({ ...request, target, selection, coming, delta: !swaps(request) })
+  const survey = await source.targets.survey({
+    ...request,
+    target,
+    selection,
+    coming,
+    delta: !swaps(request),
+    delete: request.delete && { ...request.delete, include: request.include },
+  })
   // Not the target: in a folder that it names, a database may be no more than one file.
   if (swaps(request)) await refuseToSwapReserved(survey.place, reserved)
   const account = accountOf(survey, manifest, selection)

@@ -29,6 +29,8 @@ export interface RestoreWish {
   readonly inPlace?: boolean | undefined
   /** In place: only what differs. Default true. */
   readonly delta?: boolean | undefined
+  /** Of a folder: remove what the recovery point has not, within `include`. */
+  readonly delete?: boolean | undefined
   /** Run the source's checks on what was restored. Default true. */
   readonly checks?: boolean | undefined
   /** Hold it to the source's assertions too; test copies always are. */
@@ -74,6 +76,7 @@ export function isWhole(wish: RestoreWish): boolean {
 /** How the target is changed: in one step, unless only a part comes back or somebody wants it rewritten in place. */
 export function strategyOf(wish: RestoreWish, source: Source, target: string): Strategy {
   requireParts(wish, source)
+  if (wish.delete === true) requireDeletes(wish, source)
   if (wish.strategy === 'merge') return 'merge'
   const { include = [], selection: { tables = [], schemas = [], part } = {} } = wish
   const rowsInto = part === 'data' && !target.toLowerCase().endsWith('.sql')
@@ -82,6 +85,23 @@ export function strategyOf(wish: RestoreWish, source: Source, target: string): S
   // Databases of a server are always made beside; and a file that is written anew is swapped.
   const canRewrite = !URL_FORM.test(target) && (source.traits.rewrites === 'always' || wish.delta !== false)
   return wish.inPlace === true && canRewrite ? 'in-place' : 'replace'
+}
+
+/** A database is always replaced as a whole, or row by row in tables that are named. */
+function requireDeletes({ strategy }: RestoreWish, { kind, traits }: Source): void {
+  if (strategy === 'merge') {
+    throw new AppError('usage', '--delete and --strategy merge exclude each other: a merge keeps what is there', {
+      hint: 'Leave out one of them.',
+    })
+  }
+  if (traits.parts.includes('paths')) return
+  throw new AppError(
+    'unsupported',
+    `--delete is for folders: a restore of kind ${kind} leaves nothing beside what it brings`,
+    {
+      hint: 'Leave out --delete.',
+    },
+  )
 }
 
 const PARTS = [

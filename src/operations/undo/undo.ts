@@ -12,6 +12,7 @@ import {
   changesOfFiles,
   filesBackRequest,
   type RestorePlaces,
+  removedIn,
   restoreSafetyAt,
   tablesBackRequest,
   takeSafetyAt,
@@ -149,7 +150,7 @@ export async function undo({ places, run, entry: undone, onStep }: UndoRequest):
   await requireFolder(undone)
   const source = await places.openSourceAt(name, kind, target)
   const from = undone.kept.length > 0 ? 'kept' : 'safety-point'
-  const files = from === 'kept' ? undefined : undone.files
+  const files = from === 'kept' ? undefined : filesOf(undone)
   const isPart = undone.tables !== undefined || files !== undefined
   const swaps = !isPart && (await canSwap(places, target))
   // A repository may have come there since.
@@ -174,7 +175,10 @@ export async function undo({ places, run, entry: undone, onStep }: UndoRequest):
       target,
       hooks: await places.hooksOf(name, target),
       takeSafety: async tables =>
-        await takeSafetyAt(places, subject, { tables, changes: files && (await changesOfFiles(places, files)) }),
+        await takeSafetyAt(places, subject, {
+          tables,
+          changes: files && (await changesOfFiles(places, files, undone.safety)),
+        }),
       restoreSafety: (state, unless) => restoreSafetyAt(places, subject, state, unless),
       onStep,
     },
@@ -183,6 +187,12 @@ export async function undo({ places, run, entry: undone, onStep }: UndoRequest):
   await markUndone(places, undone.run, run)
   const { entry, steps, findings } = guarded
   return { run, undone, target, from, safety: undone.safety?.snapshot, entry, steps, findings }
+}
+
+/** Taken back itself, an undo must know what it brought back of what was removed. */
+function filesOf({ files, safety }: JournalEntry): JournalEntry['files'] {
+  const removed = files && removedIn(files, safety)
+  return files && { ...files, removed }
 }
 
 /** All of it was moved, and the application with it: what is put back where it was is nobody's. */

@@ -3,7 +3,7 @@ import type { Manifest } from '../../model/manifest.ts'
 import type { Written } from '../../sources/source.ts'
 import { loadManifest } from '../browse/snapshot-tree.ts'
 import type { JournalEntry } from '../restore/journal.ts'
-import { openBrought, type RestorePlaces } from '../restore/places.ts'
+import { openWritten, type RestorePlaces } from '../restore/places.ts'
 
 /**
  * What was written, since the restore, to what undoing it would change. Undefined where that can't be told: it stops no
@@ -20,7 +20,7 @@ export async function findWritten(places: RestorePlaces, entry: JournalEntry): P
       places: entry.places,
       token,
       tables,
-      files: entry.files && { brought: await openBrought(places, entry.files), include: entry.files.include },
+      files: entry.files && (await openWritten(places, entry.safety, entry.files)),
       since: new Date(finishedAt ?? startedAt),
       brought: await broughtBy(places, entry),
     })

@@ -2,7 +2,7 @@ import { rmdirSync, unlinkSync } from 'node:fs'
 import { systemCode, throwIfAborted } from '../../../base/errors.ts'
 import type { TreeNode } from '../../../model/node.ts'
 import type { SnapshotReader } from '../../snapshot-reader.ts'
-import type { Written, WrittenRequest } from '../../target.ts'
+import type { Written, WrittenFiles, WrittenRequest } from '../../target.ts'
 import { joinRaw, type RawPath, toBuffer, toRaw } from '../raw-path.ts'
 import { EntryGuard, parentOf } from './entry-guard.ts'
 import { look } from './hard-links.ts'
@@ -33,10 +33,24 @@ async function* selected(
   }
 }
 
+/** What either of them has; where both do, the first says how. */
+async function* both(
+  first: SnapshotReader,
+  second: SnapshotReader | undefined,
+  include: readonly string[],
+): ReturnType<typeof selected> {
+  yield* selected(first, include)
+  if (second === undefined) return
+  const told = await listBrought(first, include)
+  for await (const entry of selected(second, include)) if (!told.has(entry.path)) yield entry
+}
+
 export interface Removing {
   readonly folder: RawPath
   /** Of the restore that is taken back. */
   readonly brought: SnapshotReader
+  /** As in `RestoreRequest`: what an undo of it had brought back. */
+  readonly removed?: SnapshotReader | undefined
   readonly include: readonly string[]
   readonly paths: ReadonlySet<string>
   /** What was there before. */
@@ -48,9 +62,15 @@ export interface Removing {
  * Removes what the restore made where nothing was. What is not as it came stays, and so does a folder with something in it:
  * both are somebody else's by now. Gives the paths that stay for that reason.
  */
-export async function removeMade({ folder, brought, include, paths, before, signal }: Removing): Promise<string[]> {
+export async function removeMade(removing: Removing): Promise<string[]> {
+  const { folder, brought, removed, include, paths, before, signal } = removing
   const made = new Set(paths)
-  for await (const { path } of before.entries()) made.delete(path)
+  // A folder that was no folder before goes too, for what was there in its place.
+  const others = new Set<string>()
+  for await (const { path, node } of before.entries()) {
+    made.delete(path)
+    if (node.type !== 'dir' && paths.has(path)) others.add(path)
+  }
   const real = new Map<string, boolean>([['', true]])
   const isReal = (path: string): boolean => {
     const known = real.get(path)
@@ -60,7 +80,7 @@ export async function removeMade({ folder, brought, include, paths, before, sign
     return is
   }
   const kept: string[] = []
-  for await (const { path, node } of selected(brought, include)) {
+  for await (const { path, node } of both(brought, removed, include)) {
     throwIfAborted(signal)
     // Through a link that came since, it would be a file elsewhere.
     if (node.type === 'dir' || !made.has(path) || !isReal(parentOf(path))) continue
@@ -70,7 +90,7 @@ export async function removeMade({ folder, brought, include, paths, before, sign
     if (isAsBrought(there, node)) unlinkSync(toBuffer(raw))
     else kept.push(path)
   }
-  for (const path of [...made].toSorted((a, b) => b.length - a.length)) {
+  for (const path of [...made, ...others].toSorted((a, b) => b.length - a.length)) {
     if (isReal(path)) removeIfEmpty(joinRaw(folder, toRaw(path)))
   }
   return kept
@@ -93,15 +113,42 @@ function removeIfEmpty(raw: RawPath): void {
 /** Of the files that the restore wrote: what was written to since, and what is gone. */
 export async function broughtWrittenSince(
   { target, since, signal }: WrittenRequest,
-  { brought, include }: NonNullable<WrittenRequest['files']>,
+  { brought, include, removed }: WrittenFiles,
 ): Promise<Written[]> {
   let [written, gone] = [0, 0]
+  if (removed !== undefined) written += await countBackAgain(target, brought, removed, include)
   for await (const { path, node } of selected(brought, include)) {
     throwIfAborted(signal)
     if (node.type === 'dir') continue
-    const there = look(joinRaw(toRaw(target), toRaw(path)))
+    const there = lookBelow(target, path)
     if (there === undefined) gone += 1
     else if (Number(there.ctimeMs) > since.getTime()) written += 1
   }
   return written + gone === 0 ? [] : [{ name: 'files', written, gone }]
+}
+
+/** Of what the restore removed: what somebody made again since. */
+async function countBackAgain(
+  target: string,
+  brought: SnapshotReader,
+  removed: SnapshotReader,
+  include: readonly string[],
+): Promise<number> {
+  const came = await listBrought(brought, include)
+  let count = 0
+  for await (const { path, node } of selected(removed, include)) {
+    if (node.type === 'dir' || came.has(path)) continue
+    if (lookBelow(target, path) !== undefined) count += 1
+  }
+  return count
+}
+
+/** A folder on the way that is something else by now has nothing in it. */
+function lookBelow(target: string, path: string): ReturnType<typeof look> {
+  try {
+    return look(joinRaw(toRaw(target), toRaw(path)))
+  } catch (error) {
+    if (systemCode(error) === 'ENOTDIR') return undefined
+    throw error
+  }
 }

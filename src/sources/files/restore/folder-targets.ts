@@ -4,12 +4,21 @@ import { systemCode } from '../../../base/errors.ts'
 import { removeFolder } from '../../../base/remove-folder.ts'
 import type { Finding } from '../../../model/finding.ts'
 import { dropKeptPath, dropReplaced, keptPathOf, putKeptBack, settleKeptPath } from '../../kept-path.ts'
-import type { Kept, KeptRequest, Settled, TargetAccess, TargetRequest, TargetSurvey } from '../../target.ts'
+import type {
+  Kept,
+  KeptRequest,
+  Settled,
+  SurplusSummary,
+  TargetAccess,
+  TargetRequest,
+  TargetSurvey,
+} from '../../target.ts'
 import { filesWrittenSince, measureFolder, obstaclesBeside, placeOf } from '../../target-place.ts'
-import { toBuffer, toRaw } from '../raw-path.ts'
+import { type RawPath, toBuffer, toRaw } from '../raw-path.ts'
 import { broughtWrittenSince } from './brought-paths.ts'
 import { findNotCarriable } from './carry-over.ts'
 import { readMark } from './mark.ts'
+import { surveySurplus } from './surplus.ts'
 import { isFilledFolder, targetError } from './target.ts'
 
 /** Folders that a restore replaces. */
@@ -80,7 +89,17 @@ async function survey(request: TargetRequest): Promise<TargetSurvey> {
     findings.push(...(await mountFinding(place, found.dev)))
     findings.push(...findNotCarriable(toRaw(place), request.coming?.manifest?.incomplete))
   }
-  return { place, exists, sizeBytes, files, modifiedAt: found.mtime, findings }
+  const surplus = exists ? await findSurplus(request, toRaw(place)) : undefined
+  return { place, exists, sizeBytes, files, modifiedAt: found.mtime, findings, surplus }
+}
+
+async function findSurplus(
+  { delete: wish, coming, signal }: TargetRequest,
+  folder: RawPath,
+): Promise<SurplusSummary | undefined> {
+  const snapshot = wish && (await coming?.openReader?.())
+  if (wish === undefined || snapshot === undefined) return undefined
+  return await surveySurplus({ folder, snapshot, include: wish.include, wish, signal })
 }
 
 /** What would fail only at the swap, with the application stopped. */

@@ -19,11 +19,12 @@ import { HardLinks } from './hard-links.ts'
 import { readMark } from './mark.ts'
 import { currentRestorer, mayGiveAway, type Restorer, restoreMode, restoreOwner } from './metadata.ts'
 import { Selection } from './selection.ts'
+import { SurplusRemover } from './surplus.ts'
 import { closeTarget, isFatal, isFilledFolder, openTarget, type TargetFolder, targetError } from './target.ts'
 import { restoreExactTimes, restoreTimes } from './times.ts'
 
 /**
- * Writes a captured folder back. With `force` and `delta` into what is there: what is not in the snapshot stays. With
+ * Writes a captured folder back. With `force` and `delta` into what is there: what is not in the snapshot stays, but for `delete`. With
  * `force` alone all of it beside, and the folders are then swapped: what comes is what was captured and nothing else.
  */
 export async function restoreFolder(request: RestoreRequest): Promise<RestoreOutcome> {
@@ -63,6 +64,7 @@ async function writeFolder(request: RestoreRequest): Promise<RestoreOutcome> {
   const target = await openTarget(request)
   const restore = new FolderRestore(request, target, selection)
   if (request.brought !== undefined) await restore.takeBack(request.brought)
+  await restore.openSurplus()
   await restore.writeAll()
   await restore.finish()
   // What the restore made was nowhere before.
@@ -119,6 +121,7 @@ class FolderRestore {
   readonly #writer: BatchWriter
   readonly #guard = new EntryGuard()
   readonly #links = new HardLinks()
+  #surplus: SurplusRemover | undefined
   /** Directories that the stream is in, by path. Made when the first thing in them is, unless wanted themselves. */
   readonly #open = new Map<string, OpenFolder>()
   #batch = new Batch()
@@ -135,12 +138,24 @@ class FolderRestore {
     this.#writer = new BatchWriter(request, target, this.#restorer, this.findings)
   }
 
-  /** Only what the restore wrote is written; what it made goes. */
+  /** Where nothing was before, nothing is surplus. */
+  async openSurplus(): Promise<void> {
+    const { delete: wish, snapshot, include, signal } = this.#request
+    if (wish === undefined || this.#target.state !== 'existing') return
+    this.#surplus = await SurplusRemover.open(
+      { folder: this.#target.raw, snapshot, include, wish, signal },
+      this.findings,
+    )
+  }
+
+  /** Only what the restore wrote or removed is written; what it made goes. */
   async takeBack(brought: SnapshotReader): Promise<void> {
-    const { include, snapshot: before, signal } = this.#request
+    const { include, snapshot: before, removed, signal } = this.#request
     const paths = await listBrought(brought, include)
+    if (removed !== undefined) for (const path of await listBrought(removed, include)) paths.add(path)
     this.#only = paths
-    for (const subject of await removeMade({ folder: this.#target.raw, brought, include, paths, before, signal })) {
+    const removing = { folder: this.#target.raw, brought, removed, include, paths, before, signal }
+    for (const subject of await removeMade(removing)) {
       this.findings.add({
         severity: 'warning',
         code: 'brought-file-kept',
@@ -165,12 +180,20 @@ class FolderRestore {
       this.#leave(this.#guard.leave(entry))
       const isMark = entry.path === RESTORE_MARKER || entry.path === NEW_RESTORE_MARKER
       const rejected = isMark ? 'it is the mark of an unfinished restore' : this.#guard.reject(entry)
-      if (rejected === undefined) this.#take(entry)
-      else this.#reject(entry, rejected)
+      if (rejected === undefined) {
+        await this.#makeWay(entry)
+        this.#take(entry)
+      } else this.#reject(entry, rejected)
       if (this.#batch.isFull) await this.#flush()
     }
     this.#leave([...this.#open.keys()].reverse())
     await this.#flush()
+    await this.#surplus?.removeAll()
+  }
+
+  async #makeWay({ path, node }: SnapshotEntry): Promise<void> {
+    if (this.#surplus === undefined || node.type === 'dir' || !this.#selection.has(path)) return
+    await this.#surplus.makeWay(this.#place(path))
   }
 
   /** The mark of an unfinished restore goes, then the root gets its own metadata. */
