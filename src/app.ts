@@ -38,7 +38,7 @@ import { requireName } from './operations/workspace/names.ts'
 import type { Workspace } from './operations/workspace/workspace.ts'
 import type { Repository, RepositoryOptions } from './repository/index.ts'
 import { findSourceDefinition, SOURCES } from './sources/registry.ts'
-import type { Source, SourceDefinition, SourcePlace } from './sources/source.ts'
+import type { LogFormat, Source, SourceDefinition, SourcePlace } from './sources/source.ts'
 import { openStorage } from './storage/open-storage.ts'
 import { findStorage } from './storage/registry.ts'
 import type { Storage } from './storage/storage.ts'
@@ -330,6 +330,10 @@ export class App implements Workspace {
   hasLog(name: string): boolean {
     const own = this.config.sources.get(name)
     return own !== undefined && sourceDefinition(own.kind).hasLog(own.options)
+  }
+
+  async logFormat(kind: string): Promise<LogFormat | undefined> {
+    return await findSourceDefinition(kind)?.logFormat?.()
   }
 
   async loadMask(file: string): Promise<Mask> {

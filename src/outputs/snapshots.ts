@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import { PROOFS, type RecoveryPoint } from '../model/recovery-point.ts'
-import type { TimedWindow } from '../operations/wal/windows.ts'
+import type { TimedWindow } from '../operations/logs/windows.ts'
 import { bytes, id, type Json, repositoryName, shortId, time } from './fields.ts'
 import { incompleteCount } from './incomplete.ts'
 import { point } from './point.ts'

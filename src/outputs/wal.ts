@@ -1,6 +1,7 @@
 import { z } from 'zod'
-import { formatLsn } from '../model/wal.ts'
-import type { TimedWindow } from '../operations/wal/windows.ts'
+import type { LogReceiveResult, NamedLogStatus } from '../operations/logs/logs.ts'
+import type { TimedWindow } from '../operations/logs/windows.ts'
+import type { LogState } from '../sources/source.ts'
 import { bytes, count, findings, id, type Json, repositoryName, time } from './fields.ts'
 
 export const recoveryWindow = z
@@ -71,8 +72,42 @@ export const WAL_OUTPUTS = {
   'wal status': z.strictObject({ source: z.string(), repositories: z.array(walStatus) }),
 } as const
 
+/** What a log is made of has the names that PostgreSQL gives it, whatever its source is. */
 export function windowJson(window: TimedWindow): Json<typeof recoveryWindow> {
-  const { timeline, from, to, fromLsn, toLsn, bases } = window
+  const { branch, from, to, fromPosition, toPosition, bases } = window
   const snapshots = bases.map(base => base.snapshot)
-  return { timeline, from, to, fromLsn: formatLsn(fromLsn), toLsn: formatLsn(toLsn), snapshots }
+  return { timeline: branch, from, to, fromLsn: fromPosition, toLsn: toPosition, snapshots }
+}
+
+export function walReceiveJson({
+  newest = null,
+  ...result
+}: LogReceiveResult): Json<(typeof WAL_OUTPUTS)['wal receive']> {
+  return { ...result, newest }
+}
+
+export function walStatusJson({ repository, logs, live, lag, findings }: NamedLogStatus): Json<typeof walStatus> {
+  return {
+    repository,
+    clusters: logs.map(({ id, files, storedBytes, ranges, gaps, windows }) => ({
+      systemIdentifier: id,
+      files,
+      storedBytes,
+      timelines: ranges.map(range => ({
+        timeline: range.branch,
+        first: range.first,
+        last: range.last,
+        segments: range.files,
+      })),
+      gaps: gaps.map(({ branch, ...gap }) => ({ timeline: branch, ...gap })),
+      windows: windows.map(windowJson),
+    })),
+    server: live === undefined ? null : liveJson(live),
+    lag: lag ?? null,
+    findings,
+  }
+}
+
+function liveJson({ id, branch, position, fileBytes, hold, archiver }: LogState): Json<typeof walStatus>['server'] {
+  return { systemIdentifier: id, timeline: branch, lsn: position, segmentBytes: fileBytes, slot: hold, archiver }
 }

@@ -11,6 +11,7 @@ import { NotedDamage } from './check/noted-damage.ts'
 import type { BlobSize, BlobType, FileType } from './contract/blob.ts'
 import type { CopyOptions, CopyReport } from './contract/copying.ts'
 import type { KeyInfo, KeyLabel, LockInfo, LockWaitOptions } from './contract/keys-and-locks.ts'
+import type { LogStore } from './contract/logs.ts'
 import type {
   CheckOptions,
   CheckReport,
@@ -21,7 +22,6 @@ import type {
 } from './contract/maintenance.ts'
 import type { FileToWrite, RestoreOptions, WrittenBytes } from './contract/restoring.ts'
 import type { PinList, Snapshot, SnapshotList } from './contract/snapshot.ts'
-import type { WalStore } from './contract/wal.ts'
 import type { Writing, WritingOptions } from './contract/writing.ts'
 import { type CopyParts, copySnapshots, copyToItself } from './copy/copy.ts'
 import { Cipher } from './crypto/cipher.ts'
@@ -37,6 +37,7 @@ import { listLocks, unlock } from './lock/maintain.ts'
 import { currentHost } from './lock/owner.ts'
 import { StorageClock } from './lock/storage-clock.ts'
 import { writeLock } from './lock/write-lock.ts'
+import { SealedLogStore } from './logs/log-store.ts'
 import { MarkFolder } from './marks/mark-folder.ts'
 import { PinStore } from './pins/pin-store.ts'
 import { prune } from './prune/prune.ts'
@@ -44,7 +45,6 @@ import { Reading } from './read/reading.ts'
 import type { Repository, RepositoryOptions } from './repository.ts'
 import { SnapshotStore } from './snapshots/snapshot-store.ts'
 import { statistics } from './statistics.ts'
-import { SealedWalStore } from './wal/wal-store.ts'
 import { WorkerPool } from './workers/pool.ts'
 import { startWriting } from './write/running-writing.ts'
 
@@ -69,7 +69,7 @@ export class OpenedRepository implements Repository {
   readonly id: Id
   readonly version: 1 | 2
   readonly location: string
-  readonly wal: WalStore
+  readonly logs: LogStore
   readonly #parts: OpenedParts
   readonly #context: RepositoryContext
   readonly #files: RepositoryFiles
@@ -102,7 +102,7 @@ export class OpenedRepository implements Repository {
     this.#pins = new PinStore(storage, this.#context.cipher)
     this.#keyRing = new KeyRing({ storage, random, clock: options.clock, onFinding: this.#onFinding }, keys, keyId)
     this.#workers = new WorkerPool({ keys, version: config.version, size: options.workers })
-    this.wal = new SealedWalStore(storage, { cipher: this.#context.cipher, workers: this.#workers })
+    this.logs = new SealedLogStore(storage, { cipher: this.#context.cipher, workers: this.#workers })
     this.#reading = new Reading({
       context: this.#context,
       files: this.#files,

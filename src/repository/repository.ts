@@ -8,6 +8,7 @@ import type { Pin } from '../model/pin.ts'
 import type { BlobSize, BlobType, FileType } from './contract/blob.ts'
 import type { CopyOptions, CopyReport } from './contract/copying.ts'
 import type { KeyInfo, KeyLabel, LockInfo, LockWaitOptions } from './contract/keys-and-locks.ts'
+import type { LogStore } from './contract/logs.ts'
 import type {
   CheckOptions,
   CheckReport,
@@ -18,7 +19,6 @@ import type {
 } from './contract/maintenance.ts'
 import type { FileToWrite, RestoreOptions, WrittenBytes } from './contract/restoring.ts'
 import type { PinList, Snapshot, SnapshotList } from './contract/snapshot.ts'
-import type { WalStore } from './contract/wal.ts'
 import type { Writing, WritingOptions } from './contract/writing.ts'
 
 /**
@@ -34,8 +34,8 @@ export interface Repository {
   /** The storage's location, for people. */
   readonly location: string
 
-  /** Log files of PostgreSQL clusters, kept beside the snapshots. */
-  readonly wal: WalStore
+  /** Logs of sources, kept beside the snapshots. */
+  readonly logs: LogStore
 
   // ---- snapshots
 

@@ -1,12 +1,14 @@
+import type { Finding } from '../model/finding.ts'
 import type { SourceContext } from './context.ts'
 
-/** A write-ahead log, as the live server has it. */
+/** The log of a source, as the live source has it. */
 export interface SourceLog {
   /** Where the log stands now. Throws `source-unreachable`, ... */
   inspect(context: SourceContext): Promise<LogState>
   /**
-   * Receives the log into a folder, file by file, the unfinished one as `.partial`, until the signal fires. Throws what
-   * ended it before; what was received stays, and the next call goes on there.
+   * Receives the log into a folder, file by file, the unfinished one under a name of its own, until the signal fires.
+   * Throws what ended it before; what was received stays, and the next call goes on there, for which the newest finished
+   * file is left there.
    */
   receive(request: LogReceiving): Promise<void>
 }
@@ -17,23 +19,27 @@ export interface LogReceiving extends SourceContext {
 }
 
 export interface LogState {
-  readonly systemIdentifier: string
-  readonly timeline: number
-  /** Position of the last byte that is written, as PostgreSQL writes positions. */
-  readonly lsn: string
-  readonly segmentBytes: number
-  /** The slot that keeps the log for us; undefined where there is none. */
-  readonly slot: LogSlot | undefined
-  /** The server's own archiving; undefined where it is off. */
+  /** Of the log. */
+  readonly id: string
+  readonly branch: number
+  /** Of the last byte that is written. */
+  readonly position: string
+  /** Of a finished file. */
+  readonly fileBytes: number
+  /** What makes the source keep its log until we have it; undefined where nothing does. */
+  readonly hold: LogHold | undefined
+  /** The source's own archiving; undefined where it is off. */
   readonly archiver: LogArchiver | undefined
+  /** What is wrong with them. */
+  readonly findings: readonly Finding[]
 }
 
-export interface LogSlot {
+export interface LogHold {
   readonly name: string
   readonly active: boolean
-  /** `reserved`, `extended`, `unreserved` or `lost`. */
+  /** In the source's word. */
   readonly status: string
-  /** How much log the server keeps because of it. */
+  /** How much log the source keeps because of it. */
   readonly retainedBytes: number
 }
 

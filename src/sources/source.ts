@@ -5,11 +5,12 @@ import type { Finding } from '../model/finding.ts'
 import type { BackupType } from '../model/manifest.ts'
 import type { MaskedColumn } from '../model/masking/outcome.ts'
 import type { Mask } from '../model/masking/rules.ts'
-import type { RecoveryRequest } from '../model/recovery-target.ts'
 import type { CheckOutcome } from '../model/report.ts'
 import type { Capture, CaptureRequest } from './capture.ts'
 import type { DatabaseSelection, DeleteRequest, SourceContext } from './context.ts'
+import type { LogFormat } from './log-format.ts'
 import type { MergingPlace } from './merging-place.ts'
+import type { RecoveryRequest } from './recovery-request.ts'
 import type { RestoredBytes, SnapshotReader } from './snapshot-reader.ts'
 import type { SourceLog } from './source-log.ts'
 import type { Change, CreatedObject, Kept, LastLook, TargetAccess } from './target.ts'
@@ -27,9 +28,11 @@ export type {
   ZeroRun,
 } from './capture.ts'
 export type { DatabaseSelection, DeleteRequest, SourceContext } from './context.ts'
+export type { BaseChoice, BaseWish, LogCoverage, LogFormat, LogReader, LogWords } from './log-format.ts'
 export type { Adding, Dialect, MergingPlace, Staging } from './merging-place.ts'
+export type { LogFetch, RecoveryRequest } from './recovery-request.ts'
 export type { FileToRestore, RestoredBytes, SnapshotEntry, SnapshotReader } from './snapshot-reader.ts'
-export type { LogArchiver, LogReceiving, LogSlot, LogState, SourceLog } from './source-log.ts'
+export type { LogArchiver, LogHold, LogReceiving, LogState, SourceLog } from './source-log.ts'
 export type {
   Change,
   ChangedTables,
@@ -295,6 +298,8 @@ export interface SourceDefinition<Options = unknown> {
   readonly hasLog: (own: Options) => boolean
   /** For the recovery sheet: what restic alone brings back of it, and what is to be done with that. */
   readonly byRestic: (own: Options) => string
+  /** How that log is written. */
+  readonly logFormat?: (() => Promise<LogFormat>) | undefined
   /** What a restored copy of this kind can be held to, beside commands and HTTP calls: `sql`, or that `files` exist. */
   readonly answers: 'sql' | 'files'
   readonly load: () => Promise<SourceFactory<Options>>

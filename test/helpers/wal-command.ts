@@ -7,39 +7,47 @@ import { basename, join, resolve } from 'node:path'
 import { systemClock } from '../../src/base/clock.ts'
 import { messageOf } from '../../src/base/errors.ts'
 import { silentLogger } from '../../src/base/logger.ts'
-import { fetchWal } from '../../src/operations/wal/fetch.ts'
-import { pushWal } from '../../src/operations/wal/push.ts'
-import { WalSpool } from '../../src/operations/wal/spool.ts'
-import { findSystemIdentifier } from '../../src/operations/wal/wal-file.ts'
-import type { SealedWalStore } from '../../src/repository/wal/wal-store.ts'
+import type { LogId } from '../../src/model/log.ts'
+import { fetchFile } from '../../src/operations/logs/fetch.ts'
+import { pushFile } from '../../src/operations/logs/push.ts'
+import { LogSpool } from '../../src/operations/logs/spool.ts'
+import type { SealedLogStore } from '../../src/repository/logs/log-store.ts'
+import { findSystemIdentifier, walFormat } from '../../src/sources/postgres/physical/log/log-format.ts'
 import { LocalStorage } from '../../src/storage/local/local-storage.ts'
-import { makeWalStore } from './wal-store.ts'
+import { makeLogStore } from './log-store.ts'
 
 const KEY_FILE = 'wal-key'
+const KIND = 'postgres-cluster'
 
 /** The archive of a test: 64 random bytes in `wal-key` are its key. */
-export function openTestWalStore(folder: string): SealedWalStore {
+export function openTestLogStore(folder: string): SealedLogStore {
   const key = readFileSync(join(folder, KEY_FILE))
   const keys = { encrypt: key.subarray(0, 32), macK: key.subarray(32, 48), macR: key.subarray(48, 64) }
-  return makeWalStore(new LocalStorage(`${folder}/archive`), keys)
+  return makeLogStore(new LocalStorage(`${folder}/archive`), keys)
+}
+
+/** A cluster's log in it. */
+export function testLog(id: string): LogId {
+  return { kind: KIND, id }
 }
 
 async function main([verb = '', folder = '', ...rest]: string[]): Promise<number> {
   const systemIdentifier = await findSystemIdentifier(process.cwd())
   if (systemIdentifier === undefined) throw new Error('not in a data directory')
   const common = {
-    openStores: async () => [openTestWalStore(folder)],
-    spool: new WalSpool(join(folder, 'spool'), systemIdentifier, folder),
-    systemIdentifier,
+    openStores: async () => [openTestLogStore(folder)],
+    spool: new LogSpool(join(folder, 'spool'), systemIdentifier, folder),
+    format: walFormat,
     clock: systemClock,
     logger: silentLogger,
     signal: new AbortController().signal,
   }
   if (verb === 'push') {
-    await pushWal({ ...common, path: resolve(rest[0] ?? '') })
+    await pushFile({ ...common, kind: KIND, id: systemIdentifier, path: resolve(rest[0] ?? '') })
     return 0
   }
-  const outcome = await fetchWal({ ...common, name: basename(rest[0] ?? ''), destination: resolve(rest[1] ?? '') })
+  const wanted = { name: basename(rest[0] ?? ''), destination: resolve(rest[1] ?? '') }
+  const outcome = await fetchFile({ ...common, ...wanted, log: testLog(systemIdentifier) })
   return outcome === 'fetched' ? 0 : 1
 }
 

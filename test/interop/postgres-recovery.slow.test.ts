@@ -5,18 +5,16 @@ import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { afterAll, afterEach, beforeAll, beforeEach, expect, it, vi } from 'vitest'
 import { runTool, startServer, withSession } from '../../src/clients/postgres/index.ts'
-import type { RecoveryRequest } from '../../src/model/recovery-target.ts'
-import { listGaps, listRecoveryWindows } from '../../src/model/recovery-window.ts'
-import { formatLsn, segmentOf } from '../../src/model/wal.ts'
-import { type LogMark, LogMarkReader } from '../../src/model/wal-records.ts'
-import { readArchive } from '../../src/operations/wal/archive.ts'
-import { baseOf } from '../../src/operations/wal/base-backups.ts'
-import type { WalStore } from '../../src/repository/index.ts'
+import { readArchive } from '../../src/operations/logs/archive.ts'
+import type { LogStore } from '../../src/repository/index.ts'
+import { walFormat } from '../../src/sources/postgres/physical/log/log-format.ts'
+import { formatLsn, segmentOf } from '../../src/sources/postgres/physical/log/wal.ts'
+import { type LogMark, LogMarkReader } from '../../src/sources/postgres/physical/log/wal-records.ts'
 import { PhysicalSource } from '../../src/sources/postgres/physical/physical-source.ts'
-import type { StartedServer } from '../../src/sources/source.ts'
+import type { RecoveryRequest, StartedServer } from '../../src/sources/source.ts'
 import { type DrainedSnapshot, drain, makeContext, makeTempDir, removeDir } from '../helpers/drained-snapshot.ts'
 import { describeWithPostgres, startTestCluster, type TestCluster } from '../helpers/postgres-cluster.ts'
-import { openTestWalStore } from '../helpers/wal-command.ts'
+import { openTestLogStore, testLog } from '../helpers/wal-command.ts'
 
 const run = promisify(execFile)
 const COMMAND = join(import.meta.dirname, '..', 'helpers', 'wal-command.ts')
@@ -32,7 +30,7 @@ describeWithPostgres('recovery of a cluster to a moment', () => {
   let test: TestCluster
   let source: PhysicalSource
   let archive = ''
-  let store: WalStore
+  let store: LogStore
   let dir = ''
   let snapshot: DrainedSnapshot
   let settings: string[] = []
@@ -62,7 +60,11 @@ describeWithPostgres('recovery of a cluster to a moment', () => {
     )
     await vi.waitFor(
       async () => {
-        if ((await store.findHeader(systemIdentifier, row?.name ?? '')) === undefined) throw new Error('not archived')
+        if (
+          (await store.findHeader(testLog(systemIdentifier), { name: row?.name ?? '', unfinished: false })) ===
+          undefined
+        )
+          throw new Error('not archived')
       },
       { timeout: 60_000, interval: 100 },
     )
@@ -85,7 +87,7 @@ describeWithPostgres('recovery of a cluster to a moment', () => {
       await mkdir(folder, { recursive: true })
       await run('chown', [`${uid}:${gid}`, folder])
     }
-    store = openTestWalStore(archive)
+    store = openTestLogStore(archive)
     source = new PhysicalSource('shop', { connection: async () => test.admin })
     await test.query('postgres', 'CREATE TABLE t (n int PRIMARY KEY, v text)')
     await write(20)
@@ -204,7 +206,7 @@ describeWithPostgres('recovery of a cluster to a moment', () => {
   it('holds exactly what was committed by a transaction, for random ones', async () => {
     for (let round = 0; round < 3; round++) {
       const { n, xid } = pick(after(nextXid()))
-      const { rows, last, started } = await recover({ target: { kind: 'xid', xid } })
+      const { rows, last, started } = await recover({ target: { kind: 'transaction', transaction: xid } })
       expect({ rows, last }, `transaction ${xid}`).toEqual({ rows: n, last: n })
       expect(started?.timeline).toBe(2)
     }
@@ -212,12 +214,14 @@ describeWithPostgres('recovery of a cluster to a moment', () => {
 
   it('stops before a transaction when told so', async () => {
     const { n, xid } = pick(after(nextXid()))
-    expect(await recover({ target: { kind: 'xid', xid }, inclusive: false })).toMatchObject({ rows: n - 1 })
+    expect(await recover({ target: { kind: 'transaction', transaction: xid }, inclusive: false })).toMatchObject({
+      rows: n - 1,
+    })
   })
 
   it('goes to a position, a time, and says what it reached', async () => {
     const { n, lsn } = pick(after(nextXid()))
-    const byLsn = await recover({ target: { kind: 'lsn', lsn } })
+    const byLsn = await recover({ target: { kind: 'position', position: lsn } })
     expect(byLsn.rows).toBeGreaterThanOrEqual(n)
     expect(byLsn.rows).toBeLessThanOrEqual(n + 1)
     const chosen = pick(after(nextXid()))
@@ -249,7 +253,9 @@ describeWithPostgres('recovery of a cluster to a moment', () => {
   })
 
   it('says when a target is never reached', async () => {
-    const error = await recover({ target: { kind: 'xid', xid: '4000000' } }).catch((reason: unknown) => reason)
+    const error = await recover({ target: { kind: 'transaction', transaction: '4000000' } }).catch(
+      (reason: unknown) => reason,
+    )
     expect(error).toMatchObject({ code: 'verification-failed' })
   })
 
@@ -280,13 +286,13 @@ describeWithPostgres('recovery of a cluster to a moment', () => {
       const newest = await recover({ target: { kind: 'end' } })
       expect(newest.rows).toBe(before + 7)
       expect(newest.started?.timeline).toBe(3)
-      expect((await recover({ target: { kind: 'end' }, timeline: '1' })).rows).toBe(before)
-      const base = baseOf('a', snapshot.manifest)
-      const log = (await readArchive(store, base?.systemIdentifier ?? '', new AbortController().signal)).log
-      expect(log.histories.get(2)).toHaveLength(1)
-      const windows = listRecoveryWindows(base ? [base] : [], log)
-      expect(windows.map(window => window.timeline)).toContain(2)
-      expect(listGaps(log)).toEqual([])
+      expect((await recover({ target: { kind: 'end' }, branch: '1' })).rows).toBe(before)
+      const base = walFormat.findBase(snapshot.manifest)
+      const { signal } = new AbortController()
+      const { coverage } = await readArchive(store, testLog(base?.log ?? ''), walFormat, signal)
+      const windows = coverage.listWindows(base ? [{ ...base, snapshot: 'a' }] : [])
+      expect(windows.map(window => window.branch)).toContain(2)
+      expect(coverage.gaps).toEqual([])
     } finally {
       await promoted.stop('immediate')
     }

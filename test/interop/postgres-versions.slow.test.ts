@@ -10,15 +10,15 @@ import {
   startServer,
   withSession,
 } from '../../src/clients/postgres/index.ts'
-import type { RecoveryRequest } from '../../src/model/recovery-target.ts'
+import { PostgresLog } from '../../src/sources/postgres/physical/log/postgres-log.ts'
 import { PhysicalSource } from '../../src/sources/postgres/physical/physical-source.ts'
-import { PostgresLog } from '../../src/sources/postgres/physical/postgres-log.ts'
+import type { RecoveryRequest } from '../../src/sources/source.ts'
 import { type DrainedSnapshot, drain, makeContext, makeTempDir, removeDir } from '../helpers/drained-snapshot.ts'
 import { ownerOf, run } from '../helpers/physical-backups.ts'
 import { describeWithPostgres, startTestCluster, type TestCluster } from '../helpers/postgres-cluster.ts'
 import { failure, restoreTo, sourceOf, stateOf } from '../helpers/postgres-samples.ts'
 import { otherServers } from '../helpers/postgres-versions.ts'
-import { openTestWalStore } from '../helpers/wal-command.ts'
+import { openTestLogStore, testLog } from '../helpers/wal-command.ts'
 
 const COMMAND = join(import.meta.dirname, '..', 'helpers', 'wal-command.ts')
 const newestClient = (await listPostgresTools())[0]?.major ?? 0
@@ -132,9 +132,9 @@ describeWithPostgres.each(otherServers)(
       await test.query('postgres', 'INSERT INTO later VALUES (3)')
       await archived()
       const target = await restore(snapshot, 'recovered', {
-        target: { kind: 'xid', xid: row?.xid ?? '' },
+        target: { kind: 'transaction', transaction: row?.xid ?? '' },
         inclusive: true,
-        timeline: undefined,
+        branch: undefined,
         log: { fetchCommand: [process.execPath, COMMAND, 'fetch', archive] },
       })
       expect(await onCopy(tools, target, 'SELECT n FROM public.later ORDER BY n')).toEqual([{ n: 1 }, { n: 2 }])
@@ -205,14 +205,17 @@ describeWithPostgres.each(otherServers)(
     })
 
     const archived = async (): Promise<void> => {
-      const store = openTestWalStore(archive)
+      const store = openTestLogStore(archive)
       const [row] = await test.query<{ name: string; id: string }>(
         'postgres',
         'SELECT pg_walfile_name(pg_switch_wal()) AS name, system_identifier::text AS id FROM pg_control_system()',
       )
       await vi.waitFor(
         async () => {
-          if ((await store.findHeader(row?.id ?? '', row?.name ?? '')) === undefined) throw new Error('not archived')
+          if (
+            (await store.findHeader(testLog(row?.id ?? ''), { name: row?.name ?? '', unfinished: false })) === undefined
+          )
+            throw new Error('not archived')
         },
         { timeout: 60_000, interval: 100 },
       )

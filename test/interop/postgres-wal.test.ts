@@ -6,16 +6,17 @@ import { systemClock } from '../../src/base/clock.ts'
 import { AppError, isAppError } from '../../src/base/errors.ts'
 import { silentLogger } from '../../src/base/logger.ts'
 import { withSession } from '../../src/clients/postgres/index.ts'
-import { fetchWal, type WalFetch } from '../../src/operations/wal/fetch.ts'
-import { pushWal, type WalPush } from '../../src/operations/wal/push.ts'
-import { receiveWal, type WalReceiveProgress } from '../../src/operations/wal/receive.ts'
-import { WalSpool } from '../../src/operations/wal/spool.ts'
-import type { SealedWalStore } from '../../src/repository/wal/wal-store.ts'
-import { PostgresLog } from '../../src/sources/postgres/physical/postgres-log.ts'
+import { fetchFile, type LogFileFetch } from '../../src/operations/logs/fetch.ts'
+import { type LogPush, pushFile } from '../../src/operations/logs/push.ts'
+import { type LogReceiveProgress, receiveFiles } from '../../src/operations/logs/receive.ts'
+import { LogSpool } from '../../src/operations/logs/spool.ts'
+import type { SealedLogStore } from '../../src/repository/logs/log-store.ts'
+import { walFormat } from '../../src/sources/postgres/physical/log/log-format.ts'
+import { PostgresLog } from '../../src/sources/postgres/physical/log/postgres-log.ts'
 import { makeContext, makeTempDir, removeDir } from '../helpers/drained-snapshot.ts'
+import { makeLogStore } from '../helpers/log-store.ts'
 import { MemoryStorage } from '../helpers/memory-storage.ts'
 import { describeWithPostgres, startTestCluster, type TestCluster } from '../helpers/postgres-cluster.ts'
-import { makeWalStore } from '../helpers/wal-store.ts'
 
 const keys = { encrypt: randomBytes(32), macK: randomBytes(16), macR: randomBytes(16) }
 
@@ -31,7 +32,7 @@ class MoodyStorage extends MemoryStorage {
 describeWithPostgres('the log of a cluster', () => {
   let test: TestCluster
   let storage: MoodyStorage
-  let store: SealedWalStore
+  let store: SealedLogStore
   let dir = ''
   let system = ''
 
@@ -51,7 +52,7 @@ describeWithPostgres('the log of a cluster', () => {
   beforeEach(async () => {
     dir = await makeTempDir('lb-wal-')
     storage = new MoodyStorage()
-    store = makeWalStore(storage, keys)
+    store = makeLogStore(storage, keys)
   })
   afterEach(async () => await removeDir(dir))
 
@@ -66,15 +67,19 @@ describeWithPostgres('the log of a cluster', () => {
     }
     return names
   }
+  const log = () => ({ kind: 'postgres-cluster', id: system })
   const names = async (): Promise<string[]> => {
     const all: string[] = []
-    for await (const { file } of store.list(system)) all.push(file.name)
+    for await (const { name, unfinished } of store.list(log())) all.push(unfinished ? `${name}.partial` : name)
     return all.toSorted()
   }
-  const common = (): Omit<WalPush & WalFetch, 'path' | 'name' | 'destination'> => ({
+  const common = (): Omit<LogPush & LogFileFetch, 'path' | 'name' | 'destination'> => ({
     openStores: async () => [store],
-    systemIdentifier: system,
-    spool: new WalSpool(join(dir, 'spool'), system, 'test'),
+    format: walFormat,
+    kind: 'postgres-cluster',
+    id: system,
+    log: log(),
+    spool: new LogSpool(join(dir, 'spool'), system, 'test'),
     clock: systemClock,
     logger: silentLogger,
     signal: new AbortController().signal,
@@ -83,19 +88,19 @@ describeWithPostgres('the log of a cluster', () => {
   it('pushes a file, and those that wait, ahead of being asked', async () => {
     const filled = await fill(4)
     const [first = '', second = ''] = filled
-    const result = await pushWal({ ...common(), path: join(wal(), first) })
+    const result = await pushFile({ ...common(), path: join(wal(), first) })
     expect(result).toMatchObject({ name: first, outcome: 'stored' })
     expect(result.ahead).toBeGreaterThanOrEqual(3)
     expect(await names()).toEqual(expect.arrayContaining(filled))
     storage.away = true
     // The note is enough: nothing is stored twice, and nothing asked of the storage.
-    expect(await pushWal({ ...common(), path: join(wal(), second) })).toMatchObject({ outcome: 'same', ahead: 0 })
+    expect(await pushFile({ ...common(), path: join(wal(), second) })).toMatchObject({ outcome: 'same', ahead: 0 })
   })
 
   it('says so when the storage is away, whatever was noted of other files', async () => {
     const [first = ''] = await fill(1)
     storage.away = true
-    const error = await pushWal({ ...common(), path: join(wal(), first) }).catch((reason: unknown) => reason)
+    const error = await pushFile({ ...common(), path: join(wal(), first) }).catch((reason: unknown) => reason)
     expect(isAppError(error, 'storage-failed')).toBe(true)
   })
 
@@ -103,48 +108,50 @@ describeWithPostgres('the log of a cluster', () => {
     const [first = '', second = ''] = await fill(2)
     const copy = join(dir, second)
     await writeFile(copy, await readFile(join(wal(), first)))
-    const wrong = await pushWal({ ...common(), path: copy }).catch((reason: unknown) => reason)
+    const wrong = await pushFile({ ...common(), path: copy }).catch((reason: unknown) => reason)
     expect(isAppError(wrong, 'source-invalid')).toBe(true)
     const cut = join(dir, first)
     await writeFile(cut, await readFile(join(wal(), first)))
     await truncate(cut, 4096)
-    const short = await pushWal({ ...common(), path: cut }).catch((reason: unknown) => reason)
+    const short = await pushFile({ ...common(), path: cut }).catch((reason: unknown) => reason)
     expect(isAppError(short, 'source-invalid')).toBe(true)
-    const foreign = { ...common(), systemIdentifier: '123' }
-    const other = await pushWal({ ...foreign, path: join(wal(), first) }).catch((reason: unknown) => reason)
+    const foreign = { ...common(), id: '123' }
+    const other = await pushFile({ ...foreign, path: join(wal(), first) }).catch((reason: unknown) => reason)
     expect(isAppError(other, 'source-invalid')).toBe(true)
     expect(await names()).toEqual([])
   })
 
   it('fetches, ahead too, and tells a missing file from a fault', async () => {
     const filled = await fill(3)
-    for (const name of filled) await pushWal({ ...common(), spool: undefined, path: join(wal(), name) })
+    for (const name of filled) await pushFile({ ...common(), spool: undefined, path: join(wal(), name) })
     const [first = '', second = ''] = filled
     const destination = join(dir, 'RECOVERYXLOG')
-    expect(await fetchWal({ ...common(), name: first, destination })).toBe('fetched')
+    expect(await fetchFile({ ...common(), name: first, destination })).toBe('fetched')
     const same = async (name: string): Promise<boolean> =>
       (await readFile(destination)).equals(await readFile(join(wal(), name)))
     expect(await same(first)).toBe(true)
     const nowhere = { ...common(), openStores: async () => [] }
-    expect(await fetchWal({ ...nowhere, name: second, destination })).toBe('fetched')
+    expect(await fetchFile({ ...nowhere, name: second, destination })).toBe('fetched')
     expect(await same(second)).toBe(true)
-    expect(await fetchWal({ ...common(), name: '0000000900000000000000AA', destination })).toBe('missing')
-    expect(await fetchWal({ ...common(), name: '00000009.history', destination })).toBe('missing')
+    expect(await fetchFile({ ...common(), name: '0000000900000000000000AA', destination })).toBe('missing')
+    expect(await fetchFile({ ...common(), name: '00000009.history', destination })).toBe('missing')
   })
 
   it('receives the log by a slot, with the unfinished segment, through a storage that is away for a while', async () => {
     const log = new PostgresLog({ connection: async () => test.admin, slot: 'lb_test' })
     const abort = new AbortController()
-    const progress: WalReceiveProgress[] = []
+    const progress: LogReceiveProgress[] = []
     const context = await makeContext(dir, abort.signal)
     // What pg_receivewal leaves of a new segment when the disk is full.
     const [now] = await test.query<{ name: string }>('postgres', 'SELECT pg_walfile_name(pg_current_wal_lsn()) AS name')
     const received = join(dir, 'keep', system, 'received')
     await mkdir(received, { recursive: true })
     await writeFile(join(received, `${now?.name}.partial`), Buffer.alloc(500_000))
-    const receiving = receiveWal({
+    const receiving = receiveFiles({
       ...context,
       source: 'shop',
+      kind: 'postgres-cluster',
+      format: walFormat,
       log,
       stores: [store],
       folder: join(dir, 'keep'),
@@ -152,7 +159,7 @@ describeWithPostgres('the log of a cluster', () => {
       onProgress: each => progress.push(each),
     })
     try {
-      await vi.waitFor(async () => expect((await log.inspect(context)).slot?.active).toBe(true), { timeout: 60_000 })
+      await vi.waitFor(async () => expect((await log.inspect(context)).hold?.active).toBe(true), { timeout: 60_000 })
       const filled = await fill(2)
       await vi.waitFor(async () => expect(await names()).toEqual(expect.arrayContaining(filled)), { timeout: 60_000 })
       storage.away = true
@@ -170,7 +177,7 @@ describeWithPostgres('the log of a cluster', () => {
         timeout: 60_000,
       })
       const state = await log.inspect(context)
-      expect(state).toMatchObject({ systemIdentifier: system, timeline: 1, slot: { name: 'lb_test', active: true } })
+      expect(state).toMatchObject({ id: system, branch: 1, hold: { name: 'lb_test', active: true } })
       expect(state.archiver?.lastFailed).toBeDefined()
       const left = (await readdir(join(dir, 'keep', system, 'received'))).filter(name => /^[0-9A-F]{24}$/.test(name))
       expect(left.length).toBeLessThanOrEqual(2)
@@ -187,12 +194,13 @@ describeWithPostgres('the log of a cluster', () => {
     const missing = new PostgresLog({ connection: async () => test.admin, slot: 'lb_test', binDir: join(dir, 'none') })
     await mkdir(join(dir, 'none'))
     await mkdir(join(dir, 'keep'))
-    const request = { source: 'shop', stores: [store], folder: join(dir, 'keep'), intervalMs: 50 }
-    const error = await receiveWal({ ...(await makeContext(dir)), ...request, log: missing }).catch((e: unknown) => e)
+    const owner = { source: 'shop', kind: 'postgres-cluster', format: walFormat }
+    const request = { ...owner, stores: [store], folder: join(dir, 'keep'), intervalMs: 50 }
+    const error = await receiveFiles({ ...(await makeContext(dir)), ...request, log: missing }).catch((e: unknown) => e)
     expect(isAppError(error, 'tool-missing')).toBe(true)
     let asked = 0
     const abort = new AbortController()
-    await receiveWal({
+    await receiveFiles({
       ...(await makeContext(dir, abort.signal)),
       ...request,
       clock: { ...systemClock, sleep: async () => {} },

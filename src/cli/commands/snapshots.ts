@@ -5,8 +5,8 @@ import { formatSize } from '../../base/sizes.ts'
 import { formatTime } from '../../base/times.ts'
 import { describePin } from '../../model/pin.ts'
 import type { RecoveryPoint } from '../../model/recovery-point.ts'
+import type { TimedWindow } from '../../operations/logs/windows.ts'
 import type { SnapshotsResult } from '../../operations/snapshots/snapshots.ts'
-import type { TimedWindow } from '../../operations/wal/windows.ts'
 import { repositoryNames, requireSource } from '../../operations/workspace/names.ts'
 import type { Printed } from '../../outputs/outputs.ts'
 import { recoveryPointJson } from '../../outputs/snapshots.ts'
@@ -86,15 +86,14 @@ interface NamedWindow extends TimedWindow {
 
 /** Of a cluster with a log, when its source is named: it costs a look at the log in each repository. */
 async function listWindows(call: Call, app: App, source: string | undefined): Promise<NamedWindow[]> {
-  const options = app.config.sources.get(source ?? '')?.options as { readonly mode?: unknown } | undefined
-  if (source === undefined || options?.mode !== 'physical') return []
-  const { listRecovery } = await import('../../operations/wal/windows.ts')
+  if (source === undefined || !app.hasLog(source)) return []
+  const { listRecovery } = await import('../../operations/logs/windows.ts')
   const windows: NamedWindow[] = []
   for (const repository of repositoryNames(app, repoOf(call))) {
     const opened = await app.repository(repository).catch(() => undefined)
     if (opened === undefined) continue
-    const { clusters } = await listRecovery(opened, source, { now: call.clock.now(), signal: call.signal })
-    windows.push(...clusters.flatMap(cluster => cluster.windows.map(window => ({ ...window, repository }))))
+    const { logs } = await listRecovery(app, opened, source, { now: call.clock.now(), signal: call.signal })
+    windows.push(...logs.flatMap(log => log.windows.map(window => ({ ...window, repository }))))
   }
   return windows
 }

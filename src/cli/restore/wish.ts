@@ -2,7 +2,6 @@ import { isAbsolute, resolve } from 'node:path'
 import { AppError } from '../../base/errors.ts'
 import { parseEpochMicros } from '../../base/times.ts'
 import type { RecoveryTarget } from '../../model/recovery-target.ts'
-import { parseLsn } from '../../model/wal.ts'
 import { URL_FORM } from '../../operations/restore/reserved.ts'
 import type { Moment, RestoreWish } from '../../operations/restore/wish.ts'
 import type { DatabaseSelection } from '../../sources/source.ts'
@@ -61,7 +60,7 @@ function selectionOf({ values }: Call): DatabaseSelection {
 function momentOf(call: Call): Moment | undefined {
   const target = recoveryTargetOf(call)
   if (target === undefined) return undefined
-  return { target, timeline: timelineOf(call), ...(call.values.flag('exclusive') ? { inclusive: false } : {}) }
+  return { target, branch: timelineOf(call), ...(call.values.flag('exclusive') ? { inclusive: false } : {}) }
 }
 
 /** What the flags ask for; undefined when none is given. `usage` for more than one target, or a target that is none. */
@@ -72,14 +71,11 @@ function recoveryTargetOf({ values, clock }: Call): RecoveryTarget | undefined {
     targets.push({ kind: 'time', epochMicros: parseEpochMicros(at, clock.now()) ?? invalid('--at', at, TIMES) })
   }
   const lsn = values.text('lsn')
-  if (lsn !== undefined) {
-    if (parseLsn(lsn) === undefined) invalid('--lsn', lsn, 'Positions look like 0/3000028.')
-    targets.push({ kind: 'lsn', lsn })
-  }
+  if (lsn !== undefined) targets.push({ kind: 'position', position: lsn })
   const xid = values.text('xid')
   if (xid !== undefined) {
     if (!/^\d{1,19}$/.test(xid)) invalid('--xid', xid, 'Give the number that pg_current_xact_id() returned.')
-    targets.push({ kind: 'xid', xid })
+    targets.push({ kind: 'transaction', transaction: xid })
   }
   const name = values.text('name')
   if (name !== undefined) targets.push({ kind: 'name', name })

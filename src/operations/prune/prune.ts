@@ -1,5 +1,5 @@
 import type { PruneReport } from '../../repository/index.ts'
-import { expireWal } from '../wal/expire.ts'
+import { expireLogs } from '../logs/expire.ts'
 import { type Caller, lookAround, type Run, runOnce } from '../workspace/run.ts'
 import type { Workspace } from '../workspace/workspace.ts'
 
@@ -52,7 +52,11 @@ async function pruneAll(workspace: Workspace, wish: PruneWish, { signal, tell }:
     onProgress: ({ step, ...progress }) =>
       tell({ kind: 'progress', progress: { label: `prune ${name}: ${step}`, ...progress } }),
   })
-  const { found, files, bytes, findings } = await expireWal(repository, { dryRun, withoutSnapshots, signal })
+  const { found, files, bytes, findings } = await expireLogs(workspace, repository, {
+    dryRun,
+    withoutSnapshots,
+    signal,
+  })
   const all = [...report.findings, ...findings]
   return { ...report, repository: name, findings: all, ...(found ? { log: { files, bytes } } : {}) }
 }

@@ -136,7 +136,7 @@ async function wantedOf(
     delete: wish.delete === true ? { spare: workspace.ownFolders, seenAt: madeAt } : undefined,
     recovery:
       moment && workspace.hasLog(source.name)
-        ? await recoveryRequestOf(workspace, chosen, source.name, moment)
+        ? await recoveryRequestOf(workspace, chosen, source.name, moment, run.signal)
         : undefined,
     mask: await maskFor(workspace, source.name, wish.mask, place.purpose),
     tablespaces: new Map(Object.entries(tablespaces)),

@@ -11,8 +11,8 @@ const epochMicros = z.number().int()
 
 const recoveryTarget = z.discriminatedUnion('kind', [
   z.strictObject({ kind: z.literal('time'), epochMicros }),
-  z.strictObject({ kind: z.literal('lsn'), lsn: z.string() }),
-  z.strictObject({ kind: z.literal('xid'), xid: z.string() }),
+  z.strictObject({ kind: z.literal('position'), position: z.string() }),
+  z.strictObject({ kind: z.literal('transaction'), transaction: z.string().regex(/^\d{1,19}$/) }),
   z.strictObject({ kind: z.literal('name'), name: z.string() }),
   z.strictObject({ kind: z.literal('immediate') }),
   z.strictObject({ kind: z.literal('end') }),
@@ -28,7 +28,7 @@ const wish = z.strictObject({
   source: z.string().optional(),
   point: point.optional(),
   moment: z
-    .strictObject({ target: recoveryTarget, timeline: z.string().optional(), inclusive: z.boolean().optional() })
+    .strictObject({ target: recoveryTarget, branch: z.string().optional(), inclusive: z.boolean().optional() })
     .optional(),
   repository: z.string().optional(),
   host: z.string().optional(),

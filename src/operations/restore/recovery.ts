@@ -1,12 +1,14 @@
-import { join } from 'node:path'
 import { AppError } from '../../base/errors.ts'
 import type { Finding } from '../../model/finding.ts'
-import type { RecoveryRequest } from '../../model/recovery-target.ts'
+import { SHORT_ID_DIGITS } from '../../model/recovery-point.ts'
+import type { RecoveryRequest } from '../../sources/source.ts'
 import { loadManifest } from '../browse/snapshot-tree.ts'
+import { readArchive } from '../logs/archive.ts'
+import { getBaseFor } from '../logs/choose-base.ts'
+import { getLogSource, logFolder } from '../logs/places.ts'
+import { fetchedFolder } from '../logs/spool.ts'
 import { type ChosenSnapshot, chooseAmong, chooseSnapshot, endOfSecond } from '../snapshots/choose-snapshot.ts'
 import type { SnapshotWish } from '../snapshots/find-snapshot.ts'
-import { getBaseFor } from '../wal/choose-base.ts'
-import { fetchedFolder } from '../wal/spool.ts'
 import type { Run } from '../workspace/run.ts'
 import type { Workspace } from '../workspace/workspace.ts'
 import type { Moment, RestoreWish } from './wish.ts'
@@ -44,11 +46,12 @@ async function chooseBackup(
   { source, moment, repository: only, start }: RestoreWish & { readonly source: string; readonly moment: Moment },
   snapshot?: string,
 ): Promise<ChosenSnapshot> {
-  const { target, timeline } = moment
+  const { target, branch } = moment
   const tell = (finding: Finding): void => run.tell({ kind: 'finding', finding })
   // With a server started on it we go to the end of the log ourselves where it comes to that.
   const onFinding = start === true ? undefined : tell
-  const request = { source, target, timeline, snapshot, now: workspace.clock.now(), signal: run.signal, onFinding }
+  const now = workspace.clock.now()
+  const request = { formats: workspace, source, target, branch, snapshot, now, signal: run.signal, onFinding }
   // What one repository lacks, another may have.
   const ignore = (): void => {}
   return await chooseAmong(workspace, only, ignore, async repository =>
@@ -56,19 +59,31 @@ async function chooseBackup(
   )
 }
 
-/** What a restored cluster is told, with the command that brings it its log: this very program. */
+/** How far a restored copy goes, and how it gets its log: it reads it, or is brought it by this very program. */
 export async function recoveryRequestOf(
   workspace: Workspace,
   { repository, snapshot }: ChosenSnapshot,
   source: string,
-  { target, timeline, inclusive }: Moment,
+  { target, branch, inclusive }: Moment,
+  signal: AbortSignal,
 ): Promise<RecoveryRequest> {
-  const system = (await loadManifest(repository, snapshot))?.database?.properties['systemIdentifier']
-  const fetched = await fetchedFolder(join(await workspace.stateFolder(), 'wal'), String(system))
+  const { kind, format } = await getLogSource(workspace, { source })
+  const manifest = await loadManifest(repository, snapshot)
+  const base = manifest && format.findBase(manifest)
+  if (base === undefined) {
+    throw new AppError('target-invalid', `no log goes on from snapshot ${snapshot.id.slice(0, SHORT_ID_DIGITS)}`, {
+      hint: 'Restore it without a moment.',
+    })
+  }
+  const log = { kind, id: base.log }
   return {
     target,
-    timeline,
+    branch,
     ...(inclusive === undefined ? {} : { inclusive }),
-    log: { fetchCommand: [...workspace.ownCommand, 'wal', 'fetch', '--source', source], fetchedFolder: fetched },
+    log: {
+      openLog: async () => (await readArchive(repository.logs, log, format, signal)).reader,
+      fetchCommand: [...workspace.ownCommand, 'wal', 'fetch', '--source', source],
+      fetchedFolder: await fetchedFolder(await logFolder(workspace), base.log),
+    },
   }
 }

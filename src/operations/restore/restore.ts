@@ -4,7 +4,6 @@ import { type Incomplete, incompleteFinding, incompleteWithin } from '../../mode
 import type { MaskedColumn } from '../../model/masking/outcome.ts'
 import type { Mask } from '../../model/masking/rules.ts'
 import { labelsOf } from '../../model/recovery-point.ts'
-import type { RecoveryRequest } from '../../model/recovery-target.ts'
 import type { Repository, Snapshot } from '../../repository/index.ts'
 import type {
   Change,
@@ -15,6 +14,7 @@ import type {
   Kept,
   LastLook,
   OnRestored,
+  RecoveryRequest,
   RestoredBytes,
   SnapshotReader,
   Source,

@@ -49,8 +49,8 @@ export interface RestoreWish {
 
 export interface Moment {
   readonly target: RecoveryTarget
-  /** `latest` (default), `current`, or a number. */
-  readonly timeline?: string | undefined
+  /** Of the log: a number, `current`, or `latest` (default). */
+  readonly branch?: string | undefined
   /** Stop just after the moment (default) or just before it. */
   readonly inclusive?: boolean | undefined
 }

@@ -8,7 +8,7 @@ import type { Mask } from '../../model/masking/rules.ts'
 import type { NewMachineNeeds } from '../../model/new-machine.ts'
 import type { Settings } from '../../model/settings.ts'
 import type { Repository } from '../../repository/index.ts'
-import type { Source } from '../../sources/source.ts'
+import type { LogFormat, Source } from '../../sources/source.ts'
 import type { RestoreJournal } from '../restore/journal.ts'
 
 /**
@@ -51,6 +51,8 @@ export interface Workspace {
   byRestic(source: string): string
   /** Can the moments between its backups be recovered, from its log? False for a name that is in no configuration. */
   hasLog(source: string): boolean
+  /** How the logs of a kind are written. Undefined for a kind without one, and for one that nobody knows here. */
+  logFormat(kind: string): Promise<LogFormat | undefined>
   /** A mask file; relative to `settings.baseDir`. `config-invalid`, ... */
   loadMask(file: string): Promise<Mask>
 

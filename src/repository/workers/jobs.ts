@@ -1,16 +1,16 @@
 import { isMarkedAsUntransferable } from 'node:worker_threads'
 import { runVerifyJob, type VerifyJob, type VerifyOutcome } from '../check/verify-job.ts'
-import type { WalContent } from '../contract/wal.ts'
+import type { LogContent } from '../contract/logs.ts'
 import type { Cipher } from '../crypto/cipher.ts'
 import type { Zstd } from '../crypto/zstd.ts'
 import type { KeyMaterial } from '../format/key-file.ts'
+import { type OpenedLog, type OpenLogJob, openLog, sealLog } from '../logs/log-object.ts'
 import type { SealedBlobs } from '../pack/blob-sealer.ts'
 import { type RepackJob, type RepackOutcome, runRepackJob } from '../pack/repack-job.ts'
 import { type OpenJob, type OpenOutcome, runOpenJob } from '../read/open-job.ts'
 import { runSiftJob, type SiftJob, type SiftOutcome } from '../read/sift-job.ts'
 import { type CompareJob, runCompareJob } from '../restore/compare-job.ts'
 import { runWriteJob, type WriteJob, type WriteOutcome } from '../restore/write-job.ts'
-import { type OpenedWal, type OpenWalJob, openWal, sealWal } from '../wal/wal-object.ts'
 import { type CutJob, type CutOutcome, type Cuts, runCutJob } from '../write/cut-job.ts'
 import { type IndexJob, type IndexOutcome, runIndexJob } from '../write/index-job.ts'
 import { type ReadJob, runReadJob } from '../write/read-job.ts'
@@ -32,8 +32,8 @@ export interface Jobs {
   compare: { job: CompareJob; outcome: Uint8Array }
   verify: { job: VerifyJob; outcome: VerifyOutcome }
   sift: { job: SiftJob; outcome: SiftOutcome }
-  sealWal: { job: WalContent; outcome: readonly Uint8Array[] }
-  openWal: { job: OpenWalJob; outcome: OpenedWal }
+  sealLog: { job: LogContent; outcome: readonly Uint8Array[] }
+  openLog: { job: OpenLogJob; outcome: OpenedLog }
 }
 
 export type JobName = keyof Jobs
@@ -108,12 +108,12 @@ const handlers: Handlers = {
     const outcome = runSiftJob(job, cipher, zstd)
     return answer(outcome, outcome.bytes)
   },
-  sealWal: (job, { cipher, zstd }) => {
-    const sealed = sealWal(job, cipher, zstd)
+  sealLog: (job, { cipher, zstd }) => {
+    const sealed = sealLog(job, cipher, zstd)
     return answer(sealed, ...sealed)
   },
-  openWal: (job, { cipher, zstd }) => {
-    const outcome = openWal(job, cipher, zstd)
+  openLog: (job, { cipher, zstd }) => {
+    const outcome = openLog(job, cipher, zstd)
     return answer(outcome, outcome.bytes)
   },
 }

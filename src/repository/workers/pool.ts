@@ -1,9 +1,9 @@
 import { availableParallelism } from 'node:os'
-import type { WalContent } from '../contract/wal.ts'
+import type { LogContent } from '../contract/logs.ts'
 import { Cipher } from '../crypto/cipher.ts'
 import { openZstd } from '../crypto/zstd.ts'
 import type { KeyMaterial } from '../format/key-file.ts'
-import type { OpenedWal, OpenWalJob } from '../wal/wal-object.ts'
+import type { OpenedLog, OpenLogJob } from '../logs/log-object.ts'
 import { createWorkerState, type JobName, type Jobs, transferable } from './jobs.ts'
 import { InlineLane, type Lane, ThreadLane } from './lane.ts'
 
@@ -68,13 +68,13 @@ export class WorkerPool {
   }
 
   /** Memory that threads share is not copied on the way. */
-  sealWal(content: WalContent): Promise<readonly Uint8Array[]> {
-    return this.#chooseForWal(content.bytes.length).run('sealWal', content, [])
+  sealLog(content: LogContent): Promise<readonly Uint8Array[]> {
+    return this.#chooseForLog(content.bytes.length).run('sealLog', content, [])
   }
 
   /** `sealed` is handed over. */
-  openWal(job: OpenWalJob): Promise<OpenedWal> {
-    return this.#chooseForWal(job.sealed.length).run('openWal', job, transferable([job.sealed]))
+  openLog(job: OpenLogJob): Promise<OpenedLog> {
+    return this.#chooseForLog(job.sealed.length).run('openLog', job, transferable([job.sealed]))
   }
 
   /** `slab` and `into` are handed over. */
@@ -108,7 +108,7 @@ export class WorkerPool {
   }
 
   /** The first log file is done here: alone it takes less time than a thread takes to start. */
-  #chooseForWal(bytes: number): Lane {
+  #chooseForLog(bytes: number): Lane {
     if (this.#inlineBytes > 0) return this.leastBusyThread()
     this.#inlineBytes += Math.max(1, bytes)
     return this.#inlineLane()

@@ -8,6 +8,7 @@ export const postgres = defineSource({
   optionsAt: postgresOptionsAt,
   ownPlace: ownPostgresPlace,
   hasLog: ({ mode }) => mode === 'physical',
+  logFormat: async () => (await import('./physical/log/log-format.ts')).walFormat,
   isOwnPlace: isOwnPostgresPlace,
   byRestic: ({ mode }) =>
     mode === 'logical'

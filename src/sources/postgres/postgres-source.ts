@@ -20,7 +20,7 @@ import type {
 import type { TargetAccess, TargetRequest } from '../target.ts'
 import { connectionOf } from './connection.ts'
 import type { PostgresOptions } from './options.ts'
-import { PostgresLog } from './physical/postgres-log.ts'
+import { PostgresLog } from './physical/log/postgres-log.ts'
 import { readServerClock } from './server-clock.ts'
 
 type Mode = PostgresOptions['mode']

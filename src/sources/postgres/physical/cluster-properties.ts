@@ -1,7 +1,7 @@
 import type { Manifest, ManifestDatabase } from '../../../model/manifest.ts'
-import { formatLsn } from '../../../model/wal.ts'
 import type { BackupEnd } from './capture/low-level-backup.ts'
 import type { ClusterFacts } from './cluster-facts.ts'
+import { formatLsn } from './log/wal.ts'
 
 export const BACKUP_LABEL = 'backup_label'
 export const BACKUP_MANIFEST = 'backup_manifest'

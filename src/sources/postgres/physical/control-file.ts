@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { AppError, systemCode } from '../../../base/errors.ts'
-import { systemIdentifierOf } from '../../../model/wal.ts'
+import { systemIdentifierOf } from './log/wal.ts'
 
 export const CONTROL_FILE = 'global/pg_control'
 

@@ -92,7 +92,7 @@ describe('recovery settings', () => {
     const before = "work_mem = '8MB'\nrestore_command = 'old'\nrecovery_target_xid = '5'\n"
     const text = withRecoverySettings(before, {
       target: { kind: 'name', name: "it's" },
-      timeline: '3',
+      branch: '3',
       inclusive: false,
       log: { fetchCommand: ['/opt/my app/fetch', "it's", '100%'], fetchedFolder: '/var/fetched' },
     })

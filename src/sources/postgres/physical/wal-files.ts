@@ -1,8 +1,8 @@
 import { readdir, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { AppError, systemCode } from '../../../base/errors.ts'
-import { segmentNamesBetween } from '../../../model/wal.ts'
 import type { BackupEnd } from './capture/low-level-backup.ts'
+import { segmentNamesBetween } from './log/wal.ts'
 
 export interface NeededWal {
   readonly name: string

@@ -1,5 +1,5 @@
 import { AppError } from '../../../../base/errors.ts'
-import { type Lsn, parseLsn } from '../../../../model/wal.ts'
+import { type Lsn, parseLsn } from '../log/wal.ts'
 
 /** What `backup_label` says of where recovery must begin. */
 export interface BackupLabel {

@@ -1,8 +1,8 @@
 import { AppError, messageOf } from '../../../../base/errors.ts'
 import type { Logger } from '../../../../base/logger.ts'
 import type { Session } from '../../../../clients/postgres/index.ts'
-import { type Lsn, parseLsn } from '../../../../model/wal.ts'
 import type { ClusterFacts } from '../cluster-facts.ts'
+import { type Lsn, parseLsn } from '../log/wal.ts'
 import { type BackupLabel, parseBackupLabel } from './backup-label.ts'
 
 export interface BackupEnd {

@@ -1,4 +1,4 @@
-import type { Lsn } from '../../../../model/wal.ts'
+import type { Lsn } from '../log/wal.ts'
 import { isNewPage, PAGE_BYTES, pageChecksum, pageLsn, storedChecksum } from './page-checksum.ts'
 
 const PAGE_WORDS = PAGE_BYTES / 4

@@ -1,6 +1,6 @@
 import type { Manifest } from '../../../../model/manifest.ts'
-import { DEFAULT_WAL_SEGMENT_BYTES } from '../../../../model/wal.ts'
 import { numberProperty, textProperty } from '../cluster-properties.ts'
+import { DEFAULT_WAL_SEGMENT_BYTES } from '../log/wal.ts'
 
 const MIB = 1024 * 1024
 

@@ -1,5 +1,6 @@
 import { formatEpochMicros } from '../../../../base/times.ts'
-import type { LogFetch, RecoveryRequest, RecoveryTarget } from '../../../../model/recovery-target.ts'
+import type { RecoveryTarget } from '../../../../model/recovery-target.ts'
+import type { LogFetch, RecoveryRequest } from '../../../source.ts'
 
 /** Settings of an earlier recovery, which must not steer this one. */
 const RECOVERY_SETTING =
@@ -22,7 +23,7 @@ function recoveryLines(recovery: RecoveryRequest): string[] {
   const settings = [...targetSettings(recovery.target)]
   // Without a command PostgreSQL refuses to recover to a target; the log in pg_wal is found in any case.
   settings.push(['restore_command', recovery.log === undefined ? 'false' : restoreCommandOf(recovery.log)])
-  if (recovery.timeline !== undefined) settings.push(['recovery_target_timeline', recovery.timeline])
+  if (recovery.branch !== undefined) settings.push(['recovery_target_timeline', recovery.branch])
   if (recovery.inclusive !== undefined) settings.push(['recovery_target_inclusive', recovery.inclusive ? 'on' : 'off'])
   if (recovery.target.kind !== 'end') settings.push(['recovery_target_action', 'promote'])
   return [
@@ -46,8 +47,8 @@ function quoteForShell(word: string): string {
 function targetSettings(target: RecoveryTarget): Array<[string, string]> {
   if (target.kind === 'time')
     return [['recovery_target_time', formatEpochMicros(target.epochMicros).replace('T', ' ').replace('Z', '+00')]]
-  if (target.kind === 'lsn') return [['recovery_target_lsn', target.lsn]]
-  if (target.kind === 'xid') return [['recovery_target_xid', target.xid]]
+  if (target.kind === 'position') return [['recovery_target_lsn', target.position]]
+  if (target.kind === 'transaction') return [['recovery_target_xid', target.transaction]]
   if (target.kind === 'name') return [['recovery_target_name', target.name]]
   if (target.kind === 'immediate') return [['recovery_target', 'immediate']]
   return []

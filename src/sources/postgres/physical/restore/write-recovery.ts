@@ -1,7 +1,7 @@
 import { chown, lstat, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { systemCode } from '../../../../base/errors.ts'
-import type { RecoveryRequest } from '../../../../model/recovery-target.ts'
+import type { RecoveryRequest } from '../../../source.ts'
 import { withRecoverySettings } from './recovery-settings.ts'
 
 /** Tells a restored data directory how far to recover; nothing more than the backup's own log when undefined. */

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 import { encodeName } from '../../../../base/bytes.ts'
-import { formatLsn, type Lsn, parseLsn } from '../../../../model/wal.ts'
+import { formatLsn, type Lsn, parseLsn } from '../log/wal.ts'
 
 /** One file as `backup_manifest` lists it. Without a checksum only its presence and size are verified. */
 export interface ManifestedFile {
