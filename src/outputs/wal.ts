@@ -79,11 +79,8 @@ export function windowJson(window: TimedWindow): Json<typeof recoveryWindow> {
   return { timeline: branch, from, to, fromLsn: fromPosition, toLsn: toPosition, snapshots }
 }
 
-export function walReceiveJson({
-  newest = null,
-  ...result
-}: LogReceiveResult): Json<(typeof WAL_OUTPUTS)['wal receive']> {
-  return { ...result, newest }
+export function walReceiveJson({ newest, ...result }: LogReceiveResult): Json<(typeof WAL_OUTPUTS)['wal receive']> {
+  return { ...result, newest: newest ?? null }
 }
 
 export function walStatusJson({ repository, logs, live, lag, findings }: NamedLogStatus): Json<typeof walStatus> {
