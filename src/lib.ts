@@ -32,6 +32,16 @@ export {
   forgetTask,
   forgetTasks,
 } from './operations/forget/forget-snapshots.ts'
+export {
+  fetchLogFile,
+  type LogFileWish,
+  type LogReceiveResult,
+  type NamedLogStatus,
+  pushLogFile,
+  readLogStatuses,
+  receiveLog,
+} from './operations/logs/logs.ts'
+export type { LogWish } from './operations/logs/places.ts'
 export { type LsRequest, ls } from './operations/ls/ls.ts'
 export { type Merged, mergeInto, planMerge, tryMerge } from './operations/merge/merge-into.ts'
 export { type Pinned, type PinWish, pinSnapshot, unpinSnapshot } from './operations/pin/pin-snapshot.ts'

@@ -42,7 +42,7 @@ function sourceName(workspace: Workspace, named: string | undefined): string {
   const [first] = names
   if (first === undefined) {
     throw new AppError('usage', `no source with a log is in ${file}`, {
-      hint: 'Add one, such as a PostgreSQL cluster: docs/reference/config.md says how.',
+      hint: 'Add one: "shop: { kind: postgres, mode: physical, url: ... }".',
     })
   }
   if (names.length === 1) return first
@@ -58,7 +58,7 @@ export function requireLog({ name, kind, log }: Source): SourceLog {
 
 function hasNoLog(source: string, kind: string): AppError {
   return new AppError('unsupported', `source ${source} (${kind}) has no log`, {
-    hint: 'Sources of other kinds have one, such as PostgreSQL clusters: docs/reference/config.md says which.',
+    hint: 'Name a source that has one, such as a PostgreSQL cluster ("mode: physical").',
   })
 }
 

@@ -29,14 +29,14 @@ export const walFormat: LogFormat = {
 }
 
 /**
- * Segments are ordered by their place in the log and not by their timeline, with the labels of backups in them. A
- * `.partial` is the unfinished segment. Histories have no place.
+ * Timelines come one after the other: what a new one writes is younger than all of the one that it left, however far that
+ * one went on. Labels of backups are ordered with their segment; a `.partial` is the unfinished segment.
  */
 function parseLogName(name: string): LogFile | undefined {
   const file = parseWalFileName(name)
   if (file === undefined) return undefined
   if (file.kind === 'history') return { name, unfinished: false, order: undefined }
-  const order = name.slice(8, 24)
+  const order = name.slice(0, 24)
   if (file.kind !== 'partial') return { name, unfinished: false, order }
   return { name: name.slice(0, -'.partial'.length), unfinished: true, order }
 }
