@@ -189,7 +189,12 @@ export function testStorageContract(name: string, underTest: StorageUnderTest): 
     })
 
     test('takes keys that no repository of restic has, or refuses them as its traits say', async () => {
-      const keys = ['logs/postgres-cluster/7301/000000010000000_a000000_f_e', 'lifeboat.yaml', 'data/3f/3f2a', 'snapshots/a']
+      const keys = [
+        'logs/postgres-cluster/7301/000000010000000_a000000_f_e',
+        'lifeboat.yaml',
+        'data/3f/3f2a',
+        'snapshots/a',
+      ]
       for (const key of keys) {
         if (storage.traits.keys === 'restic') await expectRefusal(storage, key)
         else await storage.save(key, Buffer.from(key))

@@ -1,5 +1,5 @@
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
-import { readFile, writeFile } from 'node:fs/promises'
+import { readdir, readFile, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, it, vi } from 'vitest'
@@ -99,6 +99,9 @@ afterAll(async () => {
 })
 
 it('ships and lists the log of any source', async () => {
+  // Of what was received, only the newest finished file stays: the receiver goes on from there.
+  const received = await readdir(join(await app.stateFolder(), 'wal', LOG.id, 'received'))
+  expect(received.toSorted()).toEqual(['Page_0996.open', 'Page_0997'])
   const { status, names } = await stored()
   expect(names).toEqual(['Page_0996', 'Page_0997', 'Page_0998', 'Page_0999'])
   expect(status).toMatchObject({

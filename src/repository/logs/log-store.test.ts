@@ -61,6 +61,15 @@ it('keeps logs of other kinds and ids apart', async () => {
   expect(await store.listLogs()).toHaveLength(4)
 })
 
+it('passes over objects that are no log files of ours', async () => {
+  await store.save(content(NAME, Buffer.alloc(9)))
+  const folder = KEY.slice(0, KEY.lastIndexOf('/'))
+  const strangers = [`${folder}/a_`, `${folder}/a/b`, 'logs/a', 'logs/-a/b/c', 'logs/a/_/c']
+  for (const key of strangers) await storage.save(key, Buffer.alloc(1))
+  expect(await collect(store.list(LOG))).toMatchObject([FILE])
+  expect(await store.listLogs()).toEqual([LOG])
+})
+
 it('takes the same again, and refuses another of the same name', async () => {
   const bytes = randomBytes(1000)
   await store.save(content(NAME, bytes))
@@ -128,6 +137,7 @@ it('says that a storage for files of restic alone keeps no log', async () => {
   await expect(restic.save(content(NAME, Buffer.alloc(10)))).rejects.toMatchObject({ code: 'unsupported' })
   expect(await restic.find(LOG, FILE)).toBeUndefined()
   expect(await collect(restic.list(LOG))).toEqual([])
+  expect(await restic.listLogs()).toEqual([])
   await restic.remove(LOG, FILE)
 })
 

@@ -28,6 +28,10 @@ export class SealedLogStore implements LogStore {
     return this.#storage.traits.keys === 'any'
   }
 
+  get #folders(): readonly string[] {
+    return this.#takesLogs ? [FINISHED, UNFINISHED] : []
+  }
+
   async save(content: LogContent, signal?: AbortSignal): Promise<'stored' | 'same'> {
     const { log, name } = content
     const place = placeOf(log, content)
@@ -62,7 +66,7 @@ export class SealedLogStore implements LogStore {
   }
 
   async *list(log: LogId, signal?: AbortSignal): AsyncGenerator<StoredLogFile> {
-    for (const root of [FINISHED, UNFINISHED]) {
+    for (const root of this.#folders) {
       for await (const { key, sizeBytes } of this.#storage.list(`${root}${folderOf(log)}`, { signal })) {
         const found = parseKey(key)
         if (found) yield { ...found.file, storedBytes: sizeBytes }
@@ -72,7 +76,7 @@ export class SealedLogStore implements LogStore {
 
   async listLogs(signal?: AbortSignal): Promise<LogId[]> {
     const found = new Map<string, LogId>()
-    for (const root of [FINISHED, UNFINISHED]) {
+    for (const root of this.#folders) {
       for await (const key of this.#storage.listKeys(root, { signal })) {
         const log = parseKey(key)?.log
         if (log) found.set(folderOf(log), log)
