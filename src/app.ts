@@ -18,6 +18,7 @@ import type { PostgresTools } from './clients/postgres/tools.ts'
 import type { BroughtBack, Origin } from './config/bring-back.ts'
 import { keptConfiguration } from './config/kept.ts'
 import { CONFIG_NAME, type Config, findConfigFile, loadConfig } from './config/load.ts'
+import { repositoryPlaceOf } from './config/repository-place.ts'
 import { PASSWORD_KEYS, type RepositorySettings } from './config/schema.ts'
 import { asPasswordReference, type LoadedSecret, loadSecret, type SecretReference } from './config/secrets.ts'
 import {
@@ -30,7 +31,7 @@ import {
 import type { Finding } from './model/finding.ts'
 import { type Host, thisHost } from './model/host.ts'
 import type { Mask } from './model/masking/rules.ts'
-import type { NewMachineNeeds } from './model/new-machine.ts'
+import type { NewMachineNeeds, RepositoryPlace } from './model/new-machine.ts'
 import { isRepositoryUrl } from './model/repository-url.ts'
 import type { Settings } from './model/settings.ts'
 import { RestoreJournal } from './operations/restore/journal.ts'
@@ -144,6 +145,10 @@ export class App implements Workspace {
     return this.config
   }
 
+  get stateDir(): string {
+    return this.config.stateDir
+  }
+
   get programVersion(): string {
     return `lifeboat ${ownVersion()}`
   }
@@ -171,8 +176,12 @@ export class App implements Workspace {
     return text === undefined ? undefined : keptConfiguration(text, repository)
   }
 
+  repositoryPlace(name: string): RepositoryPlace {
+    return repositoryPlaceOf(this.config, this.repositorySettings(name))
+  }
+
   async needsOfNewMachine(repository: string): Promise<NewMachineNeeds> {
-    const { needsOfNewMachine } = await import('./config/new-machine.ts')
+    const { needsOfNewMachine } = await import('./config/needs.ts')
     return needsOfNewMachine(this.config, repository, this.repositorySettings(repository))
   }
 

@@ -22,7 +22,8 @@ export { type PlannedBackup, type PlannedCopy, planBackup } from './operations/b
 export { catFile, type FileBytes } from './operations/cat/cat-file.ts'
 export { checkRepository, type NamedCheckResult } from './operations/check/check-repository.ts'
 export { type Change, type DiffRequest, type DiffResult, diff } from './operations/diff/diff.ts'
-export { type DoctorRequest, type DoctorResult, doctor } from './operations/doctor/doctor.ts'
+export type { DoctorResult } from './operations/doctor/doctor.ts'
+export { examine, type NoWorkspace, type Surroundings } from './operations/doctor/examine.ts'
 export { type FindRequest, type FoundEntry, find } from './operations/find/find.ts'
 export {
   type ForgetTask,
@@ -32,6 +33,7 @@ export {
   forgetTask,
   forgetTasks,
 } from './operations/forget/forget-snapshots.ts'
+export { addKey, changePassword, listKeys, removeKey } from './operations/key/keys.ts'
 export {
   fetchLogFile,
   type LogFileWish,

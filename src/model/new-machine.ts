@@ -14,6 +14,14 @@ export interface NewMachineNeeds {
   readonly leftOut: readonly string[]
 }
 
+/** What a machine has of a repository, told by its configuration. */
+export interface RepositoryPlace {
+  /** Absolute; undefined: it is no folder of this machine. */
+  readonly folder: string | undefined
+  /** Undefined: a person types it. */
+  readonly password: PasswordPlace | undefined
+}
+
 /** Where a password is on the machine that has the configuration now. */
 export type PasswordPlace =
   | { readonly kind: 'file'; readonly path: string }

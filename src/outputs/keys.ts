@@ -1,5 +1,7 @@
 import { z } from 'zod'
-import { absolutePath, id, repositoryName, shortId, time } from './fields.ts'
+import { SHORT_ID_DIGITS } from '../model/recovery-point.ts'
+import type { KeyInfo } from '../repository/index.ts'
+import { absolutePath, id, type Json, repositoryName, shortId, time } from './fields.ts'
 
 const key = z.strictObject({
   id,
@@ -9,6 +11,10 @@ const key = z.strictObject({
   created: time,
   current: z.boolean().describe('the one that this command used'),
 })
+
+export function keyJson({ id: keyId, hostname, username, created, current }: KeyInfo): Json<typeof key> {
+  return { id: keyId, shortId: keyId.slice(0, SHORT_ID_DIGITS), hostname, username, created, current }
+}
 
 export const KEY_OUTPUTS = {
   'key list': z.strictObject({ repository: repositoryName, keys: z.array(key) }),

@@ -7,13 +7,14 @@ import { typedPath } from '../../base/typed-path.ts'
 import { SHORT_ID_DIGITS } from '../../model/recovery-point.ts'
 import { isRepositoryUrl, typedRepositoryUrl } from '../../model/repository-url.ts'
 import type { KeptConfiguration } from '../../operations/init/find-kept.ts'
+import type { Printed } from '../../outputs/outputs.ts'
 import type { Call, Output } from '../command.ts'
 
 type BroughtBack = Awaited<ReturnType<typeof bringBackConfiguration>>
 type NamedFile = BroughtBack['files'][number]
 
 /** `lifeboat init --from URL`: the configuration that the newest snapshot there keeps, for this machine. */
-export async function initFrom(call: Call, from: string, file: string): Promise<Output> {
+export async function initFrom(call: Call, from: string, file: string): Promise<Output<Printed<'init'>>> {
   if (call.values.text('to') !== undefined || call.values.text('repo') !== undefined) {
     throw new AppError('usage', '--from stands alone: it says where the repository is', {
       hint: 'Leave out --to and --repo.',

@@ -6,11 +6,12 @@ import { isRepositoryUrl, repoFlag } from '../../model/repository-url.ts'
 import type { Discovery } from '../../operations/init/discovery.ts'
 import type { InitializedRepository } from '../../operations/init/init.ts'
 import { supportOf } from '../../operations/init/other-find.ts'
+import type { Printed } from '../../outputs/outputs.ts'
 import type { Call, Command, Output } from '../command.ts'
 import { Prompts } from '../prompts.ts'
 import { repoOf } from '../selection.ts'
 
-export const init: Command = {
+export const init: Command<Printed<'init'>> = {
   name: 'init',
   summary: 'find data worth protecting, propose a configuration, create the repository',
   description: [
@@ -120,72 +121,48 @@ function toWithConfig(file: string): AppError {
   })
 }
 
-async function create(call: Call, file: string, discovery: Discovery | undefined): Promise<Output> {
-  const { createMissingRepositories, ignoreInGit } = await import('../../operations/init/init.ts')
+async function create(call: Call, file: string, discovery: Discovery | undefined): Promise<Output<Printed<'init'>>> {
+  const { createRepositories } = await import('../../operations/init/create-repositories.ts')
   const app = await call.openApp({ configFile: file })
-  const only = repoOf(call)
-  if (only !== undefined) app.repositorySettings(only)
-  const names = only === undefined ? [...app.config.repositories.keys()] : [only]
-  const ignored = await ignoreInGit(app.config.baseDir, app.ownFolders)
-  const wanted = await Promise.all(names.map(name => initRepository(app, name)))
-  const repositories = await createMissingRepositories(wanted, app.random, call.signal)
+  const { repositories, gitignore } = await createRepositories(app, repoOf(call), call.caller)
   const json = {
     config: file,
     configCreated: discovery !== undefined,
     found: discovery ?? null,
     repositories: repositories.map(toJson),
-    gitignore: ignored,
+    gitignore,
   }
-  return { json, text: report(call, app, repositories, { configCreated: discovery !== undefined, ignored }) }
+  return { json, text: report(call, app, repositories, { configCreated: discovery !== undefined, gitignore }) }
 }
 
 /** A repository that no configuration names: its password comes from the environment, or is asked for. */
-async function createUnnamed(call: Call, url: string): Promise<Output> {
-  const { createMissingRepositories } = await import('../../operations/init/init.ts')
+async function createUnnamed(call: Call, url: string): Promise<Output<Printed<'init'>>> {
+  const { createRepositories } = await import('../../operations/init/create-repositories.ts')
   if (call.values.text('to') !== undefined) {
     throw new AppError('usage', '--repo and --to both say where', {
       hint: 'Give one: --to writes a lifeboat.yaml too.',
     })
   }
   const app = await call.openApp({ configFile: call.values.text('config') ?? false })
-  const repositories = await createMissingRepositories([await initRepository(app, url)], app.random, call.signal)
+  const { repositories, gitignore } = await createRepositories(app, url, call.caller)
   const [made] = repositories
-  const said = report(call, app, repositories, { configCreated: false, ignored: [] })
+  const said = report(call, app, repositories, { configCreated: false, gitignore })
   const next = made?.created === true ? '' : `\nNext: lifeboat snapshots${repoFlag(url)}\n`
   return {
-    json: { config: null, configCreated: false, found: null, repositories: repositories.map(toJson), gitignore: [] },
+    json: { config: null, configCreated: false, found: null, repositories: repositories.map(toJson), gitignore },
     text: said + next,
   }
 }
 
-function toJson(repository: InitializedRepository): unknown {
+function toJson(repository: InitializedRepository): Printed<'init'>['repositories'][number] {
   return { ...repository, id: repository.id ?? null, passwordFile: repository.passwordFile ?? null }
-}
-
-async function initRepository(app: App, name: string) {
-  const storage = await app.openStorage(name)
-  const { location } = storage
-  const { passwordFile } = app.repositorySettings(name)
-  return {
-    name,
-    location,
-    passwordFile: passwordFile === undefined ? undefined : resolve(app.config.baseDir, passwordFile),
-    exists: async () => {
-      try {
-        return (await storage.find('config')) !== undefined
-      } finally {
-        await storage.close()
-      }
-    },
-    create: async () => (await app.createRepository(name)).id,
-  }
 }
 
 function report(
   call: Call,
   app: App,
   repositories: readonly InitializedRepository[],
-  done: { readonly configCreated: boolean; readonly ignored: readonly string[] },
+  done: { readonly configCreated: boolean; readonly gitignore: readonly string[] },
 ): string {
   const paint = call.terminal.out
   const lines: string[] = []
@@ -195,7 +172,7 @@ function report(
     else lines.push(`Created repository ${name}: ${location}`)
     if (passwordCreated) lines.push(`Its password is in ${passwordFile}, which only you can read.`)
   }
-  if (done.ignored.length > 0) lines.push(`Added ${done.ignored.join(' and ')} to .gitignore`)
+  if (done.gitignore.length > 0) lines.push(`Added ${done.gitignore.join(' and ')} to .gitignore`)
   const made = repositories.find(repository => repository.created)
   if (made !== undefined) lines.push('', paint('bold', lossSentence(made)))
   if (app.config.file === undefined) return `${lines.join('\n')}\n`

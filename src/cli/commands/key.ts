@@ -1,9 +1,10 @@
-import type { App } from '../../app.ts'
 import { AppError } from '../../base/errors.ts'
 import type { Secret } from '../../base/secret.ts'
 import { formatTime } from '../../base/times.ts'
 import { SHORT_ID_DIGITS } from '../../model/recovery-point.ts'
-import { singleRepositoryName } from '../../operations/workspace/names.ts'
+import type { PasswordKept } from '../../operations/key/keys.ts'
+import { keyJson } from '../../outputs/keys.ts'
+import type { Printed } from '../../outputs/outputs.ts'
 import type { KeyInfo } from '../../repository/index.ts'
 import type { Call, Command, OptionSpec } from '../command.ts'
 import { formatTable } from '../printers/text.ts'
@@ -17,20 +18,19 @@ const NEW_PASSWORD: readonly OptionSpec[] = [
 const PASSWORD_NOTE =
   'Reads the new password from a file or an environment variable, or asks for it; never from the command line, where others could see it.'
 
-export const keyList: Command = {
+export const keyList: Command<Printed<'key list'>> = {
   name: 'key list',
   summary: 'list the passwords of a repository',
   description: ['Each password has one key. "*" marks the one in use.'],
   examples: [{ command: 'lifeboat key list --repo main', explains: 'the keys of one repository' }],
   run: async call => {
-    const app = await call.openApp()
-    const name = singleRepositoryName(app, repoOf(call))
-    const keys = await (await app.repository(name)).listKeys()
-    return { json: { repository: name, keys: keys.map(keyToJson) }, text: printKeys(keys, call) }
+    const { listKeys } = await import('../../operations/key/keys.ts')
+    const { repository, keys } = await listKeys(await call.openApp(), repoOf(call))
+    return { json: { repository, keys: keys.map(keyJson) }, text: printKeys(keys, call) }
   },
 }
 
-export const keyAdd: Command = {
+export const keyAdd: Command<Printed<'key add'>> = {
   name: 'key add',
   summary: 'add a password to a repository',
   description: [PASSWORD_NOTE],
@@ -40,33 +40,32 @@ export const keyAdd: Command = {
     { command: 'lifeboat key add --new-password-file ./team.password', explains: 'takes it from a file' },
   ],
   run: async call => {
+    const { addKey } = await import('../../operations/key/keys.ts')
     const app = await call.openApp()
-    const name = singleRepositoryName(app, repoOf(call))
-    const repository = await app.repository(name)
-    const key = await repository.addKey(await newPassword(call), app.host)
+    const wish = { named: repoOf(call), password: await newPassword(call) }
+    const { repository, key } = await addKey(app, wish, call.caller)
     return {
-      json: { repository: name, key: keyToJson(key) },
-      text: `Added key ${shortId(key)} to ${name}; its password opens the repository from now on.\n`,
+      json: { repository, key: keyJson(key) },
+      text: `Added key ${shortId(key)} to ${repository}; its password opens the repository from now on.\n`,
     }
   },
 }
 
-export const keyRemove: Command = {
+export const keyRemove: Command<Printed<'key remove'>> = {
   name: 'key remove',
   summary: 'revoke a password',
   description: ['Refuses to remove the key in use and the last key.'],
   arguments: [{ name: 'id', summary: 'id of the key, as "lifeboat key list" shows it', required: true }],
   examples: [{ command: 'lifeboat key remove 3f2a0c11', explains: 'its password no longer opens the repository' }],
   run: async call => {
-    const app = await call.openApp()
-    const name = singleRepositoryName(app, repoOf(call))
-    const id = call.values.required('id')
-    await (await app.repository(name)).removeKey(id)
-    return { json: { repository: name, removed: id }, text: `Removed key ${id} from ${name}.\n` }
+    const operation = await import('../../operations/key/keys.ts')
+    const wish = { named: repoOf(call), id: call.values.required('id') }
+    const done = await operation.removeKey(await call.openApp(), wish, call.caller)
+    return { json: done, text: `Removed key ${done.removed} from ${done.repository}.\n` }
   },
 }
 
-export const keyPasswd: Command = {
+export const keyPasswd: Command<Printed<'key passwd'>> = {
   name: 'key passwd',
   summary: 'change the password of a repository',
   description: [
@@ -78,15 +77,13 @@ export const keyPasswd: Command = {
     { command: 'lifeboat key passwd --new-password-env NEW_PASSWORD', explains: 'takes it from the environment' },
   ],
   run: async call => {
+    const { changePassword } = await import('../../operations/key/keys.ts')
     const app = await call.openApp()
-    const name = singleRepositoryName(app, repoOf(call))
-    const repository = await app.repository(name)
-    const password = await newPassword(call)
-    const key = await repository.changePassword(password)
-    const { file, text } = await keepPassword(app, name, password)
+    const wish = { named: repoOf(call), password: await newPassword(call) }
+    const { repository, key, kept } = await changePassword(app, wish, call.caller)
     return {
-      json: { repository: name, key: keyToJson(key), passwordFile: file ?? null },
-      text: `Changed the password of ${name}.\n${text}`,
+      json: { repository, key: keyJson(key), passwordFile: kept.how === 'replaced' ? kept.file : null },
+      text: `Changed the password of ${repository}.\n${describeKept(kept, repository)}`,
     }
   },
 }
@@ -115,27 +112,20 @@ async function newPassword(call: Call): Promise<Secret> {
   })
 }
 
-/** Lets the configuration go on working: its password file gets the new password, unless others use it too. */
-async function keepPassword(app: App, name: string, password: Secret): Promise<{ file?: string; text: string }> {
-  const { passwordFile, ...settings } = app.repositorySettings(name)
-  if (passwordFile === undefined) {
-    const where = settings.passwordEnv ?? settings.passwordCommand?.[0] ?? app.config.file
-    if (where === undefined) return { text: 'Type it from now on where the old one was asked for.\n' }
-    return { text: `Now change it in ${where} too, or the next backup cannot open the repository.\n` }
-  }
-  const file = await app.replacePasswordFile(name, password)
-  if (file !== undefined) return { file, text: `The new password is in ${file}. Keep a copy of it somewhere else.\n` }
-  return {
-    text: `${passwordFile} serves other repositories too and was left as it is: give ${name} a file of its own.\n`,
+function describeKept(kept: PasswordKept, repository: string): string {
+  switch (kept.how) {
+    case 'typed':
+      return 'Type it from now on where the old one was asked for.\n'
+    case 'elsewhere':
+      return `Now change it in ${kept.where} too, or the next backup cannot open the repository.\n`
+    case 'replaced':
+      return `The new password is in ${kept.file}. Keep a copy of it somewhere else.\n`
+    case 'shared':
+      return `${kept.file} serves other repositories too and was left as it is: give ${repository} a file of its own.\n`
   }
 }
 
 const shortId = (key: KeyInfo): string => key.id.slice(0, SHORT_ID_DIGITS)
-
-function keyToJson(key: KeyInfo): unknown {
-  const { id, hostname, username, created, current } = key
-  return { id, shortId: shortId(key), hostname, username, created, current }
-}
 
 function printKeys(keys: readonly KeyInfo[], call: Call): string {
   return formatTable(

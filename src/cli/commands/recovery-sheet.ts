@@ -1,9 +1,11 @@
 import { formatTimeWithZone } from '../../base/times.ts'
 import type { NeededFile, NeededVariable, NewMachineNeeds, PasswordPlace } from '../../model/new-machine.ts'
 import { BLANK, type RecoverySheet, type SheetSource } from '../../operations/recovery-sheet/recovery-sheet.ts'
+import type { Printed } from '../../outputs/outputs.ts'
+import { recoverySheetJson } from '../../outputs/recovery-sheet.ts'
 import type { Command } from '../command.ts'
 
-export const recoverySheet: Command = {
+export const recoverySheet: Command<Printed<'recovery-sheet'>> = {
   name: 'recovery-sheet',
   summary: 'print one page that says how to restore everything on a new machine',
   description: [
@@ -19,13 +21,8 @@ export const recoverySheet: Command = {
     const { makeRecoverySheet } = await import('../../operations/recovery-sheet/recovery-sheet.ts')
     const app = await call.openApp()
     const sheet = await makeRecoverySheet(app, call.values.text('repo'))
-    return { json: toJson(sheet), text: describe(sheet) }
+    return { json: recoverySheetJson(sheet), text: describe(sheet) }
   },
-}
-
-function toJson({ sources, ...sheet }: RecoverySheet): unknown {
-  const plain = sources.map(each => ({ ...each, place: each.place ?? null, repository: each.repository ?? null }))
-  return { ...sheet, sources: plain }
 }
 
 function describe(sheet: RecoverySheet): string {

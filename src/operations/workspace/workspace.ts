@@ -1,14 +1,17 @@
 import type { Clock } from '../../base/clock.ts'
 import type { ScratchFolder } from '../../base/private-folder.ts'
+import type { Random } from '../../base/random.ts'
+import type { Secret } from '../../base/secret.ts'
 import type { CommandPlace } from '../../base/user-command.ts'
 import type { Catalog } from '../../catalog/catalog.ts'
 import type { Finding } from '../../model/finding.ts'
 import type { Host } from '../../model/host.ts'
 import type { Mask } from '../../model/masking/rules.ts'
-import type { NewMachineNeeds } from '../../model/new-machine.ts'
+import type { NewMachineNeeds, RepositoryPlace } from '../../model/new-machine.ts'
 import type { Settings } from '../../model/settings.ts'
 import type { Repository } from '../../repository/index.ts'
-import type { LogFormat, Source } from '../../sources/source.ts'
+import type { LogFormat, Source, Source } from '../../sources/source.ts'
+import type { Storage } from '../../storage/storage.ts'
 import type { RestoreJournal } from '../restore/journal.ts'
 
 /**
@@ -21,9 +24,12 @@ export interface Workspace {
   readonly catalog: Catalog
   /** Of what was restored from here. */
   readonly journal: RestoreJournal
+  /** Of our own state. Absolute; may not exist yet, see `stateFolder`. */
+  readonly stateDir: string
   /** What no backup may contain, and nothing may be restored into: our own state, repositories in folders. Absolute. */
   readonly ownFolders: readonly string[]
   readonly clock: Clock
+  readonly random: Random
   readonly host: Host
   /** For records: `lifeboat 1.0.0`. */
   readonly programVersion: string
@@ -36,6 +42,17 @@ export interface Workspace {
 
   /** Of the configuration; opened once, closed with the workspace. `usage` for another name, `wrong-password`, ... */
   repository(name: string): Promise<Repository>
+  /** Made at its configured place, then as `repository` gives it. `repository-exists`, ... */
+  createRepository(name: string): Promise<Repository>
+  /** The byte store under a repository, which need not be one yet. The caller closes it. */
+  openStorage(name: string): Promise<Storage>
+  /** Told by the configuration: opens nothing. `usage` for a name that is neither in it nor a URL. */
+  repositoryPlace(name: string): RepositoryPlace
+  /**
+   * Puts a new password into the repository's password file, whole and durable. Gives the file; undefined, and nothing
+   * done, when there is none or when other repositories use it too.
+   */
+  replacePasswordFile(repository: string, password: Secret): Promise<string | undefined>
   /** Of the configuration; opened once, closed with the workspace. `usage` for another name. */
   source(name: string): Promise<Source>
   /**

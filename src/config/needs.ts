@@ -1,13 +1,13 @@
-import { basename, resolve } from 'node:path'
+import { resolve } from 'node:path'
 import { AppError } from '../base/errors.ts'
 import { typedPath } from '../base/typed-path.ts'
-import type { NeededVariable, NewMachineNeeds, PasswordPlace } from '../model/new-machine.ts'
+import type { NeededVariable, NewMachineNeeds } from '../model/new-machine.ts'
 import { urlWithoutPassword } from '../model/repository-url.ts'
-import { findStorage } from '../storage/registry.ts'
 import { bringBack } from './bring-back.ts'
 import { writtenDocument } from './document.ts'
 import { keptConfiguration } from './kept.ts'
 import type { Config } from './load.ts'
+import { repositoryPlaceOf } from './repository-place.ts'
 import type { RepositorySettings } from './schema.ts'
 import { PASSWORD_VARIABLE } from './unnamed-repository.ts'
 
@@ -19,16 +19,15 @@ export function needsOfNewMachine(config: Config, name: string, settings: Reposi
       hint: 'Make one with "lifeboat init", or bring one back with "lifeboat init --from URL".',
     })
   }
-  const folder = findStorage(settings.url).folderOf(settings.url, baseDir)
+  const { folder, password } = repositoryPlaceOf(config, settings)
   const url = folder ?? urlWithoutPassword(settings.url)
-  const password = { passwordEnv: PASSWORD_VARIABLE }
-  const back = bringBack(keptConfiguration(text, name), { url, password })
+  const back = bringBack(keptConfiguration(text, name), { url, password: { passwordEnv: PASSWORD_VARIABLE } })
   const uses = listUses(writtenDocument(back.text), [])
   const ownKey = `repositories.${name}.passwordFile`
   return {
     url,
     isFolder: folder !== undefined,
-    password: placeOf(settings, config),
+    password: password ?? { kind: 'configuration' },
     passwordVariable: PASSWORD_VARIABLE,
     variables: back.variables
       .filter(variable => variable !== PASSWORD_VARIABLE)
@@ -38,14 +37,6 @@ export function needsOfNewMachine(config: Config, name: string, settings: Reposi
       .map(({ key, path }) => ({ key, path: resolve(baseDir, typedPath(path, environment)) })),
     leftOut: back.leftOut.map(({ key }) => key),
   }
-}
-
-function placeOf(settings: RepositorySettings, { baseDir, environment }: Config): PasswordPlace {
-  const { passwordFile, passwordEnv, passwordCommand } = settings
-  if (passwordFile !== undefined) return { kind: 'file', path: resolve(baseDir, typedPath(passwordFile, environment)) }
-  if (passwordEnv !== undefined) return { kind: 'variable', name: passwordEnv }
-  if (passwordCommand !== undefined) return { kind: 'command', program: basename(passwordCommand[0] ?? '') }
-  return { kind: 'configuration' }
 }
 
 function variableOf(name: string, uses: readonly Use[], { fromEnvFile }: Config): NeededVariable {
