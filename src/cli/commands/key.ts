@@ -113,16 +113,13 @@ async function newPassword(call: Call): Promise<Secret> {
 }
 
 function describeKept(kept: PasswordKept, repository: string): string {
-  switch (kept.how) {
-    case 'typed':
-      return 'Type it from now on where the old one was asked for.\n'
-    case 'elsewhere':
-      return `Now change it in ${kept.where} too, or the next backup cannot open the repository.\n`
-    case 'replaced':
-      return `The new password is in ${kept.file}. Keep a copy of it somewhere else.\n`
-    case 'shared':
-      return `${kept.file} serves other repositories too and was left as it is: give ${repository} a file of its own.\n`
+  if (kept.how === 'typed') return 'Type it from now on where the old one was asked for.\n'
+  if (kept.how === 'elsewhere') {
+    return `Now change it in ${kept.where} too, or the next backup cannot open the repository.\n`
   }
+  return kept.how === 'replaced'
+    ? `The new password is in ${kept.file}. Keep a copy of it somewhere else.\n`
+    : `${kept.file} serves other repositories too and was left as it is: give ${repository} a file of its own.\n`
 }
 
 const shortId = (key: KeyInfo): string => key.id.slice(0, SHORT_ID_DIGITS)
