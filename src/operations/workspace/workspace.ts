@@ -10,7 +10,7 @@ import type { Mask } from '../../model/masking/rules.ts'
 import type { NewMachineNeeds, RepositoryPlace } from '../../model/new-machine.ts'
 import type { Settings } from '../../model/settings.ts'
 import type { Repository } from '../../repository/index.ts'
-import type { LogFormat, Source, Source } from '../../sources/source.ts'
+import type { LogFormat, Source } from '../../sources/source.ts'
 import type { Storage } from '../../storage/storage.ts'
 import type { RestoreJournal } from '../restore/journal.ts'
 
