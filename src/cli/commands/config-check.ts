@@ -1,6 +1,7 @@
 import type { App } from '../../app.ts'
 import { AppError } from '../../base/errors.ts'
 import { HOOK_NAMES } from '../../model/hook.ts'
+import { urlWithoutPassword } from '../../model/repository-url.ts'
 import type { PolicySettings } from '../../model/settings.ts'
 import type { Printed } from '../../outputs/outputs.ts'
 import type { Command } from '../command.ts'
@@ -29,14 +30,14 @@ export const configCheck: Command<Printed<'config check'>> = {
       json: {
         file,
         stateDir,
-        repositories: [...repositories].map(([name, { url }]) => ({ name, url: withoutLogin(url) })),
+        repositories: [...repositories].map(([name, { url }]) => ({ name, url: urlWithoutPassword(url) })),
         sources: [...sources].map(([name, { kind }]) => ({ name, kind, policies: policiesOf(app, name) })),
         policies: [...policies].map(([name, policy]) => ({ name, ...policyToJson(policy) })),
         findings,
       },
       text: [
         `${file}: ${counted(repositories.size, 'repository', 'repositories')}, ${counted(sources.size, 'source')}, ${counted(policies.size, 'policy', 'policies')}\n`,
-        ...[...repositories].map(([name, { url }]) => `repository ${name}: ${withoutLogin(url)}\n`),
+        ...[...repositories].map(([name, { url }]) => `repository ${name}: ${urlWithoutPassword(url)}\n`),
         ...[...sources].map(([name, { kind }]) => `source ${name}: ${kind}\n`),
         ...[...policies].map(([name, policy]) => `policy ${name}: ${describePolicy(policy)}\n`),
         ...(idle.length === 0 ? [] : [`In no policy: ${idle.join(', ')}\n`]),
@@ -83,10 +84,3 @@ function describePolicy(policy: PolicySettings): string {
 
 const describeRule = ([rule, value]: [string, unknown]): string =>
   typeof value === 'number' ? `${rule} ${value}` : rule
-
-/** A URL may carry a password or a token. */
-function withoutLogin(url: string): string {
-  if (!URL.canParse(url)) return url
-  const { protocol, host, pathname } = new URL(url)
-  return `${protocol}//${host}${pathname}`
-}
