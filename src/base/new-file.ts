@@ -1,8 +1,10 @@
 import { randomBytes } from 'node:crypto'
-import { link, open, rename, stat, unlink } from 'node:fs/promises'
+import { open, rename, stat, unlink } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
+import { syncFolder } from './durable.ts'
 import { systemCode } from './errors.ts'
 import { giveFile, ownerOfFolder } from './folder-owner.ts'
+import { addName } from './second-name.ts'
 
 /**
  * Makes a file that was not there: afterwards it is whole and durable, or it is not there. Never overwrites; false when
@@ -48,26 +50,15 @@ async function writeBeside(
 /** Gives a file another name, unless something has that: then false. A link, unlike a rename, never replaces. */
 export async function nameIfFree(from: string, to: string): Promise<boolean> {
   try {
-    await link(from, to)
-    return true
+    if (await addName(from, to)) return true
   } catch (error) {
-    const code = systemCode(error)
-    if (code === 'EEXIST') return false
-    if (code !== 'EPERM' && code !== 'ENOTSUP' && code !== 'EOPNOTSUPP' && code !== 'ENOSYS') throw error
+    if (systemCode(error) === 'EEXIST') return false
+    throw error
   }
-  // A file system without hard links (FAT, some network ones): the best there is.
+  // Two in the same instant could both win here: the best there is without hard links.
   if (await exists(to)) return false
   await rename(from, to)
   return true
-}
-
-async function syncFolder(folder: string): Promise<void> {
-  const handle = await open(folder, 'r')
-  try {
-    await handle.sync()
-  } finally {
-    await handle.close()
-  }
 }
 
 async function exists(path: string): Promise<boolean> {

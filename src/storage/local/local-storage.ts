@@ -1,9 +1,11 @@
 import { constants, type Dirent } from 'node:fs'
-import { type FileHandle, link, mkdir, open, readdir, rename, stat, statfs, unlink } from 'node:fs/promises'
+import { type FileHandle, mkdir, open, readdir, rename, stat, statfs, unlink } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import type { AdapterContext } from '../../base/adapter-context.ts'
+import { syncFolder } from '../../base/durable.ts'
 import { AppError, systemCode, throwIfAborted } from '../../base/errors.ts'
 import { type FolderOwner, giveFolder, ownerOfFolder } from '../../base/folder-owner.ts'
+import { addName } from '../../base/second-name.ts'
 import { assertKey, assertPrefix } from '../keys.ts'
 import type { LoadOptions, SaveOptions, Storage, StorageCallOptions, StorageTraits, StoredObject } from '../storage.ts'
 import { rootOf } from './root.ts'
@@ -287,26 +289,9 @@ async function writeThenMove(
 }
 
 async function moveIfAbsent(from: string, to: string): Promise<void> {
-  try {
-    await link(from, to)
-  } catch (error) {
-    if (!['EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS', 'EMLINK'].includes(systemCode(error) ?? '')) throw error
-    // A file system without hard links: two writers in the same instant could both win here.
-    const existing = await stat(to).catch(() => undefined)
-    if (existing) throw Object.assign(new Error('EEXIST: file already exists'), { code: 'EEXIST' })
-    return rename(from, to)
-  }
-  await unlink(from)
-}
-
-async function syncFolder(folder: string): Promise<void> {
-  const handle = await open(folder, constants.O_RDONLY)
-  try {
-    await handle.sync()
-  } catch (error) {
-    // Some network and FUSE file systems know no fsync of folders.
-    if (!['EINVAL', 'ENOTSUP', 'ENOSYS'].includes(systemCode(error) ?? '')) throw error
-  } finally {
-    await handle.close()
-  }
+  if (await addName(from, to)) return unlink(from)
+  // A file system without hard links: two writers in the same instant could both win here.
+  const existing = await stat(to).catch(() => undefined)
+  if (existing) throw Object.assign(new Error('EEXIST: file already exists'), { code: 'EEXIST' })
+  return rename(from, to)
 }
