@@ -13,7 +13,8 @@ const only = (name, from, allowed, comment) => ({
   to: { path: '^(src|web|test)/', pathNot: [from, ...allowed] },
 })
 const BASE = '^src/base/',
-  MODEL = '^src/model/'
+  MODEL = '^src/model/',
+  BESIDE = '^src/sources/beside/'
 const INTERFACES = `^src/(${PORTS})/(source|storage|notifier|catalog)\\.ts$`
 const REPO = '^src/repository/index\\.ts$',
   OPS = '^src/operations/'
@@ -46,13 +47,19 @@ export default {
       name: 'adapters-are-strangers',
       severity: 'error',
       comment:
-        'An adapter folder imports the files of its own room (not the registry), clients, model, base — never another adapter.',
+        'An adapter folder imports the files of its own room (not the registry), what it shares, clients, model, base — never another adapter.',
       from: { path: `^src/(${PORTS})/([^/]+)/`, pathNot: TESTS },
       to: {
         path: '^(src|web|test)/',
-        pathNot: [`^src/$1/$2/`, `^src/$1/(?!registry\\.ts$)[^/]+\\.ts$`, '^src/clients/', BASE, MODEL],
+        pathNot: [`^src/$1/$2/`, `^src/$1/(?!registry\\.ts$)[^/]+\\.ts$`, BESIDE, '^src/clients/', BASE, MODEL],
       },
     },
+    only(
+      'beside-knows-no-kind',
+      BESIDE,
+      ['^src/sources/target(-place)?\\.ts$', MODEL, BASE],
+      'Markers, swaps and what makes them durable are the same for every kind of source.',
+    ),
     {
       name: 'adapters-only-through-registry',
       severity: 'error',

@@ -1,10 +1,11 @@
 import { existsSync } from 'node:fs'
-import { join } from 'node:path'
+import { basename, dirname, join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { isAppError } from '../../src/base/errors.ts'
 import { BACKUP_TYPES, type BackupType } from '../../src/model/manifest.ts'
 import type { Capture, RestoreOutcome, Source } from '../../src/sources/source.ts'
 import { type DrainedSnapshot, drain, makeContext, makeTempDir, removeDir } from '../helpers/drained-snapshot.ts'
+import { failFolderSyncs, watchFolderSyncs } from '../helpers/folder-sync.ts'
 
 /** One real thing to protect, made anew for each test in a folder of its own. */
 export interface SourceFixture {
@@ -54,7 +55,7 @@ export function describeSourceContract(contract: SourceContract): void {
     const restore = async (
       snapshot: DrainedSnapshot,
       target: string,
-      options: { force?: boolean; delta?: boolean; checks?: boolean; signal?: AbortSignal } = {},
+      options: { force?: boolean; delta?: boolean; checks?: boolean; keepAs?: string; signal?: AbortSignal } = {},
     ): Promise<RestoreOutcome> =>
       await fixture.source.restore({
         ...(await makeContext(dir, options.signal)),
@@ -63,6 +64,7 @@ export function describeSourceContract(contract: SourceContract): void {
         force: options.force ?? false,
         delta: options.delta ?? false,
         checks: options.checks ?? true,
+        keepAs: options.keepAs,
         include: [],
       })
 
@@ -286,6 +288,48 @@ export function describeSourceContract(contract: SourceContract): void {
         expect(isAppError(error, 'interrupted')).toBe(true)
         await restore(snapshot, target, { force: existsSync(target), delta: true })
         expect(await fixture.digestRestored(target)).toBe(await fixture.digest())
+      })
+
+      for (const code of ['EINVAL', 'ENOTSUP']) {
+        it(`works on a file system that cannot sync folders (${code})`, async () => {
+          const old = await drain(fixture.source, dir)
+          const then = await fixture.digest()
+          await fixture.mutate(1)
+          const later = await drain(fixture.source, dir)
+          const target = fixture.target('unsyncable')
+          const refused = await failFolderSyncs(code)
+          await restore(old, target)
+          await restore(later, target, { force: true, keepAs: 'before-1' })
+          expect(await fixture.digestRestored(target)).toBe(await fixture.digest())
+          await fixture.source.targets.putBack({ ...(await makeContext(dir)), target, keptAs: 'before-1' })
+          expect(await fixture.digestRestored(target)).toBe(then)
+          await restore(later, target, { force: true, delta: true })
+          expect(await fixture.digestRestored(target)).toBe(await fixture.digest())
+          expect(refused()).toBeGreaterThan(2)
+        })
+      }
+
+      it('makes the name of its target durable, and those of the folders above it', async context => {
+        context.skip(process.platform !== 'linux', 'what is synced is seen on Linux alone')
+        const snapshot = await drain(fixture.source, dir)
+        const above = join(dirname(fixture.target('durable')), 'made', 'for-it')
+        const target = join(above, basename(fixture.target('durable')))
+        const synced: Array<{ folder: string; exists: boolean }> = []
+        await watchFolderSyncs(folder => void synced.push({ folder, exists: existsSync(target) }))
+        await restore(snapshot, target)
+        expect(synced.map(({ folder }) => folder)).toContain(dirname(dirname(above)))
+        expect(synced.map(({ folder }) => folder)).toContain(dirname(above))
+        expect(synced).toContainEqual({ folder: above, exists: true })
+        synced.length = 0
+        await restore(snapshot, target, { force: true, keepAs: 'before-1' })
+        expect(synced.findLast(({ folder }) => folder === above)?.exists).toBe(true)
+      })
+
+      it('fails when a disk cannot write a folder to itself', async () => {
+        const snapshot = await drain(fixture.source, dir)
+        await failFolderSyncs('EIO')
+        const error = await restore(snapshot, fixture.target('broken-disk')).catch((reason: unknown) => reason)
+        expect(isAppError(error, 'target-invalid')).toBe(true)
       })
 
       it('fails on a target that cannot be made, without a trace', async () => {

@@ -5,6 +5,7 @@ import { freePort, startServer } from '../../src/clients/postgres/index.ts'
 import type { RestoreOutcome, RestoreRequest } from '../../src/sources/source.ts'
 import type { KeptRequest, TargetRequest } from '../../src/sources/target.ts'
 import { type DrainedSnapshot, drain, makeContext, removeDir } from '../helpers/drained-snapshot.ts'
+import { failFolderSyncs } from '../helpers/folder-sync.ts'
 import { ownerOf, PhysicalBackups, run } from '../helpers/physical-backups.ts'
 import { describeWithPostgres } from '../helpers/postgres-cluster.ts'
 import { RestoreProcess } from '../helpers/postgres-restore-process.ts'
@@ -111,6 +112,22 @@ describeWithPostgres('replacing a cluster', () => {
     await bench.source.targets.putBack({ ...(await kept()), keptAs: 'before-2' })
     expect(await eraOf()).toBe('then')
     expect(await readdir(join(dir, 'elsewhere', oid)).catch(() => [])).toEqual([])
+  })
+
+  it('works on a file system that cannot sync folders, and fails on a disk that breaks', async () => {
+    const refused = await failFolderSyncs('EINVAL')
+    await makeTarget()
+    await restore(first, { tablespaces: new Map([['*', join(dir, 'new')]]) })
+    expect([await eraOf(), await eraOf(`${path}.${KEEP_AS}`)]).toEqual(['then', 'now'])
+    await bench.source.targets.putBack(await kept())
+    expect(await eraOf()).toBe('now')
+    await restore(first, { delta: true, keepAs: undefined, tablespaces: new Map([['*', join(dir, 'fast')]]) })
+    expect(await eraOf()).toBe('then')
+    expect(refused()).toBeGreaterThan(5)
+    await failFolderSyncs('EIO')
+    const tablespaces = new Map([['*', join(dir, 'spare')]])
+    const broken = restore(second, { target: join(dir, 'other'), force: false, keepAs: undefined, tablespaces })
+    expect((await failure(broken)).code).toBe('target-invalid')
   })
 
   it('is killed before, between and after the two renames', async () => {

@@ -1,25 +1,14 @@
-import { rm, stat } from 'node:fs/promises'
+import { stat } from 'node:fs/promises'
 import { systemCode } from '../../base/errors.ts'
-import { dropKeptPath, keptPathOf, putKeptBack, settleKeptPath } from '../kept-path.ts'
+import { swappedFolders } from '../beside/swapped-folders.ts'
 import type { TargetAccess, TargetRequest, TargetSurvey } from '../target.ts'
 import { filesWrittenSince, measureFolder, obstaclesBeside } from '../target-place.ts'
 
 /** Folders of archives, for pg_restore by hand. */
 export const folderTargets: TargetAccess = {
+  ...swappedFolders,
   survey: surveyFolder,
-  putBack: async ({ target, keptAs, keepNowAs }) => {
-    const now = keepNowAs === undefined ? undefined : keptPathOf(target, keepNowAs).kept
-    await putKeptBack(keptPathOf(target, keptAs), now)
-    return now === undefined ? [] : [{ target, kept: now }]
-  },
   writtenSince: ({ target, since, signal }) => filesWrittenSince(target, since, signal),
-  dropKept: async ({ target, keptAs }) => await dropKeptPath(keptPathOf(target, keptAs)),
-  remove: async ({ target }) => await rm(target, { recursive: true, force: true }),
-  settle: async ({ target, keptAs }) => {
-    const place = keptPathOf(target, keptAs)
-    const state = await settleKeptPath(place)
-    return { state, kept: state === 'finished' ? [{ target, kept: place.kept }] : [] }
-  },
 }
 
 async function surveyFolder(request: TargetRequest): Promise<TargetSurvey> {

@@ -10,7 +10,7 @@ import {
   removeDir,
 } from '../../../test/helpers/drained-snapshot.ts'
 import { isAppError } from '../../base/errors.ts'
-import { keptPathOf } from '../kept-path.ts'
+import { keptPathOf } from '../beside/names.ts'
 import { SqliteSource } from './sqlite-source.ts'
 
 /** Whatever an application that crashed leaves at its database's path, a restore finds its way or says what to do. */

@@ -1,11 +1,12 @@
 import type { Stats } from 'node:fs'
-import { lstat, open, realpath, rename, rm, stat } from 'node:fs/promises'
+import { lstat, realpath, rename, rm, stat } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
 import { setTimeout } from 'node:timers/promises'
+import { syncFolder } from '../../base/durable.ts'
 import { AppError, messageOf, systemCode } from '../../base/errors.ts'
-import { makeFolders } from '../../base/make-folders.ts'
 import { nameIfFree } from '../../base/new-file.ts'
-import { keptPathOf } from '../kept-path.ts'
+import { keptPathOf, oldOf, partialOf } from '../beside/names.ts'
+import { makeFoldersDurably } from '../beside/sync-written.ts'
 import type { RestoreRequest } from '../source.ts'
 import type { Kept } from '../target.ts'
 import { isFault } from './faults.ts'
@@ -14,8 +15,6 @@ import { isStandIn } from './seal.ts'
 import { SessionFault } from './session.ts'
 import { heldBy, listSidecars, SIDECARS, swapDatabase } from './swap.ts'
 import { databaseState } from './target-state.ts'
-
-const PARTIAL = '.lifeboat-partial'
 
 /** For so long we look whether a program lets go: one that opens, writes and closes does, one that stays does not. */
 const STAYS_MS = 1500
@@ -51,12 +50,12 @@ export async function locateTarget(
     }
     if (existing) path = await realpath(path)
     else if (await isLink(path)) throw leadsNowhere(path)
-    else if (create) await makeFolders(dirname(path), 0o700)
+    else if (create) await makeFoldersDurably(dirname(path), 0o700)
     if (existing && !existing.isFile()) throw notAFile(path)
     // The longest of the names that a restore needs beside it: SQLite's journal of what is being written.
-    await statOrNothing(`${path}${PARTIAL}-journal`)
-    const [partial, standIn, failed] = [`${path}${PARTIAL}`, `${path}.lifeboat-stand-in`, `${path}.lifeboat-failed`]
-    return { path, existing, partial, standIn, failed }
+    const partial = partialOf(path)
+    await statOrNothing(`${partial}-journal`)
+    return { path, existing, partial, standIn: `${path}.lifeboat-stand-in`, failed: `${path}.lifeboat-failed` }
   } catch (error) {
     throw targetError(error, to)
   }
@@ -126,10 +125,12 @@ export async function putInPlace(
   target: Target,
   request: Pick<RestoreRequest, 'keepAs' | 'lastLook' | 'signal'>,
 ): Promise<Kept[]> {
-  const kept = request.keepAs === undefined ? loneName(target.path) : keptPathOf(target.path, request.keepAs).kept
-  if (await isStandIn(target.path)) await rename(target.partial, target.path)
-  else if (target.existing) {
-    await rm(loneName(target.path), { force: true })
+  const kept = request.keepAs === undefined ? oldOf(target.path) : keptPathOf(target.path, request.keepAs).kept
+  if (await isStandIn(target.path)) {
+    await rename(target.partial, target.path)
+    await syncFolder(dirname(target.path))
+  } else if (target.existing) {
+    await rm(oldOf(target.path), { force: true })
     await swapDatabase({ fresh: target.partial, path: target.path, kept, ...request })
   } else await putWhereNothingIs(target)
   if (request.keepAs === undefined) {
@@ -142,34 +143,21 @@ export async function putInPlace(
 /** What came there since we looked is nobody's to replace. A log or journal without its database would spoil the new one. */
 async function putWhereNothingIs(target: Target): Promise<void> {
   const lone = await listSidecars(target.path)
-  for (const path of lone) await rename(path, loneName(path))
-  await syncFolder(target)
+  for (const path of lone) await rename(path, oldOf(path))
+  await syncFolder(dirname(target.path))
   if (!(await nameIfFree(target.partial, target.path))) {
     throw new AppError('target-exists', `${target.path} came to be while it was restored`, {
       hint: 'A program made it: stop that one, then run the same command again.',
     })
   }
   await rm(target.partial, { force: true })
-}
-
-export function loneName(path: string): string {
-  return `${path}.lifeboat-old`
+  await syncFolder(dirname(target.path))
 }
 
 /** To know what was put in place from what an application made there. Undefined for what is not there. */
 export async function identityOf(path: string): Promise<string | undefined> {
   const found = await stat(path, { bigint: true }).catch(ignoreMissing)
   return found === undefined ? undefined : `${found.dev}:${found.ino}`
-}
-
-/** Makes names in the target's folder durable. */
-export async function syncFolder(target: Target): Promise<void> {
-  const folder = await open(dirname(target.path), 'r')
-  try {
-    await folder.sync()
-  } finally {
-    await folder.close()
-  }
 }
 
 export async function statOrNothing(path: string): Promise<Stats | undefined> {

@@ -7,6 +7,7 @@ import type { Finding } from '../../model/finding.ts'
 import { isPart } from '../../model/manifest.ts'
 import type { MaskedColumn } from '../../model/masking/outcome.ts'
 import type { TreeNode } from '../../model/node.ts'
+import { oldOf } from '../beside/names.ts'
 import { requireWhole } from '../require-whole.ts'
 import type { CheckOutcome, RestoredBytes, RestoreOutcome, RestoreRequest, SnapshotEntry } from '../source.ts'
 import type { Kept } from '../target.ts'
@@ -19,7 +20,6 @@ import { restoreTables } from './restore-tables.ts'
 import {
   identityOf,
   locateTarget,
-  loneName,
   prepareChange,
   putInPlace,
   requireFree,
@@ -184,7 +184,7 @@ function movedAside(path: string): Finding {
     severity: 'warning',
     code: 'log-without-database',
     subject: path,
-    message: `it lay there without its database, and would have spoiled the one that was restored; it is now ${loneName(path)}`,
+    message: `it lay there without its database, and would have spoiled the one that was restored; it is now ${oldOf(path)}`,
     hint: 'Without the database that it belongs to, it is of no use: remove it.',
   }
 }

@@ -1,8 +1,6 @@
-import { link, rename, rm, stat } from 'node:fs/promises'
-import { dirname } from 'node:path'
-import { syncFolder } from '../../base/durable.ts'
+import { rename, rm, stat } from 'node:fs/promises'
 import { AppError, systemCode, throwIfAborted } from '../../base/errors.ts'
-import { keptPathOf, swapIn } from '../kept-path.ts'
+import { replaceFile, swapIn } from '../beside/swap.ts'
 import type { LastLook } from '../target.ts'
 import { isFault } from './faults.ts'
 import type { Holder } from './holders.ts'
@@ -17,6 +15,7 @@ export const SIDECARS = ['-wal', '-shm', '-journal'] as const
 
 /** For the transactions of an application to end. */
 const LOCK_WAIT_MS = 3000
+
 export interface Swap {
   /** A whole file beside the path that only we know of. */
   readonly fresh: string
@@ -43,11 +42,9 @@ export async function swapDatabase(swap: Swap): Promise<void> {
     const isHeld = await lockOrGiveUp(old, path)
     await swap.lastLook?.(isHeld ? await databaseState(path) : undefined, true)
     const canLink = isHeld && (await foldSidecars(old, path)) && (await comesLocked(coming, swap.fresh))
-    if (!(canLink && (await nameAgain(path, swap.kept)))) {
-      return await swapIn(swap.fresh, keptPathOf(path, suffixOf(swap), SIDECARS))
+    if (!(canLink && (await replaceFile(swap.fresh, path, swap.kept)))) {
+      return await swapIn(swap.fresh, { path, kept: swap.kept, sidecars: SIDECARS })
     }
-    await rename(swap.fresh, path)
-    await syncFolder(dirname(path))
     await seal(swap.kept)
     try {
       await letOldGo(old, [old, coming], swap.kept, path)
@@ -79,13 +76,11 @@ async function letOldGo(old: Session, locks: readonly Session[], sealed: string,
 
 /** One that has the old file open can go on with it: nobody could write to the new one. */
 async function swapBack({ path, kept, fresh }: Swap): Promise<void> {
-  await link(path, fresh)
-  await rename(kept, path)
-  await syncFolder(dirname(path))
+  if (!(await replaceFile(kept, path, fresh))) await rename(kept, path)
   await unseal(path)
   // For whoever opened the new one meanwhile.
   await seal(fresh)
-  await rm(fresh)
+  await rm(fresh, { force: true })
 }
 
 export interface TakingAway {
@@ -113,9 +108,7 @@ export async function takeAway({ path, to, standIn, lastLook, signal }: TakingAw
     await writeStandIn(standIn)
     await likeFile(standIn, path)
     await rm(to, { force: true })
-    if (!(await nameAgain(path, to))) return false
-    await rename(standIn, path)
-    await syncFolder(dirname(path))
+    if (!(await replaceFile(standIn, path, to))) return false
     await seal(to)
     try {
       await letOldGo(lock, [lock], to, path)
@@ -180,22 +173,6 @@ export async function listSidecars(path: string): Promise<string[]> {
     SIDECARS.map(async end => (await stat(path + end).catch(ignoreMissing)) && path + end),
   )
   return found.filter(each => each !== undefined)
-}
-
-/** A second name for the file. False where the file system has none. */
-async function nameAgain(path: string, name: string): Promise<boolean> {
-  try {
-    await link(path, name)
-    await syncFolder(dirname(name))
-    return true
-  } catch (error) {
-    if (['EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS', 'EMLINK'].includes(systemCode(error) ?? '')) return false
-    throw error
-  }
-}
-
-function suffixOf({ path, kept }: Swap): string {
-  return kept.slice(path.length + 1)
 }
 
 function ignoreMissing(error: unknown): undefined {

@@ -1,15 +1,8 @@
 import { rm, stat } from 'node:fs/promises'
 import { isAppError } from '../../base/errors.ts'
 import type { Finding } from '../../model/finding.ts'
-import {
-  asideOf,
-  dropKeptPath,
-  dropReplaced,
-  type KeptPath,
-  keptPathOf,
-  putKeptBack,
-  settleKeptPath,
-} from '../kept-path.ts'
+import { type KeptPath, keptPathOf, replacedOf } from '../beside/names.ts'
+import { dropKeptPath, dropReplaced, putKeptBack, settleKeptPath } from '../beside/swap.ts'
 import type {
   Kept,
   KeptRequest,
@@ -93,7 +86,7 @@ async function putBack(request: PutBackRequest, name: string): Promise<readonly 
     await requireFree(target)
     await unseal(place.kept)
     const canSwap = target.existing && !(await isStandIn(target.path)) && (await isThere(place.kept))
-    if (canSwap) await swapKept(request, place, now ?? asideOf(target.path))
+    if (canSwap) await swapKept(request, place, now ?? replacedOf(target.path))
     else await putKeptBack(place, now)
     if (now === undefined) await dropReplaced(place)
     return now === undefined ? [] : [{ target: target.path, kept: now }]
@@ -103,7 +96,7 @@ async function putBack(request: PutBackRequest, name: string): Promise<readonly 
 }
 
 async function swapKept({ lastLook, signal }: PutBackRequest, place: KeptPath, kept: string): Promise<void> {
-  if (kept === asideOf(place.path)) await dropReplaced(place)
+  if (kept === replacedOf(place.path)) await dropReplaced(place)
   await swapDatabase({ fresh: place.kept, path: place.path, kept, lastLook, signal })
 }
 

@@ -3,13 +3,13 @@ import { setImmediate as breathe } from 'node:timers/promises'
 import { AppError, messageOf, systemCode, throwIfAborted } from '../../../base/errors.ts'
 import type { Finding } from '../../../model/finding.ts'
 import type { TreeNode } from '../../../model/node.ts'
+import { syncWritten } from '../../beside/sync-written.ts'
 import type { FileToRestore, RestoreRequest } from '../../source.ts'
 import { canWriteAttributes, writeAttributes } from '../attributes.ts'
 import type { FindingLog } from '../finding-log.ts'
 import { typeOf } from '../node-meta.ts'
 import { toBuffer, toName, toRaw } from '../raw-path.ts'
 import type { Batch, Placed } from './batch.ts'
-import { syncFiles, syncFolders } from './durable.ts'
 import { look, makeHardLink } from './hard-links.ts'
 import { fittingMode, mayGiveAway, type Restorer, restoreMode, restoreOwner } from './metadata.ts'
 import { makeSpecialFiles } from './special-files.ts'
@@ -80,10 +80,7 @@ export class BatchWriter {
     if (wanted.length === 0) return []
     const { writtenBytes } = await this.#request.snapshot.restoreFiles(wanted)
     this.written.writtenBytes += writtenBytes
-    await syncFiles(
-      this.#target.raw,
-      written.map(file => file.raw),
-    )
+    await syncWritten([toBuffer(this.#target.raw)], { files: written.map(file => toBuffer(file.raw)) })
     return written
   }
 
@@ -179,8 +176,8 @@ export class BatchWriter {
   }
 
   async #syncFolders(placed: readonly Placed[]): Promise<void> {
-    const folders = placed.map(({ raw }) => raw.slice(0, raw.lastIndexOf('/')) || '/')
-    await syncFolders(this.#target.raw, new Set(folders))
+    const folders = new Set(placed.map(({ raw }) => raw.slice(0, raw.lastIndexOf('/')) || '/'))
+    await syncWritten([toBuffer(this.#target.raw)], { folders: [...folders].map(toBuffer) })
   }
 
   /** One entry that can't be restored is a finding; a target that can take no more ends the restore. */

@@ -13,8 +13,8 @@ import { setImmediate as breathe } from 'node:timers/promises'
 import { AppError, messageOf, systemCode, throwIfAborted } from '../../../base/errors.ts'
 import type { Finding } from '../../../model/finding.ts'
 import type { Incomplete } from '../../../model/incomplete.ts'
+import { syncWritten } from '../../beside/sync-written.ts'
 import { joinRaw, type RawPath, toBuffer, toName, toRaw } from '../raw-path.ts'
-import { syncFolders } from './durable.ts'
 import { parentOf } from './entry-guard.ts'
 import { look } from './hard-links.ts'
 import { restoreExactTimes, restoreTimes } from './times.ts'
@@ -130,7 +130,7 @@ class Carrying {
   /** Modes and times last: what is made in a folder changes them, and may be allowed to nobody afterwards. */
   async finish(): Promise<void> {
     const touched = [...this.#touched].toReversed()
-    await syncFolders(this.#folders.fresh, new Set(this.#touched.keys()))
+    await syncWritten([toBuffer(this.#folders.fresh)], { folders: [...this.#touched.keys()].map(toBuffer) })
     await restoreExactTimes(
       touched.map(([raw, node]) => ({ raw, node })),
       this.#signal,

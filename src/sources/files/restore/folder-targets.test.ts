@@ -6,9 +6,8 @@ import { makeTempDir } from '../../../../test/helpers/tempdir.ts'
 import { systemClock } from '../../../base/clock.ts'
 import { silentLogger } from '../../../base/logger.ts'
 import type { TargetSurvey } from '../../target.ts'
-import { toRaw } from '../raw-path.ts'
 import { folderTargets } from './folder-targets.ts'
-import { writeMark } from './mark.ts'
+import { mark } from './mark.ts'
 
 const SNAPSHOT = 'a'.repeat(64)
 let target: string
@@ -47,7 +46,7 @@ describe('what is at the place of a folder', () => {
   ])('an unfinished restore of %s snapshot', async (_which, snapshot, exists) => {
     mkdirSync(target)
     writeFileSync(join(target, 'file'), '')
-    await writeMark(toRaw(target), { snapshot, over: false, parts: '' })
+    await mark.write(target, { snapshot, over: false, parts: '' })
     expect((await survey()).exists).toBe(exists)
   })
 

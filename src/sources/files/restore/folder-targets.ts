@@ -1,65 +1,41 @@
 import { stat } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { systemCode } from '../../../base/errors.ts'
-import { removeFolder } from '../../../base/remove-folder.ts'
 import type { Finding } from '../../../model/finding.ts'
-import { dropKeptPath, dropReplaced, keptPathOf, putKeptBack, settleKeptPath } from '../../kept-path.ts'
-import type {
-  Kept,
-  KeptRequest,
-  Settled,
-  SurplusSummary,
-  TargetAccess,
-  TargetRequest,
-  TargetSurvey,
-} from '../../target.ts'
+import { swappedFolders } from '../../beside/swapped-folders.ts'
+import type { SurplusSummary, TargetAccess, TargetRequest, TargetSurvey } from '../../target.ts'
 import { filesWrittenSince, measureFolder, obstaclesBeside, placeOf } from '../../target-place.ts'
 import { type RawPath, toBuffer, toRaw } from '../raw-path.ts'
 import { broughtWrittenSince } from './brought-paths.ts'
 import { findNotCarriable } from './carry-over.ts'
-import { readMark } from './mark.ts'
+import { type Mark, mark } from './mark.ts'
 import { surveySurplus } from './surplus.ts'
 import { isFilledFolder, targetError } from './target.ts'
 
 /** Folders that a restore replaces. */
 export const folderTargets: TargetAccess = {
+  ...swappedFolders,
   survey,
-  putBack,
-  dropKept,
+  putBack: async request => {
+    try {
+      return await swappedFolders.putBack(request)
+    } catch (error) {
+      throw targetError(request.target, error)
+    }
+  },
   writtenSince: async request => {
     const { target, since, signal, files } = request
     return await (files === undefined ? filesWrittenSince(target, since, signal) : broughtWrittenSince(request, files))
   },
-  remove,
-  settle,
+  settle: async request => {
+    const settled = await swappedFolders.settle(request)
+    const left = settled.state === 'untouched' ? await markAt(await placeOf(request.target)) : undefined
+    return left?.over === true ? { state: 'half-written', kept: [] } : settled
+  },
 }
 
-async function putBack(request: KeptRequest & { readonly keepNowAs?: string | undefined }): Promise<readonly Kept[]> {
-  const path = await placeOf(request.target)
-  const now = request.keepNowAs === undefined ? undefined : keptPathOf(path, request.keepNowAs).kept
-  try {
-    await putKeptBack(keptPathOf(path, request.keptAs), now)
-  } catch (error) {
-    throw targetError(path, error)
-  }
-  return now === undefined ? [] : [{ target: path, kept: now }]
-}
-
-async function dropKept(request: KeptRequest): Promise<void> {
-  await dropKeptPath(keptPathOf(await placeOf(request.target), request.keptAs))
-}
-
-async function remove({ target }: TargetRequest): Promise<void> {
-  await removeFolder(await placeOf(target))
-}
-
-async function settle(request: KeptRequest): Promise<Settled> {
-  const path = await placeOf(request.target)
-  const place = keptPathOf(path, request.keptAs)
-  const state = await settleKeptPath(place)
-  await dropReplaced(place)
-  if (state === 'untouched' && (await readMark(toRaw(path)))?.over === true) return { state: 'half-written', kept: [] }
-  return { state, kept: state === 'finished' ? [{ target: path, kept: place.kept }] : [] }
+async function markAt(place: string): Promise<Mark | undefined> {
+  return await mark.read(toBuffer(toRaw(place)))
 }
 
 async function survey(request: TargetRequest): Promise<TargetSurvey> {
@@ -82,8 +58,8 @@ async function survey(request: TargetRequest): Promise<TargetSurvey> {
   }
   const { files, sizeBytes } = await measureFolder(toBuffer(toRaw(place)), request.signal)
   // What an unfinished restore of the same has made so far is nothing that could be lost, and is gone on with.
-  const mark = await readMark(toRaw(place))
-  const isOurs = mark?.over === false && mark.snapshot === request.coming?.snapshot
+  const left = await markAt(place)
+  const isOurs = left?.over === false && left.snapshot === request.coming?.snapshot
   const exists = !isOurs && (await isFilledFolder(place))
   if (exists && request.delta !== true) {
     findings.push(...(await mountFinding(place, found.dev)))

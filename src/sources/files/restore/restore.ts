@@ -6,7 +6,8 @@ import { removeFolder } from '../../../base/remove-folder.ts'
 import { incompleteWithin, nameNotCaptured } from '../../../model/incomplete.ts'
 import type { TreeNode } from '../../../model/node.ts'
 import { NEW_RESTORE_MARKER, RESTORE_MARKER } from '../../../model/restore-marker.ts'
-import { dropKeptPath, keptPathOf, swapIn } from '../../kept-path.ts'
+import { keptPathOf, oldOf, partialOf } from '../../beside/names.ts'
+import { dropKeptPath, swapIn } from '../../beside/swap.ts'
 import type { CheckOutcome, RestoreOutcome, RestoreRequest, SnapshotEntry, SnapshotReader } from '../../source.ts'
 import { FindingLog } from '../finding-log.ts'
 import { joinRaw, type RawPath, toBuffer, toName, toRaw } from '../raw-path.ts'
@@ -16,7 +17,7 @@ import { listBrought, removeMade } from './brought-paths.ts'
 import { carryOver } from './carry-over.ts'
 import { EntryGuard, parentOf } from './entry-guard.ts'
 import { HardLinks } from './hard-links.ts'
-import { readMark } from './mark.ts'
+import { mark } from './mark.ts'
 import { currentRestorer, mayGiveAway, type Restorer, restoreMode, restoreOwner } from './metadata.ts'
 import { Selection } from './selection.ts'
 import { SurplusRemover } from './surplus.ts'
@@ -38,8 +39,8 @@ export async function restoreFolder(request: RestoreRequest): Promise<RestoreOut
 
 async function restoreBySwap(request: RestoreRequest): Promise<RestoreOutcome> {
   const path = await realpath(request.target)
-  const partial = `${path}.lifeboat-partial`
-  const left = await readMark(toRaw(partial))
+  const partial = partialOf(path)
+  const left = await mark.read(toBuffer(toRaw(partial)))
   // Only an unfinished restore of this very snapshot can be gone on with.
   if (left?.snapshot !== request.snapshot.id || left.over) await removeFolder(partial)
   const outcome = await writeFolder({ ...request, target: partial, force: false, beforeChange: undefined })
@@ -48,7 +49,8 @@ async function restoreBySwap(request: RestoreRequest): Promise<RestoreOutcome> {
   // After it, when nobody writes there any more; before the swap, when all can still stay as it is.
   const folders = { old: toRaw(path), fresh: toRaw(partial) }
   const carried = await carryOver(folders, request.snapshot.manifest?.incomplete, request.signal)
-  const place = keptPathOf(path, request.keepAs ?? 'lifeboat-old')
+  const place =
+    request.keepAs === undefined ? { path, kept: oldOf(path), sidecars: [] } : keptPathOf(path, request.keepAs)
   try {
     await swapIn(partial, place)
   } catch (error) {

@@ -1,13 +1,12 @@
 import { chmod, lstat, readdir, realpath, stat } from 'node:fs/promises'
-import { dirname } from 'node:path'
+import { syncFolder } from '../../../base/durable.ts'
 import { AppError, messageOf, systemCode } from '../../../base/errors.ts'
-import { makeFolders } from '../../../base/make-folders.ts'
 import { FILE_SIZE_HINT, FILE_TOO_LARGE } from '../../../base/sizes.ts'
-import { NEW_RESTORE_MARKER } from '../../../model/restore-marker.ts'
+import { isEmpty } from '../../beside/marker.ts'
+import { makeFoldersDurably } from '../../beside/sync-written.ts'
 import type { RestoreRequest } from '../../source.ts'
 import { type RawPath, toBuffer, toRaw } from '../raw-path.ts'
-import { syncFolder } from './durable.ts'
-import { ends, type Mark, markOver, partsOf, readMark, removeMark, writeMark } from './mark.ts'
+import { ends, type Mark, mark, markOver, partsOf } from './mark.ts'
 
 /** How the target was found. `resumed`: by an interrupted restore of the same snapshot, with nothing else in it. */
 export type TargetState = 'new' | 'empty' | 'resumed' | 'existing'
@@ -30,16 +29,15 @@ export async function openTarget(request: RestoreRequest): Promise<TargetFolder>
   try {
     const found = await findTarget(target)
     if (found === 'file') throw notAFolder(target)
-    const before = found === undefined ? undefined : await readMark(toRaw(target))
+    const before = found === undefined ? undefined : await mark.read(toBuffer(toRaw(target)))
     const state = found === undefined ? 'new' : await stateOf(request, before)
     await request.beforeChange?.({ places: [target] })
-    if (found === undefined) await makeFolders(toRaw(target), 0o777, toBuffer)
+    if (found === undefined) await makeFoldersDurably(toRaw(target), 0o777, toBuffer)
     const raw = await realpath(toBuffer(toRaw(target)), { encoding: 'latin1' })
     const mode = state === 'resumed' ? 0o777 & ~process.umask() : (await stat(toBuffer(raw))).mode & 0o7777
     await makeOurs(raw, state, mode)
     const mine = { snapshot: request.snapshot.id, over: state === 'existing', parts: partsOf(request.include) }
-    await writeMark(raw, markOver(mine, before))
-    if (state === 'new') await syncFolder(dirname(raw))
+    await mark.write(toBuffer(raw), markOver(mine, before))
     return { raw, state, mode, unfinished: before !== undefined && !ends(mine, before) ? before : undefined }
   } catch (error) {
     throw targetError(target, error)
@@ -68,9 +66,10 @@ async function makeOurs(raw: RawPath, state: TargetState, mode: number): Promise
 
 /** The last step: all else is durable. */
 export async function closeTarget({ raw, unfinished }: TargetFolder): Promise<void> {
-  await syncFolder(raw)
-  if (unfinished === undefined) await removeMark(raw)
-  else await writeMark(raw, unfinished)
+  const folder = toBuffer(raw)
+  await syncFolder(folder)
+  if (unfinished === undefined) await mark.remove(folder)
+  else await mark.write(folder, unfinished)
 }
 
 /** Nothing more can be written to the target: going on with the next file makes no sense. */
@@ -120,7 +119,7 @@ async function findTarget(target: string): Promise<'folder' | 'file' | undefined
 
 async function stateOf(request: RestoreRequest, before: Mark | undefined): Promise<TargetState> {
   const names = await readdir(toBuffer(toRaw(request.target)), { encoding: 'latin1' })
-  if (names.every(name => name === NEW_RESTORE_MARKER)) return 'empty'
+  if (isEmpty(names)) return 'empty'
   if (before?.snapshot === request.snapshot.id && !before.over) return 'resumed'
   if (request.force) return 'existing'
   throw new AppError('target-exists', `folder is not empty: ${request.target}`, { hint: hintFor(before) })

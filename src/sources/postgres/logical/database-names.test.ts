@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest'
-import { newKeepAs } from '../../kept-path.ts'
+import { newKeepAs } from '../../beside/names.ts'
 import { isStagingName, isStagingOf, keptNameOf, originalName, stagingName, stagingNameOf } from './database-names.ts'
 
 const KEPT_AS = 'before-1a2b3c4d'

@@ -1,7 +1,7 @@
 import { AppError, messageOf } from '../../../../base/errors.ts'
 import { describeConnection, quoteIdentifier, type Session } from '../../../../clients/postgres/index.ts'
 import type { Finding } from '../../../../model/finding.ts'
-import { newKeepAs } from '../../../kept-path.ts'
+import { newKeepAs } from '../../../beside/names.ts'
 import type { RestoreRequest } from '../../../source.ts'
 import type { Kept } from '../../../target.ts'
 import { keptNameOf } from '../database-names.ts'

@@ -1,9 +1,11 @@
-import { chmod, lstat, open, rename, rm } from 'node:fs/promises'
+import { chmod, lstat, rename, rm } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { syncFolder } from '../../../../base/durable.ts'
 import { AppError, messageOf, systemCode, throwIfAborted } from '../../../../base/errors.ts'
 import { makeFolders } from '../../../../base/make-folders.ts'
-import { keptPathOf, swapIn } from '../../../kept-path.ts'
+import { keptPathOf } from '../../../beside/names.ts'
+import { swapIn } from '../../../beside/swap.ts'
+import { makeFoldersDurably, syncWritten } from '../../../beside/sync-written.ts'
 import type { RestoreOutcome, RestoreRequest, SnapshotEntry } from '../../../source.ts'
 
 /**
@@ -16,15 +18,15 @@ export async function restoreFolder(request: RestoreRequest): Promise<RestoreOut
   const exists = await inspectTarget(target, request.force)
   const staging = `${target}.lifeboat-${snapshot.id.slice(0, 8)}`
   try {
-    await makeFolders(staging, 0o700)
+    await makeFoldersDurably(staging, 0o700)
     const entries = await selectEntries(request)
     for (const { path } of entries.folders) await makeFolders(join(staging, path), 0o700)
     const files = entries.files.map(({ path, node }) => ({ node, path: join(staging, path), delta: true }))
     const bytes = await snapshot.restoreFiles(files)
     throwIfAborted(signal)
-    for (const file of files) await makeDurable(file.path)
-    for (const { path } of entries.folders) await syncFolder(join(staging, path))
-    await syncFolder(staging)
+    for (const file of files) await chmod(file.path, 0o600)
+    const folders = [staging, ...entries.folders.map(({ path }) => join(staging, path))]
+    await syncWritten([staging], { files: files.map(({ path }) => path), folders })
     await request.beforeChange?.({ places: [target] })
     const kept = exists && request.keepAs !== undefined ? keptPathOf(target, request.keepAs) : undefined
     if (kept) await swapIn(staging, kept)
@@ -74,19 +76,8 @@ async function replaceFiles(
 ): Promise<void> {
   for (const { path } of entries.folders) await makeFolders(join(target, path), 0o700)
   for (const { path } of entries.files) await rename(join(staging, path), join(target, path))
-  for (const { path } of entries.folders) await syncFolder(join(target, path))
-  await syncFolder(target)
+  await syncWritten([target], { folders: [target, ...entries.folders.map(({ path }) => join(target, path))] })
   await rm(staging, { recursive: true, force: true })
-}
-
-async function makeDurable(path: string): Promise<void> {
-  await chmod(path, 0o600)
-  const file = await open(path, 'r')
-  try {
-    await file.sync()
-  } finally {
-    await file.close()
-  }
 }
 
 function targetError(error: unknown, target: string): unknown {

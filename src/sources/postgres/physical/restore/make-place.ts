@@ -1,6 +1,6 @@
 import { chown } from 'node:fs/promises'
 import { dirname } from 'node:path'
-import { makeFolders } from '../../../../base/make-folders.ts'
+import { makeFoldersDurably } from '../../../beside/sync-written.ts'
 
 /** Whom a cluster's files belong to. */
 export interface PlaceOwner {
@@ -13,7 +13,7 @@ export interface PlaceOwner {
  * who could not pass otherwise.
  */
 export async function makePlace(path: string, owner: PlaceOwner | undefined): Promise<void> {
-  const first = await makeFolders(path, 0o700)
+  const first = await makeFoldersDurably(path, 0o700)
   if (first === undefined || owner === undefined || process.getuid?.() !== 0) return
   for (let made = path; ; made = dirname(made)) {
     await chown(made, owner.uid, owner.gid)

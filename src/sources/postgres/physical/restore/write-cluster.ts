@@ -1,13 +1,16 @@
 import { chmod, chown, lstat, readdir, readlink, rename, rm, symlink } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { forEachLimit } from '../../../../base/concurrency.ts'
+import { syncFolder } from '../../../../base/durable.ts'
 import { systemCode, throwIfAborted } from '../../../../base/errors.ts'
 import { makeFolders } from '../../../../base/make-folders.ts'
 import type { TreeNode } from '../../../../model/node.ts'
+import { RESTORE_MARKER } from '../../../../model/restore-marker.ts'
+import { syncWritten } from '../../../beside/sync-written.ts'
 import type { RestoredBytes, RestoreRequest } from '../../../source.ts'
 import { CONTROL_FILE } from '../control-file.ts'
-import { closeTarget, RESTORE_MARKER, type RestoreTarget } from '../target/restore-target.ts'
-import { syncFile, syncTrees } from './durable.ts'
+import { closeTarget, type RestoreTarget } from '../target/restore-target.ts'
+import { makePlace } from './make-place.ts'
 import type { PlannedEntry, RestorePlan } from './restore-plan.ts'
 import { writeRecovery } from './write-recovery.ts'
 
@@ -32,11 +35,13 @@ export async function writeCluster(
   const root = request.snapshot.root
   if (root) await setAccess({ path: '', place: target.path, node: root })
   throwIfAborted(request.signal)
-  const written = [...files.map(file => file.place), ...plan.folders.map(folder => folder.place), target.path]
-  await syncTrees([target.path, ...plan.tablespaces.values()], written)
+  await syncWritten([target.path, ...plan.tablespaces.values()], {
+    files: files.map(file => file.place),
+    folders: [...plan.folders.map(folder => folder.place), target.path],
+  })
   // Everything that the control file speaks of is on the disk now.
   await rename(control, join(target.path, CONTROL_FILE))
-  await syncFile(dirname(control))
+  await syncFolder(dirname(control))
   await closeTarget(target)
   return bytes
 }
@@ -67,7 +72,7 @@ async function makePlannedFolders(
   owner: TreeNode | undefined,
 ): Promise<void> {
   await chmod(target.path, 0o700)
-  for (const place of plan.tablespaces.values()) await makeOwned(place, owner)
+  for (const place of plan.tablespaces.values()) await makePlace(place, owner)
   for (const folder of plan.folders) {
     // What a copy has as a symlink stays one for pg_wal only; all else is made a folder of its own.
     const found = await lstat(folder.place).catch(() => undefined)
@@ -81,13 +86,6 @@ async function makePlannedFolders(
     await rm(link, { recursive: true, force: true })
     await symlink(place, link)
   }
-}
-
-/** Folders on the way to a tablespace must let the server's user pass, too. */
-async function makeOwned(place: string, owner: TreeNode | undefined): Promise<void> {
-  const first = await makeFolders(place, 0o700)
-  if (first === undefined || owner === undefined || process.getuid?.() !== 0) return
-  for (let made = place; made.length >= first.length; made = dirname(made)) await chown(made, owner.uid, owner.gid)
 }
 
 /** PostgreSQL wants its files for itself, or readable for its group. Root gives them to whom they belonged. */

@@ -1,17 +1,18 @@
 import { readdir, readFile, stat } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
+import { syncFolder } from '../../../../base/durable.ts'
 import { isAppError, systemCode } from '../../../../base/errors.ts'
 import { isPostgresUrl } from '../../../../clients/postgres/index.ts'
 import type { Finding } from '../../../../model/finding.ts'
-import { keptPathOf, putKeptBack, settleKeptPath } from '../../../kept-path.ts'
+import { isEmpty } from '../../../beside/marker.ts'
+import { keptPathOf, partialOf, replacedOf } from '../../../beside/names.ts'
+import { putKeptBack, settleKeptPath } from '../../../beside/swap.ts'
 import type { Kept, KeptRequest, Settled, TargetAccess, TargetRequest, TargetSurvey } from '../../../target.ts'
 import { measureFolder, obstaclesBeside, placeOf } from '../../../target-place.ts'
 import { textProperty } from '../cluster-properties.ts'
 import { CONTROL_FILE, readSystemIdentifier } from '../control-file.ts'
-import { syncFile } from '../restore/durable.ts'
 import { listTablespaces, removeCluster } from '../restore/tablespace-places.ts'
-import { partialOf } from './replace-cluster.ts'
-import { readMarker, requireStopped, targetError } from './restore-target.ts'
+import { marker, requireStopped, targetError } from './restore-target.ts'
 
 /** Data directories that a restore replaces. */
 export const clusterTargets: TargetAccess = {
@@ -30,7 +31,7 @@ async function putBack(request: KeptRequest & { readonly keepNowAs?: string | un
   await requireStopped(path)
   await requireStopped(place.kept)
   const { keepNowAs } = request
-  const aside = keepNowAs === undefined ? asideOf(path) : keptPathOf(path, keepNowAs).kept
+  const aside = keepNowAs === undefined ? replacedOf(path) : keptPathOf(path, keepNowAs).kept
   try {
     await putKeptBack(place, aside)
     if (keepNowAs !== undefined) return [{ target: path, kept: aside }]
@@ -46,8 +47,8 @@ async function dropKept(request: KeptRequest): Promise<void> {
   const { kept } = keptPathOf(path, request.keptAs)
   await requireStopped(kept)
   await removeCluster(kept, [path])
-  await removeCluster(asideOf(path), [path])
-  await syncFile(dirname(path)).catch((error: unknown) => {
+  await removeCluster(replacedOf(path), [path])
+  await syncFolder(dirname(path)).catch((error: unknown) => {
     if (systemCode(error) !== 'ENOENT') throw error
   })
 }
@@ -63,13 +64,9 @@ async function settle(request: KeptRequest): Promise<Settled> {
   const place = keptPathOf(path, request.keptAs)
   const state = await settleKeptPath(place)
   // What `putBack` had taken away when it was killed.
-  await removeCluster(asideOf(path), [path, place.kept])
-  if ((await readMarker(path)) !== undefined) return { state: 'half-written', kept: [] }
+  await removeCluster(replacedOf(path), [path, place.kept])
+  if ((await marker.read(path)) !== undefined) return { state: 'half-written', kept: [] }
   return { state, kept: state === 'finished' ? [{ target: path, kept: place.kept }] : [] }
-}
-
-function asideOf(path: string): string {
-  return `${path}.lifeboat-replaced`
 }
 
 async function survey(request: TargetRequest): Promise<TargetSurvey> {
@@ -86,7 +83,7 @@ async function survey(request: TargetRequest): Promise<TargetSurvey> {
     const finding = error('target-invalid', place, 'it is not a folder', 'Choose a folder with --to.')
     return { place, exists: true, findings: [...findings, finding] }
   }
-  if ((await listNames(place)).length === 0) return { place, exists: false, findings }
+  if (isEmpty(await listNames(place))) return { place, exists: false, findings }
   findings.push(...(await useFindings(place)), ...(await identityFindings(place, request)))
   if (!inPlace) findings.push(...(await swapFindings(place, found.dev)))
   const version = await readVersion(place)
@@ -124,14 +121,14 @@ async function useFindings(place: string): Promise<Finding[]> {
 
 /** Only a copy of the same cluster is replaced: a folder with anything else in it was named by mistake. */
 async function identityFindings(place: string, { coming }: TargetRequest): Promise<Finding[]> {
-  const marker = await readMarker(place)
+  const left = await marker.read(place)
   const findings: Finding[] = []
-  if (marker !== undefined) {
-    const message = `it is half-written: a restore of snapshot ${marker.snapshot.slice(0, 8)} was interrupted`
+  if (left !== undefined) {
+    const message = `it is half-written: a restore of snapshot ${left.snapshot.slice(0, 8)} was interrupted`
     findings.push({ severity: 'info', code: 'target-half-written', subject: place, message })
   }
   const wanted = textProperty(coming?.manifest, 'systemIdentifier')
-  const there = marker?.systemIdentifier ?? (await readSystemIdentifier(place).catch(() => undefined))
+  const there = left?.systemIdentifier ?? (await readSystemIdentifier(place).catch(() => undefined))
   if (there !== undefined && (wanted === undefined || wanted === there)) return findings
   const version = await readVersion(place)
   const what =
@@ -150,7 +147,7 @@ async function swapFindings(place: string, device: number): Promise<Finding[]> {
     findings.push(error('target-not-writable', place, 'it is a mount point: no other folder can take its place', hint))
   }
   const partial = partialOf(place)
-  if ((await listNames(partial)).length > 0) {
+  if (!isEmpty(await listNames(partial))) {
     const message = `an interrupted restore left ${partial}: it is gone on with, or can be removed`
     findings.push({ severity: 'info', code: 'restore-unfinished', subject: place, message })
   }

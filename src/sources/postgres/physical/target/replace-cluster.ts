@@ -2,7 +2,8 @@ import { lstat, readlink, stat } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { AppError } from '../../../../base/errors.ts'
 import type { Finding } from '../../../../model/finding.ts'
-import { type KeptPath, keptPathOf, newKeepAs, settleKeptPath, swapIn } from '../../../kept-path.ts'
+import { type KeptPath, keptPathOf, newKeepAs, partialOf } from '../../../beside/names.ts'
+import { swapIn } from '../../../beside/swap.ts'
 import type { RestoreOutcome, RestoreRequest } from '../../../source.ts'
 import { planBeside, removeCluster, requireFreePlaces } from '../restore/tablespace-places.ts'
 import { writeCluster } from '../restore/write-cluster.ts'
@@ -14,11 +15,6 @@ export interface ClusterRestore {
   /** Where tablespaces shall be, by OID or by the path they had. */
   readonly tablespaces: ReadonlyMap<string, string>
   readonly binDir: string | undefined
-}
-
-/** Where a cluster is restored before it takes the place of another one: `DIR.lifeboat-partial`. */
-export function partialOf(dataDir: string): string {
-  return `${dataDir}.lifeboat-partial`
 }
 
 /**
@@ -48,19 +44,9 @@ export async function replaceCluster(restore: ClusterRestore, wanted: TargetRequ
   const findings = [...verified.findings, ...movedFindings(path, moved), ...(await logFindings(path))]
   await request.beforeChange?.({ places: [path] })
   await requireStopped(path)
-  await swap(partial, place)
+  await swapIn(partial, place)
   if (request.keepAs === undefined) return { ...outcome, ...verified, findings: [...findings, keptFinding(place)] }
   return { ...outcome, ...verified, findings, kept: [{ target: path, kept: place.kept }] }
-}
-
-async function swap(partial: string, place: KeptPath): Promise<void> {
-  try {
-    await swapIn(partial, place)
-  } catch (error) {
-    // Taken away but not replaced: what was there goes back.
-    await settleKeptPath(place)
-    throw error
-  }
 }
 
 /** What would fail only after everything was written. */

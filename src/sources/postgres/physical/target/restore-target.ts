@@ -1,16 +1,14 @@
-import { lstat, readdir, readFile, readlink, rm, stat, writeFile } from 'node:fs/promises'
+import { lstat, readdir, readFile, readlink, rm, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { z } from 'zod'
 import { AppError, isAppError, messageOf, systemCode } from '../../../../base/errors.ts'
+import { isEmpty, Marker } from '../../../beside/marker.ts'
 import type { Change } from '../../../source.ts'
 import { CONTROL_FILE, readSystemIdentifier } from '../control-file.ts'
-import { syncFile } from '../restore/durable.ts'
 import { makePlace, type PlaceOwner } from '../restore/make-place.ts'
 
 /** In a data directory while it is not whole: which cluster is coming to be there. */
-export const RESTORE_MARKER = 'lifeboat_restore.json'
-
-const marker = z.object({ snapshot: z.string(), systemIdentifier: z.string() })
+export const marker = new Marker(z.object({ snapshot: z.string(), systemIdentifier: z.string() }))
 
 export interface RestoreTarget {
   readonly path: string
@@ -43,10 +41,7 @@ export async function openTarget(
     if (existing) await requireStopped(request.path)
     if (state === 'missing') await makePlace(request.path, request.owner)
     const { snapshot, systemIdentifier } = request
-    const path = join(request.path, RESTORE_MARKER)
-    await writeFile(path, `${JSON.stringify({ snapshot, systemIdentifier })}\n`, { mode: 0o600 })
-    await syncFile(path)
-    await syncFile(request.path)
+    await marker.write(request.path, { snapshot, systemIdentifier })
     // After the marker, which says from now on whose directory this is.
     await rm(join(request.path, CONTROL_FILE), { force: true })
     return { path: request.path, existing }
@@ -57,8 +52,7 @@ export async function openTarget(
 
 /** The very last step, when all else is durable. */
 export async function closeTarget(target: RestoreTarget): Promise<void> {
-  await rm(join(target.path, RESTORE_MARKER), { force: true })
-  await syncFile(target.path)
+  await marker.remove(target.path)
 }
 
 /** A foreign error at the target as one of ours. */
@@ -90,8 +84,8 @@ export async function inspectTarget(request: TargetRequest): Promise<TargetState
   if (!found.isDirectory()) {
     throw new AppError('target-invalid', `not a folder: ${path}`, { hint: 'Choose a folder with --to.' })
   }
-  if ((await readdir(path)).length === 0) return 'empty'
-  const unfinished = await readMarker(path)
+  if (isEmpty(await readdir(path))) return 'empty'
+  const unfinished = await marker.read(path)
   if (unfinished?.snapshot === request.snapshot) return 'unfinished'
   if (!request.force) {
     throw new AppError('target-exists', `folder is not empty: ${path}`, {
@@ -109,15 +103,6 @@ function requireSameCluster(path: string, there: string | undefined, request: Ta
     hint: 'It is not overwritten, not even with --force. Move it away, or choose a new folder with --to.',
     context: { found: there, wanted: request.systemIdentifier },
   })
-}
-
-/** Undefined where there is none: the directory is whole, or never was ours. */
-export async function readMarker(path: string): Promise<z.infer<typeof marker> | undefined> {
-  try {
-    return marker.parse(JSON.parse(await readFile(join(path, RESTORE_MARKER), 'utf8')))
-  } catch {
-    return undefined
-  }
 }
 
 /** Throws `target-in-use` when the process in `postmaster.pid` lives and works in this directory. */

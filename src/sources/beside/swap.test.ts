@@ -13,15 +13,9 @@ import {
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
-import {
-  dropKeptPath,
-  dropReplaced,
-  type KeptPath,
-  keptPathOf,
-  putKeptBack,
-  settleKeptPath,
-  swapIn,
-} from './kept-path.ts'
+import { failFolderSyncs } from '../../../test/helpers/folder-sync.ts'
+import { type KeptPath, keptPathOf } from './names.ts'
+import { dropKeptPath, dropReplaced, putKeptBack, settleKeptPath, swapIn } from './swap.ts'
 
 let dir: string
 let place: KeptPath
@@ -174,4 +168,32 @@ it('swaps a folder, whole', async () => {
   await putKeptBack(folder, undefined)
   expect(readdirSync(at('docs'))).toEqual(['a'])
   expect(readdirSync(dir)).toEqual(['docs'])
+})
+
+describe('a swap that fails', () => {
+  it('leaves the folder that was there', async () => {
+    mkdirSync(at('docs'))
+    writeFileSync(at('docs/a'), 'old')
+    await expect(swapIn(at('gone'), keptPathOf(at('docs'), 'before-1'))).rejects.toMatchObject({ code: 'ENOENT' })
+    expect(readdirSync(dir)).toEqual(['docs'])
+    expect(readdirSync(at('docs'))).toEqual(['a'])
+  })
+
+  it('leaves the file that was there, with its log', async () => {
+    writeFileSync(at('app.db'), 'old')
+    writeFileSync(at('app.db-wal'), 'log')
+    await expect(swapIn(at('gone'), place)).rejects.toMatchObject({ code: 'ENOENT' })
+    expect(readdirSync(dir).toSorted()).toEqual(['app.db', 'app.db-wal'])
+    rmSync(at('app.db-wal'))
+    await expect(swapIn(at('gone'), place)).rejects.toMatchObject({ code: 'ENOENT' })
+    expect(readdirSync(dir)).toEqual(['app.db'])
+  })
+
+  it('because of the disk has one or the other in place', async () => {
+    writeFileSync(at('app.db'), 'old')
+    writeFileSync(at('fresh'), 'new')
+    await failFolderSyncs('EIO')
+    await expect(swapIn(at('fresh'), place)).rejects.toMatchObject({ code: 'EIO' })
+    expect(text('app.db')).toBe('old')
+  })
 })
