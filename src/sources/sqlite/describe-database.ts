@@ -4,6 +4,7 @@ import { isUnevaluable } from './integrity.ts'
 import { fingerprintSchema, quoteName, quoteText, type SchemaObject } from './schema-text.ts'
 import type { Description } from './session-protocol.ts'
 import { holdsRows, listStored } from './stored-tables.ts'
+import { readColumns } from './table-shape.ts'
 
 export interface DescribeOptions {
   readonly countRows: boolean
@@ -17,7 +18,7 @@ export function describeDatabase(db: DatabaseSync, options: DescribeOptions): De
   const unreadable: Array<{ name: string; message: string }> = []
   for (const name of options.countRows ? listTables(db) : []) {
     try {
-      tables.push({ name, rows: countRows(db, name), columns: readColumns(db, name) })
+      tables.push({ name, rows: countRows(db, name), columns: describeColumns(db, name) })
     } catch (error) {
       unreadable.push({ name, message: error instanceof Error ? error.message : String(error) })
     }
@@ -39,23 +40,22 @@ export function describeDatabase(db: DatabaseSync, options: DescribeOptions): De
 }
 
 /** Tables whose rows are data, by name: not views, not indexes over other tables and what is behind them, not SQLite's own. */
-export function listTables(db: DatabaseSync): string[] {
+function listTables(db: DatabaseSync): string[] {
   return listStored(db)
     .filter(table => table.type === 'table' || holdsRows(table))
     .map(table => table.name)
 }
 
 /** Generated and hidden columns too: they are part of what an application relies on. */
-export function readColumns(db: DatabaseSync, table: string): ManifestColumn[] {
-  const rows = db
-    .prepare('SELECT name, type, "notnull" AS required, pk FROM pragma_table_xinfo(?) WHERE hidden <> 1 ORDER BY cid')
-    .all(table)
-  return rows.map(row => ({
-    name: String(row['name']),
-    type: String(row['type']),
-    ...(Number(row['required']) === 0 ? {} : { notNull: true }),
-    ...(Number(row['pk']) === 0 ? {} : { key: true }),
-  }))
+function describeColumns(db: DatabaseSync, table: string): ManifestColumn[] {
+  return readColumns(db, table)
+    .filter(({ kind }) => kind !== 'hidden')
+    .map(({ name, type, notNull, keyAt }) => ({
+      name,
+      type,
+      ...(notNull ? { notNull } : {}),
+      ...(keyAt > 0 ? { key: true } : {}),
+    }))
 }
 
 export function readSchema(db: DatabaseSync): SchemaObject[] {

@@ -1,6 +1,7 @@
 import { DatabaseSync } from 'node:sqlite'
 import { pragma, readSchema } from './describe-database.ts'
 import { quoteName, quoteText, type SchemaObject } from './schema-text.ts'
+import { listStored, rowColumnsOf } from './stored-tables.ts'
 
 /** Text is handed on in pieces of about this size. */
 const PIECE_BYTES = 1 << 20
@@ -57,28 +58,9 @@ interface DumpedTable {
 }
 
 function listDumped(db: DatabaseSync): DumpedTable[] {
-  const rows = db
-    .prepare(
-      `SELECT name, type, wr FROM pragma_table_list WHERE schema = 'main' AND type IN ('table', 'shadow')
-       AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\' ORDER BY name`,
-    )
-    .all()
-  return rows.map(row => {
-    const name = String(row['name'])
-    return { name, shadow: row['type'] === 'shadow', columns: listColumns(db, name, Number(row['wr']) !== 0) }
-  })
-}
-
-/** What an INSERT names: all columns but generated ones, and the rowid where no column stands for it. */
-export function listColumns(db: DatabaseSync, table: string, withoutRowid: boolean): string[] {
-  const rows = db.prepare(`SELECT name, type, pk, hidden FROM pragma_table_xinfo(${quoteText(table)})`).all()
-  const columns = rows.filter(row => row['hidden'] === 0).map(row => String(row['name']))
-  const keys = rows.filter(row => Number(row['pk']) > 0)
-  const alias = keys.length === 1 && String(keys[0]?.['type']).toUpperCase() === 'INTEGER'
-  if (withoutRowid || alias) return columns
-  const taken = new Set(rows.map(row => String(row['name']).toLowerCase()))
-  const rowid = ['rowid', '_rowid_', 'oid'].find(name => !taken.has(name))
-  return rowid === undefined ? columns : [rowid, ...columns]
+  return listStored(db)
+    .filter(table => table.type !== 'virtual')
+    .map(table => ({ name: table.name, shadow: table.type === 'shadow', columns: rowColumnsOf(db, table) }))
 }
 
 function* dumpRows(db: DatabaseSync, table: DumpedTable, pieces: Pieces): Generator<Uint8Array> {

@@ -1,11 +1,12 @@
 import type { DatabaseSync } from 'node:sqlite'
 import type { Finding } from '../../model/finding.ts'
-import { countRows, readColumns } from './describe-database.ts'
+import { countRows } from './describe-database.ts'
 import { isUnevaluable } from './integrity.ts'
 import type { ReplacedTable } from './replaced-table.ts'
 import type { SchemaLines } from './schema-lines.ts'
 import { normalizeSql, quoteName } from './schema-text.ts'
-import type { StoredTable } from './stored-tables.ts'
+import { hiddenRowidOf, type StoredTable } from './stored-tables.ts'
+import { writableColumns } from './table-shape.ts'
 
 /** Both sides of a replacement: one connection to the living database with the backup attached, one to the backup alone. */
 export interface Sides {
@@ -25,8 +26,7 @@ export function replaceRows(sides: Sides, table: StoredTable, here: StoredTable 
   const rowsBefore = exists ? countRows(db, name) : 0
   if (!exists) for (const { sql } of sides.there.of(name, 'table')) db.exec(sql)
   const { common, defaulted, leftOut } = matchColumns(db, backup, name)
-  const hasRowid = !table.withoutRowid && here?.withoutRowid !== true
-  fill(sides, name, common, hasRowid && keepsRowId(db, backup, name))
+  fill(sides, name, common, commonRowid(sides, table, here ?? table))
   const rowsWanted = countRows(backup, name)
   return { name, created: !exists, rowsBefore, rowsWanted, rows: countRows(db, name), defaulted, leftOut }
 }
@@ -36,23 +36,23 @@ export function replaceRows(sides: Sides, table: StoredTable, here: StoredTable 
  * application can compute (indexes included), come back as they were captured. Else by column, held to the living table's
  * rules. An index that can't be kept up without the application is given up: better found to be missing than wrong.
  */
-function fill(sides: Sides, name: string, common: readonly string[], rowid: boolean): void {
+function fill(sides: Sides, name: string, common: readonly string[], rowid: string | undefined): void {
   const { db, here, there } = sides
   const now = definitionIn(here, name)
   const same = now === '' || now === definitionIn(there, name)
-  const columns = [...(rowid ? ['rowid'] : []), ...common.map(quoteName)].join(', ')
+  const columns = [...(rowid === undefined ? [] : [rowid]), ...common.map(quoteName)].join(', ')
   const quoted = quoteName(name)
   const byColumn = `INSERT INTO main.${quoted} (${columns}) SELECT ${columns} FROM backup.${quoted}`
   db.exec(`DELETE FROM main.${quoted}`)
   const byRecord = `INSERT INTO main.${quoted} SELECT * FROM backup.${quoted}`
-  if (same && copiesRecords(db, byRecord, rowid)) return db.exec(byRecord)
+  if (same && copiesRecords(db, byRecord, rowid !== undefined)) return db.exec(byRecord)
   if (same) db.exec('PRAGMA ignore_check_constraints = ON')
   try {
     db.exec(byColumn)
   } catch (error) {
     if (!isUnevaluable(error)) throw error
     giveUpIndexes(sides, name, byColumn)
-    db.exec(same && copiesRecords(db, byRecord, rowid) ? byRecord : byColumn)
+    db.exec(same && copiesRecords(db, byRecord, rowid !== undefined) ? byRecord : byColumn)
   } finally {
     db.exec('PRAGMA ignore_check_constraints = OFF')
   }
@@ -120,12 +120,7 @@ function indexGone(index: string, table: string, sql: string): Finding {
 }
 
 function matchColumns(db: DatabaseSync, backup: DatabaseSync, name: string) {
-  const storedIn = (database: DatabaseSync): string[] =>
-    database
-      .prepare('SELECT name FROM pragma_table_xinfo(?) WHERE hidden = 0 ORDER BY cid')
-      .all(name)
-      .map(row => String(row['name']))
-  const [here, there] = [storedIn(db), storedIn(backup)]
+  const [here, there] = [writableColumns(db, name), writableColumns(backup, name)]
   const [inHere, inThere] = [new Set(here), new Set(there)]
   return {
     common: here.filter(column => inThere.has(column)),
@@ -135,12 +130,9 @@ function matchColumns(db: DatabaseSync, backup: DatabaseSync, name: string) {
 }
 
 /** What refers to a row by its hidden number (a full-text index, for one) still does afterwards. */
-function keepsRowId(db: DatabaseSync, backup: DatabaseSync, name: string): boolean {
-  return [db, backup].every(database => {
-    const named = readColumns(database, name).some(column => column.name.toLowerCase() === 'rowid')
-    const alias = readColumns(database, name).some(column => column.key === true && /^integer$/i.test(column.type))
-    return !named && !alias
-  })
+function commonRowid({ db, backup }: Sides, table: StoredTable, here: StoredTable): string | undefined {
+  const rowid = hiddenRowidOf(backup, table)
+  return rowid === hiddenRowidOf(db, here) ? rowid : undefined
 }
 
 /** Indexes and triggers that are gone. When the triggers that are there are back. */

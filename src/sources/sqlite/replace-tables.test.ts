@@ -219,3 +219,20 @@ describe('what was captured comes back', () => {
     expect(ask('SELECT v FROM t')).toEqual([[-1]])
   })
 })
+
+describe('the hidden number of a row', () => {
+  // A search index over these rows, as applications build them by hand, refers to it.
+  it.each([
+    ['a key of several columns, one of them an INTEGER', 'a INTEGER, b TEXT, PRIMARY KEY (a, b)'],
+    ['an INTEGER key in falling order', 'a INTEGER PRIMARY KEY DESC, b TEXT'],
+    ['a column called rowid', 'a TEXT PRIMARY KEY, rowid TEXT'],
+  ])('comes back in a table that has grown a column, with %s', (_what, columns) => {
+    make(
+      `CREATE TABLE t (${columns}); INSERT INTO t (oid, a) VALUES (7, 1), (9, 2);`,
+      () => {},
+      'ALTER TABLE t ADD COLUMN since; DELETE FROM t; INSERT INTO t (a) VALUES (3)',
+    )
+    replace('t')
+    expect(ask('SELECT oid, a FROM t ORDER BY oid')).toEqual(ask('SELECT oid, a FROM t ORDER BY oid', from))
+  })
+})

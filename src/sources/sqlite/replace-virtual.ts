@@ -1,11 +1,17 @@
 import type { DatabaseSync } from 'node:sqlite'
 import type { Finding } from '../../model/finding.ts'
 import { countRows } from './describe-database.ts'
-import { listColumns } from './dump.ts'
 import type { Sides } from './replace-rows.ts'
 import type { ReplacedTable } from './replaced-table.ts'
 import { normalizeSql, quoteName } from './schema-text.ts'
-import { checkVirtual, rebuildStatement, rowColumnsOf, type StoredTable, type VirtualTable } from './stored-tables.ts'
+import {
+  checkVirtual,
+  listStored,
+  rebuildStatement,
+  rowColumnsOf,
+  type StoredTable,
+  type VirtualTable,
+} from './stored-tables.ts'
 
 export type VirtualStored = StoredTable & { readonly virtual: VirtualTable }
 
@@ -56,9 +62,10 @@ function create({ db, backup }: Sides, { name, virtual }: VirtualStored): void {
   db.exec('PRAGMA writable_schema = RESET')
 }
 
-function copyRows({ db, backup, findings }: Sides, { name, virtual }: VirtualStored): void {
-  const there = rowColumnsOf(backup, name, virtual)
-  const here = new Set(rowColumnsOf(db, name, virtual))
+function copyRows({ db, backup, findings }: Sides, table: VirtualStored): void {
+  const { name, virtual } = table
+  const there = rowColumnsOf(backup, table)
+  const here = new Set(rowColumnsOf(db, table))
   const missing = there.filter(column => !here.has(column))
   const columns = there.filter(column => here.has(column)).map(quoteName)
   const quoted = quoteName(name)
@@ -77,12 +84,9 @@ function makeAnew(db: DatabaseSync, name: string): void {
 
 /** Before anything asks the module, which may keep in memory what it read of them. */
 function copyShadows({ db, backup }: Sides, shadows: readonly string[]): void {
-  for (const shadow of shadows) {
-    const wr = backup.prepare("SELECT wr FROM pragma_table_list WHERE schema = 'main' AND name = ?").get(shadow)?.['wr']
-    const columns = listColumns(backup, shadow, Number(wr) !== 0)
-      .map(quoteName)
-      .join(', ')
-    const quoted = quoteName(shadow)
+  for (const shadow of listStored(backup).filter(({ name }) => shadows.includes(name))) {
+    const columns = rowColumnsOf(backup, shadow).map(quoteName).join(', ')
+    const quoted = quoteName(shadow.name)
     db.exec(`DELETE FROM main.${quoted}`)
     if (columns !== '') {
       db.exec(`INSERT INTO main.${quoted} (${columns}) SELECT ${columns} FROM backup.${quoted}`)

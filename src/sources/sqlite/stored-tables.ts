@@ -1,5 +1,6 @@
 import type { DatabaseSync } from 'node:sqlite'
-import { quoteName, quoteText } from './schema-text.ts'
+import { quoteName } from './schema-text.ts'
+import { readColumns, readIndexes, rowidAliasOf, writableColumns } from './table-shape.ts'
 
 /** How a virtual table keeps its rows, which decides how they are counted, copied, merged and checked. */
 export type VirtualKind =
@@ -31,6 +32,9 @@ export interface StoredTable {
   readonly name: string
   readonly type: 'table' | 'virtual' | 'shadow'
   readonly withoutRowid: boolean
+  readonly strict: boolean
+  /** Its statement. */
+  readonly sql: string
   readonly virtual: VirtualTable | undefined
   /** The virtual table that it is behind. For an unknown module that is guessed by the name. */
   readonly owner: string | undefined
@@ -45,19 +49,25 @@ export function listStored(db: DatabaseSync, schema = 'main'): StoredTable[] {
       .map(row => [String(row['name']), String(row['sql'])]),
   )
   const listed = db
-    .prepare('SELECT name, type, wr FROM pragma_table_list WHERE schema = ? ORDER BY name')
+    .prepare('SELECT name, type, wr, strict FROM pragma_table_list WHERE schema = ? ORDER BY name')
     .all(schema)
-    .map(row => ({ name: String(row['name']), type: String(row['type']), withoutRowid: Number(row['wr']) !== 0 }))
+    .map(row => ({
+      name: String(row['name']),
+      type: String(row['type']),
+      withoutRowid: Number(row['wr']) !== 0,
+      strict: Number(row['strict']) !== 0,
+      sql: sql.get(String(row['name'])) ?? '',
+    }))
     .filter(({ name }) => sql.has(name) && !name.startsWith('sqlite_'))
   const virtuals = new Map<string, Omit<VirtualTable, 'shadows'> & { name: string; shadows: string[] }>()
-  for (const { name, type } of listed) {
+  for (const { name, type, sql: statement } of listed) {
     if (type !== 'virtual') continue
-    virtuals.set(name.toLowerCase(), { name, ...kindOf(db, schema, name, sql.get(name) ?? ''), shadows: [] })
+    virtuals.set(name.toLowerCase(), { name, ...kindOf(db, schema, name, statement), shadows: [] })
   }
-  const tables = listed.map(({ name, type, withoutRowid }) => {
-    const owner = type === 'virtual' || virtuals.size === 0 ? undefined : ownerOf(db, schema, { name, type }, virtuals)
-    owner?.shadows.push(name)
-    return { name, type, withoutRowid, owner: owner?.name }
+  const tables = listed.map(table => {
+    const owner = table.type === 'virtual' || virtuals.size === 0 ? undefined : ownerOf(db, schema, table, virtuals)
+    owner?.shadows.push(table.name)
+    return { ...table, owner: owner?.name }
   })
   return tables.map(each => {
     const virtual = each.type === 'virtual' ? virtuals.get(each.name.toLowerCase()) : undefined
@@ -101,7 +111,7 @@ function kindOf(db: DatabaseSync, schema: string, name: string, sql: string): Om
     return { kind: of, module, sql, content }
   }
   if (DERIVED.has(module)) return kind('derived')
-  if (columnRows(db, name, schema).length === 0) return kind('unknown')
+  if (!hasModule(db, name, schema)) return kind('unknown')
   if (!/^fts[345]$/.test(module)) return kind('tables')
   const [whole, ...texts] = CONTENT.exec(sql) ?? []
   if (whole === undefined) return kind('search')
@@ -109,12 +119,11 @@ function kindOf(db: DatabaseSync, schema: string, name: string, sql: string): Om
   return content === undefined ? kind('contentless') : kind('external', content)
 }
 
-/** `pragma_table_xinfo`; empty for a virtual table whose module is not here. */
-export function columnRows(db: DatabaseSync, table: string, schema = 'main'): Array<Record<string, unknown>> {
+function hasModule(db: DatabaseSync, name: string, schema: string): boolean {
   try {
-    return db.prepare(`SELECT * FROM pragma_table_xinfo(${quoteText(table)}, ${quoteText(schema)})`).all()
+    return readColumns(db, name, schema).length > 0
   } catch {
-    return []
+    return false
   }
 }
 
@@ -125,15 +134,26 @@ export function holdsRows({ type, owner, virtual }: StoredTable): boolean {
 }
 
 /**
- * What names a row in a virtual table that holds rows: an R-tree's first column, everywhere else the rowid, which stands
- * before the columns that are written.
+ * What an INSERT names so that each row stays what it was: all columns that can be written, after the number of the row
+ * where no column stands for it. An R-tree's first column is that number.
  */
-export function rowColumnsOf(db: DatabaseSync, name: string, { module }: VirtualTable, schema = 'main'): string[] {
-  const columns = columnRows(db, name, schema)
-    // Hidden columns are commands, and other names of the rowid.
-    .filter(row => Number(row['hidden']) === 0)
-    .map(row => String(row['name']))
-  return module.startsWith('rtree') ? columns : ['rowid', ...columns]
+export function rowColumnsOf(db: DatabaseSync, table: StoredTable, schema = 'main'): string[] {
+  const rowid = hiddenRowidOf(db, table, schema)
+  const columns = writableColumns(db, table.name, schema)
+  return rowid === undefined ? columns : [rowid, ...columns]
+}
+
+/** By which name statements reach the number of a row that no column stands for. Undefined where there is none. */
+export function hiddenRowidOf(
+  db: DatabaseSync,
+  { name, withoutRowid, virtual }: StoredTable,
+  schema = 'main',
+): string | undefined {
+  if (virtual) return virtual.module.startsWith('rtree') ? undefined : 'rowid'
+  const columns = readColumns(db, name, schema)
+  if (withoutRowid || rowidAliasOf(columns, readIndexes(db, name, schema)) !== undefined) return undefined
+  const taken = new Set(columns.map(column => column.name.toLowerCase()))
+  return ['rowid', '_rowid_', 'oid'].find(each => !taken.has(each))
 }
 
 /** Builds a search index again from the rows that it is of. */

@@ -2,16 +2,16 @@ import { readFileSync } from 'node:fs'
 import { DatabaseSync } from 'node:sqlite'
 import { pathToFileURL } from 'node:url'
 import type { Finding } from '../../../model/finding.ts'
-import { SAMPLE_VALUES, unmaskedFinding } from '../../../model/masking/detection.ts'
 import type { MaskableTable } from '../../../model/masking/maskable.ts'
 import type { PlannedColumn } from '../../../model/masking/plan.ts'
 import { pragma, readSchema } from '../describe-database.ts'
-import { listColumns } from '../dump.ts'
 import { parseHeader } from '../header.ts'
 import { needsApplication, runSchema } from '../run-schema.ts'
 import { quoteName, quoteText, type SchemaObject } from '../schema-text.ts'
-import { listStored, rebuildStatement, type StoredTable } from '../stored-tables.ts'
+import { listStored, rebuildStatement, rowColumnsOf, type StoredTable } from '../stored-tables.ts'
+import { writableColumns } from '../table-shape.ts'
 import type { CopyOutcome, CopyRequest, MaskFailure } from './copy-protocol.ts'
+import { findUnmasked } from './find-unmasked.ts'
 import { MaskFunction } from './mask-function.ts'
 import { readMaskable } from './maskable-schema.ts'
 
@@ -58,12 +58,12 @@ export class MaskedCopy {
   run(request: CopyRequest): CopyOutcome {
     const masks = new MaskFunction(request.plan, request.seed)
     masks.register(this.#db)
-    const findings = this.#findUnmasked(request)
+    const findings = findUnmasked(this.#original, this.#stored, request)
     try {
       this.#tryExpressions(request.plan)
       this.#db.exec('BEGIN')
       this.#createTables()
-      for (const table of this.#stored) if (table.type === 'table') this.#fill(table.name, masks, request.plan)
+      for (const table of this.#stored) if (table.type === 'table') this.#fill(table, masks, request.plan)
       this.#copyOwnTables()
       for (const type of ['index', 'view']) this.#create(type)
       for (const table of this.#stored) if (table.virtual) findings.push(...this.#fillVirtual(table, masks, request))
@@ -153,9 +153,9 @@ export class MaskedCopy {
     }
   }
 
-  #fill(name: string, masks: MaskFunction, plan: readonly PlannedColumn[]): void {
-    const { withoutRowid = false } = this.#stored.find(table => table.name === name) ?? {}
-    const columns = listColumns(this.#original, name, withoutRowid)
+  #fill(table: StoredTable, masks: MaskFunction, plan: readonly PlannedColumn[]): void {
+    const { name } = table
+    const columns = rowColumnsOf(this.#original, table)
     if (columns.length === 0) return
     const masked = plan.some(each => each.table === name && each.rule.kind !== 'keep')
     // What nobody changes was taken once, and is taken again.
@@ -220,7 +220,7 @@ export class MaskedCopy {
     const rules = plan.filter(each => each.table === name)
     const keeps = rules.length > 0 && rules.every(each => each.rule.kind === 'keep')
     if (virtual?.kind === 'derived') return []
-    const columns = virtual?.kind === 'unknown' ? [] : listVirtualColumns(this.#original, name)
+    const columns = virtual?.kind === 'unknown' ? [] : writableColumns(this.#original, name)
     if (virtual?.kind === 'external') {
       this.#exec(name, undefined, rebuildStatement(name))
     } else if (virtual?.kind === 'search' && rules.length > 0) {
@@ -242,90 +242,17 @@ export class MaskedCopy {
   #copyShadows({ name }: StoredTable): void {
     const shadows = this.#stored.filter(each => each.type === 'shadow' && each.name.startsWith(`${name}_`))
     for (const shadow of shadows) {
-      const columns = listColumns(this.#original, shadow.name, shadow.withoutRowid).map(quoteName).join(', ')
+      const columns = rowColumnsOf(this.#original, shadow).map(quoteName).join(', ')
       const quoted = quoteName(shadow.name)
       this.#exec(name, undefined, `DELETE FROM main.${quoted}`)
       this.#exec(name, undefined, `INSERT INTO main.${quoted} (${columns}) SELECT ${columns} FROM original.${quoted}`)
     }
   }
 
-  #findUnmasked({ plan, file }: CopyRequest): Finding[] {
-    const ruled = new Set(plan.map(each => `${each.table}\0${each.column}`))
-    const rowids = new Set(this.#stored.filter(t => t.type === 'table' && !t.withoutRowid).map(t => t.name))
-    const sources = new Set(
-      this.#stored
-        .filter(t => t.type === 'table' || (t.virtual?.kind === 'search' && plan.some(p => p.table === t.name)))
-        .map(t => t.name),
-    )
-    const findings: Finding[] = []
-    for (const table of this.tables) {
-      const open = table.columns.filter(column => !ruled.has(`${table.key}\0${column.name}`) && !column.generated)
-      if (!sources.has(table.key) || open.length === 0) continue
-      const names = open.map(column => column.name)
-      const rows = sampleRows(this.#original, table.key, names, rowids.has(table.key))
-      for (const [i, column] of open.entries()) {
-        const finding = unmaskedFinding(
-          file,
-          table,
-          column,
-          rows.flatMap(row => asSample(row[i])),
-        )
-        if (finding) findings.push(finding)
-      }
-    }
-    return findings
-  }
-
   #exec(table: string, index: string | undefined, sql: string): void {
     this.#doing = { table, index, column: undefined }
     this.#db.exec(sql)
   }
-}
-
-/** Nothing personal that we know by its form is longer. */
-const SAMPLE_CHARS = 4096
-
-/** The first rows and the last ones: what was written early and what was written of late. */
-function sampleRows(db: DatabaseSync, table: string, columns: readonly string[], hasRowid: boolean): unknown[][] {
-  const select = `SELECT ${columns.map(sampled).join(', ')} FROM main.${quoteName(table)}`
-  const orders = hasRowid ? ['', ' ORDER BY rowid DESC'] : ['']
-  return orders.flatMap(order => {
-    if (!isReadable(db, `${select}${order}`)) return []
-    const statement = db.prepare(`${select}${order} LIMIT ${SAMPLE_VALUES}`)
-    statement.setReturnArrays(true)
-    statement.setReadBigInts(true)
-    const rows: unknown[] = statement.all()
-    return rows.filter(row => Array.isArray(row))
-  })
-}
-
-/** A table may need a collation of the application's own. */
-function isReadable(db: DatabaseSync, sql: string): boolean {
-  try {
-    db.prepare(sql)
-    return true
-  } catch (error) {
-    if (!needsApplication(error)) throw error
-    return false
-  }
-}
-
-/** Blobs tell nothing here, and may be large. */
-function sampled(column: string): string {
-  const name = quoteName(column)
-  return `CASE typeof(${name}) WHEN 'text' THEN substr(${name}, 1, ${SAMPLE_CHARS}) WHEN 'blob' THEN NULL ELSE ${name} END`
-}
-
-function asSample(value: unknown): string[] {
-  if (typeof value === 'string') return [value]
-  return typeof value === 'number' || typeof value === 'bigint' ? [String(value)] : []
-}
-
-function listVirtualColumns(db: DatabaseSync, table: string): string[] {
-  return db
-    .prepare(`SELECT name FROM pragma_table_xinfo(${quoteText(table)}) WHERE hidden = 0`)
-    .all()
-    .map(row => String(row['name']))
 }
 
 function leftEmpty(table: string, columns: readonly string[], file: string): Finding {
