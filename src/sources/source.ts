@@ -7,6 +7,7 @@ import type { MaskedColumn } from '../model/masking/outcome.ts'
 import type { Mask } from '../model/masking/rules.ts'
 import type { CheckOutcome } from '../model/report.ts'
 import type { Capture, CaptureRequest } from './capture.ts'
+import type { Comparing } from './comparing.ts'
 import type { DatabaseSelection, DeleteRequest, SourceContext } from './context.ts'
 import type { LogFormat } from './log-format.ts'
 import type { MergingPlace } from './merging-place.ts'
@@ -27,6 +28,7 @@ export type {
   ParentSnapshot,
   ZeroRun,
 } from './capture.ts'
+export type { ComparedSide, Comparing, ComparingRequest } from './comparing.ts'
 export type { DatabaseSelection, DeleteRequest, SourceContext } from './context.ts'
 export type { BaseChoice, BaseWish, LogCoverage, LogFormat, LogReader, LogWords } from './log-format.ts'
 export type { Adding, Dialect, MergingPlace, Staging } from './merging-place.ts'
@@ -60,6 +62,8 @@ export interface Source {
   readonly log?: SourceLog | undefined
   /** For sources of tables: how their snapshots are merged into what is there. */
   readonly merging?: Merging | undefined
+  /** For sources of tables: how their rows are compared between two moments. */
+  readonly comparing?: Comparing | undefined
 
   /** Is it reachable and fit to be captured? Problems are findings; throws only when it could not look. */
   probe(context: SourceContext): Promise<Finding[]>

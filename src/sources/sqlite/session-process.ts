@@ -1,6 +1,7 @@
 import type { DatabaseSync } from 'node:sqlite'
 import { askDatabase } from './ask-database.ts'
 import { checkDatabase } from './check-database.ts'
+import { Comparison } from './comparing/compare-table.ts'
 import { copyDatabase } from './copy-database.ts'
 import { describeDatabase } from './describe-database.ts'
 import { dumpData, dumpSchema } from './dump.ts'
@@ -23,6 +24,7 @@ class SessionProcess {
   #pieces: Iterator<Uint8Array> | undefined
   #copy: MaskedCopy | undefined
   #putTriggersBack: (() => void) | undefined
+  #comparison: Comparison | undefined
 
   readonly calls: {
     [Name in CallName]: (
@@ -109,6 +111,14 @@ class SessionProcess {
     },
     renewIndexes: ({ changed }) => renewIndexes(this.#database, listIndexes(this.#database), changed),
     rows: ({ sql }) => readAsText(this.#database, sql),
+    openComparison: ({ other, main }) => {
+      this.#comparison = new Comparison(this.#database, other, main)
+      return this.#comparison.tables
+    },
+    compareTable: ask => {
+      if (!this.#comparison) throw new Error('there is nothing to compare with')
+      return this.#comparison.compare(ask)
+    },
     settle: () => {
       this.#database.close()
       this.#db = undefined

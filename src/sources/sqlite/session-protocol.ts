@@ -1,8 +1,11 @@
 import type { ManifestCondition, ManifestFailure, ManifestTable } from '../../model/manifest.ts'
 import type { MaskableTable } from '../../model/masking/maskable.ts'
 import type { UnmergedTable } from '../../model/merge-report.ts'
+import type { ComparedTable } from '../../model/row-comparison.ts'
 import type { TableDescription } from '../../model/table-description.ts'
+import type { Side } from '../row-matcher.ts'
 import type { ChangedTables, CheckOutcome, CopyAnswer } from '../source.ts'
+import type { CompareTableAsk } from './comparing/compare-table.ts'
 import type { IntegrityCheck } from './integrity.ts'
 import type { CopyOutcome, CopyRequest } from './masking/copy-protocol.ts'
 import type { BeginTablesAsk, ReplacedTables, ReplaceTablesAsk, TablesRefused } from './replaced-table.ts'
@@ -56,6 +59,10 @@ export interface SessionCalls {
   openStaged: { ask: { staged: string; into: string }; answer: MaskableTable[] }
   /** Makes that copy and closes both. */
   copyMasked: { ask: CopyRequest; answer: CopyOutcome }
+  /** Attaches another database to the one that is open, and lists the tables of both. `main`: which moment the open one is of. */
+  openComparison: { ask: { other: string; main: Side }; answer: readonly string[] }
+  /** Compares one of them. */
+  compareTable: { ask: CompareTableAsk; answer: ComparedTable }
   /** Ends the write-ahead log of a private file, leaving one file. */
   settle: { ask: Readonly<Record<string, never>>; answer: null }
 }

@@ -5,6 +5,7 @@ import { type BackupType, isPart } from '../../model/manifest.ts'
 import type {
   Capture,
   CaptureRequest,
+  Comparing,
   Merging,
   RestoreOutcome,
   RestoreRequest,
@@ -14,6 +15,7 @@ import type {
   SourceTraits,
 } from '../source.ts'
 import type { TargetAccess } from '../target.ts'
+import { compareSqlite } from './comparing/sqlite-comparing.ts'
 import { closeDatabaseFile, openDatabaseFile } from './database-file.ts'
 import { adviceOf, findingsOf } from './findings.ts'
 import { type Held, holdInstant, MEMORY_LIMIT_BYTES, tidyUp } from './instant.ts'
@@ -44,6 +46,7 @@ export class SqliteSource implements Source {
   readonly name: string
   readonly targets: TargetAccess
   readonly merging: Merging
+  readonly comparing: Comparing
   readonly #path: string
   #prepared: Session | undefined
 
@@ -52,6 +55,7 @@ export class SqliteSource implements Source {
     this.#path = resolve(place.baseDir, options.path)
     this.targets = sqliteTargets(basename(this.#path))
     this.merging = { open: request => openSqliteMerging(request, this.#path) }
+    this.comparing = { compare: request => compareSqlite(request, this.#path) }
   }
 
   async probe(context: SourceContext): Promise<Finding[]> {
