@@ -2,7 +2,6 @@ import { z } from 'zod'
 import { bytes, count, id, repositoryName, shortId } from './fields.ts'
 import { incompleteSchema } from './incomplete.ts'
 import { point } from './point.ts'
-import { blobTotals } from './statistics.ts'
 
 const listedEntry = z.strictObject({
   path: z.string().describe('relative to the source’s folder; with a leading "/", to the snapshot’s root'),
@@ -16,8 +15,6 @@ const listedEntry = z.strictObject({
   modified: z.iso.datetime().describe('UTC, ISO 8601, to the nanosecond'),
   linkTarget: z.string().optional(),
 })
-
-const entryCounts = z.strictObject({ files: count, dirs: count, others: count, bytes })
 
 /** Of the commands that look into recovery points. */
 export const BROWSE_OUTPUTS = {
@@ -40,25 +37,4 @@ export const BROWSE_OUTPUTS = {
       .describe('with --object'),
   ]),
   find: z.array(listedEntry.extend({ repository: repositoryName, snapshot: id, shortId })),
-  diff: z.strictObject({
-    repository: repositoryName,
-    before: id,
-    after: id,
-    added: entryCounts,
-    removed: entryCounts,
-    changed: count,
-    metadataChanged: count,
-    newBlobs: blobTotals.describe('what only the later one holds'),
-    goneBlobs: blobTotals.describe('what only the earlier one held'),
-    changes: z.array(
-      z.strictObject({
-        path: z.string(),
-        change: z.enum(['added', 'removed', 'content', 'type', 'metadata']),
-        type: listedEntry.shape.type,
-        sizeBefore: bytes.optional(),
-        sizeAfter: bytes.optional(),
-        unexplained: z.literal(true).optional().describe('changed though size, times and inode say otherwise'),
-      }),
-    ),
-  }),
 }

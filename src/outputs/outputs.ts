@@ -2,6 +2,7 @@ import { z } from 'zod'
 import { reportSchema } from '../model/report-schema.ts'
 import { BACKUP_OUTPUTS } from './backup.ts'
 import { BROWSE_OUTPUTS } from './browse.ts'
+import { DIFF_OUTPUTS } from './diff.ts'
 import type { Json } from './fields.ts'
 import { INIT_OUTPUTS } from './init.ts'
 import { INSTALLATION_OUTPUTS } from './installation.ts'
@@ -29,6 +30,7 @@ export const JSON_OUTPUTS = {
   ...RESTORE_OUTPUTS,
   report: z.union([reportSchema, z.array(reportSchema).describe('with --list: oldest first')]),
   ...BROWSE_OUTPUTS,
+  ...DIFF_OUTPUTS,
   ...STATISTICS_OUTPUTS,
   ...MAINTENANCE_OUTPUTS,
   ...KEY_OUTPUTS,

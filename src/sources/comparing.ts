@@ -10,7 +10,7 @@ import type { SnapshotReader } from './snapshot-reader.ts'
 export interface Comparing {
   /**
    * All tables of both sides by name. One that can't be read has a `problem`. Throws `unsupported` for a snapshot that
-   * holds no rows, `not-found` for a database that it lacks, `source-unreachable`, ...
+   * holds no rows, `source-unreachable`, ...
    */
   compare(request: ComparingRequest): Promise<readonly ComparedTable[]>
 }
@@ -18,8 +18,8 @@ export interface Comparing {
 export interface ComparingRequest extends SourceContext {
   readonly before: ComparedSide
   readonly after: ComparedSide
-  /** Of a snapshot of several databases: the one to compare. Default: all that both sides have. */
-  readonly database?: string | undefined
+  /** Of snapshots of several databases: only these. */
+  readonly databases?: readonly string[] | undefined
   /** Which tables, by the names of `ComparedTable`. Default: all. */
   readonly selects?: ((table: string) => boolean) | undefined
   /** List rows that differ: at most so many of each table and kind of change. */

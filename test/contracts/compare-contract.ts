@@ -8,7 +8,7 @@ import type { MergeEngine, MergeFixture } from '../helpers/merge-engines.ts'
 
 const SHOP = `
   CREATE TABLE users (id INTEGER PRIMARY KEY, email TEXT, note TEXT);
-  CREATE TABLE likes (user_id INTEGER NOT NULL, post_id INTEGER NOT NULL, weight REAL, PRIMARY KEY (user_id, post_id));
+  CREATE TABLE likes (user_id INTEGER NOT NULL, post_id INTEGER NOT NULL, weight DOUBLE PRECISION, PRIMARY KEY (user_id, post_id));
   CREATE TABLE log (line TEXT);
   INSERT INTO users VALUES (1, 'ann@x', 'a'), (2, 'bob@x', NULL), (3, 'cyd@x', '');
   INSERT INTO likes VALUES (1, 1, 0.5), (1, 2, 1), (2, 1, 2);
@@ -162,7 +162,7 @@ export function describeCompareContract(engine: MergeEngine, name = (table: stri
     it('compares by whole rows where the keys of the two sides are not the same', async () => {
       await start()
       const snapshot = await fixture.backup()
-      await fixture.exec(`DROP TABLE likes; CREATE TABLE likes (user_id INTEGER, post_id INTEGER PRIMARY KEY, weight REAL);
+      await fixture.exec(`DROP TABLE likes; CREATE TABLE likes (user_id INTEGER, post_id INTEGER PRIMARY KEY, weight DOUBLE PRECISION);
         INSERT INTO likes VALUES (1, 1, 0.5), (1, 2, 7)`)
       expect(counts((await withNow(snapshot)).get(name('likes')))).toEqual(['row', 2, 1, 0, 3, 2])
     })
@@ -183,7 +183,9 @@ export function describeCompareContract(engine: MergeEngine, name = (table: stri
     })
 
     it('agrees with a model that holds all rows in memory', async () => {
-      await start('CREATE TABLE keyed (k INTEGER PRIMARY KEY, v TEXT, w REAL); CREATE TABLE bag (v TEXT, w REAL)')
+      await start(
+        'CREATE TABLE keyed (k INTEGER PRIMARY KEY, v TEXT, w DOUBLE PRECISION); CREATE TABLE bag (v TEXT, w DOUBLE PRECISION)',
+      )
       const value = fc.constantFrom('NULL', "''", "'a'", "'A'", "'a '", "'\t'", "'\\'", "'\\N'")
       const number = fc.constantFrom('NULL', '0', '1', '1.5', '-1e300')
       const row = fc.tuple(fc.integer({ min: 1, max: 12 }), value, number)

@@ -1,9 +1,12 @@
 import { type ConnectionSettings, isPostgresUrl } from '../../clients/postgres/index.ts'
 import type { Finding } from '../../model/finding.ts'
 import type { BackupType, Manifest } from '../../model/manifest.ts'
+import type { ComparedTable } from '../../model/row-comparison.ts'
 import type {
   Capture,
   CaptureRequest,
+  Comparing,
+  ComparingRequest,
   Merging,
   MergingPlace,
   MergingRequest,
@@ -40,6 +43,7 @@ export class PostgresSource implements Source {
   readonly traits: SourceTraits
   readonly log: SourceLog | undefined
   readonly merging: Merging | undefined
+  readonly comparing: Comparing | undefined
   readonly targets: TargetAccess
   readonly #options: PostgresOptions
   readonly #place: SourcePlace
@@ -62,6 +66,7 @@ export class PostgresSource implements Source {
     const { binDir, slot } = options
     const connection = (): Promise<ConnectionSettings> => connectionOf(options, place)
     this.merging = options.mode === 'logical' ? { open: request => this.#openMerging(request) } : undefined
+    this.comparing = options.mode === 'logical' ? { compare: request => this.#compare(request) } : undefined
     this.log = options.mode === 'physical' ? new PostgresLog({ connection, binDir, slot }) : undefined
   }
 
@@ -84,6 +89,11 @@ export class PostgresSource implements Source {
   async #openMerging(request: MergingRequest): Promise<MergingPlace> {
     const { openPostgresMerging } = await import('./logical/merging/postgres-merging.ts')
     return await openPostgresMerging(request, this.#options, this.#place)
+  }
+
+  async #compare(request: ComparingRequest): Promise<readonly ComparedTable[]> {
+    const { comparePostgres } = await import('./logical/comparing/postgres-comparing.ts')
+    return await comparePostgres(request, this.#options, this.#place)
   }
 
   async verify(request: VerifyRequest): Promise<VerifyOutcome> {

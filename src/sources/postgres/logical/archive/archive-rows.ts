@@ -1,4 +1,5 @@
 import { displayName } from '../tables/table-pattern.ts'
+import { DataBlocks, type TableDataSink } from './data-blocks.ts'
 import { ArchiveReader, readTocFrom } from './toc.ts'
 
 const NO_DEFINITIONS: ReadonlySet<string> = new Set()
@@ -42,10 +43,12 @@ export class ArchiveRows {
     for (const { id, kind, schema = '', tag } of entries) {
       if (kind === 'TABLE DATA') tables.set(id, displayName({ schema, name: tag }))
     }
-    this.#blocks = new DataBlocks((id, rows) => {
-      const table = tables.get(id)
-      if (table !== undefined) this.#report(table, rows)
-    })
+    this.#blocks = new DataBlocks(
+      new LineCounter((id, rows) => {
+        const table = tables.get(id)
+        if (table !== undefined) this.#report(table, rows)
+      }),
+    )
     this.#unknown = !this.#blocks.add(reader.rest)
   }
 }
@@ -76,81 +79,31 @@ class Pushed implements AsyncIterator<Buffer> {
   }
 }
 
-const TABLE_ROWS = 1
-const LARGE_OBJECTS = 3
-/** A sign byte, then the amount with its lowest byte first. */
-const INT_BYTES = 5
-const NEWLINE = 10
 /** After the rows pg_dump writes `\\.` and two empty lines. */
 const LINES_AFTER = 3
 
-/**
- * What follows the table of contents: blocks of parts, each with its length before it, the last one empty. Large objects
- * are a list of such blocks, each with its number.
- *
- * @see PostgreSQL's src/bin/pg_dump/pg_backup_custom.c
- */
-class DataBlocks {
-  readonly #end: (id: number, rows: number) => void
-  #at: 'block' | 'id' | 'object' | 'length' | 'bytes' = 'block'
-  #isTable = false
-  #id = 0
+class LineCounter implements TableDataSink {
+  readonly #report: (id: number, rows: number) => void
   #lines = 0
-  /** Bytes of the part that are still to come. */
-  #left = 0
-  readonly #int = Buffer.alloc(INT_BYTES)
-  #intBytes = 0
 
-  constructor(end: (id: number, rows: number) => void) {
-    this.#end = end
+  constructor(report: (id: number, rows: number) => void) {
+    this.#report = report
   }
 
-  /** False when it is not what we know. */
-  add(bytes: Buffer): boolean {
-    for (let from = 0; from < bytes.length; ) {
-      if (this.#at === 'bytes') from = this.#addPart(bytes, from)
-      else if (this.#at === 'block') {
-        const kind = bytes[from++]
-        if (kind !== TABLE_ROWS && kind !== LARGE_OBJECTS) return false
-        this.#isTable = kind === TABLE_ROWS
-        this.#at = 'id'
-      } else {
-        const wanted = Math.min(INT_BYTES - this.#intBytes, bytes.length - from)
-        bytes.copy(this.#int, this.#intBytes, from, from + wanted)
-        from += wanted
-        this.#intBytes += wanted
-        if (this.#intBytes < INT_BYTES) break
-        this.#intBytes = 0
-        this.#addInt(this.#int.readUInt32LE(1))
-      }
-    }
-    return true
+  begin(): void {
+    this.#lines = 0
   }
 
-  #addPart(bytes: Buffer, from: number): number {
-    const to = Math.min(from + this.#left, bytes.length)
-    if (this.#isTable) this.#lines += countLines(bytes, from, to)
-    this.#left -= to - from
-    if (this.#left === 0) this.#at = 'length'
-    return to
+  part(bytes: Buffer, from: number, to: number): void {
+    this.#lines += countLines(bytes, from, to)
   }
 
-  #addInt(value: number): void {
-    if (this.#at === 'id') {
-      this.#id = value
-      this.#lines = 0
-      this.#at = this.#isTable ? 'length' : 'object'
-    } else if (this.#at === 'object') this.#at = value === 0 ? 'block' : 'length'
-    else if (value !== 0) {
-      this.#left = value
-      this.#at = 'bytes'
-    } else if (this.#isTable) {
-      this.#end(this.#id, this.#lines - LINES_AFTER)
-      this.#at = 'block'
-    } else this.#at = 'object'
+  end(id: number): void {
+    this.#report(id, this.#lines - LINES_AFTER)
   }
 }
 
+const NEWLINE = 10
 /** A call for each line costs more than looking at a short one. */
 const SHORT_BYTES = 128
 

@@ -18,6 +18,8 @@ export interface TocEntry {
   readonly definition?: string
   /** Of functions. */
   readonly language?: string
+  /** Of rows, where these are asked for: the statement that reads them in. */
+  readonly copy?: string
 }
 
 /** Of these the statement says who may make it, or whom it names. */
@@ -52,11 +54,11 @@ export async function readTocFrom(reader: ArchiveReader, read: ReadonlySet<strin
   const { minor, offsetBytes } = await readHead(reader)
   const entries: TocEntry[] = []
   for (let left = await reader.int(); left > 0; left--) {
-    const { definition, ...entry } = await readEntry(reader, minor, offsetBytes)
+    const { definition, copy, ...entry } = await readEntry(reader, minor, offsetBytes)
     if (entry.kind === 'ENCODING') reader.decodeAs(definition)
     const language = FUNCTIONS.has(entry.kind) ? LANGUAGE.exec(definition)?.[1] : undefined
     const told = read.has(entry.kind) ? { definition } : language === undefined ? {} : { language }
-    entries.push({ ...entry, ...told })
+    entries.push({ ...entry, ...told, ...(copy !== undefined && read.has(entry.kind) ? { copy } : {}) })
   }
   return entries
 }
@@ -91,7 +93,7 @@ async function readEntry(
   reader: ArchiveReader,
   minor: number,
   offsetBytes: number,
-): Promise<TocEntry & { readonly definition: string }> {
+): Promise<Omit<TocEntry, 'copy'> & { readonly definition: string; readonly copy: string | undefined }> {
   const id = await reader.int()
   await reader.int() // it has data
   await reader.text() // OIDs of its catalog and its own
@@ -101,7 +103,7 @@ async function readEntry(
   await reader.int() // section
   const definition = (await reader.text()) ?? ''
   await reader.text() // how to drop it
-  await reader.text() // COPY
+  const copy = await reader.text()
   const schema = await reader.text()
   const tablespace = await reader.text()
   await reader.text() // access method
@@ -112,7 +114,7 @@ async function readEntry(
   for (let on = await reader.text(); on !== undefined; on = await reader.text()) dependsOn.push(Number(on))
   await reader.bytes(1 + offsetBytes) // where its data is
   const place = { schema: schema === '' ? undefined : schema, tablespace: tablespace === '' ? undefined : tablespace }
-  return { id, kind, ...place, tag, owner, dependsOn, definition }
+  return { id, kind, ...place, tag, owner, dependsOn, definition, copy }
 }
 
 /** Of the server's encodings those that a decoder knows; all else is UTF-8, or read as such. */
