@@ -92,7 +92,7 @@ export const COMMANDS: readonly CommandEntry[] = [
   },
   {
     name: 'diff',
-    summary: 'compare two snapshots',
+    summary: 'compare two recovery points, or one with what is live',
     group: 'Looking into snapshots',
     load: async () => (await import('./commands/diff.ts')).diff,
   },

@@ -1,6 +1,7 @@
 import { join } from 'node:path'
 import { AppError } from '../../base/errors.ts'
 import { suggest } from '../../base/suggest.ts'
+import { isPart } from '../../model/manifest.ts'
 import { labelsOf } from '../../model/recovery-point.ts'
 import { type ComparedTable, namesTable } from '../../model/row-comparison.ts'
 import type { ComparedSide, Comparing, Source } from '../../sources/source.ts'
@@ -59,6 +60,23 @@ export async function compareRows(workspace: Workspace, wish: RowDiffWish, calle
       return { source: source.name, before, after, tables, masked: false }
     const mask = await workspace.loadMask(file)
     return { source: source.name, before, after, tables: hideMasked(tables, mask), masked: true }
+  })
+}
+
+/** Are they of databases, with rows that can be compared? */
+export async function haveRows(
+  workspace: Workspace,
+  chosen: readonly ChosenSnapshot[],
+  caller: Caller,
+): Promise<boolean> {
+  return await lookAround(workspace, caller, async run => {
+    for (const { repository, snapshot } of chosen) {
+      const source = await sourceOfSnapshot(workspace, run, snapshot, join(run.scratchDir, 'copy.db'))
+      const { manifest } = await openSnapshotReader({ repository, snapshot, signal: run.signal })
+      const isWhole = manifest !== undefined && !isPart(manifest.type) && tablesOf(manifest).length > 0
+      if (source.comparing === undefined || !isWhole) return false
+    }
+    return true
   })
 }
 

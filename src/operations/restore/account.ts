@@ -2,6 +2,7 @@ import { formatSize } from '../../base/sizes.ts'
 import type { Finding } from '../../model/finding.ts'
 import type { Manifest, ManifestColumn, ManifestTable } from '../../model/manifest.ts'
 import type { ReportTable } from '../../model/report.ts'
+import { type ComparedTable, namesTable } from '../../model/row-comparison.ts'
 import type { DatabaseSelection, SurplusSummary, TargetSurvey } from '../../sources/source.ts'
 import { counted } from '../report/wording.ts'
 
@@ -21,18 +22,16 @@ export interface Account {
 export function accountOf(
   now: TargetSurvey,
   then: Manifest | undefined,
-  { tables = [], schemas = [] }: DatabaseSelection = {},
+  selection: DatabaseSelection = {},
+  compared?: readonly ComparedTable[],
 ): Account {
-  const selects = ({ name }: ManifestTable): boolean =>
-    tables.length + schemas.length === 0 ||
-    tables.some(wanted => name === wanted || name.endsWith(`.${wanted}`)) ||
-    schemas.some(wanted => name.startsWith(`${wanted}.`))
+  const selects = ({ name }: ManifestTable): boolean => selectsTable(name, selection)
   const [tablesNow, tablesThen] = [now.tables?.filter(selects), tablesOf(then).filter(selects)]
-  const rows = compareRows(tablesNow ?? [], tablesThen)
+  const rows = compareRows(tablesNow ?? [], tablesThen, compared)
   const { surplus } = now
   const differing = tablesNow !== undefined && tablesThen.length > 0 ? compareSchemas(tablesNow, tablesThen) : []
   return {
-    tables: now.exists ? [comparison(now, then, rows), ...surplusTables(surplus)] : [],
+    tables: now.exists ? [comparison(now, then, rows, compared !== undefined), ...surplusTables(surplus)] : [],
     findings: [...differing, ...surplusFindings(now.place, surplus)],
     surplus: (surplus?.files ?? 0) + (surplus?.folders ?? 0),
     rowsLost: rows.reduce((sum, each) => sum + each.lost, 0),
@@ -63,6 +62,14 @@ function surplusFindings(place: string, surplus: SurplusSummary | undefined): Fi
   ]
 }
 
+export function selectsTable(name: string, { tables = [], schemas = [] }: DatabaseSelection = {}): boolean {
+  return (
+    tables.length + schemas.length === 0 ||
+    tables.some(wanted => namesTable(wanted, name)) ||
+    schemas.some(wanted => name.startsWith(`${wanted}.`))
+  )
+}
+
 /** Of several databases, with the database's name in front. */
 export function tablesOf(manifest: Manifest | undefined): readonly ManifestTable[] {
   const databases = manifest?.database?.databases ?? []
@@ -78,40 +85,60 @@ interface Compared {
   readonly name: string
   readonly now: ManifestTable | undefined
   readonly before: ManifestTable | undefined
+  /** Where its rows were compared. */
+  readonly rows: ComparedTable | undefined
   readonly lost: number
 }
 
-function compareRows(now: readonly ManifestTable[], then: readonly ManifestTable[]): Compared[] {
+function compareRows(
+  now: readonly ManifestTable[],
+  then: readonly ManifestTable[],
+  compared: readonly ComparedTable[] = [],
+): Compared[] {
   const before = new Map(then.map(table => [table.name, table]))
   const today = new Map(now.map(table => [table.name, table]))
+  const known = new Map(compared.filter(each => each.problem === undefined).map(each => [each.table, each]))
   const names = [...new Set([...today.keys(), ...before.keys()])].toSorted()
   return names.map(name => {
-    const [here, there] = [today.get(name), before.get(name)]
-    return { name, now: here, before: there, lost: Math.max(0, (here?.rows ?? 0) - (there?.rows ?? 0)) }
+    const [here, there, rows] = [today.get(name), before.get(name), known.get(name)]
+    const fewer = Math.max(0, (here?.rows ?? 0) - (there?.rows ?? 0))
+    return { name, now: here, before: there, rows, lost: rows === undefined ? fewer : rows.onlyAfter + rows.changed }
   })
 }
 
-function comparison(now: TargetSurvey, then: Manifest | undefined, rows: readonly Compared[]): ReportTable {
+function comparison(
+  now: TargetSurvey,
+  then: Manifest | undefined,
+  rows: readonly Compared[],
+  isCompared: boolean,
+): ReportTable {
   const size = (bytes: number | undefined): string => (bytes === undefined ? '-' : formatSize(bytes))
   const files = (count: number | undefined): string => (count === undefined ? '-' : String(count))
-  const sizes = ['size', size(now.sizeBytes), size(sizeOf(then)), '']
-  const counts = ['files', files(now.files), files(then?.totals.files), '']
-  const body = rows.map(({ name, now: here, before: there }) => [
-    `rows of ${name}`,
-    here === undefined ? 'no such table' : `${here.estimated === true ? '~' : ''}${here.rows}`,
-    there === undefined ? 'no such table' : String(there.rows),
-    difference(here, there),
+  const sizes = ['size', size(now.sizeBytes), size(sizeOf(then))]
+  const counts = ['files', files(now.files), files(then?.totals.files)]
+  const body = rows.map(each => [
+    `rows of ${each.name}`,
+    each.now === undefined ? 'no such table' : `${each.now.estimated === true ? '~' : ''}${each.now.rows}`,
+    each.before === undefined ? 'no such table' : String(each.before.rows),
+    ...(isCompared ? differences(each.rows) : [difference(each.now, each.before)]),
   ])
+  const titles = ['now', 'then', ...(isCompared ? [ONLY_NOW, ONLY_THEN, 'changed'] : ['difference'])]
+  const filled = (row: string[]): string[] => [...row, ...Array<string>(titles.length + 1 - row.length).fill('')]
   return {
     title: 'what is there, and what comes',
-    columns: [
-      { name: '', align: 'left' },
-      { name: 'now', align: 'right' },
-      { name: 'then', align: 'right' },
-      { name: 'difference', align: 'right' },
-    ],
-    rows: [sizes, ...(rows.length === 0 ? [counts] : body)],
+    columns: [{ name: '', align: 'left' }, ...titles.map(name => ({ name, align: 'right' as const }))],
+    rows: [filled(sizes), ...(rows.length === 0 ? [filled(counts)] : body)],
   }
+}
+
+/** Titles of columns that a restore that was carried out tells of as past. */
+export const ONLY_NOW = 'only now'
+export const ONLY_THEN = 'only then'
+
+/** Nothing where nothing differs, so that what does is seen. */
+function differences(rows: ComparedTable | undefined): string[] {
+  if (rows === undefined) return ['?', '?', '?']
+  return [rows.onlyAfter, rows.onlyBefore, rows.changed].map(count => (count === 0 ? '' : String(count)))
 }
 
 /** As the server counts it, where it does: a dump is smaller than its database. */

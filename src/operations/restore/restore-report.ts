@@ -5,6 +5,7 @@ import type { Finding } from '../../model/finding.ts'
 import { maskReportTables } from '../../model/masking/outcome.ts'
 import type { Report, ReportSubject, ReportTable } from '../../model/report.ts'
 import { counted } from '../report/wording.ts'
+import { ONLY_NOW, ONLY_THEN } from './account.ts'
 import type { Phase, Strategy } from './journal.ts'
 import { placesOf, type RestorePlan } from './plan.ts'
 import type { SafeRestoreResult } from './safely.ts'
@@ -109,9 +110,11 @@ export function failureReport(plan: RestorePlan, { run, startedAt, now }: Failed
   }
 }
 
+const PAST: Readonly<Record<string, string>> = { now: 'before', [ONLY_NOW]: 'only before', [ONLY_THEN]: 'came' }
+
 /** What was `now` when it was planned. */
 function inThePast(table: ReportTable): ReportTable {
-  const columns = table.columns.map(column => (column.name === 'now' ? { ...column, name: 'before' } : column))
+  const columns = table.columns.map(column => ({ ...column, name: PAST[column.name] ?? column.name }))
   return { ...table, title: 'what was there, and what came', columns }
 }
 

@@ -8,6 +8,7 @@ import type { Repository, Snapshot } from '../../repository/index.ts'
 import type { DatabaseSelection, DeleteRequest, Source, SourceContext, TargetSurvey } from '../../sources/source.ts'
 import { loadManifest } from '../browse/snapshot-tree.ts'
 import { type Account, accountOf } from './account.ts'
+import { compareAccount } from './account-rows.ts'
 import type { Strategy } from './journal.ts'
 import { refuseReserved, refuseToSwapReserved, URL_FORM } from './reserved.ts'
 import { openSnapshotReader } from './snapshot-reader.ts'
@@ -28,6 +29,8 @@ export interface SurveyRequest extends SourceContext {
   readonly delete?: DeleteRequest | undefined
   /** The application is stopped before the change: that it uses the target now is no obstacle. */
   readonly stopsApplication: boolean
+  /** Compare rows, not only their numbers, where that takes no more than a moment. */
+  readonly comparesRows: boolean
 }
 
 export interface RestoreSurvey {
@@ -69,7 +72,8 @@ export async function surveyRestore(request: SurveyRequest): Promise<RestoreSurv
   })
   // Not the target: in a folder that it names, a database may be no more than one file.
   if (swaps(request)) await refuseToSwapReserved(survey.place, reserved)
-  const account = accountOf(survey, manifest, selection)
+  const compared = request.comparesRows ? await compareAccount({ ...request, manifest, survey }) : undefined
+  const account = accountOf(survey, manifest, selection, compared?.tables)
   const inUse = ({ code }: Finding): boolean => code === 'target-in-use'
   const findings = SHARES_THE_TARGET[strategy]
     ? survey.findings.filter(each => !inUse(each))
@@ -79,7 +83,13 @@ export async function surveyRestore(request: SurveyRequest): Promise<RestoreSurv
     databases: selection?.databases,
   })
   const lacking = incomplete === undefined ? [] : [incompleteFinding(snapshot.id, incomplete)]
-  const told = [...lacking, ...findings, ...largeSafetyPoint(request, survey, manifest), ...account.findings]
+  const told = [
+    ...lacking,
+    ...findings,
+    ...largeSafetyPoint(request, survey, manifest),
+    ...account.findings,
+    ...(compared?.findings ?? []),
+  ]
   return { strategy, survey, manifest, incomplete, account, findings: told }
 }
 
