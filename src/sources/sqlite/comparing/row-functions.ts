@@ -9,6 +9,10 @@ import { quoteName } from '../schema-text.ts'
 export function addRowFunctions(db: DatabaseSync): void {
   const options = { varargs: true, useBigIntArguments: true, deterministic: true } as const
   db.function('lifeboat_row', options, (...values) => Buffer.from(digestOf(pairs(values).flatMap(encode)), 'latin1'))
+  // SQLite keeps -0.0, and has no function that tells it.
+  db.function('lifeboat_sign', { deterministic: true, useBigIntArguments: true }, value =>
+    Object.is(value, -0) ? 1 : 0,
+  )
   db.function('lifeboat_key', options, (...values) => {
     const all = pairs(values).map(({ value, isText }) => ({ value: asKey(value), isText }))
     // SQLite lets several rows have NULL there: they are no keys.
@@ -60,7 +64,7 @@ function typed(column: string): string {
  */
 export function storedOtherwise(column: string): string {
   const [a, b] = [`a.${quoteName(column)}`, `b.${quoteName(column)}`]
-  const zero = `(typeof(${a}) = 'real' AND ${a} = 0 AND CAST(${a} AS TEXT) <> CAST(${b} AS TEXT))`
+  const zero = `(typeof(${a}) = 'real' AND ${a} = 0 AND lifeboat_sign(${a}) <> lifeboat_sign(${b}))`
   return `(${a} IS NOT ${b} COLLATE BINARY OR typeof(${a}) <> typeof(${b}) OR ${zero})`
 }
 
