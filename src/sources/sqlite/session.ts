@@ -35,9 +35,10 @@ export class Session {
 
   constructor(signal: AbortSignal) {
     this.#signal = signal
-    // No flags of ours: a debugger's port or a test runner's loader is not for the session.
+    // No flags of ours: a debugger's port or a test runner's loader is not for the session. The rows of a comparison are
+    // garbage as soon as they are digested: V8 would let them grow to 300 MB before it looks.
     this.#process = fork(programFile('sources/sqlite/session-process'), [SESSION_MARK, String(process.pid)], {
-      execArgv: ['--disable-warning=ExperimentalWarning'],
+      execArgv: ['--disable-warning=ExperimentalWarning', '--heap-growing-percent=30', '--max-semi-space-size=4'],
       env: toolEnvironment(),
       serialization: 'advanced',
       stdio: ['ignore', 'ignore', 'pipe', 'ipc'],

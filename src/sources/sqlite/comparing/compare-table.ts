@@ -81,23 +81,28 @@ function compareBoth(db: DatabaseSync, shapes: Comparable, sides: Sides, ask: Co
     columnsOnlyAfter: isMainBefore ? onlyBak : onlyMain,
   } as const
   if (shapes.columns.length === 0) return { ...compared, ...NO_ROWS, problem: 'the two have no column in common' }
+  const rows = { main: count(db, main.scan), bak: count(db, bak.scan) }
   const tally = new RowTally(ask.listRows)
   const table = tally.addTable()
   const matcher = new RowMatcher(ask.scratchDir, tally)
   try {
-    for (const row of unequalRows(db, shapes)) matcher.add(sides[row.schema], table, row)
+    for (const row of unequalRows(db, shapes, rows, ask.listRows > 0)) {
+      const { fate, key: digest = '' } = row
+      if (fate === 'changed') tally.onChanged(table, digest)
+      else if (fate === 'only') tally.onOnly(sides[row.schema], table, { keyed: true, digest, count: 1 })
+      else matcher.add(sides[row.schema], table, row)
+    }
     matcher.finish()
   } finally {
     matcher.close()
   }
   const counts = tally.countsOf(table)
-  const [rowsMain, rowsBak] = [count(db, main.scan), count(db, bak.scan)]
   const schemas = isMainBefore
     ? ({ before: 'main', after: 'bak' } as const)
     : ({ before: 'bak', after: 'main' } as const)
   const listed =
     ask.listRows === 0 ? {} : { listed: listRows(db, shapes, schemas, tally.wantedOf(table), ask.listRows) }
-  const [rowsBefore, rowsAfter] = isMainBefore ? [rowsMain, rowsBak] : [rowsBak, rowsMain]
+  const [rowsBefore, rowsAfter] = isMainBefore ? [rows.main, rows.bak] : [rows.bak, rows.main]
   return { ...compared, rowsBefore, rowsAfter, ...counts, ...listed }
 }
 

@@ -26,7 +26,7 @@ export function listRows(
 }
 
 function findRows(db: DatabaseSync, shapes: Comparable, schema: Schema, picker: RowPicker, limit: number): FoundRow[] {
-  const columns = shapes.columns.slice(0, MAX_COLUMNS)
+  const columns = shapes.columns.slice(0, MAX_COLUMNS).map(({ name }) => name)
   const found: FoundRow[] = []
   if (picker.isDone) return found
   for (const row of unequalRowsOf(db, shapes, schema, columns.flatMap(shownExpressions))) {
