@@ -5,6 +5,7 @@ import { formatSize } from '../../base/sizes.ts'
 import type { ChangeKind } from '../../operations/diff/compare-nodes.ts'
 import type { Change, DiffResult, EntryCounts } from '../../operations/diff/diff.ts'
 import type { Choice, ChosenSnapshot } from '../../operations/snapshots/choose-snapshot.ts'
+import type { Printed } from '../../outputs/outputs.ts'
 import type { Call, Command, Output } from '../command.ts'
 import { describeRowDiff, rowDiffToJson } from '../diff/describe-rows.ts'
 import { NOW, type TypedDiff, typedDiff } from '../diff/points.ts'
@@ -17,7 +18,7 @@ import type { Terminal } from '../terminal.ts'
 /** Of each table and kind of change. */
 const DEFAULT_LIMIT = 20
 
-export const diff: Command = {
+export const diff: Command<Printed<'diff'>> = {
   name: 'diff',
   summary: 'compare two recovery points, or one with what is live',
   description: [
@@ -66,7 +67,7 @@ export const diff: Command = {
   },
 }
 
-async function diffRows(call: Call, app: App, { before, after, path }: TypedDiff): Promise<Output> {
+async function diffRows(call: Call, app: App, { before, after, path }: TypedDiff): Promise<Output<Printed<'diff'>>> {
   const { values } = call
   const misfit = path !== undefined ? `the path ${path}` : values.flag('metadata') ? '--metadata' : undefined
   if (misfit !== undefined) {
@@ -94,7 +95,7 @@ async function diffFiles(
   call: Call,
   { before, after }: { readonly before: ChosenSnapshot; readonly after: ChosenSnapshot },
   path = '',
-): Promise<Output> {
+): Promise<Output<Printed<'diff'>>> {
   const operation = await import('../../operations/diff/diff.ts')
   if (before.name !== after.name) throw differentRepositories(before.name, after.name)
   warnOfIncomplete(call, [before.snapshot, after.snapshot])

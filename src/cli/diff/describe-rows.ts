@@ -3,12 +3,13 @@ import { formatTime } from '../../base/times.ts'
 import { type ComparedTable, isSame, type ListedRow, type ShownValue } from '../../model/row-comparison.ts'
 import type { RowDiff } from '../../operations/diff/compare-rows.ts'
 import type { ChosenSnapshot } from '../../operations/snapshots/choose-snapshot.ts'
+import type { Printed } from '../../outputs/outputs.ts'
+import { pointJson } from '../../outputs/point.ts'
 import { counted, formatTable } from '../printers/text.ts'
-import { snapshotToJson } from '../snapshot-argument.ts'
 import type { Paint } from '../terminal.ts'
 
-export function rowDiffToJson({ source, before, after, tables, masked }: RowDiff): unknown {
-  const point = (chosen: ChosenSnapshot | 'now') => (chosen === 'now' ? null : snapshotToJson(chosen))
+export function rowDiffToJson({ source, before, after, tables, masked }: RowDiff): Printed<'diff'> {
+  const point = (chosen: ChosenSnapshot | 'now') => (chosen === 'now' ? null : pointJson(chosen))
   return { source, before: point(before), after: point(after), same: tables.every(isSame), masked, tables }
 }
 
