@@ -1,5 +1,6 @@
 import { expect, it } from 'vitest'
 import type { Manifest, ManifestTable } from '../../model/manifest.ts'
+import type { ComparedTable } from '../../model/row-comparison.ts'
 import type { TargetSurvey } from '../../sources/source.ts'
 import { accountOf, compareSchemas } from './account.ts'
 
@@ -48,6 +49,38 @@ it('counts what is there now and not in the recovery point', () => {
   expect(account.findings.map(({ subject, message }) => `${subject} ${message}`)).toEqual([
     'orders is not in the recovery point',
     'old is only in the recovery point',
+  ])
+})
+
+it('says what is only now, only then and changed where rows were compared', () => {
+  const compared: ComparedTable = {
+    table: 'users',
+    presence: 'both',
+    by: 'key',
+    rowsBefore: 10,
+    rowsAfter: 10,
+    onlyBefore: 1,
+    onlyAfter: 1,
+    changed: 9,
+    columnsOnlyBefore: [],
+    columnsOnlyAfter: [],
+  }
+  const unread = { ...compared, table: 'log', problem: 'permission denied' }
+  const tables = [users, { name: 'log', rows: 3 }]
+  const account = accountOf(surveyOf(tables), manifestOf(tables), {}, [compared, unread])
+  expect(account.rowsLost).toBe(10)
+  expect(account.tables[0]?.columns.map(({ name }) => name)).toEqual([
+    '',
+    'now',
+    'then',
+    'only now',
+    'only then',
+    'changed',
+  ])
+  expect(account.tables[0]?.rows).toEqual([
+    ['size', '8.0 KiB', '4.0 KiB', '', '', ''],
+    ['rows of log', '3', '3', '?', '?', '?'],
+    ['rows of users', '10', '10', '1', '1', '9'],
   ])
 })
 
