@@ -60,7 +60,7 @@ describe('a restore over what is there', () => {
     const plan = await workspace.json('restore', 'app', '-n')
     expect(plan).toMatchObject({
       outcome: 'planned',
-      tables: [{ rows: expect.arrayContaining([['rows of notes', '57', '50', '-7']]) }],
+      tables: [{ rows: expect.arrayContaining([['rows of notes', '57', '50', '7', '', '']]) }],
     })
     expect(now()).toEqual(after)
     expect(await workspace.json('undo', '--list')).toEqual([])
