@@ -27,9 +27,8 @@ export function* describeRowDiff(diff: RowDiff, limit: number | undefined, paint
   const differing = tables.filter(table => !isSame(table))
   if (differing.length > 0) yield formatTable(columnsOf(words), differing, paint)
   const same = tables.length - differing.length
-  yield differing.length === 0
-    ? `No difference in ${counted(tables.length, 'table')}.\n`
-    : `${counted(same, 'table')} without a difference.\n`
+  if (differing.length === 0) yield `No difference in ${counted(tables.length, 'table')}.\n`
+  else if (same > 0) yield `${counted(same, 'table')} without a difference.\n`
   for (const table of differing) yield* describeTable(table, words)
   if (limit === undefined) return
   for (const table of tables) {
