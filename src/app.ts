@@ -332,13 +332,18 @@ export class App implements Workspace {
   }
 
   byRestic(name: string): string {
-    const { kind, options } = named(this.config.sources, name, 'source', this.config.file)
-    return sourceDefinition(kind).byRestic(options)
+    const { kind } = named(this.config.sources, name, 'source', this.config.file)
+    return sourceDefinition(kind).byRestic
   }
 
   hasLog(name: string): boolean {
     const own = this.config.sources.get(name)
-    return own !== undefined && sourceDefinition(own.kind).hasLog(own.options)
+    return own !== undefined && sourceDefinition(own.kind).hasLog
+  }
+
+  /** Kinds whose sources have a log. */
+  get kindsWithLog(): readonly string[] {
+    return SOURCES.filter(({ hasLog }) => hasLog).map(({ kind }) => kind)
   }
 
   async logFormat(kind: string): Promise<LogFormat | undefined> {

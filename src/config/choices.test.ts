@@ -21,6 +21,16 @@ function problemsIn(text: string): string[] {
 
 test.each([
   [
+    'a cluster as a way to take a database',
+    `${REPOSITORY}sources:\n  app:\n    kind: postgres\n    url: postgres:///a\n    mode: physical\n`,
+    '6:5: sources.app.mode cannot be given: a whole cluster is a kind of its own: write "kind: postgres-cluster", and leave "mode" out',
+  ],
+  [
+    'the one way to take a database',
+    `${REPOSITORY}sources:\n  app:\n    kind: postgres\n    mode: logical\n`,
+    '5:5: sources.app.mode cannot be given: leave it out: databases by pg_dump are what "kind: postgres" is',
+  ],
+  [
     'a program that is a text',
     `${HOOK}command: systemctl stop app`,
     '8:18: sources.app.restore.after.command is not right (allowed: a program and its arguments, as a list)',
@@ -103,7 +113,7 @@ test.each([
   [
     'a source without a kind',
     `${REPOSITORY}sources:\n  app:\n    path: app.db`,
-    '3:3: sources.app.kind is missing (allowed: files, postgres, sqlite)',
+    '3:3: sources.app.kind is missing (allowed: files, postgres, postgres-cluster, sqlite)',
   ],
   [
     'a key of another kind',

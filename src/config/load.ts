@@ -11,7 +11,7 @@ import type { Settings, SourceSettings } from '../model/settings.ts'
 import type { STORAGES } from '../storage/registry.ts'
 import { type ConfigDocument, type Problem, readDocument } from './document.ts'
 import { namesTakenTwice } from './names.ts'
-import { problemsOf } from './problems.ts'
+import { type Instead, problemsOf } from './problems.ts'
 import {
   COMMON_SOURCE_KEYS,
   type CommonSourceSettings,
@@ -81,7 +81,8 @@ export function parseConfig(text: string, file: string, options: ConfigOptions):
   const { kinds, storages } = options
   const parsed = configSchema(kinds, storages).safeParse(document.value ?? {})
   if (!parsed.success) {
-    throw invalid(file, problemsOf(parsed.error.issues, document, configJsonSchema(kinds, storages)))
+    const schema = configJsonSchema(kinds, storages)
+    throw invalid(file, problemsOf(parsed.error.issues, document, schema, insteadOf(document.value, kinds)))
   }
   const baseDir = baseDirOf(file)
   const config: Config = {
@@ -155,6 +156,20 @@ async function readText(file: string, options: ConfigOptions): Promise<string> {
       cause: error,
     })
   }
+}
+
+/** What the adapter of a source says of a key that it does not have. */
+function insteadOf(value: unknown, kinds: readonly SourceKind[]): Instead {
+  return (path, key) => {
+    if (path.length !== 2 || path[0] !== 'sources') return undefined
+    const source = valueAt(valueAt(value, 'sources'), path[1] ?? '')
+    const definition = kinds.find(({ kind }) => kind === valueAt(source, 'kind'))
+    return definition?.wrongKeys?.[key]?.(valueAt(source, key))
+  }
+}
+
+function valueAt(data: unknown, key: string | number): unknown {
+  return typeof data === 'object' && data !== null ? Reflect.get(data, key) : undefined
 }
 
 function sourceSettings(source: unknown): SourceSettings {

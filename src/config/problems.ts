@@ -11,9 +11,23 @@ const SHOWN =
 /** Of a mask file: the rule of a column. */
 const isMaskRule = (path: KeyPath): boolean => path.length === 3 && path[0] === 'tables'
 
-/** Turns what the schema says into located sentences. `schema` is the JSON Schema of the same thing, for allowed keys. */
-export function problemsOf(issues: readonly Issue[], document: ConfigDocument, schema: JsonSchema): Problem[] {
-  const problems = issues.flatMap(issue => describe(issue, document, schema))
+/** What to write instead of a key that is none, where that is known. */
+export type Instead = (path: KeyPath, key: string) => string | undefined
+
+/** The same thing as the JSON Schema, for allowed keys, and what it does not say. */
+interface Rules {
+  readonly schema: JsonSchema
+  readonly instead?: Instead | undefined
+}
+
+/** Turns what the schema says into located sentences. */
+export function problemsOf(
+  issues: readonly Issue[],
+  document: ConfigDocument,
+  schema: JsonSchema,
+  instead?: Instead,
+): Problem[] {
+  const problems = issues.flatMap(issue => describe(issue, document, { schema, instead }))
   const meant = new Set(problems.map(problem => problem.meant))
   // A key that is misspelt is not missing too.
   const told = problems.filter(({ key, isMissing }) => !(isMissing === true && meant.has(key)))
@@ -27,11 +41,11 @@ interface Described extends Problem {
   readonly isMissing?: boolean
 }
 
-function describe(issue: Issue, document: ConfigDocument, schema: JsonSchema): Described[] {
+function describe(issue: Issue, document: ConfigDocument, rules: Rules): Described[] {
   const path = issue.path.map(part => (typeof part === 'number' ? part : String(part)))
   if (issue.code === 'unrecognized_keys') {
-    const allowed = allowedKeys(schema, path, document.value)
-    return issue.keys.map(key => unknownKey(key, path, allowed, document))
+    const allowed = allowedKeys(rules.schema, path, document.value)
+    return issue.keys.map(key => unknownKey(key, path, { allowed, instead: rules.instead?.(path, key) }, document))
   }
   if (issue.code === 'invalid_key') {
     const allowed = issue.issues[0]?.message ?? issue.message
@@ -46,9 +60,9 @@ function describe(issue: Issue, document: ConfigDocument, schema: JsonSchema): D
       },
     ]
   }
-  const meant = issue.code === 'invalid_union' ? issuesOfMeant(issue, path, document, schema) : []
+  const meant = issue.code === 'invalid_union' ? issuesOfMeant(issue, path, document, rules.schema) : []
   return meant.length > 0
-    ? meant.flatMap(inner => describe(inner, document, schema))
+    ? meant.flatMap(inner => describe(inner, document, rules))
     : [wrongValue(issue, path, document)]
 }
 
@@ -64,8 +78,17 @@ function issuesOfMeant(
   return (issue.errors[meant] ?? []).map(inner => ({ ...inner, path: [...issue.path, ...inner.path] }))
 }
 
-function unknownKey(key: string, path: KeyPath, allowed: readonly string[], document: ConfigDocument): Described {
+function unknownKey(
+  key: string,
+  path: KeyPath,
+  { allowed, instead }: { readonly allowed: readonly string[]; readonly instead: string | undefined },
+  document: ConfigDocument,
+): Described {
   const full = [...path, key]
+  if (instead !== undefined) {
+    const message = `${full.join('.')} cannot be given: ${instead}`
+    return { ...document.placeOf(full, 'key'), key: full.join('.'), message, found: key, allowed: '' }
+  }
   const meant = suggest(key, allowed)
   return {
     ...document.placeOf(full, 'key'),

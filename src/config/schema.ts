@@ -197,6 +197,7 @@ export interface SourceKind {
   readonly kind: string
   readonly summary: string
   readonly options: z.ZodType
+  readonly wrongKeys?: Readonly<Record<string, (value: unknown) => string>> | undefined
   /** What a restored copy can be asked. */
   readonly answers: 'sql' | 'files'
 }

@@ -1,10 +1,15 @@
 import { files } from './files/index.ts'
-import { postgres } from './postgres/index.ts'
+import { postgres, postgresCluster } from './postgres/index.ts'
 import type { SourceDefinition } from './source.ts'
 import { sqlite } from './sqlite/index.ts'
 
 /** Every kind of source there is. The one place that opens the adapters' folders. */
-export const SOURCES: readonly SourceDefinition[] = [register(files), register(postgres), register(sqlite)]
+export const SOURCES: readonly SourceDefinition[] = [
+  register(files),
+  register(postgres),
+  register(postgresCluster),
+  register(sqlite),
+]
 
 /** By the word in `kind:`. */
 export function findSourceDefinition(kind: string): SourceDefinition | undefined {
@@ -17,8 +22,6 @@ function register<Options>(definition: SourceDefinition<Options>): SourceDefinit
     ...definition,
     optionsAt: (place, own) => definition.optionsAt(place, own as Options | undefined),
     ownPlace: (own, base) => definition.ownPlace(own as Options, base),
-    byRestic: own => definition.byRestic(own as Options),
-    hasLog: own => definition.hasLog(own as Options),
     isOwnPlace: (place, own, base) => definition.isOwnPlace(place, own as Options, base),
     load: async () => {
       const make = await definition.load()

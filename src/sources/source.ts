@@ -292,16 +292,18 @@ export interface SourceDefinition<Options = unknown> {
   readonly summary: string
   /** The keys of a source of this kind in `lifeboat.yaml`, `kind` left out. Each field has a `.describe()`. */
   readonly options: ZodType<Options>
+  /** Keys that are none of this kind, though people may think so: what to write instead. */
+  readonly wrongKeys?: Readonly<Record<string, (value: unknown) => string>> | undefined
   /** Of a source of what is at `place`, a restore's target: with the connection of `own`, a configured source of this kind. */
   readonly optionsAt: (place: string, own: Options | undefined) => Options
   /** Is what is at `place`, a restore's target, the data that the source itself is of? Asks no server. */
   readonly isOwnPlace: (place: string, own: Options, base: SourcePlace) => Promise<boolean>
   /** Where the source's own data is, as a restore's target; undefined where only its server knows. Asks no server. */
   readonly ownPlace: (own: Options, base: SourcePlace) => string | undefined
-  /** Does it have a log, by which the moments between its backups can be recovered? */
-  readonly hasLog: (own: Options) => boolean
+  /** Do its sources have a log, by which the moments between their backups can be recovered? */
+  readonly hasLog: boolean
   /** For the recovery sheet: what restic alone brings back of it, and what is to be done with that. */
-  readonly byRestic: (own: Options) => string
+  readonly byRestic: string
   /** How that log is written. */
   readonly logFormat?: (() => Promise<LogFormat>) | undefined
   /** What a restored copy of this kind can be held to, beside commands and HTTP calls: `sql`, or that `files` exist. */

@@ -77,7 +77,7 @@ describeWithPostgres('a cluster with its log, from the command line', () => {
     const url = test.url('postgres')
     await writeFile(
       config,
-      `repositories:\n  main: { url: ./repo, passwordFile: ./password }\nsources:\n  shop: { kind: postgres, mode: physical, url: "${url}" }\n`,
+      `repositories:\n  main: { url: ./repo, passwordFile: ./password }\nsources:\n  shop: { kind: postgres-cluster, url: "${url}" }\n`,
     )
     await run('chmod', ['600', join(dir, 'password')])
     await run('chown', ['-R', `${owner.uid}:${owner.gid}`, dir])

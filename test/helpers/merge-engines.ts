@@ -3,8 +3,8 @@ import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import type { MergeRules } from '../../src/model/merge-rules.ts'
 import { type MergeRequest, type MergeResult, merge } from '../../src/operations/merge/merge.ts'
+import { LogicalSource } from '../../src/sources/postgres/logical/logical-source.ts'
 import { postgresOptions } from '../../src/sources/postgres/options.ts'
-import { PostgresSource } from '../../src/sources/postgres/postgres-source.ts'
 import type { SnapshotReader, Source } from '../../src/sources/source.ts'
 import { SqliteSource } from '../../src/sources/sqlite/sqlite-source.ts'
 import { drain, makeContext } from './drained-snapshot.ts'
@@ -146,7 +146,7 @@ function plain(value: unknown): unknown {
 }
 
 class PostgresFixture extends Fixture {
-  readonly source: PostgresSource
+  readonly source: LogicalSource
   readonly #cluster: TestCluster
   readonly #database = `merge${++serial}`
 
@@ -154,7 +154,7 @@ class PostgresFixture extends Fixture {
     super(dir)
     this.#cluster = cluster
     const options = postgresOptions.parse({ url: cluster.url(this.#database) })
-    this.source = new PostgresSource('app', options, { baseDir: dir })
+    this.source = new LogicalSource('app', options, { baseDir: dir })
   }
 
   override async start(schema: string): Promise<this> {

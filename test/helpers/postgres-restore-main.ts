@@ -1,8 +1,7 @@
 import { readFile } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import type { Manifest } from '../../src/model/manifest.ts'
-import { postgresOptions } from '../../src/sources/postgres/options.ts'
-import { PostgresSource } from '../../src/sources/postgres/postgres-source.ts'
+import { findSourceDefinition } from '../../src/sources/registry.ts'
 import { type DrainedEntry, makeContext, makeReader } from './drained-snapshot.ts'
 import type { RestoreOrder } from './postgres-restore-process.ts'
 
@@ -25,7 +24,10 @@ const forEver = new Promise<never>(() => {})
 // Alone a promise does not keep a process alive.
 const alive = setInterval(() => {}, 60_000)
 
-const source = new PostgresSource('shop', postgresOptions.parse(order.options), { baseDir: '/' })
+const { kind = 'postgres', ...options } = order.options
+const definition = findSourceDefinition(kind)
+if (definition === undefined) throw new Error(`no kind of source: ${kind}`)
+const source = (await definition.load())('shop', definition.options.parse(options), { baseDir: '/' })
 const outcome = await source.restore({
   ...(await makeContext(dirname(process.argv[2] ?? ''))),
   snapshot: makeReader(order.id, order.manifest, entries),

@@ -6,8 +6,8 @@ import type { DatabaseSelection } from '../../src/sources/source.ts'
 import type { DrainedSnapshot } from './drained-snapshot.ts'
 
 export interface RestoreOrder {
-  /** The keys of the source. */
-  readonly options: object
+  /** As in a configuration; default kind: `postgres`. */
+  readonly options: { readonly kind?: string; readonly [key: string]: unknown }
   readonly target: string
   readonly keepAs: string
   readonly selection?: DatabaseSelection

@@ -1,8 +1,8 @@
 import { afterAll, afterEach, beforeAll, beforeEach, expect, it } from 'vitest'
 import type { MergeRules } from '../../src/model/merge-rules.ts'
 import { type MergeResult, merge } from '../../src/operations/merge/merge.ts'
+import { LogicalSource } from '../../src/sources/postgres/logical/logical-source.ts'
 import { postgresOptions } from '../../src/sources/postgres/options.ts'
-import { PostgresSource } from '../../src/sources/postgres/postgres-source.ts'
 import { drain, makeContext, makeTempDir, removeDir } from '../helpers/drained-snapshot.ts'
 import { describeWithPostgres, type TestCluster } from '../helpers/postgres-cluster.ts'
 import { databasesOf, failure, SampleServers, stateOf } from '../helpers/postgres-samples.ts'
@@ -26,12 +26,12 @@ describeWithPostgres('merging PostgreSQL samples', () => {
     await removeDir(dir)
   })
 
-  const sourceOf = (database: string, user?: string): PostgresSource => {
+  const sourceOf = (database: string, user?: string): LogicalSource => {
     const options = postgresOptions.parse({ url: test.url(database), ...(user === undefined ? {} : { user }) })
-    return new PostgresSource('shop', options, { baseDir: dir })
+    return new LogicalSource('shop', options, { baseDir: dir })
   }
   const mergeInto = async (
-    source: PostgresSource,
+    source: LogicalSource,
     snapshot: Awaited<ReturnType<typeof drain>>,
     rules: Partial<MergeRules> = {},
     dryRun = false,

@@ -133,7 +133,7 @@ describeWithPostgres('replacing a cluster', () => {
   it('is killed before, between and after the two renames', async () => {
     await makeTarget()
     const order = {
-      options: { mode: 'physical', host: '/nowhere' },
+      options: { kind: 'postgres-cluster', host: '/nowhere' },
       target: path,
       keepAs: KEEP_AS,
       tablespaces: { '*': join(dir, 'new') },

@@ -3,9 +3,9 @@ import { join } from 'node:path'
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import { runTool, withSession } from '../../src/clients/postgres/index.ts'
 import { merge } from '../../src/operations/merge/merge.ts'
+import { LogicalSource } from '../../src/sources/postgres/logical/logical-source.ts'
 import { postgresOptions } from '../../src/sources/postgres/options.ts'
 import { PhysicalSource } from '../../src/sources/postgres/physical/physical-source.ts'
-import { PostgresSource } from '../../src/sources/postgres/postgres-source.ts'
 import { type DrainedSnapshot, drain, makeContext, makeTempDir, removeDir } from '../helpers/drained-snapshot.ts'
 import { ownerOf, run } from '../helpers/physical-backups.ts'
 import { describeWithPostgres, startTestCluster, type TestCluster } from '../helpers/postgres-cluster.ts'
@@ -172,7 +172,7 @@ describeWithPostgres('a cluster whose settings fit no other machine', () => {
       }
     })
     const options = postgresOptions.parse({ url: test.url('mail').replace('postgres@', 'chief@') })
-    const mail = new PostgresSource('mail', options, { baseDir: dir })
+    const mail = new LogicalSource('mail', options, { baseDir: dir })
     const captured = await drain(mail, dir)
     expect(captured.manifest.findings ?? []).toEqual([])
     const rows = async (): Promise<unknown> => await test.query('mail', 'SELECT m::text FROM mails m ORDER BY id')

@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import { openSession, type Session } from '../../src/clients/postgres/index.ts'
 import { merge } from '../../src/operations/merge/merge.ts'
+import { LogicalSource } from '../../src/sources/postgres/logical/logical-source.ts'
 import { postgresOptions } from '../../src/sources/postgres/options.ts'
-import { PostgresSource } from '../../src/sources/postgres/postgres-source.ts'
 import type { Change } from '../../src/sources/source.ts'
 import { type DrainedSnapshot, drain, makeContext, makeTempDir, removeDir } from '../helpers/drained-snapshot.ts'
 import { describeWithPostgres, startTestCluster, type TestCluster } from '../helpers/postgres-cluster.ts'
@@ -142,7 +142,7 @@ describeWithPostgres('a restore under applications that go on writing', () => {
     const context = await makeContext(dir)
     if (way === 'merge') {
       const rules = { tables: { era: { onConflict: 'backup' as const } }, references: {}, triggers: false }
-      const source = new PostgresSource('shop', postgresOptions.parse({ url }), { baseDir: '/' })
+      const source = new LogicalSource('shop', postgresOptions.parse({ url }), { baseDir: '/' })
       await merge({ ...context, source, snapshot: snapshot.reader, rules, dryRun: false, beforeChange })
       return safety
     }

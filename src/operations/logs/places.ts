@@ -42,7 +42,7 @@ function sourceName(workspace: Workspace, named: string | undefined): string {
   const [first] = names
   if (first === undefined) {
     throw new AppError('usage', `no source with a log is in ${file}`, {
-      hint: 'Add one: "shop: { kind: postgres, mode: physical, url: ... }".',
+      hint: 'Add one: "shop: { kind: postgres-cluster, url: ... }".',
     })
   }
   if (names.length === 1) return first
@@ -58,7 +58,7 @@ export function requireLog({ name, kind, log }: Source): SourceLog {
 
 function hasNoLog(source: string, kind: string): AppError {
   return new AppError('unsupported', `source ${source} (${kind}) has no log`, {
-    hint: 'Name a source that has one, such as a PostgreSQL cluster ("mode: physical").',
+    hint: 'Name a source that has one, such as a PostgreSQL cluster ("kind: postgres-cluster").',
   })
 }
 

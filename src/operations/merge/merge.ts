@@ -85,7 +85,7 @@ export async function merge(request: MergeRequest): Promise<MergeResult> {
 export function mergingOf({ kind, merging }: Source): Merging {
   if (merging) return merging
   throw new AppError('unsupported', `a source of kind ${kind} cannot be merged`, {
-    hint: 'Use --strategy replace. Only databases can be merged: SQLite, and PostgreSQL with mode: logical.',
+    hint: 'Use --strategy replace. Only databases are merged, not folders or whole clusters.',
   })
 }
 

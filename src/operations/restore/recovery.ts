@@ -35,7 +35,7 @@ function pointAt(source: string | undefined, { target }: Moment, point: Snapshot
     return { kind: 'at', time: endOfSecond(new Date(Math.floor(target.epochMicros / 1000))) }
   }
   throw new AppError('usage', `source ${source ?? 'of the snapshot'} has no log to recover from`, {
-    hint: 'Name a snapshot, or --at TIME for the newest before that time. Only physical postgres sources go further.',
+    hint: 'Name a snapshot, or --at TIME for the newest before that time. Only sources with a log go further.',
   })
 }
 

@@ -110,11 +110,16 @@ const PARTS = [
   ['databases', 'database'],
 ] as const satisfies ReadonlyArray<readonly [PartKind, string]>
 
+const HINTS = [
+  ['paths', 'Name what you want with --include PATH.'],
+  ['tables', 'Name tables with --table NAME.'],
+] as const satisfies ReadonlyArray<readonly [PartKind, string]>
+
 /** A part that a kind does not have must not come to mean all of it. */
 function requireParts({ selection = {} }: RestoreWish, { kind, traits }: Source): void {
   const wrong = PARTS.find(([part]) => !traits.parts.includes(part) && (selection[part] ?? []).length > 0)
   if (wrong === undefined) return
   throw new AppError('usage', `--${wrong[1]} does not fit a source of kind ${kind}: it has no ${wrong[0]}`, {
-    hint: traits.parts.includes('paths') ? 'Name what you want with --include PATH.' : 'Name tables with --table NAME.',
+    hint: HINTS.find(([part]) => traits.parts.includes(part))?.[1] ?? 'It comes back whole.',
   })
 }

@@ -9,9 +9,9 @@ export const files = defineSource({
   options: filesOptions,
   optionsAt: path => filesOptions.parse({ path }),
   ownPlace: ({ path }, { baseDir }) => resolve(baseDir, path),
-  hasLog: () => false,
+  hasLog: false,
   isOwnPlace: (place, { path }, { baseDir }) => isSamePath(place, resolve(baseDir, path)),
-  byRestic: () => 'the files themselves',
+  byRestic: 'the files themselves',
   answers: 'files',
   load: async () => (await import('./files-source.ts')).createFilesSource,
 })

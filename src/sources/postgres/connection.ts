@@ -4,10 +4,10 @@ import { AppError, isAppError, messageOf } from '../../base/errors.ts'
 import { readSecretFile } from '../../base/secret-file.ts'
 import { type ConnectionSettings, databaseInUrl, hostInUrl, resolveConnection } from '../../clients/postgres/index.ts'
 import type { SourcePlace } from '../source.ts'
-import type { PostgresOptions } from './options.ts'
+import type { ConnectionOptions } from './options.ts'
 
 /** The server that a source's options name. Throws `source-invalid` for options that can't be meant. */
-export async function connectionOf(options: PostgresOptions, place: SourcePlace): Promise<ConnectionSettings> {
+export async function connectionOf(options: ConnectionOptions, place: SourcePlace): Promise<ConnectionSettings> {
   const password = options.password ?? (await loadPassword(options, place))
   return resolveConnection({ ...options, password })
 }
@@ -18,7 +18,7 @@ export async function connectionOf(options: PostgresOptions, place: SourcePlace)
  */
 export async function targetConnection(
   url: string,
-  options: PostgresOptions,
+  options: ConnectionOptions,
   place: SourcePlace,
 ): Promise<ConnectionSettings> {
   const named = resolveConnection({ url })
@@ -33,11 +33,11 @@ export async function targetConnection(
 }
 
 /** Not a source that stands in no configuration, made for a restore only. */
-function isConfigured(options: PostgresOptions): boolean {
+function isConfigured(options: ConnectionOptions): boolean {
   return options.url !== undefined || options.host !== undefined
 }
 
-async function loadPassword(options: PostgresOptions, place: SourcePlace): Promise<string | undefined> {
+async function loadPassword(options: ConnectionOptions, place: SourcePlace): Promise<string | undefined> {
   if (options.passwordEnv !== undefined) {
     const value = (place.environment ?? process.env)[options.passwordEnv]
     if (value) return value

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { isOwnPostgresPlace, postgresOptions, postgresOptionsAt } from './options.ts'
+import { clusterOptions, isOwnDatabase, isOwnDataDirectory, postgresOptions, postgresOptionsAt } from './options.ts'
 
 const base = { baseDir: '/srv' }
 const own = (options: object) => postgresOptions.parse(options)
@@ -13,22 +13,22 @@ describe('the data of a source', () => {
     ['postgres://app:pw@db/shop', 'postgres://app@db:5433/shop', false],
     ['postgres:///shop?host=/run/pg&user=app', 'postgres://app@:5432/shop?host=/run/pg', true],
     ['postgres:///shop?host=/run/pg&user=app', 'postgres://app@:5432/shop?host=/run/other', false],
-  ])('of %s at %s: %s', async (url, place, expected) => {
-    expect(await isOwnPostgresPlace(place, own({ url }), base)).toBe(expected)
+  ])('of %s at %s: %s', (url, place, expected) => {
+    expect(isOwnDatabase(place, own({ url }))).toBe(expected)
   })
 
-  it('is all that is captured', async () => {
+  it('is all that is captured', () => {
     const several = own({ url: 'postgres://db/shop', databases: ['a', 'b'] })
-    expect(await isOwnPostgresPlace('postgres:///b', several, base)).toBe(true)
-    expect(await isOwnPostgresPlace('postgres:///shop', several, base)).toBe(false)
-    expect(await isOwnPostgresPlace('postgres:///x', own({ url: 'postgres://db', databases: 'all' }), base)).toBe(true)
+    expect(isOwnDatabase('postgres:///b', several)).toBe(true)
+    expect(isOwnDatabase('postgres:///shop', several)).toBe(false)
+    expect(isOwnDatabase('postgres:///x', own({ url: 'postgres://db', databases: 'all' }))).toBe(true)
   })
 
   it('is the data directory of a cluster', async () => {
-    const cluster = own({ mode: 'physical', dataDirectory: './data' })
-    expect(await isOwnPostgresPlace('/srv/data', cluster, base)).toBe(true)
-    expect(await isOwnPostgresPlace('/srv/copy', cluster, base)).toBe(false)
-    expect(await isOwnPostgresPlace('postgres:///shop', cluster, base)).toBe(false)
+    const cluster = clusterOptions.parse({ dataDirectory: './data' })
+    expect(await isOwnDataDirectory('/srv/data', cluster, base)).toBe(true)
+    expect(await isOwnDataDirectory('/srv/copy', cluster, base)).toBe(false)
+    expect(await isOwnDataDirectory('postgres:///shop', cluster, base)).toBe(false)
   })
 })
 

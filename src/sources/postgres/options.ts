@@ -15,14 +15,8 @@ import {
 const text = z.string().min(1, 'a text that is not empty')
 const patterns = z.array(text).default([])
 
-/** The keys of a `postgres` source in `lifeboat.yaml`. */
-export const postgresOptions = z.object({
-  mode: z
-    .enum(['logical', 'physical'])
-    .default('logical')
-    .describe(
-      '`logical`: databases, by pg_dump. `physical`: the whole cluster as files, with WAL to recover to any moment.',
-    ),
+/** Of the server, whatever is captured of it. */
+const connectionKeys = {
   url: text
     .optional()
     .describe(
@@ -38,30 +32,38 @@ export const postgresOptions = z.object({
   passwordFile: text
     .optional()
     .describe('A file whose content is the password. Relative to the folder of `lifeboat.yaml`.'),
-  database: text
-    .optional()
-    .describe('The database to connect to; the one that is captured unless `databases` says otherwise.'),
+  database: text.optional().describe('The database to connect to.'),
   sslmode: z.enum(SSL_MODES).optional().describe('As libpq’s; default `prefer`.'),
   binDir: text
     .optional()
     .describe('Folder of PostgreSQL’s programs; default: the fitting version found on this machine.'),
+}
+
+const connectionOptions = z.object(connectionKeys)
+
+export type ConnectionOptions = z.infer<typeof connectionOptions>
+
+/** The keys of a `postgres` source in `lifeboat.yaml`. */
+export const postgresOptions = z.object({
+  ...connectionKeys,
+  database: text
+    .optional()
+    .describe('The database to connect to; the one that is captured unless `databases` says otherwise.'),
   databases: z
     .union([z.literal('all'), z.array(text).min(1)])
     .optional()
-    .describe(
-      'Logical: the databases to capture, a list or `all` (that are not templates). Default: the one of the url.',
-    ),
+    .describe('The databases to capture, a list or `all` (that are not templates). Default: the one of the url.'),
   globals: z
     .boolean()
     .default(true)
-    .describe('Logical: capture roles, their grants and tablespaces too. As a superuser this holds password hashes.'),
-  schemas: patterns.describe('Logical: only these schemas: `shop`, `app_*`, `"My Shop"`.'),
-  excludeSchemas: patterns.describe('Logical: not these schemas.'),
+    .describe('Capture roles, their grants and tablespaces too. As a superuser this holds password hashes.'),
+  schemas: patterns.describe('Only these schemas: `shop`, `app_*`, `"My Shop"`.'),
+  excludeSchemas: patterns.describe('Not these schemas.'),
   tables: patterns.describe(
-    'Logical: only these tables: `film`, `shop.*`, `"My Shop"."Order"`; patterns as psql’s, an error when one fits none.',
+    'Only these tables: `film`, `shop.*`, `"My Shop"."Order"`; patterns as psql’s, an error when one fits none.',
   ),
-  excludeTables: patterns.describe('Logical: not these tables.'),
-  excludeTableData: patterns.describe('Logical: these tables without their rows: `public.session`, `log_*`.'),
+  excludeTables: patterns.describe('Not these tables.'),
+  excludeTableData: patterns.describe('These tables without their rows: `public.session`, `log_*`.'),
   jobs: z
     .int('a whole number')
     .min(1)
@@ -74,32 +76,38 @@ export const postgresOptions = z.object({
     .int('seconds')
     .min(1)
     .default(60)
-    .describe('Logical: how long to wait for a table that a migration has locked.'),
-  dataDirectory: text
-    .optional()
-    .describe('Physical: where this machine sees the data directory, if not where the server does.'),
+    .describe('How long to wait for a table that a migration has locked.'),
+})
+
+export type PostgresOptions = z.infer<typeof postgresOptions>
+
+/** The keys of a `postgres-cluster` source in `lifeboat.yaml`. */
+export const clusterOptions = z.object({
+  ...connectionKeys,
+  dataDirectory: text.optional().describe('Where this machine sees the data directory, if not where the server does.'),
   copy: z
     .enum(['auto', 'local', 'network'])
     .default('auto')
     .describe(
-      'Physical: `local` reads the data directory, only what changed; `network` copies all over a replication connection, as pg_basebackup does; `auto` takes the first that works.',
+      '`local` reads the data directory, only what changed; `network` copies all over a replication connection, as pg_basebackup does; `auto` takes the first that works.',
     ),
   slot: z
     .string()
     .regex(/^[a-z0-9_]{1,63}$/, 'a slot name of lower-case letters, digits and "_"')
     .default('lifeboat')
-    .describe('Physical: the replication slot of `lifeboat wal receive`.'),
+    .describe('The replication slot of `lifeboat wal receive`.'),
 })
 
-export type PostgresOptions = z.infer<typeof postgresOptions>
+export type ClusterOptions = z.infer<typeof clusterOptions>
 
 /**
- * Of one database or data directory that a restore changes. `place` is a directory, or a URL, which without a host
- * means a database on the own server; the own password serves where it names the same user of the same server.
+ * Of what a restore changes: a folder of archives, or one database by its URL, which without a host means a database on
+ * the own server; the own password serves where it names the same user of the same server.
  */
 export function postgresOptionsAt(place: string, own: PostgresOptions | undefined): PostgresOptions {
-  if (!isPostgresUrl(place)) return own ?? postgresOptions.parse({ mode: 'physical' })
-  const base = { ...(own ?? postgresOptions.parse({})), mode: 'logical' as const, databases: undefined }
+  const known = own ?? postgresOptions.parse({})
+  if (!isPostgresUrl(place)) return known
+  const base = { ...known, databases: undefined }
   const database = databaseInUrl(place)
   if (own !== undefined && (hostInUrl(place) === undefined || isSameServer(place, own))) return { ...base, database }
   return { ...base, url: place, host: undefined, port: undefined, user: undefined, password: undefined, database }
@@ -111,34 +119,30 @@ function isSameServer(url: string, own: PostgresOptions): boolean {
   return isSameAddress(named, mine) && named.user === mine.user
 }
 
-/** The server of the url; of a cluster, its data directory, where the options name it. */
-export function ownPostgresPlace(
-  { mode, dataDirectory }: PostgresOptions,
-  { baseDir }: { readonly baseDir: string },
-): string | undefined {
-  if (mode === 'logical') return 'postgres:///'
-  return dataDirectory === undefined ? undefined : resolve(baseDir, dataDirectory)
-}
-
-/**
- * The data directory of a cluster, or one of the captured databases, whoever connects to it. All of a server's are meant
- * where the source captures all, or where none is named.
- */
-export async function isOwnPostgresPlace(
-  place: string,
-  own: PostgresOptions,
-  { baseDir }: { readonly baseDir: string },
-): Promise<boolean> {
-  if (!isPostgresUrl(place)) {
-    const { mode, dataDirectory } = own
-    if (mode !== 'physical' || dataDirectory === undefined) return false
-    return await isSamePath(place, resolve(baseDir, dataDirectory))
-  }
-  if (own.mode === 'physical') return false
+/** One of the captured databases, whoever connects to it. All are meant where the source captures all, or none is named. */
+export function isOwnDatabase(place: string, own: PostgresOptions): boolean {
+  if (!isPostgresUrl(place)) return false
   const mine = serverOf(own)
   if (hostInUrl(place) !== undefined && !isSameAddress(resolveConnection({ url: place }), mine)) return false
   const name = databaseInUrl(place)
   return name === undefined || own.databases === 'all' || (own.databases ?? [mine.database]).includes(name)
+}
+
+/** The data directory, where the options name it. */
+export function ownDataDirectory(
+  { dataDirectory }: ClusterOptions,
+  { baseDir }: { readonly baseDir: string },
+): string | undefined {
+  return dataDirectory === undefined ? undefined : resolve(baseDir, dataDirectory)
+}
+
+export async function isOwnDataDirectory(
+  place: string,
+  own: ClusterOptions,
+  base: { readonly baseDir: string },
+): Promise<boolean> {
+  const directory = ownDataDirectory(own, base)
+  return directory !== undefined && !isPostgresUrl(place) && (await isSamePath(place, directory))
 }
 
 type Server = Pick<ConnectionSettings, 'host' | 'port' | 'user' | 'database'>

@@ -9,9 +9,9 @@ export const sqlite = defineSource({
   options: sqliteOptions,
   optionsAt: path => sqliteOptions.parse({ path }),
   ownPlace: ({ path }, { baseDir }) => resolve(baseDir, path),
-  hasLog: () => false,
+  hasLog: false,
   isOwnPlace: (place, { path }, { baseDir }) => isSamePath(place, resolve(baseDir, path)),
-  byRestic: () => 'the database file itself',
+  byRestic: 'the database file itself',
   answers: 'sql',
   load: async () => {
     const { SqliteSource } = await import('./sqlite-source.ts')

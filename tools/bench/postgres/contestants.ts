@@ -30,7 +30,7 @@ export function lifeboatForClusters(bin: readonly string[]): ClusterContestant {
     init: async (dir, cluster) => {
       user = cluster.user
       makeHome(dir, cluster)
-      const source = { kind: 'postgres', mode: 'physical', url: cluster.url('postgres') }
+      const source = { kind: 'postgres-cluster', url: cluster.url('postgres') }
       writeConfig(dir, cluster, { app: source })
       await run(dir, user, 'init', '--yes')
     },

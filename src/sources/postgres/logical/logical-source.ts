@@ -5,6 +5,8 @@ import type { BackupType } from '../../../model/manifest.ts'
 import type {
   Capture,
   CaptureRequest,
+  Comparing,
+  Merging,
   RestoreOutcome,
   RestoreRequest,
   Source,
@@ -17,6 +19,7 @@ import type {
 import type { TargetAccess } from '../../target.ts'
 import { connectionOf } from '../connection.ts'
 import type { PostgresOptions } from '../options.ts'
+import { readServerClock } from '../server-clock.ts'
 import { DatabaseSnapshot } from './capture/database-snapshot.ts'
 import { LockRoom } from './capture/lock-room.ts'
 import { databaseLost, LogicalCapture } from './capture/logical-capture.ts'
@@ -44,6 +47,8 @@ export class LogicalSource implements Source {
     queries: 'trusted',
   }
   readonly targets: TargetAccess
+  readonly merging: Merging
+  readonly comparing: Comparing
   readonly #options: PostgresOptions
   readonly #place: SourcePlace
 
@@ -52,6 +57,18 @@ export class LogicalSource implements Source {
     this.#options = options
     this.#place = place
     this.targets = new LogicalTargets(options, place)
+    this.comparing = {
+      compare: async request => {
+        const { comparePostgres } = await import('./comparing/postgres-comparing.ts')
+        return await comparePostgres(request, options, place)
+      },
+    }
+    this.merging = {
+      open: async request => {
+        const { openPostgresMerging } = await import('./merging/postgres-merging.ts')
+        return await openPostgresMerging(request, options, place)
+      },
+    }
   }
 
   async probe(context: SourceContext): Promise<Finding[]> {
@@ -63,6 +80,10 @@ export class LogicalSource implements Source {
       const code = error.code === 'tool-missing' ? 'client-unfit' : error.code
       return [{ severity: 'error', code, subject: `source ${this.name}`, message, ...(hint ? { hint } : {}) }]
     }
+  }
+
+  async readClock({ signal }: Pick<SourceContext, 'signal'>): Promise<Date> {
+    return await readServerClock(await this.#connection(), signal)
   }
 
   async capture(request: CaptureRequest): Promise<Capture> {

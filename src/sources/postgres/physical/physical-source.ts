@@ -16,15 +16,18 @@ import type {
   RestoreRequest,
   Source,
   SourceContext,
+  SourceLog,
   SourceTraits,
   VerifyOutcome,
   VerifyRequest,
 } from '../../source.ts'
 import type { TargetAccess } from '../../target.ts'
+import { readServerClock } from '../server-clock.ts'
 import { startLocalCapture } from './capture/local-capture.ts'
 import { startNetworkCapture } from './capture/network-capture.ts'
 import { type ClusterFacts, readClusterFacts } from './cluster-facts.ts'
 import { readSystemIdentifier } from './control-file.ts'
+import { PostgresLog } from './log/postgres-log.ts'
 import { probeCluster } from './probe-cluster.ts'
 import { restoreCluster } from './restore/restore-cluster.ts'
 import { clusterTargets } from './target/cluster-targets.ts'
@@ -47,22 +50,25 @@ const OLDEST_SERVER = 130_000
 /** A whole PostgreSQL cluster, as its files. */
 export class PhysicalSource implements Source {
   readonly name: string
-  readonly kind = 'postgres'
+  readonly kind = 'postgres-cluster'
   readonly traits: SourceTraits = {
     consistency: 'transactional',
     types: ['full', 'incremental', 'differential'],
     wayBack: 'kept',
-    targetSchemes: ['postgres', 'postgresql'],
-    parts: ['tables', 'schemas', 'databases'],
+    targetSchemes: [],
+    parts: [],
     rewrites: 'always',
     queries: 'trusted',
   }
   readonly targets: TargetAccess = clusterTargets
+  readonly log: SourceLog
   readonly #options: PhysicalOptions
 
   constructor(name: string, options: PhysicalOptions) {
     this.name = name
     this.#options = options
+    const { connection, binDir } = options
+    this.log = new PostgresLog({ connection, binDir, slot: this.slot })
   }
 
   async probe(context: SourceContext): Promise<Finding[]> {
@@ -93,6 +99,10 @@ export class PhysicalSource implements Source {
       const finding = { severity: 'warning', code: 'client-unfit', subject: `source ${this.name}`, message } as const
       return [hint === undefined ? finding : { ...finding, hint }]
     }
+  }
+
+  async readClock({ signal }: Pick<SourceContext, 'signal'>): Promise<Date> {
+    return await readServerClock(await this.#options.connection(), signal)
   }
 
   async capture(request: CaptureRequest): Promise<Capture> {
@@ -133,7 +143,7 @@ export class PhysicalSource implements Source {
   #requireType(request: CaptureRequest): void {
     if (this.traits.types.includes(request.type)) return
     throw new AppError('unsupported', `source ${this.name} has no backups of type ${request.type}`, {
-      hint: `Use one of: ${this.traits.types.join(', ')}; schema and data alone come from "mode: logical".`,
+      hint: `Use one of: ${this.traits.types.join(', ')}; schema and data alone come from "kind: postgres".`,
     })
   }
 
@@ -150,7 +160,7 @@ export class PhysicalSource implements Source {
 function requireVersion(facts: ClusterFacts): void {
   if (facts.versionNumber >= OLDEST_SERVER) return
   throw new AppError('unsupported', `PostgreSQL ${facts.version} is too old for physical backups`, {
-    hint: 'They need PostgreSQL 13 or newer; "mode: logical" serves older servers.',
+    hint: 'They need PostgreSQL 13 or newer; "kind: postgres" serves older servers.',
   })
 }
 

@@ -59,7 +59,7 @@ function chooseDatabase(request: MergingRequest, target: string): ManifestServer
 
 function notMergeable(request: MergingRequest, why: string): AppError {
   return new AppError('unsupported', `snapshot ${request.snapshot.id.slice(0, 8)} ${why}, and cannot be merged`, {
-    hint: 'Choose a snapshot of type full, incremental or differential of a source with mode: logical; see: lifeboat snapshots',
+    hint: 'Choose a snapshot of type full, incremental or differential of a source of kind: postgres; see: lifeboat snapshots',
   })
 }
 

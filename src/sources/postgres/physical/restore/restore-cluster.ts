@@ -24,7 +24,7 @@ export async function restoreCluster(restore: ClusterRestore): Promise<RestoreOu
   }
   if (request.mask) {
     throw new AppError('unsupported', 'a physical backup of a cluster cannot be masked: it is pages, not rows', {
-      hint: 'Mask a logical backup of the database (mode: logical).',
+      hint: 'Mask a backup of the database (kind: postgres).',
     })
   }
   throwIfAborted(request.signal)

@@ -164,7 +164,7 @@ async function listNames(folder: string): Promise<string[]> {
 }
 
 function noServer(): Finding {
-  const hint = 'Name a folder with --to; single databases come from "mode: logical".'
+  const hint = 'Name a folder with --to; single databases come from "kind: postgres".'
   return error('target-invalid', 'target', 'a cluster is restored to a folder, not to a server', hint)
 }
 
