@@ -14,7 +14,6 @@ import type { CommandPlace } from './base/user-command.ts'
 import type { Catalog } from './catalog/catalog.ts'
 import { CATALOGS } from './catalog/registry.ts'
 import { UnfailingCatalog } from './catalog/unfailing.ts'
-import type { PostgresTools } from './clients/postgres/tools.ts'
 import type { BroughtBack, Origin } from './config/bring-back.ts'
 import { keptConfiguration } from './config/kept.ts'
 import { CONFIG_NAME, type Config, findConfigFile, loadConfig } from './config/load.ts'
@@ -34,12 +33,13 @@ import type { Mask } from './model/masking/rules.ts'
 import type { NewMachineNeeds, RepositoryPlace } from './model/new-machine.ts'
 import { isRepositoryUrl } from './model/repository-url.ts'
 import type { Settings } from './model/settings.ts'
+import type { Discovery } from './operations/init/discovery.ts'
 import { RestoreJournal } from './operations/restore/journal.ts'
 import { requireName } from './operations/workspace/names.ts'
 import type { Workspace } from './operations/workspace/workspace.ts'
 import type { Repository, RepositoryOptions } from './repository/index.ts'
 import { findSourceDefinition, SOURCES } from './sources/registry.ts'
-import type { LogFormat, Source, SourceDefinition, SourcePlace } from './sources/source.ts'
+import type { LogFormat, Program, Source, SourceDefinition, SourcePlace } from './sources/source.ts'
 import { openStorage } from './storage/open-storage.ts'
 import { findStorage } from './storage/registry.ts'
 import type { Storage } from './storage/storage.ts'
@@ -98,10 +98,20 @@ export async function bringBackConfiguration(kept: string, origin: Origin): Prom
   return bringBack(kept, origin)
 }
 
-/** PostgreSQL's programs on this machine, newest first: Debian keeps them outside of the PATH. */
-export async function listPostgresPrograms(environment: Environment): Promise<PostgresTools[]> {
-  const { listPostgresTools } = await import('./clients/postgres/index.ts')
-  return await listPostgresTools(undefined, environment)
+/** What is worth protecting in a folder: see `operations/init/discovery.ts`. */
+export async function discoverSources(
+  folder: string,
+  environment: Environment,
+  signal: AbortSignal,
+): Promise<{ readonly discovery: Discovery; readonly examples: readonly string[] }> {
+  const { discover } = await import('./operations/init/discovery.ts')
+  const discovery = await discover({ folder, environment, kinds: SOURCES, signal })
+  return { discovery, examples: SOURCES.map(({ example }) => example) }
+}
+
+/** Programs on this machine that sources work with. */
+export async function listPrograms(environment: Environment): Promise<readonly Program[]> {
+  return (await Promise.all(SOURCES.map(async ({ programs }) => (await programs?.(environment)) ?? []))).flat()
 }
 
 /** The composition root: turns the configuration into repositories, sources and the catalog. May live for long. */
@@ -341,9 +351,10 @@ export class App implements Workspace {
     return own !== undefined && sourceDefinition(own.kind).hasLog
   }
 
-  /** Kinds whose sources have a log. */
-  get kindsWithLog(): readonly string[] {
-    return SOURCES.filter(({ hasLog }) => hasLog).map(({ kind }) => kind)
+  get foreignKind(): string {
+    const found = SOURCES.find(({ takesForeign }) => takesForeign)
+    if (found === undefined) throw new Error('no kind of source takes snapshots of other programs')
+    return found.kind
   }
 
   async logFormat(kind: string): Promise<LogFormat | undefined> {

@@ -14,7 +14,9 @@ export const restoreSettings = z
       .describe('Run when the restored data is in place: start the application. When it fails, all is put back.'),
     test: text
       .optional()
-      .describe('Where `lifeboat restore --target test` restores to: a path, or a `postgres://` URL.'),
+      .describe(
+        'Where `lifeboat restore --target test` restores to: a path, or a URL that sources of its kind are restored to.',
+      ),
     merge: mergeSettings.optional(),
     mask: text
       .optional()

@@ -16,9 +16,6 @@ export interface ProofRecord {
   readonly at: Date
 }
 
-/** The kind of source that a snapshot of another program, such as restic, is restored as: a tree of files. */
-export const FOREIGN_KIND = 'files'
-
 /** The tags that make a snapshot ours. restic shows and filters them as any others. */
 export interface SnapshotLabels {
   readonly source: string

@@ -2,12 +2,20 @@ import { z } from 'zod'
 import { absolutePath, id, repositoryName, time } from './fields.ts'
 
 const found = z.strictObject({
-  sources: z.array(z.strictObject({ name: z.string(), kind: z.string(), path: z.string(), why: z.string() })),
+  sources: z.array(
+    z.strictObject({
+      name: z.string(),
+      kind: z.string(),
+      why: z.string(),
+      options: z.record(z.string(), z.string()).describe('its keys in the configuration'),
+    }),
+  ),
   others: z.array(
     z.strictObject({
       what: z.string(),
       where: z.string(),
       planned: z.boolean(),
+      advice: z.string().optional().describe('how it can be protected'),
     }),
   ),
   envFiles: z.array(z.string()).describe('files with the variables that the sources use'),

@@ -34,6 +34,10 @@ describe('registry of sources', () => {
     }
   })
 
+  it('has one kind for snapshots of other programs', () => {
+    expect(SOURCES.filter(({ takesForeign }) => takesForeign)).toHaveLength(1)
+  })
+
   it('finds by kind', () => {
     expect(findSourceDefinition('sqlite')?.kind).toBe('sqlite')
     expect(findSourceDefinition('abacus')).toBeUndefined()

@@ -9,6 +9,7 @@ import type { CheckOutcome } from '../model/report.ts'
 import type { Capture, CaptureRequest } from './capture.ts'
 import type { Comparing } from './comparing.ts'
 import type { DatabaseSelection, DeleteRequest, SourceContext } from './context.ts'
+import type { Found, Surroundings } from './discovery.ts'
 import type { LogFormat } from './log-format.ts'
 import type { MergingPlace } from './merging-place.ts'
 import type { RecoveryRequest } from './recovery-request.ts'
@@ -30,6 +31,7 @@ export type {
 } from './capture.ts'
 export type { ComparedSide, Comparing, ComparingRequest } from './comparing.ts'
 export type { DatabaseSelection, DeleteRequest, SourceContext } from './context.ts'
+export type { Found, NamedDatabase, NamedService, Surroundings } from './discovery.ts'
 export type { BaseChoice, BaseWish, LogCoverage, LogFormat, LogReader, LogWords } from './log-format.ts'
 export type { Adding, Dialect, MergingPlace, Staging } from './merging-place.ts'
 export type { LogFetch, RecoveryRequest } from './recovery-request.ts'
@@ -290,6 +292,8 @@ export interface SourceDefinition<Options = unknown> {
   readonly kind: string
   /** One line for help and the generated reference. */
   readonly summary: string
+  /** A line of a configuration, to copy: `app: { kind: sqlite, path: ./data/app.db }`. */
+  readonly example: string
   /** The keys of a source of this kind in `lifeboat.yaml`, `kind` left out. Each field has a `.describe()`. */
   readonly options: ZodType<Options>
   /** Keys that are none of this kind, though people may think so: what to write instead. */
@@ -308,7 +312,24 @@ export interface SourceDefinition<Options = unknown> {
   readonly logFormat?: (() => Promise<LogFormat>) | undefined
   /** What a restored copy of this kind can be held to, beside commands and HTTP calls: `sql`, or that `files` exist. */
   readonly answers: 'sql' | 'files'
+  /** Of one kind: snapshots of other programs, such as restic, come back as sources of it. */
+  readonly takesForeign?: boolean | undefined
+  /** What `init` proposes as sources of this kind. Reads files of the folder, and asks no server. */
+  readonly discover?: ((surroundings: Surroundings) => Promise<Found>) | undefined
+  /** Programs that it works with, each with its version, and those that are missing. */
+  readonly programs?:
+    | ((environment: NonNullable<SourcePlace['environment']>) => Promise<readonly Program[]>)
+    | undefined
   readonly load: () => Promise<SourceFactory<Options>>
+}
+
+/** A program that sources of a kind work with, for `doctor`. */
+export interface Program {
+  readonly name: string
+  /** None of them is needed by everybody. */
+  readonly isFound: boolean
+  readonly message: string
+  readonly hint?: string
 }
 
 export type SourceFactory<Options> = (name: string, options: Options, place: SourcePlace) => Source

@@ -34,7 +34,7 @@ test('passwords are changed without a command line, recorded, and the configurat
 
   const again = await openApp(options)
   expect((await listKeys(again, 'main')).keys).toHaveLength(1)
-  const surroundings = { environment: {}, clock: again.clock, postgresPrograms: [], repository: 'main' }
+  const surroundings = { environment: {}, clock: again.clock, programs: [], repository: 'main' }
   const { checks } = await examine(again, surroundings, {})
   expect(checks).toContainEqual(expect.objectContaining({ area: 'repository', name: 'main', status: 'ok' }))
   expect(checks).not.toContainEqual(expect.objectContaining({ area: 'repository', name: 'second' }))

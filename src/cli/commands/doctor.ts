@@ -17,12 +17,12 @@ export const doctor: Command<Printed<'doctor'>> = {
   ],
   run: async call => {
     const { examine } = await import('../../operations/doctor/examine.ts')
-    const { listPostgresPrograms } = await import('../../app.ts')
+    const { listPrograms } = await import('../../app.ts')
     const { environment, clock } = call
     const app = await call.openApp({ onFinding: () => {} }).catch(asConfigError)
     const found = app instanceof AppError ? { error: app, named: call.values.text('config') !== undefined } : app
-    const postgresPrograms = await listPostgresPrograms(environment)
-    const result = await examine(found, { environment, clock, postgresPrograms, repository: repoOf(call) }, call.caller)
+    const programs = await listPrograms(environment)
+    const result = await examine(found, { environment, clock, programs, repository: repoOf(call) }, call.caller)
     return { json: result, text: printChecks(result.checks, call), exitCode: result.healthy ? 0 : 1 }
   },
 }

@@ -62,15 +62,15 @@ function writtenAlready(error: unknown, file: string): unknown {
 
 /** Writes the configuration that a look around suggests. */
 async function propose(call: Call, file: string): Promise<Discovery> {
-  const { discover } = await import('../../operations/init/discovery.ts')
+  const { discoverSources } = await import('../../app.ts')
   const { proposeConfig } = await import('../../operations/init/proposal.ts')
   const { createConfig } = await import('../../operations/init/init.ts')
   const folder = dirname(file)
-  const discovery = await discover(folder, call.environment, call.signal)
+  const { discovery, examples } = await discoverSources(folder, call.environment, call.signal)
   if (!call.values.flag('quiet')) call.terminal.stderr.write(describe(discovery, folder))
   const schema = await schemaBeside(folder)
   const textFor = (repositoryUrl: string): string =>
-    proposeConfig({ repositoryUrl, passwordFile: './.lifeboat/password', discovery, schema })
+    proposeConfig({ repositoryUrl, passwordFile: './.lifeboat/password', discovery, examples, schema })
   const asks = call.terminal.interactive && !call.values.flag('yes')
   const to = call.values.text('to')
   await createConfig(file, asks ? await agree(call, file, textFor) : textFor(to ?? './backups'))
@@ -93,7 +93,7 @@ async function agree(call: Call, file: string, textFor: (url: string) => string)
 
 function describe({ sources, others, passedOver }: Discovery, folder: string): string {
   const lines = [
-    ...sources.map(({ path, why }) => `  ${path}: ${why}`),
+    ...sources.map(({ options, why }) => `  ${Object.values(options).join(', ')}: ${why}`),
     ...others.map(other => `  ${other.what} (${other.where}): ${supportOf(other)}`),
   ]
   const shown = passedOver.slice(0, 8).join(', ')

@@ -31,7 +31,7 @@ async function examine(more: Partial<DoctorRequest> = {}) {
     hooks: [],
     scratchDir: folder,
     searchPath: folder,
-    postgresPrograms: [],
+    programs: [],
     clock: systemClock,
     signal: new AbortController().signal,
     ...more,
@@ -107,20 +107,17 @@ test('a clock that is off is found', async () => {
   expect((await examine({ clock: at(Date.now() + 3_600_000) })).statuses['clock clock']).toBe('warning')
 })
 
-test('says which PostgreSQL programs serve which servers', async () => {
-  const programs = (major: number, binDir: string) => ({
-    binDir,
-    major,
-    version: `${major}.1`,
-    hasServer: major !== 14,
-  })
-  const { checks } = await examine({ postgresPrograms: [programs(16, '/a'), programs(14, '/b'), programs(14, '/c')] })
-  expect(checks.filter(check => check.name === 'postgresql').map(check => check.message)).toEqual([
-    '/a, 16.1, for servers of version 16 and older',
-    '/b, 14.1, for servers of version 14, clients only',
-    '/c, 14.1, not used, clients only',
+test('tells of programs that sources work with, and warns of none that is missing', async () => {
+  const programs = [
+    { name: 'abacus', isFound: true, message: '/a, 16.1' },
+    { name: 'slate', isFound: false, message: 'not found', hint: 'Install it.' },
+  ]
+  const { checks, healthy } = await examine({ programs })
+  expect(checks.filter(({ name }) => ['abacus', 'slate'].includes(name))).toEqual([
+    { area: 'tools', name: 'abacus', status: 'ok', message: '/a, 16.1' },
+    { area: 'tools', name: 'slate', status: 'info', message: 'not found', hint: 'Install it.' },
   ])
-  expect((await examine()).statuses['tools postgresql']).toBe('info')
+  expect(healthy).toBe(true)
 })
 
 test('a hook that could not run is told before the restore that needs it', async () => {

@@ -6,12 +6,13 @@ import type { Finding } from '../../model/finding.ts'
 import type { HookName } from '../../model/hook.ts'
 import { isOfFuture, SHORT_ID_DIGITS } from '../../model/recovery-point.ts'
 import type { Repository, Snapshot } from '../../repository/index.ts'
+import type { Program } from '../../sources/source.ts'
 import type { ProbeResult } from '../probe/probe.ts'
 import { checkClock, compareClock } from './clock.ts'
 import type { DoctorCheck } from './doctor-check.ts'
 import { checkOwnership, type OwnedFolder } from './ownership.ts'
 import { checkPlatform } from './platform.ts'
-import { checkPostgres, findTools, isRunnable, type PostgresPrograms } from './tools.ts'
+import { findTools, isRunnable } from './tools.ts'
 
 export interface DoctorRequest {
   readonly versions: Readonly<Record<string, string>>
@@ -31,8 +32,8 @@ export interface DoctorRequest {
   readonly scratchDir: string
   /** The `PATH` to look for tools in. */
   readonly searchPath: string
-  /** Newest first. */
-  readonly postgresPrograms: readonly PostgresPrograms[]
+  /** That kinds of sources work with. */
+  readonly programs: readonly Program[]
   readonly clock: Clock
   readonly signal: AbortSignal
 }
@@ -64,6 +65,12 @@ export interface DoctorResult {
   readonly checks: readonly DoctorCheck[]
 }
 
+const checkProgram = ({ isFound, ...said }: Program): DoctorCheck => ({
+  area: 'tools',
+  ...said,
+  status: isFound ? 'ok' : 'info',
+})
+
 /** Looks for what would make a backup or a restore fail on this machine. Changes nothing. */
 export async function doctor(request: DoctorRequest): Promise<DoctorResult> {
   const checks: DoctorCheck[] = [
@@ -72,7 +79,7 @@ export async function doctor(request: DoctorRequest): Promise<DoctorResult> {
     ),
     ...(await checkPlatform(request.timeZone)),
     ...(await findTools(request.searchPath, request.signal)),
-    ...checkPostgres(request.postgresPrograms),
+    ...request.programs.map(checkProgram),
     checkConfig(request),
   ]
   for (const place of request.privatePlaces) checks.push(...(await checkPrivate(place)))

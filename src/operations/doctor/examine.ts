@@ -21,7 +21,7 @@ export interface NoWorkspace {
 }
 
 /** What the machine has, beside the workspace. */
-export interface Surroundings extends Pick<DoctorRequest, 'postgresPrograms'> {
+export interface Surroundings extends Pick<DoctorRequest, 'programs'> {
   readonly environment: Readonly<Record<string, string | undefined>>
   readonly clock: Clock
   /** Only this repository; default: all. */
@@ -37,7 +37,7 @@ export async function examine(
   // Not the state folder: it may not be there yet.
   const scratchDir = await mkdtemp(join(tmpdir(), 'lifeboat-doctor-'))
   try {
-    const { environment, postgresPrograms, clock } = surroundings
+    const { environment, programs, clock } = surroundings
     const signal = caller.signal ?? new AbortController().signal
     const context = { signal, clock, logger: caller.logger ?? silentLogger, scratchDir }
     return await doctor({
@@ -51,7 +51,7 @@ export async function examine(
       scratchDir,
       searchPath: environment['PATH'] ?? '',
       timeZone: environment['TZ'],
-      postgresPrograms,
+      programs,
       clock,
       signal,
     })

@@ -26,30 +26,6 @@ export async function findTools(searchPath: string, signal: AbortSignal): Promis
   return Promise.all(TOOLS.map(tool => checkTool(tool, searchPath, signal)))
 }
 
-/** PostgreSQL's programs, of one version. */
-export interface PostgresPrograms {
-  readonly binDir: string
-  readonly version: string
-  readonly major: number
-  readonly hasServer: boolean
-}
-
-/** Every version of PostgreSQL's programs, newest first, and for which servers it is taken. */
-export function checkPostgres(all: readonly PostgresPrograms[]): DoctorCheck[] {
-  const common = { area: 'tools', name: 'postgresql' } as const
-  if (all.length === 0) {
-    const hint = 'If you want it: sudo apt-get install postgresql-client.'
-    return [{ ...common, status: 'info', message: 'not found (captures and restores PostgreSQL)', hint }]
-  }
-  const majors = new Set<number>()
-  return all.map(({ binDir, version, major, hasServer }, at) => {
-    const taken = majors.has(major) ? 'not used' : `for servers of version ${major}${at === 0 ? ' and older' : ''}`
-    majors.add(major)
-    const message = `${binDir}, ${version}, ${taken}${hasServer ? '' : ', clients only'}`
-    return { ...common, status: 'ok', message }
-  })
-}
-
 async function checkTool(tool: Tool, searchPath: string, signal: AbortSignal): Promise<DoctorCheck> {
   const common = { area: 'tools', name: tool.name } as const
   const path = await findProgram(tool.name, searchPath)

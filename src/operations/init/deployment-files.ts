@@ -1,6 +1,7 @@
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { parse as parseYaml } from 'yaml'
+import type { NamedService } from '../../sources/source.ts'
 import type { OtherFind } from './other-find.ts'
 
 const WRANGLER_FILES = ['wrangler.toml', 'wrangler.json', 'wrangler.jsonc']
@@ -43,25 +44,30 @@ function jsonLists(text: string, key: string): string[] {
 }
 
 const IMAGES: ReadonlyArray<readonly [pattern: RegExp, what: string, planned: boolean]> = [
-  [/(^|\/)(postgres|postgis|timescaledb?|pgvector)([:@-]|$)/, 'a PostgreSQL server', false],
   [/(^|\/)(mysql|mariadb|percona)([:@-]|$)/, 'a MySQL server', false],
   [/(^|\/)mongo([:@-]|$)/, 'a MongoDB server', false],
   [/(^|\/)(redis|valkey|keydb)([:@-]|$)/, 'a Redis server', false],
   [/(^|\/)minio([:@-]|$)/, 'an S3 server', true],
 ]
 
-/** Services of a compose file that keep data. */
-export async function findComposeServices(folder: string): Promise<OtherFind[]> {
+/** The services of a compose file. */
+export async function findComposeServices(folder: string): Promise<NamedService[]> {
   for (const file of COMPOSE_FILES) {
     const services = servicesOf(await readText(join(folder, file)))
-    const found = services.flatMap(([name, image]) =>
-      IMAGES.filter(([pattern]) => pattern.test(image))
-        .slice(0, 1)
-        .map(([, what, planned]) => ({ what, planned, where: `service ${name} in ${file}` })),
-    )
-    if (services.length > 0) return found
+    if (services.length > 0) {
+      return services.map(([name, image]) => ({ image, where: `service ${name} in ${file}` }))
+    }
   }
   return []
+}
+
+/** Those that keep data which no kind of source is for. */
+export function unsupportedServices(services: readonly NamedService[]): OtherFind[] {
+  return services.flatMap(({ image, where }) =>
+    IMAGES.filter(([pattern]) => pattern.test(image))
+      .slice(0, 1)
+      .map(([, what, planned]) => ({ what, planned, where })),
+  )
 }
 
 function servicesOf(text: string): Array<[name: string, image: string]> {

@@ -1,18 +1,16 @@
-import { readdir } from 'node:fs/promises'
-import { basename, extname, join } from 'node:path'
 import { throwIfAborted } from '../../base/errors.ts'
-import { findComposeServices, findWranglerBindings } from './deployment-files.ts'
-import { findDatabaseUrls } from './environment-files.ts'
+import type { SourceDefinition } from '../../sources/source.ts'
+import { findComposeServices, findWranglerBindings, unsupportedServices } from './deployment-files.ts'
+import { findNamedDatabases, unsupportedDatabases } from './environment-files.ts'
 import type { OtherFind } from './other-find.ts'
-import { findSqliteFiles } from './sqlite-files.ts'
 
 /** A source for the configuration. */
 export interface ProposedSource {
   readonly name: string
-  readonly kind: 'sqlite' | 'files' | 'postgres'
-  /** Relative to the folder, with `./` in front; of a server, the variable that holds its URL: `${DATABASE_URL}`. */
-  readonly path: string
+  readonly kind: string
   readonly why: string
+  /** Its keys, `kind` left out; of a variable its name: `${DATABASE_URL}`. */
+  readonly options: Readonly<Record<string, string>>
 }
 
 export interface Discovery {
@@ -24,54 +22,40 @@ export interface Discovery {
   readonly passedOver: readonly string[]
 }
 
-/** Places where applications commonly put what their users upload. */
-const UPLOADS = [
-  'uploads',
-  'public/uploads',
-  'static/uploads',
-  'data/uploads',
-  'storage/app',
-  'storage/uploads',
-  'media',
-  'public/media',
-  'attachments',
-  'files',
-]
+export interface DiscoveryRequest {
+  readonly folder: string
+  readonly environment: Readonly<Record<string, string | undefined>>
+  readonly kinds: readonly Pick<SourceDefinition, 'kind' | 'discover'>[]
+  readonly signal: AbortSignal
+}
 
-/** Looks through a folder for what an application of the usual kinds keeps. Values of variables never leave here. */
-export async function discover(
-  folder: string,
-  environment: Readonly<Record<string, string | undefined>>,
-  signal: AbortSignal,
-): Promise<Discovery> {
-  const urls = await findDatabaseUrls(folder, environment)
-  throwIfAborted(signal)
-  const { found: databases, passedOver } = await findSqliteFiles(folder, urls.sqlitePaths, signal)
-  const uploads = await findUploads(folder)
-  const others = [...urls.servers, ...(await findWranglerBindings(folder)), ...(await findComposeServices(folder))]
+/** Looks through a folder for what each kind of source knows to find. Values of variables never leave here. */
+export async function discover({ folder, environment, kinds, signal }: DiscoveryRequest): Promise<Discovery> {
+  const { databases, fileOf } = await findNamedDatabases(folder, environment)
+  const services = await findComposeServices(folder)
+  const sources: ProposedSource[] = []
+  const others: OtherFind[] = []
+  const passedOver: string[] = []
+  const envFiles = new Set<string>()
   const taken = new Set<string>()
-  const sources = [
-    ...databases.map(path => ({ kind: 'sqlite' as const, path, base: databases.length === 1 ? 'app' : stem(path) })),
-    ...uploads.map(path => ({
-      kind: 'files' as const,
-      path,
-      base: basename(path) === 'app' ? 'storage' : basename(path),
-    })),
-    ...urls.postgresVariables.map(variable => ({ kind: 'postgres' as const, path: variable, base: 'db' })),
-  ].map(({ kind, path, base }): ProposedSource => {
-    const place = kind === 'postgres' ? `\${${path}}` : `./${path}`
-    return { name: freeName(base, taken), kind, path: place, why: WHY[kind] }
-  })
-  return { sources, others, envFiles: urls.envFiles, passedOver }
+  for (const { kind, discover: look } of kinds) {
+    throwIfAborted(signal)
+    const found = await look?.({ folder, signal, databases, services })
+    for (const { name, why, options, variable } of found?.sources ?? []) {
+      sources.push({ name: freeName(name, taken), kind, why, options })
+      const file = variable === undefined ? undefined : fileOf.get(variable)
+      if (file !== undefined) envFiles.add(file)
+    }
+    others.push(...(found?.others ?? []).map(other => ({ ...other, planned: false })))
+    passedOver.push(...(found?.passedOver ?? []))
+  }
+  const unsupported = [
+    ...unsupportedDatabases(databases),
+    ...(await findWranglerBindings(folder)),
+    ...unsupportedServices(services),
+  ]
+  return { sources, others: [...unsupported, ...others], envFiles: [...envFiles], passedOver }
 }
-
-const WHY: Readonly<Record<ProposedSource['kind'], string>> = {
-  sqlite: 'a SQLite database',
-  files: 'a folder of uploads',
-  postgres: 'a PostgreSQL database',
-}
-
-const stem = (path: string): string => basename(path, extname(path))
 
 function freeName(wanted: string, taken: Set<string>): string {
   const clean =
@@ -83,21 +67,4 @@ function freeName(wanted: string, taken: Set<string>): string {
   for (let count = 2; taken.has(name); count++) name = `${clean}-${count}`
   taken.add(name)
   return name
-}
-
-async function findUploads(folder: string): Promise<string[]> {
-  const found: string[] = []
-  for (const path of UPLOADS) {
-    if (found.some(parent => path.startsWith(`${parent}/`))) continue
-    if (await hasEntries(join(folder, path))) found.push(path)
-  }
-  return found
-}
-
-async function hasEntries(path: string): Promise<boolean> {
-  try {
-    return (await readdir(path)).some(name => name !== '.gitkeep' && name !== '.gitignore')
-  } catch {
-    return false
-  }
 }

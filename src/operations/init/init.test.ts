@@ -5,6 +5,7 @@ import { DatabaseSync } from 'node:sqlite'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { parse } from 'yaml'
 import { systemRandom } from '../../base/random.ts'
+import { SOURCES } from '../../sources/registry.ts'
 import { discover } from './discovery.ts'
 import { createConfig, createMissingRepositories, ignoreInGit } from './init.ts'
 import { proposeConfig } from './proposal.ts'
@@ -32,11 +33,12 @@ async function putDatabase(path: string): Promise<void> {
 }
 
 async function look(environment: Record<string, string> = {}) {
-  const discovery = await discover(folder, environment, signal)
+  const discovery = await discover({ folder, environment, kinds: SOURCES, signal })
   const text = proposeConfig({
     repositoryUrl: './backups',
     passwordFile: './.lifeboat/password',
     discovery,
+    examples: SOURCES.map(({ example }) => example),
     schema: undefined,
   })
   return { discovery, text, config: parse(text) as Record<string, unknown> }
@@ -54,7 +56,7 @@ describe('looking around', () => {
     await put('empty.db', '')
     const { discovery } = await look()
     expect(discovery.passedOver).toEqual(['.cache', 'backups', 'node_modules', 'a/b/c/d/e/f'])
-    expect(discovery.sources.map(({ name, kind, path }) => [name, kind, path])).toEqual([
+    expect(discovery.sources.map(({ name, kind, options }) => [name, kind, options['path']])).toEqual([
       ['database', 'sqlite', './.n8n/database.sqlite'],
       ['t', 'sqlite', './.tmp/t.db'],
       ['shop', 'sqlite', './data/shop.bin'],
@@ -80,7 +82,7 @@ describe('looking around', () => {
     await put('.env', `# DATABASE_URL=postgres://no\nexport DATABASE_URL="file:./.hidden/app.db?connection_limit=1"\n`)
     const { discovery } = await look()
     expect(discovery.sources).toEqual([
-      { name: 'app', kind: 'sqlite', path: './prisma/.hidden/app.db', why: 'a SQLite database' },
+      { name: 'app', kind: 'sqlite', why: 'a SQLite database', options: { path: './prisma/.hidden/app.db' } },
     ])
     expect(discovery.others).toEqual([])
   })
@@ -112,7 +114,7 @@ describe('looking around', () => {
   test('proposes a PostgreSQL database by the variable that holds its url', async () => {
     const { discovery, text } = await look({ DATABASE_URL: `postgres://u:${SECRET}@h/shop` })
     expect(discovery.sources).toEqual([
-      { name: 'db', kind: 'postgres', path: '${DATABASE_URL}', why: 'a PostgreSQL database' },
+      { name: 'db', kind: 'postgres', why: 'a PostgreSQL database', options: { url: '${DATABASE_URL}' } },
     ])
     expect(text).toContain('    kind: postgres\n    url: ${DATABASE_URL}\n')
     expect(text).not.toContain(SECRET)
@@ -138,8 +140,9 @@ describe('looking around', () => {
   })
 
   test('proposes a valid file where there is nothing', async () => {
-    const { config } = await look()
+    const { config, text } = await look()
     expect(Object.keys(config)).toEqual(['repositories'])
+    for (const { kind } of SOURCES) expect(text).toContain(`kind: ${kind}`)
   })
 })
 

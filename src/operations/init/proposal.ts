@@ -6,6 +6,8 @@ export interface Proposal {
   /** As it stands in the file, relative to it. */
   readonly passwordFile: string
   readonly discovery: Discovery
+  /** Lines of sources, for somebody who has to write one: `app: { kind: sqlite, path: ./data/app.db }`. */
+  readonly examples: readonly string[]
   /** Path or URL of the JSON Schema for editors, where there is one to point at. */
   readonly schema: string | undefined
 }
@@ -23,7 +25,7 @@ export function proposeConfig(proposal: Proposal): string {
     `    url: ${scalar(proposal.repositoryUrl)}`,
     `    passwordFile: ${scalar(proposal.passwordFile)}`,
     '',
-    ...sourceLines(proposal.discovery),
+    ...sourceLines(proposal.discovery, proposal.examples),
   ]
   if (sources.length > 0) lines.push('', ...policyLines(sources.map(source => source.name)))
   return `${lines.join('\n')}\n`
@@ -39,22 +41,20 @@ function envLines(files: readonly string[]): string[] {
   ]
 }
 
-function sourceLines({ sources, others }: Discovery): string[] {
+function sourceLines({ sources, others }: Discovery, examples: readonly string[]): string[] {
   const notes = others.map(other => `  # found: ${comment(`${other.what} (${other.where})`)}: ${supportOf(other)}`)
   if (sources.length === 0) {
     return [
       '# Nothing that this version can protect was found here. For example:',
       '# sources:',
-      '#   app: { kind: sqlite, path: ./data/app.db }',
-      '#   docs: { kind: files, path: ./uploads }',
+      ...examples.map(example => `#   ${example}`),
       ...notes.map(note => note.trimStart()),
     ]
   }
-  const own = sources.flatMap(({ name, kind, path }) => [
+  const own = sources.flatMap(({ name, kind, options }) => [
     `  ${scalar(name)}:`,
     `    kind: ${kind}`,
-    // The URL itself, and the password in it, stay where they are.
-    kind === 'postgres' ? `    url: ${path}` : `    path: ${scalar(path)}`,
+    ...Object.entries(options).map(([key, value]) => `    ${key}: ${optionText(value)}`),
   ])
   return ['sources:', ...own, ...notes]
 }
@@ -72,6 +72,9 @@ function policyLines(names: readonly string[]): string[] {
     '    objectives: { rpo: 25h, rto: 30m }',
   ]
 }
+
+/** A variable that stands for its value, which stays where it is, or a text. */
+const optionText = (value: string): string => (/^\$\{[A-Za-z_]\w*\}$/.test(value) ? value : scalar(value))
 
 /** Plain where YAML takes it for text that ends where it should, else in double quotes. */
 function scalar(text: string): string {

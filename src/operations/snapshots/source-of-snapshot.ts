@@ -1,4 +1,4 @@
-import { FOREIGN_KIND, labelsOf } from '../../model/recovery-point.ts'
+import { labelsOf } from '../../model/recovery-point.ts'
 import type { Snapshot } from '../../repository/index.ts'
 import type { Source } from '../../sources/source.ts'
 import type { Run } from '../workspace/run.ts'
@@ -11,7 +11,7 @@ export async function sourceOfSnapshot(
   { tags }: Snapshot,
   place: string,
 ): Promise<Source> {
-  const { source, kind = FOREIGN_KIND } = labelsOf(tags)
+  const { source, kind = workspace.foreignKind } = labelsOf(tags)
   if (source !== undefined && workspace.settings.sources.get(source)?.kind === kind) {
     return await workspace.source(source)
   }

@@ -70,6 +70,8 @@ export interface Workspace {
   hasLog(source: string): boolean
   /** How the logs of a kind are written. Undefined for a kind without one, and for one that nobody knows here. */
   logFormat(kind: string): Promise<LogFormat | undefined>
+  /** The kind of source that a snapshot of another program, such as restic, is restored as. */
+  readonly foreignKind: string
   /** A mask file; relative to `settings.baseDir`. `config-invalid`, ... */
   loadMask(file: string): Promise<Mask>
 

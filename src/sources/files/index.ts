@@ -6,6 +6,7 @@ import { filesOptions } from './options.ts'
 export const files = defineSource({
   kind: 'files',
   summary: 'A folder (or a single file) with all its metadata.',
+  example: 'docs: { kind: files, path: ./uploads }',
   options: filesOptions,
   optionsAt: path => filesOptions.parse({ path }),
   ownPlace: ({ path }, { baseDir }) => resolve(baseDir, path),
@@ -13,5 +14,7 @@ export const files = defineSource({
   isOwnPlace: (place, { path }, { baseDir }) => isSamePath(place, resolve(baseDir, path)),
   byRestic: 'the files themselves',
   answers: 'files',
+  takesForeign: true,
+  discover: async around => (await import('./discover.ts')).discoverUploads(around),
   load: async () => (await import('./files-source.ts')).createFilesSource,
 })

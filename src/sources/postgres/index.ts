@@ -11,6 +11,7 @@ import {
 export const postgres = defineSource({
   kind: 'postgres',
   summary: 'PostgreSQL databases, by pg_dump.',
+  example: 'shop: { kind: postgres, url: "${DATABASE_URL}" }',
   options: postgresOptions,
   wrongKeys: {
     mode: mode =>
@@ -24,6 +25,8 @@ export const postgres = defineSource({
   isOwnPlace: async (place, own) => isOwnDatabase(place, own),
   byRestic: 'archives of pg_dump, which pg_restore loads',
   answers: 'sql',
+  discover: async around => (await import('./discover.ts')).discoverServers(around),
+  programs: async environment => (await import('./programs.ts')).findPrograms(environment),
   load: async () => {
     const { LogicalSource } = await import('./logical/logical-source.ts')
     return (name, options, place) => new LogicalSource(name, options, place)
@@ -33,6 +36,7 @@ export const postgres = defineSource({
 export const postgresCluster = defineSource({
   kind: 'postgres-cluster',
   summary: 'A whole PostgreSQL cluster as its files, with its log: to any moment.',
+  example: 'main: { kind: postgres-cluster, url: "${DATABASE_URL}" }',
   options: clusterOptions,
   wrongKeys: { mode: () => 'leave it out: all of a cluster is what "kind: postgres-cluster" is' },
   optionsAt: (_place, own) => own ?? clusterOptions.parse({}),
