@@ -38,7 +38,7 @@ import { RestoreJournal } from './operations/restore/journal.ts'
 import { requireName } from './operations/workspace/names.ts'
 import type { Workspace } from './operations/workspace/workspace.ts'
 import type { Repository, RepositoryOptions } from './repository/index.ts'
-import { findSourceDefinition, SOURCES } from './sources/registry.ts'
+import { SOURCES } from './sources/registry.ts'
 import type { LogFormat, Program, Source, SourceDefinition, SourcePlace } from './sources/source.ts'
 import { openStorage } from './storage/open-storage.ts'
 import { findStorage } from './storage/registry.ts'
@@ -64,6 +64,8 @@ export interface AppOptions {
   readonly signal?: AbortSignal | undefined
   /** Things worth knowing that stop nothing: a stale lock removed, a password file that others can read. */
   readonly onFinding?: ((finding: Finding) => void) | undefined
+  /** The kinds of sources there are; default: those of Lifeboat. */
+  readonly kinds?: readonly SourceDefinition[] | undefined
   /** How long to wait for a conflicting lock; default 0. */
   readonly lockWaitMs?: number | undefined
 }
@@ -71,7 +73,7 @@ export interface AppOptions {
 /** Reads the configuration; connects to nothing yet. The caller closes what it gets. */
 export async function openApp(options: AppOptions = {}): Promise<App> {
   const folder = resolve(options.folder ?? process.cwd())
-  const { environment = process.env, trustConfig, signal, repository = '' } = options
+  const { environment = process.env, trustConfig, signal, repository = '', kinds = SOURCES } = options
   const { configFile = await findConfigFile(folder) } = options
   const file = typeof configFile === 'string' ? resolve(folder, configFile) : undefined
   if (file === undefined && isRepositoryUrl(repository)) return new App(configWithoutFile(folder, environment), options)
@@ -81,7 +83,7 @@ export async function openApp(options: AppOptions = {}): Promise<App> {
       context: { folder },
     })
   }
-  const loading = { environment, kinds: SOURCES, trustsAnybody: trustConfig, signal }
+  const loading = { environment, kinds, trustsAnybody: trustConfig, signal }
   return new App(await loadConfig(file, loading), options)
 }
 
@@ -127,6 +129,7 @@ export class App implements Workspace {
   readonly #folder: string
   readonly #askPassword: AppOptions['askPassword']
   readonly #lockWaitMs: number | undefined
+  readonly #kinds: readonly SourceDefinition[]
   readonly #onFinding: (finding: Finding) => void
   readonly #repositories = new Map<string, Promise<Repository>>()
   readonly #sources = new Map<string, Promise<Source>>()
@@ -141,6 +144,7 @@ export class App implements Workspace {
     this.#logger = options.logger ?? silentLogger
     this.#signal = options.signal ?? new AbortController().signal
     this.#lockWaitMs = options.lockWaitMs
+    this.#kinds = options.kinds ?? SOURCES
     this.#onFinding = options.onFinding ?? (() => {})
     this.journal = new RestoreJournal(config.stateDir, this.clock)
     // Stops no operation: one that can't be used is a finding.
@@ -317,13 +321,13 @@ export class App implements Workspace {
   source(name: string): Promise<Source> {
     return once(this.#sources, name, async () => {
       const { kind, options } = named(this.config.sources, name, 'source', this.config.file)
-      const make = await sourceDefinition(kind).load()
+      const make = await this.#definition(kind).load()
       return make(name, options, this.#sourcePlace())
     })
   }
 
   async sourceAt(name: string, kind: string, place: string): Promise<Source> {
-    const definition = sourceDefinition(kind)
+    const definition = this.#definition(kind)
     const make = await definition.load()
     const own = this.config.sources.get(name)
     const options = definition.optionsAt(place, own?.kind === kind ? own.options : undefined)
@@ -332,39 +336,47 @@ export class App implements Workspace {
 
   ownPlace(name: string): string | undefined {
     const own = this.config.sources.get(name)
-    return own && sourceDefinition(own.kind).ownPlace(own.options, this.#sourcePlace())
+    return own && this.#definition(own.kind).ownPlace(own.options, this.#sourcePlace())
   }
 
   async isOwnPlace(name: string, place: string): Promise<boolean> {
     const own = this.config.sources.get(name)
     if (own === undefined) return false
-    return await sourceDefinition(own.kind).isOwnPlace(place, own.options, this.#sourcePlace())
+    return await this.#definition(own.kind).isOwnPlace(place, own.options, this.#sourcePlace())
   }
 
   byRestic(name: string): string {
     const { kind } = named(this.config.sources, name, 'source', this.config.file)
-    return sourceDefinition(kind).byRestic
+    return this.#definition(kind).byRestic
   }
 
   hasLog(name: string): boolean {
     const own = this.config.sources.get(name)
-    return own !== undefined && sourceDefinition(own.kind).hasLog
+    return own !== undefined && this.#definition(own.kind).hasLog
   }
 
   get foreignKind(): string {
-    const found = SOURCES.find(({ takesForeign }) => takesForeign)
+    const found = this.#kinds.find(({ takesForeign }) => takesForeign)
     if (found === undefined) throw new Error('no kind of source takes snapshots of other programs')
     return found.kind
   }
 
   async logFormat(kind: string): Promise<LogFormat | undefined> {
-    return await findSourceDefinition(kind)?.logFormat?.()
+    return await this.#kinds.find(each => each.kind === kind)?.logFormat?.()
   }
 
   async loadMask(file: string): Promise<Mask> {
     const { loadMask } = await import('./config/mask.ts')
     const { baseDir, environment, trust } = this.config
     return await loadMask(resolve(baseDir, file), { environment, trust })
+  }
+
+  #definition(kind: string): SourceDefinition {
+    const definition = this.#kinds.find(each => each.kind === kind)
+    if (definition) return definition
+    throw new AppError('unsupported', `this version does not know sources of kind ${kind}`, {
+      hint: `It knows: ${this.#kinds.map(source => source.kind).join(', ')}.`,
+    })
   }
 
   #sourcePlace(): SourcePlace {
@@ -412,14 +424,6 @@ export class App implements Workspace {
     await giveAllBelow(this.config.stateDir)
     if (failure) throw failure.error
   }
-}
-
-function sourceDefinition(kind: string): SourceDefinition {
-  const definition = findSourceDefinition(kind)
-  if (definition) return definition
-  throw new AppError('unsupported', `this version does not know sources of kind ${kind}`, {
-    hint: `It knows: ${SOURCES.map(source => source.kind).join(', ')}.`,
-  })
 }
 
 function named<T>(map: ReadonlyMap<string, T>, name: string, what: 'source' | 'repository', file: Config['file']): T {

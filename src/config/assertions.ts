@@ -84,10 +84,16 @@ const exists = z
 
 type Written = z.output<typeof sql> | z.output<typeof command> | z.output<typeof http> | z.output<typeof exists>
 
-/** The list under `assertions` of a source whose restored copies answer to SQL, or consist of files. */
-export function assertionsSchema(answers: 'sql' | 'files') {
-  const kinds = answers === 'sql' ? [sql, command, http] : [exists, command, http]
-  const allowed = KIND_KEYS.filter(key => key !== (answers === 'sql' ? 'exists' : 'sql'))
+/** What restored copies of a kind can be asked beside commands and calls: SQL, or whether files exist; or nothing more. */
+export type Answers = 'sql' | 'files' | undefined
+
+/** The list under `assertions` of a source. */
+export function assertionsSchema(answers: Answers) {
+  const own = answers === 'sql' ? [sql] : answers === 'files' ? [exists] : []
+  const kinds = [...own, command, http]
+  const allowed = KIND_KEYS.filter(
+    key => (key !== 'sql' || answers === 'sql') && (key !== 'exists' || answers === 'files'),
+  )
   return z
     .array(z.union(kinds, { error: `a mapping with one of ${allowed.join(', ')}` }).transform(toAssertion))
     .describe('What must hold of restored data, beside what is checked anyway.')

@@ -6,7 +6,7 @@ import { BACKUP_TYPES } from '../model/manifest.ts'
 import { PROOF_LEVELS } from '../model/recovery-point.ts'
 import { parseRetentionDuration, type RetentionDuration } from '../model/retention-time.ts'
 import { findStorage, STORAGES } from '../storage/registry.ts'
-import { assertionsSchema } from './assertions.ts'
+import { type Answers, assertionsSchema } from './assertions.ts'
 import { commandSettings } from './command-settings.ts'
 import { findCronProblem } from './cron.ts'
 import { hook } from './hook-settings.ts'
@@ -187,7 +187,7 @@ const policy = z
   .describe('Which sources go to which repositories, when, and how long they are kept.')
 
 /** Keys that sources of every kind have beside those of their adapter. */
-const commonSourceKeys = (answers: SourceKind['answers']) => ({
+const commonSourceKeys = (answers: Answers) => ({
   restore: restoreSettings.optional(),
   assertions: assertionsSchema(answers).optional(),
 })
@@ -199,7 +199,7 @@ export interface SourceKind {
   readonly options: z.ZodType
   readonly wrongKeys?: Readonly<Record<string, (value: unknown) => string>> | undefined
   /** What a restored copy can be asked. */
-  readonly answers: 'sql' | 'files'
+  readonly answers?: Answers
 }
 
 /** One source: `kind` and that kind's own keys, as its adapter defines them. */

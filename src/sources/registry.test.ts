@@ -2,7 +2,7 @@ import { readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { z } from 'zod'
-import { findSourceDefinition, SOURCES } from './registry.ts'
+import { SOURCES } from './registry.ts'
 
 describe('registry of sources', () => {
   it('lists every adapter folder, each once', () => {
@@ -36,10 +36,5 @@ describe('registry of sources', () => {
 
   it('has one kind for snapshots of other programs', () => {
     expect(SOURCES.filter(({ takesForeign }) => takesForeign)).toHaveLength(1)
-  })
-
-  it('finds by kind', () => {
-    expect(findSourceDefinition('sqlite')?.kind).toBe('sqlite')
-    expect(findSourceDefinition('abacus')).toBeUndefined()
   })
 })

@@ -43,9 +43,11 @@ export type {
   CreatedObject,
   Held,
   Kept,
+  KeptRequest,
   LastLook,
   Settled,
   SurplusSummary,
+  SwapAccess,
   TargetSurvey,
   Written,
 } from './target.ts'
@@ -76,7 +78,10 @@ export interface Source {
   /** A capture is to come: starts what takes a while to start, so that it is ready by then. `close` ends what is left. */
   prepareCapture?(context: Pick<SourceContext, 'signal'>): void
 
-  /** Starts reading the source as of one instant. The caller closes the capture, also after a failure. */
+  /**
+   * Begins to read the source as of one instant, which is over when this resolves: several sources begin together, and
+   * `entries` reads one after the other. The caller closes the capture, also after a failure.
+   */
   capture(request: CaptureRequest): Promise<Capture>
 
   /** Writes a captured tree back. */
@@ -103,8 +108,15 @@ export interface SourceTraits {
   readonly targetSchemes: readonly string[]
   /** Of which parts one alone can come back. */
   readonly parts: readonly PartKind[]
-  /** When what is at a path is rewritten in place if a person forces it: only where what differs is written, or always. */
-  readonly rewrites: 'only-delta' | 'always'
+  /** How a restore can change what is at its target. */
+  readonly changes: readonly ChangeKind[]
+  /**
+   * Of those that swap and rewrite in place: when the latter is done if a person forces it. Only where what differs is
+   * written, or always.
+   */
+  readonly rewrites?: 'only-delta' | 'always' | undefined
+  /** Can it replace values on the way, so that what a mask covers is never written? */
+  readonly masks: boolean
   /**
    * Whose statements its copies may run. `sandboxed`: anybody's, for they can reach nothing but the copy. `trusted`: only
    * those of the configuration, for they run with the rights of the connection. `none`: it does not understand SQL.
@@ -112,13 +124,20 @@ export interface SourceTraits {
   readonly queries: 'sandboxed' | 'trusted' | 'none'
 }
 
+/**
+ * `create`: makes it where nothing is. `swap`: makes the new one beside, and exchanges the two in one step, with what was
+ * there kept; then `targets` has `SwapAccess`. `in-place`: writes into what is there, made safe before. `rows`: replaces
+ * rows of tables in one transaction. `delete`: in place, removes what the snapshot has not where it is told to.
+ */
+export type ChangeKind = 'create' | 'swap' | 'in-place' | 'rows' | 'delete'
+
 export type PartKind = 'paths' | 'tables' | 'schemas' | 'databases'
 
 // ---- restore
 
 export interface RestoreRequest extends SourceContext {
   readonly snapshot: SnapshotReader
-  /** `--to`: an absolute path. */
+  /** An absolute path, or a URL of one of `traits.targetSchemes`. */
   readonly target: string
   /** The target exists and may be changed. Without it an existing target is `target-exists`. */
   readonly force: boolean
@@ -150,8 +169,8 @@ export interface RestoreRequest extends SourceContext {
    */
   readonly onRestored?: OnRestored | undefined
   /**
-   * Replace values on the way, so that what the mask covers is never written to the target. A source that can't, or not
-   * together with the rest of the request, throws `unsupported`.
+   * Replace values on the way, so that what the mask covers is never written to the target. Only given to a source that
+   * masks; one that can't together with the rest of the request throws `unsupported`.
    */
   readonly mask?: Mask | undefined
   /**
@@ -167,11 +186,11 @@ export interface RestoreRequest extends SourceContext {
   /** Together with `brought`, of a restore that removed what it had not: paths of this snapshot were changed by it too. */
   readonly removed?: SnapshotReader | undefined
   /**
-   * Of a folder: remove what the snapshot has not, within `include`. A swap does so anyway. Sources without `paths` among
-   * their parts are never asked to.
+   * Of a folder: remove what the snapshot has not, within `include`. A swap does so anyway. Only asked of sources with `delete` among
+   * their changes.
    */
   readonly delete?: DeleteRequest | undefined
-  /** Keep what a swap takes away, in one piece beside the target, under a name made from this: see `TargetAccess`. */
+  /** Keep what a swap takes away, in one piece beside the target, under a name made from this: see `SwapAccess`. */
   readonly keepAs?: string | undefined
 }
 
@@ -311,7 +330,7 @@ export interface SourceDefinition<Options = unknown> {
   /** How that log is written. */
   readonly logFormat?: (() => Promise<LogFormat>) | undefined
   /** What a restored copy of this kind can be held to, beside commands and HTTP calls: `sql`, or that `files` exist. */
-  readonly answers: 'sql' | 'files'
+  readonly answers?: 'sql' | 'files' | undefined
   /** Of one kind: snapshots of other programs, such as restic, come back as sources of it. */
   readonly takesForeign?: boolean | undefined
   /** What `init` proposes as sources of this kind. Reads files of the folder, and asks no server. */
@@ -343,7 +362,10 @@ export interface SourcePlace {
   readonly environment?: Readonly<Record<string, string | undefined>> | undefined
 }
 
-/** Keeps the inferred option type; the value is returned as it is. */
-export function defineSource<Options>(definition: SourceDefinition<Options>): SourceDefinition<Options> {
-  return definition
+/**
+ * Checks a definition against the type of its own options, and forgets that type: whoever calls what it holds has parsed
+ * the options with this definition's own schema.
+ */
+export function defineSource<Options>(definition: SourceDefinition<Options>): SourceDefinition {
+  return definition as SourceDefinition
 }

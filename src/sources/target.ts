@@ -3,19 +3,37 @@ import type { Manifest, ManifestTable } from '../model/manifest.ts'
 import type { DatabaseSelection, DeleteRequest, SourceContext } from './context.ts'
 import type { SnapshotReader } from './snapshot-reader.ts'
 
-/**
- * What an adapter tells of, and does at, a place that a restore replaces. A restore that swaps keeps what was there under
- * a name made from `keepAs`, until the caller has decided: `dropKept` or `putBack`. A caller that was killed in between
- * calls `settle` when it is back.
- */
-export interface TargetAccess {
+/** What an adapter tells of, and does at, a place that a restore changes. */
+export interface TargetAccess extends Partial<SwapAccess> {
   /** Looks at what is there. Changes nothing, waits for nobody. What a restore would stumble on is findings. */
   survey(request: TargetRequest): Promise<TargetSurvey>
+  /** Removes what is at a target that was only there for a while. Nothing there is no error. */
+  remove(request: TargetRequest): Promise<void>
   /**
    * What each commit of an application changes, as text: equal at two moments, the target holds what it held. Undefined
    * where it can't be told. Left out by those that can never tell.
    */
   stateOf?(request: TargetRequest): Promise<string | undefined>
+  /**
+   * What was written to a target since a restore changed it, by tables or files; none: nothing. Undefined where that can't
+   * be told. Changes nothing, waits for nobody. Left out by those that can never tell.
+   */
+  writtenSince?(request: WrittenRequest): Promise<readonly Written[] | undefined>
+  /**
+   * After a restore was killed: the target is made one or the other where that takes no repository. Whatever of it is
+   * still at work (a server's session outlives its client) is ended first. Safe to repeat. Of a target that did not exist
+   * before the restore nothing is kept, so it is `untouched` whether it was made or not: whether it exists says it.
+   * Left out by those that can't tell: what was being changed counts as half-written then.
+   */
+  settle?(request: KeptRequest): Promise<Settled>
+}
+
+/**
+ * Of a source with `swap` among its `traits.changes`. A restore that swaps keeps what was there under a name made from
+ * `keepAs`, until the caller has decided: `dropKept` or `putBack`. A caller that was killed in between calls `settle` when
+ * it is back.
+ */
+export interface SwapAccess {
   /**
    * Puts what a swap kept into the target's place again, in one step. What is there now is removed, or kept under the name
    * that `keepNowAs` makes. Throws `not-found` when nothing is kept, `target-in-use`, ...
@@ -23,20 +41,10 @@ export interface TargetAccess {
   putBack(request: PutBackRequest): Promise<readonly Kept[]>
   /** Removes what a swap kept. Nothing there is no error. */
   dropKept(request: KeptRequest): Promise<void>
-  /**
-   * What was written to a target since a restore changed it, by tables or files; none: nothing. Undefined where that can't
-   * be told. Changes nothing, waits for nobody.
-   */
-  writtenSince(request: WrittenRequest): Promise<readonly Written[] | undefined>
-  /** Removes what is at a target that was only there for a while. Nothing there is no error. */
-  remove(request: TargetRequest): Promise<void>
-  /**
-   * After a restore was killed: the target is made one or the other where that takes no repository. Whatever of it is
-   * still at work (a server's session outlives its client) is ended first. Safe to repeat. Of a target that did not exist
-   * before the restore nothing is kept, so it is `untouched` whether it was made or not: whether it exists says it.
-   */
-  settle(request: KeptRequest): Promise<Settled>
 }
+
+/** Where swapping is one of the ways: then a killed swap can always be settled. */
+export type SwappingTargets = TargetAccess & SwapAccess & Required<Pick<TargetAccess, 'settle' | 'writtenSince'>>
 
 export interface TargetRequest extends SourceContext {
   /** As in `RestoreRequest`. */

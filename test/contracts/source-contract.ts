@@ -78,6 +78,17 @@ export function describeSourceContract(contract: SourceContract): void {
         for (const type of types) expect(BACKUP_TYPES).toContain(type)
       })
 
+      it('swaps where it says so, and has nothing to do with it elsewhere', () => {
+        const { traits, targets } = fixture.source
+        expect(traits.changes).toContain('create')
+        const has = ['putBack', 'dropKept'].map(each => each in targets)
+        expect(has).toEqual(Array(2).fill(traits.changes.includes('swap')))
+        // What is half swapped is nobody's to guess.
+        if (traits.changes.includes('swap')) expect('settle' in targets).toBe(true)
+        if (traits.wayBack === 'kept') expect(traits.changes).toContain('swap')
+        expect(traits.changes.includes('rows')).toBe(traits.parts.includes('tables'))
+      })
+
       it('finds nothing wrong with a sound source, and does not change it', async () => {
         const before = await fixture.digest()
         const findings = await fixture.source.probe(await makeContext(dir))
@@ -185,14 +196,22 @@ export function describeSourceContract(contract: SourceContract): void {
         }
       })
 
-      it('is of one instant where it promises so', async ctx => {
+      it('is of the instant at which it began where it promises so, however late it is read', async ctx => {
         ctx.skip(fixture.source.traits.consistency !== 'transactional')
         const before = await fixture.digest()
-        const snapshot = await drain(fixture.source, dir, { onStarted: () => fixture.mutate(1) })
+        const snapshots: DrainedSnapshot[] = []
+        // Two begin, then the live thing changes, then both are read, one after the other.
+        const first = await drain(fixture.source, dir, {
+          onStarted: async () => {
+            snapshots.push(await drain(fixture.source, dir, { onStarted: () => fixture.mutate(1) }))
+          },
+        })
         expect(await fixture.digest()).not.toBe(before)
-        const target = fixture.target('instant')
-        await restore(snapshot, target)
-        expect(await fixture.digestRestored(target)).toBe(before)
+        for (const [at, snapshot] of [first, ...snapshots].entries()) {
+          const target = fixture.target(`instant-${at}`)
+          await restore(snapshot, target)
+          expect(await fixture.digestRestored(target)).toBe(before)
+        }
       })
     })
 

@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import type { Manifest } from '../../src/model/manifest.ts'
-import { findSourceDefinition } from '../../src/sources/registry.ts'
+import { SOURCES } from '../../src/sources/registry.ts'
 import { type DrainedEntry, makeContext, makeReader } from './drained-snapshot.ts'
 import type { RestoreOrder } from './postgres-restore-process.ts'
 
@@ -25,7 +25,7 @@ const forEver = new Promise<never>(() => {})
 const alive = setInterval(() => {}, 60_000)
 
 const { kind = 'postgres', ...options } = order.options
-const definition = findSourceDefinition(kind)
+const definition = SOURCES.find(each => each.kind === kind)
 if (definition === undefined) throw new Error(`no kind of source: ${kind}`)
 const source = (await definition.load())('shop', definition.options.parse(options), { baseDir: '/' })
 const outcome = await source.restore({

@@ -40,6 +40,8 @@ export class TallySource implements Source {
     wayBack: 'kept',
     targetSchemes: [],
     parts: [],
+    changes: ['create'],
+    masks: false,
     rewrites: 'always',
     queries: 'none',
   }

@@ -37,7 +37,9 @@ class ScriptedSource implements Source {
     wayBack: 'snapshot',
     targetSchemes: [],
     parts: ['paths'],
+    changes: ['create'],
     rewrites: 'always',
+    masks: false,
     queries: 'none',
   } as const
   readonly targets = nowhere

@@ -59,7 +59,8 @@ export type { BackupProgress } from './capture-writer.ts'
 
 /**
  * Takes one recovery point of one source into one repository. A type that is relative to an earlier snapshot where
- * there is none (or it can't be read) becomes `full`, which the result, the manifest and the tags then say.
+ * there is none (or it can't be read, or the source skips nothing) becomes `full`, which the result, the manifest and the
+ * tags then say.
  */
 export async function backup(asked: BackupRequest): Promise<BackupResult> {
   requireType(asked.source, asked.type)
@@ -198,8 +199,9 @@ function snapshotSummary(request: BackupRequest, under: Under, tree: CapturedTre
   }
 }
 
+/** `incremental` is what is asked for where nobody says: a source that can skip nothing reads everything then. */
 function requireType(source: Source, type: BackupType): void {
-  if (source.traits.types.includes(type)) return
+  if (source.traits.types.includes(type) || type === 'incremental') return
   throw new AppError('unsupported', `source ${source.name} (${source.kind}) has no backups of type ${type}`, {
     hint: `Use one of: ${source.traits.types.join(', ')}.`,
   })

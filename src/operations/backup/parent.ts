@@ -42,7 +42,9 @@ export interface FoundParent {
  */
 export async function findParent(query: ParentQuery): Promise<FoundParent> {
   const types = RELATIVE_TO[query.type]
-  if (types === undefined) return { parent: undefined, findings: [] }
+  if (types === undefined || !query.source.traits.types.includes(query.type)) {
+    return { parent: undefined, findings: [] }
+  }
   const { snapshots } = await query.repository.listSnapshots()
   const newest = snapshots.findLast(snapshot => fits(snapshot, query, types))
   if (newest === undefined) return { parent: undefined, findings: [] }

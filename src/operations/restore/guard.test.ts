@@ -15,7 +15,7 @@ beforeEach(() => {
 
 /** A target that is kept beside and whose swap never comes. */
 const source = {
-  traits: { wayBack: 'kept' },
+  traits: { wayBack: 'kept', changes: ['swap'] },
   targets: { settle: () => Promise.resolve({ state: 'untouched', kept: [] }) },
 } as unknown as Source
 

@@ -9,6 +9,7 @@ import { type HookContext, type Hooks, requireHooks, runHook } from '../hooks/ru
 import { type JournalEntry, type NewEntry, type RestoreJournal, SILENCE_MINUTES } from './journal.ts'
 import { URL_FORM } from './reserved.ts'
 import { StepLog } from './step-log.ts'
+import { swapAccessOf, swaps } from './swapping.ts'
 import { type RestoreSafety, takeBack } from './take-back.ts'
 import { settleCommand, undoCommand } from './typed-commands.ts'
 
@@ -231,7 +232,7 @@ class GuardState {
       await this.advance({ phase: 'done' })
       if (this.entry.safety === undefined || this.entry.kept.length === 0) return
       if (this.entry.keptIsSafe !== true) return void this.findings.push(keptToo(this.entry))
-      await source.targets.dropKept({ ...this.#request, target, keptAs: this.entry.keepAs, places: entry.places })
+      await swapAccessOf(source).dropKept({ ...this.#request, target, keptAs: this.entry.keepAs, places: entry.places })
       await this.advance({ kept: [] })
     } catch (error) {
       this.findings.push({
@@ -301,8 +302,9 @@ function recordOf({ changed, created }: ChangedTables): JournalEntry['tables'] {
 }
 
 /** What is there can stay beside, whole, where it can't be made safe. */
-function canKeep({ traits }: Source, { strategy }: GuardRequest['entry']): boolean {
-  return strategy === 'replace' || (strategy === 'in-place' && traits.wayBack === 'snapshot')
+function canKeep(source: Source, { strategy }: GuardRequest['entry']): boolean {
+  if (!swaps(source)) return false
+  return strategy === 'replace' || (strategy === 'in-place' && source.traits.wayBack === 'snapshot')
 }
 
 export function hookContextOf(context: SourceContext, entry: JournalEntry): HookContext {

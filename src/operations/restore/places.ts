@@ -10,6 +10,7 @@ import { findReservedIn } from './reserved.ts'
 import { type RestoreOperationRequest, restore } from './restore.ts'
 import { type ChangesPath, changesAll, takeSafetyPoint } from './safety.ts'
 import { openSnapshotReader } from './snapshot-reader.ts'
+import { swapAccessOf, swaps } from './swapping.ts'
 import type { DropIf, PutBack } from './take-back.ts'
 
 /** What restores need of the configuration; after a kill, all they have beside it is their journal. */
@@ -55,11 +56,11 @@ export async function takeSafetyAt(
 }
 
 /**
- * How a safety recovery point goes back: in one step, but for a folder that holds a repository or our own state. There
- * only what differs is written, and files that came with the restore stay.
+ * How a safety recovery point goes back: in one step, where the source can and no repository or own state of ours lies in
+ * the folder. Else only what differs is written, and files that came with the restore stay.
  */
-export async function canSwap(places: RestorePlaces, target: string): Promise<boolean> {
-  return (await findReservedIn(target, await places.excludedPaths())) === undefined
+export async function canSwap(places: RestorePlaces, source: Source, target: string): Promise<boolean> {
+  return swaps(source) && (await findReservedIn(target, await places.excludedPaths())) === undefined
 }
 
 export type SafeState = Pick<JournalEntry, 'safety' | 'tables' | 'files'>
@@ -79,7 +80,7 @@ export async function restoreSafetyAt(
   const repository = await places.openRepository(safety.repository)
   const source = await places.openSourceAt(name, kind, target)
   const keepAs = `taken-back-${run.slice(0, 8)}`
-  const swaps = await canSwap(places, target)
+  const inOneStep = await canSwap(places, source, target)
   let last: string | undefined
   const { kept = [] } = await restore({
     ...context,
@@ -88,17 +89,17 @@ export async function restoreSafetyAt(
     source,
     target,
     force: true,
-    delta: !swaps,
+    delta: !inOneStep,
     checks: true,
     include: [],
-    keepAs: swaps ? keepAs : undefined,
+    keepAs: inOneStep ? keepAs : undefined,
     lastLook: async state => {
       last = state
       return true
     },
   })
-  if (!swaps || !dropIf(last)) return { kept, findings: [] }
-  await source.targets.dropKept({ ...context, target, keptAs: keepAs })
+  if (!inOneStep || !dropIf(last)) return { kept, findings: [] }
+  await swapAccessOf(source).dropKept({ ...context, target, keptAs: keepAs })
   return { kept: [], findings: [] }
 }
 

@@ -2,60 +2,20 @@ import { AppError } from '../../base/errors.ts'
 import type { Finding } from '../../model/finding.ts'
 import { type Incomplete, incompleteFinding, incompleteWithin } from '../../model/incomplete.ts'
 import type { MaskedColumn } from '../../model/masking/outcome.ts'
-import type { Mask } from '../../model/masking/rules.ts'
 import { labelsOf } from '../../model/recovery-point.ts'
 import type { Repository, Snapshot } from '../../repository/index.ts'
-import type {
-  Change,
-  CheckOutcome,
-  CreatedObject,
-  DatabaseSelection,
-  DeleteRequest,
-  Kept,
-  LastLook,
-  OnRestored,
-  RecoveryRequest,
-  RestoredBytes,
-  SnapshotReader,
-  Source,
-  SourceContext,
-  StartedServer,
-} from '../../sources/source.ts'
+import type { CheckOutcome, Kept, RestoredBytes, RestoreRequest, Source, StartedServer } from '../../sources/source.ts'
 import { refuseReserved, refuseToSwapReserved, URL_FORM } from './reserved.ts'
 import { openSnapshotReader } from './snapshot-reader.ts'
 
-export interface RestoreOperationRequest extends SourceContext {
+/** What an adapter is asked for, and where it comes from. */
+export interface RestoreOperationRequest extends Omit<RestoreRequest, 'snapshot'> {
   readonly repository: Repository
   readonly snapshot: Snapshot
   /** Of the snapshot's kind; its name need not be the snapshot's. */
   readonly source: Source
-  /** Absolute path, or a URL that the source understands. */
-  readonly target: string
   /** Absolute paths of folders that are ours: nothing may be restored into a repository. */
   readonly reserved?: readonly string[]
-  /** An existing target may be changed. */
-  readonly force: boolean
-  /** In an existing target, rewrite only what differs. */
-  readonly delta: boolean
-  /** Run the source's checks on what was restored. */
-  readonly checks: boolean
-  /** Only these paths and what is below them; empty: all. */
-  readonly include: readonly string[]
-  /** These and what follows as in `RestoreRequest`. */
-  readonly selection?: DatabaseSelection | undefined
-  readonly recovery?: RecoveryRequest | undefined
-  readonly tablespaces?: ReadonlyMap<string, string> | undefined
-  readonly start?: boolean | undefined
-  /** As in `RestoreRequest`. */
-  readonly beforeChange?: ((change: Change) => Promise<void>) | undefined
-  readonly lastLook?: LastLook | undefined
-  readonly keepAs?: string | undefined
-  readonly takeAway?: readonly CreatedObject[] | undefined
-  readonly brought?: SnapshotReader | undefined
-  readonly removed?: SnapshotReader | undefined
-  readonly delete?: DeleteRequest | undefined
-  readonly onRestored?: OnRestored | undefined
-  readonly mask?: Mask | undefined
   readonly onProgress?: ((progress: RestoredBytes & { readonly sizeBytes: number | undefined }) => void) | undefined
 }
 
@@ -90,6 +50,7 @@ export async function restore(request: RestoreOperationRequest): Promise<Restore
   const startedMs = request.clock.monotonicMs()
   const { snapshot, repository, source } = request
   requireKind(source, snapshot)
+  requireMaskable(request)
   await refuseOurs(request)
   const sizeBytes = snapshot.summary?.totalBytesProcessed
   const reader = await openSnapshotReader({
@@ -136,6 +97,14 @@ async function refuseOurs({
   await refuseReserved(target, reserved)
   const swapsFolder = force && !delta && include.length === 0 && source.traits.wayBack === 'kept'
   if (swapsFolder) await refuseToSwapReserved(target, reserved)
+}
+
+/** Whoever wants values masked must never get them as they are. */
+function requireMaskable({ mask, source }: RestoreOperationRequest): void {
+  if (mask === undefined || source.traits.masks) return
+  throw new AppError('unsupported', `a source of kind ${source.kind} cannot be masked`, {
+    hint: 'Masks are for rows of databases: restore it without --mask, or leave it out of the test copy.',
+  })
 }
 
 function requireKind(source: Source, snapshot: Snapshot): void {

@@ -6,6 +6,7 @@ import type { JournalEntry, Strategy } from './journal.ts'
 import { type RestorePlaces, restoreSafetyAt, takeSafetyAt } from './places.ts'
 import { type RestoreOperationRequest, type RestoreResult, restore } from './restore.ts'
 import { type ChangesPath, changesAll } from './safety.ts'
+import { swaps } from './swapping.ts'
 
 export interface SafeRestoreRequest
   extends Omit<RestoreOperationRequest, 'force' | 'delta' | 'beforeChange' | 'lastLook' | 'keepAs'> {
@@ -79,7 +80,8 @@ export async function restoreSafely(request: SafeRestoreRequest): Promise<SafeRe
             delta: strategy === 'in-place' && request.delta,
             beforeChange,
             lastLook,
-            keepAs: strategy === 'replace' || source.traits.wayBack === 'snapshot' ? keepAs : undefined,
+            keepAs:
+              swaps(source) && (strategy === 'replace' || source.traits.wayBack === 'snapshot') ? keepAs : undefined,
           }),
         result => ({ bytes: result.totalBytes }),
       ),

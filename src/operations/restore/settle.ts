@@ -5,6 +5,7 @@ import { runHook } from '../hooks/run-hook.ts'
 import { hookContextOf } from './guard.ts'
 import type { JournalEntry } from './journal.ts'
 import { type RestorePlaces, restoreSafetyAt } from './places.ts'
+import { settleAt, swapAccessOf } from './swapping.ts'
 import { takeBack } from './take-back.ts'
 import { settleCommand } from './typed-commands.ts'
 
@@ -78,7 +79,7 @@ async function settleTarget(
   if (phase === 'preparing' || (phase === 'changed' && strategy !== 'replace')) return undefined
   // A transaction that leaves no trace was committed or was not.
   if (isTransaction && token === undefined) return undefined
-  return await source.targets.settle({ ...context, target, keptAs, places, token })
+  return await settleAt(source, { ...context, target, keptAs, places, token })
 }
 
 /** Is what was restored what is there now, whole? */
@@ -120,7 +121,7 @@ async function finish(
   const { kept = [], mayHoldMore } = settled ?? {}
   const isSafe = entry.keptIsSafe === true && (entry.phase === 'changed' || mayHoldMore !== true)
   const drops = entry.safety !== undefined && isSafe && kept.length > 0
-  if (drops) await source.targets.dropKept({ ...context, target, keptAs, places: entry.places })
+  if (drops) await swapAccessOf(source).dropKept({ ...context, target, keptAs, places: entry.places })
   const done = await places.journal.update(entry, { phase: 'done', kept: drops ? [] : [...kept] })
   if (done.undoOf !== undefined) await markUndone(places, done.undoOf, done.run)
   return { entry: done, outcome: 'finished', findings: [] }

@@ -12,6 +12,7 @@ import { compareAccount } from './account-rows.ts'
 import type { Strategy } from './journal.ts'
 import { refuseReserved, refuseToSwapReserved, URL_FORM } from './reserved.ts'
 import { openSnapshotReader } from './snapshot-reader.ts'
+import { swaps } from './swapping.ts'
 
 export interface SurveyRequest extends SourceContext {
   readonly repository: Repository
@@ -58,7 +59,7 @@ export async function surveyRestore(request: SurveyRequest): Promise<RestoreSurv
   requireScheme(source, target)
   if (!URL_FORM.test(target)) await refuseReserved(target, reserved)
   const manifest = await loadManifest(repository, snapshot)
-  const sizeBytes = swaps(request) ? manifest?.totals.sizeBytes : undefined
+  const sizeBytes = takesPlace(request) ? manifest?.totals.sizeBytes : undefined
   requireOneDatabase(request, manifest)
   const openReader = () => openSnapshotReader({ repository, snapshot, signal: request.signal })
   const coming = { snapshot: snapshot.id, sizeBytes, engineVersion: manifest?.engineVersion, manifest, openReader }
@@ -67,11 +68,11 @@ export async function surveyRestore(request: SurveyRequest): Promise<RestoreSurv
     target,
     selection,
     coming,
-    delta: !swaps(request),
+    delta: !takesPlace(request),
     delete: request.delete && { ...request.delete, include: request.include },
   })
   // Not the target: in a folder that it names, a database may be no more than one file.
-  if (swaps(request)) await refuseToSwapReserved(survey.place, reserved)
+  if (takesPlace(request)) await refuseToSwapReserved(survey.place, reserved)
   const compared = request.comparesRows ? await compareAccount({ ...request, manifest, survey }) : undefined
   const account = accountOf(survey, manifest, selection, compared?.tables)
   const inUse = ({ code }: Finding): boolean => code === 'target-in-use'
@@ -103,7 +104,8 @@ function requireScheme({ kind, traits }: Source, target: string): void {
   })
 }
 
-function swaps({ strategy, delta, include }: SurveyRequest): boolean {
+function takesPlace({ source, strategy, delta, include }: SurveyRequest): boolean {
+  if (!swaps(source)) return false
   return strategy === 'replace' || (strategy === 'in-place' && !delta && include.length === 0)
 }
 

@@ -3,6 +3,7 @@ import type { Finding } from '../../model/finding.ts'
 import type { Kept, Source, SourceContext } from '../../sources/source.ts'
 import { type HookContext, type Hooks, runHook } from '../hooks/run-hook.ts'
 import { changedNothing, type JournalEntry } from './journal.ts'
+import { settleAt, swapAccessOf } from './swapping.ts'
 
 export interface TakeBackRequest {
   readonly context: SourceContext
@@ -56,7 +57,7 @@ async function putBack(request: TakeBackRequest): Promise<PutBack | undefined> {
   if (entry.strategy === 'replace' || entry.kept.length > 0) return await putKeptBack(request)
   if (!entry.existed || changedNothing(entry)) return undefined
   if (entry.phase !== 'changed') {
-    const { state } = await source.targets.settle(place)
+    const { state } = await settleAt(source, place)
     if (entry.strategy === 'in-place' && state === 'finished') return await putKeptBack(request)
     if (entry.strategy === 'in-place' && state !== 'half-written') return undefined
     // One transaction, which mostly ended without its commit; a connection that is lost in it leaves that open.
@@ -70,7 +71,7 @@ async function putBack(request: TakeBackRequest): Promise<PutBack | undefined> {
 async function putKeptBack(request: TakeBackRequest): Promise<PutBack | undefined> {
   const { context, entry, source, target } = request
   const place = { ...context, target, keptAs: entry.keepAs, places: entry.places, token: entry.token }
-  const { state } = await source.targets.settle(place)
+  const { state } = await settleAt(source, place)
   // Half-written by an earlier restore, or where nothing was before: the same restore again goes on with what there is.
   if (state === 'untouched' || state === 'half-written') return undefined
   if (state === 'rolled-back') return NOTHING_KEPT
@@ -81,10 +82,10 @@ async function putKeptBack(request: TakeBackRequest): Promise<PutBack | undefine
     last = now
     return true
   }
-  const kept = await source.targets.putBack({ ...place, keepNowAs, lastLook })
+  const kept = await swapAccessOf(source).putBack({ ...place, keepNowAs, lastLook })
   if (entry.tookKeptAs !== undefined) return NOTHING_KEPT
   if (!dropIf(request)(last)) return { kept, findings: [] }
-  await source.targets.dropKept({ ...place, keptAs: keepNowAs })
+  await swapAccessOf(source).dropKept({ ...place, keptAs: keepNowAs })
   return NOTHING_KEPT
 }
 

@@ -82,9 +82,12 @@ export function strategyOf(wish: RestoreWish, source: Source, target: string): S
   const rowsInto = part === 'data' && !target.toLowerCase().endsWith('.sql')
   if (rowsInto || tables.length + schemas.length > 0) return 'tables'
   if (include.length > 0) return 'in-place'
+  const { changes, rewrites } = source.traits
+  if (!changes.includes('swap')) return 'in-place'
   // Databases of a server are always made beside; and a file that is written anew is swapped.
-  const canRewrite = !URL_FORM.test(target) && (source.traits.rewrites === 'always' || wish.delta !== false)
-  return wish.inPlace === true && canRewrite ? 'in-place' : 'replace'
+  const canRewrite = changes.includes('in-place') && !URL_FORM.test(target)
+  const isRewritten = wish.inPlace === true && canRewrite && (rewrites === 'always' || wish.delta !== false)
+  return isRewritten ? 'in-place' : 'replace'
 }
 
 /** A database is always replaced as a whole, or row by row in tables that are named. */
@@ -94,7 +97,7 @@ function requireDeletes({ strategy }: RestoreWish, { kind, traits }: Source): vo
       hint: 'Leave out one of them.',
     })
   }
-  if (traits.parts.includes('paths')) return
+  if (traits.changes.includes('delete')) return
   throw new AppError(
     'unsupported',
     `--delete is for folders: a restore of kind ${kind} leaves nothing beside what it brings`,
@@ -104,22 +107,23 @@ function requireDeletes({ strategy }: RestoreWish, { kind, traits }: Source): vo
   )
 }
 
-const PARTS = [
-  ['schemas', 'schema'],
-  ['tables', 'table'],
-  ['databases', 'database'],
-] as const satisfies ReadonlyArray<readonly [PartKind, string]>
-
-const HINTS = [
-  ['paths', 'Name what you want with --include PATH.'],
-  ['tables', 'Name tables with --table NAME.'],
-] as const satisfies ReadonlyArray<readonly [PartKind, string]>
+const FLAGS: Readonly<Record<PartKind, string>> = {
+  schemas: '--schema',
+  tables: '--table',
+  databases: '--database',
+  paths: '--include',
+}
 
 /** A part that a kind does not have must not come to mean all of it. */
-function requireParts({ selection = {} }: RestoreWish, { kind, traits }: Source): void {
-  const wrong = PARTS.find(([part]) => !traits.parts.includes(part) && (selection[part] ?? []).length > 0)
+function requireParts({ include = [], selection = {} }: RestoreWish, { kind, traits }: Source): void {
+  const { schemas = [], tables = [], databases = [] } = selection
+  const wanted = Object.entries({ schemas, tables, databases, paths: include } satisfies Record<PartKind, unknown>)
+  const [wrong] = wanted.flatMap(([part, names]) =>
+    names.length > 0 && !traits.parts.includes(part as PartKind) ? [part as PartKind] : [],
+  )
   if (wrong === undefined) return
-  throw new AppError('usage', `--${wrong[1]} does not fit a source of kind ${kind}: it has no ${wrong[0]}`, {
-    hint: HINTS.find(([part]) => traits.parts.includes(part))?.[1] ?? 'It comes back whole.',
+  const [first] = traits.parts
+  throw new AppError('usage', `${FLAGS[wrong]} does not fit a source of kind ${kind}: it has no ${wrong}`, {
+    hint: first === undefined ? 'It comes back whole.' : `Name what you want with ${FLAGS[first]}.`,
   })
 }

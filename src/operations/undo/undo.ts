@@ -20,6 +20,7 @@ import {
 import { URL_FORM } from '../restore/reserved.ts'
 import { type RestoreOperationRequest, restore } from '../restore/restore.ts'
 import { markUndone } from '../restore/settle.ts'
+import { swapAccessOf } from '../restore/swapping.ts'
 import { undoCommand } from '../restore/typed-commands.ts'
 import { findWaysBack, undoneSentence } from './ways-back.ts'
 
@@ -123,7 +124,7 @@ export async function discard(places: RestorePlaces, entry: JournalEntry): Promi
   }
   const { source: name, kind, target, keepAs: keptAs, places: may } = entry
   const source = await places.openSourceAt(name, kind, target)
-  await source.targets.dropKept({ ...(await places.context()), target, keptAs, places: may })
+  await swapAccessOf(source).dropKept({ ...(await places.context()), target, keptAs, places: may })
   await places.journal.update(entry, { kept: [] })
   return entry.kept
 }
@@ -152,7 +153,7 @@ export async function undo({ places, run, entry: undone, onStep }: UndoRequest):
   const from = undone.kept.length > 0 ? 'kept' : 'safety-point'
   const files = from === 'kept' ? undefined : filesOf(undone)
   const isPart = undone.tables !== undefined || files !== undefined
-  const swaps = !isPart && (await canSwap(places, target))
+  const swaps = !isPart && (await canSwap(places, source, target))
   // A repository may have come there since.
   if (from === 'kept' && !swaps) throw ownsMovedIn(undone)
   const { repository, snapshot } = undone.safety ?? undone
@@ -228,7 +229,7 @@ async function putBack(
   if (undone.kept.length > 0) {
     await beforeChange({ places: undone.places })
     return {
-      kept: await source.targets.putBack({
+      kept: await swapAccessOf(source).putBack({
         ...context,
         target,
         keptAs: undone.keepAs,

@@ -13,7 +13,7 @@ export async function findWritten(places: RestorePlaces, entry: JournalEntry): P
   const { source: name, kind, target, keepAs: keptAs, token, tables, startedAt, finishedAt } = entry
   try {
     const source = await places.openSourceAt(name, kind, target)
-    return await source.targets.writtenSince({
+    return await source.targets.writtenSince?.({
       ...(await places.context()),
       target,
       keptAs,

@@ -37,7 +37,9 @@ class FilesSource implements Source {
     wayBack: 'kept',
     targetSchemes: [],
     parts: ['paths'],
+    changes: ['create', 'swap', 'in-place', 'delete'],
     rewrites: 'always',
+    masks: false,
     queries: 'none',
   }
   readonly targets = folderTargets
@@ -90,11 +92,6 @@ class FilesSource implements Source {
   }
 
   async restore(request: RestoreRequest): Promise<RestoreOutcome> {
-    if (request.mask) {
-      throw new AppError('unsupported', 'files cannot be masked', {
-        hint: 'Masks are for databases: restore the folder without --mask, or leave it out of the test copy.',
-      })
-    }
     return await restoreFolder(request)
   }
 

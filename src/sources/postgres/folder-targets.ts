@@ -1,11 +1,11 @@
 import { stat } from 'node:fs/promises'
 import { systemCode } from '../../base/errors.ts'
 import { swappedFolders } from '../beside/swapped-folders.ts'
-import type { TargetAccess, TargetRequest, TargetSurvey } from '../target.ts'
+import type { SwappingTargets, TargetRequest, TargetSurvey } from '../target.ts'
 import { filesWrittenSince, measureFolder, obstaclesBeside } from '../target-place.ts'
 
 /** Folders of archives, for pg_restore by hand. */
-export const folderTargets: TargetAccess = {
+export const folderTargets: SwappingTargets = {
   ...swappedFolders,
   survey: surveyFolder,
   writtenSince: ({ target, since, signal }) => filesWrittenSince(target, since, signal),

@@ -14,7 +14,7 @@ import type {
   SourcePlace,
   SourceTraits,
 } from '../source.ts'
-import type { TargetAccess } from '../target.ts'
+import type { SwappingTargets } from '../target.ts'
 import { compareSqlite } from './comparing/sqlite-comparing.ts'
 import { closeDatabaseFile, openDatabaseFile } from './database-file.ts'
 import { adviceOf, findingsOf } from './findings.ts'
@@ -39,12 +39,14 @@ export class SqliteSource implements Source {
     types: TYPES,
     wayBack: 'snapshot',
     targetSchemes: [],
-    parts: ['tables'],
+    parts: ['tables', 'paths'],
+    changes: ['create', 'swap', 'in-place', 'rows'],
     rewrites: 'only-delta',
+    masks: true,
     queries: 'sandboxed',
   }
   readonly name: string
-  readonly targets: TargetAccess
+  readonly targets: SwappingTargets
   readonly merging: Merging
   readonly comparing: Comparing
   readonly #path: string

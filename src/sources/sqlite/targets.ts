@@ -8,7 +8,7 @@ import type {
   KeptRequest,
   PutBackRequest,
   Settled,
-  TargetAccess,
+  SwappingTargets,
   TargetRequest,
   TargetSurvey,
   Written,
@@ -35,7 +35,7 @@ import { SIDECARS, swapDatabase } from './swap.ts'
 import { databaseState } from './target-state.ts'
 
 /** Files that a restore of a SQLite database replaces. `name`: the file's, for a target that is a folder. */
-export function sqliteTargets(name: string): TargetAccess {
+export function sqliteTargets(name: string): SwappingTargets {
   return {
     survey: request => survey(request, name),
     stateOf: async ({ target }) => await databaseState((await locateTarget(target, name, { create: false })).path),

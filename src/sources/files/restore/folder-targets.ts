@@ -3,7 +3,7 @@ import { dirname } from 'node:path'
 import { systemCode } from '../../../base/errors.ts'
 import type { Finding } from '../../../model/finding.ts'
 import { swappedFolders } from '../../beside/swapped-folders.ts'
-import type { SurplusSummary, TargetAccess, TargetRequest, TargetSurvey } from '../../target.ts'
+import type { SurplusSummary, SwappingTargets, TargetRequest, TargetSurvey } from '../../target.ts'
 import { filesWrittenSince, measureFolder, obstaclesBeside, placeOf } from '../../target-place.ts'
 import { type RawPath, toBuffer, toRaw } from '../raw-path.ts'
 import { broughtWrittenSince } from './brought-paths.ts'
@@ -13,7 +13,7 @@ import { surveySurplus } from './surplus.ts'
 import { isFilledFolder, targetError } from './target.ts'
 
 /** Folders that a restore replaces. */
-export const folderTargets: TargetAccess = {
+export const folderTargets: SwappingTargets = {
   ...swappedFolders,
   survey,
   putBack: async request => {

@@ -16,7 +16,7 @@ import type {
   VerifyOutcome,
   VerifyRequest,
 } from '../../source.ts'
-import type { TargetAccess } from '../../target.ts'
+import type { SwappingTargets } from '../../target.ts'
 import { connectionOf } from '../connection.ts'
 import type { PostgresOptions } from '../options.ts'
 import { readServerClock } from '../server-clock.ts'
@@ -42,11 +42,13 @@ export class LogicalSource implements Source {
     types: TYPES,
     wayBack: 'kept',
     targetSchemes: ['postgres', 'postgresql'],
-    parts: ['tables', 'schemas', 'databases'],
+    parts: ['tables', 'schemas', 'databases', 'paths'],
+    changes: ['create', 'swap', 'in-place', 'rows'],
     rewrites: 'always',
+    masks: true,
     queries: 'trusted',
   }
-  readonly targets: TargetAccess
+  readonly targets: SwappingTargets
   readonly merging: Merging
   readonly comparing: Comparing
   readonly #options: PostgresOptions

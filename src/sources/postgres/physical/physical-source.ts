@@ -21,7 +21,7 @@ import type {
   VerifyOutcome,
   VerifyRequest,
 } from '../../source.ts'
-import type { TargetAccess } from '../../target.ts'
+import type { SwappingTargets } from '../../target.ts'
 import { readServerClock } from '../server-clock.ts'
 import { startLocalCapture } from './capture/local-capture.ts'
 import { startNetworkCapture } from './capture/network-capture.ts'
@@ -57,10 +57,12 @@ export class PhysicalSource implements Source {
     wayBack: 'kept',
     targetSchemes: [],
     parts: [],
+    changes: ['create', 'swap', 'in-place'],
     rewrites: 'always',
+    masks: false,
     queries: 'trusted',
   }
-  readonly targets: TargetAccess = clusterTargets
+  readonly targets: SwappingTargets = clusterTargets
   readonly log: SourceLog
   readonly #options: PhysicalOptions
 

@@ -5,7 +5,7 @@ import type {
   Kept,
   KeptRequest,
   Settled,
-  TargetAccess,
+  SwappingTargets,
   TargetRequest,
   TargetSurvey,
   Written,
@@ -24,7 +24,7 @@ import { renameDatabases } from './swap-databases.ts'
 import { writtenSince } from './written-since.ts'
 
 /** Databases of a server that a url names, and folders of archives. */
-export class LogicalTargets implements TargetAccess {
+export class LogicalTargets implements SwappingTargets {
   readonly #options: PostgresOptions
   readonly #place: SourcePlace
 

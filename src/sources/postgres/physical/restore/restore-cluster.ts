@@ -22,11 +22,6 @@ export async function restoreCluster(restore: ClusterRestore): Promise<RestoreOu
       hint: 'Leave --include out; a table or a database alone comes from a logical backup.',
     })
   }
-  if (request.mask) {
-    throw new AppError('unsupported', 'a physical backup of a cluster cannot be masked: it is pages, not rows', {
-      hint: 'Mask a backup of the database (kind: postgres).',
-    })
-  }
   throwIfAborted(request.signal)
   const path = await realpath(request.target).catch(() => request.target)
   return await holdingPath(path, () => restoreTo(restore, path))

@@ -7,7 +7,7 @@ import type { Finding } from '../../../../model/finding.ts'
 import { isEmpty } from '../../../beside/marker.ts'
 import { keptPathOf, partialOf, replacedOf } from '../../../beside/names.ts'
 import { putKeptBack, settleKeptPath } from '../../../beside/swap.ts'
-import type { Kept, KeptRequest, Settled, TargetAccess, TargetRequest, TargetSurvey } from '../../../target.ts'
+import type { Kept, KeptRequest, Settled, SwappingTargets, TargetRequest, TargetSurvey } from '../../../target.ts'
 import { measureFolder, obstaclesBeside, placeOf } from '../../../target-place.ts'
 import { textProperty } from '../cluster-properties.ts'
 import { CONTROL_FILE, readSystemIdentifier } from '../control-file.ts'
@@ -15,7 +15,7 @@ import { listTablespaces, removeCluster } from '../restore/tablespace-places.ts'
 import { marker, requireStopped, targetError } from './restore-target.ts'
 
 /** Data directories that a restore replaces. */
-export const clusterTargets: TargetAccess = {
+export const clusterTargets: SwappingTargets = {
   survey,
   putBack,
   dropKept,
