@@ -35,11 +35,12 @@ import { isRepositoryUrl } from './model/repository-url.ts'
 import type { Settings } from './model/settings.ts'
 import type { Discovery } from './operations/init/discovery.ts'
 import { RestoreJournal } from './operations/restore/journal.ts'
+import { listOwnOptions, type OwnOption, requireOwn } from './operations/restore/own-options.ts'
 import { requireName } from './operations/workspace/names.ts'
 import type { Workspace } from './operations/workspace/workspace.ts'
 import type { Repository, RepositoryOptions } from './repository/index.ts'
 import { SOURCES } from './sources/registry.ts'
-import type { LogFormat, Program, Source, SourceDefinition, SourcePlace } from './sources/source.ts'
+import type { LogFormat, MomentPart, Program, Source, SourceDefinition, SourcePlace } from './sources/source.ts'
 import { openStorage } from './storage/open-storage.ts'
 import { findStorage } from './storage/registry.ts'
 import type { Storage } from './storage/storage.ts'
@@ -110,6 +111,9 @@ export async function discoverSources(
   const discovery = await discover({ folder, environment, kinds: SOURCES, signal })
   return { discovery, examples: SOURCES.map(({ example }) => example) }
 }
+
+/** What sources of some kinds alone are told of a restore. */
+export const OWN_RESTORE_OPTIONS: readonly OwnOption[] = listOwnOptions(SOURCES)
 
 /** Programs on this machine that sources work with. */
 export async function listPrograms(environment: Environment): Promise<readonly Program[]> {
@@ -353,6 +357,23 @@ export class App implements Workspace {
   hasLog(name: string): boolean {
     const own = this.config.sources.get(name)
     return own !== undefined && this.#definition(own.kind).hasLog
+  }
+
+  requireOwnOptions(kind: string, own: Readonly<Record<string, unknown>>): void {
+    requireOwn(this.#definition(kind), own, { isMoment: false, kinds: this.#kinds })
+  }
+
+  reachesEnd(source: string, own: Readonly<Record<string, unknown>>): boolean {
+    const kind = this.config.sources.get(source)?.kind
+    return kind !== undefined && this.#definition(kind).reachesEnd?.(own) === true
+  }
+
+  /** What options of a restore tell of a moment in the log of a source. `usage` where it has none, or not so. */
+  momentPartOf(source: string, told: Readonly<Record<string, unknown>>): MomentPart {
+    const { kind } = named(this.config.sources, source, 'source', this.config.file)
+    const definition = this.#definition(kind)
+    requireOwn(definition, told, { isMoment: true, kinds: this.#kinds })
+    return definition.moment?.partOf(told) ?? { targets: [], branch: undefined, inclusive: undefined }
   }
 
   get foreignKind(): string {

@@ -28,6 +28,4 @@ export interface DatabaseSelection {
   readonly schemas?: readonly string[] | undefined
   /** Of a whole snapshot, the schema alone, or the rows alone into tables that are there. */
   readonly part?: 'schema' | 'data' | undefined
-  /** Create the roles that the snapshot needs and the server lacks. */
-  readonly roles?: boolean | undefined
 }

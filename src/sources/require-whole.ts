@@ -2,7 +2,7 @@ import { AppError } from '../base/errors.ts'
 import type { RestoreRequest } from './source.ts'
 
 /** What a selection may say without leaving anything of a database out. */
-const HARMLESS: ReadonlySet<string> = new Set(['databases', 'roles'])
+const HARMLESS: ReadonlySet<string> = new Set(['databases'])
 
 /**
  * A mask is for a whole database that is made anew: `unsupported` when the request, or the snapshot, is of a part. Each

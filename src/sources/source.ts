@@ -1,10 +1,11 @@
-import type { ZodType } from 'zod'
+import type { ZodObject, ZodType } from 'zod'
 import type { Trust } from '../base/believed-file.ts'
 import type { Secret } from '../base/secret.ts'
 import type { Finding } from '../model/finding.ts'
 import type { BackupType } from '../model/manifest.ts'
 import type { MaskedColumn } from '../model/masking/outcome.ts'
 import type { Mask } from '../model/masking/rules.ts'
+import type { RecoveryTarget } from '../model/recovery-target.ts'
 import type { CheckOutcome } from '../model/report.ts'
 import type { Capture, CaptureRequest } from './capture.ts'
 import type { Comparing } from './comparing.ts'
@@ -149,10 +150,8 @@ export interface RestoreRequest extends SourceContext {
   readonly include: readonly string[]
   /** For sources with a log: how far to replay it. Undefined: the moment of the snapshot. */
   readonly recovery?: RecoveryRequest | undefined
-  /** For clusters: where tablespaces shall be, by OID or by the path they had; default where they were. */
-  readonly tablespaces?: ReadonlyMap<string, string> | undefined
-  /** For clusters: start a server on what was restored, and leave it running. */
-  readonly start?: boolean | undefined
+  /** What only sources of this kind are told, by its definition's `restoreOptions`. */
+  readonly own?: unknown
   /** For sources of databases: which part of the snapshot comes back. */
   readonly selection?: DatabaseSelection | undefined
   /**
@@ -333,6 +332,15 @@ export interface SourceDefinition<Options = unknown> {
   readonly answers?: 'sql' | 'files' | undefined
   /** Of one kind: snapshots of other programs, such as restic, come back as sources of it. */
   readonly takesForeign?: boolean | undefined
+  /**
+   * What a restore of this kind alone can be told: an object of flags, texts and lists of texts, each with a `description`,
+   * and a `placeholder` for the command line. Flags, schema and documentation come from it.
+   */
+  readonly restoreOptions?: ZodObject | undefined
+  /** Of sources with a log: how a moment in it is told beside by its time. */
+  readonly moment?: MomentOptions | undefined
+  /** With these `restoreOptions` a restored copy reaches a moment after which nothing follows in the log, too. */
+  readonly reachesEnd?: ((own: unknown) => boolean) | undefined
   /** What `init` proposes as sources of this kind. Reads files of the folder, and asks no server. */
   readonly discover?: ((surroundings: Surroundings) => Promise<Found>) | undefined
   /** Programs that it works with, each with its version, and those that are missing. */
@@ -340,6 +348,22 @@ export interface SourceDefinition<Options = unknown> {
     | ((environment: NonNullable<SourcePlace['environment']>) => Promise<readonly Program[]>)
     | undefined
   readonly load: () => Promise<SourceFactory<Options>>
+}
+
+export interface MomentOptions {
+  /** As `restoreOptions`. */
+  readonly options: ZodObject
+  /** @param told parsed by `options` before */
+  readonly partOf: (told: unknown) => MomentPart
+}
+
+/** What is told of a moment. */
+export interface MomentPart {
+  /** Each that is told; more than one contradict each other. */
+  readonly targets: readonly RecoveryTarget[]
+  /** As in `RecoveryRequest`. */
+  readonly branch: string | undefined
+  readonly inclusive: boolean | undefined
 }
 
 /** A program that sources of a kind work with, for `doctor`. */

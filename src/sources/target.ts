@@ -50,6 +50,8 @@ export interface TargetRequest extends SourceContext {
   /** As in `RestoreRequest`. */
   readonly target: string
   readonly selection?: DatabaseSelection | undefined
+  /** As in `RestoreRequest`. */
+  readonly own?: unknown
   /** As in `RestoreRequest`: rewritten in place, so that no second copy needs room beside it. */
   readonly delta?: boolean | undefined
   readonly coming?: ComingSnapshot | undefined

@@ -63,7 +63,7 @@ export class PhysicalBackups {
       checks: true,
       force: options.force ?? false,
       delta: options.delta ?? false,
-      tablespaces: options.tablespaces,
+      own: { tablespace: [...(options.tablespaces ?? [])].map(each => each.join('=')) },
     })
   }
 

@@ -38,7 +38,7 @@ const outcome = await source.restore({
   delta: order.delta ?? false,
   selection: order.selection,
   keepAs: order.keepAs,
-  tablespaces: new Map(Object.entries(order.tablespaces ?? {})),
+  own: order.own,
   beforeChange: async ({ token }) => {
     process.send?.({ at: 'before', token })
     if (order.holdAt === 'before') await forEver

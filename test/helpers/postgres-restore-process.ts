@@ -12,7 +12,8 @@ export interface RestoreOrder {
   readonly keepAs: string
   readonly selection?: DatabaseSelection
   readonly delta?: boolean
-  readonly tablespaces?: Readonly<Record<string, string>>
+  /** As in `RestoreRequest`. */
+  readonly own?: object
   /** Where it waits to be killed; `never`: it runs to its end. */
   readonly holdAt: 'before' | 'after' | 'never'
 }

@@ -27,6 +27,7 @@ export interface RestoreOptions {
   readonly force?: boolean
   readonly checks?: boolean
   readonly selection?: DatabaseSelection
+  readonly own?: unknown
   readonly jobs?: number
   readonly lockTimeoutSeconds?: number
   readonly mask?: Mask
@@ -94,6 +95,7 @@ export async function restoreTo(
     delta: false,
     force: more.force ?? false,
     selection: more.selection,
+    own: more.own,
     takeAway: more.takeAway,
     beforeChange: more.beforeChange,
   })

@@ -12,6 +12,8 @@ export function workspaceOf(app: App, source: Source, format: LogFormat): Worksp
     isOwnPlace: async () => false,
     byRestic: () => 'its files',
     hasLog: name => name === source.name,
+    requireOwnOptions: () => {},
+    reachesEnd: () => false,
     logFormat: async kind => (kind === source.kind ? format : undefined),
   }
   return new Proxy<Workspace>(app, {

@@ -121,7 +121,7 @@ describeWithPostgres('logical backup of databases', () => {
     const without = await restore(snapshot, other.url('strapi_a'))
     expect(without.findings).toMatchObject([{ code: 'role-missing', affects: ['cs'] }])
     expect(await rowsOf(other, 'strapi_a')).toEqual(await rowsOf(test, 'strapi'))
-    const withRoles = await restore(snapshot, other.url('strapi_b'), { selection: { roles: true } })
+    const withRoles = await restore(snapshot, other.url('strapi_b'), { own: { roles: true } })
     expect(withRoles.findings).toEqual([])
     expect(await stateOf(other, 'strapi_b')).toEqual(await stateOf(test, 'strapi'))
     const [role] = await other.query<{ same: boolean }>(

@@ -133,7 +133,7 @@ describeWithPostgres('recovery of a cluster to a moment', () => {
       checks: true,
       force: false,
       delta: false,
-      start: true,
+      own: { start: true },
       recovery: recovery && {
         log: { fetchCommand: [process.execPath, COMMAND, 'fetch', archive] },
         ...recovery,

@@ -64,7 +64,7 @@ describeWithPostgres('replacing a cluster', () => {
   /** The cluster of now, at `path`, as an application would have it: with its tablespace at a place of its own. */
   const makeTarget = async (): Promise<string> => {
     const space = join(dir, 'fast')
-    await restore(second, { force: false, keepAs: undefined, tablespaces: new Map([['*', space]]) })
+    await restore(second, { force: false, keepAs: undefined, own: { tablespace: [`*=${space}`] } })
     const [oid = ''] = await readdir(join(path, 'pg_tblspc'))
     return join(space, oid)
   }
@@ -108,7 +108,7 @@ describeWithPostgres('replacing a cluster', () => {
     expect(await readdir(space)).toEqual([])
     expect(await names()).toEqual(['main'])
     expect(await eraOf()).toBe('then')
-    await restore(second, { keepAs: 'before-2', tablespaces: new Map([['*', join(dir, 'elsewhere')]]) })
+    await restore(second, { keepAs: 'before-2', own: { tablespace: [`*=${join(dir, 'elsewhere')}`] } })
     await bench.source.targets.putBack({ ...(await kept()), keptAs: 'before-2' })
     expect(await eraOf()).toBe('then')
     expect(await readdir(join(dir, 'elsewhere', oid)).catch(() => [])).toEqual([])
@@ -117,16 +117,16 @@ describeWithPostgres('replacing a cluster', () => {
   it('works on a file system that cannot sync folders, and fails on a disk that breaks', async () => {
     const refused = await failFolderSyncs('EINVAL')
     await makeTarget()
-    await restore(first, { tablespaces: new Map([['*', join(dir, 'new')]]) })
+    await restore(first, { own: { tablespace: [`*=${join(dir, 'new')}`] } })
     expect([await eraOf(), await eraOf(`${path}.${KEEP_AS}`)]).toEqual(['then', 'now'])
     await bench.source.targets.putBack(await kept())
     expect(await eraOf()).toBe('now')
-    await restore(first, { delta: true, keepAs: undefined, tablespaces: new Map([['*', join(dir, 'fast')]]) })
+    await restore(first, { delta: true, keepAs: undefined, own: { tablespace: [`*=${join(dir, 'fast')}`] } })
     expect(await eraOf()).toBe('then')
     expect(refused()).toBeGreaterThan(5)
     await failFolderSyncs('EIO')
-    const tablespaces = new Map([['*', join(dir, 'spare')]])
-    const broken = restore(second, { target: join(dir, 'other'), force: false, keepAs: undefined, tablespaces })
+    const own = { tablespace: [`*=${join(dir, 'spare')}`] }
+    const broken = restore(second, { target: join(dir, 'other'), force: false, keepAs: undefined, own })
     expect((await failure(broken)).code).toBe('target-invalid')
   })
 
@@ -136,7 +136,7 @@ describeWithPostgres('replacing a cluster', () => {
       options: { kind: 'postgres-cluster', host: '/nowhere' },
       target: path,
       keepAs: KEEP_AS,
-      tablespaces: { '*': join(dir, 'new') },
+      own: { tablespace: [`*=${join(dir, 'new')}`] },
     }
     running = await RestoreProcess.start(dir, first, { ...order, holdAt: 'before' })
     await running.reach('before')
@@ -185,20 +185,18 @@ describeWithPostgres('replacing a cluster', () => {
     expect(await codes({ target: '/proc' })).toContain('target-not-writable')
 
     // A place for what is kept that is taken; checks that fail; a tablespace that may not go beside.
-    const tablespaces = new Map([['*', join(dir, 'new')]])
+    const own = { tablespace: [`*=${join(dir, 'new')}`] }
     await mkdir(`${path}.${KEEP_AS}`)
-    expect((await failure(restore(first, { tablespaces }))).code).toBe('target-exists')
+    expect((await failure(restore(first, { own }))).code).toBe('target-exists')
     let called = false
     const beforeChange = (): Promise<void> => Promise.resolve(void (called = true))
     const damaged = withoutFile(first, 'global/pg_filenode.map')
-    const failed = await restore(damaged, { keepAs: 'before-3', tablespaces, beforeChange })
+    const failed = await restore(damaged, { keepAs: 'before-3', own, beforeChange })
     expect(failed.checks).toMatchObject([{ passed: false }])
     expect([called, await names()]).toEqual([false, ['main', `main.${KEEP_AS}`]])
     expect(await eraOf()).toBe('now')
     const refuse = (): Promise<void> => Promise.reject(new Error('the hook failed'))
-    await expect(restore(first, { keepAs: 'before-3', tablespaces, beforeChange: refuse })).rejects.toThrow(
-      'the hook failed',
-    )
+    await expect(restore(first, { keepAs: 'before-3', own, beforeChange: refuse })).rejects.toThrow('the hook failed')
     expect(await eraOf()).toBe('now')
   })
 
@@ -212,12 +210,12 @@ describeWithPostgres('replacing a cluster', () => {
       user: await ownerOf(path),
     })
     try {
-      const tablespaces = new Map([['*', join(dir, 'new')]])
-      expect((await failure(restore(first, { tablespaces }))).code).toBe('target-in-use')
-      const refused = await failure(restore(first, { tablespaces, beforeChange: () => Promise.resolve() }))
+      const own = { tablespace: [`*=${join(dir, 'new')}`] }
+      expect((await failure(restore(first, { own }))).code).toBe('target-in-use')
+      const refused = await failure(restore(first, { own, beforeChange: () => Promise.resolve() }))
       expect(refused.code).toBe('target-in-use')
       expect(server.ended).toBe(false)
-      await restore(first, { tablespaces, beforeChange: () => server.stop('fast') })
+      await restore(first, { own, beforeChange: () => server.stop('fast') })
       expect(await eraOf()).toBe('then')
     } finally {
       if (!server.ended) await server.stop('immediate')
@@ -231,7 +229,7 @@ describeWithPostgres('replacing a cluster', () => {
     const log = join(dir, 'log')
     await rename(join(path, 'pg_wal'), log)
     await symlink(log, join(path, 'pg_wal'))
-    const outcome = await restore(first, { target: link, tablespaces: new Map([['*', join(dir, 'new')]]) })
+    const outcome = await restore(first, { target: link, own: { tablespace: [`*=${join(dir, 'new')}`] } })
     expect(outcome.findings).toMatchObject([{ severity: 'warning', code: 'log-folder-moved' }])
     expect(outcome.kept).toEqual([{ target: path, kept: `${path}.${KEEP_AS}` }])
     expect(await readlink(link)).toBe(path)
@@ -247,7 +245,7 @@ describeWithPostgres('replacing a cluster', () => {
     let calls = 0
     const request = {
       delta: true,
-      tablespaces: new Map([[basename(space), space]]),
+      own: { tablespace: [`${basename(space)}=${space}`] },
       beforeChange: () => Promise.resolve(void calls++),
     }
     await expect(restore({ ...first, reader }, request)).rejects.toThrow('cut')

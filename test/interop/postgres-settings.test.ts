@@ -99,7 +99,7 @@ describeWithPostgres('a cluster whose settings fit no other machine', () => {
 
   it('is started, without what is not on this machine, and says so', async () => {
     const target = join(dir, 'copy')
-    const request = { include: [], checks: true, force: false, delta: false, start: true }
+    const request = { include: [], checks: true, force: false, delta: false, own: { start: true } }
     const outcome = await source.restore({ ...(await makeContext(dir)), ...request, snapshot: snapshot.reader, target })
     try {
       expect(outcome.findings).toContainEqual(

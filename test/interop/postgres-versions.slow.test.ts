@@ -86,7 +86,7 @@ describeWithPostgres.each(otherServers)(
         force: false,
         delta: false,
         recovery,
-        tablespaces: new Map([['*', join(copies, `${name}-spaces`)]]),
+        own: { tablespace: [`*=${join(copies, `${name}-spaces`)}`] },
       })
       expect(outcome.checks.filter(check => !check.passed)).toEqual([])
       return target

@@ -1,4 +1,5 @@
 import { configJsonSchema } from '../../src/config/schema.ts'
+import { listOwnOptions } from '../../src/operations/restore/own-options.ts'
 import { SOURCES } from '../../src/sources/registry.ts'
 import { STORAGES } from '../../src/storage/registry.ts'
 import { GENERATED, isSchema, type JsonSchema, schemaList, table, typeName } from './markdown.ts'
@@ -95,8 +96,22 @@ function anyKind(schema: JsonSchema): JsonSchema {
 
 function sourceSections(schema: JsonSchema): string {
   return kindsOf(schema)
-    .map(kind => `### kind: ${String(propertyOf(kind, 'kind').const)}\n\n${description(kind)}\n\n${keys(kind)}`)
+    .map(kind => {
+      const name = String(propertyOf(kind, 'kind').const)
+      return `### kind: ${name}\n\n${description(kind)}\n\n${keys(kind)}${restoreOptionsOf(name)}`
+    })
     .join('\n')
+}
+
+/** What `lifeboat restore` takes for sources of this kind alone. */
+function restoreOptionsOf(kind: string): string {
+  const own = listOwnOptions(SOURCES).filter(({ kinds }) => kinds.includes(kind))
+  if (own.length === 0) return ''
+  const rows = own.map(({ flag, value, placeholder, description: said }) => [
+    `\`${flag}${value === 'none' ? '' : ` <${placeholder}>`}\``,
+    said,
+  ])
+  return `\n${table(['Option of a restore', 'Meaning'], rows)}`
 }
 
 /** The schema of what a mapping of names holds. */

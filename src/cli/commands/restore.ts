@@ -56,7 +56,7 @@ export const restore: Command<Printed<'restore'>> = {
   run: async call => {
     await checkReportOption(call)
     const app = await call.openApp()
-    const wish = restoreWishOf(call)
+    const wish = restoreWishOf(call, app)
     if (wish.strategy === 'merge') {
       const { mergeInto } = await import('../restore/merge.ts')
       return await mergeInto(call, app, wish)

@@ -1,19 +1,16 @@
+import { OWN_RESTORE_OPTIONS } from '../../app.ts'
 import type { OptionSpec } from '../command.ts'
 import { REPORT_OPTION } from '../reports.ts'
 import { FROM_OPTION } from '../selection.ts'
 
-/** How a restore is told the moment that a cluster is recovered to. */
-const RECOVERY_OPTIONS: readonly OptionSpec[] = [
-  { flags: '--at <time>', summary: 'recover to this time; without a log: the newest recovery point at or before it' },
-  { flags: '--lsn <position>', summary: 'recover a cluster to this WAL position, like 0/3000028' },
-  { flags: '--xid <number>', summary: 'recover a cluster to just after this transaction' },
-  { flags: '--name <name>', summary: 'recover a cluster to this restore point' },
-  { flags: '--immediate', summary: 'recover a cluster only until it is consistent' },
-  { flags: '--exclusive', summary: 'stop just before that point, not just after it' },
-  { flags: '--timeline <timeline>', summary: 'follow this timeline: a number, current or latest (default: latest)' },
-  { flags: '--tablespace <oid=path>', summary: 'restore a tablespace, by OID or old path, to this path', repeat: true },
-  { flags: '--start', summary: 'start a server on the restored cluster, on a free port' },
-]
+/** What the kinds of sources declare. */
+const OWN_OPTIONS: readonly OptionSpec[] = OWN_RESTORE_OPTIONS.map(
+  ({ flag, value, placeholder, description, kinds }) => ({
+    flags: value === 'none' ? flag : `${flag} <${placeholder}>`,
+    summary: `${kinds.join(', ')}: ${description}`,
+    repeat: value === 'texts',
+  }),
+)
 
 export const RESTORE_OPTIONS: readonly OptionSpec[] = [
   FROM_OPTION,
@@ -67,7 +64,7 @@ export const RESTORE_OPTIONS: readonly OptionSpec[] = [
   { flags: '--schema <name>', summary: 'only the tables of this schema, into an existing database', repeat: true },
   { flags: '--schema-only', summary: 'only the schema of a database, without rows' },
   { flags: '--data-only', summary: 'only the rows of a database, into existing tables' },
-  { flags: '--roles', summary: 'create missing database roles as they were' },
+  { flags: '--at <time>', summary: 'recover to this time; without a log: the newest recovery point at or before it' },
   REPORT_OPTION,
-  ...RECOVERY_OPTIONS,
+  ...OWN_OPTIONS,
 ]

@@ -1,4 +1,5 @@
-import { isAbsolute, resolve } from 'node:path'
+import { resolve } from 'node:path'
+import { type App, OWN_RESTORE_OPTIONS } from '../../app.ts'
 import { AppError } from '../../base/errors.ts'
 import { parseEpochMicros } from '../../base/times.ts'
 import type { RecoveryTarget } from '../../model/recovery-target.ts'
@@ -12,14 +13,14 @@ import { namedPoint, repoOf } from '../selection.ts'
 export const ANY = '-'
 
 /** What the command line of a restore asks for. */
-export function restoreWishOf(call: Call): RestoreWish {
+export function restoreWishOf(call: Call, app: App): RestoreWish {
   const { values } = call
   const source = values.required('source')
   const mask = values.text('mask')
   return {
     source: source === ANY ? undefined : source,
     point: namedPoint(call, values.text('snapshot')),
-    moment: momentOf(call),
+    moment: momentOf(call, app, source),
     repository: repoOf(call),
     host: values.text('host'),
     to: targetOf(call),
@@ -34,8 +35,7 @@ export function restoreWishOf(call: Call): RestoreWish {
     include: values.list('include'),
     selection: selectionOf(call),
     mask: mask === undefined ? undefined : resolve(mask),
-    tablespaces: tablespacesOf(call),
-    start: values.flag('start'),
+    own: ownOf(call, false),
   }
 }
 
@@ -54,59 +54,49 @@ function selectionOf({ values }: Call): DatabaseSelection {
     throw new AppError('usage', '--schema-only and --data-only exclude each other', { hint: 'Leave both out for all.' })
   }
   const part = values.flag('schemaOnly') ? 'schema' : values.flag('dataOnly') ? 'data' : undefined
-  return { databases, tables, schemas, part, roles: values.flag('roles') }
+  return { databases, tables, schemas, part }
 }
 
-function momentOf(call: Call): Moment | undefined {
-  const target = recoveryTargetOf(call)
-  if (target === undefined) return undefined
-  return { target, branch: timelineOf(call), ...(call.values.flag('exclusive') ? { inclusive: false } : {}) }
+/** What the flags of the kinds ask for; of the moment, or of all else. */
+function ownOf({ values }: Call, isMoment: boolean): Readonly<Record<string, unknown>> {
+  const given = OWN_RESTORE_OPTIONS.filter(option => option.isMoment === isMoment).map(({ key, value }) => {
+    if (value === 'none') return [key, values.flag(key) ? true : undefined] as const
+    if (value === 'text') return [key, values.text(key)] as const
+    const texts = values.list(key)
+    return [key, texts.length === 0 ? undefined : texts] as const
+  })
+  return Object.fromEntries(given.filter(([, value]) => value !== undefined))
 }
 
-/** What the flags ask for; undefined when none is given. `usage` for more than one target, or a target that is none. */
-function recoveryTargetOf({ values, clock }: Call): RecoveryTarget | undefined {
-  const targets: RecoveryTarget[] = []
-  const at = values.text('at')
-  if (at !== undefined) {
-    targets.push({ kind: 'time', epochMicros: parseEpochMicros(at, clock.now()) ?? invalid('--at', at, TIMES) })
-  }
-  const lsn = values.text('lsn')
-  if (lsn !== undefined) targets.push({ kind: 'position', position: lsn })
-  const xid = values.text('xid')
-  if (xid !== undefined) {
-    if (!/^\d{1,19}$/.test(xid)) invalid('--xid', xid, 'Give the number that pg_current_xact_id() returned.')
-    targets.push({ kind: 'transaction', transaction: xid })
-  }
-  const name = values.text('name')
-  if (name !== undefined) targets.push({ kind: 'name', name })
-  if (values.flag('immediate')) targets.push({ kind: 'immediate' })
-  if (targets.length > 1) {
-    throw new AppError('usage', 'there is more than one moment to recover to', {
-      hint: 'Give one of --at, --lsn, --xid, --name and --immediate.',
+/** `usage` for more than one target, or a target that is none. */
+function momentOf(call: Call, app: App, source: string): Moment | undefined {
+  const told = ownOf(call, true)
+  if (source === ANY && Object.keys(told).length > 0) {
+    throw new AppError('usage', 'a snapshot of any source has no log to recover from', {
+      hint: 'Name the source in place of "-".',
     })
   }
-  return targets[0] ?? (values.text('timeline') === undefined ? undefined : { kind: 'end' })
-}
-
-const TIMES = 'Write a time like "2026-09-04 01:59:30" or "3h ago".'
-
-function invalid(flag: string, text: string, hint: string): never {
-  throw new AppError('usage', `${flag} cannot be "${text}"`, { hint })
-}
-
-function timelineOf({ values }: Call): string | undefined {
-  const timeline = values.text('timeline')
-  if (timeline === undefined || /^(latest|current|[1-9]\d*)$/.test(timeline)) return timeline
-  return invalid('--timeline', timeline, 'Give a number, current or latest.')
-}
-
-function tablespacesOf({ values }: Call): Readonly<Record<string, string>> {
-  const places = new Map<string, string>()
-  for (const text of values.list('tablespace')) {
-    const at = text.lastIndexOf('=')
-    const [from, to] = [text.slice(0, at), text.slice(at + 1)]
-    if (at <= 0 || to === '') invalid('--tablespace', text, 'Write OID=/new/path or /old/path=/new/path.')
-    places.set(from, isAbsolute(to) ? to : resolve(to))
+  const at = timeOf(call)
+  if (Object.keys(told).length === 0) return at && { target: at }
+  const { targets, branch, inclusive } = app.momentPartOf(source, told)
+  const [target, another] = [...(at === undefined ? [] : [at]), ...targets]
+  if (another !== undefined) {
+    const flags = OWN_RESTORE_OPTIONS.filter(({ key, isMoment }) => isMoment && key in told).map(({ flag }) => flag)
+    throw new AppError('usage', 'there is more than one moment to recover to', {
+      hint: `Give one of ${[...(at === undefined ? [] : ['--at']), ...flags].join(', ')}.`,
+    })
   }
-  return Object.fromEntries(places)
+  const end = branch === undefined ? undefined : ({ kind: 'end' } as const)
+  const meant = target ?? end
+  return meant && { target: meant, branch, ...(inclusive === undefined ? {} : { inclusive }) }
+}
+
+function timeOf({ values, clock }: Call): RecoveryTarget | undefined {
+  const at = values.text('at')
+  if (at === undefined) return undefined
+  const epochMicros = parseEpochMicros(at, clock.now())
+  if (epochMicros !== undefined) return { kind: 'time', epochMicros }
+  throw new AppError('usage', `--at cannot be "${at}"`, {
+    hint: 'Write a time like "2026-09-04 01:59:30" or "3h ago".',
+  })
 }

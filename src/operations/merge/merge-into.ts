@@ -29,7 +29,7 @@ export async function planMerge(workspace: Workspace, wish: RestoreWish, caller:
   return plan
 }
 
-function refuseOtherParts({ include = [], selection = {}, inPlace, start }: RestoreWish): void {
+function refuseOtherParts({ include = [], selection = {}, inPlace, own = {} }: RestoreWish): void {
   const refused = [
     ['include', include.length > 0],
     ['table', (selection.tables ?? []).length > 0],
@@ -37,7 +37,7 @@ function refuseOtherParts({ include = [], selection = {}, inPlace, start }: Rest
     ['schema-only', selection.part === 'schema'],
     ['data-only', selection.part === 'data'],
     ['force', inPlace === true],
-    ['start', start === true],
+    ...Object.keys(own).map(key => [key, true] as const),
   ] as const
   const first = refused.find(([, isWanted]) => isWanted)
   if (first === undefined) return

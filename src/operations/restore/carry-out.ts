@@ -123,7 +123,7 @@ async function wantedOf(
   source: Source,
 ): Promise<Omit<RestoreOperationRequest, 'force' | 'delta' | 'beforeChange' | 'keepAs'>> {
   const { repository, snapshot } = chosen
-  const { moment, tablespaces = {} } = wish
+  const { moment } = wish
   return {
     ...run,
     repository,
@@ -139,8 +139,7 @@ async function wantedOf(
         ? await recoveryRequestOf(workspace, chosen, source.name, moment, run.signal)
         : undefined,
     mask: await maskFor(workspace, source.name, wish.mask, place.purpose),
-    tablespaces: new Map(Object.entries(tablespaces)),
-    start: wish.start,
+    own: wish.own,
     onRestored: assertionsFor(workspace, run, source.name, { wish, place }),
     onProgress: now =>
       run.tell({

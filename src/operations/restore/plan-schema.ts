@@ -48,12 +48,10 @@ const wish = z.strictObject({
       tables: texts.optional(),
       schemas: texts.optional(),
       part: z.enum(['schema', 'data']).optional(),
-      roles: z.boolean().optional(),
     })
     .optional(),
   mask: z.string().optional(),
-  tablespaces: z.record(z.string(), z.string()).optional(),
-  start: z.boolean().optional(),
+  own: z.record(z.string(), z.unknown()).optional(),
 })
 
 const incomplete = z.strictObject({

@@ -67,6 +67,7 @@ async function planOf(
   // Before the look: what comes while it lasts was not seen.
   const madeAt = workspace.clock.now()
   const source = await sourceOfSnapshot(workspace, run, snapshot, place.target)
+  workspace.requireOwnOptions(source.kind, wish.own ?? {})
   const strategy = strategyOf(wish, source, place.target)
   const survey = await surveyRestore({
     ...run,
@@ -76,6 +77,7 @@ async function planOf(
     target: place.target,
     strategy,
     selection: wish.selection,
+    own: wish.own,
     delta: wish.delta !== false,
     include: wish.include ?? [],
     reserved: reservedFor(workspace, place),

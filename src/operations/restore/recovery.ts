@@ -43,13 +43,13 @@ function pointAt(source: string | undefined, { target }: Moment, point: Snapshot
 async function chooseBackup(
   workspace: Workspace,
   run: Run,
-  { source, moment, repository: only, start }: RestoreWish & { readonly source: string; readonly moment: Moment },
+  { source, moment, repository: only, own = {} }: RestoreWish & { readonly source: string; readonly moment: Moment },
   snapshot?: string,
 ): Promise<ChosenSnapshot> {
   const { target, branch } = moment
   const tell = (finding: Finding): void => run.tell({ kind: 'finding', finding })
-  // With a server started on it we go to the end of the log ourselves where it comes to that.
-  const onFinding = start === true ? undefined : tell
+  // One that goes to the end of the log by itself where it comes to that needs no warning.
+  const onFinding = workspace.reachesEnd(source, own) ? undefined : tell
   const now = workspace.clock.now()
   const request = { formats: workspace, source, target, branch, snapshot, now, signal: run.signal, onFinding }
   // What one repository lacks, another may have.

@@ -21,6 +21,8 @@ export interface SurveyRequest extends SourceContext {
   readonly target: string
   readonly strategy: Strategy
   readonly selection?: DatabaseSelection | undefined
+  /** As in `RestoreRequest`. */
+  readonly own?: unknown
   /** In place: only what differs is written; all of it anew is written beside, and swapped. */
   readonly delta: boolean
   /** Only these paths; empty: all. */

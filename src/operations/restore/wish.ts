@@ -41,10 +41,8 @@ export interface RestoreWish {
   readonly selection?: DatabaseSelection | undefined
   /** A mask file. Default: for test copies the source's, else none. */
   readonly mask?: string | undefined
-  /** Of a cluster: where tablespaces shall be, by OID or by the path they had. */
-  readonly tablespaces?: Readonly<Record<string, string>> | undefined
-  /** Of a cluster: start a server on it. */
-  readonly start?: boolean | undefined
+  /** What only sources of its kind are told: see `restoreOptions` of their definition. */
+  readonly own?: Readonly<Record<string, unknown>> | undefined
 }
 
 export interface Moment {

@@ -70,6 +70,10 @@ export interface Workspace {
   hasLog(source: string): boolean
   /** How the logs of a kind are written. Undefined for a kind without one, and for one that nobody knows here. */
   logFormat(kind: string): Promise<LogFormat | undefined>
+  /** Throws `usage` for options of a restore that sources of this kind do not have, or not so. */
+  requireOwnOptions(kind: string, own: Readonly<Record<string, unknown>>): void
+  /** Told so, does a copy of this source reach a moment after which nothing follows in its log? */
+  reachesEnd(source: string, own: Readonly<Record<string, unknown>>): boolean
   /** The kind of source that a snapshot of another program, such as restic, is restored as. */
   readonly foreignKind: string
   /** A mask file; relative to `settings.baseDir`. `config-invalid`, ... */

@@ -7,6 +7,13 @@ import {
   postgresOptions,
   postgresOptionsAt,
 } from './options.ts'
+import {
+  clusterMomentOptions,
+  clusterRestoreOptions,
+  databaseRestoreOptions,
+  momentPartOf,
+  startsServer,
+} from './restore-options.ts'
 
 export const postgres = defineSource({
   kind: 'postgres',
@@ -19,6 +26,7 @@ export const postgres = defineSource({
         ? 'a whole cluster is a kind of its own: write "kind: postgres-cluster", and leave "mode" out'
         : 'leave it out: databases by pg_dump are what "kind: postgres" is',
   },
+  restoreOptions: databaseRestoreOptions,
   optionsAt: postgresOptionsAt,
   ownPlace: () => 'postgres:///',
   hasLog: false,
@@ -39,6 +47,9 @@ export const postgresCluster = defineSource({
   example: 'main: { kind: postgres-cluster, url: "${DATABASE_URL}" }',
   options: clusterOptions,
   wrongKeys: { mode: () => 'leave it out: all of a cluster is what "kind: postgres-cluster" is' },
+  restoreOptions: clusterRestoreOptions,
+  moment: { options: clusterMomentOptions, partOf: momentPartOf },
+  reachesEnd: startsServer,
   optionsAt: (_place, own) => own ?? clusterOptions.parse({}),
   ownPlace: ownDataDirectory,
   hasLog: true,

@@ -22,6 +22,7 @@ import type {
   VerifyRequest,
 } from '../../source.ts'
 import type { SwappingTargets } from '../../target.ts'
+import { tablespacesOf } from '../restore-options.ts'
 import { readServerClock } from '../server-clock.ts'
 import { startLocalCapture } from './capture/local-capture.ts'
 import { startNetworkCapture } from './capture/network-capture.ts'
@@ -128,8 +129,7 @@ export class PhysicalSource implements Source {
   }
 
   async restore(request: RestoreRequest): Promise<RestoreOutcome> {
-    const tablespaces = request.tablespaces ?? new Map<string, string>()
-    return await restoreCluster({ request, tablespaces, binDir: this.#options.binDir })
+    return await restoreCluster({ request, tablespaces: tablespacesOf(request.own), binDir: this.#options.binDir })
   }
 
   async verify(request: VerifyRequest): Promise<VerifyOutcome> {

@@ -1,5 +1,6 @@
 import { decodeName } from '../../../../base/bytes.ts'
 import type { Finding } from '../../../../model/finding.ts'
+import { createsRoles } from '../../restore-options.ts'
 import type { TocEntry } from '../archive/toc.ts'
 import { fileName, GLOBALS_FILE } from '../plan.ts'
 import { createRoles, missingRoles, rolesFinding, ungrantableOwners } from '../roles.ts'
@@ -22,7 +23,7 @@ export async function lackingRoles({ admin, archives, database, request }: Datab
   const needed = [...new Set([...rolesIn(schema), database.owner])]
   let missing = await missingRoles(admin, [...new Set([...needed, ...policyRoles(schema)])])
   const globals = await archives.readText(GLOBALS_FILE)
-  if (missing.length > 0 && request.selection?.roles === true) missing = await createRoles(admin, globals, missing)
+  if (missing.length > 0 && createsRoles(request.own)) missing = await createRoles(admin, globals, missing)
   // A policy can do without some of its roles, and is told by itself where it can't.
   const lacking = new Set(needed.filter(role => missing.includes(role)))
   return { missing: lacking, owners: new Set([...lacking, ...(await ungrantableOwners(admin, needed))]) }

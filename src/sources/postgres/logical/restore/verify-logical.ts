@@ -135,7 +135,7 @@ async function rehearse(rehearsal: Rehearsal): Promise<CheckOutcome[]> {
           delta: false,
           checks: true,
           include: [],
-          selection: { roles: true },
+          own: { roles: true },
           // Asked when all of them are there.
           onRestored: undefined,
         }

@@ -2,6 +2,7 @@ import { quoteIdentifier, type Session } from '../../../../clients/postgres/inde
 import type { Finding } from '../../../../model/finding.ts'
 import type { ManifestServerDatabase } from '../../../../model/manifest.ts'
 import type { TargetRequest } from '../../../target.ts'
+import { createsRoles } from '../../restore-options.ts'
 import { missingTablespaces, type ServerRights, type UnmetNeed, unmetNeeds } from '../archive/archive-needs.ts'
 import { Archives } from '../archive/archives.ts'
 import { readToc, type TocEntry } from '../archive/toc.ts'
@@ -91,12 +92,12 @@ function needFinding({ entry, why, tables, without }: UnmetNeed, target: string)
 /** Roles that own something or were granted it, as they will be left out by the restore. */
 async function ownersFinding(
   admin: Session,
-  { selection }: TargetRequest,
+  { own }: TargetRequest,
   database: ManifestServerDatabase,
   toc: readonly TocEntry[],
   target: string,
 ): Promise<Finding[]> {
-  if (selection?.roles === true) return []
+  if (createsRoles(own)) return []
   const owners = [...new Set([database.owner, ...toc.map(entry => entry.owner)])].filter(owner => owner !== '')
   const granted = toc.flatMap(entry => (GRANTS.has(entry.kind) ? rolesIn(entry.definition ?? '') : []))
   const missing = await missingRoles(admin, [...owners, ...granted])

@@ -2,6 +2,7 @@ import { realpath } from 'node:fs/promises'
 import { AppError, isAppError, systemCode, throwIfAborted } from '../../../../base/errors.ts'
 import { holdingPath } from '../../../../base/hold-path.ts'
 import type { RestoreOutcome, RestoreRequest } from '../../../source.ts'
+import { startsServer } from '../../restore-options.ts'
 import { textProperty } from '../cluster-properties.ts'
 import { type ClusterRestore, replaceCluster } from '../target/replace-cluster.ts'
 import { inspectTarget, openTarget, type TargetRequest, targetError } from '../target/restore-target.ts'
@@ -33,7 +34,7 @@ async function restoreTo(restore: ClusterRestore, path: string): Promise<Restore
     const wanted = wantedAt(request, path)
     const isBeside = request.force && !request.delta && (await inspectTarget(wanted)) === 'older'
     const outcome = await (isBeside ? replaceCluster(restore, wanted) : restoreInPlace(restore, wanted))
-    if (request.start !== true || outcome.checks.some(check => !check.passed)) return outcome
+    if (!startsServer(request.own) || outcome.checks.some(check => !check.passed)) return outcome
     const { server, findings } = await startRestored(request, path, binDir)
     return { ...outcome, findings: [...outcome.findings, ...findings], started: server }
   } catch (error) {
