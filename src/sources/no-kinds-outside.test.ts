@@ -4,7 +4,9 @@ import { describe, expect, it } from 'vitest'
 import { SOURCES } from './registry.ts'
 
 const ROOT = join(import.meta.dirname, '..')
-const FOLDERS = readdirSync(import.meta.dirname, { withFileTypes: true }).filter(entry => entry.isDirectory())
+const FOLDERS = readdirSync(import.meta.dirname, { withFileTypes: true }).filter(
+  entry => entry.isDirectory() && entry.name !== 'beside',
+)
 /** Adapters; and where these words mean something else: clients, the catalog's own file, the demonstration. */
 const ELSEWHERE = [...FOLDERS.map(({ name }) => `sources/${name}/`), 'clients/', 'catalog/', 'cli/demo/']
 

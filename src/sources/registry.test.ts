@@ -6,7 +6,9 @@ import { SOURCES } from './registry.ts'
 
 describe('registry of sources', () => {
   it('lists every adapter folder, each once', () => {
-    const folders = readdirSync(import.meta.dirname, { withFileTypes: true }).filter(entry => entry.isDirectory())
+    const folders = readdirSync(import.meta.dirname, { withFileTypes: true }).filter(
+      entry => entry.isDirectory() && entry.name !== 'beside',
+    )
     // Several kinds of one engine share a folder, and begin with its name.
     const foldersOf = (kind: string) => folders.filter(({ name }) => kind === name || kind.startsWith(`${name}-`))
     for (const { kind } of SOURCES) expect(foldersOf(kind), kind).toHaveLength(1)
