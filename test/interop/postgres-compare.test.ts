@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, expect, it } from 'vitest'
-import { postgresOptions } from '../../src/sources/postgres/options.ts'
 import { LogicalSource } from '../../src/sources/postgres/logical/logical-source.ts'
+import { postgresOptions } from '../../src/sources/postgres/options.ts'
 import { describeCompareContract } from '../contracts/compare-contract.ts'
 import { drain, makeContext, makeTempDir, removeDir } from '../helpers/drained-snapshot.ts'
 import { postgresEngine } from '../helpers/merge-engines.ts'
@@ -31,8 +31,7 @@ describeWithPostgres('comparing rows of PostgreSQL', () => {
     )
     try {
       const more = { excludeTableData: ['bulk'], excludeTables: ['other'] }
-      const make = (url: string) =>
-        new LogicalSource('shop', postgresOptions.parse({ url, ...more }), { baseDir: dir })
+      const make = (url: string) => new LogicalSource('shop', postgresOptions.parse({ url, ...more }), { baseDir: dir })
       const { reader } = await drain(make(cluster.url('rights')), dir)
       await cluster.query('rights', `UPDATE a SET n = 1.00 WHERE id = 1; INSERT INTO other VALUES (1)`)
       const source = make(cluster.url('rights').replace('postgres@', 'reader@'))
