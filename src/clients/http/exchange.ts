@@ -1,0 +1,173 @@
+import type { ClientRequest, IncomingHttpHeaders, IncomingMessage } from 'node:http'
+import { AppError } from '../../base/errors.ts'
+import { AnswerBody } from './answer-body.ts'
+import { HttpFailure } from './failure.ts'
+
+export interface HttpHead {
+  readonly status: number
+  readonly headers: IncomingHttpHeaders
+}
+
+export interface HttpAnswer extends HttpHead {
+  /** Whole, as long as the server said; only of an answer that is no success the beginning. */
+  readonly body: Buffer
+}
+
+export interface ExchangeOptions {
+  readonly body: readonly Uint8Array[]
+  readonly into: Buffer | undefined
+  readonly limitBytes: number
+  readonly onHead: ((head: HttpHead) => void) | undefined
+  readonly signal: AbortSignal | undefined
+  readonly stallMs: number
+}
+
+/** No more of a body is handed to the system at once: each time is a sign of life of a slow line. */
+const BATCH_BYTES = 256 * 1024
+const ERROR_BODY_BYTES = 64 * 1024
+
+/**
+ * One request and its answer. The promise settles when neither the request's body nor `into` is used any more. Rejects
+ * with `interrupted`, with what `onHead` throws, and with what broke the connection as Node says it.
+ */
+export class Exchange {
+  readonly answer: Promise<HttpAnswer>
+  readonly #outgoing: ClientRequest
+  readonly #options: ExchangeOptions
+  readonly #settled = Promise.withResolvers<HttpAnswer>()
+  #incoming: IncomingMessage | undefined
+  #watchdog: NodeJS.Timeout | undefined
+  #isOver = false
+
+  constructor(outgoing: ClientRequest, options: ExchangeOptions) {
+    this.#outgoing = outgoing
+    this.#options = options
+    this.answer = this.#settled.promise
+    options.signal?.addEventListener('abort', this.#interrupt, { once: true })
+    outgoing.on('error', error => this.#fail(error))
+    // Waiting for one of the connections is no standstill.
+    outgoing.once('socket', () => {
+      if (!this.#isOver) this.#watchdog = setTimeout(this.#stall, options.stallMs)
+    })
+    outgoing.once('response', answer => this.#guard(() => this.#read(answer)))
+    this.#send()
+  }
+
+  /** Did any of the answer come? */
+  get hasBegun(): boolean {
+    return this.#incoming !== undefined
+  }
+
+  /** In batches that go to the system in one call each, however many parts they have. */
+  #send(): void {
+    const pieces = piecesOf(this.#options.body)
+    const next = (): void => {
+      // An answer before the end of the body says no; the rest is not wanted.
+      if (this.#isOver || this.hasBegun) return
+      this.#watchdog?.refresh()
+      const batch = nextBatch(pieces)
+      const last = batch.pop()
+      if (last === undefined) return void this.#outgoing.end()
+      this.#outgoing.cork()
+      for (const piece of batch) this.#outgoing.write(piece)
+      this.#outgoing.write(last, error => {
+        if (!error) next()
+      })
+      this.#outgoing.uncork()
+    }
+    next()
+  }
+
+  #read(incoming: IncomingMessage): void {
+    this.#incoming = incoming
+    this.#watchdog?.refresh()
+    const { into, limitBytes, onHead } = this.#options
+    const head = { status: incoming.statusCode ?? 0, headers: incoming.headers }
+    const isSuccess = head.status >= 200 && head.status < 300
+    incoming.on('error', error => this.#fail(error))
+    onHead?.(head)
+    if (isSuccess) requireLength(this.#outgoing.method, head)
+    const body = new AnswerBody(
+      incoming,
+      isSuccess && this.#outgoing.method !== 'HEAD'
+        ? { into, limitBytes, mayBeCut: false }
+        : { into: undefined, limitBytes: ERROR_BODY_BYTES, mayBeCut: true },
+    )
+    incoming.on('data', (part: Buffer) => {
+      if (this.#isOver) return
+      this.#watchdog?.refresh()
+      this.#guard(() => {
+        if (!body.take(part)) this.#end({ ...head, body: body.bytes })
+      })
+    })
+    incoming.on('end', () => {
+      if (incoming.complete) this.#end({ ...head, body: body.bytes })
+      else this.#fail(new HttpFailure('cut', 'the answer ended early'))
+    })
+  }
+
+  #guard(work: () => void): void {
+    try {
+      work()
+    } catch (error) {
+      this.#fail(error)
+    }
+  }
+
+  readonly #interrupt = (): void => {
+    this.#fail(new AppError('interrupted', 'interrupted', { cause: this.#options.signal?.reason }))
+  }
+
+  readonly #stall = (): void => {
+    this.#fail(new HttpFailure('stalled', `no byte came or went for ${Math.round(this.#options.stallMs / 1000)} s`))
+  }
+
+  #end(answer: HttpAnswer): void {
+    if (!this.#finish()) return
+    // A connection with the rest of a body in it, either way, is good for nothing else.
+    if (!this.#outgoing.writableFinished || !this.#incoming?.complete) this.#outgoing.destroy()
+    this.#settled.resolve(answer)
+  }
+
+  #fail(error: unknown): void {
+    if (!this.#finish()) return
+    const reject = (): void => this.#settled.reject(error)
+    // The system may still hold what was to be sent. One that waits for a connection has handed nothing over.
+    if (this.#outgoing.socket && !this.#outgoing.closed) this.#outgoing.once('close', reject)
+    else reject()
+    this.#outgoing.destroy()
+  }
+
+  /** False when it was finished before. */
+  #finish(): boolean {
+    if (this.#isOver) return false
+    this.#isOver = true
+    clearTimeout(this.#watchdog)
+    this.#options.signal?.removeEventListener('abort', this.#interrupt)
+    return true
+  }
+}
+
+/** Without a length, an end of the connection could not be told from the end of the body. */
+function requireLength(method: string, { status, headers }: HttpHead): void {
+  if (method === 'HEAD' || status === 204 || headers['content-length'] !== undefined) return
+  if (headers['transfer-encoding'] !== undefined) return
+  throw new HttpFailure('malformed', 'the answer does not say how long it is')
+}
+
+function* piecesOf(parts: readonly Uint8Array[]): Generator<Uint8Array, undefined> {
+  for (const part of parts) {
+    for (let at = 0; at < part.length; at += BATCH_BYTES) yield part.subarray(at, at + BATCH_BYTES)
+  }
+}
+
+function nextBatch(pieces: Iterator<Uint8Array, undefined>): Uint8Array[] {
+  const batch: Uint8Array[] = []
+  for (let bytes = 0; bytes < BATCH_BYTES; ) {
+    const { value, done } = pieces.next()
+    if (done) break
+    batch.push(value)
+    bytes += value.length
+  }
+  return batch
+}
