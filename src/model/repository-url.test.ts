@@ -22,6 +22,12 @@ it('gives a path one spelling', () => {
   expect(() => spell('C:\\b')).toThrow('a path of Windows')
 })
 
+it('refuses a password in the URL that stands behind a scheme of a storage', () => {
+  expect(() => typedRepositoryUrl('s3:https://key:hunter2@host/bucket', '/app', {})).toThrow(
+    'the repository URL s3:https://key:... holds a password',
+  )
+})
+
 it('refuses a password in a URL, and does not show it', () => {
   const refused = (): string => typedRepositoryUrl('sftp://user:hunter2@host/b', '/', {})
   expect(refused).toThrow('the repository URL sftp://user:... holds a password')

@@ -10,7 +10,8 @@ export function isRepositoryUrl(text: string): boolean {
   return /^(\.{1,2}(\/|$)|\/|\\|~(\/|$)|[A-Za-z][A-Za-z0-9+.-]*:)/.test(text)
 }
 
-const PASSWORD = /^([a-z][a-z0-9+.-]*:\/\/[^/@\s]*?):[^/\s]*@/i
+/** Also after a scheme of our own: `s3:https://...`. */
+const PASSWORD = /^((?:[a-z][a-z0-9+.-]*:){1,2}\/\/[^/@\s]*?):[^/\s]*@/i
 
 /**
  * The one spelling of a URL that a person typed in `folder`: a path becomes absolute. `usage` for a password in it, and for

@@ -1,9 +1,10 @@
 import { AppError } from '../base/errors.ts'
 import { local } from './local/index.ts'
+import { s3 } from './s3/index.ts'
 import type { StorageDefinition, StorageFactory } from './storage.ts'
 
 /** Every kind of storage there is. The one place that opens the adapters' folders. */
-export const STORAGES: readonly StorageDefinition[] = [register(local)]
+export const STORAGES: readonly StorageDefinition[] = [register(local), register(s3)]
 
 /** The adapter for a repository's URL; `unsupported` when there is none. */
 export function findStorage(url: string, storages = STORAGES): StorageDefinition {

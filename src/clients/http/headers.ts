@@ -30,12 +30,6 @@ export function contentRange(headers: IncomingHttpHeaders): ContentRange | undef
   }
 }
 
-/** Of `bytes * / 1234`, the answer to a range past the end. */
-export function unsatisfiedTotal(headers: IncomingHttpHeaders): number | undefined {
-  const total = /^bytes \*\/(\d{1,15})$/.exec(headers['content-range'] ?? '')?.[1]
-  return total === undefined ? undefined : Number(total)
-}
-
 export function contentLength(headers: IncomingHttpHeaders): number | undefined {
   const value = headers['content-length']
   return value !== undefined && /^\d{1,15}$/.test(value) ? Number(value) : undefined

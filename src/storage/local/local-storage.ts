@@ -6,7 +6,7 @@ import { syncFolder } from '../../base/durable.ts'
 import { AppError, systemCode, throwIfAborted } from '../../base/errors.ts'
 import { type FolderOwner, giveFolder, ownerOfFolder } from '../../base/folder-owner.ts'
 import { addName } from '../../base/second-name.ts'
-import { assertKey, assertPrefix } from '../keys.ts'
+import { assertKey, assertPrefix, isKey } from '../keys.ts'
 import type { LoadOptions, SaveOptions, Storage, StorageCallOptions, StorageTraits, StoredObject } from '../storage.ts'
 import { rootOf } from './root.ts'
 import { systemError, TooShort } from './system-errors.ts'
@@ -245,15 +245,6 @@ export class LocalStorage implements Storage {
     const owner = await ownerOfFolder(folder)
     this.#folders.set(folder, owner)
     return owner
-  }
-}
-
-function isKey(key: string): boolean {
-  try {
-    assertKey(key)
-    return true
-  } catch {
-    return false
   }
 }
 

@@ -1,0 +1,60 @@
+import { HttpFailure } from '../http/index.ts'
+import { parseXml, textOf, type XmlElement, XmlError } from './xml.ts'
+
+export interface S3ListedObject {
+  readonly key: string
+  readonly sizeBytes: number
+  readonly modifiedAt: Date | undefined
+  readonly storageClass: string | undefined
+}
+
+export interface S3Page {
+  readonly objects: readonly S3ListedObject[]
+  /** Undefined on the last page. */
+  readonly nextToken: string | undefined
+}
+
+/** @see https://docs.aws.amazon.com/AmazonS3/latest/API/API_ListObjectsV2.html */
+export function parsePage(body: Buffer): S3Page {
+  try {
+    const root = parseXml(body.toString('utf8'))
+    if (root.name !== 'ListBucketResult') throw new XmlError(`it is a ${root.name.slice(0, 40)}`)
+    const decode = textOf(root, 'EncodingType') === 'url' ? decodeKey : (key: string): string => key
+    const objects = root.children.filter(({ name }) => name === 'Contents').map(each => objectOf(each, decode))
+    return { objects, nextToken: tokenOf(root) }
+  } catch (error) {
+    if (!(error instanceof XmlError)) throw error
+    throw new HttpFailure('malformed', `a listing cannot be read: ${error.message}`, error)
+  }
+}
+
+function objectOf(element: XmlElement, decode: (key: string) => string): S3ListedObject {
+  const key = textOf(element, 'Key') ?? ''
+  const size = textOf(element, 'Size') ?? ''
+  if (key === '' || !/^\d{1,15}$/.test(size)) throw new XmlError('an object has no key or no size')
+  const modified = Date.parse(textOf(element, 'LastModified') ?? '')
+  return {
+    key: decode(key),
+    sizeBytes: Number(size),
+    modifiedAt: Number.isNaN(modified) ? undefined : new Date(modified),
+    storageClass: textOf(element, 'StorageClass'),
+  }
+}
+
+function tokenOf(root: XmlElement): string | undefined {
+  const isTruncated = textOf(root, 'IsTruncated')
+  const token = textOf(root, 'NextContinuationToken') ?? ''
+  if (isTruncated === 'false') return undefined
+  if (isTruncated !== 'true') throw new XmlError('it does not say whether there is more')
+  if (token === '') throw new XmlError('there is more, and it does not say where')
+  return token
+}
+
+// As forms are encoded: some servers write a space as a plus sign.
+function decodeKey(key: string): string {
+  try {
+    return decodeURIComponent(key.replaceAll('+', ' '))
+  } catch {
+    throw new XmlError('a key is not encoded as it should be')
+  }
+}

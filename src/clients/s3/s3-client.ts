@@ -1,0 +1,242 @@
+import { createHash } from 'node:crypto'
+import type { Clock } from '../../base/clock.ts'
+import type { Logger } from '../../base/logger.ts'
+import { contentLength, type HttpAnswer, type HttpClient, HttpFailure, type HttpHead } from '../http/index.ts'
+import type { CredentialSource } from './credentials.ts'
+import { failureInside, failureOf, S3Failure } from './failure.ts'
+import { parsePage, type S3ListedObject } from './listing.ts'
+import { EMPTY_SHA256, encodePath, encodeQuery, type QueryParameter, signRequest } from './sign.ts'
+
+export interface S3ClientOptions {
+  readonly http: HttpClient
+  /** `https://host:port` of the service, without the bucket. */
+  readonly origin: string
+  readonly bucket: string
+  /** Is the bucket a part of the path, or of the host's name? */
+  readonly style: 'path' | 'host'
+  readonly region: string
+  /** May another region be used when the server names it? */
+  readonly mayLearnRegion: boolean
+  readonly credentials: CredentialSource
+  readonly clock: Pick<Clock, 'now'>
+  readonly logger: Pick<Logger, 'warn'>
+}
+
+export interface S3CallOptions {
+  readonly signal?: AbortSignal | undefined
+}
+
+export interface S3GetOptions extends S3CallOptions {
+  readonly range?: { readonly offset: number; readonly length: number } | undefined
+  /** See `HttpRequest`. */
+  readonly into?: Buffer | undefined
+  readonly limitBytes: number
+  /** Looks at the head of a success before the object is read. What it throws comes out as it is. */
+  readonly onHead?: ((head: HttpHead) => void) | undefined
+}
+
+export interface S3PutOptions extends S3CallOptions {
+  /** Of the content, in hex. The server checks what arrives by it. Default: computed here. */
+  readonly sha256?: string | undefined
+  /** Only where there is no such object: else a failure with status 412. */
+  readonly ifAbsent?: boolean | undefined
+  /** `x-amz-storage-class` and the like. */
+  readonly headers?: Readonly<Record<string, string>> | undefined
+}
+
+export interface S3Object {
+  readonly sizeBytes: number
+  readonly modifiedAt: Date | undefined
+}
+
+interface Call extends S3CallOptions {
+  readonly method: 'GET' | 'HEAD' | 'PUT' | 'DELETE'
+  readonly key: string
+  readonly query?: readonly QueryParameter[]
+  readonly headers?: Readonly<Record<string, string>>
+  readonly body?: readonly Uint8Array[]
+  readonly bodySha256?: string
+  readonly into?: Buffer | undefined
+  readonly limitBytes?: number
+  readonly onHead?: ((head: HttpHead) => void) | undefined
+  readonly repeatable?: boolean
+}
+
+const LISTING_BYTES = 16 * 1024 * 1024
+/** A server that refuses for a wrong clock allows at least five minutes. */
+const SKEW_MS = 5 * 60_000
+
+/**
+ * One bucket of a service that speaks S3. Objects are stored by one request each; what a server answers is believed as far
+ * as it can be checked. Throws `S3Failure`, `HttpFailure`, `interrupted`, and what the credentials throw. Nothing is
+ * tried again but a request that the server's clock, the bucket's region or an expired token made fail: once.
+ */
+export class S3Client {
+  readonly #options: S3ClientOptions
+  readonly #origin: string
+  readonly #base: string
+  #region: string
+  #mayLearnRegion: boolean
+  /** What the server's clock is ahead of ours. */
+  #aheadMs = 0
+
+  constructor(options: S3ClientOptions) {
+    this.#options = options
+    this.#region = options.region
+    this.#mayLearnRegion = options.mayLearnRegion
+    const { protocol, host } = new URL(options.origin)
+    this.#origin = `${protocol}//${options.style === 'host' ? `${options.bucket}.` : ''}${host}`
+    this.#base = options.style === 'host' ? '' : `/${encodePath(options.bucket)}`
+  }
+
+  async put(key: string, body: readonly Uint8Array[], options: S3PutOptions = {}): Promise<void> {
+    const { ifAbsent = false, headers, signal } = options
+    const answer = await this.#call({
+      method: 'PUT',
+      key,
+      body,
+      bodySha256: options.sha256 ?? sha256Of(body),
+      headers: { ...headers, ...(ifAbsent ? { 'if-none-match': '*' } : {}) },
+      // It would find its own object.
+      repeatable: !ifAbsent,
+      signal,
+    })
+    this.#requireNoError(answer)
+  }
+
+  /** The object or the range of it: the caller looks at the head, for a server may answer with another range. */
+  async get(key: string, { range, ...options }: S3GetOptions): Promise<HttpAnswer> {
+    const headers = range && { range: `bytes=${range.offset}-${range.offset + range.length - 1}` }
+    return await this.#call({ method: 'GET', key, ...(headers ? { headers } : {}), ...options })
+  }
+
+  async head(key: string, { signal }: S3CallOptions = {}): Promise<S3Object | undefined> {
+    try {
+      const { headers } = await this.#call({ method: 'HEAD', key, signal })
+      const sizeBytes = contentLength(headers)
+      if (sizeBytes === undefined) throw new HttpFailure('malformed', 'the answer does not say how long the object is')
+      const modified = Date.parse(headers['last-modified'] ?? '')
+      return { sizeBytes, modifiedAt: Number.isNaN(modified) ? undefined : new Date(modified) }
+    } catch (error) {
+      if (!(error instanceof S3Failure)) throw error
+      if (error.status === 404) return undefined
+      // The answer to HEAD has no body that could say why.
+      await this.#call({ method: 'GET', key, headers: { range: 'bytes=0-0' }, signal })
+      throw error
+    }
+  }
+
+  /** One that is not there is fine. */
+  async remove(key: string, { signal }: S3CallOptions = {}): Promise<void> {
+    try {
+      this.#requireNoError(await this.#call({ method: 'DELETE', key, repeatable: true, signal }))
+    } catch (error) {
+      if (!(error instanceof S3Failure) || error.status !== 404 || !['', 'NoSuchKey'].includes(error.code)) throw error
+    }
+  }
+
+  /** All objects whose key starts with `prefix`, in the order of their keys. */
+  async *list(prefix: string, { signal }: S3CallOptions = {}): AsyncGenerator<S3ListedObject> {
+    const tokens = new Set<string>()
+    let last: Buffer | undefined
+    for (let token: string | undefined; ; tokens.add(token)) {
+      const query: QueryParameter[] = [
+        ['list-type', '2'],
+        ['encoding-type', 'url'],
+        ['prefix', prefix],
+      ]
+      if (token !== undefined) query.push(['continuation-token', token])
+      const answer = await this.#call({ method: 'GET', key: '', query, limitBytes: LISTING_BYTES, signal })
+      this.#requireNoError(answer)
+      const { objects, nextToken } = parsePage(answer.body)
+      for (const object of objects) {
+        const key = Buffer.from(object.key)
+        if (!object.key.startsWith(prefix)) throw new HttpFailure('malformed', 'a listing names what was not asked for')
+        // Ordered by their bytes: so a page that comes twice is found out.
+        if (last && key.compare(last) <= 0) throw new HttpFailure('malformed', 'a listing goes back')
+        last = key
+        yield object
+      }
+      if (nextToken === undefined) return
+      if (tokens.has(nextToken)) throw new HttpFailure('malformed', 'a listing goes round in a circle')
+      token = nextToken
+    }
+  }
+
+  async #call(call: Call): Promise<HttpAnswer> {
+    for (let changes = 0; ; changes++) {
+      const answer = await this.#send(call)
+      if (answer.status >= 200 && answer.status < 300) return answer
+      const failure = failureOf(answer, this.#options.clock.now())
+      if (changes > 2 || !this.#learnFrom(failure)) throw failure
+    }
+  }
+
+  async #send(call: Call): Promise<HttpAnswer> {
+    const { method, key, query = [], headers = {}, body, bodySha256 = EMPTY_SHA256, onHead, ...rest } = call
+    const { http, credentials, clock } = this.#options
+    const path = `${this.#base}/${encodePath(key)}`
+    const signed = signRequest(
+      { method, host: new URL(this.#origin).host, path, query, headers, bodySha256 },
+      {
+        region: this.#region,
+        service: 's3',
+        credentials: await credentials.get(call.signal),
+        now: new Date(clock.now().getTime() + this.#aheadMs),
+      },
+    )
+    return await http.request({
+      ...rest,
+      method,
+      origin: this.#origin,
+      path: query.length === 0 ? path : `${path}?${encodeQuery(query)}`,
+      headers: signed,
+      body: method === 'PUT' ? (body ?? []) : undefined,
+      onHead: head => {
+        if (head.status >= 200 && head.status < 300) onHead?.(head)
+      },
+    })
+  }
+
+  /** Is the same worth another attempt with what the failure told? */
+  #learnFrom(failure: S3Failure): boolean {
+    return this.#learnTime(failure) || this.#learnRegion(failure) || this.#renewCredentials(failure)
+  }
+
+  #learnTime({ code, status, serverTime }: S3Failure): boolean {
+    if (serverTime === undefined || this.#aheadMs !== 0) return false
+    // HEAD gets a status alone.
+    const isAboutTime = code === 'RequestTimeTooSkewed' || (code === '' && (status === 403 || status === 400))
+    const aheadMs = serverTime.getTime() - this.#options.clock.now().getTime()
+    if (!isAboutTime || Math.abs(aheadMs) < SKEW_MS) return false
+    this.#aheadMs = aheadMs
+    const minutes = Math.round(Math.abs(aheadMs) / 60_000)
+    this.#options.logger.warn(
+      `the clock of this machine is ${minutes} min ${aheadMs > 0 ? 'behind' : 'ahead of'} that of ${this.#origin}: requests are signed with the server's time`,
+    )
+    return true
+  }
+
+  #learnRegion({ region }: S3Failure): boolean {
+    if (region === undefined || region === this.#region || !this.#mayLearnRegion) return false
+    this.#mayLearnRegion = false
+    this.#options.logger.warn(`the bucket ${this.#options.bucket} is in the region ${region}, not in ${this.#region}`)
+    this.#region = region
+    return true
+  }
+
+  #renewCredentials({ code }: S3Failure): boolean {
+    return (code === 'ExpiredToken' || code === 'ExpiredTokenException') && this.#options.credentials.renew()
+  }
+
+  #requireNoError(answer: HttpAnswer): void {
+    const failure = failureInside(answer, this.#options.clock.now())
+    if (failure) throw failure
+  }
+}
+
+function sha256Of(parts: readonly Uint8Array[]): string {
+  const hash = createHash('sha256')
+  for (const part of parts) hash.update(part)
+  return hash.digest('hex')
+}

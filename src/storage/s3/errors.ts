@@ -1,0 +1,115 @@
+import type { AppError } from '../../base/errors.ts'
+import { HttpFailure } from '../../clients/http/index.ts'
+import { S3Failure } from '../../clients/s3/index.ts'
+import { unreachable } from '../http-failure.ts'
+import { type FailedCall, type StorageErrorCode, storageError } from '../storage-error.ts'
+
+type Meaning = readonly [code: StorageErrorCode, hint?: string]
+
+const KEYS =
+  'Check the access key and its secret: AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, the profile, or "storage" beside the url.'
+const REGION = 'Set the region of the bucket: storage: { region: NAME }.'
+const BUCKET = 'Make the bucket first, or correct its name in the URL of the repository.'
+const CLOCK = 'Set the clock of this machine.'
+
+/** @see https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html and what other services add */
+const MEANINGS: Readonly<Record<string, Meaning>> = {
+  NoSuchKey: ['storage-not-found'],
+  NoSuchBucket: ['storage-denied', BUCKET],
+  InvalidBucketName: ['storage-denied', BUCKET],
+  PreconditionFailed: ['storage-exists'],
+  InvalidRange: ['storage-too-short'],
+  AccessDenied: [
+    'storage-denied',
+    'Check that the key may list the bucket, and read, write and delete below the folder of the repository.',
+  ],
+  InvalidAccessKeyId: ['storage-denied', KEYS],
+  XAdminUserNotFound: ['storage-denied', KEYS],
+  SignatureDoesNotMatch: ['storage-denied', KEYS],
+  InvalidToken: ['storage-denied', KEYS],
+  ExpiredToken: ['storage-denied', 'Get new temporary credentials.'],
+  RequestTimeTooSkewed: ['storage-denied', CLOCK],
+  RequestExpired: ['storage-denied', CLOCK],
+  AuthorizationHeaderMalformed: ['storage-denied', REGION],
+  InvalidRegionName: ['storage-denied', REGION],
+  IllegalLocationConstraintException: ['storage-denied', REGION],
+  PermanentRedirect: ['storage-denied', REGION],
+  TemporaryRedirect: ['storage-denied', REGION],
+  InvalidObjectState: [
+    'storage-denied',
+    'The object is archived: bring it back to a class that can be read (for AWS: aws s3api restore-object), then try again.',
+  ],
+  RestoreAlreadyInProgress: ['storage-denied', 'The object is being brought back from an archive. Try again later.'],
+  QuotaExceeded: ['storage-full'],
+  StorageQuotaExceeded: ['storage-full'],
+  XMinioStorageFull: ['storage-full'],
+  XMinioAdminBucketQuotaExceeded: ['storage-full'],
+  InsufficientStorage: ['storage-full'],
+  SlowDown: ['storage-busy'],
+  SlowDownRead: ['storage-busy'],
+  SlowDownWrite: ['storage-busy'],
+  ServiceUnavailable: ['storage-busy'],
+  TooManyRequests: ['storage-busy'],
+  RequestLimitExceeded: ['storage-busy'],
+  Throttling: ['storage-busy'],
+  ThrottlingException: ['storage-busy'],
+  // Several writers at once; AWS asks for another attempt.
+  ConditionalRequestConflict: ['storage-failed'],
+  OperationAborted: ['storage-failed'],
+  // What arrived is not what was sent.
+  BadDigest: ['storage-failed'],
+  InvalidDigest: ['storage-failed'],
+  IncompleteBody: ['storage-failed'],
+  RequestTimeout: ['storage-failed'],
+  XAmzContentSHA256Mismatch: ['storage-failed'],
+  XAmzContentChecksumMismatch: ['storage-failed'],
+  InternalError: ['storage-failed'],
+}
+
+const BY_STATUS: Readonly<Record<number, Meaning>> = {
+  301: ['storage-denied', REGION],
+  307: ['storage-denied', REGION],
+  404: ['storage-not-found'],
+  408: ['storage-failed'],
+  409: ['storage-failed'],
+  412: ['storage-exists'],
+  416: ['storage-too-short'],
+  429: ['storage-busy'],
+  501: ['storage-denied', 'This service does not do what the options of the storage ask for.'],
+  503: ['storage-busy'],
+  507: ['storage-full'],
+}
+
+/** Backblaze says it in words alone. */
+const CAP = /\b(cap|quota|storage limit)\b.*\b(exceeded|reached)\b/i
+
+/** Whatever a call threw, in the words of all storages. Errors of ours, as of credentials or an interrupt, stay as they are. */
+export function s3Error(call: FailedCall, error: unknown): unknown {
+  if (error instanceof HttpFailure) return unreachable(call, error)
+  return error instanceof S3Failure ? refused(call, error) : error
+}
+
+function refused(call: FailedCall, failure: S3Failure): AppError {
+  const [code, hint] = meaningOf(failure)
+  // The words of all storages, where the code says all there is.
+  const isPlain = ['storage-not-found', 'storage-exists', 'storage-too-short'].includes(code)
+  const region = failure.region === undefined ? '' : ` The server says that it is ${failure.region}.`
+  return storageError(code, call, {
+    reason: isPlain ? undefined : failure.message,
+    hint: hint === REGION ? `${REGION}${region}` : hint,
+    ...(code === 'storage-busy' ? { retryAfterMs: failure.retryAfterMs } : {}),
+    cause: failure,
+  })
+}
+
+function meaningOf({ status, code, message }: S3Failure): Meaning {
+  if (status === 403 && CAP.test(message)) return ['storage-full']
+  const meaning = Object.hasOwn(MEANINGS, code) ? MEANINGS[code] : undefined
+  if (meaning) return meaning
+  return BY_STATUS[status] ?? [status >= 500 || status < 300 ? 'storage-failed' : 'storage-denied']
+}
+
+/** Does the service know no conditional writes? Those that do not say so pass the condition over. */
+export function isNotImplemented(error: unknown): boolean {
+  return error instanceof S3Failure && (error.status === 501 || error.code === 'NotImplemented')
+}

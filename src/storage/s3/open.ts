@@ -1,0 +1,91 @@
+import { readFile } from 'node:fs/promises'
+import { resolve } from 'node:path'
+import type { AdapterContext } from '../../base/adapter-context.ts'
+import { AppError, messageOf } from '../../base/errors.ts'
+import { HttpClient } from '../../clients/http/index.ts'
+import {
+  CachedCredentials,
+  findCredentials,
+  findProfile,
+  type IssuedCredentials,
+  S3Client,
+} from '../../clients/s3/index.ts'
+import type { Storage } from '../storage.ts'
+import type { S3Options } from './options.ts'
+import { S3_TRAITS, S3Storage } from './s3-storage.ts'
+import { locationOf, parseS3Url, regionOfHost, type S3Place, styleOf } from './url.ts'
+
+/** Names of an older tool's variables, which applications that used it still have. */
+const OTHER_VARIABLES = [['BACKUP_S3_ACCESS_KEY', 'BACKUP_S3_SECRET_KEY']] as const
+const DEFAULT_REGION = 'us-east-1'
+
+export async function openS3Storage(url: string, options: S3Options, context: AdapterContext): Promise<Storage> {
+  const place = parseS3Url(url)
+  const { environment, clock, random, logger } = context
+  const region = await regionOf(place, options, context)
+  const own = await ownKeys(options, context)
+  const http = new HttpClient({
+    // Listings are not counted among the calls at once.
+    maxSockets: S3_TRAITS.concurrency + 2,
+    ca: await authorities(options, context),
+    environment,
+  })
+  const client = new S3Client({
+    http,
+    origin: `${place.scheme}://${place.host}`,
+    bucket: place.bucket,
+    style: styleOf(place, options.pathStyle),
+    region,
+    mayLearnRegion: options.region === undefined,
+    credentials: new CachedCredentials(
+      async () =>
+        own ??
+        (await findCredentials({
+          environment,
+          random,
+          region,
+          profile: options.profile,
+          otherVariables: OTHER_VARIABLES,
+        })),
+      clock,
+    ),
+    clock,
+    logger,
+  })
+  return new S3Storage({ client, place, location: locationOf(place), options, clock, close: () => http.close() })
+}
+
+async function regionOf({ host }: S3Place, options: S3Options, { environment }: AdapterContext): Promise<string> {
+  if (options.region !== undefined) return options.region
+  const ofHost = regionOfHost(host)
+  if (ofHost?.isCertain) return ofHost.region
+  const set = environment['AWS_REGION'] || environment['AWS_DEFAULT_REGION'] || environment['BACKUP_S3_REGION']
+  if (set) return set
+  if (ofHost) return ofHost.region
+  const profile = await findProfile(options.profile, environment)
+  return profile?.settings.get('region') ?? DEFAULT_REGION
+}
+
+async function ownKeys(options: S3Options, { loadSecret }: AdapterContext): Promise<IssuedCredentials | undefined> {
+  const { accessKeyId, secretKey, sessionToken } = options
+  if (accessKeyId === undefined || secretKey === undefined) return undefined
+  return {
+    accessKeyId,
+    secretAccessKey: await loadSecret('secret access key', secretKey),
+    sessionToken: sessionToken && (await loadSecret('session token', sessionToken)),
+    expiresAt: undefined,
+  }
+}
+
+async function authorities({ caFile }: S3Options, { baseDir }: AdapterContext): Promise<string | undefined> {
+  if (caFile === undefined) return undefined
+  const file = resolve(baseDir, caFile)
+  try {
+    return await readFile(file, 'utf8')
+  } catch (error) {
+    throw new AppError('config-invalid', `cannot read the certificates in ${file}: ${messageOf(error)}`, {
+      hint: 'Correct "caFile".',
+      cause: error,
+    })
+  }
+}
