@@ -20,16 +20,25 @@ const OTHER_VARIABLES = [['BACKUP_S3_ACCESS_KEY', 'BACKUP_S3_SECRET_KEY']] as co
 const DEFAULT_REGION = 'us-east-1'
 
 export async function openS3Storage(url: string, options: S3Options, context: AdapterContext): Promise<Storage> {
-  const place = parseS3Url(url)
-  const { environment, clock, random, logger } = context
-  const region = await regionOf(place, options, context)
-  const own = await ownKeys(options, context)
   const http = new HttpClient({
     // Listings are not counted among the calls at once.
     maxSockets: S3_TRAITS.concurrency + 2,
     ca: await authorities(options, context),
-    environment,
+    environment: context.environment,
   })
+  return await s3StorageOver(http, url, options, context)
+}
+
+/** @param http is closed with the storage */
+export async function s3StorageOver(
+  http: HttpClient,
+  url: string,
+  options: S3Options,
+  context: AdapterContext,
+): Promise<Storage> {
+  const { clock, logger } = context
+  const place = parseS3Url(url)
+  const region = await regionOf(place, options, context)
   const client = new S3Client({
     http,
     origin: `${place.scheme}://${place.host}`,
@@ -37,22 +46,21 @@ export async function openS3Storage(url: string, options: S3Options, context: Ad
     style: styleOf(place, options.pathStyle),
     region,
     mayLearnRegion: options.region === undefined,
-    credentials: new CachedCredentials(
-      async () =>
-        own ??
-        (await findCredentials({
-          environment,
-          random,
-          region,
-          profile: options.profile,
-          otherVariables: OTHER_VARIABLES,
-        })),
-      clock,
-    ),
+    credentials: await credentialsOf(region, options, context),
     clock,
     logger,
   })
   return new S3Storage({ client, place, location: locationOf(place), options, clock, close: () => http.close() })
+}
+
+/** The keys of the configuration now; what the environment or the machine has when the first request needs it. */
+async function credentialsOf(region: string, options: S3Options, context: AdapterContext): Promise<CachedCredentials> {
+  const { environment, random, clock } = context
+  const { profile } = options
+  const own = await ownKeys(options, context)
+  const find = async (): Promise<IssuedCredentials> =>
+    own ?? (await findCredentials({ environment, random, region, profile, otherVariables: OTHER_VARIABLES }))
+  return new CachedCredentials(find, clock)
 }
 
 async function regionOf({ host }: S3Place, options: S3Options, { environment }: AdapterContext): Promise<string> {

@@ -1,0 +1,401 @@
+import { randomBytes } from 'node:crypto'
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import { type Fault, FaultProxy, type ProxiedAnswer, type ProxiedCall } from '../../../test/helpers/fault-proxy.ts'
+import { describeWithS3, type S3Server, startS3Server } from '../../../test/helpers/s3-server.ts'
+import { openTestS3 } from '../../../test/helpers/s3-storage.ts'
+import { SlowLine } from '../../../test/helpers/slow-line.ts'
+import { AppError } from '../../base/errors.ts'
+import { silentLogger } from '../../base/logger.ts'
+import { systemRandom } from '../../base/random.ts'
+import { RetryingStorage } from '../retrying-storage.ts'
+import type { Storage } from '../storage.ts'
+import type { StorageErrorCode } from '../storage-error.ts'
+
+const CONTENT = randomBytes(300_000)
+const STALL_MS = 400
+
+/** Sleeps pass at once. */
+let sleptMs = 0
+const clock = {
+  now: () => new Date(),
+  monotonicMs: () => sleptMs,
+  sleep: async (ms: number) => {
+    sleptMs += ms
+  },
+}
+
+const error = (status: number, code: string, headers: Record<string, string> = {}, message = 'planted'): Fault => ({
+  answer: {
+    status,
+    headers: { 'content-type': 'application/xml', ...headers },
+    body: Buffer.from(`<?xml version="1.0"?><Error><Code>${code}</Code><Message>${message}</Message></Error>`),
+  },
+})
+
+type CallKind = 'save' | 'saveAbsent' | 'load' | 'loadRange' | 'find' | 'list' | 'remove'
+
+/** What each kind of call does, and what holds once it went well: also when another attempt had to be made. */
+const CALLS: Readonly<Record<CallKind, (storage: Storage) => Promise<void>>> = {
+  save: async storage => {
+    await storage.save('index/new', [CONTENT.subarray(0, 1000), CONTENT.subarray(1000)])
+    expect((await storage.load('index/new')).equals(CONTENT)).toBe(true)
+  },
+  saveAbsent: async storage => {
+    await storage.save('index/new', CONTENT, { ifAbsent: true })
+    expect((await storage.load('index/new')).equals(CONTENT)).toBe(true)
+  },
+  load: async storage => {
+    expect((await storage.load('config')).equals(CONTENT)).toBe(true)
+  },
+  loadRange: async storage => {
+    const part = await storage.load('config', { range: { offset: 1000, length: 5000 }, into: Buffer.alloc(6000) })
+    expect(part.equals(CONTENT.subarray(1000, 6000))).toBe(true)
+  },
+  find: async storage => {
+    expect(await storage.find('config')).toMatchObject({ key: 'config', sizeBytes: 300_000 })
+  },
+  list: async storage => {
+    const keys: string[] = []
+    for await (const { key } of storage.list('')) keys.push(key)
+    expect(keys).toEqual(['config', 'locks/a'])
+  },
+  remove: async storage => {
+    await storage.remove('locks/a')
+    expect(await storage.find('locks/a')).toBeUndefined()
+  },
+}
+
+const ALL = Object.keys(CALLS) as CallKind[]
+const REPEATABLE = ALL.filter(kind => kind !== 'saveAbsent')
+const BODIES: CallKind[] = ['load', 'loadRange', 'list']
+
+interface Case {
+  readonly what: string
+  readonly fault: Fault
+  readonly calls: readonly CallKind[]
+  /** Of the call as it is; undefined where it goes well nevertheless. */
+  readonly code: StorageErrorCode | undefined
+}
+
+const changed = (change: (answer: ProxiedAnswer) => Partial<ProxiedAnswer>): Fault => ({
+  change: answer => ({ ...answer, ...change(answer) }),
+})
+const withHeader = (name: string, value: string): Fault =>
+  changed(({ headers }) => ({ headers: { ...headers, [name]: value } }))
+
+const CASES: readonly Case[] = [
+  {
+    what: 'a throttled call',
+    fault: error(429, 'TooManyRequests', { 'retry-after': '7' }),
+    calls: ALL,
+    code: 'storage-busy',
+  },
+  { what: 'SlowDown', fault: error(503, 'SlowDown'), calls: ALL, code: 'storage-busy' },
+  { what: 'an internal error', fault: error(500, 'InternalError'), calls: ALL, code: 'storage-failed' },
+  {
+    what: 'a page of a broken gateway',
+    fault: { answer: { status: 502, body: Buffer.from('<html>Bad') } },
+    calls: ALL,
+    code: 'storage-failed',
+  },
+  {
+    what: 'a denied call',
+    fault: error(403, 'AccessDenied'),
+    calls: ALL.filter(kind => kind !== 'find'),
+    code: 'storage-denied',
+  },
+  {
+    what: 'a cap that is reached',
+    fault: error(403, 'AccessDenied', {}, 'Cannot upload files, storage cap exceeded.'),
+    calls: ['save', 'saveAbsent'],
+    code: 'storage-full',
+  },
+  {
+    what: 'a redirect to another region',
+    fault: error(307, 'TemporaryRedirect', { location: 'http://127.0.0.1:1/' }),
+    calls: ALL.filter(kind => kind !== 'find'),
+    code: 'storage-denied',
+  },
+  // Sent again at once over a new connection, but for what would then find its own object.
+  { what: 'a kept connection that breaks', fault: 'reset', calls: REPEATABLE, code: undefined },
+  { what: 'a kept connection that breaks', fault: 'reset', calls: ['saveAbsent'], code: 'storage-failed' },
+  { what: 'a lost answer', fault: 'lost', calls: REPEATABLE, code: undefined },
+  { what: 'a lost answer', fault: 'lost', calls: ['saveAbsent'], code: 'storage-failed' },
+  { what: 'a server that stands still', fault: 'stall', calls: ALL, code: 'storage-failed' },
+  { what: 'a cut body', fault: { cut: 100 }, calls: BODIES, code: 'storage-failed' },
+  {
+    what: 'an error inside of a success',
+    fault: error(200, 'InternalError'),
+    calls: ALL.filter(kind => kind !== 'find'),
+    code: 'storage-failed',
+  },
+  {
+    what: 'a throttling inside of a success',
+    fault: error(200, 'SlowDown'),
+    calls: ALL.filter(kind => kind !== 'find'),
+    code: 'storage-busy',
+  },
+  {
+    what: 'a wrong ETag',
+    fault: withHeader('etag', '"00000000000000000000000000000000"'),
+    calls: ALL,
+    code: undefined,
+  },
+  {
+    what: 'a longer body than was said',
+    fault: changed(({ body }) => ({ body: Buffer.concat([body, Buffer.from('x')]) })),
+    calls: ['loadRange'],
+    code: 'storage-failed',
+  },
+  {
+    what: 'another range',
+    fault: withHeader('content-range', 'bytes 0-4999/300000'),
+    calls: ['loadRange'],
+    code: 'storage-failed',
+  },
+  {
+    what: 'a range without a word which',
+    fault: changed(({ headers: { 'content-range': _, ...headers } }) => ({ headers })),
+    calls: ['loadRange'],
+    code: 'storage-failed',
+  },
+  {
+    what: 'a range that was not asked for',
+    fault: changed(() => ({ status: 206 })),
+    calls: ['load'],
+    code: 'storage-failed',
+  },
+  { what: 'the whole object for a range', fault: { answer: { body: CONTENT } }, calls: ['loadRange'], code: undefined },
+  {
+    what: 'the right range with status 200',
+    fault: changed(() => ({ status: 200 })),
+    calls: ['loadRange'],
+    code: undefined,
+  },
+  {
+    what: 'a range that ends too early at the object’s end',
+    fault: { answer: { status: 206, headers: { 'content-range': 'bytes 1000-1999/2000' }, body: Buffer.alloc(1000) } },
+    calls: ['loadRange'],
+    code: 'storage-too-short',
+  },
+  {
+    what: 'a writer in the same instant',
+    fault: error(409, 'ConditionalRequestConflict'),
+    calls: ['saveAbsent'],
+    code: 'storage-failed',
+  },
+  {
+    what: 'a body that did not arrive as it was',
+    fault: error(400, 'XAmzContentSHA256Mismatch'),
+    calls: ['save', 'saveAbsent'],
+    code: 'storage-failed',
+  },
+  {
+    what: 'an archived object',
+    fault: error(403, 'InvalidObjectState'),
+    calls: ['load', 'loadRange'],
+    code: 'storage-denied',
+  },
+  { what: 'a service without conditions', fault: error(501, 'NotImplemented'), calls: ['saveAbsent'], code: undefined },
+  {
+    what: 'a bucket that is gone',
+    fault: error(404, 'NoSuchBucket'),
+    calls: ['save', 'saveAbsent', 'load', 'loadRange', 'list', 'remove'],
+    code: 'storage-denied',
+  },
+]
+
+describeWithS3('with a server that lies and lines that break', () => {
+  let server: S3Server
+  let proxy: FaultProxy
+  let url: string
+  let storage: Storage
+  let count = 0
+
+  beforeAll(async () => {
+    server = await startS3Server()
+    proxy = await FaultProxy.start(server.port)
+    await server.createBucket('faults')
+  })
+  afterAll(async () => {
+    await proxy.close()
+    await server.close()
+  })
+  beforeEach(async () => {
+    url = `s3:${proxy.origin}/faults/store${++count}`
+    storage = await openTestS3(url, { stallMs: STALL_MS })
+    await storage.save('config', CONTENT)
+    await storage.save('locks/a', Buffer.from('a lock'))
+    proxy.forget()
+  })
+  afterEach(() => storage.close())
+
+  const isFirst = ({ number }: ProxiedCall): boolean => number === 1
+
+  describe.each(CASES)('$what', ({ fault, calls, code }) => {
+    test.each(calls)(`in %s is ${code ?? 'no matter'}`, async kind => {
+      proxy.once(fault, isFirst)
+      const thrown: unknown = await CALLS[kind](storage).catch((caught: unknown) => caught)
+      if (code === undefined) return expect(thrown).toBeUndefined()
+      expect(thrown).toBeInstanceOf(AppError)
+      expect(thrown).toMatchObject({ code })
+      if (!(thrown instanceof AppError) || !thrown.isTransient) return undefined
+      // And through what tries again, as everybody opens it.
+      proxy.forget()
+      await storage.remove('index/new')
+      await storage.save('locks/a', Buffer.from('a lock'))
+      proxy.forget()
+      proxy.once(fault, isFirst)
+      await CALLS[kind](new RetryingStorage(storage, { clock, random: systemRandom, logger: silentLogger }))
+    })
+  })
+
+  test('how long a busy server wants to be left alone is passed on', async () => {
+    proxy.once(error(503, 'SlowDown', { 'retry-after': '7' }))
+    await expect(storage.load('config')).rejects.toMatchObject({ context: { retryAfterMs: 7000 } })
+  })
+
+  test('a save that the server carried out is ours when its answer was lost, and not another’s', async () => {
+    const retrying = new RetryingStorage(storage, { clock, random: systemRandom, logger: silentLogger })
+    proxy.once('lost')
+    await retrying.save('keys/a', CONTENT, { ifAbsent: true })
+    proxy.once('lost', ({ method }) => method === 'PUT')
+    await expect(retrying.save('keys/a', Buffer.from('another'), { ifAbsent: true })).rejects.toMatchObject({
+      code: 'storage-exists',
+    })
+    expect((await storage.load('keys/a')).equals(CONTENT)).toBe(true)
+  })
+
+  const listing = (...pages: ReadonlyArray<readonly [keys: readonly string[], token?: string]>) => {
+    let at = 0
+    proxy.plan = ({ query }) => {
+      if (query.get('list-type') !== '2') return undefined
+      const [keys = [], token] = pages[Math.min(at++, pages.length - 1)] ?? []
+      const contents = keys.map(key => `<Contents><Key>store${count}%2F${key}</Key><Size>1</Size></Contents>`)
+      const more =
+        token === undefined
+          ? 'false'
+          : `true</IsTruncated><NextContinuationToken>${token}</NextContinuationToken><IsTruncated>true`
+      const body = `<ListBucketResult><EncodingType>url</EncodingType>${contents.join('')}<IsTruncated>${more}</IsTruncated></ListBucketResult>`
+      return { answer: { status: 200, body: Buffer.from(body) } }
+    }
+  }
+  const keysOf = async (): Promise<string[]> => {
+    const keys: string[] = []
+    for await (const { key } of storage.list('')) keys.push(key)
+    return keys
+  }
+  const refused = { code: 'storage-failed', message: expect.stringContaining('a listing') }
+
+  test('turns the pages of a listing, and passes over what is no key of ours', async () => {
+    listing([['config', 'data%2Fa+b'], '1'], [[], '2'], [['tmp%2Fx', 'x']])
+    expect(await keysOf()).toEqual(['config', 'x'])
+  })
+
+  test('refuses a page token that comes twice', async () => {
+    listing([['a'], '1'], [['b'], '2'], [['c'], '1'])
+    await expect(keysOf()).rejects.toMatchObject(refused)
+  })
+
+  test('refuses a page that comes twice under another token', async () => {
+    listing([['a', 'b'], '1'], [['a', 'b'], '2'], [['c']])
+    await expect(keysOf()).rejects.toMatchObject(refused)
+  })
+
+  test.each([
+    ['that says there is more, and not where', '<ListBucketResult><IsTruncated>true</IsTruncated></ListBucketResult>'],
+    ['that does not say whether there is more', '<ListBucketResult></ListBucketResult>'],
+    [
+      'with an object without a size',
+      '<ListBucketResult><Contents><Key>store/a</Key></Contents><IsTruncated>false</IsTruncated></ListBucketResult>',
+    ],
+    [
+      'of another prefix',
+      '<ListBucketResult><Contents><Key>other/a</Key><Size>1</Size></Contents><IsTruncated>false</IsTruncated></ListBucketResult>',
+    ],
+    [
+      'with an entity',
+      '<!DOCTYPE a [<!ENTITY b "c">]><ListBucketResult><IsTruncated>&b;</IsTruncated></ListBucketResult>',
+    ],
+    ['that is no listing', '<html></html>'],
+    ['of nothing', ''],
+  ])('refuses a listing %s', async (_what, body) => {
+    proxy.once({ answer: { status: 200, body: Buffer.from(body) } })
+    await expect(keysOf()).rejects.toMatchObject(refused)
+  })
+
+  test('signs with the server’s time when the own clock is wrong, says so once, and needs no word from HEAD', async () => {
+    const warned: string[] = []
+    const wrong = { ...clock, now: () => new Date(Date.now() - 3_600_000) }
+    const late = await openTestS3(url, {
+      context: { clock: wrong, logger: { ...silentLogger, warn: message => void warned.push(message) } },
+    })
+    expect(await late.find('config')).toMatchObject({ sizeBytes: 300_000 })
+    await CALLS.save(late)
+    await CALLS.list(late).catch(() => {})
+    expect(warned).toEqual([expect.stringMatching(/^the clock of this machine is 60 min behind that of http:/)])
+    await late.close()
+  })
+
+  test('learns the region once from the server, unless it was told which', async () => {
+    const warned: string[] = []
+    const logger = { ...silentLogger, warn: (message: string) => void warned.push(message) }
+    const environment = { ...server.environment, AWS_REGION: 'eu-west-9' }
+    proxy.plan = ({ headers }) =>
+      headers.authorization?.includes('/eu-west-9/')
+        ? {
+            answer: {
+              status: 400,
+              body: Buffer.from(
+                '<Error><Code>AuthorizationHeaderMalformed</Code><Message>wrong</Message><Region>us-east-1</Region></Error>',
+              ),
+            },
+          }
+        : undefined
+    const learning = await openTestS3(url, { context: { logger, environment } })
+    await CALLS.load(learning)
+    expect(warned).toEqual(['the bucket faults is in the region us-east-1, not in eu-west-9'])
+    const told = await openTestS3(url, { options: { region: 'eu-west-9' } })
+    await expect(told.load('config')).rejects.toMatchObject({
+      code: 'storage-denied',
+      hint: 'Set the region of the bucket: storage: { region: NAME }. The server says that it is us-east-1.',
+    })
+    await learning.close()
+    await told.close()
+  })
+
+  test('says which of the server’s refusals it was, and what to do', async () => {
+    const environment = { ...server.environment, AWS_SECRET_ACCESS_KEY: 'planted-wrong-secret' }
+    const wrongKey = await openTestS3(url, { context: { environment } })
+    const refusal = await wrongKey.load('config').catch((caught: unknown) => caught)
+    expect(refusal).toMatchObject({ code: 'storage-denied', hint: expect.stringContaining('AWS_SECRET_ACCESS_KEY') })
+    expect(JSON.stringify(refusal) + String(refusal)).not.toContain('planted')
+    // HEAD alone would not say why.
+    await expect(wrongKey.find('config')).rejects.toMatchObject({
+      message: expect.stringContaining('SignatureDoesNotMatch'),
+    })
+    const unknown = { ...server.environment, AWS_ACCESS_KEY_ID: 'AKIDUNKNOWN' }
+    await expect((await openTestS3(url, { context: { environment: unknown } })).load('config')).rejects.toMatchObject({
+      code: 'storage-denied',
+    })
+    const noBucket = await openTestS3(`s3:${server.origin}/no-such-bucket/a`)
+    await expect(noBucket.save('config', CONTENT)).rejects.toMatchObject({
+      code: 'storage-denied',
+      hint: expect.stringContaining('Make the bucket first'),
+    })
+    const none = await openTestS3(url, { context: { environment: { AWS_EC2_METADATA_DISABLED: 'true' } } })
+    await expect(none.load('config')).rejects.toMatchObject({
+      message: expect.stringMatching(/^no credentials for S3/),
+    })
+  })
+
+  test('a line that breaks in the middle of an object gives no byte of it, and the next attempt goes on', async () => {
+    const line = await SlowLine.start(server.port, { cutAfterBytes: 100_000 })
+    const far = await openTestS3(`s3:http://127.0.0.1:${line.port}/faults/store${count}`)
+    await expect(far.load('config')).rejects.toMatchObject({ code: 'storage-failed' })
+    line.properties = { latencyMs: 5, bytesPerSecond: 10_000_000 }
+    await CALLS.load(far)
+    await far.close()
+    await line.close()
+  })
+})

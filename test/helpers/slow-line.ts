@@ -1,0 +1,86 @@
+import { once } from 'node:events'
+import { type AddressInfo, connect, createServer, type Server, type Socket } from 'node:net'
+import { Transform } from 'node:stream'
+import { setTimeout as wait } from 'node:timers/promises'
+
+export interface LineProperties {
+  /** One way. */
+  readonly latencyMs?: number
+  /** Each way, over all connections. */
+  readonly bytesPerSecond?: number
+  /** Each connection breaks after so many bytes from the server. */
+  readonly cutAfterBytes?: number
+  /** Nothing passes any more on a connection after so many bytes from the server; it stays open. */
+  readonly stallAfterBytes?: number
+}
+
+/** A network between a client and a server on this machine, below whatever they speak. */
+export class SlowLine {
+  /** May be changed at any time. */
+  properties: LineProperties
+  readonly #server: Server
+  readonly #sockets = new Set<Socket>()
+  readonly #freeAtMs = { up: 0, down: 0 }
+
+  private constructor(target: number, properties: LineProperties) {
+    this.properties = properties
+    this.#server = createServer(client => this.#join(client, connect(target, '127.0.0.1')))
+  }
+
+  /** @param target a port of 127.0.0.1 */
+  static async start(target: number, properties: LineProperties): Promise<SlowLine> {
+    const line = new SlowLine(target, properties)
+    line.#server.listen(0, '127.0.0.1')
+    await once(line.#server, 'listening')
+    return line
+  }
+
+  get port(): number {
+    return (this.#server.address() as AddressInfo).port
+  }
+
+  async close(): Promise<void> {
+    this.#server.close()
+    for (const socket of this.#sockets) socket.destroy()
+    await once(this.#server, 'close')
+  }
+
+  #join(client: Socket, server: Socket): void {
+    for (const [socket, other] of [
+      [client, server],
+      [server, client],
+    ] as const) {
+      this.#sockets.add(socket)
+      socket.setNoDelay(true)
+      socket.on('error', () => other.destroy())
+      socket.on('close', () => this.#sockets.delete(socket))
+    }
+    client.on('close', () => server.destroy())
+    let sent = 0
+    server.on('data', part => {
+      sent += part.length
+      if (sent > (this.properties.cutAfterBytes ?? Infinity)) client.resetAndDestroy()
+    })
+    const isStill = (): boolean => sent > (this.properties.stallAfterBytes ?? Infinity)
+    client.pipe(this.#delay('up', isStill)).pipe(server)
+    server.pipe(this.#delay('down', isStill)).pipe(client)
+  }
+
+  #delay(way: 'up' | 'down', isStill: () => boolean): Transform {
+    // In order, whatever the timers do; latency holds nothing back from being sent meanwhile.
+    let last = Promise.resolve()
+    const line = new Transform({
+      transform: (part: Buffer, _encoding, done) => {
+        if (isStill()) return
+        const { latencyMs = 0, bytesPerSecond = Infinity } = this.properties
+        const now = performance.now()
+        this.#freeAtMs[way] = Math.max(now, this.#freeAtMs[way]) + (part.length / bytesPerSecond) * 1000
+        const takenMs = this.#freeAtMs[way] - now
+        last = Promise.all([last, wait(takenMs + latencyMs)]).then(() => void line.push(part))
+        void wait(takenMs).then(() => done())
+      },
+      flush: done => void last.then(() => done()),
+    })
+    return line
+  }
+}
