@@ -69,6 +69,10 @@ export class SlowLine {
   #delay(way: 'up' | 'down', isStill: () => boolean): Transform {
     // In order, whatever the timers do; latency holds nothing back from being sent meanwhile.
     let last = Promise.resolve()
+    const pushLater = async (part: Buffer, waitMs: number): Promise<void> => {
+      await Promise.all([last, wait(waitMs)])
+      line.push(part)
+    }
     const line = new Transform({
       transform: (part: Buffer, _encoding, done) => {
         if (isStill()) return
@@ -76,10 +80,12 @@ export class SlowLine {
         const now = performance.now()
         this.#freeAtMs[way] = Math.max(now, this.#freeAtMs[way]) + (part.length / bytesPerSecond) * 1000
         const takenMs = this.#freeAtMs[way] - now
-        last = Promise.all([last, wait(takenMs + latencyMs)]).then(() => void line.push(part))
-        void wait(takenMs).then(() => done())
+        last = pushLater(part, takenMs + latencyMs)
+        setTimeout(done, takenMs)
       },
-      flush: done => void last.then(() => done()),
+      final: done => {
+        void last.finally(() => done())
+      },
     })
     return line
   }
