@@ -250,7 +250,7 @@ export class App implements Workspace {
   async openStorage(name: string): Promise<Storage> {
     const { url, storage: options, limits } = this.repositorySettings(name)
     const context = this.#adapterContext(`repository ${name}`)
-    return await openStorage(findStorage(url), url, { options, limits, context })
+    return await openStorage(findStorage(url), url, { options, limits, context, signal: this.#signal })
   }
 
   /** @param subject what the adapter is for, in errors: `repository main` */

@@ -8,17 +8,19 @@ export interface OpenStorageOptions {
   readonly options: unknown
   readonly limits?: RateLimits | undefined
   readonly context: AdapterContext
+  /** Ends the waiting for another attempt. */
+  readonly signal?: AbortSignal | undefined
 }
 
 /** Opens an adapter's store, and puts around it what its traits and the person ask for. Touches nothing there. */
 export async function openStorage(
   definition: StorageDefinition,
   url: string,
-  { options, limits = {}, context }: OpenStorageOptions,
+  { options, limits = {}, context, signal }: OpenStorageOptions,
 ): Promise<Storage> {
   const open = await definition.load()
   const bare = await open(url, options, context)
   // Inside of the other one: a call that waits to be tried again takes no other call's place.
   const limited = new LimitedStorage(bare, limits, context.clock)
-  return bare.traits.retryMs > 0 ? new RetryingStorage(limited, context) : limited
+  return bare.traits.retryMs > 0 ? new RetryingStorage(limited, context, signal) : limited
 }

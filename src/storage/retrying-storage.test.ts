@@ -187,3 +187,17 @@ test('says that it tries again, and why', async () => {
   await storage.load('config')
   expect(lines).toEqual(['trying again in 1 s: cannot read config from far:: the storage failed'])
 })
+
+test('an interrupt of the whole ends the waiting of calls that have no signal of their own', async () => {
+  const { clock, server } = connect()
+  const stop = new AbortController()
+  const logger = { ...silentLogger, warn: () => stop.abort() }
+  const random = { bytes: (count: number): Buffer => Buffer.alloc(count) }
+  const storage = new RetryingStorage(server, { clock, random, logger }, stop.signal)
+  server.answers = [failed('storage-failed'), undefined, failed('storage-failed')]
+  await expect(storage.load('config')).rejects.toMatchObject({ code: 'interrupted' })
+  // What comes after it, as the removal of a lock, is tried once.
+  await storage.save('config', Buffer.from('x'))
+  await expect(storage.load('config')).rejects.toMatchObject({ code: 'interrupted' })
+  expect(server.startedAtMs).toHaveLength(3)
+})

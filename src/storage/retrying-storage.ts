@@ -13,12 +13,22 @@ const LONGEST_DELAY_MS = 60_000
 export class RetryingStorage implements Storage {
   readonly #inner: Storage
   readonly #context: Pick<AdapterContext, 'clock' | 'random' | 'logger'>
+  readonly #stop: AbortSignal
   /** No call begins before. */
   #quietUntilMs = 0
 
-  constructor(inner: Storage, context: Pick<AdapterContext, 'clock' | 'random' | 'logger'>) {
+  /**
+   * @param stop ends all waiting, also of calls without a signal: that of who is interrupted while it opens a repository,
+   *   or removes its lock afterwards, whose first attempt is made nevertheless
+   */
+  constructor(
+    inner: Storage,
+    context: Pick<AdapterContext, 'clock' | 'random' | 'logger'>,
+    stop: AbortSignal = new AbortController().signal,
+  ) {
     this.#inner = inner
     this.#context = context
+    this.#stop = stop
   }
 
   get location(): string {
@@ -101,7 +111,7 @@ export class RetryingStorage implements Storage {
         for (;;) {
           const next = await items.next().catch((error: unknown) => ({ error }))
           if ('error' in next) {
-            await retries.pause(next.error, signal)
+            await retries.pause(next.error, this.#withStop(signal))
             break
           }
           if (next.done) return
@@ -125,17 +135,22 @@ export class RetryingStorage implements Storage {
       try {
         return await call(attempt)
       } catch (error) {
-        await retries.pause(error, signal)
+        await retries.pause(error, this.#withStop(signal))
       }
     }
+  }
+
+  #withStop(signal: AbortSignal | undefined): AbortSignal {
+    return signal === undefined ? this.#stop : AbortSignal.any([signal, this.#stop])
   }
 
   /** Also between other calls' attempts: several may have been told to wait meanwhile. */
   async #waitForQuiet(signal: AbortSignal | undefined): Promise<void> {
     const { clock } = this.#context
     for (let left = this.#quietUntilMs - clock.monotonicMs(); left > 0; ) {
-      await clock.sleep(left, signal)
-      throwIfAborted(signal)
+      const stop = this.#withStop(signal)
+      await clock.sleep(left, stop)
+      throwIfAborted(stop)
       left = this.#quietUntilMs - clock.monotonicMs()
     }
   }

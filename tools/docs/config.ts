@@ -1,3 +1,4 @@
+import { z } from 'zod'
 import { configJsonSchema } from '../../src/config/schema.ts'
 import { listOwnOptions } from '../../src/operations/restore/own-options.ts'
 import { SOURCES } from '../../src/sources/registry.ts'
@@ -48,7 +49,7 @@ Exactly one of \`passwordFile\`, \`passwordEnv\`, \`passwordCommand\` and \`pass
 
 ${keys(repository)}
 ${table(['url', 'Storage'], forms)}
-## sources.NAME
+${storageSections()}## sources.NAME
 
 ${sourceSections(childOf(schema, 'sources'))}
 ### sources.NAME.restore
@@ -77,6 +78,14 @@ ${keys(propertyOf(policy, 'keep'))}
 ### policies.NAME.objectives
 
 ${keys(propertyOf(policy, 'objectives'))}`
+}
+
+/** Settings of storages that have any. */
+function storageSections(): string {
+  return STORAGES.map(({ kind, options }) => ({ kind, schema: z.toJSONSchema(options, { io: 'input' }) as JsonSchema }))
+    .filter(({ schema }) => Object.keys(schema.properties ?? {}).length > 0)
+    .map(({ kind, schema }) => `### storage of ${kind}\n\nUnder \`storage:\` beside such a URL.\n\n${keys(schema)}\n`)
+    .join('')
 }
 
 function tableRules(merge: JsonSchema): JsonSchema {
