@@ -14,9 +14,6 @@ export interface IssuedCredentials extends S3Credentials {
   readonly expiresAt: Date | undefined
 }
 
-/** One place where credentials may be; undefined where it has none. */
-export type CredentialProvider = (signal: AbortSignal | undefined) => Promise<IssuedCredentials | undefined>
-
 /** Ahead of their end, so that no request runs into it. */
 const RENEW_MS = 5 * 60_000
 

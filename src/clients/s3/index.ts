@@ -1,6 +1,5 @@
 export { findCredentials } from './credential-chain.ts'
-export { CachedCredentials, type CredentialSource, type IssuedCredentials } from './credentials.ts'
+export { CachedCredentials, type IssuedCredentials } from './credentials.ts'
 export { failureInside, S3Failure } from './failure.ts'
-export type { S3ListedObject } from './listing.ts'
 export { findProfile } from './profile-files.ts'
-export { S3Client, type S3Object } from './s3-client.ts'
+export { S3Client } from './s3-client.ts'
