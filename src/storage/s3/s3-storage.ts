@@ -9,13 +9,13 @@ import type { S3Options } from './options.ts'
 import { cutOut, EndsBefore, type Range, requireRange, requireWhole } from './range.ts'
 import type { S3Place } from './url.ts'
 
-/** Each call is a round trip, most are billed: long packs, and several at once to fill a line. */
+/** Each call is a round trip, most are billed: long packs. Two of them on their way fill a line; each more costs memory. */
 export const S3_TRAITS: StorageTraits = {
   kind: 's3',
   keys: 'any',
   overwrites: true,
   concurrency: 8,
-  saves: 4,
+  saves: 2,
   packBytes: 16 * 1024 * 1024,
   retryMs: 15 * 60_000,
 }
