@@ -9,11 +9,16 @@ const RESTIC_KEY = /^(?:config|data\/([0-9a-f]{2})\/\1[0-9a-f]{62}|(?:index|keys
 /** Adapters keep unfinished objects here; no key may lie below it. */
 export const RESERVED_PREFIX = 'tmp/'
 
+/** May this be a key? What else lies in a bucket is not ours. */
+export function isKey(key: string, taken: StorageTraits['keys'] = 'any'): boolean {
+  const isAny = key.length <= LONGEST && KEY.test(key) && !key.startsWith(RESERVED_PREFIX) && key !== 'tmp'
+  return isAny && (taken === 'any' || RESTIC_KEY.test(key))
+}
+
 /** Throws `storage-denied` unless the key is relative, stays inside, and is one that this storage takes. */
 export function assertKey(key: string, taken: StorageTraits['keys'] = 'any'): void {
-  const isKey = key.length <= LONGEST && KEY.test(key) && !key.startsWith(RESERVED_PREFIX) && key !== 'tmp'
-  if (isKey && (taken === 'any' || RESTIC_KEY.test(key))) return
-  const why = isKey ? ': this storage takes only files of a restic repository' : ''
+  if (isKey(key, taken)) return
+  const why = isKey(key) ? ': this storage takes only files of a restic repository' : ''
   throw new AppError('storage-denied', `refusing the key ${JSON.stringify(key.slice(0, LONGEST))}${why}`)
 }
 

@@ -7,7 +7,7 @@ import type { Clock } from '../../base/clock.ts'
 import { AppError, isAppError, messageOf, systemCode } from '../../base/errors.ts'
 import type { Expires } from '../../base/expiring.ts'
 import { Secret } from '../../base/secret.ts'
-import { HttpClient, type HttpRequest } from '../http/index.ts'
+import { askIssuer, type HttpRequest, isInClear, issuerError } from '../http/index.ts'
 
 export interface AccessToken extends Expires {
   readonly value: Secret
@@ -24,7 +24,6 @@ const TOKEN_URI = 'https://oauth2.googleapis.com/token'
 const ASSERTION_SECONDS = 3600
 /** The metadata server of a machine answers at once, or there is none. */
 const METADATA_MS = 1000
-const TOKEN_MS = 30_000
 
 const serviceAccount = z.object({
   type: z.literal('service_account'),
@@ -139,7 +138,7 @@ async function askForToken(
   { environment, clock }: CredentialContext,
 ): Promise<AccessToken> {
   const url = new URL(uri)
-  if (url.protocol !== 'https:' && !isLoopback(url.hostname)) {
+  if (isInClear(url)) {
     throw new AppError('storage-denied', `the credentials in ${where} would cross the network in clear`, {
       hint: 'Its token_uri must begin with https.',
     })
@@ -166,11 +165,9 @@ async function ask(
   environment: CredentialContext['environment'],
   clock: Pick<Clock, 'now'>,
 ): Promise<AccessToken> {
-  const http = new HttpClient({ maxSockets: 1, environment, stallMs: TOKEN_MS })
   try {
-    const answer = await http.request({ ...request, origin: url.origin, path: `${url.pathname}${url.search}` })
-    if (answer.status !== 200)
-      throw refused(where, `${url.host} answered with status ${answer.status}${reasonOf(answer.body)}`)
+    const answer = await askIssuer(url, request, environment)
+    if (answer.status !== 200) throw refused(where, `${url.host} answered with ${issuerError(answer)}`)
     const { access_token, expires_in } = tokenAnswer.parse(JSON.parse(answer.body.toString('utf8')))
     return { value: new Secret(access_token), expiresAt: new Date(clock.now().getTime() + expires_in * 1000) }
   } catch (error) {
@@ -178,15 +175,7 @@ async function ask(
     const why =
       error instanceof SyntaxError || error instanceof z.ZodError ? 'the answer is no token' : messageOf(error)
     throw refused(where, why)
-  } finally {
-    http.close()
   }
-}
-
-/** Only the code: a description may repeat what it was sent. */
-function reasonOf(body: Buffer): string {
-  const code = /"error"\s*:\s*"([a-z_]{1,40})"/.exec(body.toString('utf8', 0, 4096))?.[1]
-  return code === undefined ? '' : ` (${code})`
 }
 
 function refused(where: string, why: string): AppError {
@@ -194,5 +183,3 @@ function refused(where: string, why: string): AppError {
     hint: 'Check that the key was not deleted, that the clock is right, and that the token server can be reached.',
   })
 }
-
-const isLoopback = (host: string): boolean => /^(localhost|127\.\d+\.\d+\.\d+|\[::1\])$/.test(host)

@@ -46,7 +46,7 @@ async function serve(answer: (seen: Seen, response: ServerResponse, nth: number)
 function connect(origin: string, issue?: () => Promise<AccessToken>): GcsClient {
   const http = new HttpClient({ maxSockets: 2 })
   const client = new GcsClient({ bucket: 'b', origin, http, tokens: issue && new Expiring(issue, clock), clock })
-  onTestFinished(() => client.close())
+  onTestFinished(() => http.close())
   return client
 }
 
@@ -128,10 +128,10 @@ test('a token that is refused is asked for once more, and not for ever', async (
   const { origin, seen } = await serve(({ authorization }, response) =>
     authorization === 'Bearer T2' ? json(response, { name: 'x', size: '3' }) : json(response, {}, 401),
   )
-  expect(await connect(origin, issue).find('x')).toMatchObject({ sizeBytes: 3 })
+  expect(await connect(origin, issue).head('x')).toMatchObject({ sizeBytes: 3 })
   expect(seen.map(each => each.authorization)).toEqual(['Bearer T1', 'Bearer T2'])
   issued = 5
-  await expect(connect(origin, issue).find('x')).rejects.toMatchObject({ name: 'GcsFailure', status: 401 })
+  await expect(connect(origin, issue).head('x')).rejects.toMatchObject({ name: 'GcsFailure', status: 401 })
   expect(seen).toHaveLength(4)
 })
 
@@ -154,7 +154,7 @@ test.each([
   ['a size that is none', JSON.stringify({ name: 'x', size: '-4' })],
 ])('an answer that this API does not give is no object: %s', async (_, body) => {
   const { origin } = await serve((_seen, response) => void response.end(body))
-  await expect(connect(origin).find('x')).rejects.toMatchObject({ name: 'HttpFailure', kind: 'malformed' })
+  await expect(connect(origin).head('x')).rejects.toMatchObject({ name: 'HttpFailure', kind: 'malformed' })
 })
 
 test('a refusal says why in one line, without tokens', async () => {
@@ -162,7 +162,7 @@ test('a refusal says why in one line, without tokens', async () => {
   const error = { code: 403, message: `no\nright ${secret}?sig=1`, errors: [{ reason: 'forbidden' }] }
   const { origin } = await serve((_, response) => json(response, { error }, 403))
   const failure = await connect(origin)
-    .find('x')
+    .head('x')
     .catch((thrown: unknown) => thrown)
   expect(failure).toBeInstanceOf(GcsFailure)
   expect(failure).toMatchObject({ status: 403, reason: 'forbidden', message: 'no right ***' })

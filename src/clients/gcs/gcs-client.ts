@@ -2,9 +2,17 @@ import { createHash, randomBytes } from 'node:crypto'
 import { z } from 'zod'
 import type { Clock } from '../../base/clock.ts'
 import type { Expiring } from '../../base/expiring.ts'
-import { type HttpAnswer, type HttpClient, HttpFailure, type HttpHead, type HttpRequest } from '../http/index.ts'
+import { type HttpAnswer, type HttpClient, HttpFailure, type HttpRequest } from '../http/index.ts'
+import type {
+  CallOptions,
+  GetOptions,
+  ListedObject,
+  ObjectClient,
+  ObjectHead,
+  PutOptions,
+} from '../objects/object-client.ts'
 import type { AccessToken } from './credentials.ts'
-import { failureOf } from './failure.ts'
+import { failureOf, GcsFailure } from './failure.ts'
 
 export interface GcsClientOptions {
   readonly bucket: string
@@ -13,34 +21,9 @@ export interface GcsClientOptions {
   readonly http: HttpClient
   /** Undefined: requests are sent without one, as emulators take them. */
   readonly tokens: Expiring<AccessToken> | undefined
+  /** Of new objects; undefined: the bucket's. */
+  readonly storageClassOf?: ((key: string) => string | undefined) | undefined
   readonly clock: Pick<Clock, 'now'>
-}
-
-export interface GcsObject {
-  readonly name: string
-  readonly sizeBytes: number
-  /** By the server's clock. */
-  readonly updatedAt: Date | undefined
-}
-
-export interface GcsPage {
-  readonly objects: readonly GcsObject[]
-  readonly nextPageToken: string | undefined
-}
-
-export interface GcsRead {
-  readonly range?: { readonly offset: number; readonly length: number } | undefined
-  /** As in `HttpRequest`. */
-  readonly into?: Buffer | undefined
-  readonly onHead?: ((head: HttpHead) => void) | undefined
-  readonly limitBytes: number
-  readonly signal?: AbortSignal | undefined
-}
-
-export interface GcsWrite {
-  /** Fails with 412 where there is one of that name. */
-  readonly ifAbsent: boolean
-  readonly signal?: AbortSignal | undefined
 }
 
 const object = z.object({
@@ -52,13 +35,14 @@ const object = z.object({
 const stored = object.extend({ md5Hash: z.string().optional(), generation: z.string().regex(/^\d+$/).optional() })
 const page = z.object({ items: z.array(object).default([]), nextPageToken: z.string().min(1).optional() })
 
+const LISTING_BYTES = 16 * 1024 * 1024
+
 /**
- * Objects of one bucket by Google's JSON API. Rejects with `GcsFailure` for what the server refused, with `HttpFailure` for
- * what broke on the way, with `AppError` for credentials and interrupts.
+ * Objects of one bucket by Google's JSON API. Refusals are `GcsFailure`.
  *
  * @see https://cloud.google.com/storage/docs/json_api/v1
  */
-export class GcsClient {
+export class GcsClient implements ObjectClient {
   readonly #options: GcsClientOptions
   readonly #objects: string
 
@@ -67,14 +51,14 @@ export class GcsClient {
     this.#objects = `/storage/v1/b/${encodeURIComponent(options.bucket)}/o`
   }
 
-  /** In one request with its hash, which the server checks; what it says that it stored is checked again here. */
-  async put(name: string, parts: readonly Uint8Array[], { ifAbsent, signal }: GcsWrite): Promise<void> {
+  /** With its hash, which the server checks; what it says that it stored is checked again here. */
+  async put(key: string, parts: readonly Uint8Array[], { ifAbsent = false, signal }: PutOptions = {}): Promise<void> {
     const md5 = createHash('md5')
     for (const part of parts) md5.update(part)
     const md5Hash = md5.digest('base64')
     const boundary = randomBytes(16).toString('hex')
     const head =
-      `--${boundary}\r\ncontent-type: application/json; charset=utf-8\r\n\r\n${JSON.stringify({ name, md5Hash })}\r\n` +
+      `--${boundary}\r\ncontent-type: application/json; charset=utf-8\r\n\r\n${JSON.stringify({ name: key, md5Hash, storageClass: this.#options.storageClassOf?.(key) })}\r\n` +
       `--${boundary}\r\ncontent-type: application/octet-stream\r\n\r\n`
     const answer = await this.#send({
       method: 'POST',
@@ -87,60 +71,82 @@ export class GcsClient {
     const sizeBytes = parts.reduce((sum, part) => sum + part.length, 0)
     if (Number(size) === sizeBytes && (found === undefined || found === md5Hash)) return
     // It must not be taken for what was to be stored when this is tried again.
-    if (generation !== undefined) await this.#delete(name, { generation }, signal).catch(() => undefined)
+    if (generation !== undefined) await this.#delete(key, `?generation=${generation}`, signal).catch(() => undefined)
     throw new HttpFailure('malformed', 'the server stored something else than was sent')
   }
 
-  async get(name: string, { range, into, onHead, limitBytes, signal }: GcsRead): Promise<HttpAnswer> {
+  async get(key: string, { range, ...options }: GetOptions): Promise<HttpAnswer> {
     const headers = range && { range: `bytes=${range.offset}-${range.offset + range.length - 1}` }
-    const path = `${this.#objects}/${encodeURIComponent(name)}?alt=media`
-    return await this.#send({ method: 'GET', path, headers, into, onHead, limitBytes, signal })
+    return await this.#send({ method: 'GET', path: `${this.#pathOf(key)}?alt=media`, headers, ...options })
   }
 
-  async find(name: string, signal?: AbortSignal): Promise<GcsObject> {
-    const path = `${this.#objects}/${encodeURIComponent(name)}?fields=name,size,updated`
-    return objectOf(parsed(object, await this.#send({ method: 'GET', path, signal })))
+  async head(key: string, { signal }: CallOptions = {}): Promise<ObjectHead | undefined> {
+    const path = `${this.#pathOf(key)}?fields=name,size,updated`
+    try {
+      const { size, updated } = parsed(object, await this.#send({ method: 'GET', path, signal }))
+      return { sizeBytes: Number(size), modifiedAt: updated === undefined ? undefined : new Date(updated) }
+    } catch (error) {
+      if (isAbsent(error)) return undefined
+      throw error
+    }
   }
 
-  async remove(name: string, signal?: AbortSignal): Promise<void> {
-    await this.#delete(name, {}, signal)
+  async remove(key: string, { signal }: CallOptions = {}): Promise<void> {
+    try {
+      await this.#delete(key, '', signal)
+    } catch (error) {
+      if (!isAbsent(error)) throw error
+    }
   }
 
-  async list(prefix: string, pageToken: string | undefined, signal?: AbortSignal): Promise<GcsPage> {
-    const fields = 'items(name,size,updated),nextPageToken'
-    const asked = { prefix, fields, maxResults: '1000', ...(pageToken === undefined ? {} : { pageToken }) }
-    const { items, nextPageToken } = parsed(
-      page,
-      await this.#send({ method: 'GET', path: `${this.#objects}?${query(asked)}`, signal }),
-    )
-    return { objects: items.map(objectOf), nextPageToken }
+  async *list(prefix: string, { signal }: CallOptions = {}): AsyncGenerator<ListedObject> {
+    const tokens = new Set<string>()
+    for (let token: string | undefined; ; tokens.add(token)) {
+      const asked = { prefix, fields: 'items(name,size),nextPageToken', maxResults: '1000' }
+      const path = `${this.#objects}?${query(token === undefined ? asked : { ...asked, pageToken: token })}`
+      const answer = await this.#send({ method: 'GET', path, limitBytes: LISTING_BYTES, signal })
+      const { items, nextPageToken } = parsed(page, answer)
+      for (const { name, size } of items) yield { key: name, sizeBytes: Number(size) }
+      if (nextPageToken === undefined) return
+      token = nextPageToken
+      if (tokens.has(token)) throw new HttpFailure('malformed', 'a listing repeats itself')
+    }
   }
 
-  close(): void {
-    this.#options.http.close()
+  #pathOf(key: string): string {
+    return `${this.#objects}/${encodeURIComponent(key)}`
   }
 
-  async #delete(name: string, asked: Readonly<Record<string, string>>, signal: AbortSignal | undefined): Promise<void> {
-    const path = `${this.#objects}/${encodeURIComponent(name)}?${query(asked)}`
-    await this.#send({ method: 'DELETE', path, signal, repeatable: true })
+  async #delete(key: string, asked: string, signal: AbortSignal | undefined): Promise<void> {
+    await this.#send({ method: 'DELETE', path: this.#pathOf(key) + asked, signal, repeatable: true })
   }
 
   /** A token that is not taken any more is asked for once more: clocks differ, and keys are changed. */
-  async #send(request: Omit<HttpRequest, 'origin'>): Promise<HttpAnswer> {
+  async #send({ onHead, ...request }: Omit<HttpRequest, 'origin'>): Promise<HttpAnswer> {
     const { origin, http, tokens, clock } = this.#options
     for (let isFirst = true; ; isFirst = false) {
       const token = await tokens?.get()
       const authorization: Record<string, string> = token ? { authorization: `Bearer ${token.value.reveal()}` } : {}
-      const answer = await http.request({ ...request, origin, headers: { ...request.headers, ...authorization } })
-      if (answer.status >= 200 && answer.status < 300) return answer
+      const answer = await http.request({
+        ...request,
+        origin,
+        headers: { ...request.headers, ...authorization },
+        onHead: head => {
+          if (isSuccess(head)) onHead?.(head)
+        },
+      })
+      if (isSuccess(answer)) return answer
       if (answer.status === 401 && isFirst && tokens?.renew() === true) continue
       throw failureOf(answer, clock.now())
     }
   }
 }
 
-function objectOf({ name, size, updated }: z.infer<typeof object>): GcsObject {
-  return { name, sizeBytes: Number(size), updatedAt: updated === undefined ? undefined : new Date(updated) }
+const isSuccess = ({ status }: { readonly status: number }): boolean => status >= 200 && status < 300
+
+/** A bucket that is not there is something else. */
+function isAbsent(error: unknown): boolean {
+  return error instanceof GcsFailure && error.status === 404 && !/bucket does not exist/i.test(error.message)
 }
 
 function parsed<T>(schema: z.ZodType<T>, { body }: HttpAnswer): T {

@@ -1,0 +1,52 @@
+import type { HttpAnswer, HttpHead } from '../http/index.ts'
+
+/**
+ * Objects of one bucket, whole and by their key, over HTTP: what services for objects have in common. What a server says of
+ * an object it stored or gives is believed as far as it can be checked. Rejects with the failure of its own kind for what
+ * the server refused, with `HttpFailure` for what broke on the way, with `AppError` for credentials and interrupts.
+ */
+export interface ObjectClient {
+  /** In one request. What the server stored is what was sent, or it fails. */
+  put(key: string, parts: readonly Uint8Array[], options?: PutOptions): Promise<void>
+  /** The object or the range of it: the caller looks at the head, for a server may answer with another range. */
+  get(key: string, options: GetOptions): Promise<HttpAnswer>
+  /** Undefined where there is no such object. */
+  head(key: string, options?: CallOptions): Promise<ObjectHead | undefined>
+  /** One that is not there is fine. */
+  remove(key: string, options?: CallOptions): Promise<void>
+  /** All objects whose key starts with `prefix`, page by page; a page that comes twice fails. */
+  list(prefix: string, options?: CallOptions): AsyncIterable<ListedObject>
+}
+
+export interface CallOptions {
+  readonly signal?: AbortSignal | undefined
+}
+
+export interface PutOptions extends CallOptions {
+  /** Only where there is no such object. */
+  readonly ifAbsent?: boolean | undefined
+  /** Of the content, in hex, where the caller knows it. */
+  readonly sha256?: string | undefined
+  /** The service's own: storage class, encryption. */
+  readonly headers?: Readonly<Record<string, string>> | undefined
+}
+
+export interface GetOptions extends CallOptions {
+  readonly range?: { readonly offset: number; readonly length: number } | undefined
+  /** See `HttpRequest`. */
+  readonly into?: Buffer | undefined
+  readonly limitBytes: number
+  /** Looks at the head of a success before the object is read. What it throws comes out as it is. */
+  readonly onHead?: ((head: HttpHead) => void) | undefined
+}
+
+export interface ObjectHead {
+  readonly sizeBytes: number
+  /** By the server's clock. */
+  readonly modifiedAt: Date | undefined
+}
+
+export interface ListedObject {
+  readonly key: string
+  readonly sizeBytes: number
+}

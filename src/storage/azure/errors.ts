@@ -1,0 +1,76 @@
+import { AzureFailure } from '../../clients/azure/index.ts'
+import { HttpFailure } from '../../clients/http/index.ts'
+import { unreachable } from '../http-failure.ts'
+import { type FailedCall, type StorageErrorCode, storageError } from '../storage-error.ts'
+
+type Meaning = readonly [code: StorageErrorCode, hint?: string]
+
+const CONTAINER =
+  'Make the container first ("az storage container create"), or correct its name in the URL of the repository.'
+const KEYS =
+  'Check the account’s name and its key or signature: AZURE_ACCOUNT_NAME, AZURE_ACCOUNT_KEY, AZURE_ACCOUNT_SAS, or "storage" beside the url.'
+const RIGHTS =
+  'It needs to read, write, delete and list: the role Storage Blob Data Contributor, or sp=racwdl in a signature.'
+const LOCKED = 'The blob is locked by a policy of immutability; nothing can change or remove it before that ends.'
+
+/** @see https://learn.microsoft.com/en-us/rest/api/storageservices/blob-service-error-codes */
+const MEANINGS: Readonly<Record<string, Meaning>> = {
+  BlobNotFound: ['storage-not-found'],
+  ContainerNotFound: ['storage-denied', CONTAINER],
+  ContainerBeingDeleted: ['storage-denied', CONTAINER],
+  ContainerDisabled: ['storage-denied', CONTAINER],
+  BlobAlreadyExists: ['storage-exists'],
+  ConditionNotMet: ['storage-exists'],
+  InvalidRange: ['storage-too-short'],
+  AuthenticationFailed: ['storage-denied', `${KEYS} The clock of this machine must be right.`],
+  AuthorizationFailure: ['storage-denied', KEYS],
+  InvalidAuthenticationInfo: ['storage-denied', KEYS],
+  NoAuthenticationInformation: ['storage-denied', KEYS],
+  AuthorizationPermissionMismatch: ['storage-denied', RIGHTS],
+  AuthorizationResourceTypeMismatch: ['storage-denied', RIGHTS],
+  AuthorizationServiceMismatch: ['storage-denied', RIGHTS],
+  InsufficientAccountPermissions: ['storage-denied', RIGHTS],
+  AuthorizationSourceIPMismatch: ['storage-denied', 'The signature is for other addresses than this machine’s.'],
+  AccountIsDisabled: ['storage-denied', 'Check the subscription of the account.'],
+  BlobArchived: [
+    'storage-denied',
+    'The blob is archived: set its tier to Hot or Cool, wait until it is there, then try again.',
+  ],
+  BlobBeingRehydrated: ['storage-denied', 'The blob is on its way back from the archive. Try again in some hours.'],
+  BlobImmutableDueToPolicy: ['storage-denied', LOCKED],
+  BlobImmutableDueToLegalHold: ['storage-denied', LOCKED],
+  SnapshotsPresent: ['storage-denied', 'Blobs of a repository must have no snapshots of their own.'],
+  AccountQuotaExceeded: ['storage-full'],
+  Md5Mismatch: ['storage-failed'],
+  ServerBusy: ['storage-busy'],
+  OperationTimedOut: ['storage-failed'],
+  InternalError: ['storage-failed'],
+}
+
+const BY_STATUS: Readonly<Record<number, Meaning>> = {
+  401: ['storage-denied', KEYS],
+  403: ['storage-denied', RIGHTS],
+  404: ['storage-not-found'],
+  408: ['storage-failed'],
+  409: ['storage-failed'],
+  412: ['storage-exists'],
+  416: ['storage-too-short'],
+  429: ['storage-busy'],
+  503: ['storage-busy'],
+  507: ['storage-full'],
+}
+
+export function azureError(call: FailedCall, error: unknown): unknown {
+  if (error instanceof HttpFailure) return unreachable(call, error)
+  if (!(error instanceof AzureFailure)) return error
+  const { status, code: said } = error
+  const [code, hint] = (Object.hasOwn(MEANINGS, said) ? MEANINGS[said] : undefined) ??
+    BY_STATUS[status] ?? [status >= 500 ? 'storage-failed' : 'storage-denied']
+  const isPlain = ['storage-not-found', 'storage-exists', 'storage-too-short'].includes(code)
+  return storageError(code, call, {
+    reason: isPlain ? undefined : error.message,
+    hint,
+    ...(code === 'storage-busy' ? { retryAfterMs: error.retryAfterMs } : {}),
+    cause: error,
+  })
+}

@@ -1,0 +1,47 @@
+import type { AdapterContext } from '../../base/adapter-context.ts'
+import { Expiring } from '../../base/expiring.ts'
+import { type AccessToken, findToken, GcsClient, tokenOf } from '../../clients/gcs/index.ts'
+import { HttpClient } from '../../clients/http/index.ts'
+import { OBJECT_TRAITS, ObjectStorage } from '../object-storage.ts'
+import type { Storage } from '../storage.ts'
+import { gcsError } from './errors.ts'
+import type { GcsOptions } from './options.ts'
+import { locationOf, parseGcsUrl } from './url.ts'
+
+const ORIGIN = 'https://storage.googleapis.com'
+
+export async function openGcsStorage(url: string, options: GcsOptions, context: AdapterContext): Promise<Storage> {
+  const place = parseGcsUrl(url)
+  const { environment, clock } = context
+  const emulator = emulatorOf(environment['STORAGE_EMULATOR_HOST'])
+  // Listings are not counted among the calls at once.
+  const http = new HttpClient({ maxSockets: OBJECT_TRAITS.concurrency + 2, environment })
+  const client = new GcsClient({
+    bucket: place.bucket,
+    origin: emulator ?? ORIGIN,
+    http,
+    // An emulator must not see them.
+    tokens: emulator === undefined ? new Expiring(() => issue(options, context), clock) : undefined,
+    storageClassOf: key => (key.startsWith(`${place.prefix}data/`) ? options.storageClass : undefined),
+    clock,
+  })
+  return new ObjectStorage({
+    client,
+    traits: { ...OBJECT_TRAITS, kind: 'gcs' },
+    location: locationOf(place),
+    prefix: place.prefix,
+    wrap: gcsError,
+    close: () => http.close(),
+  })
+}
+
+async function issue({ credentials }: GcsOptions, context: AdapterContext): Promise<AccessToken> {
+  if (credentials === undefined) return await findToken(context)
+  return await tokenOf(await context.loadSecret('service account key', credentials), '"storage.credentials"', context)
+}
+
+/** As Google's own libraries read it: `host:port`, or a URL. */
+function emulatorOf(host: string | undefined): string | undefined {
+  if (!host) return undefined
+  return new URL(/^https?:\/\//i.test(host) ? host : `http://${host}`).origin
+}

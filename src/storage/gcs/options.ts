@@ -1,0 +1,18 @@
+import { z } from 'zod'
+import { secretOption } from '../secret-option.ts'
+
+export const options = z.strictObject({
+  credentials: secretOption
+    .optional()
+    .describe(
+      'Where the JSON key of a service account is: `{ file: PATH }`, `{ env: VARIABLE }` or `{ command: [...] }`. Default: `GOOGLE_ACCESS_TOKEN`, `GOOGLE_APPLICATION_CREDENTIALS`, the login of `gcloud`, the account of this machine.',
+    ),
+  storageClass: z
+    .enum(['STANDARD', 'NEARLINE', 'COLDLINE', 'ARCHIVE'])
+    .optional()
+    .describe(
+      'Storage class of packs; all of them can be read at once, the colder ones for a price. Default: the bucket’s.',
+    ),
+})
+
+export type GcsOptions = z.output<typeof options>

@@ -1,0 +1,131 @@
+import { throwIfAborted } from '../base/errors.ts'
+import type { ObjectClient } from '../clients/objects/object-client.ts'
+import { assertKey, assertPrefix, isKey } from './keys.ts'
+import { cutOut, EndsBefore, type Range, requireRange, requireWhole } from './ranged-answer.ts'
+import type { LoadOptions, SaveOptions, Storage, StorageCallOptions, StorageTraits, StoredObject } from './storage.ts'
+import { type FailedCall, storageError } from './storage-error.ts'
+
+/** More than any pack or log segment is. */
+const LONGEST_OBJECT = 2 * 1024 * 1024 * 1024
+
+/** Each call is a round trip, most are billed: long packs, and several at once to fill a line. */
+export const OBJECT_TRAITS: Omit<StorageTraits, 'kind'> = {
+  keys: 'any',
+  overwrites: true,
+  concurrency: 8,
+  saves: 4,
+  packBytes: 16 * 1024 * 1024,
+  retryMs: 15 * 60_000,
+}
+
+export interface ObjectStorageInit {
+  readonly client: ObjectClient
+  readonly traits: StorageTraits
+  readonly location: string
+  /** Folder in the bucket; '' or ending in '/'. */
+  readonly prefix: string
+  /** What a call threw, in the words of all storages. Errors of ours, as of credentials or an interrupt, stay as they are. */
+  readonly wrap: (call: FailedCall, error: unknown) => unknown
+  /** The service's own headers for an object: storage class, encryption. */
+  readonly headersFor?: ((key: string) => Readonly<Record<string, string>>) | undefined
+  /** Ends the connections. */
+  readonly close: () => void
+}
+
+/** Objects lie in the bucket as restic lays them: `FOLDER/data/3f/3f2a...`. */
+export class ObjectStorage implements Storage {
+  readonly location: string
+  readonly traits: StorageTraits
+  readonly #init: ObjectStorageInit
+
+  constructor(init: ObjectStorageInit) {
+    this.#init = init
+    this.location = init.location
+    this.traits = init.traits
+  }
+
+  async *list(prefix: string, options: StorageCallOptions = {}): AsyncIterable<StoredObject> {
+    assertPrefix(prefix)
+    throwIfAborted(options.signal)
+    const { client, prefix: folder, wrap } = this.#init
+    try {
+      for await (const { key, sizeBytes } of client.list(folder + prefix, options)) {
+        const name = key.slice(folder.length)
+        if (isKey(name)) yield { key: name, sizeBytes }
+      }
+    } catch (error) {
+      throw wrap({ verb: 'list', key: prefix, location: this.location }, error)
+    }
+  }
+
+  async *listKeys(prefix: string, options: StorageCallOptions = {}): AsyncIterable<string> {
+    for await (const { key } of this.list(prefix, options)) yield key
+  }
+
+  async find(key: string, options: StorageCallOptions = {}): Promise<StoredObject | undefined> {
+    const found = await this.#call('look for', key, options, path => this.#init.client.head(path, options))
+    if (!found) return undefined
+    const { sizeBytes, modifiedAt } = found
+    return { key, sizeBytes, ...(modifiedAt === undefined ? {} : { modifiedAt }) }
+  }
+
+  async load(key: string, options: LoadOptions = {}): Promise<Buffer> {
+    return await this.#call('read', key, options, async path => {
+      const { range } = options
+      if (range?.length === 0) return await this.#loadNothing(key, range, options)
+      const answer = await this.#init.client.get(path, {
+        ...options,
+        limitBytes: LONGEST_OBJECT,
+        onHead: head => (range ? requireRange(head, range) : requireWhole(head)),
+      })
+      return range ? cutOut(answer, range) : answer.body
+    })
+  }
+
+  async save(key: string, content: Uint8Array | readonly Uint8Array[], options: SaveOptions = {}): Promise<void> {
+    const { headersFor } = this.#init
+    await this.#call('write', key, options, path =>
+      this.#init.client.put(path, content instanceof Uint8Array ? [content] : content, {
+        ...options,
+        headers: headersFor?.(key),
+      }),
+    )
+  }
+
+  async remove(key: string, options: StorageCallOptions = {}): Promise<void> {
+    await this.#call('remove', key, options, path => this.#init.client.remove(path, options))
+  }
+
+  async freeBytes(): Promise<number | undefined> {
+    return undefined
+  }
+
+  async close(): Promise<void> {
+    this.#init.close()
+  }
+
+  /** No request asks for no bytes. */
+  async #loadNothing(key: string, { offset }: Range, options: StorageCallOptions): Promise<Buffer> {
+    const found = await this.#init.client.head(this.#init.prefix + key, options)
+    const call = { verb: 'read', key, location: this.location } as const
+    if (!found) throw storageError('storage-not-found', call)
+    if (found.sizeBytes < offset) throw storageError('storage-too-short', call)
+    return Buffer.alloc(0)
+  }
+
+  async #call<T>(
+    verb: FailedCall['verb'],
+    key: string,
+    { signal }: StorageCallOptions,
+    work: (path: string) => Promise<T>,
+  ): Promise<T> {
+    assertKey(key)
+    throwIfAborted(signal)
+    const call = { verb, key, location: this.location }
+    try {
+      return await work(this.#init.prefix + key)
+    } catch (error) {
+      throw error instanceof EndsBefore ? storageError('storage-too-short', call) : this.#init.wrap(call, error)
+    }
+  }
+}
