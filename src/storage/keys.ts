@@ -22,16 +22,6 @@ export function assertKey(key: string, taken: StorageTraits['keys'] = 'any'): vo
   throw new AppError('storage-denied', `refusing the key ${JSON.stringify(key.slice(0, LONGEST))}${why}`)
 }
 
-/** For what is found beside the objects of a repository. */
-export function isKey(name: string): boolean {
-  try {
-    assertKey(name)
-    return true
-  } catch {
-    return false
-  }
-}
-
 /** Throws `storage-denied` unless the prefix is `''` or a folder of keys ending in '/'. */
 export function assertPrefix(prefix: string): void {
   if (prefix === '') return

@@ -8,12 +8,12 @@ import { type FailedCall, storageError } from './storage-error.ts'
 /** More than any pack or log segment is. */
 const LONGEST_OBJECT = 2 * 1024 * 1024 * 1024
 
-/** Each call is a round trip, most are billed: long packs, and several at once to fill a line. */
+/** Each call is a round trip, most are billed: long packs. Two of them on their way fill a line; each more costs memory. */
 export const OBJECT_TRAITS: Omit<StorageTraits, 'kind'> = {
   keys: 'any',
   overwrites: true,
   concurrency: 8,
-  saves: 4,
+  saves: 2,
   packBytes: 16 * 1024 * 1024,
   retryMs: 15 * 60_000,
 }

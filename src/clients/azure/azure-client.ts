@@ -3,6 +3,7 @@ import type { Clock } from '../../base/clock.ts'
 import type { Expiring } from '../../base/expiring.ts'
 import type { Secret } from '../../base/secret.ts'
 import { contentLength, type HttpAnswer, type HttpClient, HttpFailure, type HttpHead } from '../http/index.ts'
+import { ListingGuard } from '../objects/listing-guard.ts'
 import type {
   CallOptions,
   GetOptions,
@@ -114,23 +115,23 @@ export class AzureClient implements ObjectClient {
 
   /** All blobs whose name starts with `prefix`. */
   async *list(prefix: string, { signal }: CallOptions = {}): AsyncGenerator<ListedObject> {
-    const markers = new Set<string>()
-    for (let marker = ''; ; markers.add(marker)) {
+    const guard = new ListingGuard(prefix)
+    for (let marker = ''; ; ) {
       const query: Array<readonly [string, string]> = [
         ['restype', 'container'],
         ['comp', 'list'],
         ['prefix', prefix],
       ]
       if (marker !== '') query.push(['marker', marker])
-      const page = parsePage(
-        (await this.#call({ method: 'GET', key: '', query, limitBytes: LISTING_BYTES, signal })).body,
-      )
-      yield* page.blobs
-      if (page.nextMarker === '') return
-      if (markers.has(page.nextMarker) || page.nextMarker === marker) {
-        throw new HttpFailure('malformed', 'a listing repeats itself')
+      const answer = await this.#call({ method: 'GET', key: '', query, limitBytes: LISTING_BYTES, signal })
+      const { blobs, nextMarker } = parsePage(answer.body)
+      for (const blob of blobs) {
+        guard.requireNext(blob.key)
+        yield blob
       }
-      marker = page.nextMarker
+      if (nextMarker === '') return
+      guard.requireNewPage(nextMarker)
+      marker = nextMarker
     }
   }
 

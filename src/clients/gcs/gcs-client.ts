@@ -3,6 +3,7 @@ import { z } from 'zod'
 import type { Clock } from '../../base/clock.ts'
 import type { Expiring } from '../../base/expiring.ts'
 import { type HttpAnswer, type HttpClient, HttpFailure, type HttpRequest } from '../http/index.ts'
+import { ListingGuard } from '../objects/listing-guard.ts'
 import type {
   CallOptions,
   GetOptions,
@@ -100,16 +101,19 @@ export class GcsClient implements ObjectClient {
   }
 
   async *list(prefix: string, { signal }: CallOptions = {}): AsyncGenerator<ListedObject> {
-    const tokens = new Set<string>()
-    for (let token: string | undefined; ; tokens.add(token)) {
+    const guard = new ListingGuard(prefix)
+    for (let token: string | undefined; ; ) {
       const asked = { prefix, fields: 'items(name,size),nextPageToken', maxResults: '1000' }
       const path = `${this.#objects}?${query(token === undefined ? asked : { ...asked, pageToken: token })}`
       const answer = await this.#send({ method: 'GET', path, limitBytes: LISTING_BYTES, signal })
       const { items, nextPageToken } = parsed(page, answer)
-      for (const { name, size } of items) yield { key: name, sizeBytes: Number(size) }
+      for (const { name, size } of items) {
+        guard.requireNext(name)
+        yield { key: name, sizeBytes: Number(size) }
+      }
       if (nextPageToken === undefined) return
+      guard.requireNewPage(nextPageToken)
       token = nextPageToken
-      if (tokens.has(token)) throw new HttpFailure('malformed', 'a listing repeats itself')
     }
   }
 

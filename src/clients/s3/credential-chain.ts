@@ -1,7 +1,7 @@
 import { AppError } from '../../base/errors.ts'
 import type { Random } from '../../base/random.ts'
 import { Secret } from '../../base/secret.ts'
-import type { IssuedCredentials } from './credentials.ts'
+import type { IssuedCredentials } from './issued-credentials.ts'
 import {
   credentialsOfContainer,
   credentialsOfInstance,

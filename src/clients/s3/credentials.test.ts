@@ -8,7 +8,7 @@ import { makeTempDir } from '../../../test/helpers/tempdir.ts'
 import { systemRandom } from '../../base/random.ts'
 import { Secret } from '../../base/secret.ts'
 import { findCredentials } from './credential-chain.ts'
-import { CachedCredentials, type IssuedCredentials } from './credentials.ts'
+import type { IssuedCredentials } from './issued-credentials.ts'
 import { parseProfiles } from './profile-files.ts'
 
 /** No machine is asked. */
@@ -169,43 +169,4 @@ test('a machine that does not answer at once has none', async () => {
   const origin = await serve(() => {})
   const asks = { ...awsFolder(''), AWS_EC2_METADATA_DISABLED: '', AWS_EC2_METADATA_SERVICE_ENDPOINT: origin }
   await expect(find(asks)).rejects.toMatchObject({ code: 'storage-denied' })
-})
-
-test('credentials are asked for once, anew before their end, and kept while that fails', async () => {
-  let now = 0
-  let asked = 0
-  let isDown = false
-  const cached = new CachedCredentials(
-    async () => {
-      asked++
-      if (isDown) throw new Error('down')
-      return { accessKeyId: `${asked}`, secretAccessKey: new Secret('s'), expiresAt: new Date(now + 3_600_000) }
-    },
-    { now: () => new Date(now) },
-  )
-  const ids = async (): Promise<string[]> =>
-    (await Promise.all([cached.get(), cached.get()])).map(({ accessKeyId }) => accessKeyId)
-  expect(await ids()).toEqual(['1', '1'])
-  now = 56 * 60_000
-  expect(await ids()).toEqual(['2', '2'])
-  now += 56 * 60_000
-  isDown = true
-  expect(await ids()).toEqual(['2', '2'])
-  now += 10 * 60_000
-  await expect(cached.get()).rejects.toThrow('down')
-  isDown = false
-  await cached.get()
-  expect(cached.renew()).toBe(true)
-  const before = asked
-  await cached.get()
-  expect(asked).toBe(before + 1)
-})
-
-test('keys that do not expire are not asked for again', async () => {
-  const fixed = new CachedCredentials(
-    async () => ({ accessKeyId: 'a', secretAccessKey: new Secret('s'), expiresAt: undefined }),
-    { now: () => new Date() },
-  )
-  await fixed.get()
-  expect(fixed.renew()).toBe(false)
 })

@@ -1,5 +1,5 @@
 import { contentLength, type HttpAnswer, retryAfterMs } from '../http/index.ts'
-import { parseXml, textOf, type XmlElement } from './xml.ts'
+import { parseXml, textOf, type XmlElement } from '../xml/xml.ts'
 
 export interface S3FailureInit {
   readonly status: number

@@ -1,5 +1,5 @@
 export { findCredentials } from './credential-chain.ts'
-export { CachedCredentials, type IssuedCredentials } from './credentials.ts'
 export { failureInside, S3Failure } from './failure.ts'
+export type { IssuedCredentials } from './issued-credentials.ts'
 export { findProfile } from './profile-files.ts'
 export { S3Client } from './s3-client.ts'

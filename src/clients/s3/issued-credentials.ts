@@ -1,10 +1,13 @@
 import { readFile } from 'node:fs/promises'
 import { AppError, messageOf } from '../../base/errors.ts'
+import type { Expires } from '../../base/expiring.ts'
 import type { Random } from '../../base/random.ts'
 import { Secret } from '../../base/secret.ts'
-import { HttpClient, type HttpRequest } from '../http/index.ts'
-import type { IssuedCredentials } from './credentials.ts'
-import { parseXml, textOf, type XmlElement } from './xml.ts'
+import { askIssuer, type HttpRequest } from '../http/index.ts'
+import { parseXml, textOf, type XmlElement } from '../xml/xml.ts'
+import type { S3Credentials } from './sign.ts'
+
+export interface IssuedCredentials extends S3Credentials, Expires {}
 
 type Environment = Readonly<Record<string, string | undefined>>
 
@@ -16,7 +19,6 @@ export interface IssuerContext {
 
 /** The metadata service of a machine answers at once, or there is none. */
 const INSTANCE_MS = 1000
-const ISSUER_MS = 30_000
 
 /**
  * A token of another identity (of a Kubernetes service account, of a CI job) for credentials of a role.
@@ -103,15 +105,12 @@ async function ask(
   environment: Environment,
   request: Omit<HttpRequest, 'origin' | 'path'>,
 ): Promise<Buffer> {
-  const http = new HttpClient({ maxSockets: 1, environment, stallMs: ISSUER_MS })
   try {
-    const answer = await http.request({ ...request, origin: url.origin, path: `${url.pathname}${url.search}` })
+    const answer = await askIssuer(url, request, environment)
     if (answer.status === 200) return answer.body
     throw refused(who, `status ${answer.status}${reasonOf(answer.body)}`)
   } catch (error) {
     throw error instanceof AppError && error.code !== 'interrupted' ? error : refused(who, messageOf(error), error)
-  } finally {
-    http.close()
   }
 }
 

@@ -1,5 +1,5 @@
 import { HttpFailure } from '../http/index.ts'
-import { parseXml, textOf, type XmlElement, XmlError } from './xml.ts'
+import { parseXml, textOf, type XmlElement, XmlError } from '../xml/xml.ts'
 
 export interface S3ListedObject {
   readonly key: string

@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises'
 import { AppError, systemCode } from '../../base/errors.ts'
 import { Secret } from '../../base/secret.ts'
-import type { IssuedCredentials } from './credentials.ts'
+import type { IssuedCredentials } from './issued-credentials.ts'
 
 type Environment = Readonly<Record<string, string | undefined>>
 type Settings = ReadonlyMap<string, string>

@@ -1,9 +1,12 @@
 import { createHash } from 'node:crypto'
 import type { Clock } from '../../base/clock.ts'
+import type { Expiring } from '../../base/expiring.ts'
 import type { Logger } from '../../base/logger.ts'
 import { contentLength, type HttpAnswer, type HttpClient, HttpFailure, type HttpHead } from '../http/index.ts'
-import type { CredentialSource } from './credentials.ts'
+import { ListingGuard } from '../objects/listing-guard.ts'
+import type { CallOptions, GetOptions, ObjectClient, ObjectHead, PutOptions } from '../objects/object-client.ts'
 import { failureInside, failureOf, S3Failure } from './failure.ts'
+import type { IssuedCredentials } from './issued-credentials.ts'
 import { parsePage, type S3ListedObject } from './listing.ts'
 import { EMPTY_SHA256, encodePath, encodeQuery, type QueryParameter, signRequest } from './sign.ts'
 
@@ -17,39 +20,12 @@ export interface S3ClientOptions {
   readonly region: string
   /** May another region be used when the server names it? */
   readonly mayLearnRegion: boolean
-  readonly credentials: CredentialSource
+  readonly credentials: Expiring<IssuedCredentials>
   readonly clock: Pick<Clock, 'now'>
   readonly logger: Pick<Logger, 'warn'>
 }
 
-export interface S3CallOptions {
-  readonly signal?: AbortSignal | undefined
-}
-
-export interface S3GetOptions extends S3CallOptions {
-  readonly range?: { readonly offset: number; readonly length: number } | undefined
-  /** See `HttpRequest`. */
-  readonly into?: Buffer | undefined
-  readonly limitBytes: number
-  /** Looks at the head of a success before the object is read. What it throws comes out as it is. */
-  readonly onHead?: ((head: HttpHead) => void) | undefined
-}
-
-export interface S3PutOptions extends S3CallOptions {
-  /** Of the content, in hex. The server checks what arrives by it. Default: computed here. */
-  readonly sha256?: string | undefined
-  /** Only where there is no such object: else a failure with status 412. */
-  readonly ifAbsent?: boolean | undefined
-  /** `x-amz-storage-class` and the like. */
-  readonly headers?: Readonly<Record<string, string>> | undefined
-}
-
-export interface S3Object {
-  readonly sizeBytes: number
-  readonly modifiedAt: Date | undefined
-}
-
-interface Call extends S3CallOptions {
+interface Call extends CallOptions {
   readonly method: 'GET' | 'HEAD' | 'PUT' | 'DELETE'
   readonly key: string
   readonly query?: readonly QueryParameter[]
@@ -71,7 +47,7 @@ const SKEW_MS = 5 * 60_000
  * as it can be checked. Throws `S3Failure`, `HttpFailure`, `interrupted`, and what the credentials throw. Nothing is
  * tried again but a request that the server's clock, the bucket's region or an expired token made fail: once.
  */
-export class S3Client {
+export class S3Client implements ObjectClient {
   readonly #options: S3ClientOptions
   readonly #origin: string
   readonly #base: string
@@ -89,7 +65,7 @@ export class S3Client {
     this.#base = options.style === 'host' ? '' : `/${encodePath(options.bucket)}`
   }
 
-  async put(key: string, body: readonly Uint8Array[], options: S3PutOptions = {}): Promise<void> {
+  async put(key: string, body: readonly Uint8Array[], options: PutOptions = {}): Promise<void> {
     const { ifAbsent = false, headers, signal } = options
     const answer = await this.#call({
       method: 'PUT',
@@ -105,12 +81,12 @@ export class S3Client {
   }
 
   /** The object or the range of it: the caller looks at the head, for a server may answer with another range. */
-  async get(key: string, { range, ...options }: S3GetOptions): Promise<HttpAnswer> {
+  async get(key: string, { range, ...options }: GetOptions): Promise<HttpAnswer> {
     const headers = range && { range: `bytes=${range.offset}-${range.offset + range.length - 1}` }
     return await this.#call({ method: 'GET', key, ...(headers ? { headers } : {}), ...options })
   }
 
-  async head(key: string, { signal }: S3CallOptions = {}): Promise<S3Object | undefined> {
+  async head(key: string, { signal }: CallOptions = {}): Promise<ObjectHead | undefined> {
     try {
       const { headers } = await this.#call({ method: 'HEAD', key, signal })
       const sizeBytes = contentLength(headers)
@@ -127,7 +103,7 @@ export class S3Client {
   }
 
   /** One that is not there is fine. */
-  async remove(key: string, { signal }: S3CallOptions = {}): Promise<void> {
+  async remove(key: string, { signal }: CallOptions = {}): Promise<void> {
     try {
       this.#requireNoError(await this.#call({ method: 'DELETE', key, repeatable: true, signal }))
     } catch (error) {
@@ -136,10 +112,9 @@ export class S3Client {
   }
 
   /** All objects whose key starts with `prefix`, in the order of their keys. */
-  async *list(prefix: string, { signal }: S3CallOptions = {}): AsyncGenerator<S3ListedObject> {
-    const tokens = new Set<string>()
-    let last: Buffer | undefined
-    for (let token: string | undefined; ; tokens.add(token)) {
+  async *list(prefix: string, { signal }: CallOptions = {}): AsyncGenerator<S3ListedObject> {
+    const guard = new ListingGuard(prefix)
+    for (let token: string | undefined; ; ) {
       const query: QueryParameter[] = [
         ['list-type', '2'],
         ['encoding-type', 'url'],
@@ -150,15 +125,11 @@ export class S3Client {
       this.#requireNoError(answer)
       const { objects, nextToken } = parsePage(answer.body)
       for (const object of objects) {
-        const key = Buffer.from(object.key)
-        if (!object.key.startsWith(prefix)) throw new HttpFailure('malformed', 'a listing names what was not asked for')
-        // Ordered by their bytes: so a page that comes twice is found out.
-        if (last && key.compare(last) <= 0) throw new HttpFailure('malformed', 'a listing goes back')
-        last = key
+        guard.requireNext(object.key)
         yield object
       }
       if (nextToken === undefined) return
-      if (tokens.has(nextToken)) throw new HttpFailure('malformed', 'a listing goes round in a circle')
+      guard.requireNewPage(nextToken)
       token = nextToken
     }
   }
@@ -181,7 +152,7 @@ export class S3Client {
       {
         region: this.#region,
         service: 's3',
-        credentials: await credentials.get(call.signal),
+        credentials: await credentials.get(),
         now: new Date(clock.now().getTime() + this.#aheadMs),
       },
     )

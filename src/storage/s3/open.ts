@@ -2,17 +2,14 @@ import { readFile } from 'node:fs/promises'
 import { resolve } from 'node:path'
 import type { AdapterContext } from '../../base/adapter-context.ts'
 import { AppError, messageOf } from '../../base/errors.ts'
+import { Expiring } from '../../base/expiring.ts'
 import { HttpClient } from '../../clients/http/index.ts'
-import {
-  CachedCredentials,
-  findCredentials,
-  findProfile,
-  type IssuedCredentials,
-  S3Client,
-} from '../../clients/s3/index.ts'
+import { findCredentials, findProfile, type IssuedCredentials, S3Client } from '../../clients/s3/index.ts'
+import { OBJECT_TRAITS, ObjectStorage } from '../object-storage.ts'
 import type { Storage } from '../storage.ts'
+import { s3Error } from './errors.ts'
 import type { S3Options } from './options.ts'
-import { S3_TRAITS, S3Storage } from './s3-storage.ts'
+import { S3Objects } from './s3-objects.ts'
 import { locationOf, parseS3Url, regionOfHost, type S3Place, styleOf } from './url.ts'
 
 /** Names of an older tool's variables, which applications that used it still have. */
@@ -22,7 +19,7 @@ const DEFAULT_REGION = 'us-east-1'
 export async function openS3Storage(url: string, options: S3Options, context: AdapterContext): Promise<Storage> {
   const http = new HttpClient({
     // Listings are not counted among the calls at once.
-    maxSockets: S3_TRAITS.concurrency + 2,
+    maxSockets: OBJECT_TRAITS.concurrency + 2,
     ca: await authorities(options, context),
     environment: context.environment,
   })
@@ -50,17 +47,42 @@ export async function s3StorageOver(
     clock,
     logger,
   })
-  return new S3Storage({ client, place, location: locationOf(place), options, clock, close: () => http.close() })
+  return new ObjectStorage({
+    client: new S3Objects(client, clock),
+    traits: { ...OBJECT_TRAITS, kind: 's3' },
+    location: locationOf(place),
+    prefix: place.prefix,
+    wrap: s3Error,
+    headersFor: key => headersFor(key, options),
+    close: () => http.close(),
+  })
+}
+
+function headersFor(key: string, { storageClass, encryption }: S3Options): Record<string, string> {
+  const headers: Record<string, string> = {}
+  // Packs are most of the bytes. What is small and read each time costs more in the other classes.
+  if (storageClass !== undefined && key.startsWith('data/')) headers['x-amz-storage-class'] = storageClass
+  if (encryption === undefined) return headers
+  if (encryption === 'AES256') return { ...headers, 'x-amz-server-side-encryption': 'AES256' }
+  return {
+    ...headers,
+    'x-amz-server-side-encryption': 'aws:kms',
+    'x-amz-server-side-encryption-aws-kms-key-id': encryption.kmsKeyId,
+  }
 }
 
 /** The keys of the configuration now; what the environment or the machine has when the first request needs it. */
-async function credentialsOf(region: string, options: S3Options, context: AdapterContext): Promise<CachedCredentials> {
+async function credentialsOf(
+  region: string,
+  options: S3Options,
+  context: AdapterContext,
+): Promise<Expiring<IssuedCredentials>> {
   const { environment, random, clock } = context
   const { profile } = options
   const own = await ownKeys(options, context)
   const find = async (): Promise<IssuedCredentials> =>
     own ?? (await findCredentials({ environment, random, region, profile, otherVariables: OTHER_VARIABLES }))
-  return new CachedCredentials(find, clock)
+  return new Expiring(find, clock)
 }
 
 async function regionOf({ host }: S3Place, options: S3Options, { environment }: AdapterContext): Promise<string> {
