@@ -2,12 +2,15 @@ import { once } from 'node:events'
 import { createServer, type IncomingHttpHeaders, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest'
+import { testHttpFaults } from '../../../test/contracts/http-faults.ts'
 import { testStorageContract } from '../../../test/contracts/storage-contract.ts'
 import { adapterContext } from '../../../test/helpers/adapter-context.ts'
 import { AZURE_ACCOUNT, AZURE_KEY, describeWithAzure, startAzureServer } from '../../../test/helpers/azure-server.ts'
 import { collect } from '../../base/collect.ts'
+import { HttpClient } from '../../clients/http/index.ts'
 import type { Storage } from '../storage.ts'
 import { azure } from './index.ts'
+import { azureStorageOver } from './open.ts'
 import { locationOf, parseAzureUrl } from './url.ts'
 
 const SAS = 'sv=2021-08-06&ss=b&srt=co&sp=racwdl&sig=planted-signature-31f0'
@@ -44,6 +47,20 @@ describeWithAzure('on a server', () => {
       return await openBare(`azure:${container}:/some/folder`, { endpoint: server.endpoint })
     },
     reopen: async storage => await openBare(storage.location, { endpoint: server.endpoint }),
+  })
+
+  testHttpFaults({
+    start: async () => {
+      const started = await startAzureServer()
+      await started.createContainer('faults')
+      return started
+    },
+    open: async (origin, nth, stallMs) => {
+      const http = new HttpClient({ maxSockets: 10, stallMs })
+      const options = azure.options.parse({ endpoint: `${origin}/${AZURE_ACCOUNT}` })
+      return await azureStorageOver(http, `azure:faults:/store${nth}`, options, adapterContext(ENVIRONMENT))
+    },
+    cases: [],
   })
 
   test('a container that is not there is said to be', async () => {

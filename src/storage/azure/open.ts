@@ -11,6 +11,18 @@ import type { AzureOptions } from './options.ts'
 import { locationOf, parseAzureUrl } from './url.ts'
 
 export async function openAzureStorage(url: string, options: AzureOptions, context: AdapterContext): Promise<Storage> {
+  // Listings are not counted among the calls at once.
+  const http = new HttpClient({ maxSockets: OBJECT_TRAITS.concurrency + 2, environment: context.environment })
+  return await azureStorageOver(http, url, options, context)
+}
+
+/** @param http is closed with the storage */
+export async function azureStorageOver(
+  http: HttpClient,
+  url: string,
+  options: AzureOptions,
+  context: AdapterContext,
+): Promise<Storage> {
   const place = parseAzureUrl(url)
   const { environment, clock } = context
   const account = options.accountName ?? environment['AZURE_ACCOUNT_NAME']
@@ -19,8 +31,6 @@ export async function openAzureStorage(url: string, options: AzureOptions, conte
   const endpoint = new URL(options.endpoint ?? `https://${account}.blob.${suffix}`)
   const authorization = await authorizationOf(account, options, context)
   if (!('sharedKey' in authorization) && isInClear(endpoint)) throw inClear()
-  // Listings are not counted among the calls at once.
-  const http = new HttpClient({ maxSockets: OBJECT_TRAITS.concurrency + 2, environment })
   const { accessTier } = options
   return new ObjectStorage({
     client: new AzureClient({ http, endpoint, container: place.container, authorization, clock }),

@@ -2,12 +2,15 @@ import { once } from 'node:events'
 import { createServer, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest'
+import { testHttpFaults } from '../../../test/contracts/http-faults.ts'
 import { testStorageContract } from '../../../test/contracts/storage-contract.ts'
 import { adapterContext } from '../../../test/helpers/adapter-context.ts'
 import { describeWithGcs, startGcsServer } from '../../../test/helpers/gcs-server.ts'
 import { collect } from '../../base/collect.ts'
+import { HttpClient } from '../../clients/http/index.ts'
 import type { Storage } from '../storage.ts'
 import { gcs } from './index.ts'
+import { gcsStorageOver } from './open.ts'
 import { locationOf, parseGcsUrl } from './url.ts'
 
 const TOKEN = 'planted-google-token-77c1'
@@ -41,6 +44,20 @@ describeWithGcs('on a server', () => {
       return await openBare(`gs:${bucket}:/some/folder`, environment())
     },
     reopen: async storage => await openBare(storage.location, environment()),
+  })
+
+  testHttpFaults({
+    start: async () => {
+      const started = await startGcsServer()
+      await started.createBucket('faults')
+      return started
+    },
+    open: async (origin, nth, stallMs) => {
+      const http = new HttpClient({ maxSockets: 10, stallMs })
+      const context = adapterContext({ STORAGE_EMULATOR_HOST: origin })
+      return await gcsStorageOver(http, `gs:faults:/store${nth}`, gcs.options.parse({}), context)
+    },
+    cases: [],
   })
 
   test('what else lies in the bucket is not seen, and not touched', async () => {

@@ -11,11 +11,21 @@ import { locationOf, parseGcsUrl } from './url.ts'
 const ORIGIN = 'https://storage.googleapis.com'
 
 export async function openGcsStorage(url: string, options: GcsOptions, context: AdapterContext): Promise<Storage> {
+  // Listings are not counted among the calls at once.
+  const http = new HttpClient({ maxSockets: OBJECT_TRAITS.concurrency + 2, environment: context.environment })
+  return await gcsStorageOver(http, url, options, context)
+}
+
+/** @param http is closed with the storage */
+export async function gcsStorageOver(
+  http: HttpClient,
+  url: string,
+  options: GcsOptions,
+  context: AdapterContext,
+): Promise<Storage> {
   const place = parseGcsUrl(url)
   const { environment, clock } = context
   const emulator = emulatorOf(environment['STORAGE_EMULATOR_HOST'])
-  // Listings are not counted among the calls at once.
-  const http = new HttpClient({ maxSockets: OBJECT_TRAITS.concurrency + 2, environment })
   const client = new GcsClient({
     bucket: place.bucket,
     origin: emulator ?? ORIGIN,
