@@ -10,6 +10,8 @@ export interface ChildOptions {
   /** Run as this user; needs root. */
   readonly uid?: number | undefined
   readonly gid?: number | undefined
+  /** In a session of its own: Ctrl-C does not reach it, and it has no terminal to ask anything on. */
+  readonly ownSession?: boolean | undefined
   /** `pipe`: the caller writes with `write` and ends with `endInput`. Otherwise the child reads nothing. */
   readonly stdin?: 'pipe' | 'ignore' | undefined
   /** Kills the child. `read` and `wait` then throw `interrupted`. */
@@ -81,6 +83,7 @@ export class Child {
       ...(options.cwd === undefined ? {} : { cwd: options.cwd }),
       ...(options.uid === undefined ? {} : { uid: options.uid }),
       ...(options.gid === undefined ? {} : { gid: options.gid }),
+      detached: options.ownSession ?? false,
     })
     const name = command.slice(command.lastIndexOf('/') + 1)
     await new Promise<void>((resolve, reject) => {
@@ -122,6 +125,25 @@ export class Child {
   async *lines(): AsyncGenerator<Buffer> {
     if (this.#reader) yield* this.#reader.lines()
     throwIfAborted(this.#signal)
+  }
+
+  /** Stdout in the parts that it comes in. */
+  async *parts(): AsyncGenerator<Buffer> {
+    if (this.#reader) yield* this.#reader.parts()
+    throwIfAborted(this.#signal)
+  }
+
+  /**
+   * Writes to stdin without waiting: who calls this bounds what is under way, and leaves the bytes as they are until the
+   * child answered or was stopped. False when it takes no more: its exit says why.
+   */
+  send(parts: readonly Uint8Array[]): boolean {
+    const input = this.#process.stdin
+    if (!input || this.#inputFailure !== undefined || this.#ended) return false
+    input.cork()
+    for (const part of parts) input.write(part)
+    input.uncork()
+    return true
   }
 
   /** Writes to stdin, waiting while the child is busy. False when it takes no more: its exit says why. */
@@ -199,6 +221,10 @@ export class StreamReader {
       this.#rest = count < part.length ? part.subarray(count) : undefined
     }
     return filled
+  }
+
+  async *parts(): AsyncGenerator<Buffer> {
+    for (let part = await this.#next(); part !== undefined; part = await this.#next()) yield part
   }
 
   async readText(): Promise<string> {

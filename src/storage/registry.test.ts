@@ -17,6 +17,8 @@ test.each([
   ['s3:s3.eu-central-1.amazonaws.com/bucket', 's3'],
   ['s3:http://127.0.0.1:9000/bucket/folder', 's3'],
   ['S3://host/bucket', 's3'],
+  ['sftp:user@host:/backups', 'sftp'],
+  ['sftp://user@host:22//backups', 'sftp'],
 ])('%s is %s', (url, kind) => {
   expect(findStorage(url).kind).toBe(kind)
 })
@@ -30,7 +32,7 @@ test('tells the folder of a url without opening it', () => {
   expect(findStorage('file:///b').folderOf('file:///b', '/app')).toBe('/b')
 })
 
-test.each(['b2:key:secret@bucket', 'sftp://user:secret@host/x', 'http://x', '', ' '])(
+test.each(['b2:key:secret@bucket', 'ftp://user:secret@host/x', 'http://x', '', ' '])(
   '%j is unsupported, with what is supported and without its secrets',
   url => {
     let thrown: unknown

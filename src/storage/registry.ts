@@ -3,10 +3,17 @@ import { azure } from './azure/index.ts'
 import { gcs } from './gcs/index.ts'
 import { local } from './local/index.ts'
 import { s3 } from './s3/index.ts'
+import { sftp } from './sftp/index.ts'
 import type { StorageDefinition, StorageFactory } from './storage.ts'
 
 /** Every kind of storage there is. The one place that opens the adapters' folders. */
-export const STORAGES: readonly StorageDefinition[] = [register(local), register(s3), register(azure), register(gcs)]
+export const STORAGES: readonly StorageDefinition[] = [
+  register(local),
+  register(s3),
+  register(azure),
+  register(gcs),
+  register(sftp),
+]
 
 /** The adapter for a repository's URL; `unsupported` when there is none. */
 export function findStorage(url: string, storages = STORAGES): StorageDefinition {

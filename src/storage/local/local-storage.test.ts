@@ -6,9 +6,10 @@ import { pathToFileURL } from 'node:url'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { testStorageContract } from '../../../test/contracts/storage-contract.ts'
 import { FaultyStorage } from '../../../test/helpers/faulty-storage.ts'
+import { unfinishedName } from '../unfinished-name.ts'
 import { LocalStorage } from './local-storage.ts'
 import { rootOf } from './root.ts'
-import { removeUnfinished, unfinishedName } from './unfinished.ts'
+import { removeUnfinished } from './unfinished.ts'
 
 let folder: string
 

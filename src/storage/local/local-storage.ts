@@ -8,9 +8,10 @@ import { type FolderOwner, giveFolder, ownerOfFolder } from '../../base/folder-o
 import { addName } from '../../base/second-name.ts'
 import { assertKey, assertPrefix, isKey } from '../keys.ts'
 import type { LoadOptions, SaveOptions, Storage, StorageCallOptions, StorageTraits, StoredObject } from '../storage.ts'
+import { UNFINISHED_FOLDER, unfinishedName } from '../unfinished-name.ts'
 import { rootOf } from './root.ts'
 import { systemError, TooShort } from './system-errors.ts'
-import { HIDDEN, removeUnfinished, UNFINISHED_FOLDER, unfinishedName } from './unfinished.ts'
+import { HIDDEN, removeUnfinished } from './unfinished.ts'
 import { writeDurably } from './write-file.ts'
 
 const STATS_AT_ONCE = 256

@@ -1,23 +1,11 @@
-import { randomBytes } from 'node:crypto'
 import { readdir, stat, unlink } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { fileSystemNow } from '../../base/file-system-time.ts'
-import { lifeOfNamed, ownerName } from '../../base/process-life.ts'
+import { lifeOfNamed } from '../../base/process-life.ts'
+import { UNFINISHED_OLD_MS } from '../unfinished-name.ts'
 
-/**
- * Objects being written have names of their own in `<repository>/tmp`, the folder that restic's layout sets aside:
- * neither restic nor `list` sees them. A name says who writes: see `ownerName`. Where a folder such as `data`
- * lies on another file system they are in it, behind a dot that no key begins with.
- */
-export const UNFINISHED_FOLDER = 'tmp'
-
+/** Where a folder such as `data` lies on another file system, unfinished objects are in it, behind a dot that no key begins with. */
 export const HIDDEN = '.'
-
-const OLD_MS = 24 * 60 * 60 * 1000
-
-export function unfinishedName(prefix = ''): string {
-  return `${prefix}${ownerName()}-${randomBytes(8).toString('hex')}`
-}
 
 /** Removes what killed processes left behind. Best effort: what cannot be removed now stays for another time. */
 export async function removeUnfinished(folder: string): Promise<void> {
@@ -28,11 +16,11 @@ export async function removeUnfinished(folder: string): Promise<void> {
   if (unknown.length > 0) await removeOld(unknown.map(({ path }) => path)).catch(() => {})
 }
 
-/** Of another host, container or boot: an object is written in seconds. */
+/** Of another host, container or boot. */
 async function removeOld(paths: readonly string[]): Promise<void> {
   const now = await fileSystemNow(dirname(paths[0] ?? ''))
   for (const path of paths) {
     const status = await stat(path).catch(() => undefined)
-    if (status?.isFile() === true && now - status.mtimeMs > OLD_MS) await unlink(path).catch(() => {})
+    if (status?.isFile() === true && now - status.mtimeMs > UNFINISHED_OLD_MS) await unlink(path).catch(() => {})
   }
 }

@@ -1,0 +1,187 @@
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { type AddressInfo, connect, createServer } from 'node:net'
+import { tmpdir, userInfo } from 'node:os'
+import { join } from 'node:path'
+import { setTimeout as wait } from 'node:timers/promises'
+
+const SSHD = ['/usr/sbin/sshd', '/usr/local/sbin/sshd', '/usr/bin/sshd'].find(path => existsSync(path))
+const installed = SSHD !== undefined && spawnSync('ssh', ['-V']).status === 0
+if (!installed) {
+  console.warn('sshd is not installed: tests that need it are skipped (sudo apt-get install openssh-server)')
+}
+
+/** For `describe.skipIf`: tests that need a server of SFTP are skipped without one, but on CI they fail then. */
+export const skipSftp = !installed && process.env['CI'] !== 'true'
+
+export interface SftpServerOptions {
+  /** Run instead of what was asked for; the server's own SFTP is `internal-sftp`. */
+  readonly forceCommand?: string | undefined
+}
+
+/** A real `sshd` on a free port of this machine, with keys of its own, that lets in the user who runs the tests. */
+export class SftpServer {
+  /** An empty folder on the server. */
+  readonly root: string
+  readonly port: number
+  readonly user = userInfo().username
+  readonly identityFile: string
+  readonly knownHostsFile: string
+  readonly #folder: string
+  #process: ChildProcess | undefined
+
+  private constructor(folder: string, port: number) {
+    this.#folder = folder
+    this.port = port
+    this.root = join(folder, 'root')
+    this.identityFile = join(folder, 'user-key')
+    this.knownHostsFile = join(folder, 'known_hosts')
+  }
+
+  static async start(options: SftpServerOptions = {}): Promise<SftpServer> {
+    const server = new SftpServer(mkdtempSync(join(tmpdir(), 'lifeboat-sshd-')), await freePort())
+    server.#configure(options)
+    await server.startAgain()
+    return server
+  }
+
+  /** @param path absolute, or relative to the home folder */
+  url(path = this.root): string {
+    return `sftp://${this.user}@127.0.0.1:${this.port}/${path}`
+  }
+
+  get storageOptions(): { identityFile: string; knownHostsFile: string } {
+    const { identityFile, knownHostsFile } = this
+    return { identityFile, knownHostsFile }
+  }
+
+  /** What `restic -o sftp.command=...` takes. */
+  get resticCommand(): string {
+    return `ssh -F ${join(this.#folder, 'ssh_config')} lifeboat-test -s sftp`
+  }
+
+  /** A folder for `PATH`, in which `ssh` knows this server as a person's own configuration would. */
+  get programs(): string {
+    return join(this.#folder, 'bin')
+  }
+
+  async startAgain(): Promise<void> {
+    if (SSHD === undefined) throw new Error('there is no sshd')
+    const log = join(this.#folder, 'log')
+    this.#process = spawn(SSHD, ['-D', '-f', join(this.#folder, 'sshd_config'), '-E', log], { stdio: 'ignore' })
+    while (!(await isListening(this.port))) {
+      if (this.#process.exitCode !== null) throw new Error(`sshd did not start: ${readFileSync(log, 'utf8')}`)
+      await wait(20)
+    }
+  }
+
+  /** Takes no new connections any more, and ends those that there are. */
+  async stop(): Promise<void> {
+    const server = this.#process
+    if (!server || server.exitCode !== null) return
+    this.cut()
+    const ended = new Promise(resolve => server.once('exit', resolve))
+    server.kill('SIGKILL')
+    await ended
+  }
+
+  /** Ends all connections at once. */
+  cut(): void {
+    for (const pid of descendants(this.#process?.pid)) {
+      try {
+        process.kill(pid, 'SIGKILL')
+      } catch {
+        // It ended by itself meanwhile.
+      }
+    }
+  }
+
+  async remove(): Promise<void> {
+    await this.stop()
+    rmSync(this.#folder, { recursive: true, force: true })
+  }
+
+  #configure({ forceCommand }: SftpServerOptions): void {
+    const at = (name: string): string => join(this.#folder, name)
+    mkdirSync(this.root)
+    for (const name of ['host-key', 'user-key']) {
+      spawnSync('ssh-keygen', ['-q', '-t', 'ed25519', '-N', '', '-C', name, '-f', at(name)])
+    }
+    // sshd wants it, and its package makes it only when the system's own one starts.
+    if (process.getuid?.() === 0) mkdirSync('/run/sshd', { recursive: true })
+    const server = {
+      Port: this.port,
+      ListenAddress: '127.0.0.1',
+      HostKey: at('host-key'),
+      AuthorizedKeysFile: at('user-key.pub'),
+      PidFile: 'none',
+      UsePAM: 'no',
+      StrictModes: 'no',
+      PermitRootLogin: 'prohibit-password',
+      PasswordAuthentication: 'no',
+      KbdInteractiveAuthentication: 'no',
+      MaxStartups: 100,
+      Subsystem: 'sftp internal-sftp',
+      ...(forceCommand === undefined ? {} : { ForceCommand: forceCommand }),
+    }
+    writeFileSync(at('sshd_config'), linesOf(server))
+    writeFileSync(at('known_hosts'), `[127.0.0.1]:${this.port} ${readFileSync(at('host-key.pub'), 'utf8')}`)
+    const client = {
+      HostName: '127.0.0.1',
+      Port: this.port,
+      User: this.user,
+      IdentityFile: this.identityFile,
+      IdentitiesOnly: 'yes',
+      UserKnownHostsFile: this.knownHostsFile,
+      BatchMode: 'yes',
+    }
+    writeFileSync(at('ssh_config'), `Host lifeboat-test\n${linesOf(client)}`)
+    mkdirSync(this.programs)
+    writeFileSync(
+      join(this.programs, 'ssh'),
+      `#!/bin/sh\nexec ssh-of-the-system "$@"\n`.replace('ssh-of-the-system', `${sshPath()} -F ${at('ssh_config')}`),
+      { mode: 0o755 },
+    )
+  }
+}
+
+function linesOf(settings: Readonly<Record<string, string | number>>): string {
+  return Object.entries(settings)
+    .map(([name, value]) => `${name} ${value}\n`)
+    .join('')
+}
+
+function sshPath(): string {
+  return spawnSync('sh', ['-c', 'command -v ssh'], { encoding: 'utf8' }).stdout.trim()
+}
+
+/** Of one process, by what /proc says. */
+function descendants(pid: number | undefined): number[] {
+  if (pid === undefined) return []
+  const { stdout } = spawnSync('ps', ['-e', '-o', 'pid=,ppid='], { encoding: 'utf8' })
+  const pairs = stdout
+    .trim()
+    .split('\n')
+    .map(line => line.trim().split(/\s+/).map(Number))
+  const below = (parent: number): number[] =>
+    pairs.flatMap(([child = 0, its]) => (its === parent ? [child, ...below(child)] : []))
+  return below(pid)
+}
+
+async function freePort(): Promise<number> {
+  const server = createServer()
+  await new Promise<void>(resolve => server.listen(0, '127.0.0.1', resolve))
+  const { port } = server.address() as AddressInfo
+  await new Promise(resolve => server.close(resolve))
+  return port
+}
+
+async function isListening(port: number): Promise<boolean> {
+  const socket = connect(port, '127.0.0.1')
+  return await new Promise(resolve => {
+    socket.once('connect', () => resolve(true)).once('error', () => resolve(false))
+  }).then(answer => {
+    socket.destroy()
+    return answer === true
+  })
+}
