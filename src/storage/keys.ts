@@ -22,11 +22,6 @@ export function assertKey(key: string, taken: StorageTraits['keys'] = 'any'): vo
   throw new AppError('storage-denied', `refusing the key ${JSON.stringify(key.slice(0, LONGEST))}${why}`)
 }
 
-/** What lies beside the objects, such as another program's unfinished files, is none. */
-export function isKey(name: string): boolean {
-  return name.length <= LONGEST && KEY.test(name) && !name.startsWith(RESERVED_PREFIX) && name !== 'tmp'
-}
-
 /** Throws `storage-denied` unless the prefix is `''` or a folder of keys ending in '/'. */
 export function assertPrefix(prefix: string): void {
   if (prefix === '') return

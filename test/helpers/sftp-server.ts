@@ -17,6 +17,8 @@ export const skipSftp = !installed && process.env['CI'] !== 'true'
 export interface SftpServerOptions {
   /** Run instead of what was asked for; the server's own SFTP is `internal-sftp`. */
   readonly forceCommand?: string | undefined
+  /** The user's key is not let in. */
+  readonly refusesKey?: boolean | undefined
 }
 
 /** A real `sshd` on a free port of this machine, with keys of its own, that lets in the user who runs the tests. */
@@ -55,6 +57,11 @@ export class SftpServer {
     return { identityFile, knownHostsFile }
   }
 
+  /** As it stands in a file of known hosts, behind the name. */
+  get hostKey(): string {
+    return readFileSync(join(this.#folder, 'host-key.pub'), 'utf8')
+  }
+
   /** What `restic -o sftp.command=...` takes. */
   get resticCommand(): string {
     return `ssh -F ${join(this.#folder, 'ssh_config')} lifeboat-test -s sftp`
@@ -78,8 +85,10 @@ export class SftpServer {
   /** Takes no new connections any more, and ends those that there are. */
   async stop(): Promise<void> {
     const server = this.#process
-    if (!server || server.exitCode !== null) return
+    if (!server) return
     this.cut()
+    this.#process = undefined
+    if (server.exitCode !== null) return
     const ended = new Promise(resolve => server.once('exit', resolve))
     server.kill('SIGKILL')
     await ended
@@ -101,7 +110,7 @@ export class SftpServer {
     rmSync(this.#folder, { recursive: true, force: true })
   }
 
-  #configure({ forceCommand }: SftpServerOptions): void {
+  #configure({ forceCommand, refusesKey = false }: SftpServerOptions): void {
     const at = (name: string): string => join(this.#folder, name)
     mkdirSync(this.root)
     for (const name of ['host-key', 'user-key']) {
@@ -113,7 +122,7 @@ export class SftpServer {
       Port: this.port,
       ListenAddress: '127.0.0.1',
       HostKey: at('host-key'),
-      AuthorizedKeysFile: at('user-key.pub'),
+      AuthorizedKeysFile: refusesKey ? 'none' : at('user-key.pub'),
       PidFile: 'none',
       UsePAM: 'no',
       StrictModes: 'no',
@@ -125,7 +134,7 @@ export class SftpServer {
       ...(forceCommand === undefined ? {} : { ForceCommand: forceCommand }),
     }
     writeFileSync(at('sshd_config'), linesOf(server))
-    writeFileSync(at('known_hosts'), `[127.0.0.1]:${this.port} ${readFileSync(at('host-key.pub'), 'utf8')}`)
+    writeFileSync(at('known_hosts'), `[127.0.0.1]:${this.port} ${this.hostKey}`)
     const client = {
       HostName: '127.0.0.1',
       Port: this.port,

@@ -1,4 +1,3 @@
-export { type FolderEntry, type Handle, isStatus, SftpClient } from './client.ts'
+export { type FileSystem, type FolderEntry, type Handle, isStatus, SftpClient } from './client.ts'
 export { type ConnectionProblem, SftpConnectionError, SftpStatusError, STATUS } from './errors.ts'
-export { type Attributes } from './packets.ts'
 export { connectBySsh, type SshOptions, type SshPlace } from './ssh.ts'

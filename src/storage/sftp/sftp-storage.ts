@@ -5,6 +5,7 @@ import { throwIfAborted } from '../../base/errors.ts'
 import { typedPath } from '../../base/typed-path.ts'
 import {
   connectBySsh,
+  type FileSystem,
   type FolderEntry,
   type Handle,
   isStatus,
@@ -21,7 +22,7 @@ import { locationOf } from './location.ts'
 import type { SftpOptions } from './options.ts'
 import { ConnectionPool } from './pool.ts'
 import { remoteError, type Server } from './remote-errors.ts'
-import { moveTo, readRange, readWhole, syncFolder } from './transfer.ts'
+import { moveTo, readRange, readWhole, removeIfThere, syncFolder } from './transfer.ts'
 import { removeUnfinished } from './unfinished.ts'
 
 export async function openSftpStorage(url: string, options: SftpOptions, context: AdapterContext): Promise<Storage> {
@@ -147,14 +148,8 @@ export class SftpStorage implements Storage {
     assertKey(key)
     const path = this.#folders.path(key)
     await this.#call({ verb: 'remove', key }, signal, 0, async client => {
-      try {
-        await client.remove(path, signal)
-      } catch (error) {
-        if (isStatus(error, STATUS.noSuchFile)) return
-        throw error
-      }
       // A lock or a pack that comes back after a power cut would contradict what was written since.
-      await syncFolder(client, dirname(path), signal)
+      if (await removeIfThere(client, path, signal)) await syncFolder(client, dirname(path), signal)
     })
   }
 
@@ -216,9 +211,7 @@ export class SftpStorage implements Storage {
   async #explained(client: SftpClient, call: FailedCall, error: unknown, sizeBytes: number): Promise<unknown> {
     const said = error instanceof RefusedData ? error.cause : error
     if (!isStatus(said, STATUS.failure)) return said
-    const disk = client.offers('statvfs')
-      ? await client.fileSystem(this.#folders.path(UNFINISHED_FOLDER)).catch(() => undefined)
-      : undefined
+    const disk = await this.#findDisk(client)
     if (disk?.isReadOnly === true) {
       const hint = `Mount it on ${this.#server.location.host} so that it can be written to: mount -o remount,rw.`
       return storageError('storage-denied', call, { reason: 'its disk is mounted read-only', hint, cause: said })
@@ -229,6 +222,13 @@ export class SftpStorage implements Storage {
     if (!(error instanceof RefusedData)) return said
     const reason = 'the server takes no more data; a quota may be reached'
     return storageError('storage-full', call, { reason, cause: said })
+  }
+
+  /** What is known of the disk that objects are written to. */
+  async #findDisk(client: SftpClient): Promise<FileSystem | undefined> {
+    if (!client.offers('statvfs')) return undefined
+    const root = (): Promise<FileSystem | undefined> => client.fileSystem(this.#folders.path('')).catch(() => undefined)
+    return await client.fileSystem(this.#folders.path(UNFINISHED_FOLDER)).catch(root)
   }
 
   /** The objects in a folder, and the folders in it, as prefixes. */

@@ -5,6 +5,9 @@ const FIRST_READ_BYTES = 32 * 1024
 /** More than any object has: no memory is taken at a server's word alone. */
 const LONGEST_OBJECT = 4 * 1024 ** 3
 
+/** Of as many writers of one object at once one is done after each. */
+const ATTEMPTS = 10
+
 export async function readRange(
   client: SftpClient,
   handle: Handle,
@@ -76,16 +79,38 @@ export async function moveTo(
       // It is there already, or that file system has no hard links.
     }
   }
-  if (await exists(client, to, signal)) {
-    if (ifAbsent) throw new AlreadyThere()
-    // The new one is whole and safe under its other name.
-    await client.remove(to, signal)
+  for (let attempt = 1; ; attempt++) {
+    if (await exists(client, to, signal)) {
+      if (ifAbsent) throw new AlreadyThere()
+      // The new one is whole and safe under its other name.
+      await removeIfThere(client, to, signal)
+    }
+    try {
+      return await client.rename(from, to, signal)
+    } catch (error) {
+      // Another writer may have been first.
+      if (!isStatus(error, STATUS.failure) || attempt === ATTEMPTS || !(await exists(client, to, signal))) throw error
+    }
   }
-  await client.rename(from, to, signal)
 }
 
 /** An object of this name is there. */
 export class AlreadyThere extends Error {}
+
+/** Tells whether it was. */
+export async function removeIfThere(
+  client: SftpClient,
+  path: string,
+  signal: AbortSignal | undefined,
+): Promise<boolean> {
+  try {
+    await client.remove(path, signal)
+    return true
+  } catch (error) {
+    if (isStatus(error, STATUS.noSuchFile)) return false
+    throw error
+  }
+}
 
 async function exists(client: SftpClient, path: string, signal: AbortSignal | undefined): Promise<boolean> {
   try {
