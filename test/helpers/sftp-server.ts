@@ -144,7 +144,7 @@ export class SftpServer {
       UserKnownHostsFile: this.knownHostsFile,
       BatchMode: 'yes',
     }
-    writeFileSync(at('ssh_config'), `Host lifeboat-test\n${linesOf(client)}`)
+    writeFileSync(at('ssh_config'), `Host lifeboat-test 127.0.0.1\n${linesOf(client)}`)
     mkdirSync(this.programs)
     writeFileSync(
       join(this.programs, 'ssh'),
