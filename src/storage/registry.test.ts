@@ -14,6 +14,7 @@ test.each([
   ['~/backups', 'local'],
   ['./s3:odd', 'local'],
   ['file:///backups', 'local'],
+  ['rest:https://host/', 'rest'],
   ['s3:s3.eu-central-1.amazonaws.com/bucket', 's3'],
   ['s3:http://127.0.0.1:9000/bucket/folder', 's3'],
   ['S3://host/bucket', 's3'],

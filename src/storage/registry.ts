@@ -2,6 +2,7 @@ import { AppError } from '../base/errors.ts'
 import { azure } from './azure/index.ts'
 import { gcs } from './gcs/index.ts'
 import { local } from './local/index.ts'
+import { rest } from './rest/index.ts'
 import { s3 } from './s3/index.ts'
 import { sftp } from './sftp/index.ts'
 import type { StorageDefinition, StorageFactory } from './storage.ts'
@@ -13,6 +14,7 @@ export const STORAGES: readonly StorageDefinition[] = [
   register(azure),
   register(gcs),
   register(sftp),
+  register(rest),
 ]
 
 /** The adapter for a repository's URL; `unsupported` when there is none. */

@@ -1,9 +1,10 @@
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
-import { type AddressInfo, connect, createServer } from 'node:net'
+import { connect } from 'node:net'
 import { tmpdir, userInfo } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as wait } from 'node:timers/promises'
+import { freePort } from '../../src/clients/postgres/index.ts'
 
 const SSHD = ['/usr/sbin/sshd', '/usr/local/sbin/sshd', '/usr/bin/sshd'].find(path => existsSync(path))
 const installed = SSHD !== undefined && spawnSync('ssh', ['-V']).status === 0
@@ -75,9 +76,12 @@ export class SftpServer {
   async startAgain(): Promise<void> {
     if (SSHD === undefined) throw new Error('there is no sshd')
     const log = join(this.#folder, 'log')
-    this.#process = spawn(SSHD, ['-D', '-f', join(this.#folder, 'sshd_config'), '-E', log], { stdio: 'ignore' })
+    const started = spawn(SSHD, ['-D', '-f', join(this.#folder, 'sshd_config'), '-E', log], { stdio: 'ignore' })
+    // A test run that dies must not leave servers behind.
+    process.once('exit', () => void started.kill('SIGKILL'))
+    this.#process = started
     while (!(await isListening(this.port))) {
-      if (this.#process.exitCode !== null) throw new Error(`sshd did not start: ${readFileSync(log, 'utf8')}`)
+      if (started.exitCode !== null) throw new Error(`sshd did not start: ${readFileSync(log, 'utf8')}`)
       await wait(20)
     }
   }
@@ -177,15 +181,8 @@ function descendants(pid: number | undefined): number[] {
   return below(pid)
 }
 
-async function freePort(): Promise<number> {
-  const server = createServer()
-  await new Promise<void>(resolve => server.listen(0, '127.0.0.1', resolve))
-  const { port } = server.address() as AddressInfo
-  await new Promise(resolve => server.close(resolve))
-  return port
-}
-
-async function isListening(port: number): Promise<boolean> {
+/** Does anything take connections there? */
+export async function isListening(port: number): Promise<boolean> {
   const socket = connect(port, '127.0.0.1')
   return await new Promise(resolve => {
     socket.once('connect', () => resolve(true)).once('error', () => resolve(false))

@@ -1,10 +1,8 @@
-import { readFile } from 'node:fs/promises'
-import { resolve } from 'node:path'
 import type { AdapterContext } from '../../base/adapter-context.ts'
-import { AppError, messageOf } from '../../base/errors.ts'
 import { Expiring } from '../../base/expiring.ts'
 import { HttpClient } from '../../clients/http/index.ts'
 import { findCredentials, findProfile, type IssuedCredentials, S3Client } from '../../clients/s3/index.ts'
+import { loadAuthorities } from '../authorities.ts'
 import { OBJECT_TRAITS, ObjectStorage } from '../object-storage.ts'
 import type { Storage } from '../storage.ts'
 import { s3Error } from './errors.ts'
@@ -20,7 +18,7 @@ export async function openS3Storage(url: string, options: S3Options, context: Ad
   const http = new HttpClient({
     // Listings are not counted among the calls at once.
     maxSockets: OBJECT_TRAITS.concurrency + 2,
-    ca: await authorities(options, context),
+    ca: await loadAuthorities(options.caFile, context),
     environment: context.environment,
   })
   return await s3StorageOver(http, url, options, context)
@@ -104,18 +102,5 @@ async function ownKeys(options: S3Options, { loadSecret }: AdapterContext): Prom
     secretAccessKey: await loadSecret('secret access key', secretKey),
     sessionToken: sessionToken && (await loadSecret('session token', sessionToken)),
     expiresAt: undefined,
-  }
-}
-
-async function authorities({ caFile }: S3Options, { baseDir }: AdapterContext): Promise<string | undefined> {
-  if (caFile === undefined) return undefined
-  const file = resolve(baseDir, caFile)
-  try {
-    return await readFile(file, 'utf8')
-  } catch (error) {
-    throw new AppError('config-invalid', `cannot read the certificates in ${file}: ${messageOf(error)}`, {
-      hint: 'Correct "caFile".',
-      cause: error,
-    })
   }
 }
