@@ -104,3 +104,10 @@ test('a snapshot that another process made since is found, and so is what anothe
   await repository.restoreFiles(await filesOf(later), { signal })
   expect((await readFile(join(folder, 'file'))).length).toBe(100_000)
 })
+
+test('closing a repository closes its storage: connections would keep a finished command alive', async () => {
+  let closed = 0
+  storage.close = async () => void closed++
+  await repository.close()
+  expect(closed).toBe(1)
+})

@@ -257,6 +257,7 @@ export class OpenedRepository implements Repository {
   async close(): Promise<void> {
     await this.#workers.close()
     this.#index.close()
+    await this.#context.storage.close()
   }
 
   /** Runs `work` under a lock of its own. */

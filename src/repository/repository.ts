@@ -108,6 +108,7 @@ export interface Repository {
   /** Removes stale locks, or with `all` every lock. Returns the removed. */
   unlock(options: { readonly all: boolean }): Promise<LockInfo[]>
 
+  /** Closes its storage too. */
   close(): Promise<void>
 }
 
