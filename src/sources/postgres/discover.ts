@@ -1,12 +1,12 @@
 import type { Found, FoundOther, Surroundings } from '../discovery.ts'
 
-const SCHEMES = ['postgres', 'postgresql']
+const SCHEMES = new Set(['postgres', 'postgresql'])
 const IMAGES = /(^|\/)(postgres|postgis|timescaledb?|pgvector)([:@-]|$)/
 const ADVICE = 'to protect it add a source "kind: postgres" with its url'
 
 /** Databases whose URL a variable holds: it is named, and what is in it stays where it is. */
 export async function discoverServers({ databases, services }: Surroundings): Promise<Found> {
-  const ours = databases.filter(({ scheme }) => SCHEMES.includes(scheme))
+  const ours = databases.filter(({ scheme }) => SCHEMES.has(scheme))
   const known = ours.filter(({ rest }) => rest !== undefined)
   const variables = new Set(known.flatMap(({ variable }) => variable ?? []))
   const without = (known.length > 0 ? known : ours).filter(({ variable }) => variable === undefined)
