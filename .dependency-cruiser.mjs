@@ -78,7 +78,7 @@ export default {
       name: 'registries-only-at-the-root',
       severity: 'error',
       comment: 'Concrete adapters are chosen in one place.',
-      from: { pathNot: ['^src/app\\.ts$', '^src/config/', '^test/', TESTS] },
+      from: { pathNot: ['^src/app/', '^src/config/', '^test/', TESTS] },
       to: { path: `^src/(${PORTS})/registry\\.ts$` },
     },
     only(
@@ -122,19 +122,19 @@ export default {
     only(
       'http-is-thin',
       '^src/http/',
-      ['^src/app\\.ts$', '^src/(outputs|scheduler|config)/', OPS, INTERFACES, REPO, MODEL, BASE],
+      ['^src/app/', '^src/(outputs|scheduler|config)/', OPS, INTERFACES, REPO, MODEL, BASE],
       'A route parses, calls one operation, serialises.',
     ),
     only(
       'daemon-wires-lifecycles',
       '^src/daemon/',
-      ['^src/app\\.ts$', '^src/(http|scheduler|alerts|config)/', OPS, INTERFACES, MODEL, BASE],
+      ['^src/app/', '^src/(http|scheduler|alerts|config)/', OPS, INTERFACES, MODEL, BASE],
       'start, stop, signals.',
     ),
     only(
       'cli-is-thin',
       '^src/cli/',
-      ['^src/app\\.ts$', '^src/(daemon|outputs|config)/', OPS, INTERFACES, REPO, MODEL, BASE],
+      ['^src/app/', '^src/(daemon|outputs|config)/', OPS, INTERFACES, REPO, MODEL, BASE],
       'A command parses, calls one operation, prints.',
     ),
     {

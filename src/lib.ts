@@ -2,7 +2,7 @@
  * The library: what the command line does, with its types. `openApp` gives the workspace that every operation takes; plans
  * and results are plain data. `examples/embedded` shows it.
  */
-export { type App, type AppOptions, openApp } from './app.ts'
+export { type App, type AppOptions, openApp } from './app/app.ts'
 export { ERROR_CODES, type ErrorCode } from './base/error-codes.ts'
 export { AppError } from './base/errors.ts'
 export type { Logger } from './base/logger.ts'

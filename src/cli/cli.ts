@@ -1,5 +1,5 @@
 import { writeSync } from 'node:fs'
-import type { App, AppOptions } from '../app.ts'
+import type { App, AppOptions } from '../app/app.ts'
 import { systemClock } from '../base/clock.ts'
 import { AppError } from '../base/errors.ts'
 import { createLogger, type Logger, type LogLevel } from '../base/logger.ts'
@@ -143,7 +143,7 @@ function makeCall(values: Values, surroundings: Surroundings, { names, told, onO
     },
     loadCommands: () => Promise.all(COMMANDS.map(entry => entry.load())),
     openApp: async (options: Partial<AppOptions> = {}) => {
-      const { openApp } = await import('../app.ts')
+      const { openApp } = await import('../app/app.ts')
       const app = await openApp({
         configFile: values.text('config'),
         repository: repoOf({ values, environment, clock: systemClock }),

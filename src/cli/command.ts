@@ -1,4 +1,4 @@
-import type { App, AppOptions } from '../app.ts'
+import type { App, AppOptions } from '../app/app.ts'
 import type { Clock } from '../base/clock.ts'
 import type { Logger } from '../base/logger.ts'
 import type { Finding } from '../model/finding.ts'

@@ -1,4 +1,4 @@
-import type { App } from '../app.ts'
+import type { App } from '../app/app.ts'
 import { AppError } from '../base/errors.ts'
 import { parseTime } from '../base/times.ts'
 import { isRepositoryUrl, typedRepositoryUrl } from '../model/repository-url.ts'

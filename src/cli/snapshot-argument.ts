@@ -1,4 +1,4 @@
-import type { App } from '../app.ts'
+import type { App } from '../app/app.ts'
 import { AppError } from '../base/errors.ts'
 import type { Choice, ChosenSnapshot } from '../operations/snapshots/choose-snapshot.ts'
 import type { ArgumentSpec, Call, OptionSpec } from './command.ts'

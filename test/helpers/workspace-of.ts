@@ -1,4 +1,4 @@
-import type { App } from '../../src/app.ts'
+import type { App } from '../../src/app/app.ts'
 import type { Workspace } from '../../src/operations/workspace/workspace.ts'
 import type { LogFormat, Source } from '../../src/sources/source.ts'
 

@@ -1,4 +1,4 @@
-import type { App } from '../../app.ts'
+import type { App } from '../../app/app.ts'
 import { AppError } from '../../base/errors.ts'
 import { HOOK_NAMES } from '../../model/hook.ts'
 import { urlWithoutPassword } from '../../model/repository-url.ts'

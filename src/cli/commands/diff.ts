@@ -1,4 +1,4 @@
-import type { App } from '../../app.ts'
+import type { App } from '../../app/app.ts'
 import { printableName } from '../../base/bytes.ts'
 import { AppError } from '../../base/errors.ts'
 import { formatSize } from '../../base/sizes.ts'

@@ -17,7 +17,7 @@ export const doctor: Command<Printed<'doctor'>> = {
   ],
   run: async call => {
     const { examine } = await import('../../operations/doctor/examine.ts')
-    const { listPrograms } = await import('../../app.ts')
+    const { listPrograms } = await import('../../app/kinds.ts')
     const { environment, clock } = call
     const app = await call.openApp({ onFinding: () => {} }).catch(asConfigError)
     const found = app instanceof AppError ? { error: app, named: call.values.text('config') !== undefined } : app

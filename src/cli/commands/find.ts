@@ -1,4 +1,4 @@
-import type { App } from '../../app.ts'
+import type { App } from '../../app/app.ts'
 import { collect } from '../../base/collect.ts'
 import { AppError, isAppError } from '../../base/errors.ts'
 import { parseTime } from '../../base/times.ts'

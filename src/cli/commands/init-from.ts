@@ -1,6 +1,6 @@
 import { lstat } from 'node:fs/promises'
 import { dirname, join, resolve } from 'node:path'
-import type { App, bringBackConfiguration } from '../../app.ts'
+import type { App, bringBackConfiguration } from '../../app/app.ts'
 import { AppError, isAppError } from '../../base/errors.ts'
 import { formatTime } from '../../base/times.ts'
 import { typedPath } from '../../base/typed-path.ts'
@@ -25,7 +25,7 @@ export async function initFrom(call: Call, from: string, file: string): Promise<
       hint: `A folder is written as a path: ./${from}`,
     })
   }
-  const { bringBackConfiguration } = await import('../../app.ts')
+  const { bringBackConfiguration } = await import('../../app/app.ts')
   const { findKeptConfiguration } = await import('../../operations/init/find-kept.ts')
   const { configExists, createConfig, ignoreInGit } = await import('../../operations/init/init.ts')
   if (await configExists(file)) throw inTheWay(file)
@@ -71,9 +71,9 @@ function inTheWay(file: string): AppError {
 
 /** What just opened the repository; undefined: somebody typed it. */
 function passwordOf(app: App, url: string) {
-  const { passwordFile, passwordEnv } = app.repositorySettings(url)
-  if (passwordFile !== undefined) return { passwordFile }
-  return passwordEnv === undefined ? undefined : { passwordEnv }
+  const { password } = app.repositoryPlace(url)
+  if (password?.kind === 'file') return { passwordFile: password.path }
+  return password?.kind === 'variable' ? { passwordEnv: password.name } : undefined
 }
 
 async function missingFiles(files: readonly NamedFile[], folder: string, call: Call): Promise<NamedFile[]> {

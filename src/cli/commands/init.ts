@@ -1,6 +1,6 @@
 import { access } from 'node:fs/promises'
 import { basename, dirname, join, resolve } from 'node:path'
-import type { App } from '../../app.ts'
+import type { App } from '../../app/app.ts'
 import { AppError, isAppError } from '../../base/errors.ts'
 import { isRepositoryUrl, repoFlag } from '../../model/repository-url.ts'
 import type { Discovery } from '../../operations/init/discovery.ts'
@@ -62,7 +62,7 @@ function writtenAlready(error: unknown, file: string): unknown {
 
 /** Writes the configuration that a look around suggests. */
 async function propose(call: Call, file: string): Promise<Discovery> {
-  const { discoverSources } = await import('../../app.ts')
+  const { discoverSources } = await import('../../app/kinds.ts')
   const { proposeConfig } = await import('../../operations/init/proposal.ts')
   const { createConfig } = await import('../../operations/init/init.ts')
   const folder = dirname(file)

@@ -89,7 +89,7 @@ export const keyPasswd: Command<Printed<'key passwd'>> = {
 }
 
 async function newPassword(call: Call): Promise<Secret> {
-  const { loadNewPassword } = await import('../../app.ts')
+  const { loadNewPassword } = await import('../../app/app.ts')
   const passwordFile = call.values.text('newPasswordFile')
   const passwordEnv = call.values.text('newPasswordEnv')
   if (passwordFile !== undefined && passwordEnv !== undefined) {

@@ -1,4 +1,4 @@
-import type { App } from '../../app.ts'
+import type { App } from '../../app/app.ts'
 import { AppError } from '../../base/errors.ts'
 import { formatSize, parsePart } from '../../base/sizes.ts'
 import type { NamedPruneReport, PruneWish } from '../../operations/prune/prune.ts'

@@ -1,4 +1,4 @@
-import type { App } from '../../app.ts'
+import type { App } from '../../app/app.ts'
 import { formatAgo } from '../../base/durations.ts'
 import type { AppError } from '../../base/errors.ts'
 import { formatSize } from '../../base/sizes.ts'

@@ -1,4 +1,4 @@
-import type { App } from '../../app.ts'
+import type { App } from '../../app/app.ts'
 import { AppError } from '../../base/errors.ts'
 import { formatSize } from '../../base/sizes.ts'
 import { labelsOf, SHORT_ID_DIGITS } from '../../model/recovery-point.ts'

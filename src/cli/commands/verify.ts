@@ -1,4 +1,4 @@
-import type { App } from '../../app.ts'
+import type { App } from '../../app/app.ts'
 import type { AppError } from '../../base/errors.ts'
 import { PROOF_LEVELS } from '../../model/recovery-point.ts'
 import { type Choice, isIdPrefix } from '../../operations/snapshots/choose-snapshot.ts'

@@ -1,4 +1,4 @@
-import type { App } from '../../app.ts'
+import type { App } from '../../app/app.ts'
 import { formatTime } from '../../base/times.ts'
 import type { JournalEntry } from '../../operations/restore/journal.ts'
 import type { WayBack } from '../../operations/undo/ways-back.ts'

@@ -1,4 +1,4 @@
-import type { App } from '../../app.ts'
+import type { App } from '../../app/app.ts'
 import { formatDuration } from '../../base/durations.ts'
 import { formatTime } from '../../base/times.ts'
 import type { Merged } from '../../operations/merge/merge-into.ts'

@@ -1,4 +1,4 @@
-import { OWN_RESTORE_OPTIONS } from '../../app.ts'
+import { OWN_RESTORE_OPTIONS } from '../../app/kinds.ts'
 import type { OptionSpec } from '../command.ts'
 import { REPORT_OPTION } from '../reports.ts'
 import { FROM_OPTION } from '../selection.ts'

@@ -1,5 +1,6 @@
 import { resolve } from 'node:path'
-import { type App, OWN_RESTORE_OPTIONS } from '../../app.ts'
+import type { App } from '../../app/app.ts'
+import { OWN_RESTORE_OPTIONS } from '../../app/kinds.ts'
 import { AppError } from '../../base/errors.ts'
 import { parseEpochMicros } from '../../base/times.ts'
 import type { RecoveryTarget } from '../../model/recovery-target.ts'

@@ -1,49 +1,39 @@
 import { join, resolve } from 'node:path'
-import type { AdapterContext } from './base/adapter-context.ts'
-import { type Clock, systemClock } from './base/clock.ts'
-import { AppError } from './base/errors.ts'
-import { giveAllBelow } from './base/folder-owner.ts'
-import { type Logger, silentLogger } from './base/logger.ts'
-import { replaceFile } from './base/new-file.ts'
-import { once } from './base/once.ts'
-import { ownCommand, ownVersion } from './base/package.ts'
-import { makeScratchFolder, privateFolder, type ScratchFolder } from './base/private-folder.ts'
-import { type Random, systemRandom } from './base/random.ts'
-import type { Secret } from './base/secret.ts'
-import type { CommandPlace } from './base/user-command.ts'
-import type { Catalog } from './catalog/catalog.ts'
-import { CATALOGS } from './catalog/registry.ts'
-import { UnfailingCatalog } from './catalog/unfailing.ts'
-import type { BroughtBack, Origin } from './config/bring-back.ts'
-import { keptConfiguration } from './config/kept.ts'
-import { CONFIG_NAME, type Config, findConfigFile, loadConfig } from './config/load.ts'
-import { repositoryPlaceOf } from './config/repository-place.ts'
-import { PASSWORD_KEYS, type RepositorySettings } from './config/schema.ts'
-import { asPasswordReference, type LoadedSecret, loadSecret, type SecretReference } from './config/secrets.ts'
-import {
-  configWithoutFile,
-  PASSWORD_FILE_VARIABLE,
-  PASSWORD_VARIABLE,
-  unnamedRepository,
-  withRepository,
-} from './config/unnamed-repository.ts'
-import type { Finding } from './model/finding.ts'
-import { type Host, thisHost } from './model/host.ts'
-import type { Mask } from './model/masking/rules.ts'
-import type { NewMachineNeeds, RepositoryPlace } from './model/new-machine.ts'
-import { isRepositoryUrl } from './model/repository-url.ts'
-import type { Settings } from './model/settings.ts'
-import type { Discovery } from './operations/init/discovery.ts'
-import { RestoreJournal } from './operations/restore/journal.ts'
-import { listOwnOptions, type OwnOption, requireOwn } from './operations/restore/own-options.ts'
-import { requireName } from './operations/workspace/names.ts'
-import type { Workspace } from './operations/workspace/workspace.ts'
-import type { Repository, RepositoryOptions } from './repository/index.ts'
-import { SOURCES } from './sources/registry.ts'
-import type { LogFormat, MomentPart, Program, Source, SourceDefinition, SourcePlace } from './sources/source.ts'
-import { openStorage } from './storage/open-storage.ts'
-import { findStorage } from './storage/registry.ts'
-import type { Storage } from './storage/storage.ts'
+import { type Clock, systemClock } from '../base/clock.ts'
+import { AppError } from '../base/errors.ts'
+import { giveAllBelow } from '../base/folder-owner.ts'
+import { type Logger, silentLogger } from '../base/logger.ts'
+import { once } from '../base/once.ts'
+import { ownCommand, ownVersion } from '../base/package.ts'
+import { makeScratchFolder, privateFolder, type ScratchFolder } from '../base/private-folder.ts'
+import { type Random, systemRandom } from '../base/random.ts'
+import type { Secret } from '../base/secret.ts'
+import type { CommandPlace } from '../base/user-command.ts'
+import type { Catalog } from '../catalog/catalog.ts'
+import { CATALOGS } from '../catalog/registry.ts'
+import { UnfailingCatalog } from '../catalog/unfailing.ts'
+import type { BroughtBack, Origin } from '../config/bring-back.ts'
+import { keptConfiguration } from '../config/kept.ts'
+import { CONFIG_NAME, type Config, findConfigFile, loadConfig } from '../config/load.ts'
+import { repositoryPlaceOf } from '../config/repository-place.ts'
+import { loadSecret, type SecretReference } from '../config/secrets.ts'
+import { configWithoutFile, withRepository } from '../config/unnamed-repository.ts'
+import type { Finding } from '../model/finding.ts'
+import { type Host, thisHost } from '../model/host.ts'
+import type { Mask } from '../model/masking/rules.ts'
+import type { NewMachineNeeds, RepositoryPlace } from '../model/new-machine.ts'
+import { isRepositoryUrl } from '../model/repository-url.ts'
+import type { Settings } from '../model/settings.ts'
+import { RestoreJournal } from '../operations/restore/journal.ts'
+import { requireOwn } from '../operations/restore/own-options.ts'
+import type { Workspace } from '../operations/workspace/workspace.ts'
+import type { Repository } from '../repository/index.ts'
+import { SOURCES } from '../sources/registry.ts'
+import type { LogFormat, MomentPart, Source, SourceDefinition, SourcePlace } from '../sources/source.ts'
+import type { Storage } from '../storage/storage.ts'
+
+import { named } from './named.ts'
+import { Repositories } from './repositories.ts'
 
 type Environment = Readonly<Record<string, string | undefined>>
 
@@ -97,27 +87,8 @@ export async function loadNewPassword(reference: SecretReference, environment: E
 
 /** See `config/bring-back.ts`. */
 export async function bringBackConfiguration(kept: string, origin: Origin): Promise<BroughtBack> {
-  const { bringBack } = await import('./config/bring-back.ts')
+  const { bringBack } = await import('../config/bring-back.ts')
   return bringBack(kept, origin)
-}
-
-/** What is worth protecting in a folder: see `operations/init/discovery.ts`. */
-export async function discoverSources(
-  folder: string,
-  environment: Environment,
-  signal: AbortSignal,
-): Promise<{ readonly discovery: Discovery; readonly examples: readonly string[] }> {
-  const { discover } = await import('./operations/init/discovery.ts')
-  const discovery = await discover({ folder, environment, kinds: SOURCES, signal })
-  return { discovery, examples: SOURCES.map(({ example }) => example) }
-}
-
-/** What sources of some kinds alone are told of a restore. */
-export const OWN_RESTORE_OPTIONS: readonly OwnOption[] = listOwnOptions(SOURCES)
-
-/** Programs on this machine that sources work with. */
-export async function listPrograms(environment: Environment): Promise<readonly Program[]> {
-  return (await Promise.all(SOURCES.map(async ({ programs }) => (await programs?.(environment)) ?? []))).flat()
 }
 
 /** The composition root: turns the configuration into repositories, sources and the catalog. May live for long. */
@@ -128,28 +99,30 @@ export class App implements Workspace {
   readonly host: Host
   readonly catalog: Catalog
   readonly journal: RestoreJournal
-  readonly #logger: Logger
-  readonly #signal: AbortSignal
-  readonly #folder: string
-  readonly #askPassword: AppOptions['askPassword']
-  readonly #lockWaitMs: number | undefined
   readonly #kinds: readonly SourceDefinition[]
   readonly #onFinding: (finding: Finding) => void
-  readonly #repositories = new Map<string, Promise<Repository>>()
+  readonly #repositories: Repositories
   readonly #sources = new Map<string, Promise<Source>>()
 
   constructor(config: Config, options: AppOptions) {
-    this.#folder = resolve(options.folder ?? process.cwd())
-    this.#askPassword = options.askPassword
-    this.config = withRepository(config, options.repository, this.#folder)
+    const folder = resolve(options.folder ?? process.cwd())
+    this.config = withRepository(config, options.repository, folder)
     this.clock = options.clock ?? systemClock
     this.random = options.random ?? systemRandom
     this.host = thisHost(config.host)
-    this.#logger = options.logger ?? silentLogger
-    this.#signal = options.signal ?? new AbortController().signal
-    this.#lockWaitMs = options.lockWaitMs
     this.#kinds = options.kinds ?? SOURCES
     this.#onFinding = options.onFinding ?? (() => {})
+    this.#repositories = new Repositories(this.config, {
+      folder,
+      clock: this.clock,
+      random: this.random,
+      logger: options.logger ?? silentLogger,
+      signal: options.signal ?? new AbortController().signal,
+      lockWaitMs: options.lockWaitMs,
+      askPassword: options.askPassword,
+      onFinding: this.#onFinding,
+      stateFolder: () => this.stateFolder(),
+    })
     this.journal = new RestoreJournal(config.stateDir, this.clock)
     // Stops no operation: one that can't be used is a finding.
     this.catalog = new UnfailingCatalog(async () => {
@@ -194,13 +167,9 @@ export class App implements Workspace {
     return text === undefined ? undefined : keptConfiguration(text, repository)
   }
 
-  repositoryPlace(name: string): RepositoryPlace {
-    return repositoryPlaceOf(this.config, this.repositorySettings(name))
-  }
-
   async needsOfNewMachine(repository: string): Promise<NewMachineNeeds> {
-    const { needsOfNewMachine } = await import('./config/needs.ts')
-    return needsOfNewMachine(this.config, repository, this.repositorySettings(repository))
+    const { needsOfNewMachine } = await import('../config/needs.ts')
+    return needsOfNewMachine(this.config, repository, this.#repositories.settings(repository))
   }
 
   tell(finding: Finding): void {
@@ -209,115 +178,24 @@ export class App implements Workspace {
 
   // ---- repositories
 
-  /** `usage` for a name that is neither in the configuration nor a URL. */
-  repositorySettings(name: string): RepositorySettings {
-    const { repositories, environment, file } = this.config
-    // A journal may name one by its URL.
-    if (isRepositoryUrl(name) && !repositories.has(name)) return unnamedRepository(name, this.#folder, environment)
-    return named(repositories, name, 'repository', file)
+  repositoryPlace(name: string): RepositoryPlace {
+    return repositoryPlaceOf(this.config, this.#repositories.settings(name))
   }
 
-  /** `no-repository`, `wrong-password`, ... */
   repository(name: string): Promise<Repository> {
-    return once(this.#repositories, name, async () => {
-      const { openRepository } = await import('./repository/index.ts')
-      return await this.#onStorage(name, async storage => openRepository(storage, await this.#repositoryOptions(name)))
-    })
+    return this.#repositories.open(name)
   }
 
-  /** Makes a new repository at the configured place. `repository-exists` when there is one. */
   createRepository(name: string): Promise<Repository> {
-    return once(this.#repositories, name, async () => {
-      const { createRepository } = await import('./repository/index.ts')
-      return await this.#onStorage(name, async storage =>
-        createRepository(storage, await this.#repositoryOptions(name, true)),
-      )
-    })
+    return this.#repositories.create(name)
   }
 
-  /** A repository closes its storage; one that did not come to be does not. */
-  async #onStorage(name: string, open: (storage: Storage) => Promise<Repository>): Promise<Repository> {
-    const storage = await this.openStorage(name)
-    try {
-      return await open(storage)
-    } catch (error) {
-      await storage.close().catch(() => undefined)
-      throw error
-    }
+  openStorage(name: string): Promise<Storage> {
+    return this.#repositories.openStorage(name)
   }
 
-  /** The bare store under a repository. The caller closes it. */
-  async openStorage(name: string): Promise<Storage> {
-    const { url, storage: options, limits } = this.repositorySettings(name)
-    const context = this.#adapterContext(`repository ${name}`)
-    return await openStorage(findStorage(url), url, { options, limits, context, signal: this.#signal })
-  }
-
-  /** @param subject what the adapter is for, in errors: `repository main` */
-  #adapterContext(subject: string): AdapterContext {
-    const { baseDir, environment, trust } = this.config
-    return {
-      baseDir,
-      environment,
-      loadSecret: async (what, reference) => {
-        const place = { subject, what, baseDir, environment, trust, signal: this.#signal }
-        const { secret, findings } = await loadSecret(asPasswordReference(reference), place)
-        for (const finding of findings) this.#onFinding(finding)
-        return secret
-      },
-      clock: this.clock,
-      random: this.random,
-      logger: this.#logger,
-    }
-  }
-
-  async loadPassword(name: string, isNew = false): Promise<LoadedSecret> {
-    const settings = this.repositorySettings(name)
-    if (PASSWORD_KEYS.every(key => settings[key] === undefined)) {
-      return { secret: await this.#askForPassword(name, isNew), findings: [] }
-    }
-    return loadSecret(settings, {
-      subject: `repository ${name}`,
-      baseDir: this.config.baseDir,
-      environment: this.config.environment,
-      trust: this.config.trust,
-      signal: this.#signal,
-    })
-  }
-
-  async #askForPassword(name: string, isNew: boolean): Promise<Secret> {
-    if (this.#askPassword !== undefined) return await this.#askPassword(name, isNew)
-    throw new AppError('config-invalid', `no password for the repository ${name}`, {
-      hint: `Set ${PASSWORD_FILE_VARIABLE} to a file that holds it, or ${PASSWORD_VARIABLE} to the password itself.`,
-    })
-  }
-
-  /**
-   * Puts a new password into the repository's password file, whole and durable. Gives the file; undefined, and nothing
-   * done, when there is none or when other repositories use it too.
-   */
-  async replacePasswordFile(name: string, password: Secret): Promise<string | undefined> {
-    const fileOf = ({ passwordFile }: RepositorySettings): string | undefined =>
-      passwordFile === undefined ? undefined : resolve(this.config.baseDir, passwordFile)
-    const file = fileOf(this.repositorySettings(name))
-    const users = [...this.config.repositories.values()].filter(settings => fileOf(settings) === file)
-    if (file === undefined || users.length > 1) return undefined
-    await replaceFile(file, `${password.reveal()}\n`, 0o600)
-    return file
-  }
-
-  async #repositoryOptions(name: string, isNew = false): Promise<RepositoryOptions> {
-    const password = await this.loadPassword(name, isNew)
-    for (const finding of password.findings) this.#onFinding(finding)
-    return {
-      password: password.secret,
-      clock: this.clock,
-      random: this.random,
-      logger: this.#logger,
-      cacheDir: join(await this.stateFolder(), 'cache'),
-      lockWaitMs: this.#lockWaitMs,
-      onFinding: this.#onFinding,
-    }
+  replacePasswordFile(name: string, password: Secret): Promise<string | undefined> {
+    return this.#repositories.replacePasswordFile(name, password)
   }
 
   // ---- sources
@@ -387,7 +265,7 @@ export class App implements Workspace {
   }
 
   async loadMask(file: string): Promise<Mask> {
-    const { loadMask } = await import('./config/mask.ts')
+    const { loadMask } = await import('../config/mask.ts')
     const { baseDir, environment, trust } = this.config
     return await loadMask(resolve(baseDir, file), { environment, trust })
   }
@@ -406,15 +284,7 @@ export class App implements Workspace {
   }
 
   get ownFolders(): readonly string[] {
-    return [this.config.stateDir, ...this.repositoryFolders().map(({ path }) => path)]
-  }
-
-  /** Repositories in folders of this machine. Told by the configuration; opens nothing. */
-  repositoryFolders(): Array<{ readonly name: string; readonly path: string }> {
-    return [...this.config.repositories].flatMap(([name, { url }]) => {
-      const path = findStorage(url).folderOf(url, this.config.baseDir)
-      return path === undefined ? [] : [{ name, path }]
-    })
+    return [this.config.stateDir, ...this.#repositories.folders().map(({ path }) => path)]
   }
 
   // ---- state
@@ -430,9 +300,8 @@ export class App implements Workspace {
 
   /** Closes everything that was opened. The first failure is thrown after all were tried. */
   async close(): Promise<void> {
-    const opened = [...this.#sources.values(), ...this.#repositories.values()]
+    const opened = [...this.#sources.values(), ...this.#repositories.takeOpened()]
     this.#sources.clear()
-    this.#repositories.clear()
     let failure: { error: unknown } | undefined
     for (const each of [...opened, this.catalog]) {
       // One that could not be opened has nothing to be closed.
@@ -445,9 +314,4 @@ export class App implements Workspace {
     await giveAllBelow(this.config.stateDir)
     if (failure) throw failure.error
   }
-}
-
-function named<T>(map: ReadonlyMap<string, T>, name: string, what: 'source' | 'repository', file: Config['file']): T {
-  requireName([...map.keys()], name, what, file)
-  return map.get(name) as T
 }

@@ -1,0 +1,174 @@
+import { join, resolve } from 'node:path'
+import type { AdapterContext } from '../base/adapter-context.ts'
+import type { Clock } from '../base/clock.ts'
+import { AppError } from '../base/errors.ts'
+import type { Logger } from '../base/logger.ts'
+import { replaceFile } from '../base/new-file.ts'
+import { once } from '../base/once.ts'
+import type { Random } from '../base/random.ts'
+import type { Secret } from '../base/secret.ts'
+import type { Config } from '../config/load.ts'
+import { PASSWORD_KEYS, type RepositorySettings } from '../config/schema.ts'
+import { asPasswordReference, type LoadedSecret, loadSecret } from '../config/secrets.ts'
+import { PASSWORD_FILE_VARIABLE, PASSWORD_VARIABLE, unnamedRepository } from '../config/unnamed-repository.ts'
+import type { Finding } from '../model/finding.ts'
+import { isRepositoryUrl } from '../model/repository-url.ts'
+import type { Repository, RepositoryOptions } from '../repository/index.ts'
+import { openStorage } from '../storage/open-storage.ts'
+import { findStorage } from '../storage/registry.ts'
+import type { Storage } from '../storage/storage.ts'
+import { named } from './named.ts'
+
+export type AskPassword = (repository: string, isNew: boolean) => Promise<Secret>
+
+export interface Surroundings {
+  /** What paths of `--repo` are relative to. */
+  readonly folder: string
+  readonly clock: Clock
+  readonly random: Random
+  readonly logger: Logger
+  readonly signal: AbortSignal
+  readonly lockWaitMs: number | undefined
+  readonly askPassword: AskPassword | undefined
+  readonly onFinding: (finding: Finding) => void
+  readonly stateFolder: () => Promise<string>
+}
+
+/** The repositories of a configuration: where they are, what opens them, and those that are open. */
+export class Repositories {
+  readonly #config: Config
+  readonly #around: Surroundings
+  readonly #opened = new Map<string, Promise<Repository>>()
+
+  constructor(config: Config, around: Surroundings) {
+    this.#config = config
+    this.#around = around
+  }
+
+  /** All that were opened; whoever takes them closes them. */
+  takeOpened(): ReadonlyArray<Promise<Repository>> {
+    const opened = [...this.#opened.values()]
+    this.#opened.clear()
+    return opened
+  }
+
+  /** Those in folders of this machine. Told by the configuration; opens nothing. */
+  folders(): Array<{ readonly name: string; readonly path: string }> {
+    return [...this.#config.repositories].flatMap(([name, { url }]) => {
+      const path = findStorage(url).folderOf(url, this.#config.baseDir)
+      return path === undefined ? [] : [{ name, path }]
+    })
+  }
+
+  /** `usage` for a name that is neither in the configuration nor a URL. */
+  settings(name: string): RepositorySettings {
+    const { repositories, environment, file } = this.#config
+    // A journal may name one by its URL.
+    if (isRepositoryUrl(name) && !repositories.has(name))
+      return unnamedRepository(name, this.#around.folder, environment)
+    return named(repositories, name, 'repository', file)
+  }
+
+  /** `no-repository`, `wrong-password`, ... */
+  open(name: string): Promise<Repository> {
+    return once(this.#opened, name, async () => {
+      const { openRepository } = await import('../repository/index.ts')
+      return await this.#onStorage(name, async storage => openRepository(storage, await this.#repositoryOptions(name)))
+    })
+  }
+
+  /** Makes a new repository at the configured place. `repository-exists` when there is one. */
+  create(name: string): Promise<Repository> {
+    return once(this.#opened, name, async () => {
+      const { createRepository } = await import('../repository/index.ts')
+      return await this.#onStorage(name, async storage =>
+        createRepository(storage, await this.#repositoryOptions(name, true)),
+      )
+    })
+  }
+
+  /** A repository closes its storage; one that did not come to be does not. */
+  async #onStorage(name: string, open: (storage: Storage) => Promise<Repository>): Promise<Repository> {
+    const storage = await this.openStorage(name)
+    try {
+      return await open(storage)
+    } catch (error) {
+      await storage.close().catch(() => undefined)
+      throw error
+    }
+  }
+
+  /** The bare store under a repository. The caller closes it. */
+  async openStorage(name: string): Promise<Storage> {
+    const { url, storage: options, limits } = this.settings(name)
+    const context = this.#adapterContext(`repository ${name}`)
+    return await openStorage(findStorage(url), url, { options, limits, context, signal: this.#around.signal })
+  }
+
+  /** @param subject what the adapter is for, in errors: `repository main` */
+  #adapterContext(subject: string): AdapterContext {
+    const { baseDir, environment, trust } = this.#config
+    return {
+      baseDir,
+      environment,
+      loadSecret: async (what, reference) => {
+        const place = { subject, what, baseDir, environment, trust, signal: this.#around.signal }
+        const { secret, findings } = await loadSecret(asPasswordReference(reference), place)
+        for (const finding of findings) this.#around.onFinding(finding)
+        return secret
+      },
+      clock: this.#around.clock,
+      random: this.#around.random,
+      logger: this.#around.logger,
+    }
+  }
+
+  async loadPassword(name: string, isNew = false): Promise<LoadedSecret> {
+    const settings = this.settings(name)
+    if (PASSWORD_KEYS.every(key => settings[key] === undefined)) {
+      return { secret: await this.#askForPassword(name, isNew), findings: [] }
+    }
+    return loadSecret(settings, {
+      subject: `repository ${name}`,
+      baseDir: this.#config.baseDir,
+      environment: this.#config.environment,
+      trust: this.#config.trust,
+      signal: this.#around.signal,
+    })
+  }
+
+  async #askForPassword(name: string, isNew: boolean): Promise<Secret> {
+    if (this.#around.askPassword !== undefined) return await this.#around.askPassword(name, isNew)
+    throw new AppError('config-invalid', `no password for the repository ${name}`, {
+      hint: `Set ${PASSWORD_FILE_VARIABLE} to a file that holds it, or ${PASSWORD_VARIABLE} to the password itself.`,
+    })
+  }
+
+  /**
+   * Puts a new password into the repository's password file, whole and durable. Gives the file; undefined, and nothing
+   * done, when there is none or when other repositories use it too.
+   */
+  async replacePasswordFile(name: string, password: Secret): Promise<string | undefined> {
+    const fileOf = ({ passwordFile }: RepositorySettings): string | undefined =>
+      passwordFile === undefined ? undefined : resolve(this.#config.baseDir, passwordFile)
+    const file = fileOf(this.settings(name))
+    const users = [...this.#config.repositories.values()].filter(settings => fileOf(settings) === file)
+    if (file === undefined || users.length > 1) return undefined
+    await replaceFile(file, `${password.reveal()}\n`, 0o600)
+    return file
+  }
+
+  async #repositoryOptions(name: string, isNew = false): Promise<RepositoryOptions> {
+    const password = await this.loadPassword(name, isNew)
+    for (const finding of password.findings) this.#around.onFinding(finding)
+    return {
+      password: password.secret,
+      clock: this.#around.clock,
+      random: this.#around.random,
+      logger: this.#around.logger,
+      cacheDir: join(await this.#around.stateFolder(), 'cache'),
+      lockWaitMs: this.#around.lockWaitMs,
+      onFinding: this.#around.onFinding,
+    }
+  }
+}
