@@ -109,6 +109,12 @@ export const COMMANDS: readonly CommandEntry[] = [
     load: async () => (await import('./commands/stats.ts')).stats,
   },
   {
+    name: 'copy',
+    summary: 'copy recovery points to other repositories',
+    group: 'Repositories',
+    load: async () => (await import('./commands/copy.ts')).copy,
+  },
+  {
     name: 'check',
     summary: 'check that repositories are intact',
     group: 'Repositories',

@@ -45,10 +45,17 @@ export function requireRepositoryAlone(call: Typed): void {
 }
 
 /** A name, or a URL in its one spelling: a typed path is relative to the working directory. */
+export function typedRepository<Typed extends string | undefined>(
+  { environment }: Pick<Call, 'environment'>,
+  typed: Typed,
+): Typed | string {
+  if (typed === undefined || !isRepositoryUrl(typed)) return typed
+  return typedRepositoryUrl(typed, process.cwd(), environment)
+}
+
+/** The repository that `--repo` or `--from` names. */
 export function repoOf(call: Typed): string | undefined {
-  const [repo, from] = [call.values.text('repo'), originOf(call)?.repository].map(each =>
-    each === undefined || !isRepositoryUrl(each) ? each : typedRepositoryUrl(each, process.cwd(), call.environment),
-  )
+  const [repo, from] = [call.values.text('repo'), originOf(call)?.repository].map(each => typedRepository(call, each))
   if (repo === undefined || from === undefined || repo === from) return repo ?? from
   throw new AppError('usage', `--repo ${repo} and --from ${from} are two repositories`, { hint: 'Name one of them.' })
 }

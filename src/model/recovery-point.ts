@@ -79,6 +79,19 @@ export function isOfFuture(time: Date, now: Date): boolean {
   return time.getTime() > now.getTime() + FUTURE_MS
 }
 
+/**
+ * What all copies of a recovery point have in common, wherever they live: the id that it had first, by which restic's
+ * `copy` tells them too, and what was captured when. Tags may differ: a person may have changed them in one place.
+ */
+export function pointKey(snapshot: {
+  readonly id: Id
+  readonly original?: Id | undefined
+  readonly tree: Id
+  readonly time: Date
+}): string {
+  return `${snapshot.original ?? snapshot.id} ${snapshot.tree} ${snapshot.time.getTime()}`
+}
+
 /** The tags a person gave, without ours. */
 export function userTags(tags: readonly string[]): string[] {
   if (!tags.includes('lifeboat')) return [...tags]

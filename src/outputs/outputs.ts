@@ -3,6 +3,7 @@ import { reportSchema } from '../model/report-schema.ts'
 import { BACKUP_OUTPUTS } from './backup.ts'
 import { BROWSE_OUTPUTS } from './browse.ts'
 import { DIFF_OUTPUTS } from './diff.ts'
+import { COPY_OUTPUTS } from './copy.ts'
 import type { Json } from './fields.ts'
 import { INIT_OUTPUTS } from './init.ts'
 import { INSTALLATION_OUTPUTS } from './installation.ts'
@@ -33,6 +34,7 @@ export const JSON_OUTPUTS = {
   ...DIFF_OUTPUTS,
   ...STATISTICS_OUTPUTS,
   ...MAINTENANCE_OUTPUTS,
+  ...COPY_OUTPUTS,
   ...KEY_OUTPUTS,
   ...INSTALLATION_OUTPUTS,
   ...QUERY_OUTPUTS,

@@ -9,7 +9,7 @@ import { check } from './check/check.ts'
 import { DamageRecord } from './check/damage-record.ts'
 import { NotedDamage } from './check/noted-damage.ts'
 import type { BlobSize, BlobType, FileType } from './contract/blob.ts'
-import type { CopyOptions, CopyReport } from './contract/copying.ts'
+import type { CopyOptions, CopyPlan, CopyReport } from './contract/copying.ts'
 import type { KeyInfo, KeyLabel, LockInfo, LockWaitOptions } from './contract/keys-and-locks.ts'
 import type { LogStore } from './contract/logs.ts'
 import type {
@@ -23,7 +23,9 @@ import type {
 import type { FileToWrite, RestoreOptions, WrittenBytes } from './contract/restoring.ts'
 import type { PinList, Snapshot, SnapshotList } from './contract/snapshot.ts'
 import type { Writing, WritingOptions } from './contract/writing.ts'
+import type { CopySource } from './copy/blob-copier.ts'
 import { type CopyParts, copySnapshots, copyToItself } from './copy/copy.ts'
+import { planCopy } from './copy/plan-copy.ts'
 import { Cipher } from './crypto/cipher.ts'
 import { openZstd } from './crypto/zstd.ts'
 import { type RepositoryContext, RepositoryFiles } from './files/repository-files.ts'
@@ -206,18 +208,34 @@ export class OpenedRepository implements Repository {
   }
 
   async copyFrom(source: Repository, snapshots: readonly Snapshot[], options: CopyOptions): Promise<CopyReport> {
-    if (!(source instanceof OpenedRepository)) throw new TypeError('not a repository that this engine opened')
-    if (source.id === this.id && source.location === this.location) throw copyToItself(this.location)
-    const noted = new NotedDamage(source.#record)
-    const reader = { ...source.#context, index: source.#index, workers: source.#workers, noted }
-    const from = { reader, index: source.#index, files: source.#files, keys: source.#parts.keys }
+    const other = this.#other(source)
+    const noted = new NotedDamage(other.#record)
     try {
-      return await source.#whileShared(options.signal, signal =>
-        copySnapshots(from, this.#writingParts(signal), snapshots, options),
+      return await other.#whileShared(options.signal, signal =>
+        copySnapshots(other.#copySource(noted), this.#writingParts(signal), snapshots, options),
       )
     } finally {
       await noted.keep()
     }
+  }
+
+  async planCopyFrom(source: Repository, snapshots: readonly Snapshot[], options: CopyOptions): Promise<CopyPlan> {
+    const other = this.#other(source)
+    const to = { index: this.#index, snapshots: this.#snapshots }
+    return await other.#whileShared(options.signal, signal =>
+      planCopy(other.#copySource(new NotedDamage(other.#record)), to, snapshots, { ...options, signal }),
+    )
+  }
+
+  #other(source: Repository): OpenedRepository {
+    if (!(source instanceof OpenedRepository)) throw new TypeError('not a repository that this engine opened')
+    if (source.id === this.id && source.location === this.location) throw copyToItself(this.location)
+    return source
+  }
+
+  #copySource(noted: NotedDamage): CopySource {
+    const reader = { ...this.#context, index: this.#index, workers: this.#workers, noted }
+    return { reader, index: this.#index, files: this.#files, keys: this.#parts.keys }
   }
 
   listKeys(): Promise<KeyInfo[]> {

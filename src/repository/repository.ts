@@ -6,7 +6,7 @@ import type { Finding } from '../model/finding.ts'
 import type { Id, TreeNode } from '../model/node.ts'
 import type { Pin } from '../model/pin.ts'
 import type { BlobSize, BlobType, FileType } from './contract/blob.ts'
-import type { CopyOptions, CopyReport } from './contract/copying.ts'
+import type { CopyOptions, CopyPlan, CopyReport } from './contract/copying.ts'
 import type { KeyInfo, KeyLabel, LockInfo, LockWaitOptions } from './contract/keys-and-locks.ts'
 import type { LogStore } from './contract/logs.ts'
 import type {
@@ -87,6 +87,8 @@ export interface Repository {
    * this or by restic's `copy`, are passed over. Holds shared locks on both. `usage` when it is this repository itself.
    */
   copyFrom(source: Repository, snapshots: readonly Snapshot[], options: CopyOptions): Promise<CopyReport>
+  /** What `copyFrom` would bring. Reads trees; writes nothing. */
+  planCopyFrom(source: Repository, snapshots: readonly Snapshot[], options: CopyOptions): Promise<CopyPlan>
 
   // ---- maintenance
 

@@ -21,3 +21,12 @@ export interface CopyReport {
   readonly bytesStored: number
   readonly findings: readonly Finding[]
 }
+
+/** What a copy would bring. */
+export interface CopyPlan {
+  readonly missing: readonly Snapshot[]
+  readonly present: readonly Id[]
+  readonly blobs: number
+  /** Compressed and sealed, as they are there. */
+  readonly bytes: number
+}

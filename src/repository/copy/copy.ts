@@ -59,9 +59,7 @@ class Copying {
   }
 
   async run(wanted: readonly Snapshot[]): Promise<CopyReport> {
-    const { snapshots } = await this.#parts.snapshots.list()
-    const there = new KnownCopies()
-    for (const snapshot of snapshots) there.add(snapshot)
+    const there = await this.#listThere()
     for (const snapshot of wanted.toSorted((a, b) => a.time.getTime() - b.time.getTime())) {
       throwIfAborted(this.#parts.signal)
       if (there.has(snapshot)) this.#present.push(snapshot.id)
@@ -80,6 +78,12 @@ class Copying {
     }
   }
 
+  async #listThere(): Promise<KnownCopies> {
+    const there = new KnownCopies()
+    for (const snapshot of (await this.#parts.snapshots.list()).snapshots) there.add(snapshot)
+    return there
+  }
+
   async #copy(snapshot: Snapshot): Promise<void> {
     await this.#blobs.copyTree(snapshot.tree)
     this.#pending.push(snapshot)
@@ -93,10 +97,29 @@ class Copying {
     const pending = this.#pending
     this.#pending = []
     const hurt = await this.#findHurt(pending)
-    const whole = pending.filter(({ id }) => !hurt.has(id))
-    const saved = await this.#session.commit(whole.map(snapshot => this.#saving(snapshot)))
-    for (const [at, snapshot] of saved.entries()) this.#copied.push({ from: whole[at]?.id ?? '', snapshot })
+    const chosen: Snapshot[] = []
+    const saves = this.#saves(
+      pending.filter(({ id }) => !hurt.has(id)),
+      chosen,
+    )
+    for (const [at, snapshot] of (await this.#session.commit(saves)).entries()) {
+      this.#copied.push({ from: chosen[at]?.id ?? '', snapshot })
+    }
     this.#committedBytes = this.#blobs.bytesWanted
+  }
+
+  /** Of those that another copy, at the same time, has not brought. @param chosen gets them */
+  async *#saves(whole: readonly Snapshot[], chosen: Snapshot[]): AsyncGenerator<SaveSnapshot> {
+    if (whole.length === 0) return
+    const there = await this.#listThere()
+    for (const snapshot of whole) {
+      if (there.has(snapshot)) {
+        this.#present.push(snapshot.id)
+        continue
+      }
+      chosen.push(snapshot)
+      yield this.#saving(snapshot)
+    }
   }
 
   #saving({ id }: Snapshot): SaveSnapshot {

@@ -84,8 +84,11 @@ export class Session {
     this.packs = new PackWriter({ storage, cipher, failure, allowed, onSaved: pack => this.#indexes.add(pack) })
   }
 
-  /** Stores what is left of packs, then their index, then the snapshots. May be called again. */
-  async commit(saves: readonly SaveSnapshot[]): Promise<Snapshot[]> {
+  /**
+   * Stores what is left of packs, then their index, then the snapshots, which are not asked for before. May be called
+   * again.
+   */
+  async commit(saves: Iterable<SaveSnapshot> | AsyncIterable<SaveSnapshot>): Promise<Snapshot[]> {
     const { files, index } = this.#parts
     this.failure.check()
     await this.#locked
@@ -95,7 +98,7 @@ export class Session {
     await this.#lock.assertHeld()
     await requirePacks(files, index, this.#missingBefore)
     const saved: Snapshot[] = []
-    for (const save of saves) {
+    for await (const save of saves) {
       const snapshot = await save(this.failure.signal)
       await this.#withdrawUnlessLocked(snapshot.id)
       saved.push(snapshot)
