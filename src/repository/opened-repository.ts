@@ -20,6 +20,7 @@ import type {
   PruneReport,
   RepositoryStatistics,
 } from './contract/maintenance.ts'
+import type { Contents, Helper } from './contract/reading.ts'
 import type { FileToWrite, RestoreOptions, WrittenBytes } from './contract/restoring.ts'
 import type { PinList, Snapshot, SnapshotList } from './contract/snapshot.ts'
 import type { Writing, WritingOptions } from './contract/writing.ts'
@@ -38,12 +39,14 @@ import type { HeldLock } from './lock/held-lock.ts'
 import { listLocks, unlock } from './lock/maintain.ts'
 import { currentHost } from './lock/owner.ts'
 import { StorageClock } from './lock/storage-clock.ts'
+import { type SharedWork, whileShared } from './lock/while-shared.ts'
 import { writeLock } from './lock/write-lock.ts'
 import { SealedLogStore } from './logs/log-store.ts'
 import { MarkFolder } from './marks/mark-folder.ts'
 import { PinStore } from './pins/pin-store.ts'
 import { prune } from './prune/prune.ts'
-import { Reading } from './read/reading.ts'
+import { type OtherReader, OtherReaders } from './read/others.ts'
+import { Reading, type ReadingParts } from './read/reading.ts'
 import type { Repository, RepositoryOptions } from './repository.ts'
 import { SnapshotStore } from './snapshots/snapshot-store.ts'
 import { statistics } from './statistics.ts'
@@ -57,13 +60,6 @@ export interface OpenedParts {
   readonly keys: KeyMaterial
   /** The key file that the password opened. */
   readonly keyId: Id
-}
-
-const NOT_LOCKED: Finding = {
-  severity: 'warning',
-  code: 'not-locked',
-  subject: 'lock',
-  message: 'the repository cannot be written to, so nothing keeps others from pruning it meanwhile',
 }
 
 /** Puts the engine's parts together; each method is one call into the part that does the work. */
@@ -105,14 +101,7 @@ export class OpenedRepository implements Repository {
     this.#keyRing = new KeyRing({ storage, random, clock: options.clock, onFinding: this.#onFinding }, keys, keyId)
     this.#workers = new WorkerPool({ keys, version: config.version, size: options.workers })
     this.logs = new SealedLogStore(storage, { cipher: this.#context.cipher, workers: this.#workers })
-    this.#reading = new Reading({
-      context: this.#context,
-      files: this.#files,
-      index: this.#index,
-      workers: this.#workers,
-      record: this.#record,
-      marks: this.#marks,
-    })
+    this.#reading = new Reading(this.#readingParts())
   }
 
   listSnapshots(): Promise<SnapshotList> {
@@ -182,6 +171,21 @@ export class OpenedRepository implements Repository {
     return this.#reading.findBlobSizes(type, ids)
   }
 
+  withHelp(helpers: readonly Helper[]): Contents {
+    const reading = new Reading({ ...this.#readingParts(), others: otherReaders(helpers) })
+    return {
+      loadTree: id => reading.loadTree(id),
+      readContent: (content, signal) => reading.readContent(content, signal),
+      checkContent: (content, signal) => reading.checkContent(content, signal),
+      loadBlob: (type, id) => reading.loadBlob(type, id),
+      findBlobSizes: (type, ids) => reading.findBlobSizes(type, ids),
+      restoreFiles: (files, options) =>
+        this.#whileShared(options.signal, signal => reading.restoreFiles(files, { ...options, signal }), {
+          isHelped: true,
+        }),
+    }
+  }
+
   check(options: CheckOptions): Promise<CheckReport> {
     return this.#whileShared(options.signal, signal =>
       check({ ...this.#maintenance(), record: this.#record }, { ...options, signal }),
@@ -212,7 +216,7 @@ export class OpenedRepository implements Repository {
     const noted = new NotedDamage(other.#record)
     try {
       return await other.#whileShared(options.signal, signal =>
-        copySnapshots(other.#copySource(noted), this.#writingParts(signal), snapshots, options),
+        copySnapshots(other.#copySource(noted, options), this.#writingParts(signal), snapshots, options),
       )
     } finally {
       await noted.keep()
@@ -223,18 +227,18 @@ export class OpenedRepository implements Repository {
     const other = this.#other(source)
     const to = { index: this.#index, snapshots: this.#snapshots }
     return await other.#whileShared(options.signal, signal =>
-      planCopy(other.#copySource(new NotedDamage(other.#record)), to, snapshots, { ...options, signal }),
+      planCopy(other.#copySource(new NotedDamage(other.#record), options), to, snapshots, { ...options, signal }),
     )
   }
 
   #other(source: Repository): OpenedRepository {
-    if (!(source instanceof OpenedRepository)) throw new TypeError('not a repository that this engine opened')
     if (source.id === this.id && source.location === this.location) throw copyToItself(this.location)
-    return source
+    return opened(source)
   }
 
-  #copySource(noted: NotedDamage): CopySource {
-    const reader = { ...this.#context, index: this.#index, workers: this.#workers, noted }
+  #copySource(noted: NotedDamage, { helpers = [] }: CopyOptions): CopySource {
+    const others = helpers.length > 0 ? new OtherReaders(otherReaders(helpers)) : undefined
+    const reader = { ...this.#context, index: this.#index, workers: this.#workers, noted, others }
     return { reader, index: this.#index, files: this.#files, keys: this.#parts.keys }
   }
 
@@ -288,38 +292,29 @@ export class OpenedRepository implements Repository {
     }
   }
 
-  /**
-   * Runs `work` under a shared lock, so that nothing is pruned meanwhile. It begins while the lock still settles; where
-   * locks cannot be written, as on a read-only or a full disk, it goes on without.
-   */
-  async #whileShared<T>(outer: AbortSignal, work: (signal: AbortSignal) => Promise<T>): Promise<T> {
-    const stop = new AbortController()
-    const done = new AbortController()
-    const signal = AbortSignal.any([outer, stop.signal])
-    const written = Promise.withResolvers<void>()
-    const locking = this.#lockIfPossible(AbortSignal.any([signal, done.signal]), written.resolve)
-    locking.then(
-      lock => lock?.lost.addEventListener('abort', () => stop.abort(lock.lost.reason)),
-      (error: unknown) => done.signal.aborted || stop.abort(error),
-    )
-    await Promise.race([written.promise, locking])
-    const [outcome] = await Promise.allSettled([work(signal)])
-    // Work that was done before the lock had settled needs it no more.
-    done.abort()
-    const [locked] = await Promise.allSettled([locking])
-    if (locked.status === 'fulfilled') await locked.value?.release()
-    if (stop.signal.aborted) throw stop.signal.reason
-    if (outcome.status === 'rejected') throw outcome.reason
-    return outcome.value
+  /** As a helper of another one. */
+  asOther(onTaken: OtherReader['onTaken']): OtherReader {
+    return this.#reading.asOther(onTaken)
   }
 
-  async #lockIfPossible(signal: AbortSignal, onWritten: () => void): Promise<HeldLock | undefined> {
-    try {
-      return await acquireLock({ ...this.#lockRequest(false, { signal }), onWritten })
-    } catch (error) {
-      if (!isAppError(error, 'storage-denied') && !isAppError(error, 'storage-full')) throw error
-      this.#onFinding(NOT_LOCKED)
-      return undefined
+  /** See `whileShared`. */
+  async #whileShared<T>(
+    signal: AbortSignal,
+    work: (signal: AbortSignal) => Promise<T>,
+    { isHelped }: Pick<SharedWork, 'isHelped'> = {},
+  ): Promise<T> {
+    const lock = this.#lockRequest(false, {})
+    return await whileShared({ lock, signal, onFinding: this.#onFinding, ...(isHelped ? { isHelped } : {}) }, work)
+  }
+
+  #readingParts(): ReadingParts {
+    return {
+      context: this.#context,
+      files: this.#files,
+      index: this.#index,
+      workers: this.#workers,
+      record: this.#record,
+      marks: this.#marks,
     }
   }
 
@@ -350,4 +345,12 @@ export class OpenedRepository implements Repository {
   }
 
   readonly #onFinding = (finding: Finding): void => this.#parts.options.onFinding?.(finding)
+}
+
+const otherReaders = (helpers: readonly Helper[]): OtherReader[] =>
+  helpers.map(({ repository, onTaken }) => opened(repository).asOther(onTaken))
+
+function opened(repository: Repository): OpenedRepository {
+  if (repository instanceof OpenedRepository) return repository
+  throw new TypeError('not a repository that this engine opened')
 }

@@ -3,9 +3,9 @@ import type { Logger } from '../base/logger.ts'
 import type { Random } from '../base/random.ts'
 import type { Secret } from '../base/secret.ts'
 import type { Finding } from '../model/finding.ts'
-import type { Id, TreeNode } from '../model/node.ts'
+import type { Id } from '../model/node.ts'
 import type { Pin } from '../model/pin.ts'
-import type { BlobSize, BlobType, FileType } from './contract/blob.ts'
+import type { FileType } from './contract/blob.ts'
 import type { CopyOptions, CopyPlan, CopyReport } from './contract/copying.ts'
 import type { KeyInfo, KeyLabel, LockInfo, LockWaitOptions } from './contract/keys-and-locks.ts'
 import type { LogStore } from './contract/logs.ts'
@@ -17,7 +17,7 @@ import type {
   PruneReport,
   RepositoryStatistics,
 } from './contract/maintenance.ts'
-import type { FileToWrite, RestoreOptions, WrittenBytes } from './contract/restoring.ts'
+import type { Contents, Helper } from './contract/reading.ts'
 import type { PinList, Snapshot, SnapshotList } from './contract/snapshot.ts'
 import type { Writing, WritingOptions } from './contract/writing.ts'
 
@@ -27,7 +27,7 @@ import type { Writing, WritingOptions } from './contract/writing.ts'
  *
  * @see https://github.com/restic/restic/blob/master/doc/design.rst
  */
-export interface Repository {
+export interface Repository extends Contents {
   /** From the config file: 64 hex digits. */
   readonly id: Id
   readonly version: 1 | 2
@@ -60,22 +60,13 @@ export interface Repository {
 
   // ---- reading
 
-  /**
-   * A tree's nodes, in byte order of their names. `damaged` when missing or wrong. Those of a large folder are made anew by
-   * each walk over them: keep none that are not needed.
-   */
-  loadTree(id: Id): Promise<Iterable<TreeNode>>
-  /** Blobs in order, fetched ahead, each checked against its id. */
-  readContent(content: readonly Id[], signal?: AbortSignal): AsyncIterable<Buffer>
-  /** As `readContent`, but gives only the plaintext's bytes, some at a time: cheaper where nobody needs the content. */
-  checkContent(content: readonly Id[], signal?: AbortSignal): AsyncIterable<number>
-  /** Writes many files in parallel. See `FileToWrite`. */
-  restoreFiles(files: Iterable<FileToWrite>, options: RestoreOptions): Promise<WrittenBytes>
-  /** Raw plaintext of one blob, or of one repository file (`config`, `snapshot`, `index`, `key`, `lock`) as JSON text. */
-  loadBlob(type: BlobType, id: Id): Promise<Buffer>
+  /** One repository file (`config`, `snapshot`, `index`, `key`, `lock`) as JSON text, or a pack. */
   loadFile(type: FileType, id: Id): Promise<Buffer>
-  /** What blobs take, by the index, in the order of the ids; undefined for one that is in no index. */
-  findBlobSizes(type: BlobType, ids: readonly Id[]): Promise<ReadonlyArray<BlobSize | undefined>>
+  /**
+   * The same contents, with the help of others: what is damaged or cannot be reached here is taken from the first of them
+   * that has it. Nothing is asked of them before.
+   */
+  withHelp(helpers: readonly Helper[]): Contents
 
   // ---- writing
 

@@ -1,11 +1,14 @@
 import type { Finding } from '../../model/finding.ts'
 import type { Id } from '../../model/node.ts'
 import type { StepProgress } from './maintenance.ts'
+import type { Helper } from './reading.ts'
 import type { Snapshot } from './snapshot.ts'
 
 export interface CopyOptions {
   readonly signal: AbortSignal
   readonly onProgress?: ((progress: StepProgress) => void) | undefined
+  /** Asked for what the source cannot give back. */
+  readonly helpers?: readonly Helper[] | undefined
 }
 
 export interface CopyReport {

@@ -52,6 +52,8 @@ export class BlobCopier {
   readonly #badPacks = new Map<Id, number>()
   readonly #id = Buffer.alloc(32)
   #queue: BlobLocation[] = []
+  /** In no index of the source. */
+  #missing: Array<Pick<PackedBlob, 'type' | 'id'>> = []
   #moving: Promise<void> = Promise.resolve()
 
   constructor(source: CopySource, to: SessionParts & { readonly session: Session }, options: CopyOptions) {
@@ -92,7 +94,7 @@ export class BlobCopier {
     for (const node of nodes) {
       for (const blob of node.content ?? []) {
         this.#want('data', blob)
-        if (this.#queue.length < QUEUED_BLOBS) continue
+        if (this.#queue.length + this.#missing.length < QUEUED_BLOBS) continue
         this.#moveQueue()
         await this.#moving
       }
@@ -103,7 +105,10 @@ export class BlobCopier {
     this.#id.write(id, 'hex')
     if (!this.#session.known.claim(type, this.#id, 0)) return
     const place = this.#source.index.find(type, id)
-    if (place === undefined) return this.#loseMissing(type, id)
+    if (place === undefined) {
+      this.#missing.push({ type, id })
+      return
+    }
     this.bytesWanted += place.length
     this.#queue.push(place)
   }
@@ -111,13 +116,15 @@ export class BlobCopier {
   /** One after the other: memory is bounded by what one of them has under way. */
   #moveQueue(): void {
     const places = this.#queue
+    const missing = this.#missing
     this.#queue = []
-    this.#moving = this.#moving.then(() => this.#move(places))
+    this.#missing = []
+    this.#moving = this.#moving.then(() => this.#move(places, missing))
     // Whoever waits for it gets the error.
     this.#moving.catch(() => {})
   }
 
-  async #move(places: readonly BlobLocation[]): Promise<void> {
+  async #move(places: readonly BlobLocation[], missing: ReadonlyArray<Pick<PackedBlob, 'type' | 'id'>>): Promise<void> {
     await forEachLimit(planRanges(places, LIMITS), this.#loads, async range => {
       this.#session.failure.check()
       const lost = await this.#moveRange(range)
@@ -125,6 +132,7 @@ export class BlobCopier {
       this.copied += range.parts.length - lost.length
       this.#options.onProgress?.({ step: 'copy', done: this.bytesRead, total: undefined, unit: 'bytes' })
     })
+    for (const blob of missing) await this.#moveMissing(blob)
   }
 
   async #moveRange(range: PackRange<BlobLocation>): Promise<readonly PackedBlob[]> {
@@ -140,6 +148,11 @@ export class BlobCopier {
     const lost: PackedBlob[] = []
     for (const part of range.parts) if (!(await this.#mover.moveFromAnywhere(part))) lost.push(part)
     return lost
+  }
+
+  async #moveMissing({ type, id }: Pick<PackedBlob, 'type' | 'id'>): Promise<void> {
+    if (await this.#mover.moveFromAnywhere({ type, id })) this.copied++
+    else this.#loseMissing(type, id)
   }
 
   #loseIn(pack: Id, { type, id }: PackedBlob): void {

@@ -14,9 +14,8 @@ import type { Reader } from './reader.ts'
  * stored, and its nodes are made anew by each walk over them: as objects they would take more than ten times as much.
  */
 export async function loadTree(reader: Reader, id: Id, signal?: AbortSignal): Promise<Iterable<TreeNode>> {
-  const { cipher, zstd } = reader
   const subject = `tree ${shortId(id)}`
-  const opened = await fromAnyCopy(reader, 'tree', id, signal, (sealed, place) =>
+  const opened = await fromAnyCopy(reader, 'tree', id, signal, (sealed, place, { cipher, zstd }) =>
     plaintextLength(place) > LARGE_BYTES
       ? openLargeBlob(sealed, place, cipher, zstd)
       : Buffer.from(openBlob(sealed, place, cipher, zstd)),

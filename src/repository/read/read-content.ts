@@ -2,8 +2,8 @@ import { throwIfAborted } from '../../base/errors.ts'
 import type { Id } from '../../model/node.ts'
 import type { BlobLocation } from '../index-store/segment.ts'
 import { toBlobTable } from './blob-table.ts'
-import { blobError, loadBlob } from './load-blob.ts'
-import { loadRange } from './load-range.ts'
+import { loadBlob } from './load-blob.ts'
+import { loadRangeOf } from './others.ts'
 import { type PackRange, planOrderedRanges } from './ranges.ts'
 import type { Reader } from './reader.ts'
 import { RecycledMemory } from './recycled-memory.ts'
@@ -13,7 +13,7 @@ const LIMITS = { gapBytes: 64 * 1024, maxBytes: 1024 * 1024, maxPlainBytes: 8 * 
 /** Blobs whose places are looked up at a time: a file may name millions. */
 const WINDOW_BLOBS = 4096
 
-type Opening<T> = (reader: Reader, range: PackRange<BlobLocation>, signal: AbortSignal | undefined) => Promise<T>
+type Opening<T> = (reader: Reader, range: PackRange<BlobLocation> | Id, signal: AbortSignal | undefined) => Promise<T>
 
 /** A file's blobs in order. Ranges ahead of the reader are loaded and opened by workers meanwhile. */
 export async function* readContent(
@@ -69,29 +69,31 @@ async function* inOrder<T>(
   }
 }
 
-function* rangesOf(reader: Reader, content: readonly Id[]): Generator<PackRange<BlobLocation>> {
+/** In order; of a blob that is in no index just its id. */
+function* rangesOf(reader: Reader, content: readonly Id[]): Generator<PackRange<BlobLocation> | Id> {
   for (let at = 0; at < content.length; at += WINDOW_BLOBS) {
-    const places: BlobLocation[] = []
-    let missing: Id | undefined
+    let places: BlobLocation[] = []
     for (const id of content.slice(at, at + WINDOW_BLOBS)) {
       const place = reader.index.find('data', id)
-      if (place) places.push(place)
-      else {
-        missing = id
-        break
+      if (place) {
+        places.push(place)
+        continue
       }
+      yield* planOrderedRanges(places, LIMITS)
+      places = []
+      yield id
     }
     yield* planOrderedRanges(places, LIMITS)
-    if (missing !== undefined) throw blobError('data', missing, [])
   }
 }
 
 async function openRange(
   reader: Reader,
-  range: PackRange<BlobLocation>,
+  range: PackRange<BlobLocation> | Id,
   signal: AbortSignal | undefined,
 ): Promise<Buffer[]> {
-  const bytes = await loadRange(reader.storage, range, signal)
+  if (typeof range === 'string') return [await loadBlob(reader, 'data', range, signal)]
+  const bytes = await loadRangeOf(reader, range, signal)
   if (!(bytes instanceof Uint8Array)) return loadEach(reader, range.parts, signal)
   const { plaintext, lengths, damaged } = await reader.workers.open({
     bytes,
@@ -110,10 +112,11 @@ async function openRange(
 async function checkRange(
   memory: RecycledMemory,
   reader: Reader,
-  range: PackRange<BlobLocation>,
+  range: PackRange<BlobLocation> | Id,
   signal: AbortSignal | undefined,
 ): Promise<number> {
-  const bytes = await loadRange(reader.storage, range, signal, memory.take(range.length))
+  if (typeof range === 'string') return (await loadBlob(reader, 'data', range, signal)).length
+  const bytes = await loadRangeOf(reader, range, signal, memory.take(range.length))
   if (bytes instanceof Uint8Array) {
     const blobs = toBlobTable('data', range.parts, range.offset)
     const checked = await reader.workers.sift({ bytes, blobs })

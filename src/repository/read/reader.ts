@@ -6,6 +6,7 @@ import type { MarkFolder } from '../marks/mark-folder.ts'
 import type { CompareJob } from '../restore/compare-job.ts'
 import type { WriteJob, WriteOutcome } from '../restore/write-job.ts'
 import type { OpenJob, OpenOutcome } from './open-job.ts'
+import type { OtherReaders } from './others.ts'
 import type { SiftJob, SiftOutcome } from './sift-job.ts'
 
 /** What reading needs of an opened repository. */
@@ -16,6 +17,8 @@ export interface Reader extends Pick<RepositoryContext, 'storage' | 'cipher' | '
   readonly noted?: NotedDamage
   /** Undefined where nothing is kept on this machine. */
   readonly marks?: Pick<MarkFolder, 'load'> | undefined
+  /** Asked for what this one cannot give back. */
+  readonly others?: OtherReaders | undefined
 }
 
 /** Jobs for worker threads. A job's `bytes` are handed over: the caller must not use them any more. */

@@ -3,6 +3,7 @@ import type { Id, TreeNode } from '../../model/node.ts'
 import type { DamageRecord } from '../check/damage-record.ts'
 import { NotedDamage } from '../check/noted-damage.ts'
 import type { BlobSize, BlobType, FileType } from '../contract/blob.ts'
+import type { Contents } from '../contract/reading.ts'
 import type { FileToWrite, RestoreOptions, WrittenBytes } from '../contract/restoring.ts'
 import type { RepositoryContext, RepositoryFiles } from '../files/repository-files.ts'
 import { CONFIG_KEY, fileKey } from '../format/file-keys.ts'
@@ -13,6 +14,7 @@ import { restoreFiles } from '../restore/restore-files.ts'
 import { plaintextLength } from './blob-table.ts'
 import { loadBlob } from './load-blob.ts'
 import { loadTree } from './load-tree.ts'
+import { isStorageError, type OtherReader, OtherReaders } from './others.ts'
 import { checkContent, readContent } from './read-content.ts'
 import type { Reader, ReadingWorkers } from './reader.ts'
 
@@ -23,6 +25,8 @@ export interface ReadingParts {
   readonly workers: ReadingWorkers
   readonly record: DamageRecord
   readonly marks: MarkFolder | undefined
+  /** Asked for what this one cannot give back; undefined: there is none to ask. */
+  readonly others?: readonly OtherReader[] | undefined
 }
 
 /** So much to restore that it is worth starting threads while the index is brought up to date. */
@@ -30,10 +34,13 @@ const MUCH_BYTES = 32 * 1024 * 1024
 
 /**
  * Reads what snapshots hold. The index is brought up to date before the first read, and again when something is not
- * where it says: another process may have added a snapshot or pruned since. What is damaged is put on record.
+ * where it says: another process may have added a snapshot or pruned since. What is damaged is put on record. Others are
+ * asked only then.
  */
-export class Reading {
+export class Reading implements Contents {
   readonly #parts: ReadingParts
+  /** Of this repository alone. */
+  readonly #own: Reader
   readonly #reader: Reader
   readonly #noted: NotedDamage
   #refreshing: Promise<void> | undefined
@@ -41,16 +48,17 @@ export class Reading {
   constructor(parts: ReadingParts) {
     this.#parts = parts
     this.#noted = new NotedDamage(parts.record)
-    const { context, index, workers, marks } = parts
-    this.#reader = { ...context, index, workers, marks, noted: this.#noted }
+    const { context, index, workers, marks, others } = parts
+    this.#own = { ...context, index, workers, marks, noted: this.#noted }
+    this.#reader = others ? { ...this.#own, others: new OtherReaders(others) } : this.#own
   }
 
   loadTree(id: Id): Promise<Iterable<TreeNode>> {
-    return this.#fresh(() => loadTree(this.#reader, id))
+    return this.#fresh(reader => loadTree(reader, id))
   }
 
   loadBlob(type: BlobType, id: Id): Promise<Buffer> {
-    return this.#fresh(() => loadBlob(this.#reader, type, id))
+    return this.#fresh(reader => loadBlob(reader, type, id))
   }
 
   readContent(content: readonly Id[], signal?: AbortSignal): AsyncGenerator<Buffer> {
@@ -66,7 +74,7 @@ export class Reading {
     const first = pending.next()
     if (!first.done && first.value.sizeBytes > MUCH_BYTES) this.#parts.workers.warmUp()
     // Always: a restore begins with a snapshot that may be younger than what is known.
-    await this.#refreshAgain()
+    await this.#unlessHelped(this.#refreshAgain())
     try {
       return await restoreFiles(this.#reader, continued(first, pending), options)
     } finally {
@@ -93,9 +101,14 @@ export class Reading {
     return config
   }
 
+  /** As another repository's helper. Its own damage is put on record by its own reads. */
+  asOther(onTaken: OtherReader['onTaken']): OtherReader {
+    return { reader: this.#own, refresh: () => this.#refreshAgain(), onTaken }
+  }
+
   async *#through<T>(content: readonly Id[], read: () => AsyncGenerator<T>): AsyncGenerator<T> {
-    await this.#refresh()
-    if (content.some(id => !this.#parts.index.has('data', id))) await this.#refreshAgain()
+    await this.#unlessHelped(this.#refresh())
+    if (content.some(id => !this.#parts.index.has('data', id))) await this.#unlessHelped(this.#refreshAgain())
     try {
       yield* read()
     } finally {
@@ -103,16 +116,30 @@ export class Reading {
     }
   }
 
-  async #fresh<T>(read: () => Promise<T>): Promise<T> {
-    await this.#refresh()
+  /** Others are asked once a second look here has not found it. */
+  async #fresh<T>(read: (reader: Reader) => Promise<T>): Promise<T> {
     try {
-      return await read()
+      await this.#refresh()
+      return await read(this.#own)
     } catch (error) {
-      if (!isAppError(error, 'damaged')) throw error
-      await this.#refreshAgain()
-      return await read()
+      if (!isAppError(error, 'damaged') && !(this.#isHelped && isStorageError(error))) throw error
+      await this.#unlessHelped(this.#refreshAgain())
+      return await read(this.#reader)
     } finally {
       await this.#noted.keep()
+    }
+  }
+
+  get #isHelped(): boolean {
+    return this.#parts.others !== undefined
+  }
+
+  /** Where others are asked, an index that cannot be loaded is one that knows nothing more. */
+  async #unlessHelped(refreshing: Promise<void>): Promise<void> {
+    try {
+      await refreshing
+    } catch (error) {
+      if (!this.#isHelped || !isStorageError(error)) throw error
     }
   }
 

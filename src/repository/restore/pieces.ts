@@ -10,13 +10,15 @@ export interface Piece {
   readonly id: Id
   readonly offset: number
   readonly length: number
-  /** Where its first copy lies. */
-  readonly place: BlobLocation
+  /** Where its first copy lies; undefined: only in another repository. */
+  readonly place: BlobLocation | undefined
 }
 
 export interface PieceSource {
   /** A data blob's first copy, or undefined when no index knows it. */
   readonly find: (id: Id) => BlobLocation | undefined
+  /** The same for other repositories, which are asked for what is not here. */
+  readonly findElsewhere: (id: Id) => Promise<BlobLocation | undefined>
   readonly onOpened: (target: Target) => void
   /** The file cannot be written whole because this blob is nowhere. What precedes it is. */
   readonly onMissing: (target: Target, id: Id) => void
@@ -32,7 +34,7 @@ const BATCH_FILES = 128
  * Cuts files into batches of pieces, opening each file when its first piece is given out. A large file spans many
  * batches, a batch holds many small files.
  */
-export function* planPieces(files: Iterable<FileToWrite>, source: PieceSource): Generator<Piece[]> {
+export async function* planPieces(files: Iterable<FileToWrite>, source: PieceSource): AsyncGenerator<Piece[]> {
   let batch: Piece[] = []
   let opened = 0
   for (const file of files) {
@@ -40,8 +42,15 @@ export function* planPieces(files: Iterable<FileToWrite>, source: PieceSource): 
     source.onOpened(target)
     target.pending = 1
     opened++
-    for (const piece of piecesOf(file, target, source)) {
-      batch.push(piece)
+    for (const id of file.content) {
+      const place = source.find(id)
+      const known = place ?? (await source.findElsewhere(id))
+      if (known === undefined) {
+        target.cut = true
+        source.onMissing(target, id)
+        break
+      }
+      batch.push(nextPiece(target, id, plaintextLength(known), place))
       if (batch.length < BATCH_PIECES) continue
       yield batch
       batch = []
@@ -57,18 +66,9 @@ export function* planPieces(files: Iterable<FileToWrite>, source: PieceSource): 
   if (batch.length > 0) yield batch
 }
 
-function* piecesOf(file: FileToWrite, target: Target, source: PieceSource): Generator<Piece> {
-  for (const id of file.content) {
-    const place = source.find(id)
-    if (place === undefined) {
-      target.cut = true
-      source.onMissing(target, id)
-      return
-    }
-    const offset = target.contentBytes
-    const length = plaintextLength(place)
-    target.contentBytes += length
-    target.pending++
-    yield { target, id, offset, length, place }
-  }
+function nextPiece(target: Target, id: Id, length: number, place: BlobLocation | undefined): Piece {
+  const offset = target.contentBytes
+  target.contentBytes += length
+  target.pending++
+  return { target, id, offset, length, place }
 }

@@ -2,14 +2,16 @@ import { forEachLimit, Semaphore } from '../../base/concurrency.ts'
 import { throwIfAborted } from '../../base/errors.ts'
 import type { Id } from '../../model/node.ts'
 import type { FileToWrite, RestoreOptions, WrittenBytes } from '../contract/restoring.ts'
+import { shortId } from '../format/file-keys.ts'
 import type { BlobLocation } from '../index-store/segment.ts'
-import { toBlobTable } from '../read/blob-table.ts'
-import { loadRange } from '../read/load-range.ts'
+import { plaintextLength, toBlobTable } from '../read/blob-table.ts'
+import { NO_INDEX } from '../read/load-blob.ts'
+import { loadRangeOf, type OtherReader } from '../read/others.ts'
 import { type PackRange, planRanges } from '../read/ranges.ts'
 import type { Reader } from '../read/reader.ts'
 import { RecycledMemory } from '../read/recycled-memory.ts'
 import { ContentMarks } from './content-marks.ts'
-import { DamageReport } from './damage.ts'
+import { DamageReport, type LostBlob } from './damage.ts'
 import { isComparable, runsOf, toCompareJob } from './differing.ts'
 import { type Piece, planPieces } from './pieces.ts'
 import { closeTarget, type Target, targetError } from './target.ts'
@@ -26,8 +28,8 @@ interface Wanted extends BlobLocation {
 
 /**
  * Writes files in parallel. Each range of a pack is loaded once a batch; workers open, check and write the blobs. What
- * is damaged is looked for in other packs, else left out: all the rest is written, and `damaged` at the end names every
- * file that is not whole. Repeated with `delta` it goes on where it was.
+ * is damaged is looked for in other packs, then in the reader's other repositories, else left out: all the rest is
+ * written, and `damaged` at the end names every file that is not whole. Repeated with `delta` it goes on where it was.
  */
 export async function restoreFiles(
   reader: Reader,
@@ -42,6 +44,8 @@ class Restoration {
   readonly #options: RestoreOptions
   readonly #open = new Map<number, Target>()
   readonly #damage = new DamageReport()
+  /** What is wrong with blobs that could not be had yet. */
+  readonly #reasons = new Map<Id, LostBlob>()
   readonly #loadsAtOnce: number
   /** Over all batches, and with it the memory for what was loaded. */
   readonly #loads: Semaphore
@@ -63,7 +67,8 @@ class Restoration {
     const batches = planPieces(files, {
       find: id => this.#reader.index.find('data', id),
       onOpened: target => this.#open.set(target.descriptor, target),
-      onMissing: (target, id) => this.#damage.add(target.path, { blob: id, reason: 'it is in no index' }),
+      findElsewhere: id => this.#findElsewhere(id),
+      onMissing: (target, id) => this.#damage.add(target.path, { blob: id, reason: NO_INDEX }),
       onPlanned: target => this.#closeIfDone(target),
     })
     try {
@@ -86,62 +91,89 @@ class Restoration {
       wanted.push(...run.filter((_, at) => differs[at] !== 0))
       this.#done(same)
     })
-    await this.#fetch(wanted, 0)
+    await this.#fetch(wanted)
   }
 
-  /** @param copy which of the packs that hold a blob to take it from */
-  async #fetch(pieces: readonly Piece[], copy: number): Promise<void> {
-    const again: Piece[] = []
-    const ranges = planRanges(this.#placesOf(pieces, copy))
-    await forEachLimit(ranges, this.#loadsAtOnce, async range => {
-      again.push(...(await this.#loads.run(() => this.#writeRange(range))))
-    })
-    if (again.length > 0) await this.#fetch(again, copy + 1)
-  }
-
-  /** Pieces by the blob that they need; those without another copy are given up. */
-  #placesOf(pieces: readonly Piece[], copy: number): Wanted[] {
-    const byId = new Map<Id, Wanted>()
-    const { index } = this.#reader
-    for (const piece of pieces) {
-      const known = byId.get(piece.id)
-      const place = known ?? (copy === 0 ? piece.place : index.findAll('data', piece.id)[copy])
-      if (known) known.pieces.push(piece)
-      else if (place) byId.set(piece.id, { ...place, pieces: [piece] })
-      else this.#done([piece])
+  async #findElsewhere(id: Id): Promise<BlobLocation | undefined> {
+    for await (const { reader } of this.#reader.others?.usable() ?? []) {
+      const place = reader.index.find('data', id)
+      if (place) return place
     }
-    return [...byId.values()]
+    return undefined
+  }
+
+  async #fetch(pieces: readonly Piece[]): Promise<void> {
+    const { others } = this.#reader
+    let left = await this.#fetchFrom(this.#reader, pieces)
+    if (left.length > 0 && others) {
+      for await (const other of others.usable()) {
+        left = await this.#fetchFrom({ ...other.reader, others }, left, other)
+        if (left.length === 0) break
+      }
+    }
+    this.#giveUp(left)
+  }
+
+  /** Gives back those that no pack of this repository has whole. */
+  async #fetchFrom(reader: Reader, pieces: readonly Piece[], other?: OtherReader): Promise<Piece[]> {
+    const gone: Piece[] = []
+    for (let copy = 0, left = pieces; left.length > 0; copy++) {
+      const again: Piece[] = []
+      const ranges = planRanges(placesOf(reader, left, { copy, isOther: other !== undefined, gone }))
+      await forEachLimit(ranges, this.#loadsAtOnce, async range => {
+        again.push(...(await this.#loads.run(() => this.#writeRange(reader, range, other))))
+      })
+      left = again
+    }
+    return gone
   }
 
   /** Returns the pieces that could not be had from this pack. */
-  async #writeRange(range: PackRange<Wanted>): Promise<Piece[]> {
+  async #writeRange(reader: Reader, range: PackRange<Wanted>, other: OtherReader | undefined): Promise<Piece[]> {
     throwIfAborted(this.#options.signal)
     const into = this.#memory.take(range.length)
-    const bytes = await loadRange(this.#reader.storage, range, this.#options.signal, into)
+    const bytes = await loadRangeOf(reader, range, this.#options.signal, into)
     if (!(bytes instanceof Uint8Array)) {
-      if (bytes.isCut) this.#reader.noted?.addPack(range.packId)
-      return this.#lost(range.parts, bytes.reason)
+      if (bytes.isCut) reader.noted?.addPack(range.packId)
+      return this.#lost(range.parts, bytes.reason, other)
     }
-    const outcome = await this.#reader.workers.write(toWriteJob(bytes, range))
+    const outcome = await reader.workers.write(toWriteJob(bytes, range))
     this.#memory.give(outcome.bytes)
     this.#writtenBytes += outcome.writtenBytes
     this.#throwIfRefused(outcome)
     for (const { blob } of outcome.damaged) {
       const part = range.parts[blob]
-      if (part) this.#reader.noted?.addCopy(part)
+      if (part) reader.noted?.addCopy(part)
     }
     const damaged = new Map(outcome.damaged.map(({ blob, reason }) => [range.parts[blob], reason]))
-    this.#done(range.parts.filter(part => !damaged.has(part)).flatMap(part => part.pieces))
-    return [...damaged].flatMap(([part, reason]) => (part ? this.#lost([part], reason) : []))
+    const whole = range.parts.filter(part => !damaged.has(part))
+    if (whole.length > 0)
+      other?.onTaken(
+        whole.length,
+        whole.reduce((sum, part) => sum + plaintextLength(part), 0),
+      )
+    this.#done(whole.flatMap(part => part.pieces))
+    return [...damaged].flatMap(([part, reason]) => (part ? this.#lost([part], reason, other) : []))
   }
 
-  #lost(parts: readonly Wanted[], reason: string): Piece[] {
-    for (const { packId, offset, id, pieces } of parts) {
-      const last = this.#reader.index.findAll('data', id).at(-1)
-      if (last?.packId !== packId || last.offset !== offset) continue
-      for (const { target } of pieces) this.#damage.add(target.path, { blob: id, pack: packId, reason })
+  #lost(parts: readonly Wanted[], reason: string, other: OtherReader | undefined): Piece[] {
+    for (const { packId: pack, id } of parts) {
+      const own = this.#reasons.get(id)
+      if (other === undefined) this.#reasons.set(id, { blob: id, pack, reason })
+      else
+        this.#reasons.set(
+          id,
+          alsoLost(own ?? { blob: id, reason: NO_INDEX }, other, `pack ${shortId(pack)}: ${reason}`),
+        )
     }
     return parts.flatMap(part => part.pieces)
+  }
+
+  #giveUp(pieces: readonly Piece[]): void {
+    for (const { target, id } of pieces) {
+      this.#damage.add(target.path, this.#reasons.get(id) ?? { blob: id, reason: NO_INDEX })
+    }
+    this.#done(pieces)
   }
 
   #throwIfRefused({ failure }: WriteOutcome): void {
@@ -168,6 +200,28 @@ class Restoration {
   #progress(): WrittenBytes {
     return { totalBytes: this.#totalBytes, writtenBytes: this.#writtenBytes }
   }
+}
+
+/** Pieces by the blob that they need. @param gone gets those of which there is no such copy here */
+function placesOf(
+  { index }: Reader,
+  pieces: readonly Piece[],
+  { copy, isOther, gone }: { readonly copy: number; readonly isOther: boolean; readonly gone: Piece[] },
+): Wanted[] {
+  const byId = new Map<Id, Wanted>()
+  for (const piece of pieces) {
+    const known = byId.get(piece.id)
+    const first = copy === 0 && !isOther ? piece.place : undefined
+    const place = known ?? first ?? index.findAll('data', piece.id)[copy]
+    if (known) known.pieces.push(piece)
+    else if (place) byId.set(piece.id, { ...place, pieces: [piece] })
+    else gone.push(piece)
+  }
+  return [...byId.values()]
+}
+
+function alsoLost(lost: LostBlob, { reader }: OtherReader, reason: string): LostBlob {
+  return { ...lost, reason: `${lost.reason}; ${reader.storage.location}: ${reason}` }
 }
 
 function toWriteJob(bytes: Uint8Array, range: PackRange<Wanted>): WriteJob {
