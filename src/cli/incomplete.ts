@@ -1,7 +1,7 @@
 import { type Incomplete, incompleteFinding } from '../model/incomplete.ts'
 import { labelsOf } from '../model/recovery-point.ts'
 import { loadManifest } from '../operations/browse/snapshot-tree.ts'
-import type { Repository, Snapshot } from '../repository/index.ts'
+import type { Contents, Snapshot } from '../repository/index.ts'
 import type { Call } from './command.ts'
 import { formatFinding } from './printers/text.ts'
 import type { Paint } from './terminal.ts'
@@ -9,9 +9,9 @@ import type { Paint } from './terminal.ts'
 /** How every command says what a snapshot lacks of the source that it is of. */
 
 /** Opens the manifest, which names it, only where the tags say that there is something. */
-export async function findIncomplete(repository: Repository, snapshot: Snapshot): Promise<Incomplete | undefined> {
+export async function findIncomplete(contents: Contents, snapshot: Snapshot): Promise<Incomplete | undefined> {
   if (labelsOf(snapshot.tags).incomplete === undefined) return undefined
-  return (await loadManifest(repository, snapshot))?.incomplete
+  return (await loadManifest(contents, snapshot))?.incomplete
 }
 
 export function describeIncomplete({ id }: Snapshot, incomplete: Incomplete | undefined, paint: Paint): string {

@@ -56,7 +56,7 @@ async function reopened(): Promise<Contents> {
   const onTaken = (blobs: number, bytes: number): void => {
     taken = { blobs: taken.blobs + blobs, bytes: taken.bytes + bytes }
   }
-  return near.repository.withHelp([{ repository: far.repository, onTaken }])
+  return near.repository.withHelp([{ open: async () => far.repository, onTaken }])
 }
 
 async function contentOf(contents: Contents, name: string): Promise<readonly Id[]> {
@@ -201,7 +201,7 @@ describe.each(DAMAGES.slice(0, 4))('%s in the source', (_, damage) => {
     await reopened()
     await damage(near)
     const third = await make('third:')
-    const helpers = [{ repository: far.repository, onTaken: (blobs: number) => (taken.blobs += blobs) }]
+    const helpers = [{ open: async () => far.repository, onTaken: (blobs: number) => (taken.blobs += blobs) }]
     const report = await third.repository.copyFrom(near.repository, [snapshot], { signal, helpers })
     expect(report).toMatchObject({ leftOut: [], copied: [{ from: snapshot.id }] })
     expect(report.findings.filter(({ severity }) => severity === 'error')).toEqual([])

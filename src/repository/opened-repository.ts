@@ -45,7 +45,7 @@ import { SealedLogStore } from './logs/log-store.ts'
 import { MarkFolder } from './marks/mark-folder.ts'
 import { PinStore } from './pins/pin-store.ts'
 import { prune } from './prune/prune.ts'
-import { type OtherReader, OtherReaders } from './read/others.ts'
+import { type OpenOther, type OtherReader, OtherReaders } from './read/others.ts'
 import { Reading, type ReadingParts } from './read/reading.ts'
 import type { Repository, RepositoryOptions } from './repository.ts'
 import { SnapshotStore } from './snapshots/snapshot-store.ts'
@@ -293,7 +293,7 @@ export class OpenedRepository implements Repository {
   }
 
   /** As a helper of another one. */
-  asOther(onTaken: OtherReader['onTaken']): OtherReader {
+  asOther(onTaken: OtherReader['onTaken']): Promise<OtherReader> {
     return this.#reading.asOther(onTaken)
   }
 
@@ -347,8 +347,12 @@ export class OpenedRepository implements Repository {
   readonly #onFinding = (finding: Finding): void => this.#parts.options.onFinding?.(finding)
 }
 
-const otherReaders = (helpers: readonly Helper[]): OtherReader[] =>
-  helpers.map(({ repository, onTaken }) => opened(repository).asOther(onTaken))
+const otherReaders = (helpers: readonly Helper[]): OpenOther[] =>
+  helpers.map(
+    ({ open, onTaken }) =>
+      async () =>
+        await opened(await open()).asOther(onTaken),
+  )
 
 function opened(repository: Repository): OpenedRepository {
   if (repository instanceof OpenedRepository) return repository

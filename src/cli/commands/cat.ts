@@ -44,8 +44,8 @@ async function file(call: Call): Promise<Output<Printed<'cat'>>> {
       hint: 'Say which file: "lifeboat cat SNAPSHOT PATH".',
     })
   }
-  const { repository, snapshot } = chosen
-  const found = await catFile({ repository, snapshot, path, signal: call.signal })
+  const { contents, snapshot } = chosen
+  const found = await catFile({ repository: contents, snapshot, path, signal: call.signal })
   if (!call.json) return { json: undefined, text: found.content }
   const content = Buffer.concat(await collect(found.content)).toString('base64')
   return { json: { ...pointJson(chosen), path: found.path, sizeBytes: found.sizeBytes, content }, text: '' }

@@ -101,7 +101,7 @@ async function diffFiles(
   warnOfIncomplete(call, [before.snapshot, after.snapshot])
   const changes: Change[] = []
   const result = await operation.diff({
-    repository: before.repository,
+    repository: before.contents,
     before: before.snapshot,
     after: after.snapshot,
     path,

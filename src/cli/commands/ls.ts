@@ -35,14 +35,14 @@ export const ls: Command<Printed<'ls'>> = {
     const { chosen, path = '' } = await typedPointAndPath(call)
     const damage = new Damage(call)
     const entries = operation.ls({
-      repository: chosen.repository,
+      repository: chosen.contents,
       snapshot: chosen.snapshot,
       path,
       recursive: call.values.flag('recursive'),
       signal: call.signal,
       onFinding: damage.tell,
     })
-    const incomplete = await findIncomplete(chosen.repository, chosen.snapshot)
+    const incomplete = await findIncomplete(chosen.contents, chosen.snapshot)
     const problems = describeIncomplete(chosen.snapshot, incomplete, call.terminal.err)
     if (!call.json) return damage.output<Printed<'ls'>>({ json: undefined, text: lines(entries), problems })
     const listed = await collect(entries)

@@ -4,7 +4,7 @@ import type { Manifest } from '../../model/manifest.ts'
 import { parseManifest } from '../../model/manifest-schema.ts'
 import type { Id, TreeNode } from '../../model/node.ts'
 import { labelsOf } from '../../model/recovery-point.ts'
-import type { Repository, Snapshot } from '../../repository/index.ts'
+import type { Contents, Snapshot } from '../../repository/index.ts'
 import { NodeLookup } from './node-lookup.ts'
 
 export const MANIFEST_FOLDER = '.lifeboat'
@@ -16,7 +16,7 @@ export const CONFIGURATION_FILE = 'lifeboat.yaml'
 const MANIFEST_LIMIT_BYTES = 256 * 1024 * 1024
 
 /** The part of a repository that looking into trees needs. */
-export type TreeLoader = Pick<Repository, 'loadTree'>
+export type TreeLoader = Pick<Contents, 'loadTree'>
 
 /** A path below another. '' is the source's folder, '/' the snapshot's root. */
 export function joinPath(folder: string, name: string): string {
@@ -140,26 +140,28 @@ export async function getSourceRoot(tree: SnapshotTree, snapshot: Snapshot): Pro
 const CONFIGURATION_LIMIT_BYTES = 4 * 1024 * 1024
 
 /** The configuration that was kept with a snapshot. Whoever could write to the repository may have written it. */
-export async function loadKeptConfiguration(repository: Repository, snapshot: Snapshot): Promise<string | undefined> {
-  return await loadOwnFile(repository, snapshot, CONFIGURATION_FILE, CONFIGURATION_LIMIT_BYTES)
+export async function loadKeptConfiguration(contents: Readable, snapshot: Snapshot): Promise<string | undefined> {
+  return await loadOwnFile(contents, snapshot, CONFIGURATION_FILE, CONFIGURATION_LIMIT_BYTES)
 }
 
 /** The snapshot's manifest; undefined where there is none (another program's) or it is not understood. */
-export async function loadManifest(repository: Repository, snapshot: Snapshot): Promise<Manifest | undefined> {
-  const text = await loadOwnFile(repository, snapshot, MANIFEST_FILE, MANIFEST_LIMIT_BYTES)
+export async function loadManifest(contents: Readable, snapshot: Snapshot): Promise<Manifest | undefined> {
+  const text = await loadOwnFile(contents, snapshot, MANIFEST_FILE, MANIFEST_LIMIT_BYTES)
   return text === undefined ? undefined : parseManifest(text)
 }
 
+type Readable = Pick<Contents, 'loadTree' | 'readContent'>
+
 async function loadOwnFile(
-  repository: Repository,
+  contents: Readable,
   snapshot: Snapshot,
   name: string,
   limitBytes: number,
 ): Promise<string | undefined> {
   if (labelsOf(snapshot.tags).source === undefined) return undefined
-  const node = await new SnapshotTree(repository, snapshot.tree).findNode(`${MANIFEST_FOLDER}/${name}`)
+  const node = await new SnapshotTree(contents, snapshot.tree).findNode(`${MANIFEST_FOLDER}/${name}`)
   if (node?.content === undefined || (node.sizeBytes ?? 0) > limitBytes) return undefined
   const parts: Buffer[] = []
-  for await (const part of repository.readContent(node.content)) parts.push(part)
+  for await (const part of contents.readContent(node.content)) parts.push(part)
   return Buffer.concat(parts).toString('utf8')
 }

@@ -2,6 +2,7 @@ import { AppError, isAppError, throwIfAborted } from '../../base/errors.ts'
 import type { Finding } from '../../model/finding.ts'
 import { labelsOf } from '../../model/recovery-point.ts'
 import type { CopyReport, Repository, Snapshot } from '../../repository/index.ts'
+import { helpersFor, TakenBlobs } from '../snapshots/helped-contents.ts'
 import { type Caller, lookAround, type Run, runRecorded } from '../workspace/run.ts'
 import type { Workspace } from '../workspace/workspace.ts'
 import { type CopyJob, type CopyWish, copyJobsOf } from './copy-jobs.ts'
@@ -104,14 +105,17 @@ async function copyOne(workspace: Workspace, job: CopyJob, run: Run): Promise<Co
   const startedMs = workspace.clock.monotonicMs()
   const { from, to, wanted, unread } = await openJob(workspace, job)
   const { signal } = run
+  const taken = new TakenBlobs(job.from, finding => run.tell({ kind: 'finding', finding }))
+  const names = [...workspace.settings.repositories.keys()]
   const report = await to.copyFrom(from, wanted, {
     signal,
+    helpers: helpersFor(workspace, names, [job.from, job.to], taken),
     onProgress: ({ done, total, unit }) =>
       run.tell({ kind: 'progress', progress: { label: `copy ${job.from} -> ${job.to}`, done, total, unit } }),
   })
   const pins = await copyPins(from, to, wanted, workspace.clock.now())
-  const log = await copyLogs(from, to, job.sources, signal)
-  const findings = [...unread, ...report.findings, ...pins.findings, ...(log?.findings ?? [])]
+  const log = await copyLogs(workspace, { from, to, sources: job.sources, signal })
+  const findings = [...unread, ...report.findings, ...taken.findings(), ...pins.findings, ...(log?.findings ?? [])]
   return {
     ...report,
     findings,

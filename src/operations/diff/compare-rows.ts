@@ -70,9 +70,9 @@ export async function haveRows(
   caller: Caller,
 ): Promise<boolean> {
   return await lookAround(workspace, caller, async run => {
-    for (const { repository, snapshot } of chosen) {
+    for (const { contents, snapshot } of chosen) {
       const source = await sourceOfSnapshot(workspace, run, snapshot, join(run.scratchDir, 'copy.db'))
-      const { manifest } = await openSnapshotReader({ repository, snapshot, signal: run.signal })
+      const { manifest } = await openSnapshotReader({ contents, snapshot, signal: run.signal })
       const isWhole = manifest !== undefined && !isPart(manifest.type) && tablesOf(manifest).length > 0
       if (source.comparing === undefined || !isWhole) return false
     }

@@ -23,7 +23,7 @@ export async function planMerge(workspace: Workspace, wish: RestoreWish, caller:
   refuseOtherParts(wish)
   const plan = await planRestore(workspace, { ...wish, strategy: 'merge' }, caller)
   await lookAround(workspace, caller, async run => {
-    const { snapshot } = await chosenBy(workspace, plan)
+    const { snapshot } = await chosenBy(workspace, plan, run)
     mergingOf(await sourceOfSnapshot(workspace, run, snapshot, plan.place.target))
   })
   return plan
@@ -115,7 +115,7 @@ export async function mergeInto(
 
 async function requestOf(workspace: Workspace, plan: RestorePlan, run: Run): Promise<Omit<MergeRequest, 'dryRun'>> {
   const { wish, place } = plan
-  const chosen = await chosenBy(workspace, plan)
+  const chosen = await chosenBy(workspace, plan, run)
   const source: Source = await sourceOfSnapshot(workspace, run, chosen.snapshot, place.target)
   const onProgress = ({ phase, table, done, tables }: MergeProgress): void =>
     run.tell({ kind: 'progress', progress: { label: `${phase} ${table}`, done, total: tables, unit: 'items' } })

@@ -3,7 +3,7 @@ import { formatSize } from '../../base/sizes.ts'
 import type { Finding } from '../../model/finding.ts'
 import { isPart, type Manifest } from '../../model/manifest.ts'
 import type { ComparedTable } from '../../model/row-comparison.ts'
-import type { Repository, Snapshot } from '../../repository/index.ts'
+import type { Contents, Snapshot } from '../../repository/index.ts'
 import type { DatabaseSelection, Source, SourceContext, TargetSurvey } from '../../sources/source.ts'
 import { selectsTable } from './account.ts'
 import { URL_FORM } from './reserved.ts'
@@ -15,7 +15,7 @@ export const COMPARED_BYTES = 64 * 1024 * 1024
 const PATIENCE_MS = 10_000
 
 export interface AccountRowsRequest extends SourceContext {
-  readonly repository: Repository
+  readonly contents: Contents
   readonly snapshot: Snapshot
   readonly manifest: Manifest | undefined
   readonly source: Source
@@ -41,10 +41,10 @@ export async function compareAccount(request: AccountRowsRequest): Promise<Accou
   const bytes = Math.max(survey.sizeBytes ?? 0, manifest.totals.sizeBytes)
   if (bytes > COMPARED_BYTES) return counted(request, `there are ${formatSize(bytes)} to read`)
   const patience = AbortSignal.timeout(PATIENCE_MS)
-  const { repository, snapshot, target } = request
+  const { contents, snapshot, target } = request
   try {
     const signal = AbortSignal.any([request.signal, patience])
-    const reader = await openSnapshotReader({ repository, snapshot, signal })
+    const reader = await openSnapshotReader({ contents, snapshot, signal })
     const tables = await source.comparing.compare({
       ...request,
       signal,

@@ -2,12 +2,14 @@ import { rm } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { privateFolder } from '../../base/private-folder.ts'
 import { formatSize } from '../../base/sizes.ts'
+import type { Finding } from '../../model/finding.ts'
 import type { Mask } from '../../model/masking/rules.ts'
 import type { Report } from '../../model/report.ts'
 import type { OnRestored, Source } from '../../sources/source.ts'
 import { runAssertions } from '../assertions/run-assertions.ts'
 import { keepReportOf } from '../report/keep.ts'
 import type { ChosenSnapshot } from '../snapshots/choose-snapshot.ts'
+import { helpedContents } from '../snapshots/helped-contents.ts'
 import { sourceOfSnapshot } from '../snapshots/source-of-snapshot.ts'
 import { type Caller, type RecordedRun, type Run, runRecorded } from '../workspace/run.ts'
 import type { Workspace } from '../workspace/workspace.ts'
@@ -56,7 +58,7 @@ async function restorePlanned(
   startedAt: Date,
 ): Promise<Restored> {
   const { wish, place } = plan
-  const chosen = await chosenBy(workspace, plan)
+  const chosen = await chosenBy(workspace, plan, run)
   const source = await sourceOfSnapshot(workspace, run, chosen.snapshot, place.target)
   await makeFolderOf(place, run)
   const result = await run.attempt(
@@ -69,8 +71,9 @@ async function restorePlanned(
       findings: done.findings,
     }),
   )
-  // A part that came back proves nothing of the rest, and unchecked or masked data nothing at all.
-  if (isWhole(wish) && wish.checks !== false && result.masked === undefined && !result.leftOut) {
+  // A part that came back proves nothing of the rest, unchecked or masked data nothing at all, and what came from
+  // elsewhere nothing of this repository.
+  if (isWhole(wish) && !result.helped && wish.checks !== false && result.masked === undefined && !result.leftOut) {
     await workspace.catalog.saveProofs(chosen.repository.id, [plan.snapshot.id], 'restored', workspace.clock.now())
   }
   const removed = place.purpose === 'temporary' && wish.keep !== true
@@ -81,9 +84,17 @@ async function restorePlanned(
 }
 
 /** The recovery point of a plan. `snapshot-not-found` when it was forgotten since. */
-export async function chosenBy(workspace: Workspace, plan: RestorePlan): Promise<ChosenSnapshot> {
-  const repository = await workspace.repository(plan.repository.name)
-  return { name: plan.repository.name, repository, snapshot: await repository.getSnapshot(plan.snapshot.id) }
+export async function chosenBy(workspace: Workspace, plan: RestorePlan, run: Run): Promise<ChosenSnapshot> {
+  const { name } = plan.repository
+  const repository = await workspace.repository(name)
+  const snapshot = await repository.getSnapshot(plan.snapshot.id)
+  const tell = (finding: Finding): void => run.tell({ kind: 'finding', finding })
+  return {
+    name,
+    repository,
+    snapshot,
+    contents: helpedContents(workspace, { name, repository }, plan.wish.repository, tell),
+  }
 }
 
 async function makeFolderOf({ target, scratch }: RestorePlan['place'], run: Run): Promise<void> {
@@ -122,11 +133,12 @@ async function wantedOf(
   chosen: ChosenSnapshot,
   source: Source,
 ): Promise<Omit<RestoreOperationRequest, 'force' | 'delta' | 'beforeChange' | 'keepAs'>> {
-  const { repository, snapshot } = chosen
+  const { repository, contents, snapshot } = chosen
   const { moment } = wish
   return {
     ...run,
     repository,
+    contents,
     snapshot,
     source,
     target: place.target,

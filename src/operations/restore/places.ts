@@ -170,7 +170,7 @@ export async function openWritten(
   const { signal } = await places.context()
   const repository = await places.openRepository(files.repository)
   const open = async (id: string): Promise<SnapshotReader> =>
-    await openSnapshotReader({ repository, snapshot: await repository.getSnapshot(id), signal })
+    await openSnapshotReader({ contents: repository, snapshot: await repository.getSnapshot(id), signal })
   const removed = removedIn(files, safety)
   return {
     include: files.include,

@@ -7,6 +7,7 @@ import type { Finding } from '../../model/finding.ts'
 import type { Incomplete } from '../../model/incomplete.ts'
 import type { TargetSurvey } from '../../sources/source.ts'
 import type { ChosenSnapshot } from '../snapshots/choose-snapshot.ts'
+import { helpedContents } from '../snapshots/helped-contents.ts'
 import { sourceOfSnapshot } from '../snapshots/source-of-snapshot.ts'
 import { type Caller, lookAround, type Run } from '../workspace/run.ts'
 import type { Workspace } from '../workspace/workspace.ts'
@@ -63,7 +64,7 @@ async function planOf(
   chosen: ChosenSnapshot,
   place: Place,
 ): Promise<RestorePlan> {
-  const { name, repository, snapshot } = chosen
+  const { name, repository, contents, snapshot } = chosen
   // Before the look: what comes while it lasts was not seen.
   const madeAt = workspace.clock.now()
   const source = await sourceOfSnapshot(workspace, run, snapshot, place.target)
@@ -71,7 +72,7 @@ async function planOf(
   const strategy = strategyOf(wish, source, place.target)
   const survey = await surveyRestore({
     ...run,
-    repository,
+    contents,
     snapshot,
     source,
     target: place.target,
@@ -150,7 +151,11 @@ export async function renewPlan(workspace: Workspace, plan: RestorePlan, caller:
   if (repository.id !== plan.repository.id) throw outdated(`repository ${plan.repository.name} is another one`)
   const snapshot = await repository.getSnapshot(plan.snapshot.id)
   const renewed = await lookAround(workspace, caller, async run => {
-    const chosen = { name: plan.repository.name, repository, snapshot }
+    const found = { name: plan.repository.name, repository }
+    const contents = helpedContents(workspace, found, plan.wish.repository, finding =>
+      run.tell({ kind: 'finding', finding }),
+    )
+    const chosen = { ...found, contents, snapshot }
     return await planOf(workspace, plan.wish, run, chosen, await placeOf(workspace, plan.wish, run.id))
   })
   requireSame(plan, renewed)

@@ -62,13 +62,13 @@ async function chooseBackup(
 /** How far a restored copy goes, and how it gets its log: it reads it, or is brought it by this very program. */
 export async function recoveryRequestOf(
   workspace: Workspace,
-  { repository, snapshot }: ChosenSnapshot,
+  { repository, contents, snapshot }: ChosenSnapshot,
   source: string,
   { target, branch, inclusive }: Moment,
   signal: AbortSignal,
 ): Promise<RecoveryRequest> {
   const { kind, format } = await getLogSource(workspace, { source })
-  const manifest = await loadManifest(repository, snapshot)
+  const manifest = await loadManifest(contents, snapshot)
   const base = manifest && format.findBase(manifest)
   if (base === undefined) {
     throw new AppError('target-invalid', `no log goes on from snapshot ${snapshot.id.slice(0, SHORT_ID_DIGITS)}`, {

@@ -5,12 +5,15 @@ import type { MaskedColumn } from '../../model/masking/outcome.ts'
 import { labelsOf } from '../../model/recovery-point.ts'
 import type { Repository, Snapshot } from '../../repository/index.ts'
 import type { CheckOutcome, Kept, RestoredBytes, RestoreRequest, Source, StartedServer } from '../../sources/source.ts'
+import type { HelpedContents } from '../snapshots/helped-contents.ts'
 import { refuseReserved, refuseToSwapReserved, URL_FORM } from './reserved.ts'
 import { openSnapshotReader } from './snapshot-reader.ts'
 
 /** What an adapter is asked for, and where it comes from. */
 export interface RestoreOperationRequest extends Omit<RestoreRequest, 'snapshot'> {
   readonly repository: Repository
+  /** To read the snapshot by; default: the repository alone. */
+  readonly contents?: HelpedContents | undefined
   readonly snapshot: Snapshot
   /** Of the snapshot's kind; its name need not be the snapshot's. */
   readonly source: Source
@@ -34,6 +37,8 @@ export interface RestoreResult {
   readonly incomplete: Incomplete | undefined
   /** Something that the snapshot has did not come back as it was: see the findings. */
   readonly leftOut: boolean
+  /** Some of it came from other repositories than the one that was chosen: see the findings. */
+  readonly helped: boolean
   /** With `start`. */
   readonly started?: StartedServer
   /** With `mask`. */
@@ -48,13 +53,13 @@ export interface RestoreResult {
  */
 export async function restore(request: RestoreOperationRequest): Promise<RestoreResult> {
   const startedMs = request.clock.monotonicMs()
-  const { snapshot, repository, source } = request
+  const { snapshot, repository, contents, source } = request
   requireKind(source, snapshot)
   requireMaskable(request)
   await refuseOurs(request)
   const sizeBytes = snapshot.summary?.totalBytesProcessed
   const reader = await openSnapshotReader({
-    repository,
+    contents: contents ?? repository,
     snapshot,
     signal: request.signal,
     onProgress: progress => request.onProgress?.({ ...progress, sizeBytes }),
@@ -63,6 +68,7 @@ export async function restore(request: RestoreOperationRequest): Promise<Restore
   const { include, selection } = request
   // What was never captured can't come back, and what came back must not pass for all of it.
   const incomplete = incompleteWithin(reader.manifest?.incomplete, { include, databases: selection?.databases })
+  const taken = contents?.taken() ?? []
   const failed = outcome.checks.filter(check => !check.passed)
   if (failed.length > 0) throw verificationFailed(snapshot, outcome.target, failed)
   return {
@@ -77,7 +83,12 @@ export async function restore(request: RestoreOperationRequest): Promise<Restore
     checks: outcome.checks,
     incomplete,
     leftOut: outcome.leftOut === true,
-    findings: [...(incomplete === undefined ? [] : [incompleteFinding(snapshot.id, incomplete)]), ...outcome.findings],
+    findings: [
+      ...(incomplete === undefined ? [] : [incompleteFinding(snapshot.id, incomplete)]),
+      ...outcome.findings,
+      ...taken,
+    ],
+    helped: taken.length > 0,
     ...(outcome.started === undefined ? {} : { started: outcome.started }),
     ...(outcome.masked === undefined ? {} : { masked: outcome.masked }),
     ...(outcome.kept === undefined ? {} : { kept: outcome.kept }),

@@ -1,11 +1,11 @@
 import type { Manifest } from '../../model/manifest.ts'
 import type { TreeNode } from '../../model/node.ts'
-import type { FileToWrite, Repository, Snapshot } from '../../repository/index.ts'
+import type { Contents, FileToWrite, Snapshot } from '../../repository/index.ts'
 import type { FileToRestore, RestoredBytes, SnapshotEntry, SnapshotReader } from '../../sources/source.ts'
 import { getSourceRoot, loadManifest, SnapshotTree, sourceFolder } from '../browse/snapshot-tree.ts'
 
 export interface SnapshotReaderRequest {
-  readonly repository: Repository
+  readonly contents: Contents
   readonly snapshot: Snapshot
   readonly signal: AbortSignal
   readonly onProgress?: ((progress: RestoredBytes) => void) | undefined
@@ -13,16 +13,16 @@ export interface SnapshotReaderRequest {
 
 /** A reader of a snapshot with its manifest, if it has one. */
 export async function openSnapshotReader(request: SnapshotReaderRequest): Promise<RepositorySnapshotReader> {
-  const { repository, snapshot, signal, onProgress } = request
-  const manifest = await loadManifest(repository, snapshot)
-  const root = await findOwnRoot(repository, snapshot)
-  return new RepositorySnapshotReader({ repository, snapshot, manifest, root, signal, onProgress })
+  const { contents, snapshot, signal, onProgress } = request
+  const manifest = await loadManifest(contents, snapshot)
+  const root = await findOwnRoot(contents, snapshot)
+  return new RepositorySnapshotReader({ contents, snapshot, manifest, root, signal, onProgress })
 }
 
 /** Another program's snapshot has no folder of a source, and so none whose owner and mode the target should get. */
-async function findOwnRoot(repository: Repository, snapshot: Snapshot): Promise<TreeNode | undefined> {
+async function findOwnRoot(contents: Contents, snapshot: Snapshot): Promise<TreeNode | undefined> {
   if (sourceFolder(snapshot) === '') return undefined
-  return await getSourceRoot(new SnapshotTree(repository, snapshot.tree), snapshot)
+  return await getSourceRoot(new SnapshotTree(contents, snapshot.tree), snapshot)
 }
 
 /** What a source sees of a snapshot when it restores: its own folder, nothing else. */
@@ -30,14 +30,14 @@ export class RepositorySnapshotReader implements SnapshotReader {
   readonly id: string
   readonly manifest: Manifest | undefined
   readonly root: TreeNode | undefined
-  readonly #repository: Repository
+  readonly #contents: Contents
   readonly #snapshot: Snapshot
   readonly #signal: AbortSignal
   readonly #onProgress: ((progress: RestoredBytes) => void) | undefined
   #finished: RestoredBytes = { totalBytes: 0, writtenBytes: 0 }
 
   constructor(options: {
-    readonly repository: Repository
+    readonly contents: Contents
     readonly snapshot: Snapshot
     readonly manifest: Manifest | undefined
     readonly root: TreeNode | undefined
@@ -47,20 +47,20 @@ export class RepositorySnapshotReader implements SnapshotReader {
     this.id = options.snapshot.id
     this.manifest = options.manifest
     this.root = options.root
-    this.#repository = options.repository
+    this.#contents = options.contents
     this.#snapshot = options.snapshot
     this.#signal = options.signal
     this.#onProgress = options.onProgress
   }
 
   async *entries(): AsyncGenerator<SnapshotEntry> {
-    const tree = new SnapshotTree(this.#repository, this.#snapshot.tree)
+    const tree = new SnapshotTree(this.#contents, this.#snapshot.tree)
     yield* tree.walk(await getSourceRoot(tree, this.#snapshot))
   }
 
   async restoreFiles(files: Iterable<FileToRestore>): Promise<RestoredBytes> {
     const before = this.#finished
-    const done = await this.#repository.restoreFiles(toWrite(files), {
+    const done = await this.#contents.restoreFiles(toWrite(files), {
       signal: this.#signal,
       onProgress: now => this.#onProgress?.(sum(before, now)),
     })
@@ -69,7 +69,7 @@ export class RepositorySnapshotReader implements SnapshotReader {
   }
 
   read(node: TreeNode): AsyncIterable<Buffer> {
-    return this.#repository.readContent(node.content ?? [], this.#signal)
+    return this.#contents.readContent(node.content ?? [], this.#signal)
   }
 }
 

@@ -4,7 +4,7 @@ import type { Finding } from '../../model/finding.ts'
 import { type Incomplete, incompleteFinding, incompleteWithin } from '../../model/incomplete.ts'
 import type { Manifest } from '../../model/manifest.ts'
 import { LARGE_SAFETY_POINT } from '../../model/recovery-point.ts'
-import type { Repository, Snapshot } from '../../repository/index.ts'
+import type { Contents, Snapshot } from '../../repository/index.ts'
 import type { DatabaseSelection, DeleteRequest, Source, SourceContext, TargetSurvey } from '../../sources/source.ts'
 import { loadManifest } from '../browse/snapshot-tree.ts'
 import { type Account, accountOf } from './account.ts'
@@ -15,7 +15,8 @@ import { openSnapshotReader } from './snapshot-reader.ts'
 import { swaps } from './swapping.ts'
 
 export interface SurveyRequest extends SourceContext {
-  readonly repository: Repository
+  /** To read the snapshot by. */
+  readonly contents: Contents
   readonly snapshot: Snapshot
   readonly source: Source
   readonly target: string
@@ -57,13 +58,13 @@ const SHARES_THE_TARGET: Readonly<Record<Strategy, boolean>> = {
 
 /** Looks at the target and at what would come, and changes nothing. Throws `target-invalid` for a place that is ours. */
 export async function surveyRestore(request: SurveyRequest): Promise<RestoreSurvey> {
-  const { repository, snapshot, source, target, selection, strategy, reserved, stopsApplication } = request
+  const { contents, snapshot, source, target, selection, strategy, reserved, stopsApplication } = request
   requireScheme(source, target)
   if (!URL_FORM.test(target)) await refuseReserved(target, reserved)
-  const manifest = await loadManifest(repository, snapshot)
+  const manifest = await loadManifest(contents, snapshot)
   const sizeBytes = takesPlace(request) ? manifest?.totals.sizeBytes : undefined
   requireOneDatabase(request, manifest)
-  const openReader = () => openSnapshotReader({ repository, snapshot, signal: request.signal })
+  const openReader = () => openSnapshotReader({ contents, snapshot, signal: request.signal })
   const coming = { snapshot: snapshot.id, sizeBytes, engineVersion: manifest?.engineVersion, manifest, openReader }
   const survey = await source.targets.survey({
     ...request,

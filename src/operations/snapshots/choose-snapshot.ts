@@ -3,9 +3,10 @@ import { parseTime } from '../../base/times.ts'
 import type { Finding } from '../../model/finding.ts'
 import { isOfFuture } from '../../model/recovery-point.ts'
 import type { Repository, Snapshot } from '../../repository/index.ts'
-import { repositoryNames } from '../workspace/names.ts'
+import { nearestFirst, repositoryNames } from '../workspace/names.ts'
 import type { Workspace } from '../workspace/workspace.ts'
 import { getWishedSnapshot, type SnapshotWish } from './find-snapshot.ts'
+import { type HelpedContents, helpedContents } from './helped-contents.ts'
 
 export interface OpenedRepository {
   /** In the configuration. */
@@ -13,8 +14,13 @@ export interface OpenedRepository {
   readonly repository: Repository
 }
 
-export interface ChosenSnapshot extends OpenedRepository {
+export interface FoundSnapshot extends OpenedRepository {
   readonly snapshot: Snapshot
+}
+
+export interface ChosenSnapshot extends FoundSnapshot {
+  /** To read it by. */
+  readonly contents: HelpedContents
 }
 
 export interface Choice {
@@ -28,8 +34,8 @@ export interface Choice {
 }
 
 /**
- * The snapshot that is meant, from whichever repository has it; of several the newest. A repository that can't be
- * opened is passed over with a warning as long as another one has what is wanted.
+ * The snapshot that is meant, from whichever repository has it: of several the newest, and of its copies the nearest one. A
+ * repository that can't be opened is passed over with a warning as long as another one has what is wanted.
  */
 export async function chooseSnapshot(
   workspace: Workspace,
@@ -50,9 +56,9 @@ export async function chooseAmong(
   onFinding: (finding: Finding) => void,
   find: (repository: Repository) => Promise<Snapshot>,
 ): Promise<ChosenSnapshot> {
-  const found: ChosenSnapshot[] = []
+  const found: FoundSnapshot[] = []
   const failures: Array<{ readonly name: string; readonly error: AppError }> = []
-  for (const name of repositoryNames(workspace, only)) {
+  for (const name of nearestFirst(workspace, repositoryNames(workspace, only))) {
     try {
       const repository = await workspace.repository(name)
       found.push({ name, repository, snapshot: await find(repository) })
@@ -69,11 +75,11 @@ export async function chooseAmong(
     const { code, message, hint } = error
     onFinding({ severity: 'warning', code, subject: `repository ${name}`, message, ...(hint && { hint }) })
   }
-  return newest
+  return { ...newest, contents: helpedContents(workspace, newest, only, onFinding) }
 }
 
 /** One from the future comes from a wrong clock: it is chosen only where there is no other. */
-function newestOf(found: readonly ChosenSnapshot[], now: Date): ChosenSnapshot | undefined {
+function newestOf(found: readonly FoundSnapshot[], now: Date): FoundSnapshot | undefined {
   const ordered = found.toSorted((a, b) => b.snapshot.time.getTime() - a.snapshot.time.getTime())
   return ordered.find(({ snapshot }) => !isOfFuture(snapshot.time, now)) ?? ordered[0]
 }

@@ -4,7 +4,7 @@ import type { ProofLevel } from '../../model/recovery-point.ts'
 import type { Report } from '../../model/report.ts'
 import type { Source } from '../../sources/source.ts'
 import { keepReportOf } from '../report/keep.ts'
-import { type Choice, type ChosenSnapshot, chooseSnapshot } from '../snapshots/choose-snapshot.ts'
+import { type Choice, chooseSnapshot, type FoundSnapshot } from '../snapshots/choose-snapshot.ts'
 import { sourceOfSnapshot } from '../snapshots/source-of-snapshot.ts'
 import { type Caller, type Run, runRecorded } from '../workspace/run.ts'
 import type { Workspace } from '../workspace/workspace.ts'
@@ -13,7 +13,7 @@ import { reportOfVerify } from './verify-report.ts'
 
 /** One recovery point that was put to the proof. */
 export interface Verified {
-  readonly chosen: ChosenSnapshot
+  readonly chosen: FoundSnapshot
   readonly result: VerifyResult
   readonly report: Report
 }
@@ -45,7 +45,7 @@ export async function proveAll(
 /** Verifies a snapshot: the catalog gets the run and the proof (or that there is none), the state folder the report. */
 export async function prove(
   workspace: Workspace,
-  chosen: ChosenSnapshot,
+  chosen: FoundSnapshot,
   level: ProofLevel,
   caller: Caller,
 ): Promise<Verified> {
@@ -71,7 +71,7 @@ export async function prove(
   })
 }
 
-interface Subject extends ChosenSnapshot {
+interface Subject extends FoundSnapshot {
   readonly source: Source
   readonly level: ProofLevel
 }
@@ -96,7 +96,7 @@ async function verifyShown(workspace: Workspace, run: Run, subject: Subject): Pr
 
 async function saveProof(
   { catalog, clock }: Workspace,
-  { repository, snapshot }: ChosenSnapshot,
+  { repository, snapshot }: FoundSnapshot,
   result: VerifyResult,
 ): Promise<void> {
   const now = clock.now()

@@ -93,7 +93,7 @@ class Proving {
     const { repository, snapshot, signal, onProgress } = this.#request
     let reader: RepositorySnapshotReader | undefined
     try {
-      reader = await openSnapshotReader({ repository, snapshot, signal })
+      reader = await openSnapshotReader({ contents: repository, snapshot, signal })
       this.incomplete = reader.manifest?.incomplete
       return await this.#prove(reader)
     } catch (error) {

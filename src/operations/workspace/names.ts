@@ -24,6 +24,11 @@ export function repositoryNames({ settings }: Configured, only: string | undefin
   })
 }
 
+/** Those on this machine first; else in their order. */
+export function nearestFirst(workspace: Pick<Workspace, 'isNear'>, names: readonly string[]): readonly string[] {
+  return names.toSorted((a, b) => Number(workspace.isNear(b)) - Number(workspace.isNear(a)))
+}
+
 /** For what must not happen to the wrong one: the one that was named, else the only one. */
 export function singleRepositoryName(workspace: Configured, only: string | undefined): string {
   const names = repositoryNames(workspace, only)

@@ -24,7 +24,8 @@ export interface Contents {
 
 /** A repository that may have what another one cannot give back. */
 export interface Helper {
-  readonly repository: Repository
+  /** Called when the first thing is lost. */
+  readonly open: () => Promise<Repository>
   /** Told of what is taken from it. */
   readonly onTaken: (blobs: number, plainBytes: number) => void
 }

@@ -6,26 +6,30 @@ import type { Reader } from './reader.ts'
 /** Another repository that may have what one cannot give back: an id is the hash of the plaintext, whatever the keys are. */
 export interface OtherReader {
   readonly reader: Reader
-  /** Brings its index up to date. */
-  readonly refresh: () => Promise<void>
   readonly onTaken: (blobs: number, plainBytes: number) => void
 }
 
+/** Opens it, with an index that is up to date. */
+export type OpenOther = () => Promise<OtherReader>
+
 /**
- * Repositories to ask for what one cannot give back, in this order. Their indexes are loaded when the first thing is lost.
+ * Repositories to ask for what one cannot give back, in this order. They are opened when the first thing is lost.
  * One that failed after its storage had tried for long is asked no more: the next blob would wait as long again.
  */
 export class OtherReaders {
-  readonly #others: readonly OtherReader[]
-  readonly #ready = new Map<OtherReader, Promise<boolean>>()
+  readonly #others: readonly OpenOther[]
+  readonly #opened = new Map<OpenOther, Promise<OtherReader | undefined>>()
   readonly #away = new Set<Reader>()
 
-  constructor(others: readonly OtherReader[]) {
+  constructor(others: readonly OpenOther[]) {
     this.#others = others
   }
 
   async *usable(): AsyncGenerator<OtherReader> {
-    for (const other of this.#others) if (await this.#isReady(other)) yield other
+    for (const open of this.#others) {
+      const other = await this.#open(open)
+      if (other) yield other
+    }
   }
 
   /** The bytes, or why they cannot be had: from here no failure of a storage is thrown. */
@@ -45,19 +49,17 @@ export class OtherReaders {
     }
   }
 
-  #isReady(other: OtherReader): Promise<boolean> {
-    const known = this.#ready.get(other)
-    const ready =
+  /** Undefined for one that cannot be opened. */
+  #open(open: OpenOther): Promise<OtherReader | undefined> {
+    const known = this.#opened.get(open)
+    const opened =
       known ??
-      other.refresh().then(
-        () => true,
-        (error: unknown) => {
-          if (!(error instanceof AppError) || error.code === 'interrupted') throw error
-          return false
-        },
-      )
-    this.#ready.set(other, ready)
-    return ready
+      open().catch((error: unknown) => {
+        if (!(error instanceof AppError) || error.code === 'interrupted') throw error
+        return undefined
+      })
+    this.#opened.set(open, opened)
+    return opened
   }
 }
 

@@ -14,7 +14,7 @@ import { restoreFiles } from '../restore/restore-files.ts'
 import { plaintextLength } from './blob-table.ts'
 import { loadBlob } from './load-blob.ts'
 import { loadTree } from './load-tree.ts'
-import { isStorageError, type OtherReader, OtherReaders } from './others.ts'
+import { isStorageError, type OpenOther, type OtherReader, OtherReaders } from './others.ts'
 import { checkContent, readContent } from './read-content.ts'
 import type { Reader, ReadingWorkers } from './reader.ts'
 
@@ -26,7 +26,7 @@ export interface ReadingParts {
   readonly record: DamageRecord
   readonly marks: MarkFolder | undefined
   /** Asked for what this one cannot give back; undefined: there is none to ask. */
-  readonly others?: readonly OtherReader[] | undefined
+  readonly others?: readonly OpenOther[] | undefined
 }
 
 /** So much to restore that it is worth starting threads while the index is brought up to date. */
@@ -102,8 +102,9 @@ export class Reading implements Contents {
   }
 
   /** As another repository's helper. Its own damage is put on record by its own reads. */
-  asOther(onTaken: OtherReader['onTaken']): OtherReader {
-    return { reader: this.#own, refresh: () => this.#refreshAgain(), onTaken }
+  async asOther(onTaken: OtherReader['onTaken']): Promise<OtherReader> {
+    await this.#refreshAgain()
+    return { reader: this.#own, onTaken }
   }
 
   async *#through<T>(content: readonly Id[], read: () => AsyncGenerator<T>): AsyncGenerator<T> {
