@@ -45,7 +45,8 @@ import { SealedLogStore } from './logs/log-store.ts'
 import { MarkFolder } from './marks/mark-folder.ts'
 import { PinStore } from './pins/pin-store.ts'
 import { prune } from './prune/prune.ts'
-import { type OpenOther, type OtherReader, OtherReaders } from './read/others.ts'
+import { type OpenOther, OtherReaders } from './read/others.ts'
+import type { OtherReader } from './read/reader.ts'
 import { Reading, type ReadingParts } from './read/reading.ts'
 import type { Repository, RepositoryOptions } from './repository.ts'
 import { SnapshotStore } from './snapshots/snapshot-store.ts'
@@ -354,7 +355,7 @@ const otherReaders = (helpers: readonly Helper[]): OpenOther[] =>
         await opened(await open()).asOther(onTaken),
   )
 
-function opened(repository: Repository): OpenedRepository {
+function opened(repository: Contents): OpenedRepository {
   if (repository instanceof OpenedRepository) return repository
   throw new TypeError('not a repository that this engine opened')
 }

@@ -1,9 +1,8 @@
 import { formatSize } from '../../base/sizes.ts'
 import type { Finding } from '../../model/finding.ts'
-import type { Contents, Helper } from '../../repository/index.ts'
+import type { Contents, Helper, Repository } from '../../repository/index.ts'
 import { nearestFirst } from '../workspace/names.ts'
 import type { Workspace } from '../workspace/workspace.ts'
-import type { OpenedRepository } from './choose-snapshot.ts'
 
 /** What a repository holds, with the help of the others. */
 export interface HelpedContents extends Contents {
@@ -18,7 +17,7 @@ export interface HelpedContents extends Contents {
  */
 export function helpedContents(
   workspace: Workspace,
-  { name, repository }: OpenedRepository,
+  { name, repository }: { readonly name: string; readonly repository: Repository },
   only: string | undefined,
   onFinding: (finding: Finding) => void,
 ): HelpedContents {

@@ -1,5 +1,4 @@
 import type { Id, TreeNode } from '../../model/node.ts'
-import type { Repository } from '../repository.ts'
 import type { BlobSize, BlobType } from './blob.ts'
 import type { FileToWrite, RestoreOptions, WrittenBytes } from './restoring.ts'
 
@@ -24,8 +23,8 @@ export interface Contents {
 
 /** A repository that may have what another one cannot give back. */
 export interface Helper {
-  /** Called when the first thing is lost. */
-  readonly open: () => Promise<Repository>
+  /** Opens the repository; called when the first thing is lost. */
+  readonly open: () => Promise<Contents>
   /** Told of what is taken from it. */
   readonly onTaken: (blobs: number, plainBytes: number) => void
 }

@@ -1,13 +1,7 @@
 import { AppError } from '../../base/errors.ts'
 import { loadRange, type NoRange } from './load-range.ts'
 import type { Packed } from './ranges.ts'
-import type { Reader } from './reader.ts'
-
-/** Another repository that may have what one cannot give back: an id is the hash of the plaintext, whatever the keys are. */
-export interface OtherReader {
-  readonly reader: Reader
-  readonly onTaken: (blobs: number, plainBytes: number) => void
-}
+import type { OtherReader, Others, Reader } from './reader.ts'
 
 /** Opens it, with an index that is up to date. */
 export type OpenOther = () => Promise<OtherReader>
@@ -16,7 +10,7 @@ export type OpenOther = () => Promise<OtherReader>
  * Repositories to ask for what one cannot give back, in this order. They are opened when the first thing is lost.
  * One that failed after its storage had tried for long is asked no more: the next blob would wait as long again.
  */
-export class OtherReaders {
+export class OtherReaders implements Others {
   readonly #others: readonly OpenOther[]
   readonly #opened = new Map<OpenOther, Promise<OtherReader | undefined>>()
   readonly #away = new Set<Reader>()

@@ -5,8 +5,9 @@ import type { BlobIndex } from '../index-store/blob-index.ts'
 import type { MarkFolder } from '../marks/mark-folder.ts'
 import type { CompareJob } from '../restore/compare-job.ts'
 import type { WriteJob, WriteOutcome } from '../restore/write-job.ts'
+import type { NoRange } from './load-range.ts'
 import type { OpenJob, OpenOutcome } from './open-job.ts'
-import type { OtherReaders } from './others.ts'
+import type { Packed } from './ranges.ts'
 import type { SiftJob, SiftOutcome } from './sift-job.ts'
 
 /** What reading needs of an opened repository. */
@@ -18,7 +19,21 @@ export interface Reader extends Pick<RepositoryContext, 'storage' | 'cipher' | '
   /** Undefined where nothing is kept on this machine. */
   readonly marks?: Pick<MarkFolder, 'load'> | undefined
   /** Asked for what this one cannot give back. */
-  readonly others?: OtherReaders | undefined
+  readonly others?: Others | undefined
+}
+
+/** Another repository that may have what one cannot give back: an id is the hash of the plaintext, whatever the keys are. */
+export interface OtherReader {
+  readonly reader: Reader
+  readonly onTaken: (blobs: number, plainBytes: number) => void
+}
+
+/** Repositories to ask for what one cannot give back. */
+export interface Others {
+  /** Those that can be opened, in the order in which they are to be asked. */
+  usable(): AsyncIterable<OtherReader>
+  /** The bytes, or why they cannot be had: a storage that fails is one that does not have it. */
+  loadRange(reader: Reader, range: Packed, signal: AbortSignal | undefined, into?: Buffer): Promise<Buffer | NoRange>
 }
 
 /** Jobs for worker threads. A job's `bytes` are handed over: the caller must not use them any more. */

@@ -14,9 +14,9 @@ import { restoreFiles } from '../restore/restore-files.ts'
 import { plaintextLength } from './blob-table.ts'
 import { loadBlob } from './load-blob.ts'
 import { loadTree } from './load-tree.ts'
-import { isStorageError, type OpenOther, type OtherReader, OtherReaders } from './others.ts'
+import { isStorageError, type OpenOther, OtherReaders } from './others.ts'
 import { checkContent, readContent } from './read-content.ts'
-import type { Reader, ReadingWorkers } from './reader.ts'
+import type { OtherReader, Reader, ReadingWorkers } from './reader.ts'
 
 export interface ReadingParts {
   readonly context: RepositoryContext
