@@ -25,8 +25,12 @@ export function repositoryNames({ settings }: Configured, only: string | undefin
 }
 
 /** Those on this machine first; else in their order. */
-export function nearestFirst(workspace: Pick<Workspace, 'isNear'>, names: readonly string[]): readonly string[] {
-  return names.toSorted((a, b) => Number(workspace.isNear(b)) - Number(workspace.isNear(a)))
+export function nearestFirst(
+  workspace: Pick<Workspace, 'repositoryPlace'>,
+  names: readonly string[],
+): readonly string[] {
+  const isNear = (name: string): boolean => workspace.repositoryPlace(name).folder !== undefined
+  return names.toSorted((a, b) => Number(isNear(b)) - Number(isNear(a)))
 }
 
 /** For what must not happen to the wrong one: the one that was named, else the only one. */

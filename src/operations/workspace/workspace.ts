@@ -40,8 +40,6 @@ export interface Workspace {
   /** Where hooks and commands of assertions run, and what they see. */
   readonly commandPlace: CommandPlace
 
-  /** Is this repository on a disk of this machine? By what is configured; opens nothing. */
-  isNear(repository: string): boolean
   /** Of the configuration; opened once, closed with the workspace. `usage` for another name, `wrong-password`, ... */
   repository(name: string): Promise<Repository>
   /** Made at its configured place, then as `repository` gives it. `repository-exists`, ... */
