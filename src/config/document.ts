@@ -16,12 +16,12 @@ import { typedPath } from '../base/typed-path.ts'
 export type KeyPath = readonly (string | number)[]
 
 /** A place in the file, for people: the first line and column are 1. */
-export interface Place {
+export interface Position {
   readonly line: number
   readonly column: number
 }
 
-export interface Problem extends Place {
+export interface Problem extends Position {
   /** `policies.nightly.keep.daily`; empty for the file as a whole. */
   readonly key: string
   /** Lower case, no full stop. */
@@ -35,7 +35,7 @@ export interface ConfigDocument {
   readonly value: unknown
   readonly problems: readonly Problem[]
   /** Where the value at this path starts (`key`: where its key does); of the nearest parent when it is not there. */
-  placeOf(path: KeyPath, what?: 'key' | 'value'): Place
+  placeOf(path: KeyPath, what?: 'key' | 'value'): Position
   /** The value of a key at the top as it is written, also where other things are wrong; for what is read first. */
   plainAt(key: string): unknown
   /** The value at this path as it is written in the file, variables not filled in; undefined when it is not there. */
@@ -79,7 +79,7 @@ interface Reading {
 export function readDocument(text: string, { environment, rootKeys }: Reading): ConfigDocument {
   const lines = new LineCounter()
   const document = parseDocument(mark(text), { lineCounter: lines, merge: false, prettyErrors: false })
-  const place = (offset: number): Place => {
+  const place = (offset: number): Position => {
     const { line, col } = lines.linePos(offset)
     return { line: Math.max(1, line), column: Math.max(1, col) }
   }
@@ -119,7 +119,7 @@ export function writtenDocument(text: string): unknown {
 
 interface Filling {
   readonly environment: Readonly<Record<string, string | undefined>>
-  readonly place: (offset: number) => Place
+  readonly place: (offset: number) => Position
   /** What stood where something was filled in. */
   readonly written: Map<unknown, string>
   readonly problems: Problem[]

@@ -29,7 +29,7 @@ export const NO_RULES: MergeRules = { tables: {}, references: {}, triggers: fals
 /** Rules, each with the table that it is of. Throws `config-invalid` for names that are nowhere. */
 export class ResolvedRules {
   readonly triggers: boolean
-  readonly references: ReadonlyArray<{ readonly from: ColumnPlace; readonly to: ColumnPlace }>
+  readonly references: ReadonlyArray<{ readonly from: ColumnName; readonly to: ColumnName }>
   readonly #tables: ReadonlyMap<string, TableRules>
 
   constructor(rules: MergeRules, tables: readonly TableDescription[]) {
@@ -53,7 +53,7 @@ export class ResolvedRules {
   }
 }
 
-export interface ColumnPlace {
+export interface ColumnName {
   readonly table: TableDescription
   readonly column: string
 }
@@ -95,7 +95,7 @@ function requireColumns(table: TableDescription, columns: readonly string[]): vo
   }
 }
 
-function resolveColumn(text: string, tables: readonly TableDescription[]): ColumnPlace {
+function resolveColumn(text: string, tables: readonly TableDescription[]): ColumnName {
   const dot = text.lastIndexOf('.')
   if (dot <= 0) {
     throw invalid(`merge rules: ${text} is no column of a table`, {

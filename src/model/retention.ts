@@ -94,8 +94,8 @@ export function applyRetention<S extends RetainedSnapshot>(
     ...bucketWithinJudges(rules, calendar, latest),
   ]
   const decided = ordered.map((snapshot, at) => {
-    const place: Place = { at, oldest: at === ordered.length - 1 }
-    const reasons = judges.flatMap(judge => judge(snapshot, place))
+    const rank: Rank = { at, oldest: at === ordered.length - 1 }
+    const reasons = judges.flatMap(judge => judge(snapshot, rank))
     if (reasons.length === 0 && at === 0) reasons.push('newest')
     return { snapshot, keep: reasons.length > 0, reasons }
   })
@@ -120,13 +120,13 @@ export function assertRules(rules: RetentionRules): void {
   }
 }
 
-interface Place {
+interface Rank {
   readonly at: number
   readonly oldest: boolean
 }
 
 /** The reasons of one rule to keep a snapshot; called for each in order, newest first. */
-type Judge = (snapshot: RetainedSnapshot, place: Place) => string[]
+type Judge = (snapshot: RetainedSnapshot, rank: Rank) => string[]
 
 function tagJudge(lists: readonly string[]): Judge {
   const wanted = lists.map(list => ({ list, tags: list.split(',').map(tag => tag.trim()) }))
@@ -165,7 +165,7 @@ function nearness(
 
 function bucketJudges(rules: RetentionRules, calendar: Calendar): Judge[] {
   const last = rules.last ?? 0
-  const judges = last === 0 ? [] : [countedJudge('last snapshot', last, (_, place) => String(place.at))]
+  const judges = last === 0 ? [] : [countedJudge('last snapshot', last, (_, rank) => String(rank.at))]
   for (const name of NAMES) {
     const count = rules[name] ?? 0
     const bucket = BUCKETS[name]
@@ -185,7 +185,7 @@ function bucketWithinJudges(rules: RetentionRules, calendar: Calendar, latest: R
     const judge = countedJudge(`${name} within ${formatRetentionDuration(duration)}`, -1, snapshot =>
       bucket(calendar.civil(snapshot.time)),
     )
-    return [(snapshot: RetainedSnapshot, place: Place) => (isWithin(snapshot) ? judge(snapshot, place) : [])]
+    return [(snapshot: RetainedSnapshot, rank: Rank) => (isWithin(snapshot) ? judge(snapshot, rank) : [])]
   })
 }
 
@@ -193,15 +193,15 @@ function bucketWithinJudges(rules: RetentionRules, calendar: Calendar, latest: R
 function countedJudge(
   reason: string,
   count: number,
-  bucketOf: (snapshot: RetainedSnapshot, place: Place) => string,
+  bucketOf: (snapshot: RetainedSnapshot, rank: Rank) => string,
 ): Judge {
   let left = count
   let current: string | undefined
-  return (snapshot, place) => {
+  return (snapshot, rank) => {
     if (left === 0) return []
-    const bucket = bucketOf(snapshot, place)
+    const bucket = bucketOf(snapshot, rank)
     const isNew = bucket !== current
-    if (!isNew && !place.oldest) return []
+    if (!isNew && !rank.oldest) return []
     current = bucket
     if (left > 0) left--
     return [isNew ? reason : `oldest ${reason}`]

@@ -4,11 +4,11 @@ import { describeRule, domainOf, isDerived, type MaskRule } from './rules.ts'
 /** One column that refers to another. */
 interface Reference {
   readonly name: string
-  readonly child: Place
-  readonly parent: Place
+  readonly child: ColumnOfTable
+  readonly parent: ColumnOfTable
 }
 
-interface Place {
+interface ColumnOfTable {
   readonly table: MaskableTable
   readonly column: MaskableColumn
 }
@@ -77,5 +77,5 @@ function referencesOf(tables: readonly MaskableTable[]): Reference[] {
   )
 }
 
-const idOf = ({ table, column }: Place): string => `${table.key}\0${column.name}`
-const nameOf = ({ table, column }: Place): string => `${table.key}.${column.name}`
+const idOf = ({ table, column }: ColumnOfTable): string => `${table.key}\0${column.name}`
+const nameOf = ({ table, column }: ColumnOfTable): string => `${table.key}.${column.name}`

@@ -69,7 +69,7 @@ function failureOf(made: BackupAttempt): AppError | undefined {
   return new AppError('verification-failed', `the backup of ${source} in ${repository} did not pass its verification`)
 }
 
-interface Under {
+interface Attempting {
   readonly run: RecordedRun
   readonly caller: Caller
   /** Why it is not made: a hook failed. */
@@ -80,7 +80,7 @@ async function attempt(
   workspace: Workspace,
   wish: BackupWish,
   copy: Copy,
-  { run, caller, blocked }: Under,
+  { run, caller, blocked }: Attempting,
 ): Promise<BackupAttempt> {
   try {
     const result = await run.attempt(

@@ -74,9 +74,9 @@ export async function backup(asked: BackupRequest): Promise<BackupResult> {
       const request: BackupRequest = parent === undefined && isRelative(asked.type) ? { ...asked, type: 'full' } : asked
       const { type, excludePaths, tables } = request
       const capture = await request.source.capture({ ...context(request), type, parent, excludePaths, tables })
-      const under = { writing, capture, parent, parentFindings: findings, startedAt, startedMs }
+      const open = { writing, capture, parent, parentFindings: findings, startedAt, startedMs }
       return withCleanUp(
-        () => record(request, under),
+        () => record(request, open),
         () => capture.close(),
       )
     },
@@ -84,7 +84,7 @@ export async function backup(asked: BackupRequest): Promise<BackupResult> {
   )
 }
 
-interface Under {
+interface OpenBackup {
   readonly writing: Writing
   readonly capture: Capture
   readonly parent: ParentSnapshot | undefined
@@ -93,8 +93,8 @@ interface Under {
   readonly startedMs: number
 }
 
-async function record(request: BackupRequest, under: Under): Promise<BackupResult> {
-  const { writing, capture, parent } = under
+async function record(request: BackupRequest, open: OpenBackup): Promise<BackupResult> {
+  const { writing, capture, parent } = open
   const tree = await writeCapture({
     writing,
     capture,
@@ -105,10 +105,10 @@ async function record(request: BackupRequest, under: Under): Promise<BackupResul
     signal: request.signal,
     now: request.clock.now(),
     onProgress: request.onProgress,
-    manifest: async captured => manifestOf(request, under, captured, await capture.finish()),
+    manifest: async captured => manifestOf(request, open, captured, await capture.finish()),
   })
   throwIfAborted(request.signal)
-  const snapshot = await writing.saveSnapshot(() => newSnapshot(request, under, tree))
+  const snapshot = await writing.saveSnapshot(() => newSnapshot(request, open, tree))
   return {
     run: request.runId,
     source: request.source.name,
@@ -121,7 +121,7 @@ async function record(request: BackupRequest, under: Under): Promise<BackupResul
     bytesRead: writing.progress.bytesRead - tree.ownBytes,
     bytesNew: writing.progress.bytesNew,
     bytesStored: writing.progress.bytesStored,
-    durationMs: Math.round(request.clock.monotonicMs() - under.startedMs),
+    durationMs: Math.round(request.clock.monotonicMs() - open.startedMs),
     findings: tree.manifest.findings,
     knownFindings: tree.manifest.findings.filter(finding => isKnown(finding, parent?.manifest.findings ?? [])),
     complete: tree.summary.complete,
@@ -137,7 +137,7 @@ function isKnown(finding: Finding, before: readonly Finding[]): boolean {
 
 function manifestOf(
   request: BackupRequest,
-  { parent, parentFindings }: Under,
+  { parent, parentFindings }: OpenBackup,
   captured: CapturedFiles,
   summary: CaptureSummary,
 ): { manifest: Manifest; summary: CaptureSummary } {
@@ -160,7 +160,7 @@ function manifestOf(
   return { manifest, summary }
 }
 
-function newSnapshot(request: BackupRequest, under: Under, tree: CapturedTree): NewSnapshot {
+function newSnapshot(request: BackupRequest, open: OpenBackup, tree: CapturedTree): NewSnapshot {
   const { source, host, type } = request
   const labels = {
     source: source.name,
@@ -179,15 +179,15 @@ function newSnapshot(request: BackupRequest, under: Under, tree: CapturedTree): 
     gid: host.gid,
     tags: [...labelsToTags(labels), ...request.tags],
     programVersion: request.programVersion,
-    summary: snapshotSummary(request, under, tree),
-    ...(under.parent === undefined ? {} : { parent: under.parent.id }),
+    summary: snapshotSummary(request, open, tree),
+    ...(open.parent === undefined ? {} : { parent: open.parent.id }),
   }
 }
 
-function snapshotSummary(request: BackupRequest, under: Under, tree: CapturedTree): SnapshotSummary {
-  const { progress } = under.writing
+function snapshotSummary(request: BackupRequest, open: OpenBackup, tree: CapturedTree): SnapshotSummary {
+  const { progress } = open.writing
   return {
-    backupStart: under.startedAt,
+    backupStart: open.startedAt,
     backupEnd: request.clock.now(),
     ...tree.counts,
     dataBlobs: progress.dataBlobsNew,

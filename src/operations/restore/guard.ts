@@ -252,9 +252,9 @@ class GuardState {
     const target = URL_FORM.test(this.#request.target) ? this.#request.target : this.entry.target
     try {
       // An interrupted run may still put back what it took.
-      const calm = new AbortController().signal
-      const context = { ...this.#request, signal: calm }
-      const hookContext = { ...this.#hookContext, signal: calm }
+      const uninterrupted = new AbortController().signal
+      const context = { ...this.#request, signal: uninterrupted }
+      const hookContext = { ...this.#hookContext, signal: uninterrupted }
       const entry = this.isChanged ? { ...this.entry, phase: 'changed' as const } : this.entry
       const mayBeUsed = this.isChanged
       const took = await takeBack({ context, entry, source, target, restoreSafety, hooks, hookContext, mayBeUsed })

@@ -16,7 +16,7 @@ import type { Strategy } from './journal.ts'
 import { choosePoint } from './recovery.ts'
 import { URL_FORM } from './reserved.ts'
 import { surveyRestore } from './survey.ts'
-import { type Place, placeOf, requireTestPlace } from './target-place.ts'
+import { placeOf, requireTestPlace, type TargetPlace } from './target-place.ts'
 import { type RestoreWish, strategyOf } from './wish.ts'
 
 /**
@@ -36,7 +36,7 @@ export interface RestorePlan {
   /** Name and id of the repository. */
   readonly repository: { readonly name: string; readonly id: string }
   readonly snapshot: { readonly id: string; readonly time: Date }
-  readonly place: Place
+  readonly place: TargetPlace
   readonly strategy: Strategy
   /** What is at the target. */
   readonly survey: Pick<TargetSurvey, 'place' | 'places' | 'exists'>
@@ -62,7 +62,7 @@ async function planOf(
   wish: RestoreWish,
   run: Run,
   chosen: ChosenSnapshot,
-  place: Place,
+  place: TargetPlace,
 ): Promise<RestorePlan> {
   const { name, repository, contents, snapshot } = chosen
   // Before the look: what comes while it lasts was not seen.
@@ -125,7 +125,7 @@ export function placesOf({ place, places = [place] }: RestorePlan['survey']): re
 }
 
 /** Our own folders are nobody's to restore into, but our own temporary copies are there. */
-export function reservedFor(workspace: Workspace, { purpose }: Place): readonly string[] {
+export function reservedFor(workspace: Workspace, { purpose }: TargetPlace): readonly string[] {
   return purpose === 'temporary' ? [] : workspace.ownFolders
 }
 

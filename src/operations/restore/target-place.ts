@@ -7,7 +7,7 @@ import { URL_FORM } from './reserved.ts'
 import type { RestoreWish } from './wish.ts'
 
 /** Where a recovery point goes. */
-export interface Place {
+export interface TargetPlace {
   /** Absolute, or a URL. */
   readonly target: string
   /** `test`: nobody's but the tests': it is replaced without a question. `temporary`: made for this run. */
@@ -17,7 +17,7 @@ export interface Place {
 }
 
 /** Where a wish and the configuration say that it goes. `run`: the id of what is asked for. Makes nothing. */
-export async function placeOf(workspace: Workspace, wish: RestoreWish, run: string): Promise<Place> {
+export async function placeOf(workspace: Workspace, wish: RestoreWish, run: string): Promise<TargetPlace> {
   const { source, to } = wish
   // An empty one is a variable that was not set, and must not mean the place of the source.
   if (to === '') throw new AppError('usage', '--to is empty', { hint: 'Say where to restore to.' })
@@ -35,7 +35,7 @@ async function testPlaceOf(
   wish: RestoreWish,
   own: string | undefined,
   run: string,
-): Promise<Place> {
+): Promise<TargetPlace> {
   const { settings } = workspace
   const name = wish.source ?? 'snapshot'
   const configured = settings.sources.get(name)?.restore?.test

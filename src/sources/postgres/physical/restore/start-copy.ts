@@ -11,7 +11,7 @@ const LOG_FILE = 'lifeboat.log'
 /** A socket's path is at most 107 bytes, its name included. */
 const SOCKET_DIR_LIMIT_BYTES = 85
 
-export interface CopyPlace {
+export interface CopyFolder {
   readonly dataDir: string
   readonly tools: PostgresTools
   readonly user: ServerUser | undefined
@@ -21,7 +21,7 @@ type ForGood = Pick<StartedServer, 'port' | 'socketDir' | 'logFile'>
 
 /** Under the copy's own settings; where they do not fit this machine, under those of ours that do. */
 export async function startForGood(
-  place: CopyPlace,
+  place: CopyFolder,
   signal: AbortSignal,
 ): Promise<{ readonly server: ForGood; readonly findings: readonly Finding[] }> {
   try {
@@ -53,7 +53,7 @@ function lastFatal(message: string, log: unknown): string {
   return (lines.at(-1) ?? message).replace(/^.*?(?:FATAL|PANIC): */, '').trim()
 }
 
-async function startCopy(place: CopyPlace, signal: AbortSignal, more: readonly string[]): Promise<ForGood> {
+async function startCopy(place: CopyFolder, signal: AbortSignal, more: readonly string[]): Promise<ForGood> {
   const { dataDir, tools, user } = place
   const port = await freePort()
   const socketDir = Buffer.byteLength(dataDir) <= SOCKET_DIR_LIMIT_BYTES ? dataDir : socketParent()

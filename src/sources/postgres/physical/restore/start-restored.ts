@@ -14,7 +14,7 @@ import type { Finding } from '../../../../model/finding.ts'
 import type { RestoreRequest, StartedServer } from '../../../source.ts'
 import { textProperty } from '../cluster-properties.ts'
 import { recoverySettings } from './own-settings.ts'
-import { type CopyPlace, socketParent, startForGood } from './start-copy.ts'
+import { type CopyFolder, socketParent, startForGood } from './start-copy.ts'
 import { writeOwned, writeRecovery } from './write-recovery.ts'
 
 /** Recovery may have days of log to replay; the signal ends it sooner. */
@@ -23,7 +23,7 @@ const POLL_MS = 200
 const ENDING_MS = 10_000
 type CopyRequest = Pick<RestoreRequest, 'snapshot' | 'recovery' | 'signal' | 'clock'>
 
-interface Place extends CopyPlace {
+interface OpenCopy extends CopyFolder {
   readonly request: CopyRequest
   /** Called when the server is recovered and still there. */
   readonly whileUp?: (connection: ConnectionSettings) => Promise<void>
@@ -40,7 +40,7 @@ export async function startRestored(
   dataDir: string,
   binDir: string | undefined,
 ): Promise<{ readonly server: StartedServer; readonly findings: readonly Finding[] }> {
-  const place = await openPlace(request, dataDir, binDir)
+  const place = await openCopy(request, dataDir, binDir)
   const reached = await recoverToEnd(place)
   const made = await addMissingSettings(dataDir)
   const { server, findings } = await startForGood(place, request.signal)
@@ -54,10 +54,10 @@ export async function recoverRestored(
   binDir: string | undefined,
   whileUp: (connection: ConnectionSettings) => Promise<void>,
 ): Promise<Reached> {
-  return await recoverToEnd({ ...(await openPlace(request, dataDir, binDir)), whileUp })
+  return await recoverToEnd({ ...(await openCopy(request, dataDir, binDir)), whileUp })
 }
 
-async function openPlace(request: CopyRequest, dataDir: string, binDir: string | undefined): Promise<Place> {
+async function openCopy(request: CopyRequest, dataDir: string, binDir: string | undefined): Promise<OpenCopy> {
   const version = textProperty(request.snapshot.manifest, 'serverVersion') ?? ''
   const major = Number.parseInt(version, 10)
   const tools = await findServerTools(major, binDir)
@@ -70,7 +70,7 @@ async function openPlace(request: CopyRequest, dataDir: string, binDir: string |
 }
 
 /** A time after the last commit is reached when all of the log is replayed; PostgreSQL calls that an error. */
-async function recoverToEnd(place: Place): Promise<Reached> {
+async function recoverToEnd(place: OpenCopy): Promise<Reached> {
   try {
     return await recover(place)
   } catch (error) {
@@ -83,7 +83,7 @@ async function recoverToEnd(place: Place): Promise<Reached> {
   }
 }
 
-async function recover(place: Place): Promise<Reached> {
+async function recover(place: OpenCopy): Promise<Reached> {
   const { request, dataDir, tools, user } = place
   const folder = await mkdtemp(join(socketParent(), 'lifeboat-'))
   let server: RunningServer | undefined
@@ -111,7 +111,7 @@ async function recover(place: Place): Promise<Reached> {
   }
 }
 
-async function writeOwnSettings(folder: string, { request, user }: Place): Promise<string[]> {
+async function writeOwnSettings(folder: string, { request, user }: OpenCopy): Promise<string[]> {
   const files = { 'postgresql.conf': '', 'pg_hba.conf': 'local all all trust\n', 'pg_ident.conf': '' }
   for (const [name, text] of Object.entries(files)) {
     await writeFile(join(folder, name), text, { mode: 0o600 })
