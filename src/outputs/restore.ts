@@ -52,6 +52,7 @@ const restored = z.strictObject({
   leftOut: z
     .boolean()
     .describe('something that the snapshot has did not come back as it was, see findings: exit code 3'),
+  helped: z.boolean().describe('some of it came from other repositories than the one that was chosen, see findings'),
   findings,
   started: z
     .strictObject({

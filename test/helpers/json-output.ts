@@ -3,6 +3,12 @@ import { JSON_OUTPUTS } from '../../src/outputs/outputs.ts'
 
 const outputs: Readonly<Record<string, z.ZodType>> = JSON_OUTPUTS
 
+/** The command among the words of a command line: `key list`, `backup`. */
+export function commandOf(words: readonly string[]): string {
+  const [first = '', second = ''] = words
+  return `${first} ${second}` in outputs ? `${first} ${second}` : first
+}
+
 /** Holds what `command --json` printed to what the reference says of it, and gives it back. */
 export function documentedOutput(command: string, printed: string): unknown {
   const output: unknown = JSON.parse(printed)

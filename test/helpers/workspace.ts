@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { afterAll, beforeAll } from 'vitest'
 import { cheapenKeys } from './cheap-keys.ts'
+import { commandOf, documentedOutput } from './json-output.ts'
 import { Restic } from './restic.ts'
 import { type CommandResult, lifeboat, type RunningCommand, runLifeboat, startLifeboat } from './spawn.ts'
 import { makeTempDir } from './tempdir.ts'
@@ -74,8 +75,9 @@ export class Workspace {
     return startLifeboat(this.#args(args), { cwd: this.dir })
   }
 
+  /** What it prints must be as documented. */
   async json<Answer>(...args: readonly string[]): Promise<Answer> {
-    return JSON.parse(await this.run(...args, '--json')) as Answer
+    return documentedOutput(commandOf(args), await this.run(...args, '--json')) as Answer
   }
 
   /** Oldest first. */
