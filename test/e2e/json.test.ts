@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
@@ -122,6 +122,16 @@ describe('every --json output is as documented', () => {
     await validated('runs cancel', 'a-run')
     await exit
     expect(await validated('runs', 'a-run')).toMatchObject([{ state: 'killed' }])
+  })
+
+  test('copies', async () => {
+    const config = readFileSync(workspace.path('lifeboat.yaml'), 'utf8')
+    const second = 'repositories:\n  offsite: { url: ./offsite, passwordFile: ./password }\n'
+    writeFileSync(workspace.path('lifeboat.yaml'), config.replace('repositories:\n', second))
+    await workspace.run('init', '--yes')
+    await validated('copy', '--from', 'main', '--to', 'offsite', '--dry-run')
+    await validated('copy', '--from', 'main', '--to', 'offsite')
+    writeFileSync(workspace.path('lifeboat.yaml'), config)
   })
 
   test('this machine', async () => {
