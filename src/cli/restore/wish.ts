@@ -36,8 +36,15 @@ export function restoreWishOf(call: Call, app: App): RestoreWish {
     include: values.list('include'),
     selection: selectionOf(call),
     mask: mask === undefined ? undefined : resolve(mask),
+    account: isRead(call) ? 'rows' : 'counts',
     own: ownOf(call, false),
   }
+}
+
+/** Will anybody read the account before something is changed? */
+function isRead({ values, terminal, json }: Call): boolean {
+  if (values.flag('dryRun')) return true
+  return terminal.interactive && !json && !values.flag('yes') && !values.flag('force')
 }
 
 function targetOf({ values }: Call): string | undefined {

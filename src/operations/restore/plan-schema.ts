@@ -51,6 +51,7 @@ const wish = z.strictObject({
     })
     .optional(),
   mask: z.string().optional(),
+  account: z.enum(['rows', 'counts']).optional(),
   own: z.record(z.string(), z.unknown()).optional(),
 })
 

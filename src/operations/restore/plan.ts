@@ -84,7 +84,8 @@ async function planOf(
     reserved: reservedFor(workspace, place),
     delete: wish.delete === true ? { spare: workspace.ownFolders, seenAt: undefined } : undefined,
     stopsApplication: await stopsApplication(workspace, source.name, place.target),
-    comparesRows: strategy !== 'merge' && place.purpose === 'own' && wish.mask === undefined,
+    comparesRows:
+      wish.account !== 'counts' && strategy !== 'merge' && place.purpose === 'own' && wish.mask === undefined,
   })
   if (place.purpose === 'test') {
     for (const each of placesOf(survey.survey)) await requireTestPlace(workspace, source.name, each)

@@ -41,6 +41,8 @@ export interface RestoreWish {
   readonly selection?: DatabaseSelection | undefined
   /** A mask file. Default: for test copies the source's, else none. */
   readonly mask?: string | undefined
+  /** Compare the rows at the target with those that come (default), or only count them: nobody waits to read it. */
+  readonly account?: 'rows' | 'counts' | undefined
   /** What only sources of its kind are told: see `restoreOptions` of their definition. */
   readonly own?: Readonly<Record<string, unknown>> | undefined
 }
