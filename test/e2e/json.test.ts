@@ -130,7 +130,8 @@ describe('every --json output is as documented', () => {
     writeFileSync(workspace.path('lifeboat.yaml'), config.replace('repositories:\n', second))
     await workspace.run('init', '--yes')
     await validated('copy', '--from', 'main', '--to', 'offsite', '--dry-run')
-    await validated('copy', '--from', 'main', '--to', 'offsite')
+    const copied = await validated('copy', '--from', 'main', '--to', 'offsite')
+    expect(copied).toMatchObject({ dryRun: false })
     writeFileSync(workspace.path('lifeboat.yaml'), config)
   })
 
