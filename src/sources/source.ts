@@ -88,6 +88,9 @@ export interface Source {
   /** Writes a captured tree back. */
   restore(request: RestoreRequest): Promise<RestoreOutcome>
 
+  /** For sources whose copies need a server: one for a single copy, which can be asked when it is restored there. */
+  openQuerySandbox?(request: QuerySandboxRequest): Promise<QuerySandbox>
+
   /**
    * Reads all of a snapshot as a restore would, and holds it to its manifest. A source without it is verified by a
    * restore into a folder that is thrown away.
@@ -231,6 +234,23 @@ export interface CopyQuestion {
   /** At most so many rows; no more of them are computed than it takes. */
   readonly limit: number
   readonly timeoutMs: number
+}
+
+export interface QuerySandboxRequest extends SourceContext {
+  readonly snapshot: SnapshotReader
+  /** Of a snapshot of several: the one to ask; default the first. */
+  readonly database?: string | undefined
+}
+
+/** Where a copy is restored to, so that anybody's statements can be run on it: they reach nothing else. */
+export interface QuerySandbox {
+  /** With `force` and `selection`: what the restore is to be told. */
+  readonly target: string
+  readonly selection: DatabaseSelection
+  /** When it is restored; nothing can be restored to it afterwards. */
+  query(question: CopyQuestion): Promise<CopyAnswer>
+  /** Removes all of it. */
+  close(): Promise<void>
 }
 
 /** What a statement gave, or why it gave nothing, in words. */

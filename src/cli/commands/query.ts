@@ -15,8 +15,8 @@ export const query: Command = {
   name: 'query',
   summary: 'query a recovery point of a database with SQL',
   description: [
-    'Restores the recovery point to a temporary copy, runs one statement on it, and removes it. The copy is masked if the source has a mask for its test copies ("restore: { mask: ... }"). The statement may only read: SELECT, WITH, VALUES, EXPLAIN, or a PRAGMA that sets nothing. It can reach nothing but the copy: no other database, no file, no extension.',
-    'Only for SQLite. On a PostgreSQL server a statement could reach more than the copy, so those are refused.',
+    'Restores the recovery point to a temporary copy, runs one statement on it, and removes it. The copy is masked if the source has a mask for its test copies ("restore: { mask: ... }"). The statement may only read, and can reach nothing but the copy: no other database, no file, no program.',
+    'SQLite takes SELECT, WITH, VALUES, EXPLAIN, and a PRAGMA that sets nothing. PostgreSQL takes SELECT, WITH, VALUES and TABLE; its copy is in a server of its own, which is started for the query with the server programs (postgresql-NN) of this machine, as a role that may only read. Not for kind postgres-cluster.',
   ],
   arguments: [
     { name: 'source', summary: 'name of a source in the configuration', required: true, complete: 'sources' },
@@ -25,6 +25,7 @@ export const query: Command = {
   ],
   options: [
     { flags: '--csv', summary: 'print CSV with a header; NULL is empty, an empty text is ""' },
+    { flags: '--database <name>', summary: 'of a recovery point of several databases: this one (default the first)' },
     { flags: '--limit <rows>', summary: `print at most this many rows (default ${DEFAULT_LIMIT})` },
     { flags: '--timeout <duration>', summary: 'how long the statement may take (default 1m)' },
     ...ORIGIN_OPTIONS,
@@ -70,6 +71,7 @@ function queryOf(call: Call): Query {
     point: pointOrMoment(call, point),
     repository: repoOf(call),
     host: values.text('host'),
+    database: values.text('database'),
     sql,
     limit: values.count('limit', '--limit') ?? DEFAULT_LIMIT,
     timeoutMs: values.durationMs('timeout', '--timeout') ?? DEFAULT_TIMEOUT_MS,

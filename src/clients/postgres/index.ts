@@ -9,6 +9,7 @@ export {
   startServer,
   startTemporaryCluster,
   type TemporaryCluster,
+  THROW_AWAY_SETTINGS,
 } from './server.ts'
 export { openSession, type Session, withSession } from './session.ts'
 export {

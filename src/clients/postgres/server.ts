@@ -32,6 +32,8 @@ export interface ServerRequest {
   readonly superuser?: string | undefined
   readonly onStderrLine?: ((line: string) => void) | undefined
   readonly runsOurCommands?: boolean | undefined
+  /** Called as soon as there is a process, with its id: long before it takes connections. */
+  readonly onSpawn?: ((pid: number) => void) | undefined
 }
 
 /** A server that we started. Who starts it stops it. */
@@ -133,6 +135,7 @@ export async function startServer(request: ServerRequest): Promise<RunningServer
     runsOurCommands: request.runsOurCommands,
     onStderrLine: request.onStderrLine,
   })
+  request.onSpawn?.(server.pid)
   const running = new Server(server, port, socketDir, request.superuser ?? 'postgres')
   try {
     await running.waitUntilUp(request.startTimeoutMs ?? START_TIMEOUT_MS, request.signal)
@@ -236,9 +239,13 @@ export interface TemporaryClusterRequest {
   readonly tools: PostgresTools
   /** A folder below which it lives; created. */
   readonly dir: string
+  /** Default `postgres`. */
+  readonly superuser?: string | undefined
   readonly settings?: readonly string[] | undefined
   readonly initArgs?: readonly string[] | undefined
   readonly listen?: string | undefined
+  /** As of `ServerRequest`. */
+  readonly onSpawn?: ((pid: number) => void) | undefined
   readonly signal?: AbortSignal | undefined
 }
 
@@ -252,14 +259,14 @@ export interface TemporaryCluster {
 
 /** A throw-away cluster with a server. `dir` should have a short path: a socket's path is at most 107 bytes. */
 export async function startTemporaryCluster(request: TemporaryClusterRequest): Promise<TemporaryCluster> {
-  const { tools, dir, signal } = request
+  const { tools, dir, superuser, signal } = request
   const user = await serverUser()
   const dataDir = join(dir, 'data')
   const remove = async (): Promise<void> => await rm(dir, { recursive: true, force: true, maxRetries: 3 })
   try {
     await makeFolders(dir, 0o700)
     if (user) await chown(dir, user.uid, user.gid)
-    await createCluster({ tools, dataDir, user, signal, args: request.initArgs })
+    await createCluster({ tools, dataDir, user, superuser, signal, args: request.initArgs })
     const settings = [...THROW_AWAY_SETTINGS, 'max_connections=40', 'shared_buffers=64MB', ...(request.settings ?? [])]
     const server = await startServer({
       tools,
@@ -270,6 +277,8 @@ export async function startTemporaryCluster(request: TemporaryClusterRequest): P
       signal,
       settings,
       listen: request.listen,
+      superuser,
+      onSpawn: request.onSpawn,
     })
     return {
       server,

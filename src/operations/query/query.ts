@@ -3,9 +3,10 @@ import { AppError } from '../../base/errors.ts'
 import { formatSize } from '../../base/sizes.ts'
 import { isPart } from '../../model/manifest.ts'
 import { labelsOf } from '../../model/recovery-point.ts'
-import type { CopyAnswer, CopyRows, Source } from '../../sources/source.ts'
+import type { CopyAnswer, CopyRows, QuerySandbox, Source } from '../../sources/source.ts'
 import { choosePoint } from '../restore/recovery.ts'
 import { restore } from '../restore/restore.ts'
+import { openSnapshotReader } from '../restore/snapshot-reader.ts'
 import type { RestoreWish } from '../restore/wish.ts'
 import type { ChosenSnapshot } from '../snapshots/choose-snapshot.ts'
 import { sourceOfSnapshot } from '../snapshots/source-of-snapshot.ts'
@@ -16,6 +17,8 @@ import type { Workspace } from '../workspace/workspace.ts'
 /** What somebody wants to know of a recovery point. All of it is plain data. */
 export interface Query extends Pick<RestoreWish, 'point' | 'repository' | 'host'> {
   readonly source: string
+  /** Of a recovery point of several: the database that is meant. */
+  readonly database?: string | undefined
   /** One statement that reads. */
   readonly sql: string
   /** At most so many rows. */
@@ -44,28 +47,50 @@ export async function query(workspace: Workspace, asked: Query, caller: Caller):
     requireAnswers(source, chosen)
     const file = workspace.settings.sources.get(asked.source)?.restore?.mask
     const mask = file === undefined ? undefined : await workspace.loadMask(file)
+    const sandbox = await openSandbox(source, chosen, asked, run)
     let answer: CopyAnswer | undefined
-    await restore({
+    const result = await restore({
       ...run,
       ...chosen,
       source,
-      target,
-      force: false,
+      target: sandbox?.target ?? target,
+      // Of a server that is new, only its own empty databases can be in the way.
+      force: sandbox !== undefined,
+      selection: sandbox?.selection,
       delta: false,
       // Every block is checked on its way; what was wrong with the database when it was captured may be the question.
       checks: false,
       include: [],
       mask,
       onRestored: async copy => {
-        answer = await copy.query?.(asked)
+        if (sandbox === undefined) answer = await copy.query?.(asked)
         return []
       },
       onProgress: ({ totalBytes, sizeBytes }) => tellProgress(run, source.name, totalBytes, sizeBytes),
     })
+    if (sandbox) {
+      if (result.leftOut) for (const finding of result.findings) run.tell({ kind: 'finding', finding })
+      answer = await sandbox.query(asked)
+    }
     if (answer === undefined) throw new Error(`the restored copy of ${source.name} was not asked`)
     if ('problem' in answer) throw refused(answer.problem)
     return { ...answer, chosen, masked: mask !== undefined }
   })
+}
+
+/** Before what it needs is restored: to find out then that it is not there would take as long as the restore. */
+async function openSandbox(
+  source: Source,
+  { contents, snapshot }: ChosenSnapshot,
+  { database }: Query,
+  run: Run,
+): Promise<QuerySandbox | undefined> {
+  if (source.openQuerySandbox === undefined) {
+    if (database === undefined) return undefined
+    throw new AppError('usage', `source ${source.name} is a single database`, { hint: 'Leave --database out.' })
+  }
+  const reader = await openSnapshotReader({ contents, snapshot, signal: run.signal })
+  return run.closeLater(await source.openQuerySandbox({ ...run, snapshot: reader, database }))
 }
 
 function requireAnswers({ name, kind, traits }: Source, { snapshot }: ChosenSnapshot): void {

@@ -7,6 +7,8 @@ import type {
   CaptureRequest,
   Comparing,
   Merging,
+  QuerySandbox,
+  QuerySandboxRequest,
   RestoreOutcome,
   RestoreRequest,
   Source,
@@ -46,7 +48,7 @@ export class LogicalSource implements Source {
     changes: ['create', 'swap', 'in-place', 'rows'],
     rewrites: 'always',
     masks: true,
-    queries: 'trusted',
+    queries: 'sandboxed',
   }
   readonly targets: SwappingTargets
   readonly merging: Merging
@@ -113,6 +115,11 @@ export class LogicalSource implements Source {
 
   async restore(request: RestoreRequest): Promise<RestoreOutcome> {
     return await restoreLogical(request, this.#options, this.#place)
+  }
+
+  async openQuerySandbox(request: QuerySandboxRequest): Promise<QuerySandbox> {
+    const { openQuerySandbox } = await import('./query/query-sandbox.ts')
+    return await openQuerySandbox(request, this.#options)
   }
 
   async verify(request: VerifyRequest): Promise<VerifyOutcome> {

@@ -1,15 +1,13 @@
 import { readFile, stat } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { AppError, isAppError, messageOf } from '../../../../base/errors.ts'
 import { freePort, type PostgresTools, runTool, type ServerUser } from '../../../../clients/postgres/index.ts'
 import type { Finding } from '../../../../model/finding.ts'
 import type { StartedServer } from '../../../source.ts'
+import { SOCKET_DIR_LIMIT_BYTES, socketParent } from '../../socket-parent.ts'
 import { ALONE, MACHINE_BOUND } from './own-settings.ts'
 
 const LOG_FILE = 'lifeboat.log'
-/** A socket's path is at most 107 bytes, its name included. */
-const SOCKET_DIR_LIMIT_BYTES = 85
 
 export interface CopyFolder {
   readonly dataDir: string
@@ -99,9 +97,4 @@ async function startCopy(place: CopyFolder, signal: AbortSignal, more: readonly 
     })
   }
   return { port, socketDir, logFile }
-}
-
-/** TMPDIR may be longer than a socket's path can be. */
-export function socketParent(): string {
-  return Buffer.byteLength(tmpdir()) <= SOCKET_DIR_LIMIT_BYTES - 'lifeboat-XXXXXX/'.length ? tmpdir() : '/tmp'
 }

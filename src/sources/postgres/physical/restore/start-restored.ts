@@ -12,9 +12,10 @@ import {
 } from '../../../../clients/postgres/index.ts'
 import type { Finding } from '../../../../model/finding.ts'
 import type { RestoreRequest, StartedServer } from '../../../source.ts'
+import { socketParent } from '../../socket-parent.ts'
 import { textProperty } from '../cluster-properties.ts'
 import { recoverySettings } from './own-settings.ts'
-import { type CopyFolder, socketParent, startForGood } from './start-copy.ts'
+import { type CopyFolder, startForGood } from './start-copy.ts'
 import { writeOwned, writeRecovery } from './write-recovery.ts'
 
 /** Recovery may have days of log to replay; the signal ends it sooner. */
