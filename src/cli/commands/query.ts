@@ -1,7 +1,8 @@
 import { AppError } from '../../base/errors.ts'
 import { formatTime } from '../../base/times.ts'
 import type { Query, QueryAnswer } from '../../operations/query/query.ts'
-import { pointJson } from '../../outputs/point.ts'
+import type { Printed } from '../../outputs/outputs.ts'
+import { queryJson } from '../../outputs/query.ts'
 import type { CopyValue } from '../../sources/source.ts'
 import type { Call, Command, Output } from '../command.ts'
 import { formatCsv } from '../printers/csv.ts'
@@ -11,7 +12,7 @@ import { ORIGIN_OPTIONS, pointOrMoment, repoOf } from '../selection.ts'
 const DEFAULT_LIMIT = 1000
 const DEFAULT_TIMEOUT_MS = 60_000
 
-export const query: Command = {
+export const query: Command<Printed<'query'>> = {
   name: 'query',
   summary: 'query a recovery point of a database with SQL',
   description: [
@@ -49,7 +50,7 @@ export const query: Command = {
     const app = await call.openApp()
     const answer = await ask(app, wanted, call.caller)
     return {
-      json: toJson(wanted, answer),
+      json: queryJson(wanted, answer),
       text: csv ? csvOf(call, answer) : tableOf(call, wanted, answer),
       ...problemsOf(wanted, answer),
     }
@@ -76,10 +77,6 @@ function queryOf(call: Call): Query {
     limit: values.count('limit', '--limit') ?? DEFAULT_LIMIT,
     timeoutMs: values.durationMs('timeout', '--timeout') ?? DEFAULT_TIMEOUT_MS,
   }
-}
-
-function toJson({ source }: Query, { chosen, masked, columns, rows, more }: QueryAnswer): unknown {
-  return { source, ...pointJson(chosen), masked, columns, rows, more }
 }
 
 /** A file that was asked for has its bytes as they are; what a terminal shows must not steer it. */
