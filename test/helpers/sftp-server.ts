@@ -90,7 +90,9 @@ export class SftpServer {
   async stop(): Promise<void> {
     const server = this.#process
     if (!server) return
-    this.cut()
+    // Else it takes another connection while those that it has are ended, which would outlive it.
+    server.kill('SIGSTOP')
+    while (this.cut() > 0);
     this.#process = undefined
     if (server.exitCode !== null) return
     const ended = new Promise(resolve => server.once('exit', resolve))
@@ -98,15 +100,17 @@ export class SftpServer {
     await ended
   }
 
-  /** Ends all connections at once. */
-  cut(): void {
-    for (const pid of descendants(this.#process?.pid)) {
+  /** Ends all connections at once. How many processes there were. */
+  cut(): number {
+    const pids = descendants(this.#process?.pid)
+    for (const pid of pids) {
       try {
         process.kill(pid, 'SIGKILL')
       } catch {
         // It ended by itself meanwhile.
       }
     }
+    return pids.length
   }
 
   async remove(): Promise<void> {
@@ -171,13 +175,15 @@ function sshPath(): string {
 /** Of one process, by what /proc says. */
 function descendants(pid: number | undefined): number[] {
   if (pid === undefined) return []
-  const { stdout } = spawnSync('ps', ['-e', '-o', 'pid=,ppid='], { encoding: 'utf8' })
+  const { stdout } = spawnSync('ps', ['-e', '-o', 'pid=,ppid=,stat='], { encoding: 'utf8' })
   const pairs = stdout
     .trim()
     .split('\n')
-    .map(line => line.trim().split(/\s+/).map(Number))
+    .map(line => line.trim().split(/\s+/))
+    .filter(([, , state = '']) => !state.startsWith('Z'))
+    .map(([child, parent]) => [Number(child), Number(parent)] as const)
   const below = (parent: number): number[] =>
-    pairs.flatMap(([child = 0, its]) => (its === parent ? [child, ...below(child)] : []))
+    pairs.flatMap(([child, its]) => (its === parent ? [child, ...below(child)] : []))
   return below(pid)
 }
 
