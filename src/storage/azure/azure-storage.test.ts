@@ -60,7 +60,6 @@ describeWithAzure('on a server', () => {
       const options = azure.options.parse({ endpoint: `${origin}/${AZURE_ACCOUNT}` })
       return await azureStorageOver(http, `azure:faults:/store${nth}`, options, adapterContext(ENVIRONMENT))
     },
-    cases: [],
   })
 
   test('a container that is not there is said to be', async () => {

@@ -57,7 +57,6 @@ describeWithGcs('on a server', () => {
       const context = adapterContext({ STORAGE_EMULATOR_HOST: origin })
       return await gcsStorageOver(http, `gs:faults:/store${nth}`, gcs.options.parse({}), context)
     },
-    cases: [],
   })
 
   test('what else lies in the bucket is not seen, and not touched', async () => {

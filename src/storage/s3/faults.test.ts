@@ -1,28 +1,28 @@
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
-import { FaultProxy, type ProxiedCall } from '../../../test/helpers/fault-proxy.ts'
-import { CALLS, CASES, CONTENT, s3Refusal } from '../../../test/helpers/s3-faults.ts'
+import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest'
+import { FAULT_CONTENT, STORAGE_CALLS, sleeplessClock, testHttpFaults } from '../../../test/contracts/http-faults.ts'
+import { FaultProxy } from '../../../test/helpers/fault-proxy.ts'
+import { S3_CASES } from '../../../test/helpers/s3-faults.ts'
 import { describeWithS3, type S3Server, startS3Server } from '../../../test/helpers/s3-server.ts'
 import { openTestS3 } from '../../../test/helpers/s3-storage.ts'
 import { SlowLine } from '../../../test/helpers/slow-line.ts'
-import { AppError } from '../../base/errors.ts'
 import { silentLogger } from '../../base/logger.ts'
-import { systemRandom } from '../../base/random.ts'
-import { RetryingStorage } from '../retrying-storage.ts'
 import type { Storage } from '../storage.ts'
 
 const STALL_MS = 400
 
-/** Sleeps pass at once. */
-let sleptMs = 0
-const clock = {
-  now: () => new Date(),
-  monotonicMs: () => sleptMs,
-  sleep: async (ms: number) => {
-    sleptMs += ms
-  },
-}
+describeWithS3('faults of any service, and of S3', () => {
+  testHttpFaults({
+    start: async () => {
+      const server = await startS3Server()
+      await server.createBucket('faults')
+      return server
+    },
+    open: async (origin, nth, stallMs) => await openTestS3(`s3:${origin}/faults/store${nth}`, { stallMs }),
+    cases: S3_CASES,
+  })
+})
 
-describeWithS3('with a server that lies and lines that break', () => {
+describeWithS3('a server that lies in the words of S3', () => {
   let server: S3Server
   let proxy: FaultProxy
   let url: string
@@ -41,47 +41,11 @@ describeWithS3('with a server that lies and lines that break', () => {
   beforeEach(async () => {
     url = `s3:${proxy.origin}/faults/store${++count}`
     storage = await openTestS3(url, { stallMs: STALL_MS })
-    await storage.save('config', CONTENT)
+    await storage.save('config', FAULT_CONTENT)
     await storage.save('locks/a', Buffer.from('a lock'))
     proxy.forget()
   })
   afterEach(() => storage.close())
-
-  const isFirst = ({ number }: ProxiedCall): boolean => number === 1
-
-  describe.each(CASES)('$what', ({ fault, calls, code }) => {
-    test.each(calls)(`in %s is ${code ?? 'no matter'}`, async kind => {
-      proxy.once(fault, isFirst)
-      const thrown: unknown = await CALLS[kind](storage).catch((caught: unknown) => caught)
-      if (code === undefined) return expect(thrown).toBeUndefined()
-      expect(thrown).toBeInstanceOf(AppError)
-      expect(thrown).toMatchObject({ code })
-      if (!(thrown instanceof AppError) || !thrown.isTransient) return undefined
-      // And through what tries again, as everybody opens it.
-      proxy.forget()
-      await storage.remove('index/new')
-      await storage.save('locks/a', Buffer.from('a lock'))
-      proxy.forget()
-      proxy.once(fault, isFirst)
-      await CALLS[kind](new RetryingStorage(storage, { clock, random: systemRandom, logger: silentLogger }))
-    })
-  })
-
-  test('how long a busy server wants to be left alone is passed on', async () => {
-    proxy.once(s3Refusal(503, 'SlowDown', { 'retry-after': '7' }))
-    await expect(storage.load('config')).rejects.toMatchObject({ context: { retryAfterMs: 7000 } })
-  })
-
-  test('a save that the server carried out is ours when its answer was lost, and not another’s', async () => {
-    const retrying = new RetryingStorage(storage, { clock, random: systemRandom, logger: silentLogger })
-    proxy.once('lost')
-    await retrying.save('keys/a', CONTENT, { ifAbsent: true })
-    proxy.once('lost', ({ method }) => method === 'PUT')
-    await expect(retrying.save('keys/a', Buffer.from('another'), { ifAbsent: true })).rejects.toMatchObject({
-      code: 'storage-exists',
-    })
-    expect((await storage.load('keys/a')).equals(CONTENT)).toBe(true)
-  })
 
   const listing = (...pages: ReadonlyArray<readonly [keys: readonly string[], token?: string]>) => {
     let at = 0
@@ -143,13 +107,13 @@ describeWithS3('with a server that lies and lines that break', () => {
 
   test('signs with the server’s time when the own clock is wrong, says so once, and needs no word from HEAD', async () => {
     const warned: string[] = []
-    const wrong = { ...clock, now: () => new Date(Date.now() - 3_600_000) }
+    const wrong = { ...sleeplessClock, now: () => new Date(Date.now() - 3_600_000) }
     const late = await openTestS3(url, {
       context: { clock: wrong, logger: { ...silentLogger, warn: message => void warned.push(message) } },
     })
     expect(await late.find('config')).toMatchObject({ sizeBytes: 300_000 })
-    await CALLS.save(late)
-    await CALLS.list(late).catch(() => {})
+    await STORAGE_CALLS.save(late)
+    await STORAGE_CALLS.list(late).catch(() => {})
     expect(warned).toEqual([expect.stringMatching(/^the clock of this machine is 60 min behind that of http:/)])
     await late.close()
   })
@@ -170,7 +134,7 @@ describeWithS3('with a server that lies and lines that break', () => {
           }
         : undefined
     const learning = await openTestS3(url, { context: { logger, environment } })
-    await CALLS.load(learning)
+    await STORAGE_CALLS.load(learning)
     expect(warned).toEqual(['the bucket faults is in the region us-east-1, not in eu-west-9'])
     const told = await openTestS3(url, { options: { region: 'eu-west-9' } })
     await expect(told.load('config')).rejects.toMatchObject({
@@ -196,7 +160,7 @@ describeWithS3('with a server that lies and lines that break', () => {
       code: 'storage-denied',
     })
     const noBucket = await openTestS3(`s3:${server.origin}/no-such-bucket/a`)
-    await expect(noBucket.save('config', CONTENT)).rejects.toMatchObject({
+    await expect(noBucket.save('config', FAULT_CONTENT)).rejects.toMatchObject({
       code: 'storage-denied',
       hint: expect.stringContaining('Make the bucket first'),
     })
@@ -211,7 +175,7 @@ describeWithS3('with a server that lies and lines that break', () => {
     const far = await openTestS3(`s3:http://127.0.0.1:${line.port}/faults/store${count}`)
     await expect(far.load('config')).rejects.toMatchObject({ code: 'storage-failed' })
     line.properties = { latencyMs: 5, bytesPerSecond: 10_000_000 }
-    await CALLS.load(far)
+    await STORAGE_CALLS.load(far)
     await far.close()
     await line.close()
   })
