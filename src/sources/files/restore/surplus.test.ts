@@ -64,6 +64,25 @@ test('what came after a person was shown what would go stays, and is named', asy
   expect(told).toEqual(['surplus-removed', 'surplus-kept sub/late'])
 })
 
+test('what is written while others are removed stays, and is named', async () => {
+  const names = Array.from({ length: 200 }, (_, at) => `new/${String(at).padStart(3, '0')}`)
+  const folder = folderWith(['new/', ...names])
+  const findings = new FindingLog()
+  const remover = await SurplusRemover.open(requestOf(folder, readerOf([])), findings)
+  const inNew = (): string[] => left(join(folder, 'new'))
+  const write = (): void => {
+    if (inNew().length === 200) return void setImmediate(write)
+    // Removed last: it is still there.
+    writeFileSync(join(folder, 'new/000'), 'an acknowledged write')
+  }
+  write()
+  await remover.removeAll()
+  expect(inNew()).toEqual(['000'])
+  expect(findings.list()).toContainEqual(
+    expect.objectContaining({ code: 'surplus-kept', subject: join(folder, 'new/000') }),
+  )
+})
+
 test('what the capture lost is no surplus; where the list of that is cut off nothing is removed', async () => {
   const folder = folderWith(['a', 'b', 'lost', 'private/', 'private/key', 'x/'])
   const lost = (count: number): Incomplete => ({

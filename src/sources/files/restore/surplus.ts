@@ -99,6 +99,10 @@ export class SurplusRemover {
     for (const { raw, stat } of entries) if (stat.isDirectory()) openUp(raw, stat)
     for (const [at, { raw, stat }] of entries.toReversed().entries()) {
       if (at % AT_ONCE === 0) await breathe()
+      if (wasWritten(raw, stat)) {
+        this.#finder.changed.push(raw)
+        continue
+      }
       try {
         if (stat.isDirectory()) rmdirSync(toBuffer(raw))
         else unlinkSync(toBuffer(raw))
@@ -256,6 +260,13 @@ class SurplusFinder {
 interface OpenFolder {
   readonly node: TreeNode | undefined
   readonly names: Set<RawPath>
+}
+
+/** Since it was looked at: others may take long to remove. Its ctime tells nothing, for removing another name of it counts. */
+function wasWritten(raw: RawPath, before: BigIntStats): boolean {
+  const now = before.isDirectory() ? undefined : look(raw)
+  if (now === undefined) return false
+  return now.ino !== before.ino || now.mtimeNs !== before.mtimeNs || now.size !== before.size
 }
 
 function readNames(folder: RawPath): RawPath[] {
