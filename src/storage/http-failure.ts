@@ -25,3 +25,21 @@ export function unreachable(call: FailedCall, failure: HttpFailure): AppError {
     cause: failure,
   })
 }
+
+/** A server's own no. */
+interface Refusal extends Error {
+  readonly retryAfterMs: number | undefined
+}
+
+/** Of these the words of all storages say all there is. */
+const PLAIN: ReadonlySet<StorageErrorCode> = new Set(['storage-not-found', 'storage-exists', 'storage-too-short'])
+
+/** The one wording for what a server refused, once its adapter knows what that means. */
+export function refusedBy(call: FailedCall, refusal: Refusal, code: StorageErrorCode, hint?: string): AppError {
+  return storageError(code, call, {
+    reason: PLAIN.has(code) ? undefined : refusal.message,
+    hint,
+    ...(code === 'storage-busy' ? { retryAfterMs: refusal.retryAfterMs } : {}),
+    cause: refusal,
+  })
+}

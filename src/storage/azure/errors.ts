@@ -1,7 +1,7 @@
 import { AzureFailure } from '../../clients/azure/index.ts'
 import { HttpFailure } from '../../clients/http/index.ts'
-import { unreachable } from '../http-failure.ts'
-import { type FailedCall, type StorageErrorCode, storageError } from '../storage-error.ts'
+import { refusedBy, unreachable } from '../http-failure.ts'
+import type { FailedCall, StorageErrorCode } from '../storage-error.ts'
 
 type Meaning = readonly [code: StorageErrorCode, hint?: string]
 
@@ -66,11 +66,5 @@ export function azureError(call: FailedCall, error: unknown): unknown {
   const { status, code: said } = error
   const [code, hint] = (Object.hasOwn(MEANINGS, said) ? MEANINGS[said] : undefined) ??
     BY_STATUS[status] ?? [status >= 500 ? 'storage-failed' : 'storage-denied']
-  const isPlain = ['storage-not-found', 'storage-exists', 'storage-too-short'].includes(code)
-  return storageError(code, call, {
-    reason: isPlain ? undefined : error.message,
-    hint,
-    ...(code === 'storage-busy' ? { retryAfterMs: error.retryAfterMs } : {}),
-    cause: error,
-  })
+  return refusedBy(call, error, code, hint)
 }

@@ -1,7 +1,7 @@
 import { GcsFailure } from '../../clients/gcs/index.ts'
 import { HttpFailure } from '../../clients/http/index.ts'
-import { unreachable } from '../http-failure.ts'
-import { type FailedCall, type StorageErrorCode, storageError } from '../storage-error.ts'
+import { refusedBy, unreachable } from '../http-failure.ts'
+import type { FailedCall, StorageErrorCode } from '../storage-error.ts'
 
 type Meaning = readonly [code: StorageErrorCode, hint?: string]
 
@@ -44,13 +44,7 @@ export function gcsError(call: FailedCall, error: unknown): unknown {
   if (error instanceof HttpFailure) return unreachable(call, error)
   if (!(error instanceof GcsFailure)) return error
   const [code, hint] = meaningOf(call, error)
-  const isPlain = ['storage-not-found', 'storage-exists', 'storage-too-short'].includes(code)
-  return storageError(code, call, {
-    reason: isPlain ? undefined : error.message,
-    hint,
-    ...(code === 'storage-busy' ? { retryAfterMs: error.retryAfterMs } : {}),
-    cause: error,
-  })
+  return refusedBy(call, error, code, hint)
 }
 
 function meaningOf({ verb }: FailedCall, { status, reason, message }: GcsFailure): Meaning {

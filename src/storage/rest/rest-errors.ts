@@ -1,6 +1,6 @@
 import type { AppError } from '../../base/errors.ts'
 import { type HttpAnswer, HttpFailure, retryAfterMs } from '../../clients/http/index.ts'
-import { unreachable } from '../http-failure.ts'
+import { refusedBy, unreachable } from '../http-failure.ts'
 import { EndsBefore } from '../ranged-answer.ts'
 import { type FailedCall, type StorageErrorCode, storageError } from '../storage-error.ts'
 
@@ -44,13 +44,7 @@ export function restError(call: FailedCall, error: unknown): unknown {
 }
 
 function refused(call: FailedCall, refusal: RestRefusal): AppError {
-  const { status, message } = refusal
+  const { status } = refusal
   const [code, hint] = MEANINGS[status] ?? ([status >= 500 ? 'storage-failed' : 'storage-denied'] as const)
-  const isPlain = code === 'storage-not-found' || code === 'storage-too-short'
-  return storageError(code, call, {
-    reason: isPlain ? undefined : message,
-    hint: status === 403 && call.verb === 'remove' ? APPEND_ONLY : hint,
-    ...(code === 'storage-busy' ? { retryAfterMs: refusal.retryAfterMs } : {}),
-    cause: refusal,
-  })
+  return refusedBy(call, refusal, code, status === 403 && call.verb === 'remove' ? APPEND_ONLY : hint)
 }

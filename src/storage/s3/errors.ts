@@ -1,8 +1,8 @@
 import type { AppError } from '../../base/errors.ts'
 import { HttpFailure } from '../../clients/http/index.ts'
 import { S3Failure } from '../../clients/s3/index.ts'
-import { unreachable } from '../http-failure.ts'
-import { type FailedCall, type StorageErrorCode, storageError } from '../storage-error.ts'
+import { refusedBy, unreachable } from '../http-failure.ts'
+import type { FailedCall, StorageErrorCode } from '../storage-error.ts'
 
 type Meaning = readonly [code: StorageErrorCode, hint?: string]
 
@@ -91,15 +91,8 @@ export function s3Error(call: FailedCall, error: unknown): unknown {
 
 function refused(call: FailedCall, failure: S3Failure): AppError {
   const [code, hint] = meaningOf(failure)
-  // The words of all storages, where the code says all there is.
-  const isPlain = ['storage-not-found', 'storage-exists', 'storage-too-short'].includes(code)
   const region = failure.region === undefined ? '' : ` The server says that it is ${failure.region}.`
-  return storageError(code, call, {
-    reason: isPlain ? undefined : failure.message,
-    hint: hint === REGION ? `${REGION}${region}` : hint,
-    ...(code === 'storage-busy' ? { retryAfterMs: failure.retryAfterMs } : {}),
-    cause: failure,
-  })
+  return refusedBy(call, failure, code, hint === REGION ? `${REGION}${region}` : hint)
 }
 
 function meaningOf({ status, code, message }: S3Failure): Meaning {
