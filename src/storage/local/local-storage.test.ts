@@ -43,6 +43,23 @@ test('looking does not create anything; files are 0600 in folders of 0700', asyn
   expect(await readdir(join(folder, 'a/b/tmp'))).toEqual([])
 })
 
+test('what saves at once make in a folder that a group shares is shared', async () => {
+  await chmod(folder, 0o2770)
+  const shared = new Set<string>()
+  for (let round = 0; round < 20; round++) {
+    const storage = new LocalStorage(join(folder, `repo-${round}`))
+    const keys = Array.from({ length: 8 }, (_, prefix) => `data/7${prefix}/7${prefix}${'0'.repeat(62)}`)
+    await Promise.all(keys.map(key => storage.save(key, Buffer.from('x'))))
+    for (const key of keys) shared.add(await modes(storage.location, 'data', key.slice(0, 7), key))
+  }
+  expect([...shared]).toEqual(['2770 2770 660'])
+})
+
+async function modes(root: string, ...keys: string[]): Promise<string> {
+  const found = await Promise.all(keys.map(key => stat(join(root, key))))
+  return found.map(({ mode }) => (mode & 0o7777).toString(8)).join(' ')
+}
+
 test('paths are relative to the base folder, file URLs are absolute', async () => {
   expect(rootOf('./backups', folder)).toBe(join(folder, 'backups'))
   expect(rootOf('/backups', folder)).toBe('/backups')

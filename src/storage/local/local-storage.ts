@@ -36,7 +36,7 @@ export class LocalStorage implements Storage {
   readonly location: string
   readonly traits = TRAITS
   readonly #root: string
-  readonly #folders = new Map<string, FolderOwner>()
+  readonly #folders = new Map<string, Promise<FolderOwner>>()
   /** Folders of the repository that lie on another file system than its root. */
   readonly #apart = new Set<string>()
   #swept: Promise<void> | undefined
@@ -226,26 +226,39 @@ export class LocalStorage implements Storage {
   }
 
   /** Creates a folder and its parents, each made durable in its own parent. Gives whose files in it are to be. */
-  async #createFolder(folder: string, hasParent = false): Promise<FolderOwner> {
-    const known = this.#folders.get(folder)
-    if (known !== undefined) return known
+  #createFolder(folder: string): Promise<FolderOwner> {
+    // One at a time: a folder that was made and not yet given to its owner tells the next save the wrong owner.
+    let made = this.#folders.get(folder)
+    if (made === undefined) {
+      made = this.#makeFolder(folder)
+      this.#folders.set(folder, made)
+    }
+    return made
+  }
+
+  async #makeFolder(folder: string): Promise<FolderOwner> {
     await this.#requireSameRoot()
     try {
-      await mkdir(folder, { mode: 0o700 })
-      await giveFolder(folder, await ownerOfFolder(dirname(folder)))
-      await syncFolder(dirname(folder))
+      await this.#makeOne(folder)
     } catch (error) {
-      const code = systemCode(error)
-      // With a parent, as below /proc or through a link to what is not mounted, it is no use to try again.
-      if (code === 'ENOENT' && !hasParent && folder !== dirname(folder)) {
-        await this.#createFolder(dirname(folder))
-        return this.#createFolder(folder, true)
-      }
-      if (code !== 'EEXIST') throw error
+      if (systemCode(error) !== 'ENOENT' || folder === dirname(folder)) throw error
+      await this.#createFolder(dirname(folder))
+      // With a parent, as below /proc or through a link to what is not mounted, it is no use to try a third time.
+      await this.#makeOne(folder)
     }
-    const owner = await ownerOfFolder(folder)
-    this.#folders.set(folder, owner)
-    return owner
+    return ownerOfFolder(folder)
+  }
+
+  async #makeOne(folder: string): Promise<void> {
+    const parent = dirname(folder)
+    try {
+      await mkdir(folder, { mode: 0o700 })
+    } catch (error) {
+      if (systemCode(error) === 'EEXIST') return
+      throw error
+    }
+    await giveFolder(folder, await (this.#folders.get(parent) ?? ownerOfFolder(parent)))
+    await syncFolder(parent)
   }
 }
 
