@@ -48,6 +48,13 @@ test.each([
   expect(found?.hint).toBe(hint)
 })
 
+test('names what a restore that was finished keeps, and how to remove it', () => {
+  const kept = [{ target: '/data/app.db', kept: '/data/app.db.before-1a2b3c4d' }]
+  const [found] = findingsOf(settled('finished', { kept }))
+  expect(found?.message).toContain('and what was there is kept as /data/app.db.before-1a2b3c4d')
+  expect(found?.hint).toBe('"lifeboat undo 1a2b3c4d" puts that back. Remove it with: lifeboat undo 1a2b3c4d --discard')
+})
+
 test('says of one to a new place that the same again goes on with it, and tells an undo from a restore', () => {
   const [fresh] = findingsOf(settled('untouched', { existed: false }))
   expect(fresh?.hint).toContain('goes on where it was')

@@ -69,17 +69,21 @@ const SAID: Readonly<Record<SettledRestore['outcome'], string>> = {
 
 function describe({ entry, outcome }: SettledRestore): Finding {
   const run = entry.run.slice(0, 8)
+  const kept = outcome === 'finished' ? entry.kept.map(each => each.kept) : []
   return {
     severity: outcome === 'failed' ? 'error' : 'warning',
     code: 'restore-settled',
     subject: entry.target,
-    message: `${entry.operation === 'undo' ? 'an undo' : 'a restore'} (run ${run}) was interrupted; ${SAID[outcome]}`,
+    message: `${entry.operation === 'undo' ? 'an undo' : 'a restore'} (run ${run}) was interrupted; ${SAID[outcome]}${kept.length === 0 ? '' : `, and what was there is kept as ${kept.join(', ')}`}`,
     ...hintFor(entry, outcome),
   }
 }
 
 function hintFor(entry: SettledRestore['entry'], outcome: SettledRestore['outcome']): { hint?: string } {
   if (outcome === 'untouched') return entry.existed ? {} : { hint: 'The same restore again goes on where it was.' }
+  if (outcome === 'finished' && entry.kept.length > 0) {
+    return { hint: `"${undoCommand(entry)}" puts that back. Remove it with: ${undoCommand(entry)} --discard` }
+  }
   if (outcome === 'finished' || outcome === 'unclear') return { hint: `Take it back with: ${undoCommand(entry)}` }
   return {}
 }
