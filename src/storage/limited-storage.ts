@@ -1,6 +1,14 @@
 import type { Clock } from '../base/clock.ts'
 import { throwIfAborted } from '../base/errors.ts'
-import type { LoadOptions, SaveOptions, Storage, StorageCallOptions, StorageTraits, StoredObject } from './storage.ts'
+import type {
+  LoadOptions,
+  SaveOptions,
+  Storage,
+  StorageCallOptions,
+  StorageHistory,
+  StorageTraits,
+  StoredObject,
+} from './storage.ts'
 
 /** Bytes a second, on average over all calls; undefined: as fast as it goes. */
 export interface RateLimits {
@@ -47,10 +55,24 @@ export class LimitedStorage implements Storage {
   }
 
   load(key: string, options: LoadOptions = {}): Promise<Buffer> {
-    return this.#run(options.signal, async () => {
-      const known = options.range?.length ?? 0
-      await this.#download?.pay(known, options.signal)
-      const content = await this.#inner.load(key, options)
+    return this.#load(options, () => this.#inner.load(key, options))
+  }
+
+  get history(): StorageHistory | undefined {
+    const { history } = this.#inner
+    return (
+      history && {
+        list: (prefix, options) => history.list(prefix, options),
+        load: (version, options = {}) => this.#load(options, () => history.load(version, options)),
+      }
+    )
+  }
+
+  #load({ range, signal }: LoadOptions, load: () => Promise<Buffer>): Promise<Buffer> {
+    return this.#run(signal, async () => {
+      const known = range?.length ?? 0
+      await this.#download?.pay(known, signal)
+      const content = await load()
       // Of a whole object it is known only now: the calls after it wait for that.
       this.#download?.owe(content.length - known)
       return content

@@ -1,8 +1,18 @@
 import { throwIfAborted } from '../base/errors.ts'
-import type { ObjectClient } from '../clients/objects/object-client.ts'
+import type { HttpAnswer } from '../clients/http/index.ts'
+import type { GetOptions, ObjectClient, ObjectHead } from '../clients/objects/object-client.ts'
 import { assertKey, assertPrefix, isKey } from './keys.ts'
 import { cutOut, EndsBefore, type Range, requireRange, requireWhole } from './ranged-answer.ts'
-import type { LoadOptions, SaveOptions, Storage, StorageCallOptions, StorageTraits, StoredObject } from './storage.ts'
+import type {
+  LoadOptions,
+  SaveOptions,
+  Storage,
+  StorageCallOptions,
+  StorageHistory,
+  StorageTraits,
+  StoredObject,
+  StoredVersion,
+} from './storage.ts'
 import { type FailedCall, storageError } from './storage-error.ts'
 
 /** More than any pack or log segment is. */
@@ -49,9 +59,9 @@ export class ObjectStorage implements Storage {
     throwIfAborted(options.signal)
     const { client, prefix: folder, wrap } = this.#init
     try {
-      for await (const { key, sizeBytes } of client.list(folder + prefix, options)) {
+      for await (const { key, ...stored } of client.list(folder + prefix, options)) {
         const name = key.slice(folder.length)
-        if (isKey(name)) yield { key: name, sizeBytes }
+        if (isKey(name)) yield storedObject(name, stored)
       }
     } catch (error) {
       throw wrap({ verb: 'list', key: prefix, location: this.location }, error)
@@ -64,22 +74,41 @@ export class ObjectStorage implements Storage {
 
   async find(key: string, options: StorageCallOptions = {}): Promise<StoredObject | undefined> {
     const found = await this.#call('look for', key, options, path => this.#init.client.head(path, options))
-    if (!found) return undefined
-    const { sizeBytes, modifiedAt } = found
-    return { key, sizeBytes, ...(modifiedAt === undefined ? {} : { modifiedAt }) }
+    return found && storedObject(key, found)
   }
 
   async load(key: string, options: LoadOptions = {}): Promise<Buffer> {
-    return await this.#call('read', key, options, async path => {
-      const { range } = options
-      if (range?.length === 0) return await this.#loadNothing(key, range, options)
-      const answer = await this.#init.client.get(path, {
-        ...options,
-        limitBytes: LONGEST_OBJECT,
-        onHead: head => (range ? requireRange(head, range) : requireWhole(head)),
-      })
-      return range ? cutOut(answer, range) : answer.body
-    })
+    const { range } = options
+    return await this.#call('read', key, options, async path =>
+      range?.length === 0
+        ? await this.#loadNothing(key, range, options)
+        : await load(get => this.#init.client.get(path, get), options),
+    )
+  }
+
+  readonly history: StorageHistory = {
+    list: (prefix, options = {}) => this.#listVersions(prefix, options),
+    load: async ({ key, version, sizeBytes }, options = {}) =>
+      await this.#call('read', key, options, async path => {
+        // What is to be cut out of a version is known to be in it, or not, without a request.
+        if (options.range && options.range.offset + options.range.length > sizeBytes) throw new EndsBefore()
+        if (options.range?.length === 0) return Buffer.alloc(0)
+        return await load(get => this.#init.client.history.get(path, version, get), options)
+      }),
+  }
+
+  async *#listVersions(prefix: string, options: StorageCallOptions): AsyncIterable<StoredVersion> {
+    assertPrefix(prefix)
+    throwIfAborted(options.signal)
+    const { client, prefix: folder, wrap } = this.#init
+    try {
+      for await (const { key, deleted, ...version } of client.history.list(folder + prefix, options)) {
+        const name = key.slice(folder.length)
+        if (isKey(name)) yield { ...version, key: name, removed: deleted }
+      }
+    } catch (error) {
+      throw wrap({ verb: 'list', key: prefix, location: this.location }, error)
+    }
   }
 
   async save(key: string, content: Uint8Array | readonly Uint8Array[], options: SaveOptions = {}): Promise<void> {
@@ -128,4 +157,18 @@ export class ObjectStorage implements Storage {
       throw error instanceof EndsBefore ? storageError('storage-too-short', call) : this.#init.wrap(call, error)
     }
   }
+}
+
+function storedObject(key: string, { sizeBytes, modifiedAt }: ObjectHead): StoredObject {
+  return { key, sizeBytes, ...(modifiedAt === undefined ? {} : { modifiedAt }) }
+}
+
+async function load(get: (options: GetOptions) => Promise<HttpAnswer>, options: LoadOptions): Promise<Buffer> {
+  const { range } = options
+  const answer = await get({
+    ...options,
+    limitBytes: LONGEST_OBJECT,
+    onHead: head => (range ? requireRange(head, range) : requireWhole(head)),
+  })
+  return range ? cutOut(answer, range) : answer.body
 }

@@ -1,6 +1,14 @@
 import type { AdapterContext } from '../base/adapter-context.ts'
 import { isAppError, throwIfAborted } from '../base/errors.ts'
-import type { LoadOptions, SaveOptions, Storage, StorageCallOptions, StorageTraits, StoredObject } from './storage.ts'
+import type {
+  LoadOptions,
+  SaveOptions,
+  Storage,
+  StorageCallOptions,
+  StorageHistory,
+  StorageTraits,
+  StoredObject,
+} from './storage.ts'
 import { isTransient, retryAfterMs } from './storage-error.ts'
 
 const FIRST_DELAY_MS = 500
@@ -77,6 +85,21 @@ export class RetryingStorage implements Storage {
 
   remove(key: string, options: StorageCallOptions = {}): Promise<void> {
     return this.#retry(options.signal, () => this.#inner.remove(key, options))
+  }
+
+  get history(): StorageHistory | undefined {
+    const { history } = this.#inner
+    return (
+      history && {
+        list: (prefix, options = {}) =>
+          this.#list(
+            () => history.list(prefix, options),
+            ({ key, version, at }) => `${key} ${version} ${at?.getTime()}`,
+            options.signal,
+          ),
+        load: (version, options = {}) => this.#retry(options.signal, () => history.load(version, options)),
+      }
+    )
   }
 
   freeBytes(): Promise<number | undefined> {

@@ -39,10 +39,34 @@ export interface Storage {
   /** Removes an object; absent is fine. */
   remove(key: string, options?: StorageCallOptions): Promise<void>
 
+  /** What is still there of objects that were overwritten or removed; undefined where a store never keeps any. */
+  readonly history?: StorageHistory | undefined
+
   /** Bytes that can still be written, or undefined where the store has no such notion. */
   freeBytes(): Promise<number | undefined>
 
   close(): Promise<void>
+}
+
+/** The past of a store that keeps versions. Errors are those of `Storage`. */
+export interface StorageHistory {
+  /** Versions of the objects below `prefix`, as `list` gives those that are there: key by key, of each the newest first. */
+  list(prefix: string, options?: StorageCallOptions): AsyncIterable<StoredVersion>
+  /** As `Storage.load`, of one version. */
+  load(version: StoredVersion, options?: LoadOptions): Promise<Buffer>
+}
+
+export interface StoredVersion {
+  readonly key: string
+  /** What the store calls it; '' where it has only one, and of a removal. */
+  readonly version: string
+  /** By the store's own clock, some to the second; undefined of a removal whose time the store does not tell. */
+  readonly at: Date | undefined
+  /** Not an object, but the moment in which there was none any more. */
+  readonly removed: boolean
+  readonly sizeBytes: number
+  /** It can be read only after an administrator has brought it back. */
+  readonly softDeleted: boolean
 }
 
 /** How a storage differs from others, as data: what uses it decides by these and never by its kind. */
@@ -60,12 +84,14 @@ export interface StorageTraits {
   readonly packBytes: number
   /** How long to go on trying a call that may succeed; 0 where what fails once fails again, as on a disk. */
   readonly retryMs: number
+  /** Nothing changes there, for it is a view of the past: no lock is needed, and none can be taken. */
+  readonly frozen?: boolean
 }
 
 export interface StoredObject {
   readonly key: string
   readonly sizeBytes: number
-  /** When it was stored; only of `find`, and only where the store knows. */
+  /** When it was stored, by the store's clock; of a listing only where that tells it anyway. */
   readonly modifiedAt?: Date
 }
 

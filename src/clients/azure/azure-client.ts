@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto'
 import type { Clock } from '../../base/clock.ts'
 import type { Expiring } from '../../base/expiring.ts'
 import type { Secret } from '../../base/secret.ts'
-import { contentLength, type HttpAnswer, type HttpClient, HttpFailure, type HttpHead } from '../http/index.ts'
+import { contentLength, type HttpAnswer, type HttpClient, HttpFailure } from '../http/index.ts'
 import { ListingGuard } from '../objects/listing-guard.ts'
 import type {
   CallOptions,
@@ -10,9 +10,12 @@ import type {
   ListedObject,
   ObjectClient,
   ObjectHead,
+  ObjectHistory,
   PutOptions,
 } from '../objects/object-client.ts'
 import { parseXml, textOf, type XmlElement, XmlError } from '../xml/xml.ts'
+import { AzureHistory } from './azure-history.ts'
+import type { AzureCall } from './call.ts'
 import type { AccessToken } from './credentials.ts'
 import { AzureFailure, failureOf } from './failure.ts'
 import { authorizationOf, type SharedKey } from './sign.ts'
@@ -33,18 +36,6 @@ export interface AzureClientOptions {
   readonly clock: Pick<Clock, 'now'>
 }
 
-interface Call extends CallOptions {
-  readonly method: 'GET' | 'HEAD' | 'PUT' | 'DELETE'
-  readonly key: string
-  readonly query?: ReadonlyArray<readonly [name: string, value: string]>
-  readonly headers?: Readonly<Record<string, string>> | undefined
-  readonly body?: readonly Uint8Array[]
-  readonly into?: Buffer | undefined
-  readonly limitBytes?: number
-  readonly onHead?: ((head: HttpHead) => void) | undefined
-  readonly repeatable?: boolean
-}
-
 /** Blobs of up to 5000 MiB in one request, since 2019-12-12. */
 const VERSION = '2021-08-06'
 const LISTING_BYTES = 16 * 1024 * 1024
@@ -56,6 +47,7 @@ const LISTING_BYTES = 16 * 1024 * 1024
  * @see https://learn.microsoft.com/en-us/rest/api/storageservices/blob-service-rest-api
  */
 export class AzureClient implements ObjectClient {
+  readonly history: ObjectHistory = new AzureHistory(call => this.#call(call))
   readonly #options: AzureClientOptions
   readonly #base: string
 
@@ -136,7 +128,7 @@ export class AzureClient implements ObjectClient {
   }
 
   /** A token that is not taken any more is asked for once more. */
-  async #call(call: Call): Promise<HttpAnswer> {
+  async #call(call: AzureCall): Promise<HttpAnswer> {
     const { http, endpoint, authorization, clock } = this.#options
     for (let isFirst = true; ; isFirst = false) {
       const request = await this.#authorized(call)
@@ -160,7 +152,7 @@ export class AzureClient implements ObjectClient {
     }
   }
 
-  async #authorized({ method, key, query = [], headers = {}, body }: Call) {
+  async #authorized({ method, key, query = [], headers = {}, body }: AzureCall) {
     const { authorization, clock } = this.#options
     const path = key === '' ? this.#base : `${this.#base}/${key.split('/').map(encodeURIComponent).join('/')}`
     const all: Record<string, string> = {
@@ -211,5 +203,6 @@ function blobOf(element: XmlElement): ListedObject {
   const properties = element.children.find(({ name }) => name === 'Properties')
   const size = (properties && textOf(properties, 'Content-Length')) ?? ''
   if (key === '' || !/^\d{1,15}$/.test(size)) throw new XmlError('a blob has no name or no size')
-  return { key, sizeBytes: Number(size) }
+  const modified = new Date((properties && textOf(properties, 'Last-Modified')) ?? Number.NaN)
+  return { key, sizeBytes: Number(size), modifiedAt: Number.isNaN(modified.getTime()) ? undefined : modified }
 }

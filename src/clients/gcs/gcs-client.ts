@@ -10,10 +10,13 @@ import type {
   ListedObject,
   ObjectClient,
   ObjectHead,
+  ObjectHistory,
   PutOptions,
 } from '../objects/object-client.ts'
+import { parsed } from './answer.ts'
 import type { AccessToken } from './credentials.ts'
 import { failureOf, GcsFailure } from './failure.ts'
+import { GcsHistory } from './gcs-history.ts'
 
 export interface GcsClientOptions {
   readonly bucket: string
@@ -47,9 +50,12 @@ export class GcsClient implements ObjectClient {
   readonly #options: GcsClientOptions
   readonly #objects: string
 
+  readonly history: ObjectHistory
+
   constructor(options: GcsClientOptions) {
     this.#options = options
     this.#objects = `/storage/v1/b/${encodeURIComponent(options.bucket)}/o`
+    this.history = new GcsHistory(this.#objects, request => this.#send(request))
   }
 
   /** With its hash, which the server checks; what it says that it stored is checked again here. */
@@ -84,8 +90,7 @@ export class GcsClient implements ObjectClient {
   async head(key: string, { signal }: CallOptions = {}): Promise<ObjectHead | undefined> {
     const path = `${this.#pathOf(key)}?fields=name,size,updated`
     try {
-      const { size, updated } = parsed(object, await this.#send({ method: 'GET', path, signal }))
-      return { sizeBytes: Number(size), modifiedAt: updated === undefined ? undefined : new Date(updated) }
+      return headOf(parsed(object, await this.#send({ method: 'GET', path, signal })))
     } catch (error) {
       if (isAbsent(error)) return undefined
       throw error
@@ -103,13 +108,13 @@ export class GcsClient implements ObjectClient {
   async *list(prefix: string, { signal }: CallOptions = {}): AsyncGenerator<ListedObject> {
     const guard = new ListingGuard(prefix)
     for (let token: string | undefined; ; ) {
-      const asked = { prefix, fields: 'items(name,size),nextPageToken', maxResults: '1000' }
+      const asked = { prefix, fields: 'items(name,size,updated),nextPageToken', maxResults: '1000' }
       const path = `${this.#objects}?${query(token === undefined ? asked : { ...asked, pageToken: token })}`
       const answer = await this.#send({ method: 'GET', path, limitBytes: LISTING_BYTES, signal })
       const { items, nextPageToken } = parsed(page, answer)
-      for (const { name, size } of items) {
-        guard.requireNext(name)
-        yield { key: name, sizeBytes: Number(size) }
+      for (const item of items) {
+        guard.requireNext(item.name)
+        yield { key: item.name, ...headOf(item) }
       }
       if (nextPageToken === undefined) return
       guard.requireNewPage(nextPageToken)
@@ -153,12 +158,8 @@ function isAbsent(error: unknown): boolean {
   return error instanceof GcsFailure && error.status === 404 && !/bucket does not exist/i.test(error.message)
 }
 
-function parsed<T>(schema: z.ZodType<T>, { body }: HttpAnswer): T {
-  try {
-    return schema.parse(JSON.parse(body.toString('utf8')))
-  } catch (error) {
-    throw new HttpFailure('malformed', 'the answer is not what this API gives', error)
-  }
+function headOf({ size, updated }: z.output<typeof object>): ObjectHead {
+  return { sizeBytes: Number(size), modifiedAt: updated === undefined ? undefined : new Date(updated) }
 }
 
 const query = (values: Readonly<Record<string, string>>): string => new URLSearchParams(values).toString()

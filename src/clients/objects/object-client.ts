@@ -16,6 +16,8 @@ export interface ObjectClient {
   remove(key: string, options?: CallOptions): Promise<void>
   /** All objects whose key starts with `prefix`, page by page; a page that comes twice fails. */
   list(prefix: string, options?: CallOptions): AsyncIterable<ListedObject>
+  /** Of what was overwritten or deleted. */
+  readonly history: ObjectHistory
 }
 
 export interface CallOptions {
@@ -49,4 +51,27 @@ export interface ObjectHead {
 export interface ListedObject {
   readonly key: string
   readonly sizeBytes: number
+  /** By the server's clock. */
+  readonly modifiedAt: Date | undefined
+}
+
+/** What a service still has of objects that were overwritten or deleted. Rejects as `ObjectClient` does. */
+export interface ObjectHistory {
+  /** All versions of all objects whose key starts with `prefix`: key by key, of each the newest first. */
+  list(prefix: string, options?: CallOptions): AsyncIterable<ListedVersion>
+  /** As `ObjectClient.get`, of one version. */
+  get(key: string, version: string, options: GetOptions): Promise<HttpAnswer>
+}
+
+export interface ListedVersion {
+  readonly key: string
+  /** What the service calls it; '' where there is only one, and of a deletion. */
+  readonly version: string
+  /** By the service's clock; undefined where it does not tell. */
+  readonly at: Date | undefined
+  /** Not an object, but the moment in which there was none any more. */
+  readonly deleted: boolean
+  readonly sizeBytes: number
+  /** It is there, but nobody can read it before an administrator has brought it back. */
+  readonly softDeleted: boolean
 }

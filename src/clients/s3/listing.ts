@@ -51,7 +51,7 @@ function tokenOf(root: XmlElement): string | undefined {
 }
 
 // As forms are encoded: some servers write a space as a plus sign.
-function decodeKey(key: string): string {
+export function decodeKey(key: string): string {
   try {
     return decodeURIComponent(key.replaceAll('+', ' '))
   } catch {

@@ -2,12 +2,21 @@ import { createHash } from 'node:crypto'
 import type { Clock } from '../../base/clock.ts'
 import type { Expiring } from '../../base/expiring.ts'
 import type { Logger } from '../../base/logger.ts'
-import { contentLength, type HttpAnswer, type HttpClient, HttpFailure, type HttpHead } from '../http/index.ts'
+import { contentLength, type HttpAnswer, type HttpClient, HttpFailure } from '../http/index.ts'
 import { ListingGuard } from '../objects/listing-guard.ts'
-import type { CallOptions, GetOptions, ObjectClient, ObjectHead, PutOptions } from '../objects/object-client.ts'
+import type {
+  CallOptions,
+  GetOptions,
+  ObjectClient,
+  ObjectHead,
+  ObjectHistory,
+  PutOptions,
+} from '../objects/object-client.ts'
+import type { S3Call } from './call.ts'
 import { failureInside, failureOf, S3Failure } from './failure.ts'
 import type { IssuedCredentials } from './issued-credentials.ts'
 import { parsePage, type S3ListedObject } from './listing.ts'
+import { S3History } from './s3-history.ts'
 import { EMPTY_SHA256, encodePath, encodeQuery, type QueryParameter, signRequest } from './sign.ts'
 
 export interface S3ClientOptions {
@@ -25,19 +34,6 @@ export interface S3ClientOptions {
   readonly logger: Pick<Logger, 'warn'>
 }
 
-interface Call extends CallOptions {
-  readonly method: 'GET' | 'HEAD' | 'PUT' | 'DELETE'
-  readonly key: string
-  readonly query?: readonly QueryParameter[]
-  readonly headers?: Readonly<Record<string, string>>
-  readonly body?: readonly Uint8Array[]
-  readonly bodySha256?: string
-  readonly into?: Buffer | undefined
-  readonly limitBytes?: number
-  readonly onHead?: ((head: HttpHead) => void) | undefined
-  readonly repeatable?: boolean
-}
-
 const LISTING_BYTES = 16 * 1024 * 1024
 /** A server that refuses for a wrong clock allows at least five minutes. */
 const SKEW_MS = 5 * 60_000
@@ -48,6 +44,11 @@ const SKEW_MS = 5 * 60_000
  * tried again but a request that the server's clock, the bucket's region or an expired token made fail: once.
  */
 export class S3Client implements ObjectClient {
+  readonly history: ObjectHistory = new S3History(async call => {
+    const answer = await this.#call(call)
+    this.#requireNoError(answer)
+    return answer
+  })
   readonly #options: S3ClientOptions
   readonly #origin: string
   readonly #base: string
@@ -134,7 +135,7 @@ export class S3Client implements ObjectClient {
     }
   }
 
-  async #call(call: Call): Promise<HttpAnswer> {
+  async #call(call: S3Call): Promise<HttpAnswer> {
     for (let changes = 0; ; changes++) {
       const answer = await this.#send(call)
       if (answer.status >= 200 && answer.status < 300) return answer
@@ -143,7 +144,7 @@ export class S3Client implements ObjectClient {
     }
   }
 
-  async #send(call: Call): Promise<HttpAnswer> {
+  async #send(call: S3Call): Promise<HttpAnswer> {
     const { method, key, query = [], headers = {}, body, bodySha256 = EMPTY_SHA256, onHead, ...rest } = call
     const { http, credentials, clock } = this.#options
     const path = `${this.#base}/${encodePath(key)}`

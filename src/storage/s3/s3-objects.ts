@@ -6,6 +6,7 @@ import type {
   ListedObject,
   ObjectClient,
   ObjectHead,
+  ObjectHistory,
   PutOptions,
 } from '../../clients/objects/object-client.ts'
 import { failureInside, S3Failure } from '../../clients/s3/index.ts'
@@ -13,6 +14,7 @@ import { isNotImplemented } from './errors.ts'
 
 /** Objects of a repository on whatever speaks S3: what some services lack or answer wrongly is made up for. */
 export class S3Objects implements ObjectClient {
+  readonly history: ObjectHistory
   readonly #client: ObjectClient
   readonly #clock: Pick<Clock, 'now'>
   /** Until the service says that it is not. */
@@ -21,6 +23,7 @@ export class S3Objects implements ObjectClient {
   constructor(client: ObjectClient, clock: Pick<Clock, 'now'>) {
     this.#client = client
     this.#clock = clock
+    this.history = client.history
   }
 
   async put(key: string, parts: readonly Uint8Array[], options: PutOptions = {}): Promise<void> {
