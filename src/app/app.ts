@@ -31,7 +31,7 @@ import type { Repository } from '../repository/index.ts'
 import { SOURCES } from '../sources/registry.ts'
 import type { LogFormat, MomentPart, Source, SourceDefinition, SourcePlace } from '../sources/source.ts'
 import type { Storage } from '../storage/storage.ts'
-
+import { asOfWhich } from './as-of.ts'
 import { named } from './named.ts'
 import { Repositories } from './repositories.ts'
 
@@ -59,6 +59,8 @@ export interface AppOptions {
   readonly kinds?: readonly SourceDefinition[] | undefined
   /** How long to wait for a conflicting lock; default 0. */
   readonly lockWaitMs?: number | undefined
+  /** Open `repository`, or the only one there is, as it was at this time: read-only, from the old versions in its bucket. */
+  readonly asOf?: Date | undefined
 }
 
 /** Reads the configuration; connects to nothing yet. The caller closes what it gets. */
@@ -122,6 +124,7 @@ export class App implements Workspace {
       askPassword: options.askPassword,
       onFinding: this.#onFinding,
       stateFolder: () => this.stateFolder(),
+      asOf: options.asOf && asOfWhich(this.config, options.repository, options.asOf),
     })
     this.journal = new RestoreJournal(config.stateDir, this.clock)
     // Stops no operation: one that can't be used is a finding.

@@ -14,9 +14,11 @@ import { PASSWORD_FILE_VARIABLE, PASSWORD_VARIABLE, unnamedRepository } from '..
 import type { Finding } from '../model/finding.ts'
 import { isRepositoryUrl } from '../model/repository-url.ts'
 import type { Repository, RepositoryOptions } from '../repository/index.ts'
+import { AsOfStorage } from '../storage/as-of-storage.ts'
 import { openStorage } from '../storage/open-storage.ts'
 import { findStorage } from '../storage/registry.ts'
 import type { Storage } from '../storage/storage.ts'
+import { type AsOf, foundAsOf } from './as-of.ts'
 import { named } from './named.ts'
 
 export type AskPassword = (repository: string, isNew: boolean) => Promise<Secret>
@@ -32,6 +34,8 @@ export interface Surroundings {
   readonly askPassword: AskPassword | undefined
   readonly onFinding: (finding: Finding) => void
   readonly stateFolder: () => Promise<string>
+  /** The repository that is opened as it was, and when. */
+  readonly asOf: AsOf | undefined
 }
 
 /** The repositories of a configuration: where they are, what opens them, and those that are open. */
@@ -73,7 +77,19 @@ export class Repositories {
   open(name: string): Promise<Repository> {
     return once(this.#opened, name, async () => {
       const { openRepository } = await import('../repository/index.ts')
+      if (this.#around.asOf?.repository === name) return await this.#openAsOf(name, this.#around.asOf.time)
       return await this.#onStorage(name, async storage => openRepository(storage, await this.#repositoryOptions(name)))
+    })
+  }
+
+  async #openAsOf(name: string, time: Date): Promise<Repository> {
+    const { openRepository } = await import('../repository/index.ts')
+    const options = await this.#repositoryOptions(name)
+    return await this.#onStorage(name, async storage => {
+      const then = await AsOfStorage.open(storage, time, { signal: this.#around.signal })
+      this.#around.onFinding(foundAsOf(name, then.moment))
+      // What is cached of then would push out what is cached of now.
+      return await openRepository(then, { ...options, cacheDir: join(options.cacheDir ?? '', 'as-of') })
     })
   }
 

@@ -16,7 +16,7 @@ import { formatJson } from './printers/json.ts'
 import { formatFinding } from './printers/text.ts'
 import { Progress, type ProgressStyle } from './progress.ts'
 import { COMMANDS } from './registry.ts'
-import { repoOf } from './selection.ts'
+import { asOfOf, repoOf } from './selection.ts'
 import { type ColorChoice, Terminal } from './terminal.ts'
 import { ToldErrors } from './told-errors.ts'
 import type { Values } from './values.ts'
@@ -154,6 +154,7 @@ function makeCall(values: Values, surroundings: Surroundings, { names, told, onO
         signal,
         onFinding,
         lockWaitMs: values.durationMs('lockWait', '--lock-wait'),
+        asOf: asOfOf({ values, clock: systemClock }),
         ...options,
       })
       onOpen(app)

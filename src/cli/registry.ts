@@ -145,6 +145,12 @@ export const COMMANDS: readonly CommandEntry[] = [
     load: async () => (await import('./commands/prune.ts')).prune,
   },
   {
+    name: 'history',
+    summary: 'show hour by hour what was added, overwritten and deleted in a bucket that keeps versions',
+    group: 'Repositories',
+    load: async () => (await import('./commands/history.ts')).history,
+  },
+  {
     name: 'key list',
     summary: 'list the passwords of a repository',
     group: 'Repositories',

@@ -22,9 +22,16 @@ export const FROM_OPTION: OptionSpec = {
   complete: 'repositories',
 }
 
+/** For commands that read a repository and change nothing in it. `openApp` sees to it. */
+export const AS_OF_OPTION: OptionSpec = {
+  flags: '--as-of <time>',
+  summary: 'open the repository as it was at this time, from the old versions that its bucket keeps',
+}
+
 /** For commands that read a recovery point as it was captured. */
 export const ORIGIN_OPTIONS: readonly OptionSpec[] = [
   FROM_OPTION,
+  AS_OF_OPTION,
   { flags: '--at <time>', summary: 'the newest recovery point at or before this time' },
 ]
 
@@ -92,6 +99,18 @@ export function pointOrMoment(call: Call, text: string | undefined): SnapshotWis
   if (time !== undefined) return { kind: 'at', time: endOfSecond(time) }
   throw new AppError('usage', `--at cannot be "${at}"`, {
     hint: 'Write a time like "2026-09-04 01:59:30" or "3h ago".',
+  })
+}
+
+/** What `--as-of` says. */
+export function asOfOf({ values, clock }: Pick<Call, 'values' | 'clock'>): Date | undefined {
+  const text = values.text('asOf')
+  if (text === undefined) return undefined
+  const now = clock.now()
+  const time = parseTime(text, now)
+  if (time !== undefined && time <= now) return endOfSecond(time)
+  throw new AppError('usage', `--as-of cannot be "${text}"${time === undefined ? '' : ', which is in the future'}`, {
+    hint: 'Write a time like "2026-09-04 01:59:30" or "3h ago". "lifeboat history" shows what happened when.',
   })
 }
 

@@ -5,6 +5,7 @@ import { BROWSE_OUTPUTS } from './browse.ts'
 import { COPY_OUTPUTS } from './copy.ts'
 import { DIFF_OUTPUTS } from './diff.ts'
 import type { Json } from './fields.ts'
+import { HISTORY_OUTPUTS } from './history.ts'
 import { INIT_OUTPUTS } from './init.ts'
 import { INSTALLATION_OUTPUTS } from './installation.ts'
 import { KEY_OUTPUTS } from './keys.ts'
@@ -35,6 +36,7 @@ export const JSON_OUTPUTS = {
   ...STATISTICS_OUTPUTS,
   ...MAINTENANCE_OUTPUTS,
   ...COPY_OUTPUTS,
+  ...HISTORY_OUTPUTS,
   ...KEY_OUTPUTS,
   ...INSTALLATION_OUTPUTS,
   ...QUERY_OUTPUTS,

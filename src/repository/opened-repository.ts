@@ -68,6 +68,7 @@ export class OpenedRepository implements Repository {
   readonly id: Id
   readonly version: 1 | 2
   readonly location: string
+  readonly frozen: boolean
   readonly logs: LogStore
   readonly #parts: OpenedParts
   readonly #context: RepositoryContext
@@ -89,6 +90,7 @@ export class OpenedRepository implements Repository {
     this.id = config.id
     this.version = config.version
     this.location = storage.location
+    this.frozen = storage.traits.frozen === true
     this.#parts = parts
     this.#context = { storage, version: config.version, cipher: new Cipher(keys, random), zstd: openZstd() }
     this.#files = new RepositoryFiles(this.#context)
@@ -304,6 +306,7 @@ export class OpenedRepository implements Repository {
     work: (signal: AbortSignal) => Promise<T>,
     { isHelped }: Pick<SharedWork, 'isHelped'> = {},
   ): Promise<T> {
+    if (this.frozen) return await work(signal)
     const lock = this.#lockRequest(false, {})
     return await whileShared({ lock, signal, onFinding: this.#onFinding, ...(isHelped ? { isHelped } : {}) }, work)
   }

@@ -33,6 +33,8 @@ export interface Repository extends Contents {
   readonly version: 1 | 2
   /** The storage's location, for people. */
   readonly location: string
+  /** Is it one of the past, where nothing changes any more? What is found there proves nothing of now. */
+  readonly frozen: boolean
 
   /** Logs of sources, kept beside the snapshots. */
   readonly logs: LogStore

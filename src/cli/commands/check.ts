@@ -5,7 +5,7 @@ import { repositoryNames } from '../../operations/workspace/names.ts'
 import type { Printed } from '../../outputs/outputs.ts'
 import type { Call, Command } from '../command.ts'
 import { counted, formatFindings } from '../printers/text.ts'
-import { repoOf } from '../selection.ts'
+import { AS_OF_OPTION, repoOf } from '../selection.ts'
 import { SeveralRepositories } from '../several-repositories.ts'
 
 export const check: Command<Printed<'check'>> = {
@@ -15,7 +15,7 @@ export const check: Command<Printed<'check'>> = {
     'Checks that every file exists and that the structure is sound. With --read-data, also reads and checks every byte (or a random part, like 10%), and marks snapshots as "checked".',
     'Exits with 22 if it finds damage. The findings name the damaged file and the snapshots that need it.',
   ],
-  options: [{ flags: '--read-data [part]', summary: 'read all data, or a part like 10% or 1/7' }],
+  options: [{ flags: '--read-data [part]', summary: 'read all data, or a part like 10% or 1/7' }, AS_OF_OPTION],
   examples: [
     { command: 'lifeboat check', explains: 'the structure of all repositories' },
     { command: 'lifeboat check --read-data', explains: 'every byte' },

@@ -7,7 +7,7 @@ import { copyJson, plannedCopyJson } from '../../outputs/copy.ts'
 import type { Printed } from '../../outputs/outputs.ts'
 import type { Call, Command, Output } from '../command.ts'
 import { counted, formatError, formatFindings } from '../printers/text.ts'
-import { typedRepository } from '../selection.ts'
+import { AS_OF_OPTION, typedRepository } from '../selection.ts'
 
 export const copy: Command<Printed<'copy'>> = {
   name: 'copy',
@@ -30,6 +30,7 @@ export const copy: Command<Printed<'copy'>> = {
       repeat: true,
       complete: 'repositories',
     },
+    { ...AS_OF_OPTION, summary: 'copy what --from had at this time, from the old versions that its bucket keeps' },
     { flags: '-n, --dry-run', summary: 'only show what would be copied' },
   ],
   examples: [
@@ -37,6 +38,10 @@ export const copy: Command<Printed<'copy'>> = {
     { command: 'lifeboat copy --to offsite --dry-run', explains: 'what offsite lacks' },
     { command: 'lifeboat copy app --from main --to offsite', explains: 'all recovery points of one source' },
     { command: 'lifeboat copy --from offsite --to main', explains: 'everything back again' },
+    {
+      command: 'lifeboat copy --from offsite --as-of "2026-09-04 01:59" --to rescued',
+      explains: 'what a bucket held before an attack, into a new repository',
+    },
   ],
   run: async call => {
     const { values } = call

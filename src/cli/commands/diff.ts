@@ -11,7 +11,7 @@ import { describeRowDiff, rowDiffToJson } from '../diff/describe-rows.ts'
 import { NOW, type TypedDiff, typedDiff } from '../diff/points.ts'
 import { warnOfIncomplete } from '../incomplete.ts'
 import { counted } from '../printers/text.ts'
-import { chosenSnapshot, REPOSITORY_OPTION, requireRepositoryAlone } from '../selection.ts'
+import { AS_OF_OPTION, chosenSnapshot, REPOSITORY_OPTION, requireRepositoryAlone } from '../selection.ts'
 import { SNAPSHOT_ARGUMENT, SOURCE_OPTION } from '../snapshot-argument.ts'
 import type { Terminal } from '../terminal.ts'
 
@@ -39,6 +39,7 @@ export const diff: Command<Printed<'diff'>> = {
     { flags: '--metadata', summary: 'of files, also show changes of owner, mode and times alone' },
     SOURCE_OPTION,
     REPOSITORY_OPTION,
+    AS_OF_OPTION,
   ],
   examples: [
     { command: 'lifeboat diff app', explains: 'what has changed since the newest recovery point, in rows' },

@@ -13,7 +13,7 @@ import { recoveryPointJson } from '../../outputs/snapshots.ts'
 import type { Call, Command } from '../command.ts'
 import { type Column, counted, formatFindings, formatTable } from '../printers/text.ts'
 import { formatWindow } from '../recovery-windows.ts'
-import { repoOf } from '../selection.ts'
+import { AS_OF_OPTION, repoOf } from '../selection.ts'
 import { SeveralRepositories } from '../several-repositories.ts'
 import { pastOption } from '../time-options.ts'
 
@@ -28,6 +28,7 @@ export const snapshots: Command<Printed<'snapshots'>> = {
     { flags: '-n, --last <count>', summary: 'only the newest' },
     { flags: '--since <time>', summary: 'only from this time on, like 7d or "2026-09-04"' },
     { flags: '--until <time>', summary: 'only up to this time' },
+    AS_OF_OPTION,
   ],
   examples: [
     { command: 'lifeboat snapshots', explains: 'all' },

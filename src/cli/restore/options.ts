@@ -1,7 +1,7 @@
 import { OWN_RESTORE_OPTIONS } from '../../app/kinds.ts'
 import type { OptionSpec } from '../command.ts'
 import { REPORT_OPTION } from '../reports.ts'
-import { FROM_OPTION } from '../selection.ts'
+import { AS_OF_OPTION, FROM_OPTION } from '../selection.ts'
 
 /** What the kinds of sources declare. */
 const OWN_OPTIONS: readonly OptionSpec[] = OWN_RESTORE_OPTIONS.map(
@@ -14,6 +14,7 @@ const OWN_OPTIONS: readonly OptionSpec[] = OWN_RESTORE_OPTIONS.map(
 
 export const RESTORE_OPTIONS: readonly OptionSpec[] = [
   FROM_OPTION,
+  AS_OF_OPTION,
   {
     flags: '--to <path>',
     summary: 'restore to this path, or to postgres:///NAME for a database (default: where the source is)',

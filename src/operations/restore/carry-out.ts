@@ -72,8 +72,16 @@ async function restorePlanned(
     }),
   )
   // A part that came back proves nothing of the rest, unchecked or masked data nothing at all, and what came from
-  // elsewhere nothing of this repository.
-  if (isWhole(wish) && !result.helped && wish.checks !== false && result.masked === undefined && !result.leftOut) {
+  // elsewhere, or from the past, nothing of this repository.
+  const { frozen } = chosen.repository
+  if (
+    isWhole(wish) &&
+    !frozen &&
+    !result.helped &&
+    wish.checks !== false &&
+    result.masked === undefined &&
+    !result.leftOut
+  ) {
     await workspace.catalog.saveProofs(chosen.repository.id, [plan.snapshot.id], 'restored', workspace.clock.now())
   }
   const removed = place.purpose === 'temporary' && wish.keep !== true

@@ -99,6 +99,7 @@ async function saveProof(
   { repository, snapshot }: FoundSnapshot,
   result: VerifyResult,
 ): Promise<void> {
+  if (repository.frozen) return
   const now = clock.now()
   if (result.proof !== undefined) await catalog.saveProofs(repository.id, [snapshot.id], result.proof, now)
   // Bytes that are lost are lost at every level, whatever was asked for.

@@ -1,0 +1,134 @@
+import { AppError } from '../../base/errors.ts'
+import type { StorageHistory, StoredVersion } from '../../storage/storage.ts'
+import type { Workspace } from '../workspace/workspace.ts'
+import { CHANGES, type Change, eventsOf, type HistoryEvent, type Kind, kindOf } from './events.ts'
+import { findMarks, type LockSpan, type Mark, type MarkCode, type TimedEvent } from './marks.ts'
+
+export interface HistoryWish {
+  /** Its name, or its URL. */
+  readonly repository: string
+  readonly since?: Date | undefined
+  readonly until?: Date | undefined
+}
+
+export type Counts = Readonly<Partial<Record<Kind, number>>>
+
+/** An hour in which something happened. */
+export interface HistoryHour extends Readonly<Record<Change, Counts>> {
+  /** Its beginning. */
+  readonly hour: Date
+  /** What is suspicious in it, each once. */
+  readonly suspicious: readonly MarkCode[]
+}
+
+export interface HistoryResult {
+  readonly repository: string
+  readonly location: string
+  /** Oldest first. */
+  readonly hours: readonly HistoryHour[]
+  /** Of each kind and hour the first, oldest first. */
+  readonly suspicious: readonly Mark[]
+  /** Deletions whose time the storage does not tell. */
+  readonly undated: number
+  /** The last second before the first of what is suspicious. */
+  readonly before: Date | undefined
+}
+
+/** Who holds a lock longer writes a new file. */
+const STALE_MS = 30 * 60_000
+const HOUR_MS = 60 * 60_000
+
+/**
+ * When objects of a repository were added, overwritten and deleted, from the versions that its bucket keeps. Needs no
+ * password: the keys may be gone. `unsupported` for a storage that keeps no versions.
+ */
+export async function readHistory(
+  workspace: Pick<Workspace, 'openStorage'>,
+  { repository, since, until }: HistoryWish,
+  signal: AbortSignal,
+): Promise<HistoryResult> {
+  const storage = await workspace.openStorage(repository)
+  try {
+    const { history, location } = storage
+    if (history === undefined) throw keepsNothing(location)
+    const events = await readEvents(history, signal)
+    const timed = events.filter(isTimed).toSorted((a, b) => Number(a.at) - Number(b.at))
+    const marks = [...findMarks(timed, await readLocks(history, signal))]
+    const isWanted = ({ at }: { readonly at: Date }): boolean => at >= (since ?? at) && at <= (until ?? at)
+    const suspicious = firstOfHour(marks.filter(isWanted))
+    const [first] = suspicious
+    return {
+      repository,
+      location,
+      hours: hoursOf(timed.filter(isWanted), suspicious),
+      suspicious,
+      undated: events.length - timed.length,
+      before: first && new Date(Math.ceil(Number(first.at) / 1000) * 1000 - 1000),
+    }
+  } finally {
+    await storage.close()
+  }
+}
+
+async function readEvents(history: StorageHistory, signal: AbortSignal): Promise<HistoryEvent[]> {
+  const events: HistoryEvent[] = []
+  for await (const versions of byKey(history.list('', { signal }))) {
+    const kind = kindOf(versions[0]?.key ?? '')
+    if (kind !== undefined) events.push(...eventsOf(kind, versions))
+  }
+  return events
+}
+
+async function readLocks(history: StorageHistory, signal: AbortSignal): Promise<LockSpan[]> {
+  const spans: LockSpan[] = []
+  for await (const versions of byKey(history.list('locks/', { signal }))) {
+    const from = versions.findLast(({ removed }) => !removed)?.at
+    const removed = versions.find(each => each.removed)?.at
+    if (from !== undefined)
+      spans.push({ from, to: new Date(Math.min(Number(from) + STALE_MS, Number(removed ?? Infinity))) })
+  }
+  return spans
+}
+
+/** A listing gives the versions of one object in a row. */
+async function* byKey(versions: AsyncIterable<StoredVersion>): AsyncGenerator<readonly StoredVersion[]> {
+  let group: StoredVersion[] = []
+  for await (const version of versions) {
+    if (group.length > 0 && group[0]?.key !== version.key) {
+      yield group
+      group = []
+    }
+    group.push(version)
+  }
+  if (group.length > 0) yield group
+}
+
+const isTimed = (event: HistoryEvent): event is TimedEvent => event.at !== undefined
+
+const hourOf = (at: Date): number => Math.floor(Number(at) / HOUR_MS) * HOUR_MS
+
+function firstOfHour(marks: readonly Mark[]): Mark[] {
+  return [...Map.groupBy(marks, ({ code, at }) => `${code} ${hourOf(at)}`).values()].flatMap(([first]) => first ?? [])
+}
+
+function hoursOf(events: readonly TimedEvent[], marks: readonly Mark[]): HistoryHour[] {
+  return [...Map.groupBy(events, ({ at }) => hourOf(at))].map(([hour, members]) => ({
+    hour: new Date(hour),
+    ...(Object.fromEntries(CHANGES.map(change => [change, countsOf(members, change)])) as Record<Change, Counts>),
+    suspicious: marks.filter(({ at }) => hourOf(at) === hour).map(({ code }) => code),
+  }))
+}
+
+function countsOf(events: readonly TimedEvent[], change: Change): Counts {
+  const kinds = Map.groupBy(
+    events.filter(event => event.change === change),
+    ({ kind }) => kind,
+  )
+  return Object.fromEntries([...kinds].map(([kind, members]) => [kind, members.length]))
+}
+
+function keepsNothing(location: string): AppError {
+  return new AppError('unsupported', `${location} keeps nothing of what was overwritten or deleted`, {
+    hint: 'Only buckets that keep versions do. See docs/guide/ransomware.md.',
+  })
+}
