@@ -111,6 +111,10 @@ export class OpenedRepository implements Repository {
     return this.#snapshots.list()
   }
 
+  readSnapshotTimes(signal?: AbortSignal): Promise<ReadonlyMap<Id, Date>> {
+    return this.#snapshots.readTimes(signal)
+  }
+
   getSnapshot(idOrPrefix: string): Promise<Snapshot> {
     return this.#snapshots.get(idOrPrefix)
   }

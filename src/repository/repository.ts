@@ -51,6 +51,12 @@ export interface Repository extends Contents {
    */
   removeSnapshots(which: readonly Id[] | ChooseSnapshots, options?: LockWaitOptions): Promise<void>
 
+  /**
+   * When each snapshot's file was stored, by the storage's clock, to hold its time against (`findWrongTime`). Some storages
+   * tell it of none.
+   */
+  readSnapshotTimes(signal?: AbortSignal): Promise<ReadonlyMap<Id, Date>>
+
   // ---- pins
 
   /** Those that have ended too. Unreadable ones are findings, and pin their snapshot all the same. */

@@ -1,6 +1,6 @@
 import { throwIfAborted } from '../base/errors.ts'
 import type { HttpAnswer } from '../clients/http/index.ts'
-import type { GetOptions, ObjectClient, ObjectHead } from '../clients/objects/object-client.ts'
+import type { GetOptions, ObjectClient } from '../clients/objects/object-client.ts'
 import { assertKey, assertPrefix, isKey } from './keys.ts'
 import { cutOut, EndsBefore, type Range, requireRange, requireWhole } from './ranged-answer.ts'
 import type {
@@ -59,9 +59,9 @@ export class ObjectStorage implements Storage {
     throwIfAborted(options.signal)
     const { client, prefix: folder, wrap } = this.#init
     try {
-      for await (const { key, ...stored } of client.list(folder + prefix, options)) {
+      for await (const { key, sizeBytes, modifiedAt } of client.list(folder + prefix, options)) {
         const name = key.slice(folder.length)
-        if (isKey(name)) yield storedObject(name, stored)
+        if (isKey(name)) yield { key: name, sizeBytes, ...(modifiedAt === undefined ? {} : { modifiedAt }) }
       }
     } catch (error) {
       throw wrap({ verb: 'list', key: prefix, location: this.location }, error)
@@ -74,7 +74,9 @@ export class ObjectStorage implements Storage {
 
   async find(key: string, options: StorageCallOptions = {}): Promise<StoredObject | undefined> {
     const found = await this.#call('look for', key, options, path => this.#init.client.head(path, options))
-    return found && storedObject(key, found)
+    if (!found) return undefined
+    const { sizeBytes, modifiedAt } = found
+    return { key, sizeBytes, ...(modifiedAt === undefined ? {} : { modifiedAt }) }
   }
 
   async load(key: string, options: LoadOptions = {}): Promise<Buffer> {
@@ -157,10 +159,6 @@ export class ObjectStorage implements Storage {
       throw error instanceof EndsBefore ? storageError('storage-too-short', call) : this.#init.wrap(call, error)
     }
   }
-}
-
-function storedObject(key: string, { sizeBytes, modifiedAt }: ObjectHead): StoredObject {
-  return { key, sizeBytes, ...(modifiedAt === undefined ? {} : { modifiedAt }) }
 }
 
 async function load(get: (options: GetOptions) => Promise<HttpAnswer>, options: LoadOptions): Promise<Buffer> {

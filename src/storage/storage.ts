@@ -91,7 +91,7 @@ export interface StorageTraits {
 export interface StoredObject {
   readonly key: string
   readonly sizeBytes: number
-  /** When it was stored, by the store's clock; of a listing only where that tells it anyway. */
+  /** When it was stored, where the store knows; in a listing only where that tells it without another call. */
   readonly modifiedAt?: Date
 }
 

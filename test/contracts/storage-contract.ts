@@ -108,7 +108,7 @@ export function testStorageContract(name: string, underTest: StorageUnderTest): 
       expect(await keysOf(storage, '')).toEqual(['config'])
     })
 
-    test('lists by prefix, with sizes', async () => {
+    test('lists by prefix, with sizes, and with times only where they are those of find', async () => {
       const wanted: [Folder, Buffer][] = [
         ['data', Buffer.from('a')],
         ['data', Buffer.from('bb')],
@@ -125,7 +125,13 @@ export function testStorageContract(name: string, underTest: StorageUnderTest): 
       expect(await keysOf(storage, folder)).toEqual(packs.filter(key => key.startsWith(folder)))
       expect(await keysOf(storage, 'dat/')).toEqual([])
       const sizes: Record<string, number> = {}
-      for await (const object of storage.list('')) sizes[object.key] = object.sizeBytes
+      for await (const object of storage.list('')) {
+        sizes[object.key] = object.sizeBytes
+        const { modifiedAt } = (await storage.find(object.key)) ?? {}
+        // Some servers tell it to the second in one of the two.
+        const apartMs = (object.modifiedAt?.getTime() ?? 0) - (modifiedAt?.getTime() ?? 0)
+        if (object.modifiedAt) expect(Math.abs(apartMs)).toBeLessThan(1000)
+      }
       const expected = keys.map((key, at) => [key, wanted[at]?.[1].length])
       expect(sizes).toEqual(Object.fromEntries([['config', 0], ...expected]))
     })

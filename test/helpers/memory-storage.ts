@@ -38,9 +38,9 @@ export class MemoryStorage implements Storage {
   async *list(prefix: string, options: StorageCallOptions = {}): AsyncIterable<StoredObject> {
     assertPrefix(prefix)
     // A copy: what is removed while somebody lists may still be listed.
-    for (const [key, { content }] of Array.from(this.#objects)) {
+    for (const [key, { content, modifiedAt }] of Array.from(this.#objects)) {
       throwIfAborted(options.signal)
-      if (key.startsWith(prefix)) yield { key, sizeBytes: content.length }
+      if (key.startsWith(prefix)) yield { key, sizeBytes: content.length, modifiedAt }
     }
   }
 

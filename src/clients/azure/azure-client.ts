@@ -203,6 +203,6 @@ function blobOf(element: XmlElement): ListedObject {
   const properties = element.children.find(({ name }) => name === 'Properties')
   const size = (properties && textOf(properties, 'Content-Length')) ?? ''
   if (key === '' || !/^\d{1,15}$/.test(size)) throw new XmlError('a blob has no name or no size')
-  const modified = new Date((properties && textOf(properties, 'Last-Modified')) ?? Number.NaN)
-  return { key, sizeBytes: Number(size), modifiedAt: Number.isNaN(modified.getTime()) ? undefined : modified }
+  const modified = Date.parse((properties && textOf(properties, 'Last-Modified')) ?? '')
+  return { key, sizeBytes: Number(size), modifiedAt: Number.isNaN(modified) ? undefined : new Date(modified) }
 }

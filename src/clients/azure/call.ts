@@ -1,7 +1,7 @@
 import type { HttpHead } from '../http/index.ts'
 import type { CallOptions } from '../objects/object-client.ts'
 
-/** One request to the container, before it is authorized. */
+/** One request to a container, before it is signed. */
 export interface AzureCall extends CallOptions {
   readonly method: 'GET' | 'HEAD' | 'PUT' | 'DELETE'
   readonly key: string

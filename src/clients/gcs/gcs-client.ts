@@ -13,10 +13,10 @@ import type {
   ObjectHistory,
   PutOptions,
 } from '../objects/object-client.ts'
-import { parsed } from './answer.ts'
 import type { AccessToken } from './credentials.ts'
 import { failureOf, GcsFailure } from './failure.ts'
 import { GcsHistory } from './gcs-history.ts'
+import { parsed } from './parsed.ts'
 
 export interface GcsClientOptions {
   readonly bucket: string
@@ -38,6 +38,8 @@ const object = z.object({
 })
 const stored = object.extend({ md5Hash: z.string().optional(), generation: z.string().regex(/^\d+$/).optional() })
 const page = z.object({ items: z.array(object).default([]), nextPageToken: z.string().min(1).optional() })
+
+const timeOf = (text: string | undefined): Date | undefined => (text === undefined ? undefined : new Date(text))
 
 const LISTING_BYTES = 16 * 1024 * 1024
 
@@ -90,7 +92,8 @@ export class GcsClient implements ObjectClient {
   async head(key: string, { signal }: CallOptions = {}): Promise<ObjectHead | undefined> {
     const path = `${this.#pathOf(key)}?fields=name,size,updated`
     try {
-      return headOf(parsed(object, await this.#send({ method: 'GET', path, signal })))
+      const { size, updated } = parsed(object, await this.#send({ method: 'GET', path, signal }))
+      return { sizeBytes: Number(size), modifiedAt: timeOf(updated) }
     } catch (error) {
       if (isAbsent(error)) return undefined
       throw error
@@ -112,9 +115,9 @@ export class GcsClient implements ObjectClient {
       const path = `${this.#objects}?${query(token === undefined ? asked : { ...asked, pageToken: token })}`
       const answer = await this.#send({ method: 'GET', path, limitBytes: LISTING_BYTES, signal })
       const { items, nextPageToken } = parsed(page, answer)
-      for (const item of items) {
-        guard.requireNext(item.name)
-        yield { key: item.name, ...headOf(item) }
+      for (const { name, size, updated } of items) {
+        guard.requireNext(name)
+        yield { key: name, sizeBytes: Number(size), modifiedAt: timeOf(updated) }
       }
       if (nextPageToken === undefined) return
       guard.requireNewPage(nextPageToken)
@@ -156,10 +159,6 @@ const isSuccess = ({ status }: { readonly status: number }): boolean => status >
 /** A bucket that is not there is something else. */
 function isAbsent(error: unknown): boolean {
   return error instanceof GcsFailure && error.status === 404 && !/bucket does not exist/i.test(error.message)
-}
-
-function headOf({ size, updated }: z.output<typeof object>): ObjectHead {
-  return { sizeBytes: Number(size), modifiedAt: updated === undefined ? undefined : new Date(updated) }
 }
 
 const query = (values: Readonly<Record<string, string>>): string => new URLSearchParams(values).toString()

@@ -2,8 +2,8 @@ import { z } from 'zod'
 import type { HttpAnswer, HttpRequest } from '../http/index.ts'
 import type { CallOptions, GetOptions, ListedVersion, ObjectHistory } from '../objects/object-client.ts'
 import { VersionGroups } from '../objects/version-groups.ts'
-import { parsed } from './answer.ts'
 import { GcsFailure } from './failure.ts'
+import { parsed } from './parsed.ts'
 
 const time = z.iso.datetime({ offset: true }).transform(text => new Date(text))
 const version = z.object({

@@ -53,6 +53,16 @@ export class RepositoryFiles {
     return ids
   }
 
+  /** When each file was stored, by the storage's clock; without those of which its listing does not tell it. */
+  async listTimes(type: Exclude<FileType, 'config'>, signal?: AbortSignal): Promise<Map<Id, Date>> {
+    const times = new Map<Id, Date>()
+    for await (const { key, modifiedAt } of this.#context.storage.list(FOLDERS[type], { signal })) {
+      const id = idOfKey(key)
+      if (id !== undefined && modifiedAt !== undefined) times.set(id, modifiedAt)
+    }
+    return times
+  }
+
   /** When a file was written, where the storage knows. */
   async modifiedAt(type: Exclude<FileType, 'config'>, id: Id): Promise<Date | undefined> {
     return (await this.#context.storage.find(fileKey(type, id)))?.modifiedAt

@@ -49,6 +49,11 @@ export class SnapshotStore {
     return { snapshots: snapshots.sort(byTime), findings }
   }
 
+  /** When each file was stored, by the storage's clock; without those of which a listing does not tell it. */
+  async readTimes(signal?: AbortSignal): Promise<Map<Id, Date>> {
+    return await this.#options.files.listTimes('snapshot', signal)
+  }
+
   /** `snapshot-not-found`, `ambiguous-id`, `damaged`. */
   async get(idOrPrefix: string): Promise<Snapshot> {
     const id = await this.#resolve(idOrPrefix)

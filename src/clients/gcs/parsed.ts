@@ -1,7 +1,7 @@
 import type { z } from 'zod'
 import { type HttpAnswer, HttpFailure } from '../http/index.ts'
 
-/** What an answer says; fails where it is not what this API gives. */
+/** What a server answered, held to its shape. */
 export function parsed<T>(schema: z.ZodType<T>, { body }: HttpAnswer): T {
   try {
     return schema.parse(JSON.parse(body.toString('utf8')))
