@@ -21,7 +21,7 @@ export async function openRepository(storage: Storage, options: RepositoryOption
   const [sealedConfig, keyIds] = await Promise.all([loadConfig(storage), listKeyIds(storage)])
   if (keyIds.length === 0) {
     throw new AppError('damaged', `repository ${storage.location} has no key files`, {
-      hint: 'Bring back its folder "keys" from a copy: without a key file nothing can be decrypted.',
+      hint: `Bring back its folder "keys" from a copy: without a key file nothing can be decrypted.${ofPast(storage)}`,
     })
   }
   const opened = await tryKeys(storage, options, keyIds, sealedConfig)
@@ -34,7 +34,7 @@ async function loadConfig(storage: Storage): Promise<Buffer> {
   } catch (cause) {
     if (!isAppError(cause, 'storage-not-found')) throw cause
     throw new AppError('no-repository', `there is no repository at ${storage.location}`, {
-      hint: 'If there was one, bring its disk back or correct its "url" in lifeboat.yaml; "lifeboat init" creates a new one.',
+      hint: `If there was one, bring its disk back or correct its "url" in lifeboat.yaml; "lifeboat init" creates a new one.${ofPast(storage)}`,
       cause,
     })
   }
@@ -74,7 +74,7 @@ async function tryKeys(
 // A check needs the config as well, so it cannot help here.
 function configDamaged(storage: Storage): AppError {
   return new AppError('damaged', `config is damaged: its seal is broken (${storage.location})`, {
-    hint: 'Bring back the file "config" of the repository from a copy: nothing can be read without it.',
+    hint: `Bring back the file "config" of the repository from a copy: nothing can be read without it.${ofPast(storage)}`,
     context: { subject: 'config' },
   })
 }
@@ -89,9 +89,16 @@ async function tryKey(storage: Storage, options: RepositoryOptions, id: Id): Pro
   }
 }
 
+/** What somebody destroyed may still be there. */
+function ofPast({ history }: Storage): string {
+  return history === undefined
+    ? ''
+    : ' If its bucket keeps old versions, "lifeboat history" shows what happened, and --as-of TIME opens it as it was.'
+}
+
 function wrongPassword(storage: Storage, damaged: AppError | undefined): AppError {
   const also = damaged ? `; besides, ${damaged.message}` : ''
   return new AppError('wrong-password', `the password opens none of the keys of ${storage.location}${also}`, {
-    hint: 'Check "passwordFile", "passwordEnv" or "passwordCommand" of this repository in lifeboat.yaml.',
+    hint: `Check "passwordFile", "passwordEnv" or "passwordCommand" of this repository in lifeboat.yaml.${ofPast(storage)}`,
   })
 }

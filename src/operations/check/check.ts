@@ -1,6 +1,7 @@
 import type { Clock } from '../../base/clock.ts'
 import type { Catalog } from '../../catalog/catalog.ts'
 import type { CheckOptions, CheckReport, Repository } from '../../repository/index.ts'
+import { findWrongTimes } from '../snapshots/wrong-times.ts'
 
 export interface CheckRequest extends CheckOptions {
   readonly repository: Repository
@@ -23,7 +24,9 @@ export async function check(request: CheckRequest): Promise<CheckResult> {
   const { repository, readData, signal, onProgress } = request
   // Listed before the check begins: a snapshot that appears meanwhile may not have been looked at.
   const { snapshots } = await repository.listSnapshots()
-  const report = await repository.check({ readData, signal, onProgress })
+  const checked = await repository.check({ readData, signal, onProgress })
+  const misdated = await findWrongTimes(repository, snapshots, request.clock.now())
+  const report = { ...checked, findings: [...checked.findings, ...misdated] }
   const errors = report.findings.filter(finding => finding.severity === 'error')
   const proven = readData >= 1 ? soundSnapshots(snapshots, errors) : []
   const hurt = snapshots.map(({ id }) => id).filter(id => errors.some(error => error.affects?.includes(id)))

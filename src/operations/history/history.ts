@@ -2,7 +2,7 @@ import { AppError } from '../../base/errors.ts'
 import type { StorageHistory, StoredVersion } from '../../storage/storage.ts'
 import type { Workspace } from '../workspace/workspace.ts'
 import { CHANGES, type Change, eventsOf, type HistoryEvent, type Kind, kindOf } from './events.ts'
-import { findMarks, type LockSpan, type Mark, type MarkCode, type TimedEvent } from './marks.ts'
+import { findMarks, type Mark, type MarkCode, momentBefore, type Span, type TimedEvent } from './marks.ts'
 
 export interface HistoryWish {
   /** Its name, or its URL. */
@@ -43,7 +43,7 @@ const HOUR_MS = 60 * 60_000
  * password: the keys may be gone. `unsupported` for a storage that keeps no versions.
  */
 export async function readHistory(
-  workspace: Pick<Workspace, 'openStorage'>,
+  workspace: Pick<Workspace, 'openStorage' | 'catalog'>,
   { repository, since, until }: HistoryWish,
   signal: AbortSignal,
 ): Promise<HistoryResult> {
@@ -53,17 +53,17 @@ export async function readHistory(
     if (history === undefined) throw keepsNothing(location)
     const events = await readEvents(history, signal)
     const timed = events.filter(isTimed).toSorted((a, b) => Number(a.at) - Number(b.at))
-    const marks = [...findMarks(timed, await readLocks(history, signal))]
+    const known = { locks: await readLocks(history, signal), runs: await ownRuns(workspace, repository) }
+    const marks = [...findMarks(timed, known)]
     const isWanted = ({ at }: { readonly at: Date }): boolean => at >= (since ?? at) && at <= (until ?? at)
     const suspicious = firstOfHour(marks.filter(isWanted))
-    const [first] = suspicious
     return {
       repository,
       location,
       hours: hoursOf(timed.filter(isWanted), suspicious),
       suspicious,
       undated: events.length - timed.length,
-      before: first && new Date(Math.ceil(Number(first.at) / 1000) * 1000 - 1000),
+      before: momentBefore(suspicious),
     }
   } finally {
     await storage.close()
@@ -79,8 +79,8 @@ async function readEvents(history: StorageHistory, signal: AbortSignal): Promise
   return events
 }
 
-async function readLocks(history: StorageHistory, signal: AbortSignal): Promise<LockSpan[]> {
-  const spans: LockSpan[] = []
+async function readLocks(history: StorageHistory, signal: AbortSignal): Promise<Span[]> {
+  const spans: Span[] = []
   for await (const versions of byKey(history.list('locks/', { signal }))) {
     const from = versions.findLast(({ removed }) => !removed)?.at
     const removed = versions.find(each => each.removed)?.at
@@ -88,6 +88,18 @@ async function readLocks(history: StorageHistory, signal: AbortSignal): Promise<
       spans.push({ from, to: new Date(Math.min(Number(from) + STALE_MS, Number(removed ?? Infinity))) })
   }
   return spans
+}
+
+/** Commands of this machine that delete data or change keys. */
+const DELETING = ['forget', 'prune', 'key add', 'key remove', 'key passwd']
+const MANY_RUNS = 10_000
+
+async function ownRuns({ catalog }: Pick<Workspace, 'catalog'>, repository: string): Promise<Span[]> {
+  const runs = await Promise.all(DELETING.map(operation => catalog.listRuns({ operation, limit: MANY_RUNS })))
+  const attempts = runs.flat().flatMap(run => run.attempts)
+  return attempts.flatMap(({ repository: name, startedAt, finishedAt }) =>
+    name === repository ? [{ from: startedAt, to: finishedAt }] : [],
+  )
 }
 
 /** A listing gives the versions of one object in a row. */

@@ -8,6 +8,7 @@ export const MARKS = {
   overwritten: 'objects were overwritten, which are never changed',
   'deleted-without-lock': 'data was deleted by somebody who held no lock, as forget and prune do',
   'no-snapshots-left': 'the last snapshot was deleted',
+  'not-recorded': 'data was deleted by a forget or prune that is not recorded on this machine',
 } as const
 export type MarkCode = keyof typeof MARKS
 
@@ -16,8 +17,8 @@ export interface Mark {
   readonly at: Date
 }
 
-/** While somebody held a lock: its file was there, and not stale. */
-export interface LockSpan {
+/** While somebody held a lock, or a command of this machine ran that deletes data or changes keys. */
+export interface Span {
   readonly from: Date
   readonly to: Date
 }
@@ -27,19 +28,34 @@ export type TimedEvent = HistoryEvent & { readonly at: Date }
 
 /** Times of a service are whole seconds, and its machines do not quite agree. */
 const TOLERANCE_MS = 5000
-/** A repository gets its first key, and whoever made it may add another. */
+/** Our clock and that of the service may differ by more. */
+const OTHER_CLOCK_MS = 10 * 60_000
+/** Who attacks may forget and prune like anybody else before doing what nobody else does. */
+const PRELUDE_MS = 24 * 60 * 60_000
+/** A repository gets its first key, and whoever made it may change it again. */
 const INIT_MS = 60 * 60_000
 const UNDER_LOCK: ReadonlySet<Kind> = new Set(['packs', 'indexes', 'snapshots'])
 
+export interface Known {
+  /** While somebody held a lock. */
+  readonly locks: readonly Span[]
+  /** While this machine, by its own clock, deleted data or changed keys there. */
+  readonly runs: readonly Span[]
+}
+
 /** @param events in the order of their times */
-export function* findMarks(events: readonly TimedEvent[], locks: readonly LockSpan[]): Generator<Mark> {
+export function* findMarks(events: readonly TimedEvent[], { locks, runs }: Known): Generator<Mark> {
   const made = events.find(({ kind, change }) => kind === 'config' && change === 'added')?.at
   let snapshots = 0
   for (const event of events) {
     const { kind, change, at } = event
+    const isOurs = isWithin(runs, at, OTHER_CLOCK_MS)
     const code = markOf(event, made)
-    if (code !== undefined) yield { code, at }
-    if (change === 'deleted' && UNDER_LOCK.has(kind) && !isLocked(locks, at)) yield { code: 'deleted-without-lock', at }
+    if (code !== undefined && !(isOurs && kind === 'keys')) yield { code, at }
+    if (change === 'deleted' && UNDER_LOCK.has(kind)) {
+      if (!isWithin(locks, at, TOLERANCE_MS)) yield { code: 'deleted-without-lock', at }
+      else if (!isOurs) yield { code: 'not-recorded', at }
+    }
     if (kind !== 'snapshots' || change === 'overwritten') continue
     snapshots += change === 'added' ? 1 : -1
     if (snapshots === 0) yield { code: 'no-snapshots-left', at }
@@ -48,15 +64,30 @@ export function* findMarks(events: readonly TimedEvent[], locks: readonly LockSp
 
 function markOf({ kind, change, at }: TimedEvent, made: Date | undefined): MarkCode | undefined {
   if (kind === 'config') return change === 'added' ? undefined : 'config-changed'
-  if (kind === 'keys' && change === 'deleted') return 'keys-deleted'
-  if (kind === 'keys' && change === 'added') {
-    return made === undefined || Math.abs(Number(at) - Number(made)) < INIT_MS ? undefined : 'keys-added'
+  if (kind === 'keys' && change !== 'overwritten') {
+    const isNew = made !== undefined && Math.abs(Number(at) - Number(made)) < INIT_MS
+    if (!isNew) return change === 'added' ? 'keys-added' : 'keys-deleted'
+    return undefined
   }
   return change === 'overwritten' && kind !== 'other' ? 'overwritten' : undefined
 }
 
-function isLocked(locks: readonly LockSpan[], at: Date): boolean {
-  return locks.some(
-    ({ from, to }) => Number(from) - TOLERANCE_MS <= Number(at) && Number(at) <= Number(to) + TOLERANCE_MS,
+function isWithin(spans: readonly Span[], at: Date, toleranceMs: number): boolean {
+  return spans.some(
+    ({ from, to }) => Number(from) - toleranceMs <= Number(at) && Number(at) <= Number(to) + toleranceMs,
   )
+}
+
+/**
+ * The last second before what is suspicious, for `--as-of`. A forget or prune that nobody here knows of, in the day before
+ * what is certainly wrong, belongs to it; where there is nothing else, the last one of them is meant.
+ *
+ * @param marks oldest first
+ */
+export function momentBefore(marks: readonly Mark[]): Date | undefined {
+  const wrong = marks.find(({ code }) => code !== 'not-recorded')
+  const first = wrong
+    ? marks.find(({ at }) => Number(wrong.at) - Number(at) <= PRELUDE_MS)
+    : marks.find(({ at }) => Number(marks.at(-1)?.at) - Number(at) <= TOLERANCE_MS)
+  return first && new Date(Math.ceil(Number(first.at) / 1000) * 1000 - 1000)
 }

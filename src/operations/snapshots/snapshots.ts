@@ -9,6 +9,7 @@ import {
   userTags,
 } from '../../model/recovery-point.ts'
 import type { Repository, Snapshot } from '../../repository/index.ts'
+import { findWrongTimes } from './wrong-times.ts'
 
 export interface NamedRepository {
   /** Its name in the configuration. */
@@ -45,7 +46,8 @@ export async function listRecoveryPoints(request: SnapshotsRequest): Promise<Sna
     const list = await repository.listSnapshots()
     const pinned = await repository.listPins()
     const pins = new Map(pinned.pins.filter(pin => keeps(pin, request.now)).map(pin => [pin.snapshot, pin]))
-    findings.push(...list.findings, ...pinned.findings)
+    const misdated = await findWrongTimes(repository, list.snapshots, request.now)
+    findings.push(...list.findings, ...pinned.findings, ...misdated)
     for (const snapshot of list.snapshots) {
       const point = toRecoveryPoint(snapshot, name, { proven: proofs.get(snapshot.id), pin: pins.get(snapshot.id) })
       if (isWanted(point, request)) recoveryPoints.push(point)
