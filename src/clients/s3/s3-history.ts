@@ -47,10 +47,11 @@ interface S3Version extends ListedVersion {
 }
 
 /** Some services list markers apart. Times count whole seconds, so what is equal stays as the service put it. */
-function newestFirst(group: readonly S3Version[]): S3Version[] {
-  return group.toSorted(
+function newestFirst(group: readonly S3Version[]): ListedVersion[] {
+  const sorted = group.toSorted(
     (a, b) => Number(b.isLatest) - Number(a.isLatest) || (b.at?.getTime() ?? 0) - (a.at?.getTime() ?? 0),
   )
+  return sorted.map(({ isLatest: _, ...version }) => version)
 }
 
 interface VersionPage {
