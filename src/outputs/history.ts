@@ -12,6 +12,9 @@ export const HISTORY_OUTPUTS = {
       z.strictObject({
         repository: repositoryName,
         location: z.string(),
+        keepsVersions: z
+          .boolean()
+          .describe('false of a kind of storage that keeps nothing of what was overwritten or deleted'),
         hours: z
           .array(
             z.strictObject({

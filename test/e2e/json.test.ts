@@ -158,8 +158,9 @@ describe('every --json output is as documented', () => {
   })
 
   test('nothing is left out', () => {
-    // The demo runs for many seconds, a log needs a cluster; their own tests hold them to their shapes.
-    const expected = COMMANDS.map(entry => entry.name).filter(name => name !== 'demo' && !name.startsWith('wal '))
+    // The demo runs for many seconds, a log needs a cluster, a history versions; their own tests hold them to their shapes.
+    const elsewhere = (name: string): boolean => name === 'demo' || name === 'history' || name.startsWith('wal ')
+    const expected = COMMANDS.map(entry => entry.name).filter(name => !elsewhere(name))
     expect([...seen].toSorted()).toEqual(expected.toSorted())
     expect(Object.keys(JSON_OUTPUTS).toSorted()).toEqual(COMMANDS.map(entry => entry.name).toSorted())
   })
@@ -168,6 +169,10 @@ describe('every --json output is as documented', () => {
     ['unknown command', ['backpu'], 2, 'usage'],
     ['unknown source', ['backup', 'ap'], 2, 'usage'],
     ['unknown snapshot', ['restore', 'app', 'ffffffff', '--to', 'x'], 1, 'snapshot-not-found'],
+    ['history of a folder', ['history'], 2, 'unsupported'],
+    ['a folder as it was', ['snapshots', '--as-of', '3h ago'], 2, 'unsupported'],
+    ['a time to come', ['snapshots', '--as-of', '2999-01-01'], 2, 'usage'],
+    ['changing what was', ['backup', '--as-of', '3h ago'], 2, 'usage'],
     ['existing target', ['restore', 'app', '--to', 'app.db'], 1, 'target-exists'],
     ['wrong configuration', ['config', 'check', '--config', 'wrong.yaml'], 2, 'config-invalid'],
     ['missing configuration', ['snapshots', '--config', 'no.yaml'], 2, 'config-not-found'],

@@ -1,3 +1,4 @@
+import { AppError } from '../../base/errors.ts'
 import { formatTime } from '../../base/times.ts'
 import { KINDS, type Kind } from '../../operations/history/events.ts'
 import type { Counts, HistoryHour, HistoryResult } from '../../operations/history/history.ts'
@@ -40,6 +41,8 @@ export const history: Command<Printed<'history'>> = {
     const results = await several.each(repositoryNames(app, repoOf(call)), repository =>
       readHistory(app, { repository, since, until }, call.signal),
     )
+    const [first] = results
+    if (first !== undefined && results.every(({ keepsVersions }) => !keepsVersions)) throw keepsNothing(first.location)
     return {
       json: {
         repositories: results.map(result => ({
@@ -64,8 +67,9 @@ const COLUMNS: readonly Column<HistoryHour>[] = [
 ]
 
 function describe(result: HistoryResult, call: Call): string {
-  const { repository, location, hours, undated } = result
+  const { repository, location, keepsVersions, hours, undated } = result
   const head = `${repository}: ${location}\n`
+  if (!keepsVersions) return `${head}Keeps nothing of what was overwritten or deleted.\n`
   if (hours.length === 0) return `${head}Nothing happened there in that time.\n`
   const unknown =
     undated === 0 ? '' : `${counted(undated, 'object')} more were deleted; this storage does not tell when.\n`
@@ -77,6 +81,12 @@ function describeSuspicious({ repository, suspicious, before }: HistoryResult, c
   const lines = suspicious.map(({ code, at }) => `  ${formatTime(at)}  ${MARKS[code]}\n`)
   const title = call.terminal.out('yellow', 'Suspicious, unless somebody of yours did it:')
   return `${title}\n${lines.join('')}To see what was there before: lifeboat snapshots --repo ${repository} --as-of "${formatTime(before)}"\n`
+}
+
+function keepsNothing(location: string): AppError {
+  return new AppError('unsupported', `${location} keeps nothing of what was overwritten or deleted`, {
+    hint: 'Only buckets that keep versions do. See docs/guide/ransomware.md.',
+  })
 }
 
 const ONE: Readonly<Record<Kind, string>> = {

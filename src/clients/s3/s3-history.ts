@@ -42,7 +42,7 @@ export class S3History implements ObjectHistory {
   }
 }
 
-interface S3Version extends ListedVersion {
+interface S3Version extends Omit<ListedVersion, 'softDeleted'> {
   readonly isLatest: boolean
 }
 
@@ -51,7 +51,14 @@ function newestFirst(group: readonly S3Version[]): ListedVersion[] {
   const sorted = group.toSorted(
     (a, b) => Number(b.isLatest) - Number(a.isLatest) || (b.at?.getTime() ?? 0) - (a.at?.getTime() ?? 0),
   )
-  return sorted.map(({ isLatest: _, ...version }) => version)
+  return sorted.map(({ key, version, at, deleted, sizeBytes }) => ({
+    key,
+    version,
+    at,
+    deleted,
+    sizeBytes,
+    softDeleted: false,
+  }))
 }
 
 interface VersionPage {
@@ -91,7 +98,6 @@ function versionOf(element: XmlElement, decode: (key: string) => string): S3Vers
     at,
     deleted,
     sizeBytes: Number(size),
-    softDeleted: false,
     isLatest: textOf(element, 'IsLatest') === 'true',
   }
 }

@@ -1,4 +1,3 @@
-import { AppError } from '../../base/errors.ts'
 import type { StorageHistory, StoredVersion } from '../../storage/storage.ts'
 import type { Workspace } from '../workspace/workspace.ts'
 import { CHANGES, type Change, eventsOf, type HistoryEvent, type Kind, kindOf } from './events.ts'
@@ -24,6 +23,8 @@ export interface HistoryHour extends Readonly<Record<Change, Counts>> {
 export interface HistoryResult {
   readonly repository: string
   readonly location: string
+  /** False of a kind of storage that keeps nothing of what was overwritten or deleted. */
+  readonly keepsVersions: boolean
   /** Oldest first. */
   readonly hours: readonly HistoryHour[]
   /** Of each kind and hour the first, oldest first. */
@@ -40,7 +41,7 @@ const HOUR_MS = 60 * 60_000
 
 /**
  * When objects of a repository were added, overwritten and deleted, from the versions that its bucket keeps. Needs no
- * password: the keys may be gone. `unsupported` for a storage that keeps no versions.
+ * password: the keys may be gone.
  */
 export async function readHistory(
   workspace: Pick<Workspace, 'openStorage' | 'catalog'>,
@@ -50,7 +51,16 @@ export async function readHistory(
   const storage = await workspace.openStorage(repository)
   try {
     const { history, location } = storage
-    if (history === undefined) throw keepsNothing(location)
+    const nothing = {
+      repository,
+      location,
+      keepsVersions: false,
+      hours: [],
+      suspicious: [],
+      undated: 0,
+      before: undefined,
+    }
+    if (history === undefined) return nothing
     const events = await readEvents(history, signal)
     const timed = events.filter(isTimed).toSorted((a, b) => Number(a.at) - Number(b.at))
     const known = { locks: await readLocks(history, signal), runs: await ownRuns(workspace, repository) }
@@ -60,6 +70,7 @@ export async function readHistory(
     return {
       repository,
       location,
+      keepsVersions: true,
       hours: hoursOf(timed.filter(isWanted), suspicious),
       suspicious,
       undated: events.length - timed.length,
@@ -137,10 +148,4 @@ function countsOf(events: readonly TimedEvent[], change: Change): Counts {
     ({ kind }) => kind,
   )
   return Object.fromEntries([...kinds].map(([kind, members]) => [kind, members.length]))
-}
-
-function keepsNothing(location: string): AppError {
-  return new AppError('unsupported', `${location} keeps nothing of what was overwritten or deleted`, {
-    hint: 'Only buckets that keep versions do. See docs/guide/ransomware.md.',
-  })
 }

@@ -18,6 +18,6 @@ test('snapshots that are dated after they were stored, or in the future, are nam
     ['warning', 'snapshot-time-wrong', [misdated.id]],
     ['warning', 'snapshot-time-wrong', [future.id]],
   ])
-  expect(findings[0]?.message).toMatch(/^it is dated .*, and was stored on /)
+  expect(findings[0]?.message).toMatch(/^it is dated after it was stored: of .*, stored on /)
   await repository.close()
 })

@@ -1,7 +1,7 @@
 import { formatTimeWithZone } from '../../base/times.ts'
 import type { Finding } from '../../model/finding.ts'
 import { labelsOf } from '../../model/recovery-point.ts'
-import { findWrongTime } from '../../model/snapshot-time.ts'
+import { describeWrongTime, findWrongTime, type WrongTime } from '../../model/snapshot-time.ts'
 import type { Repository, Snapshot } from '../../repository/index.ts'
 
 /** Snapshots whose time cannot be right, as warnings: `latest` and retention pass them over, and a person should know. */
@@ -15,18 +15,18 @@ export async function findWrongTimes(
   return snapshots.flatMap(snapshot => {
     const storedAt = times.get(snapshot.id)
     const wrong = findWrongTime({ time: snapshot.time, storedAt }, now)
-    return wrong === undefined ? [] : [wrongTime(snapshot, storedAt)]
+    return wrong === undefined ? [] : [wrongTime(snapshot, wrong, storedAt)]
   })
 }
 
-function wrongTime({ id, time, hostname, tags }: Snapshot, storedAt: Date | undefined): Finding {
+function wrongTime({ id, time, hostname, tags }: Snapshot, wrong: WrongTime, storedAt: Date | undefined): Finding {
   const { source } = labelsOf(tags)
-  const stored = storedAt === undefined ? 'is of a time to come' : `was stored on ${formatTimeWithZone(storedAt)}`
+  const stored = storedAt === undefined ? '' : `, stored on ${formatTimeWithZone(storedAt)}`
   return {
     severity: 'warning',
     code: 'snapshot-time-wrong',
     subject: `snapshot ${id.slice(0, 8)}`,
-    message: `it is dated ${formatTimeWithZone(time)}, and ${stored}`,
+    message: `it is ${describeWrongTime(wrong)}: of ${formatTimeWithZone(time)}${stored}`,
     hint: `The clock of ${hostname} was wrong, or somebody wants ${source === undefined ? 'it' : `a snapshot of ${source}`} to look new. It takes no other snapshot's place. If it is none of yours: lifeboat forget ${id.slice(0, 8)}`,
     affects: [id],
   }
