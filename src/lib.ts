@@ -35,6 +35,7 @@ export {
   forgetTask,
   forgetTasks,
 } from './operations/forget/forget-snapshots.ts'
+export { type HistoryResult, type HistoryWish, readHistory } from './operations/history/history.ts'
 export { addKey, changePassword, listKeys, removeKey } from './operations/key/keys.ts'
 export {
   fetchLogFile,
