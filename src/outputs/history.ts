@@ -14,7 +14,7 @@ export const HISTORY_OUTPUTS = {
         location: z.string(),
         keepsVersions: z
           .boolean()
-          .describe('false of a kind of storage that keeps nothing of what was overwritten or deleted'),
+          .describe('false where nothing is kept of what was overwritten or deleted; then nothing else is told'),
         hours: z
           .array(
             z.strictObject({

@@ -1,7 +1,8 @@
 import { describe, expect, onTestFinished, test } from 'vitest'
 import { SteppedClock } from '../../test/helpers/engine.ts'
 import { MemoryStorage } from '../../test/helpers/memory-storage.ts'
-import type { VersionedBucket } from '../../test/helpers/versioned-bucket.ts'
+import { openTestS3 } from '../../test/helpers/s3-storage.ts'
+import { serveBucket, VersionedBucket } from '../../test/helpers/versioned-bucket.ts'
 import { startVersionedGcs } from '../../test/helpers/versioned-gcs-server.ts'
 import { openVersionedGcs, VERSIONED_KINDS, type VersionedKind } from '../../test/helpers/versioned-storages.ts'
 import { collect } from '../base/collect.ts'
@@ -179,5 +180,20 @@ test('a store that keeps nothing of the past says so', async () => {
   await expect(AsOfStorage.open(new MemoryStorage(), new Date())).rejects.toMatchObject({
     code: 'unsupported',
     message: expect.stringContaining('this kind of storage never does'),
+  })
+})
+
+test('a service that speaks S3 and knows no versions says so', async () => {
+  const server = await serveBucket(new VersionedBucket(() => new Date()), (_, { respond }) =>
+    respond(501, '<Error><Code>NotImplemented</Code><Message>ListObjectVersions not implemented</Message></Error>'),
+  )
+  const storage = await openTestS3(`s3:${server.origin}/kept/shop`)
+  onTestFinished(async () => {
+    await storage.close()
+    server.close()
+  })
+  await expect(AsOfStorage.open(storage, new Date())).rejects.toMatchObject({
+    code: 'unsupported',
+    message: expect.stringContaining('keeps no versions'),
   })
 })

@@ -85,7 +85,7 @@ function describeSuspicious({ repository, suspicious, before }: HistoryResult, c
 
 function keepsNothing(location: string): AppError {
   return new AppError('unsupported', `${location} keeps nothing of what was overwritten or deleted`, {
-    hint: 'Only buckets that keep versions do. See docs/guide/ransomware.md.',
+    hint: 'Only buckets that keep versions do: turn versioning on for the next time. See docs/guide/ransomware.md.',
   })
 }
 

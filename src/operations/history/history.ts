@@ -1,7 +1,7 @@
-import type { StorageHistory, StoredVersion } from '../../storage/storage.ts'
 import type { Workspace } from '../workspace/workspace.ts'
-import { CHANGES, type Change, eventsOf, type HistoryEvent, type Kind, kindOf } from './events.ts'
+import { CHANGES, type Change, type HistoryEvent, type Kind } from './events.ts'
 import { findMarks, type Mark, type MarkCode, momentBefore, type Span, type TimedEvent } from './marks.ts'
+import { readPast } from './read-past.ts'
 
 export interface HistoryWish {
   /** Its name, or its URL. */
@@ -23,7 +23,7 @@ export interface HistoryHour extends Readonly<Record<Change, Counts>> {
 export interface HistoryResult {
   readonly repository: string
   readonly location: string
-  /** False of a kind of storage that keeps nothing of what was overwritten or deleted. */
+  /** False where nothing is kept of what was overwritten or deleted; then nothing else is told. */
   readonly keepsVersions: boolean
   /** Oldest first. */
   readonly hours: readonly HistoryHour[]
@@ -35,9 +35,8 @@ export interface HistoryResult {
   readonly before: Date | undefined
 }
 
-/** Who holds a lock longer writes a new file. */
-const STALE_MS = 30 * 60_000
 const HOUR_MS = 60 * 60_000
+const NOTHING = { keepsVersions: false, hours: [], suspicious: [], undated: 0, before: undefined } as const
 
 /**
  * When objects of a repository were added, overwritten and deleted, from the versions that its bucket keeps. Needs no
@@ -50,20 +49,12 @@ export async function readHistory(
 ): Promise<HistoryResult> {
   const storage = await workspace.openStorage(repository)
   try {
-    const { history, location } = storage
-    const nothing = {
-      repository,
-      location,
-      keepsVersions: false,
-      hours: [],
-      suspicious: [],
-      undated: 0,
-      before: undefined,
-    }
-    if (history === undefined) return nothing
-    const events = await readEvents(history, signal)
+    const { location } = storage
+    const past = await readPast(storage.history, signal)
+    if (past === undefined) return { ...NOTHING, repository, location }
+    const { events, locks } = past
     const timed = events.filter(isTimed).toSorted((a, b) => Number(a.at) - Number(b.at))
-    const known = { locks: await readLocks(history, signal), runs: await ownRuns(workspace, repository) }
+    const known = { locks, runs: await ownRuns(workspace, repository) }
     const marks = [...findMarks(timed, known)]
     const isWanted = ({ at }: { readonly at: Date }): boolean => at >= (since ?? at) && at <= (until ?? at)
     const suspicious = firstOfHour(marks.filter(isWanted))
@@ -81,26 +72,6 @@ export async function readHistory(
   }
 }
 
-async function readEvents(history: StorageHistory, signal: AbortSignal): Promise<HistoryEvent[]> {
-  const events: HistoryEvent[] = []
-  for await (const versions of byKey(history.list('', { signal }))) {
-    const kind = kindOf(versions[0]?.key ?? '')
-    if (kind !== undefined) events.push(...eventsOf(kind, versions))
-  }
-  return events
-}
-
-async function readLocks(history: StorageHistory, signal: AbortSignal): Promise<Span[]> {
-  const spans: Span[] = []
-  for await (const versions of byKey(history.list('locks/', { signal }))) {
-    const from = versions.findLast(({ removed }) => !removed)?.at
-    const removed = versions.find(each => each.removed)?.at
-    if (from !== undefined)
-      spans.push({ from, to: new Date(Math.min(Number(from) + STALE_MS, Number(removed ?? Infinity))) })
-  }
-  return spans
-}
-
 /** Commands of this machine that delete data or change keys. */
 const DELETING = ['forget', 'prune', 'key add', 'key remove', 'key passwd']
 const MANY_RUNS = 10_000
@@ -111,19 +82,6 @@ async function ownRuns({ catalog }: Pick<Workspace, 'catalog'>, repository: stri
   return attempts.flatMap(({ repository: name, startedAt, finishedAt }) =>
     name === repository ? [{ from: startedAt, to: finishedAt }] : [],
   )
-}
-
-/** A listing gives the versions of one object in a row. */
-async function* byKey(versions: AsyncIterable<StoredVersion>): AsyncGenerator<readonly StoredVersion[]> {
-  let group: StoredVersion[] = []
-  for await (const version of versions) {
-    if (group.length > 0 && group[0]?.key !== version.key) {
-      yield group
-      group = []
-    }
-    group.push(version)
-  }
-  if (group.length > 0) yield group
 }
 
 const isTimed = (event: HistoryEvent): event is TimedEvent => event.at !== undefined

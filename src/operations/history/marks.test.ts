@@ -61,7 +61,7 @@ describe('what is suspicious in the history of a repository', () => {
 describe('the moment before', () => {
   test('is the last second before what is certainly wrong', () => {
     const wrong = { code: 'config-changed', at: at('05:00:00.400') } as const
-    expect(momentBefore([wrong])).toEqual(at('05:00:00'))
+    expect(momentBefore([wrong])).toEqual(at('04:59:59'))
     expect(momentBefore([{ ...wrong, at: at('05:00:00') }])).toEqual(at('04:59:59'))
   })
 

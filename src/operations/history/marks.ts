@@ -89,5 +89,6 @@ export function momentBefore(marks: readonly Mark[]): Date | undefined {
   const first = wrong
     ? marks.find(({ at }) => Number(wrong.at) - Number(at) <= PRELUDE_MS)
     : marks.find(({ at }) => Number(marks.at(-1)?.at) - Number(at) <= TOLERANCE_MS)
-  return first && new Date(Math.ceil(Number(first.at) / 1000) * 1000 - 1000)
+  // A moment that is typed counts to the end of its second.
+  return first && new Date(Math.floor(Number(first.at) / 1000) * 1000 - 1000)
 }

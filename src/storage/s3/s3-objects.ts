@@ -1,9 +1,11 @@
 import type { Clock } from '../../base/clock.ts'
+import { AppError } from '../../base/errors.ts'
 import type { HttpAnswer } from '../../clients/http/index.ts'
 import type {
   CallOptions,
   GetOptions,
   ListedObject,
+  ListedVersion,
   ObjectClient,
   ObjectHead,
   ObjectHistory,
@@ -23,7 +25,8 @@ export class S3Objects implements ObjectClient {
   constructor(client: ObjectClient, clock: Pick<Clock, 'now'>) {
     this.#client = client
     this.#clock = clock
-    this.history = client.history
+    const { history } = client
+    this.history = { get: (...call) => history.get(...call), list: (...call) => listVersions(history.list(...call)) }
   }
 
   async put(key: string, parts: readonly Uint8Array[], options: PutOptions = {}): Promise<void> {
@@ -60,5 +63,18 @@ export class S3Objects implements ObjectClient {
 
   list(prefix: string, options?: CallOptions): AsyncIterable<ListedObject> {
     return this.#client.list(prefix, options)
+  }
+}
+
+/** R2, for one, has no versions. */
+async function* listVersions(versions: AsyncIterable<ListedVersion>): AsyncGenerator<ListedVersion> {
+  try {
+    yield* versions
+  } catch (error) {
+    if (!isNotImplemented(error)) throw error
+    throw new AppError('unsupported', 'this service keeps no versions of objects', {
+      hint: 'What is deleted there is gone. See docs/guide/ransomware.md for services that keep it.',
+      cause: error,
+    })
   }
 }
