@@ -149,13 +149,13 @@ function refused(call: FailedCall): AppError {
 function softDeleted(call: FailedCall): AppError {
   return storageError('storage-denied', call, {
     reason: 'it was deleted, and can be read only after it has been restored there',
-    hint: 'Restore what was deleted with the tools of the storage ("gcloud storage restore", "az storage blob undelete"), then read without --as-of. See docs/guide/ransomware.md.',
+    hint: 'Restore what was deleted with the tools of the storage ("gcloud storage restore", "az storage blob undelete"), then read without --as-of. See docs/guide/after-an-attack.md.',
   })
 }
 
 function keepsNothing(location: string, why: string): AppError {
   return new AppError('unsupported', `${location} cannot be opened as it was: ${why}`, {
-    hint: 'Only buckets that keep versions can: turn versioning on for the next time. See docs/guide/ransomware.md.',
+    hint: 'Only buckets that keep versions can: turn versioning on for the next time. See docs/guide/after-an-attack.md.',
   })
 }
 

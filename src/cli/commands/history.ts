@@ -68,7 +68,7 @@ const COLUMNS: readonly Column<HistoryHour>[] = [
 
 function describe(result: HistoryResult, call: Call): string {
   const { repository, location, keepsVersions, hours, undated } = result
-  const head = `${repository}: ${location}\n`
+  const head = repository === location ? `${location}\n` : `${repository}: ${location}\n`
   if (!keepsVersions) return `${head}Keeps nothing of what was overwritten or deleted.\n`
   if (hours.length === 0) return `${head}Nothing happened there in that time.\n`
   const unknown =
@@ -85,7 +85,7 @@ function describeSuspicious({ repository, suspicious, before }: HistoryResult, c
 
 function keepsNothing(location: string): AppError {
   return new AppError('unsupported', `${location} keeps nothing of what was overwritten or deleted`, {
-    hint: 'Only buckets that keep versions do: turn versioning on for the next time. See docs/guide/ransomware.md.',
+    hint: 'Only buckets that keep versions do: turn versioning on for the next time. See docs/guide/after-an-attack.md.',
   })
 }
 

@@ -73,7 +73,7 @@ async function* listVersions(versions: AsyncIterable<ListedVersion>): AsyncGener
   } catch (error) {
     if (!isNotImplemented(error)) throw error
     throw new AppError('unsupported', 'this service keeps no versions of objects', {
-      hint: 'What is deleted there is gone. See docs/guide/ransomware.md for services that keep it.',
+      hint: 'What is deleted there is gone. See docs/guide/after-an-attack.md for services that keep it.',
       cause: error,
     })
   }
