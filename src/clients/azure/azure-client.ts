@@ -47,7 +47,6 @@ const LISTING_BYTES = 16 * 1024 * 1024
  * @see https://learn.microsoft.com/en-us/rest/api/storageservices/blob-service-rest-api
  */
 export class AzureClient implements ObjectClient {
-  readonly history: ObjectHistory = new AzureHistory(call => this.#call(call))
   readonly #options: AzureClientOptions
   readonly #base: string
 
@@ -125,6 +124,10 @@ export class AzureClient implements ObjectClient {
       guard.requireNewPage(nextMarker)
       marker = nextMarker
     }
+  }
+
+  get history(): ObjectHistory {
+    return new AzureHistory(call => this.#call(call))
   }
 
   /** A token that is not taken any more is asked for once more. */

@@ -52,12 +52,9 @@ export class GcsClient implements ObjectClient {
   readonly #options: GcsClientOptions
   readonly #objects: string
 
-  readonly history: ObjectHistory
-
   constructor(options: GcsClientOptions) {
     this.#options = options
     this.#objects = `/storage/v1/b/${encodeURIComponent(options.bucket)}/o`
-    this.history = new GcsHistory(this.#objects, request => this.#send(request))
   }
 
   /** With its hash, which the server checks; what it says that it stored is checked again here. */
@@ -123,6 +120,10 @@ export class GcsClient implements ObjectClient {
       guard.requireNewPage(nextPageToken)
       token = nextPageToken
     }
+  }
+
+  get history(): ObjectHistory {
+    return new GcsHistory(this.#objects, request => this.#send(request))
   }
 
   #pathOf(key: string): string {

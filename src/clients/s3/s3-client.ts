@@ -44,11 +44,6 @@ const SKEW_MS = 5 * 60_000
  * tried again but a request that the server's clock, the bucket's region or an expired token made fail: once.
  */
 export class S3Client implements ObjectClient {
-  readonly history: ObjectHistory = new S3History(async call => {
-    const answer = await this.#call(call)
-    this.#requireNoError(answer)
-    return answer
-  })
   readonly #options: S3ClientOptions
   readonly #origin: string
   readonly #base: string
@@ -133,6 +128,14 @@ export class S3Client implements ObjectClient {
       guard.requireNewPage(nextToken)
       token = nextToken
     }
+  }
+
+  get history(): ObjectHistory {
+    return new S3History(async call => {
+      const answer = await this.#call(call)
+      this.#requireNoError(answer)
+      return answer
+    })
   }
 
   async #call(call: S3Call): Promise<HttpAnswer> {

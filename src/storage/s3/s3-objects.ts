@@ -16,7 +16,6 @@ import { isNotImplemented } from './errors.ts'
 
 /** Objects of a repository on whatever speaks S3: what some services lack or answer wrongly is made up for. */
 export class S3Objects implements ObjectClient {
-  readonly history: ObjectHistory
   readonly #client: ObjectClient
   readonly #clock: Pick<Clock, 'now'>
   /** Until the service says that it is not. */
@@ -25,8 +24,6 @@ export class S3Objects implements ObjectClient {
   constructor(client: ObjectClient, clock: Pick<Clock, 'now'>) {
     this.#client = client
     this.#clock = clock
-    const { history } = client
-    this.history = { get: (...call) => history.get(...call), list: (...call) => listVersions(history.list(...call)) }
   }
 
   async put(key: string, parts: readonly Uint8Array[], options: PutOptions = {}): Promise<void> {
@@ -63,6 +60,11 @@ export class S3Objects implements ObjectClient {
 
   list(prefix: string, options?: CallOptions): AsyncIterable<ListedObject> {
     return this.#client.list(prefix, options)
+  }
+
+  get history(): ObjectHistory {
+    const { history } = this.#client
+    return { get: (...call) => history.get(...call), list: (...call) => listVersions(history.list(...call)) }
   }
 }
 
