@@ -105,21 +105,20 @@ async function readPast(
   const removals: Date[] = []
   let keepsPast = false
   let oldest: Date | undefined
+  let last: string | undefined
   for await (const version of history.list('', options)) {
     const { key, at, removed } = version
-    const before = byKey.get(key)
-    keepsPast ||= removed || before !== undefined
-    if (key.startsWith(LOCKS)) {
-      // What comes of them tells only that versions are kept.
-      byKey.set(key, [])
-      continue
-    }
+    keepsPast ||= removed || key === last
+    last = key
     if (removed && at !== undefined && isPruned(key)) removals.push(at)
     if (at !== undefined && (oldest === undefined || at < oldest)) oldest = at
+    // What came later is not looked at, nor is a removal whose time is not told, nor who was at work then.
+    if (at === undefined || at > asked || key.startsWith(LOCKS)) continue
+    const before = byKey.get(key)
     if (before) before.push(version)
     else byKey.set(key, [version])
   }
-  if (byKey.size > 0 && !keepsPast) throw keepsNothing(location, 'nothing that was overwritten or deleted is there')
+  if (last !== undefined && !keepsPast) throw keepsNothing(location, 'nothing that was overwritten or deleted is there')
   const moment = wholeMoment(asked, removalRuns(removals))
   const versions = versionsAt(byKey, moment.at)
   if (versions.size === 0) throw tooEarly(location, moment.at, oldest)
