@@ -1,6 +1,15 @@
 import type { Clock } from '../base/clock.ts'
 import { throwIfAborted } from '../base/errors.ts'
-import type { LoadOptions, SaveOptions, Storage, StorageCallOptions, StorageTraits, StoredObject } from './storage.ts'
+import { retentionThrough } from './retention-through.ts'
+import type {
+  LoadOptions,
+  Retention,
+  SaveOptions,
+  Storage,
+  StorageCallOptions,
+  StorageTraits,
+  StoredObject,
+} from './storage.ts'
 
 /** Bytes a second, on average over all calls; undefined: as fast as it goes. */
 export interface RateLimits {
@@ -32,6 +41,10 @@ export class LimitedStorage implements Storage {
 
   get traits(): StorageTraits {
     return this.#inner.traits
+  }
+
+  get retention(): Retention | undefined {
+    return retentionThrough(this.#inner.retention, (signal, call) => this.#run(signal, call))
   }
 
   list(prefix: string, options?: StorageCallOptions): AsyncIterable<StoredObject> {

@@ -1,6 +1,15 @@
 import type { AdapterContext } from '../base/adapter-context.ts'
 import { isAppError, throwIfAborted } from '../base/errors.ts'
-import type { LoadOptions, SaveOptions, Storage, StorageCallOptions, StorageTraits, StoredObject } from './storage.ts'
+import { retentionThrough } from './retention-through.ts'
+import type {
+  LoadOptions,
+  Retention,
+  SaveOptions,
+  Storage,
+  StorageCallOptions,
+  StorageTraits,
+  StoredObject,
+} from './storage.ts'
 import { isTransient, retryAfterMs } from './storage-error.ts'
 
 const FIRST_DELAY_MS = 500
@@ -37,6 +46,10 @@ export class RetryingStorage implements Storage {
 
   get traits(): StorageTraits {
     return this.#inner.traits
+  }
+
+  get retention(): Retention | undefined {
+    return retentionThrough(this.#inner.retention, (signal, call) => this.#retry(signal, call))
   }
 
   list(prefix: string, options: StorageCallOptions = {}): AsyncIterable<StoredObject> {

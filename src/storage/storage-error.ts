@@ -18,6 +18,8 @@ export interface StorageErrorInit {
   readonly hint?: string | undefined
   /** Only of `storage-busy`: how long the server asks to be left alone. */
   readonly retryAfterMs?: number | undefined
+  /** Only of `storage-locked`: when the lock ends. */
+  readonly until?: Date | undefined
   readonly cause?: unknown
 }
 
@@ -27,6 +29,7 @@ const REASONS: Readonly<Record<StorageErrorCode, string>> = {
   'storage-too-short': 'it ends before the range asked for',
   'storage-full': 'no space is left',
   'storage-denied': 'access is denied',
+  'storage-locked': 'it is locked',
   'storage-busy': 'the server is busy',
   'storage-failed': 'the storage failed',
 }
@@ -34,6 +37,7 @@ const REASONS: Readonly<Record<StorageErrorCode, string>> = {
 const HINTS: Partial<Record<StorageErrorCode, string>> = {
   'storage-full': 'Free some space there, then run the same command again; nothing that was stored is lost.',
   'storage-denied': 'Check that the credentials, or the user that runs lifeboat, may read and write there.',
+  'storage-locked': 'Nobody can change or remove it before its lock ends. Run the same command again then.',
   'storage-busy': 'Run the same command again later.',
   'storage-failed': 'Check that the storage can be reached, then run the same command again.',
 }
@@ -44,12 +48,12 @@ const PREPOSITIONS = { read: 'from', write: 'to', 'look for': 'in', remove: 'fro
 export function storageError(code: StorageErrorCode, call: FailedCall, init: StorageErrorInit = {}): AppError {
   const { verb, key, location } = call
   const what = verb === 'list' && key === '' ? `list ${location}` : `${verb} ${key} ${PREPOSITIONS[verb]} ${location}`
-  const { reason = REASONS[code], hint = HINTS[code], retryAfterMs, cause } = init
-  return new AppError(code, `cannot ${what}: ${reason}`, {
-    ...(hint === undefined ? {} : { hint }),
-    ...(retryAfterMs === undefined ? {} : { context: { retryAfterMs } }),
-    cause,
-  })
+  const { reason = REASONS[code], hint = HINTS[code], retryAfterMs, until, cause } = init
+  const context = {
+    ...(retryAfterMs === undefined ? {} : { retryAfterMs }),
+    ...(until === undefined ? {} : { until: until.toISOString() }),
+  }
+  return new AppError(code, `cannot ${what}: ${reason}`, { ...(hint === undefined ? {} : { hint }), context, cause })
 }
 
 /** May the same call succeed when it is tried again, without anybody doing anything? Not so one that was interrupted. */
@@ -61,4 +65,10 @@ export function isTransient(error: unknown): error is AppError {
 export function retryAfterMs(error: AppError): number {
   const asked = error.context['retryAfterMs']
   return typeof asked === 'number' && asked > 0 ? asked : 0
+}
+
+/** When the lock ends that a removal met, where the storage tells. */
+export function lockedUntil(error: AppError): Date | undefined {
+  const until = error.context['until']
+  return typeof until === 'string' ? new Date(until) : undefined
 }

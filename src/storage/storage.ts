@@ -14,6 +14,8 @@ export interface Storage {
   /** For people and errors: a path or URL without secrets. */
   readonly location: string
   readonly traits: StorageTraits
+  /** Undefined where the kind of storage knows no such thing. */
+  readonly retention?: Retention | undefined
 
   /**
    * Objects whose key starts with `prefix` (`''` or ending in '/'), each once, in no order. A missing prefix is an empty
@@ -36,7 +38,10 @@ export interface Storage {
    */
   save(key: string, content: Uint8Array | readonly Uint8Array[], options?: SaveOptions): Promise<void>
 
-  /** Removes an object; absent is fine. */
+  /**
+   * Removes an object; absent is fine. One that is locked either goes out of sight and stays as an old version until its
+   * lock ends, or that is `storage-locked`, with `context.until` (ISO 8601) where the storage tells.
+   */
   remove(key: string, options?: StorageCallOptions): Promise<void>
 
   /** Bytes that can still be written, or undefined where the store has no such notion. */
@@ -86,6 +91,33 @@ export interface SaveOptions extends StorageCallOptions {
   readonly ifAbsent?: boolean | undefined
   /** Of the content, in hex, where the caller knows it already: a server can check by it what arrived. */
   readonly sha256?: string | undefined
+  /** Nobody can destroy the object before. Only where the storage has `retention`. */
+  readonly lockedUntil?: Date | undefined
+}
+
+// ---- what keeps objects from whoever has the key
+
+/**
+ * Objects can be locked: until a date nobody destroys them, whatever key they have. Where removing or replacing one
+ * goes through, it is kept as an old version.
+ */
+export interface Retention {
+  /** What the settings of the repository ask for; undefined: nothing of it is to be locked. */
+  readonly lock: LockSettings | undefined
+  /** By the server's clock, as far as it was heard: dates of locks are held against that one. */
+  now(): Date
+  /** Until when this object is locked; undefined where it is not, or is not there. */
+  findLockedUntil(key: string, options?: StorageCallOptions): Promise<Date | undefined>
+  /** Locks it until then, in the mode of the settings. A longer lock stays. `storage-not-found`, `storage-denied`, ... */
+  extendLock(key: string, until: Date, options?: StorageCallOptions): Promise<void>
+}
+
+/** @see docs/decisions/immutability.md */
+export interface LockSettings {
+  /** May somebody with a special permission end it earlier (governance), or nobody (compliance)? */
+  readonly mode: 'governance' | 'compliance'
+  /** For how long at least what snapshots need stays locked after the last backup. */
+  readonly periodMs: number
 }
 
 // ---- how an adapter presents itself

@@ -17,11 +17,8 @@ const BY_REASON: Readonly<Record<string, Meaning>> = {
   backendError: ['storage-failed'],
   internalError: ['storage-failed'],
   quotaExceeded: ['storage-full', 'Raise the quota of the project, or free some space there.'],
-  retentionPolicyNotMet: [
-    'storage-denied',
-    'The object is locked until its retention ends; nothing can remove it before.',
-  ],
-  objectUnderActiveHold: ['storage-denied', 'The object is held; release the hold first.'],
+  retentionPolicyNotMet: ['storage-locked'],
+  objectUnderActiveHold: ['storage-locked', 'The object is held; release the hold first.'],
   accountDisabled: ['storage-denied', 'Check the billing of the project.'],
   billingNotEnabled: ['storage-denied', 'Check the billing of the project.'],
   userProjectMissing: ['storage-denied', 'Buckets whose reader pays are not supported.'],

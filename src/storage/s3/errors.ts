@@ -18,6 +18,8 @@ const MEANINGS: Readonly<Record<string, Meaning>> = {
   NoSuchBucket: ['storage-denied', BUCKET],
   InvalidBucketName: ['storage-denied', BUCKET],
   PreconditionFailed: ['storage-exists'],
+  // A rule of R2, by prefix.
+  ObjectLockedByBucketPolicy: ['storage-locked'],
   InvalidRange: ['storage-too-short'],
   AccessDenied: [
     'storage-denied',
@@ -83,6 +85,9 @@ const BY_STATUS: Readonly<Record<number, Meaning>> = {
 /** Backblaze says it in words alone. */
 const CAP = /\b(cap|quota|storage limit)\b.*\b(exceeded|reached)\b/i
 
+/** AWS and MinIO have no code of their own for it. */
+const LOCKED = /\b(object lock|worm|retention)\b/i
+
 /** Whatever a call threw, in the words of all storages. Errors of ours, as of credentials or an interrupt, stay as they are. */
 export function s3Error(call: FailedCall, error: unknown): unknown {
   if (error instanceof HttpFailure) return unreachable(call, error)
@@ -90,12 +95,13 @@ export function s3Error(call: FailedCall, error: unknown): unknown {
 }
 
 function refused(call: FailedCall, failure: S3Failure): AppError {
-  const [code, hint] = meaningOf(failure)
+  const [code, hint] = meaningOf(call, failure)
   const region = failure.region === undefined ? '' : ` The server says that it is ${failure.region}.`
   return refusedBy(call, failure, code, hint === REGION ? `${REGION}${region}` : hint)
 }
 
-function meaningOf({ status, code, message }: S3Failure): Meaning {
+function meaningOf({ verb }: FailedCall, { status, code, message }: S3Failure): Meaning {
+  if ((verb === 'remove' || verb === 'write') && status < 500 && LOCKED.test(message)) return ['storage-locked']
   if (status === 403 && CAP.test(message)) return ['storage-full']
   const meaning = Object.hasOwn(MEANINGS, code) ? MEANINGS[code] : undefined
   if (meaning) return meaning
