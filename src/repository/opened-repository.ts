@@ -49,6 +49,9 @@ import { type OpenOther, OtherReaders } from './read/others.ts'
 import type { OtherReader } from './read/reader.ts'
 import { Reading, type ReadingParts } from './read/reading.ts'
 import type { Repository, RepositoryOptions } from './repository.ts'
+import { KnownEndsFile } from './retention/known-ends.ts'
+import { type LockKeeper, lockKeeperOf } from './retention/lock-keeper.ts'
+import { lockingStorage } from './retention/locking-storage.ts'
 import { SnapshotStore } from './snapshots/snapshot-store.ts'
 import { statistics } from './statistics.ts'
 import { WorkerPool } from './workers/pool.ts'
@@ -61,6 +64,8 @@ export interface OpenedParts {
   readonly keys: KeyMaterial
   /** The key file that the password opened. */
   readonly keyId: Id
+  /** All that there were then. */
+  readonly keyIds: readonly Id[]
 }
 
 /** Puts the engine's parts together; each method is one call into the part that does the work. */
@@ -80,11 +85,13 @@ export class OpenedRepository implements Repository {
   readonly #reading: Reading
   readonly #record: DamageRecord
   readonly #marks: MarkFolder | undefined
+  readonly #locks: LockKeeper | undefined
   readonly #storageClock: StorageClock
   readonly #seenLocks = new Map<Id, number>()
 
   constructor(parts: OpenedParts) {
-    const { storage, options, config, keys, keyId } = parts
+    const { options, config, keys, keyId } = parts
+    const storage = lockingStorage(parts.storage)
     const { random } = options
     this.id = config.id
     this.version = config.version
@@ -103,6 +110,16 @@ export class OpenedRepository implements Repository {
     this.#workers = new WorkerPool({ keys, version: config.version, size: options.workers })
     this.logs = new SealedLogStore(storage, { cipher: this.#context.cipher, workers: this.#workers })
     this.#reading = new Reading(this.#readingParts())
+    this.#locks = lockKeeperOf(storage, {
+      file: new KnownEndsFile(cacheDir, random),
+      findFiles: async () => ({
+        packs: this.#index.packIds(),
+        indexes: this.#index.indexIds,
+        snapshots: await this.#snapshots.listedIds(),
+        keys: parts.keyIds,
+      }),
+      onFinding: this.#onFinding,
+    })
   }
 
   listSnapshots(): Promise<SnapshotList> {
@@ -334,6 +351,7 @@ export class OpenedRepository implements Repository {
       lock: this.#lockRequest(false, { signal }),
       record: this.#record,
       clock: this.#parts.options.clock,
+      locks: this.#locks,
       signal,
     }
   }

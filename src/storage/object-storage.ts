@@ -1,9 +1,18 @@
-import { throwIfAborted } from '../base/errors.ts'
+import { isAppError, throwIfAborted } from '../base/errors.ts'
 import type { ObjectClient } from '../clients/objects/object-client.ts'
 import { assertKey, assertPrefix, isKey } from './keys.ts'
 import { cutOut, EndsBefore, type Range, requireRange, requireWhole } from './ranged-answer.ts'
-import type { LoadOptions, SaveOptions, Storage, StorageCallOptions, StorageTraits, StoredObject } from './storage.ts'
-import { type FailedCall, storageError } from './storage-error.ts'
+import type {
+  LoadOptions,
+  LockSettings,
+  Retention,
+  SaveOptions,
+  Storage,
+  StorageCallOptions,
+  StorageTraits,
+  StoredObject,
+} from './storage.ts'
+import { type FailedCall, lockedUntil, storageError } from './storage-error.ts'
 
 /** More than any pack or log segment is. */
 const LONGEST_OBJECT = 2 * 1024 * 1024 * 1024
@@ -28,6 +37,7 @@ export interface ObjectStorageInit {
   readonly wrap: (call: FailedCall, error: unknown) => unknown
   /** The service's own headers for an object: storage class, encryption. */
   readonly headersFor?: ((key: string) => Readonly<Record<string, string>>) | undefined
+  readonly lock?: LockSettings | undefined
   /** Ends the connections. */
   readonly close: () => void
 }
@@ -36,12 +46,20 @@ export interface ObjectStorageInit {
 export class ObjectStorage implements Storage {
   readonly location: string
   readonly traits: StorageTraits
+  readonly retention: Retention
   readonly #init: ObjectStorageInit
 
   constructor(init: ObjectStorageInit) {
     this.#init = init
     this.location = init.location
     this.traits = init.traits
+    this.retention = {
+      lock: init.lock,
+      now: () => init.client.locks.now(),
+      findLockedUntil: (key, options = {}) =>
+        this.#call('look for', key, options, path => init.client.locks.findUntil(path, options)),
+      extendLock: (key, until, options = {}) => this.#extendLock(key, until, options),
+    }
   }
 
   async *list(prefix: string, options: StorageCallOptions = {}): AsyncIterable<StoredObject> {
@@ -83,17 +101,25 @@ export class ObjectStorage implements Storage {
   }
 
   async save(key: string, content: Uint8Array | readonly Uint8Array[], options: SaveOptions = {}): Promise<void> {
-    const { headersFor } = this.#init
+    const { headersFor, lock } = this.#init
+    const { lockedUntil: until } = options
     await this.#call('write', key, options, path =>
       this.#init.client.put(path, content instanceof Uint8Array ? [content] : content, {
         ...options,
         headers: headersFor?.(key),
+        lock: lock && until && { mode: lock.mode, until },
       }),
     )
   }
 
   async remove(key: string, options: StorageCallOptions = {}): Promise<void> {
-    await this.#call('remove', key, options, path => this.#init.client.remove(path, options))
+    try {
+      await this.#call('remove', key, options, path => this.#init.client.remove(path, options))
+    } catch (error) {
+      if (!isAppError(error, 'storage-locked')) throw error
+      const until = await this.retention.findLockedUntil(key, options).catch(() => undefined)
+      throw until === undefined ? error : lockedUntil(error, until)
+    }
   }
 
   async freeBytes(): Promise<number | undefined> {
@@ -102,6 +128,19 @@ export class ObjectStorage implements Storage {
 
   async close(): Promise<void> {
     this.#init.close()
+  }
+
+  async #extendLock(key: string, until: Date, options: StorageCallOptions): Promise<void> {
+    const { client, lock } = this.#init
+    const mode = lock?.mode ?? 'governance'
+    try {
+      await this.#call('lock', key, options, path => client.locks.extend(path, { mode, until }, options))
+    } catch (error) {
+      if (!isAppError(error, 'storage-denied') && !isAppError(error, 'storage-locked')) throw error
+      // Services refuse to shorten a lock by many words.
+      const found = await this.retention.findLockedUntil(key, options).catch(() => undefined)
+      if (found === undefined || found < until) throw error
+    }
   }
 
   /** No request asks for no bytes. */

@@ -5,7 +5,7 @@ export type StorageErrorCode = Extract<ErrorCode, `storage-${string}`>
 
 /** A call that failed, as errors name it. */
 export interface FailedCall {
-  readonly verb: 'read' | 'write' | 'look for' | 'remove' | 'list'
+  readonly verb: 'read' | 'write' | 'look for' | 'remove' | 'lock' | 'list'
   /** The key, or the prefix of a listing. */
   readonly key: string
   readonly location: string
@@ -18,8 +18,6 @@ export interface StorageErrorInit {
   readonly hint?: string | undefined
   /** Only of `storage-busy`: how long the server asks to be left alone. */
   readonly retryAfterMs?: number | undefined
-  /** Only of `storage-locked`: when the lock ends. */
-  readonly until?: Date | undefined
   readonly cause?: unknown
 }
 
@@ -42,18 +40,18 @@ const HINTS: Partial<Record<StorageErrorCode, string>> = {
   'storage-failed': 'Check that the storage can be reached, then run the same command again.',
 }
 
-const PREPOSITIONS = { read: 'from', write: 'to', 'look for': 'in', remove: 'from', list: 'in' } as const
+const PREPOSITIONS = { read: 'from', write: 'to', 'look for': 'in', remove: 'from', lock: 'in', list: 'in' } as const
 
 /** The one wording for all adapters: `cannot read config from /backups: it is not there`. */
 export function storageError(code: StorageErrorCode, call: FailedCall, init: StorageErrorInit = {}): AppError {
   const { verb, key, location } = call
   const what = verb === 'list' && key === '' ? `list ${location}` : `${verb} ${key} ${PREPOSITIONS[verb]} ${location}`
-  const { reason = REASONS[code], hint = HINTS[code], retryAfterMs, until, cause } = init
-  const context = {
-    ...(retryAfterMs === undefined ? {} : { retryAfterMs }),
-    ...(until === undefined ? {} : { until: until.toISOString() }),
-  }
-  return new AppError(code, `cannot ${what}: ${reason}`, { ...(hint === undefined ? {} : { hint }), context, cause })
+  const { reason = REASONS[code], hint = HINTS[code], retryAfterMs, cause } = init
+  return new AppError(code, `cannot ${what}: ${reason}`, {
+    ...(hint === undefined ? {} : { hint }),
+    ...(retryAfterMs === undefined ? {} : { context: { retryAfterMs } }),
+    cause,
+  })
 }
 
 /** May the same call succeed when it is tried again, without anybody doing anything? Not so one that was interrupted. */
@@ -67,8 +65,17 @@ export function retryAfterMs(error: AppError): number {
   return typeof asked === 'number' && asked > 0 ? asked : 0
 }
 
+/** The same refusal with the time when the lock ends, which people are told. */
+export function lockedUntil(error: AppError, until: Date): AppError {
+  return new AppError('storage-locked', `${error.message} (locked until ${until.toISOString()})`, {
+    ...(error.hint === undefined ? {} : { hint: error.hint }),
+    context: { ...error.context, until: until.toISOString() },
+    cause: error.cause,
+  })
+}
+
 /** When the lock ends that a removal met, where the storage tells. */
-export function lockedUntil(error: AppError): Date | undefined {
+export function untilOf(error: AppError): Date | undefined {
   const until = error.context['until']
   return typeof until === 'string' ? new Date(until) : undefined
 }

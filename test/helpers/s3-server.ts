@@ -18,16 +18,23 @@ export interface S3Server extends RunningServer {
   readonly origin: string
   /** What a program needs to use it. */
   readonly environment: Readonly<Record<string, string>>
-  createBucket(name: string): Promise<void>
+  createBucket(name: string, options?: BucketOptions): Promise<void>
   /** Buckets are folders in it, objects files. */
   readonly folder: string
+}
+
+interface BucketOptions {
+  /** Its objects can be locked; it keeps their versions. */
+  readonly locks?: boolean
 }
 
 export async function startS3Server(): Promise<S3Server> {
   const dir = await mkdtemp(join(tmpdir(), 'lb-s3-'))
   const folder = join(dir, 'root')
-  await mkdir(folder)
-  const server = await startServer(program, port => ['--port', `127.0.0.1:${port}`, '--quiet', 'posix', folder], {
+  const versions = join(dir, 'versions')
+  await Promise.all([mkdir(folder), mkdir(versions)])
+  const posix = ['posix', '--versioning-dir', versions, folder]
+  const server = await startServer(program, port => ['--port', `127.0.0.1:${port}`, '--quiet', ...posix], {
     ROOT_ACCESS_KEY: S3_KEYS.accessKeyId,
     ROOT_SECRET_KEY: S3_KEYS.secretAccessKey,
   })
@@ -40,7 +47,7 @@ export async function startS3Server(): Promise<S3Server> {
       AWS_SECRET_ACCESS_KEY: S3_KEYS.secretAccessKey,
       AWS_REGION: 'us-east-1',
     },
-    createBucket: name => createBucket(origin, name),
+    createBucket: (name, options) => createBucket(origin, name, options),
     folder,
     close: async () => {
       await server.close()
@@ -49,11 +56,17 @@ export async function startS3Server(): Promise<S3Server> {
   }
 }
 
-async function createBucket(origin: string, name: string): Promise<void> {
+async function createBucket(origin: string, name: string, { locks = false }: BucketOptions = {}): Promise<void> {
   const http = new HttpClient({ maxSockets: 1 })
   const path = `/${name}`
   const headers = signRequest(
-    { method: 'PUT', host: new URL(origin).host, path, bodySha256: EMPTY_SHA256 },
+    {
+      method: 'PUT',
+      host: new URL(origin).host,
+      path,
+      headers: locks ? { 'x-amz-bucket-object-lock-enabled': 'true' } : {},
+      bodySha256: EMPTY_SHA256,
+    },
     {
       region: 'us-east-1',
       service: 's3',

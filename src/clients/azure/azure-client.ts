@@ -2,7 +2,14 @@ import { createHash } from 'node:crypto'
 import type { Clock } from '../../base/clock.ts'
 import type { Expiring } from '../../base/expiring.ts'
 import type { Secret } from '../../base/secret.ts'
-import { contentLength, type HttpAnswer, type HttpClient, HttpFailure, type HttpHead } from '../http/index.ts'
+import {
+  contentLength,
+  type HttpAnswer,
+  type HttpClient,
+  HttpFailure,
+  type HttpHead,
+  ServerClock,
+} from '../http/index.ts'
 import { ListingGuard } from '../objects/listing-guard.ts'
 import type {
   CallOptions,
@@ -10,6 +17,8 @@ import type {
   ListedObject,
   ObjectClient,
   ObjectHead,
+  ObjectLock,
+  ObjectLocks,
   PutOptions,
 } from '../objects/object-client.ts'
 import { parseXml, textOf, type XmlElement, XmlError } from '../xml/xml.ts'
@@ -58,14 +67,37 @@ const LISTING_BYTES = 16 * 1024 * 1024
 export class AzureClient implements ObjectClient {
   readonly #options: AzureClientOptions
   readonly #base: string
+  readonly #serverClock: ServerClock
 
   constructor(options: AzureClientOptions) {
     this.#options = options
     this.#base = `${options.endpoint.pathname.replace(/\/$/, '')}/${encodeURIComponent(options.container)}`
+    this.#serverClock = new ServerClock(options.clock)
+  }
+
+  /** Policies of immutability, one a blob. They need a container with immutable versions. */
+  get locks(): ObjectLocks {
+    return {
+      now: () => this.#serverClock.now(),
+      findUntil: async (key, { signal } = {}) => {
+        try {
+          const { headers } = await this.#call({ method: 'HEAD', key, signal })
+          const until = Date.parse(String(headers['x-ms-immutability-policy-until-date'] ?? ''))
+          return Number.isNaN(until) ? undefined : new Date(until)
+        } catch (error) {
+          if (isAbsent(error)) return undefined
+          throw error
+        }
+      },
+      extend: async (key, lock, { signal } = {}) => {
+        const query = [['comp', 'immutabilityPolicies']] as const
+        await this.#call({ method: 'PUT', key, query, headers: lockHeaders(lock), body: [], repeatable: true, signal })
+      },
+    }
   }
 
   async put(key: string, body: readonly Uint8Array[], options: PutOptions = {}): Promise<void> {
-    const { ifAbsent = false, headers, signal } = options
+    const { ifAbsent = false, headers, lock, signal } = options
     const md5 = createHash('md5')
     for (const part of body) md5.update(part)
     await this.#call({
@@ -74,6 +106,7 @@ export class AzureClient implements ObjectClient {
       body,
       headers: {
         ...headers,
+        ...(lock && lockHeaders(lock)),
         'x-ms-blob-type': 'BlockBlob',
         'content-type': 'application/octet-stream',
         'content-md5': md5.digest('base64'),
@@ -149,6 +182,7 @@ export class AzureClient implements ObjectClient {
         into,
         limitBytes,
         onHead: head => {
+          this.#serverClock.hear(head.headers)
           if (head.status >= 200 && head.status < 300) onHead?.(head)
         },
         repeatable,
@@ -178,6 +212,14 @@ export class AzureClient implements ObjectClient {
       all['authorization'] = `Bearer ${(await authorization.tokens.get()).value.reveal()}`
     }
     return { path: asked.length === 0 ? path : `${path}?${asked.join('&')}`, headers: all }
+  }
+}
+
+/** @see https://learn.microsoft.com/en-us/rest/api/storageservices/set-blob-immutability-policy */
+function lockHeaders({ mode, until }: ObjectLock): Record<string, string> {
+  return {
+    'x-ms-immutability-policy-until-date': until.toUTCString(),
+    'x-ms-immutability-policy-mode': mode === 'compliance' ? 'Locked' : 'Unlocked',
   }
 }
 

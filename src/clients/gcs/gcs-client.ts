@@ -2,7 +2,7 @@ import { createHash, randomBytes } from 'node:crypto'
 import { z } from 'zod'
 import type { Clock } from '../../base/clock.ts'
 import type { Expiring } from '../../base/expiring.ts'
-import { type HttpAnswer, type HttpClient, HttpFailure, type HttpRequest } from '../http/index.ts'
+import { type HttpAnswer, type HttpClient, HttpFailure, type HttpRequest, ServerClock } from '../http/index.ts'
 import { ListingGuard } from '../objects/listing-guard.ts'
 import type {
   CallOptions,
@@ -10,6 +10,8 @@ import type {
   ListedObject,
   ObjectClient,
   ObjectHead,
+  ObjectLock,
+  ObjectLocks,
   PutOptions,
 } from '../objects/object-client.ts'
 import type { AccessToken } from './credentials.ts'
@@ -34,6 +36,7 @@ const object = z.object({
   updated: z.iso.datetime({ offset: true }).optional(),
 })
 const stored = object.extend({ md5Hash: z.string().optional(), generation: z.string().regex(/^\d+$/).optional() })
+const retained = z.object({ retention: z.object({ retainUntilTime: z.iso.datetime({ offset: true }) }).optional() })
 const page = z.object({ items: z.array(object).default([]), nextPageToken: z.string().min(1).optional() })
 
 const LISTING_BYTES = 16 * 1024 * 1024
@@ -46,20 +49,50 @@ const LISTING_BYTES = 16 * 1024 * 1024
 export class GcsClient implements ObjectClient {
   readonly #options: GcsClientOptions
   readonly #objects: string
+  readonly #serverClock: ServerClock
 
   constructor(options: GcsClientOptions) {
     this.#options = options
     this.#objects = `/storage/v1/b/${encodeURIComponent(options.bucket)}/o`
+    this.#serverClock = new ServerClock(options.clock)
+  }
+
+  /** Retention of single objects, of which the bucket must have been made to know. */
+  get locks(): ObjectLocks {
+    return {
+      now: () => this.#serverClock.now(),
+      findUntil: async (key, { signal } = {}) => {
+        try {
+          const path = `${this.#pathOf(key)}?fields=retention`
+          const { retention } = parsed(retained, await this.#send({ method: 'GET', path, signal }))
+          return retention && new Date(retention.retainUntilTime)
+        } catch (error) {
+          if (isAbsent(error)) return undefined
+          throw error
+        }
+      },
+      extend: async (key, lock, { signal } = {}) => {
+        await this.#send({
+          method: 'PATCH',
+          path: `${this.#pathOf(key)}?fields=name`,
+          headers: { 'content-type': 'application/json; charset=utf-8' },
+          body: [Buffer.from(JSON.stringify({ retention: retentionOf(lock) }))],
+          repeatable: true,
+          signal,
+        })
+      },
+    }
   }
 
   /** With its hash, which the server checks; what it says that it stored is checked again here. */
-  async put(key: string, parts: readonly Uint8Array[], { ifAbsent = false, signal }: PutOptions = {}): Promise<void> {
+  async put(key: string, parts: readonly Uint8Array[], options: PutOptions = {}): Promise<void> {
+    const { ifAbsent = false, lock, signal } = options
     const md5 = createHash('md5')
     for (const part of parts) md5.update(part)
     const md5Hash = md5.digest('base64')
     const boundary = randomBytes(16).toString('hex')
     const head =
-      `--${boundary}\r\ncontent-type: application/json; charset=utf-8\r\n\r\n${JSON.stringify({ name: key, md5Hash, storageClass: this.#options.storageClassOf?.(key) })}\r\n` +
+      `--${boundary}\r\ncontent-type: application/json; charset=utf-8\r\n\r\n${JSON.stringify({ name: key, md5Hash, storageClass: this.#options.storageClassOf?.(key), retention: lock && retentionOf(lock) })}\r\n` +
       `--${boundary}\r\ncontent-type: application/octet-stream\r\n\r\n`
     const answer = await this.#send({
       method: 'POST',
@@ -136,6 +169,7 @@ export class GcsClient implements ObjectClient {
         origin,
         headers: { ...request.headers, ...authorization },
         onHead: head => {
+          this.#serverClock.hear(head.headers)
           if (isSuccess(head)) onHead?.(head)
         },
       })
@@ -147,6 +181,12 @@ export class GcsClient implements ObjectClient {
 }
 
 const isSuccess = ({ status }: { readonly status: number }): boolean => status >= 200 && status < 300
+
+/** @see https://cloud.google.com/storage/docs/object-lock */
+const retentionOf = ({ mode, until }: ObjectLock) => ({
+  mode: mode === 'compliance' ? 'Locked' : 'Unlocked',
+  retainUntilTime: until.toISOString(),
+})
 
 /** A bucket that is not there is something else. */
 function isAbsent(error: unknown): boolean {

@@ -16,6 +16,23 @@ export interface ObjectClient {
   remove(key: string, options?: CallOptions): Promise<void>
   /** All objects whose key starts with `prefix`, page by page; a page that comes twice fails. */
   list(prefix: string, options?: CallOptions): AsyncIterable<ListedObject>
+  /** Of objects, until a date. */
+  readonly locks: ObjectLocks
+}
+
+export interface ObjectLocks {
+  /** By the server's clock. */
+  now(): Date
+  /** Undefined where the object has no lock, or is not there. */
+  findUntil(key: string, options?: CallOptions): Promise<Date | undefined>
+  /** Refused where the object has a longer one. */
+  extend(key: string, lock: ObjectLock, options?: CallOptions): Promise<void>
+}
+
+export interface ObjectLock {
+  /** May who has a right of its own end it earlier (governance), or nobody (compliance)? */
+  readonly mode: 'governance' | 'compliance'
+  readonly until: Date
 }
 
 export interface CallOptions {
@@ -29,6 +46,7 @@ export interface PutOptions extends CallOptions {
   readonly sha256?: string | undefined
   /** The service's own: storage class, encryption. */
   readonly headers?: Readonly<Record<string, string>> | undefined
+  readonly lock?: ObjectLock | undefined
 }
 
 export interface GetOptions extends CallOptions {

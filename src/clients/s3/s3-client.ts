@@ -2,12 +2,21 @@ import { createHash } from 'node:crypto'
 import type { Clock } from '../../base/clock.ts'
 import type { Expiring } from '../../base/expiring.ts'
 import type { Logger } from '../../base/logger.ts'
-import { contentLength, type HttpAnswer, type HttpClient, HttpFailure, type HttpHead } from '../http/index.ts'
+import {
+  contentLength,
+  type HttpAnswer,
+  type HttpClient,
+  HttpFailure,
+  type HttpHead,
+  ServerClock,
+} from '../http/index.ts'
 import { ListingGuard } from '../objects/listing-guard.ts'
 import type { CallOptions, GetOptions, ObjectClient, ObjectHead, PutOptions } from '../objects/object-client.ts'
+import type { S3Call } from './call.ts'
 import { failureInside, failureOf, S3Failure } from './failure.ts'
 import type { IssuedCredentials } from './issued-credentials.ts'
 import { parsePage, type S3ListedObject } from './listing.ts'
+import { lockHeaders, S3Locks } from './locks.ts'
 import { EMPTY_SHA256, encodePath, encodeQuery, type QueryParameter, signRequest } from './sign.ts'
 
 export interface S3ClientOptions {
@@ -25,19 +34,6 @@ export interface S3ClientOptions {
   readonly logger: Pick<Logger, 'warn'>
 }
 
-interface Call extends CallOptions {
-  readonly method: 'GET' | 'HEAD' | 'PUT' | 'DELETE'
-  readonly key: string
-  readonly query?: readonly QueryParameter[]
-  readonly headers?: Readonly<Record<string, string>>
-  readonly body?: readonly Uint8Array[]
-  readonly bodySha256?: string
-  readonly into?: Buffer | undefined
-  readonly limitBytes?: number
-  readonly onHead?: ((head: HttpHead) => void) | undefined
-  readonly repeatable?: boolean
-}
-
 const LISTING_BYTES = 16 * 1024 * 1024
 /** A server that refuses for a wrong clock allows at least five minutes. */
 const SKEW_MS = 5 * 60_000
@@ -51,6 +47,8 @@ export class S3Client implements ObjectClient {
   readonly #options: S3ClientOptions
   readonly #origin: string
   readonly #base: string
+  readonly #serverClock: ServerClock
+  readonly locks: S3Locks
   #region: string
   #mayLearnRegion: boolean
   /** What the server's clock is ahead of ours. */
@@ -63,16 +61,18 @@ export class S3Client implements ObjectClient {
     const { protocol, host } = new URL(options.origin)
     this.#origin = `${protocol}//${options.style === 'host' ? `${options.bucket}.` : ''}${host}`
     this.#base = options.style === 'host' ? '' : `/${encodePath(options.bucket)}`
+    this.#serverClock = new ServerClock(options.clock)
+    this.locks = new S3Locks(call => this.#call(call), this.#serverClock)
   }
 
   async put(key: string, body: readonly Uint8Array[], options: PutOptions = {}): Promise<void> {
-    const { ifAbsent = false, headers, signal } = options
+    const { ifAbsent = false, headers, lock, signal } = options
     const answer = await this.#call({
       method: 'PUT',
       key,
       body,
-      bodySha256: options.sha256 ?? sha256Of(body),
-      headers: { ...headers, ...(ifAbsent ? { 'if-none-match': '*' } : {}) },
+      bodySha256: options.sha256,
+      headers: { ...headers, ...(lock && lockHeaders(lock, body)), ...(ifAbsent ? { 'if-none-match': '*' } : {}) },
       // It would find its own object.
       repeatable: !ifAbsent,
       signal,
@@ -134,7 +134,7 @@ export class S3Client implements ObjectClient {
     }
   }
 
-  async #call(call: Call): Promise<HttpAnswer> {
+  async #call(call: S3Call): Promise<HttpAnswer> {
     for (let changes = 0; ; changes++) {
       const answer = await this.#send(call)
       if (answer.status >= 200 && answer.status < 300) return answer
@@ -143,8 +143,9 @@ export class S3Client implements ObjectClient {
     }
   }
 
-  async #send(call: Call): Promise<HttpAnswer> {
-    const { method, key, query = [], headers = {}, body, bodySha256 = EMPTY_SHA256, onHead, ...rest } = call
+  async #send(call: S3Call): Promise<HttpAnswer> {
+    const { method, key, query = [], headers = {}, body, onHead, ...rest } = call
+    const bodySha256 = call.bodySha256 ?? (body ? sha256Of(body) : EMPTY_SHA256)
     const { http, credentials, clock } = this.#options
     const path = `${this.#base}/${encodePath(key)}`
     const signed = signRequest(
@@ -164,6 +165,7 @@ export class S3Client implements ObjectClient {
       headers: signed,
       body: method === 'PUT' ? (body ?? []) : undefined,
       onHead: head => {
+        this.#serverClock.hear(head.headers)
         if (head.status >= 200 && head.status < 300) onHead?.(head)
       },
     })

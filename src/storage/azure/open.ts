@@ -39,6 +39,7 @@ export async function azureStorageOver(
     prefix: place.prefix,
     wrap: azureError,
     headersFor: key => (accessTier && key.startsWith('data/') ? { 'x-ms-access-tier': accessTier } : {}),
+    lock: options.lock,
     close: () => http.close(),
   })
 }

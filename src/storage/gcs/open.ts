@@ -41,6 +41,7 @@ export async function gcsStorageOver(
     location: locationOf(place),
     prefix: place.prefix,
     wrap: gcsError,
+    lock: options.lock,
     close: () => http.close(),
   })
 }

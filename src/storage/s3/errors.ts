@@ -85,6 +85,8 @@ const BY_STATUS: Readonly<Record<number, Meaning>> = {
 /** Backblaze says it in words alone. */
 const CAP = /\b(cap|quota|storage limit)\b.*\b(exceeded|reached)\b/i
 
+const NO_LOCKS = /missing object ?lock/i
+
 /** AWS and MinIO have no code of their own for it. */
 const LOCKED = /\b(object lock|worm|retention)\b/i
 
@@ -101,6 +103,11 @@ function refused(call: FailedCall, failure: S3Failure): AppError {
 }
 
 function meaningOf({ verb }: FailedCall, { status, code, message }: S3Failure): Meaning {
+  if (NO_LOCKS.test(message)) {
+    return ['storage-denied', 'Make a bucket with object lock and use that one, or take "lock" out of "storage".']
+  }
+  // Of what was removed only a marker is there, which has no lock.
+  if (verb === 'lock' && status === 405) return ['storage-not-found']
   if ((verb === 'remove' || verb === 'write') && status < 500 && LOCKED.test(message)) return ['storage-locked']
   if (status === 403 && CAP.test(message)) return ['storage-full']
   const meaning = Object.hasOwn(MEANINGS, code) ? MEANINGS[code] : undefined

@@ -52,6 +52,7 @@ export async function s3StorageOver(
     prefix: place.prefix,
     wrap: s3Error,
     headersFor: key => headersFor(key, options),
+    lock: options.lock,
     close: () => http.close(),
   })
 }

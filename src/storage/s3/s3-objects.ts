@@ -6,6 +6,7 @@ import type {
   ListedObject,
   ObjectClient,
   ObjectHead,
+  ObjectLocks,
   PutOptions,
 } from '../../clients/objects/object-client.ts'
 import { failureInside, S3Failure } from '../../clients/s3/index.ts'
@@ -21,6 +22,10 @@ export class S3Objects implements ObjectClient {
   constructor(client: ObjectClient, clock: Pick<Clock, 'now'>) {
     this.#client = client
     this.#clock = clock
+  }
+
+  get locks(): ObjectLocks {
+    return this.#client.locks
   }
 
   async put(key: string, parts: readonly Uint8Array[], options: PutOptions = {}): Promise<void> {

@@ -1,0 +1,57 @@
+import type { AppError } from '../../src/base/errors.ts'
+import type { LockSettings, Retention, SaveOptions, StorageCallOptions } from '../../src/storage/storage.ts'
+import { lockedUntil, storageError } from '../../src/storage/storage-error.ts'
+import { MemoryStorage } from './memory-storage.ts'
+
+/** A store in memory whose objects can be locked, by a clock of its own. What is removed while it is locked is refused, or kept as a version. */
+export class LockableStorage extends MemoryStorage {
+  readonly retention: Retention
+  /** When the locks of objects end. */
+  readonly ends = new Map<string, Date>()
+  /** Calls about locks and saves, in their order: `save snapshots/3f..`, `find data/..`, `extend data/..`. */
+  readonly asked: string[] = []
+  /** What an attempt to extend a lock meets. */
+  refusal: AppError | undefined
+  /** Are removals of what is locked refused? Elsewhere it only goes out of sight. */
+  readonly #refuses: boolean
+  readonly #now: () => Date
+
+  constructor(lock: LockSettings | undefined, now: () => Date, { refuses = false } = {}) {
+    super('lockable:', now)
+    this.#refuses = refuses
+    this.#now = now
+    this.retention = {
+      lock,
+      now,
+      findLockedUntil: async key => {
+        this.asked.push(`find ${key}`)
+        return this.ends.get(key)
+      },
+      extendLock: async (key, until) => {
+        this.asked.push(`extend ${key}`)
+        if (this.refusal) throw this.refusal
+        if (!(await this.find(key))) throw storageError('storage-not-found', this.#call('lock', key))
+        if (until > (this.ends.get(key) ?? new Date(0))) this.ends.set(key, until)
+      },
+    }
+  }
+
+  override async save(key: string, content: Uint8Array | readonly Uint8Array[], options: SaveOptions = {}) {
+    this.asked.push(`save ${key}`)
+    await super.save(key, content, options)
+    if (options.lockedUntil) this.ends.set(key, options.lockedUntil)
+  }
+
+  override async remove(key: string, options?: StorageCallOptions): Promise<void> {
+    const until = this.ends.get(key)
+    if (this.#refuses && until && until > this.#now()) {
+      throw lockedUntil(storageError('storage-locked', this.#call('remove', key)), until)
+    }
+    await super.remove(key, options)
+    this.ends.delete(key)
+  }
+
+  #call<Verb extends 'remove' | 'lock'>(verb: Verb, key: string) {
+    return { verb, key, location: this.location }
+  }
+}
