@@ -3,6 +3,8 @@ import type { ObjectClient } from '../clients/objects/object-client.ts'
 import { assertKey, assertPrefix, isKey } from './keys.ts'
 import { cutOut, EndsBefore, type Range, requireRange, requireWhole } from './ranged-answer.ts'
 import type {
+  BucketLocks,
+  Destruction,
   LoadOptions,
   LockSettings,
   Retention,
@@ -16,6 +18,9 @@ import { type FailedCall, lockedUntil, storageError } from './storage-error.ts'
 
 /** More than any pack or log segment is. */
 const LONGEST_OBJECT = 2 * 1024 * 1024 * 1024
+
+/** Longer than a try to destroy takes, whatever the clocks are apart by. */
+const MOMENT_MS = 5 * 60_000
 
 /** Each call is a round trip, most are billed: long packs. Two of them on their way fill a line; each more costs memory. */
 export const OBJECT_TRAITS: Omit<StorageTraits, 'kind'> = {
@@ -37,7 +42,9 @@ export interface ObjectStorageInit {
   readonly wrap: (call: FailedCall, error: unknown) => unknown
   /** The service's own headers for an object: storage class, encryption. */
   readonly headersFor?: ((key: string) => Readonly<Record<string, string>>) | undefined
-  readonly lock?: LockSettings | undefined
+  readonly lock: LockSettings | undefined
+  /** See `Retention`. */
+  readonly lockAdvice: readonly string[]
   /** Ends the connections. */
   readonly close: () => void
 }
@@ -59,6 +66,9 @@ export class ObjectStorage implements Storage {
       findLockedUntil: (key, options = {}) =>
         this.#call('look for', key, options, path => init.client.locks.findUntil(path, options)),
       extendLock: (key, until, options = {}) => this.#extendLock(key, until, options),
+      readBucket: (options = {}) => this.#readBucket(options),
+      tryToDestroy: (key, isLocked, options = {}) => this.#tryToDestroy(key, isLocked, options),
+      advice: init.lockAdvice,
     }
   }
 
@@ -140,6 +150,30 @@ export class ObjectStorage implements Storage {
       // Services refuse to shorten a lock by many words.
       const found = await this.retention.findLockedUntil(key, options).catch(() => undefined)
       if (found === undefined || found < until) throw error
+    }
+  }
+
+  async #readBucket(options: StorageCallOptions): Promise<BucketLocks> {
+    const { client, wrap } = this.#init
+    throwIfAborted(options.signal)
+    try {
+      return await client.locks.readBucket(options)
+    } catch (error) {
+      throw wrap({ verb: 'list', key: '', location: this.location }, error)
+    }
+  }
+
+  async #tryToDestroy(key: string, isLocked: boolean, options: StorageCallOptions): Promise<Destruction> {
+    const { locks } = this.#init.client
+    const mode = this.#init.lock?.mode ?? 'compliance'
+    const lock = isLocked ? { mode, until: new Date(locks.now().getTime() + MOMENT_MS) } : undefined
+    try {
+      return await this.#call('write', key, options, path => locks.tryToDestroy(path, lock, options))
+    } catch (error) {
+      // One from an earlier time, which nobody could remove.
+      if (isAppError(error, 'storage-locked') || isAppError(error, 'storage-exists')) return 'refused'
+      if (isAppError(error, 'storage-denied')) return 'not-stored'
+      throw error
     }
   }
 

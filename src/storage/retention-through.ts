@@ -10,6 +10,10 @@ export function retentionThrough(
     lock: retention.lock,
     now: () => retention.now(),
     findLockedUntil: (key, options = {}) => run(options.signal, () => retention.findLockedUntil(key, options)),
+    readBucket: (options = {}) => run(options.signal, () => retention.readBucket(options)),
+    tryToDestroy: (key, isLocked, options = {}) =>
+      run(options.signal, () => retention.tryToDestroy(key, isLocked, options)),
+    advice: retention.advice,
     extendLock: (key, until, options = {}) => run(options.signal, () => retention.extendLock(key, until, options)),
   }
 }

@@ -110,7 +110,26 @@ export interface Retention {
   findLockedUntil(key: string, options?: StorageCallOptions): Promise<Date | undefined>
   /** Locks it until then, in the mode of the settings. A longer lock stays. `storage-not-found`, `storage-denied`, ... */
   extendLock(key: string, until: Date, options?: StorageCallOptions): Promise<void>
+  /** What the service says of the bucket. */
+  readBucket(options?: StorageCallOptions): Promise<BucketLocks>
+  /**
+   * Stores an empty object of ours under this key, locked for a moment if it is said so, and tries to destroy it with all
+   * that the present key may do. Leaves it out of sight, or where nothing can be removed, as it is.
+   */
+  tryToDestroy(key: string, isLocked: boolean, options?: StorageCallOptions): Promise<Destruction>
+  /** What a person does to make such a bucket, and the rules that are to be set where locks are the account's business. */
+  readonly advice: readonly string[]
 }
+
+export interface BucketLocks {
+  /** Are the old versions of what is replaced or removed kept? Undefined: it is not told. */
+  readonly keepsVersions: boolean | undefined
+  /** Can objects be locked, one by one? */
+  readonly locksObjects: boolean | undefined
+}
+
+/** `ended`: destroyed after its lock was ended, which the present key may. `not-stored`: the key may not store it. */
+export type Destruction = 'refused' | 'destroyed' | 'ended' | 'not-stored'
 
 /** @see docs/decisions/immutability.md */
 export interface LockSettings {

@@ -1,5 +1,12 @@
 import type { AppError } from '../../src/base/errors.ts'
-import type { LockSettings, Retention, SaveOptions, StorageCallOptions } from '../../src/storage/storage.ts'
+import type {
+  BucketLocks,
+  Destruction,
+  LockSettings,
+  Retention,
+  SaveOptions,
+  StorageCallOptions,
+} from '../../src/storage/storage.ts'
 import { lockedUntil, storageError } from '../../src/storage/storage-error.ts'
 import { MemoryStorage } from './memory-storage.ts'
 
@@ -10,6 +17,9 @@ export class LockableStorage extends MemoryStorage {
   readonly ends = new Map<string, Date>()
   /** Calls about locks and saves, in their order: `save snapshots/3f..`, `find data/..`, `extend data/..`. */
   readonly asked: string[] = []
+  /** What the service says of itself, and what becomes of what is tried to be destroyed. */
+  bucket: BucketLocks = { keepsVersions: true, locksObjects: true }
+  destruction: (key: string) => Destruction = () => 'refused'
   /** What an attempt to extend a lock meets. */
   refusal: AppError | undefined
   /** Are removals of what is locked refused? Elsewhere it only goes out of sight. */
@@ -33,6 +43,9 @@ export class LockableStorage extends MemoryStorage {
         if (!(await this.find(key))) throw storageError('storage-not-found', this.#call('lock', key))
         if (until > (this.ends.get(key) ?? new Date(0))) this.ends.set(key, until)
       },
+      readBucket: async () => this.bucket,
+      tryToDestroy: async key => this.destruction(key),
+      advice: ['Turn on locks.'],
     }
   }
 

@@ -17,13 +17,13 @@ import type {
   ListedObject,
   ObjectClient,
   ObjectHead,
-  ObjectLock,
-  ObjectLocks,
   PutOptions,
 } from '../objects/object-client.ts'
 import { parseXml, textOf, type XmlElement, XmlError } from '../xml/xml.ts'
+import type { AzureCall } from './call.ts'
 import type { AccessToken } from './credentials.ts'
-import { AzureFailure, failureOf } from './failure.ts'
+import { failureOf, isAbsent } from './failure.ts'
+import { AzureLocks, lockHeaders } from './locks.ts'
 import { authorizationOf, type SharedKey } from './sign.ts'
 
 /** What requests are allowed by: the account's key, a signature that somebody else made, or an identity. */
@@ -42,18 +42,6 @@ export interface AzureClientOptions {
   readonly clock: Pick<Clock, 'now'>
 }
 
-interface Call extends CallOptions {
-  readonly method: 'GET' | 'HEAD' | 'PUT' | 'DELETE'
-  readonly key: string
-  readonly query?: ReadonlyArray<readonly [name: string, value: string]>
-  readonly headers?: Readonly<Record<string, string>> | undefined
-  readonly body?: readonly Uint8Array[]
-  readonly into?: Buffer | undefined
-  readonly limitBytes?: number
-  readonly onHead?: ((head: HttpHead) => void) | undefined
-  readonly repeatable?: boolean
-}
-
 /** Blobs of up to 5000 MiB in one request, since 2019-12-12. */
 const VERSION = '2021-08-06'
 const LISTING_BYTES = 16 * 1024 * 1024
@@ -68,32 +56,13 @@ export class AzureClient implements ObjectClient {
   readonly #options: AzureClientOptions
   readonly #base: string
   readonly #serverClock: ServerClock
+  readonly locks: AzureLocks
 
   constructor(options: AzureClientOptions) {
     this.#options = options
     this.#base = `${options.endpoint.pathname.replace(/\/$/, '')}/${encodeURIComponent(options.container)}`
     this.#serverClock = new ServerClock(options.clock)
-  }
-
-  /** Policies of immutability, one a blob. They need a container with immutable versions. */
-  get locks(): ObjectLocks {
-    return {
-      now: () => this.#serverClock.now(),
-      findUntil: async (key, { signal } = {}) => {
-        try {
-          const { headers } = await this.#call({ method: 'HEAD', key, signal })
-          const until = Date.parse(String(headers['x-ms-immutability-policy-until-date'] ?? ''))
-          return Number.isNaN(until) ? undefined : new Date(until)
-        } catch (error) {
-          if (isAbsent(error)) return undefined
-          throw error
-        }
-      },
-      extend: async (key, lock, { signal } = {}) => {
-        const query = [['comp', 'immutabilityPolicies']] as const
-        await this.#call({ method: 'PUT', key, query, headers: lockHeaders(lock), body: [], repeatable: true, signal })
-      },
-    }
+    this.locks = new AzureLocks(call => this.#call(call), this.#serverClock)
   }
 
   async put(key: string, body: readonly Uint8Array[], options: PutOptions = {}): Promise<void> {
@@ -169,7 +138,7 @@ export class AzureClient implements ObjectClient {
   }
 
   /** A token that is not taken any more is asked for once more. */
-  async #call(call: Call): Promise<HttpAnswer> {
+  async #call(call: AzureCall): Promise<HttpAnswer> {
     const { http, endpoint, authorization, clock } = this.#options
     for (let isFirst = true; ; isFirst = false) {
       const request = await this.#authorized(call)
@@ -194,7 +163,7 @@ export class AzureClient implements ObjectClient {
     }
   }
 
-  async #authorized({ method, key, query = [], headers = {}, body }: Call) {
+  async #authorized({ method, key, query = [], headers = {}, body }: AzureCall) {
     const { authorization, clock } = this.#options
     const path = key === '' ? this.#base : `${this.#base}/${key.split('/').map(encodeURIComponent).join('/')}`
     const all: Record<string, string> = {
@@ -213,19 +182,6 @@ export class AzureClient implements ObjectClient {
     }
     return { path: asked.length === 0 ? path : `${path}?${asked.join('&')}`, headers: all }
   }
-}
-
-/** @see https://learn.microsoft.com/en-us/rest/api/storageservices/set-blob-immutability-policy */
-function lockHeaders({ mode, until }: ObjectLock): Record<string, string> {
-  return {
-    'x-ms-immutability-policy-until-date': until.toUTCString(),
-    'x-ms-immutability-policy-mode': mode === 'compliance' ? 'Locked' : 'Unlocked',
-  }
-}
-
-/** A container that is not there is something else. */
-function isAbsent(error: unknown): boolean {
-  return error instanceof AzureFailure && error.status === 404 && error.code !== 'ContainerNotFound'
 }
 
 interface Page {

@@ -10,12 +10,12 @@ import type {
   ListedObject,
   ObjectClient,
   ObjectHead,
-  ObjectLock,
-  ObjectLocks,
   PutOptions,
 } from '../objects/object-client.ts'
 import type { AccessToken } from './credentials.ts'
-import { failureOf, GcsFailure } from './failure.ts'
+import { failureOf, isAbsent } from './failure.ts'
+import { GcsLocks, retentionOf } from './locks.ts'
+import { parsed } from './parsed.ts'
 
 export interface GcsClientOptions {
   readonly bucket: string
@@ -36,7 +36,6 @@ const object = z.object({
   updated: z.iso.datetime({ offset: true }).optional(),
 })
 const stored = object.extend({ md5Hash: z.string().optional(), generation: z.string().regex(/^\d+$/).optional() })
-const retained = z.object({ retention: z.object({ retainUntilTime: z.iso.datetime({ offset: true }) }).optional() })
 const page = z.object({ items: z.array(object).default([]), nextPageToken: z.string().min(1).optional() })
 
 const LISTING_BYTES = 16 * 1024 * 1024
@@ -50,38 +49,17 @@ export class GcsClient implements ObjectClient {
   readonly #options: GcsClientOptions
   readonly #objects: string
   readonly #serverClock: ServerClock
+  readonly locks: GcsLocks
 
   constructor(options: GcsClientOptions) {
     this.#options = options
     this.#objects = `/storage/v1/b/${encodeURIComponent(options.bucket)}/o`
     this.#serverClock = new ServerClock(options.clock)
-  }
-
-  /** Retention of single objects, of which the bucket must have been made to know. */
-  get locks(): ObjectLocks {
-    return {
-      now: () => this.#serverClock.now(),
-      findUntil: async (key, { signal } = {}) => {
-        try {
-          const path = `${this.#pathOf(key)}?fields=retention`
-          const { retention } = parsed(retained, await this.#send({ method: 'GET', path, signal }))
-          return retention && new Date(retention.retainUntilTime)
-        } catch (error) {
-          if (isAbsent(error)) return undefined
-          throw error
-        }
-      },
-      extend: async (key, lock, { signal } = {}) => {
-        await this.#send({
-          method: 'PATCH',
-          path: `${this.#pathOf(key)}?fields=name`,
-          headers: { 'content-type': 'application/json; charset=utf-8' },
-          body: [Buffer.from(JSON.stringify({ retention: retentionOf(lock) }))],
-          repeatable: true,
-          signal,
-        })
-      },
-    }
+    this.locks = new GcsLocks({
+      bucket: options.bucket,
+      send: request => this.#send(request),
+      clock: this.#serverClock,
+    })
   }
 
   /** With its hash, which the server checks; what it says that it stored is checked again here. */
@@ -181,24 +159,5 @@ export class GcsClient implements ObjectClient {
 }
 
 const isSuccess = ({ status }: { readonly status: number }): boolean => status >= 200 && status < 300
-
-/** @see https://cloud.google.com/storage/docs/object-lock */
-const retentionOf = ({ mode, until }: ObjectLock) => ({
-  mode: mode === 'compliance' ? 'Locked' : 'Unlocked',
-  retainUntilTime: until.toISOString(),
-})
-
-/** A bucket that is not there is something else. */
-function isAbsent(error: unknown): boolean {
-  return error instanceof GcsFailure && error.status === 404 && !/bucket does not exist/i.test(error.message)
-}
-
-function parsed<T>(schema: z.ZodType<T>, { body }: HttpAnswer): T {
-  try {
-    return schema.parse(JSON.parse(body.toString('utf8')))
-  } catch (error) {
-    throw new HttpFailure('malformed', 'the answer is not what this API gives', error)
-  }
-}
 
 const query = (values: Readonly<Record<string, string>>): string => new URLSearchParams(values).toString()

@@ -27,7 +27,24 @@ export interface ObjectLocks {
   findUntil(key: string, options?: CallOptions): Promise<Date | undefined>
   /** Refused where the object has a longer one. */
   extend(key: string, lock: ObjectLock, options?: CallOptions): Promise<void>
+  /** What the service says of the bucket; undefined: the present key may not ask, or the service does not know the question. */
+  readBucket(options?: CallOptions): Promise<BucketLocks>
+  /**
+   * Stores an empty object, locked if it is said so, and tries to destroy it by all means that the key of the bucket may
+   * have. Afterwards it is out of sight where that is possible.
+   */
+  tryToDestroy(key: string, lock: ObjectLock | undefined, options?: CallOptions): Promise<Destruction>
 }
+
+export interface BucketLocks {
+  /** Does it keep the old versions of what is replaced or removed? */
+  readonly keepsVersions: boolean | undefined
+  /** Can its objects be locked, one by one? */
+  readonly locksObjects: boolean | undefined
+}
+
+/** `ended`: destroyed, but only by ending its lock first, which needs a right of its own. */
+export type Destruction = 'refused' | 'destroyed' | 'ended'
 
 export interface ObjectLock {
   /** May who has a right of its own end it earlier (governance), or nobody (compliance)? */

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import type { HttpAnswer, ServerClock } from '../http/index.ts'
 import { HttpFailure } from '../http/index.ts'
-import type { CallOptions, ObjectLock, ObjectLocks } from '../objects/object-client.ts'
+import type { BucketLocks, CallOptions, Destruction, ObjectLock, ObjectLocks } from '../objects/object-client.ts'
 import { parseXml, textOf, type XmlElement } from '../xml/xml.ts'
 import type { S3Call } from './call.ts'
 import { S3Failure } from './failure.ts'
@@ -51,6 +51,58 @@ export class S3Locks implements ObjectLocks {
       repeatable: true,
       signal,
     })
+  }
+
+  async readBucket({ signal }: CallOptions = {}): Promise<BucketLocks> {
+    return {
+      keepsVersions: await this.#ask('versioning', root => textOf(root, 'Status') === 'Enabled', signal),
+      locksObjects: await this.#ask('object-lock', root => textOf(root, 'ObjectLockEnabled') === 'Enabled', signal),
+    }
+  }
+
+  async tryToDestroy(key: string, lock: ObjectLock | undefined, { signal }: CallOptions = {}): Promise<Destruction> {
+    const headers = lock && lockHeaders(lock, [])
+    const { headers: stored } = await this.#call({ method: 'PUT', key, body: [], ...(headers && { headers }), signal })
+    const version = stored['x-amz-version-id']
+    const query = typeof version === 'string' && version !== 'null' ? [['versionId', version] as const] : []
+    const destroy = (bypass: boolean): Promise<boolean> =>
+      this.#isDone({
+        method: 'DELETE',
+        key,
+        query,
+        ...(bypass ? { headers: { 'x-amz-bypass-governance-retention': 'true' } } : {}),
+        signal,
+      })
+    if (await destroy(false)) return 'destroyed'
+    if (lock?.mode === 'governance' && (await destroy(true))) return 'ended'
+    await this.#isDone({ method: 'DELETE', key, signal })
+    return 'refused'
+  }
+
+  /** Was the call not refused? */
+  async #isDone(call: S3Call): Promise<boolean> {
+    try {
+      await this.#call(call)
+      return true
+    } catch (error) {
+      if (!(error instanceof S3Failure) || error.status < 400 || error.status >= 500 || error.status === 429)
+        throw error
+      return error.status === 404
+    }
+  }
+
+  async #ask(
+    question: string,
+    read: (root: XmlElement) => boolean,
+    signal: AbortSignal | undefined,
+  ): Promise<boolean | undefined> {
+    try {
+      const { body } = await this.#call({ method: 'GET', key: '', query: [[question, '']], signal })
+      return read(rootOf(body))
+    } catch (error) {
+      if (!(error instanceof S3Failure) || error.status >= 500 !== (error.status === 501)) throw error
+      return isWithoutLock(error) ? false : undefined
+    }
   }
 }
 
