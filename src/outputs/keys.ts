@@ -19,7 +19,13 @@ export function keyJson({ id: keyId, hostname, username, created, current }: Key
 export const KEY_OUTPUTS = {
   'key list': z.strictObject({ repository: repositoryName, keys: z.array(key) }),
   'key add': z.strictObject({ repository: repositoryName, key }),
-  'key remove': z.strictObject({ repository: repositoryName, removed: z.string() }),
+  'key remove': z.strictObject({
+    repository: repositoryName,
+    removed: z.string(),
+    keptUntil: time
+      .nullable()
+      .describe('until then an old version of the key’s file is locked in the bucket, and its password opens that'),
+  }),
   'key passwd': z.strictObject({
     repository: repositoryName,
     key,

@@ -10,7 +10,8 @@ import { DamageRecord } from './check/damage-record.ts'
 import { NotedDamage } from './check/noted-damage.ts'
 import type { BlobSize, BlobType, FileType } from './contract/blob.ts'
 import type { CopyOptions, CopyPlan, CopyReport } from './contract/copying.ts'
-import type { KeyInfo, KeyLabel, LockInfo, LockWaitOptions } from './contract/keys-and-locks.ts'
+import type { LockExamination } from './contract/examining-locks.ts'
+import type { KeyInfo, KeyLabel, LockInfo, LockWaitOptions, RemovedKey } from './contract/keys-and-locks.ts'
 import type { LogStore } from './contract/logs.ts'
 import type {
   CheckOptions,
@@ -49,6 +50,7 @@ import { type OpenOther, OtherReaders } from './read/others.ts'
 import type { OtherReader } from './read/reader.ts'
 import { Reading, type ReadingParts } from './read/reading.ts'
 import type { Repository, RepositoryOptions } from './repository.ts'
+import { examineLocks } from './retention/examine-locks.ts'
 import { KnownEndsFile } from './retention/known-ends.ts'
 import { type LockKeeper, lockKeeperOf } from './retention/lock-keeper.ts'
 import { lockingStorage } from './retention/locking-storage.ts'
@@ -210,6 +212,21 @@ export class OpenedRepository implements Repository {
     )
   }
 
+  async examineLocks(signal: AbortSignal): Promise<LockExamination> {
+    const { snapshots } = await this.#snapshots.list()
+    await this.#index.refresh(signal)
+    const from = {
+      storage: this.#context.storage,
+      random: this.#parts.options.random,
+      snapshots,
+      keys: await this.#files.listIds('key'),
+      indexes: this.#index.indexIds,
+      packs: [...this.#index.packIds()],
+      packsOfTree: (tree: Id) => this.#index.findAll('tree', tree).map(({ packId }) => packId),
+    }
+    return await examineLocks(from, signal)
+  }
+
   async prune(options: PruneOptions): Promise<PruneReport> {
     if (options.dryRun) {
       return this.#whileShared(options.signal, signal => prune(this.#maintenance(), { ...options, signal }))
@@ -268,8 +285,8 @@ export class OpenedRepository implements Repository {
     return this.#keyRing.add(password, label)
   }
 
-  async removeKey(idOrPrefix: string): Promise<void> {
-    await this.#withLock(true, {}, () => this.#keyRing.remove(idOrPrefix))
+  removeKey(idOrPrefix: string): Promise<RemovedKey> {
+    return this.#withLock(true, {}, () => this.#keyRing.remove(idOrPrefix))
   }
 
   changePassword(password: Secret): Promise<KeyInfo> {

@@ -44,15 +44,22 @@ export async function addKey(
   }))
 }
 
+export interface RevokedKey {
+  readonly repository: string
+  readonly removed: string
+  /** Until then an old version of its file stays in the bucket, and its password opens the repository of old versions. */
+  readonly keptUntil: Date | undefined
+}
+
 /** `last-key` for the last one, `usage` for the one in use, ... */
 export async function removeKey(
   workspace: Workspace,
   { named, id }: { readonly named: Named; readonly id: string },
   caller: Caller,
-): Promise<{ readonly repository: string; readonly removed: string }> {
+): Promise<RevokedKey> {
   return await recorded(workspace, caller, 'key remove', named, async repository => {
-    await (await workspace.repository(repository)).removeKey(id)
-    return { repository, removed: id }
+    const { keptUntil } = await (await workspace.repository(repository)).removeKey(id)
+    return { repository, removed: id, keptUntil }
   })
 }
 

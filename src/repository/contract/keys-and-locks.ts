@@ -12,6 +12,12 @@ export interface KeyInfo extends KeyLabel {
   readonly current: boolean
 }
 
+export interface RemovedKey {
+  readonly id: Id
+  /** Until then an old version of its file stays in the bucket; undefined where the storage locks none. */
+  readonly keptUntil: Date | undefined
+}
+
 export interface LockInfo {
   readonly id: Id
   readonly time: Date

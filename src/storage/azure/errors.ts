@@ -12,6 +12,9 @@ const KEYS =
 const RIGHTS =
   'It needs to read, write, delete and list: the role Storage Blob Data Contributor, or sp=racwdl in a signature.'
 
+const MAY_NOT_DELETE =
+  'The key may not delete, which is enough for backups. "forget", "prune" and "key remove" need one that may (d in sp=racwdl).'
+
 /** @see https://learn.microsoft.com/en-us/rest/api/storageservices/blob-service-error-codes */
 const MEANINGS: Readonly<Record<string, Meaning>> = {
   BlobNotFound: ['storage-not-found'],
@@ -63,6 +66,9 @@ export function azureError(call: FailedCall, error: unknown): unknown {
   if (error instanceof HttpFailure) return unreachable(call, error)
   if (!(error instanceof AzureFailure)) return error
   const { status, code: said } = error
+  if (call.verb === 'remove' && status === 403 && said.startsWith('AuthorizationPermission')) {
+    return refusedBy(call, error, 'storage-denied', MAY_NOT_DELETE)
+  }
   const [code, hint] = (Object.hasOwn(MEANINGS, said) ? MEANINGS[said] : undefined) ??
     BY_STATUS[status] ?? [status >= 500 ? 'storage-failed' : 'storage-denied']
   return refusedBy(call, error, code, hint)

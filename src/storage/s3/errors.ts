@@ -10,6 +10,9 @@ const KEYS =
   'Check the access key and its secret: AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, the profile, or "storage" beside the url.'
 const REGION = 'Set the region of the bucket: storage: { region: NAME }.'
 const BUCKET = 'Make the bucket first, or correct its name in the URL of the repository.'
+const MAY_NOT_DELETE =
+  'The key may not delete, which is enough for backups. "forget", "prune" and "key remove" need one that may (s3:DeleteObject).'
+const MAY_NOT_LOCK = 'Let the key read and set locks: s3:GetObjectRetention, s3:PutObjectRetention.'
 const CLOCK = 'Set the clock of this machine.'
 
 /** @see https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html and what other services add */
@@ -109,6 +112,8 @@ function meaningOf({ verb }: FailedCall, { status, code, message }: S3Failure): 
   // Of what was removed only a marker is there, which has no lock.
   if (verb === 'lock' && status === 405) return ['storage-not-found']
   if ((verb === 'remove' || verb === 'write') && status < 500 && LOCKED.test(message)) return ['storage-locked']
+  if (verb === 'remove' && code === 'AccessDenied') return ['storage-denied', MAY_NOT_DELETE]
+  if (verb === 'lock' && code === 'AccessDenied') return ['storage-denied', MAY_NOT_LOCK]
   if (status === 403 && CAP.test(message)) return ['storage-full']
   const meaning = Object.hasOwn(MEANINGS, code) ? MEANINGS[code] : undefined
   if (meaning) return meaning
