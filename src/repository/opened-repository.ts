@@ -11,7 +11,14 @@ import { NotedDamage } from './check/noted-damage.ts'
 import type { BlobSize, BlobType, FileType } from './contract/blob.ts'
 import type { CopyOptions, CopyPlan, CopyReport } from './contract/copying.ts'
 import type { LockExamination } from './contract/examining-locks.ts'
-import type { KeyInfo, KeyLabel, LockInfo, LockWaitOptions, RemovedKey } from './contract/keys-and-locks.ts'
+import type {
+  ChangedPassword,
+  KeyInfo,
+  KeyLabel,
+  LockInfo,
+  LockWaitOptions,
+  RemovedKey,
+} from './contract/keys-and-locks.ts'
 import type { LogStore } from './contract/logs.ts'
 import type {
   CheckOptions,
@@ -289,7 +296,7 @@ export class OpenedRepository implements Repository {
     return this.#withLock(true, {}, () => this.#keyRing.remove(idOrPrefix))
   }
 
-  changePassword(password: Secret): Promise<KeyInfo> {
+  changePassword(password: Secret): Promise<ChangedPassword> {
     return this.#keyRing.changePassword(password, currentHost())
   }
 

@@ -8,7 +8,14 @@ import type { Pin } from '../model/pin.ts'
 import type { FileType } from './contract/blob.ts'
 import type { CopyOptions, CopyPlan, CopyReport } from './contract/copying.ts'
 import type { LockExamination } from './contract/examining-locks.ts'
-import type { KeyInfo, KeyLabel, LockInfo, LockWaitOptions, RemovedKey } from './contract/keys-and-locks.ts'
+import type {
+  ChangedPassword,
+  KeyInfo,
+  KeyLabel,
+  LockInfo,
+  LockWaitOptions,
+  RemovedKey,
+} from './contract/keys-and-locks.ts'
 import type { LogStore } from './contract/logs.ts'
 import type {
   CheckOptions,
@@ -97,7 +104,7 @@ export interface Repository extends Contents {
   /** `last-key` when it is the only one; the key in use is refused too (`usage`). */
   removeKey(idOrPrefix: string): Promise<RemovedKey>
   /** Adds a key for the new password, makes it the one in use, then removes the one that this was opened with. */
-  changePassword(password: Secret): Promise<KeyInfo>
+  changePassword(password: Secret): Promise<ChangedPassword>
   listLocks(): Promise<LockInfo[]>
   /** The time that the storage stamps files with; undefined where it tells none or nothing can be written there. */
   readStorageClock(): Promise<Date | undefined>

@@ -7,10 +7,10 @@ import type {
   SaveOptions,
   StorageCallOptions,
 } from '../../src/storage/storage.ts'
-import { lockedUntil, storageError } from '../../src/storage/storage-error.ts'
+import { storageError } from '../../src/storage/storage-error.ts'
 import { MemoryStorage } from './memory-storage.ts'
 
-/** A store in memory whose objects can be locked, by a clock of its own. What is removed while it is locked is refused, or kept as a version. */
+/** A store in memory whose objects can be locked, by a clock of its own. What is removed goes out of sight, as where versions are kept. */
 export class LockableStorage extends MemoryStorage {
   readonly retention: Retention
   /** When the locks of objects end. */
@@ -22,14 +22,9 @@ export class LockableStorage extends MemoryStorage {
   destruction: (key: string) => Destruction = () => 'refused'
   /** What an attempt to extend a lock meets. */
   refusal: AppError | undefined
-  /** Are removals of what is locked refused? Elsewhere it only goes out of sight. */
-  readonly #refuses: boolean
-  readonly #now: () => Date
 
-  constructor(lock: LockSettings | undefined, now: () => Date, { refuses = false } = {}) {
+  constructor(lock: LockSettings | undefined, now: () => Date) {
     super('lockable:', now)
-    this.#refuses = refuses
-    this.#now = now
     this.retention = {
       lock,
       now,
@@ -40,7 +35,8 @@ export class LockableStorage extends MemoryStorage {
       extendLock: async (key, until) => {
         this.asked.push(`extend ${key}`)
         if (this.refusal) throw this.refusal
-        if (!(await this.find(key))) throw storageError('storage-not-found', this.#call('lock', key))
+        if (!(await this.find(key)))
+          throw storageError('storage-not-found', { verb: 'lock', key, location: this.location })
         if (until > (this.ends.get(key) ?? new Date(0))) this.ends.set(key, until)
       },
       readBucket: async () => this.bucket,
@@ -56,15 +52,7 @@ export class LockableStorage extends MemoryStorage {
   }
 
   override async remove(key: string, options?: StorageCallOptions): Promise<void> {
-    const until = this.ends.get(key)
-    if (this.#refuses && until && until > this.#now()) {
-      throw lockedUntil(storageError('storage-locked', this.#call('remove', key)), until)
-    }
     await super.remove(key, options)
     this.ends.delete(key)
-  }
-
-  #call<Verb extends 'remove' | 'lock'>(verb: Verb, key: string) {
-    return { verb, key, location: this.location }
   }
 }

@@ -85,10 +85,15 @@ export const keyPasswd: Command<Printed<'key passwd'>> = {
     const { changePassword } = await import('../../operations/key/keys.ts')
     const app = await call.openApp()
     const wish = { named: repoOf(call), password: await newPassword(call) }
-    const { repository, key, kept } = await changePassword(app, wish, call.caller)
+    const { repository, key, kept, keptUntil } = await changePassword(app, wish, call.caller)
     return {
-      json: { repository, key: keyJson(key), passwordFile: kept.how === 'replaced' ? kept.file : null },
-      text: `Changed the password of ${repository}.\n${describeKept(kept, repository)}`,
+      json: {
+        repository,
+        key: keyJson(key),
+        passwordFile: kept.how === 'replaced' ? kept.file : null,
+        keptUntil: keptUntil ?? null,
+      },
+      text: `Changed the password of ${repository}.\n${describeKept(kept, repository)}${describeKeptKey(keptUntil)}`,
     }
   },
 }
@@ -121,7 +126,7 @@ async function newPassword(call: Call): Promise<Secret> {
 function describeKeptKey(until: Date | undefined): string {
   if (until === undefined) return ''
   return (
-    `Its file stays in the bucket as a locked old version until ${formatTimeWithZone(until)}: who can read old versions and knows its password can read this repository, and what is stored in it later too.\n` +
+    `The file of the old key stays in the bucket as a locked old version until ${formatTimeWithZone(until)}: who can read old versions and knows its password can read this repository, and what is stored in it later too.\n` +
     'If the password is known to others, start a new repository and copy what is to stay: lifeboat copy.\n'
   )
 }

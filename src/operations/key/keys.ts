@@ -68,10 +68,10 @@ export async function changePassword(
   workspace: Workspace,
   { named, password }: { readonly named: Named; readonly password: Secret },
   caller: Caller,
-): Promise<ChangedKey & { readonly kept: PasswordKept }> {
+): Promise<ChangedKey & Pick<RevokedKey, 'keptUntil'> & { readonly kept: PasswordKept }> {
   return await recorded(workspace, caller, 'key passwd', named, async repository => {
-    const key = await (await workspace.repository(repository)).changePassword(password)
-    return { repository, key, kept: await keepPassword(workspace, repository, password) }
+    const changed = await (await workspace.repository(repository)).changePassword(password)
+    return { repository, ...changed, kept: await keepPassword(workspace, repository, password) }
   })
 }
 

@@ -18,6 +18,12 @@ export interface RemovedKey {
   readonly keptUntil: Date | undefined
 }
 
+export interface ChangedPassword {
+  readonly key: KeyInfo
+  /** As of `RemovedKey`, of the old password's. */
+  readonly keptUntil: Date | undefined
+}
+
 export interface LockInfo {
   readonly id: Id
   readonly time: Date
