@@ -119,16 +119,8 @@ export class OpenedRepository implements Repository {
     this.#workers = new WorkerPool({ keys, version: config.version, size: options.workers })
     this.logs = new SealedLogStore(storage, { cipher: this.#context.cipher, workers: this.#workers })
     this.#reading = new Reading(this.#readingParts())
-    this.#locks = lockKeeperOf(storage, {
-      file: new KnownEndsFile(cacheDir, random),
-      findFiles: async () => ({
-        packs: this.#index.packIds(),
-        indexes: this.#index.indexIds,
-        snapshots: await this.#snapshots.listedIds(),
-        keys: parts.keyIds,
-      }),
-      onFinding: this.#onFinding,
-    })
+    const heard = { index: this.#index, snapshots: this.#snapshots, keys: parts.keyIds }
+    this.#locks = lockKeeperOf(storage, heard, new KnownEndsFile(cacheDir, random), this.#onFinding)
   }
 
   listSnapshots(): Promise<SnapshotList> {
@@ -220,18 +212,8 @@ export class OpenedRepository implements Repository {
   }
 
   async examineLocks(signal: AbortSignal): Promise<LockExamination> {
-    const { snapshots } = await this.#snapshots.list()
-    await this.#index.refresh(signal)
-    const from = {
-      storage: this.#context.storage,
-      random: this.#parts.options.random,
-      snapshots,
-      keys: await this.#files.listIds('key'),
-      indexes: this.#index.indexIds,
-      packs: [...this.#index.packIds()],
-      packsOfTree: (tree: Id) => this.#index.findAll('tree', tree).map(({ packId }) => packId),
-    }
-    return await examineLocks(from, signal)
+    const parts = { files: this.#files, index: this.#index, snapshots: this.#snapshots }
+    return await examineLocks(this.#context.storage, { ...parts, random: this.#parts.options.random }, signal)
   }
 
   async prune(options: PruneOptions): Promise<PruneReport> {

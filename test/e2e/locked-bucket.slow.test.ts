@@ -1,5 +1,5 @@
 import { mkdirSync, writeFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest'
 import { FaultProxy, type ProxiedCall } from '../helpers/fault-proxy.ts'
 import { documentedOutput } from '../helpers/json-output.ts'
@@ -94,7 +94,15 @@ describeWithS3('a bucket', () => {
 
     const after = new Set((await attacker.listVersions()).map(({ key, id }) => `${key} ${id}`))
     expect(before.filter(({ key, id }) => !after.has(`${key} ${id}`))).toEqual([])
+    for (const version of before) {
+      const file = join(folder, 'rescued', version.key.slice('shop/'.length))
+      mkdirSync(dirname(file), { recursive: true })
+      writeFileSync(file, await attacker.read(version))
+    }
     attacker.close()
+    const rescued = { main: { url: './rescued', passwordEnv: 'LB_PASSWORD' } }
+    writeFileSync(join(folder, 'lifeboat.yaml'), JSON.stringify({ repositories: rescued }))
+    expect(await must('check', '--read-data')).toContain('whole: 2 snapshots')
   })
 
   test('that is not locked is not protected, and says what to do', async () => {

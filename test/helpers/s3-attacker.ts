@@ -11,7 +11,7 @@ export interface ObjectVersion {
   readonly isMarker: boolean
 }
 
-/** Who has the key of a bucket and wants it empty: asks for what our own client never asks for. */
+/** Who has the key of a bucket and deals with its versions: asks for what our own client never asks for. */
 export class S3Attacker {
   readonly #http = new HttpClient({ maxSockets: 4 })
   readonly #origin: string
@@ -35,6 +35,12 @@ export class S3Attacker {
   async destroy({ key, id }: ObjectVersion): Promise<number> {
     const headers = { 'x-amz-bypass-governance-retention': 'true' }
     return (await this.#send('DELETE', key, [['versionId', id]], headers)).status
+  }
+
+  async read({ key, id }: ObjectVersion): Promise<Buffer> {
+    const { status, body } = await this.#send('GET', key, [['versionId', id]])
+    if (status !== 200) throw new Error(`the version ${id} of ${key} cannot be read: ${status}`)
+    return body
   }
 
   close(): void {

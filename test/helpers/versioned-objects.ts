@@ -89,10 +89,11 @@ export async function serveObjects(
 ): Promise<ObjectsServer> {
   const objects = new VersionedObjects()
   const listener: RequestListener = (request, response) => {
-    void collect(request).then(body => {
+    const answer = async (): Promise<void> => {
       const url = new URL(request.url ?? '/', 'http://x')
-      send(request, response, handle(objects, request, url, body))
-    })
+      send(request, response, handle(objects, request, url, await collect(request)))
+    }
+    void answer()
   }
   const server = createServer(listener)
   server.listen(0, '127.0.0.1')

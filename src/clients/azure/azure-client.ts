@@ -2,14 +2,7 @@ import { createHash } from 'node:crypto'
 import type { Clock } from '../../base/clock.ts'
 import type { Expiring } from '../../base/expiring.ts'
 import type { Secret } from '../../base/secret.ts'
-import {
-  contentLength,
-  type HttpAnswer,
-  type HttpClient,
-  HttpFailure,
-  type HttpHead,
-  ServerClock,
-} from '../http/index.ts'
+import { contentLength, type HttpAnswer, type HttpClient, HttpFailure, ServerClock } from '../http/index.ts'
 import { ListingGuard } from '../objects/listing-guard.ts'
 import type {
   CallOptions,

@@ -2,14 +2,7 @@ import { createHash } from 'node:crypto'
 import type { Clock } from '../../base/clock.ts'
 import type { Expiring } from '../../base/expiring.ts'
 import type { Logger } from '../../base/logger.ts'
-import {
-  contentLength,
-  type HttpAnswer,
-  type HttpClient,
-  HttpFailure,
-  type HttpHead,
-  ServerClock,
-} from '../http/index.ts'
+import { contentLength, type HttpAnswer, type HttpClient, HttpFailure, ServerClock } from '../http/index.ts'
 import { ListingGuard } from '../objects/listing-guard.ts'
 import type { CallOptions, GetOptions, ObjectClient, ObjectHead, PutOptions } from '../objects/object-client.ts'
 import type { S3Call } from './call.ts'

@@ -33,7 +33,6 @@ export async function findLocks(context: LocksContext, except: ReadonlySet<Id>):
 /** Removes locks that protect nothing, so that a killed process never needs a human. One that cannot be removed stays, and still protects nothing. */
 export async function removeStale(context: LocksContext, locks: readonly FoundLock[]): Promise<void> {
   for (const { id, lock } of locks) {
-    // What the key may not do once it may not do for the others.
     if (!(await isRemoved(context, id))) return
     context.onFinding({
       severity: 'info',
@@ -45,13 +44,12 @@ export async function removeStale(context: LocksContext, locks: readonly FoundLo
 }
 
 /** Keys that may only add, and locks of objects, must not stop a backup. */
-async function isRemoved({ files, onFinding }: LocksContext, id: Id): Promise<boolean> {
+async function isRemoved({ files }: LocksContext, id: Id): Promise<boolean> {
   try {
     await files.remove('lock', id)
     return true
   } catch (error) {
     if (!isAppError(error, 'storage-denied') && !isAppError(error, 'storage-locked')) throw error
-    onFinding(lockNotRemoved(id))
     return false
   }
 }

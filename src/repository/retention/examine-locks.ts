@@ -4,19 +4,17 @@ import type { Random } from '../../base/random.ts'
 import type { Id } from '../../model/node.ts'
 import type { Retention, Storage } from '../../storage/storage.ts'
 import type { FoundLocks, LockExamination, LockSample } from '../contract/examining-locks.ts'
-import type { Snapshot } from '../contract/snapshot.ts'
+import type { RepositoryFiles } from '../files/repository-files.ts'
 import { CONFIG_KEY, fileKey } from '../format/file-keys.ts'
+import type { BlobIndex } from '../index-store/blob-index.ts'
+import type { SnapshotStore } from '../snapshots/snapshot-store.ts'
 import { LOCKED_FOLDERS } from './lock-period.ts'
 
-export interface LocksToExamine {
-  readonly storage: Storage
+export interface ExaminedParts {
+  readonly files: RepositoryFiles
+  readonly index: BlobIndex
+  readonly snapshots: SnapshotStore
   readonly random: Random
-  readonly snapshots: readonly Snapshot[]
-  readonly keys: readonly Id[]
-  readonly indexes: readonly Id[]
-  readonly packs: readonly Id[]
-  /** The packs that hold a tree. */
-  readonly packsOfTree: (tree: Id) => readonly Id[]
 }
 
 const SAMPLE = 100
@@ -26,17 +24,27 @@ const A_FEW = 10
 const TRIED = 'canary'
 
 /** Looks for what keeps a repository from being destroyed. Nothing of its own data is tried. */
-export async function examineLocks(from: LocksToExamine, signal: AbortSignal): Promise<LockExamination> {
-  const { traits, retention } = from.storage
-  return { overwrites: traits.overwrites, locks: retention && (await findLocks(from, retention, signal)) }
+export async function examineLocks(
+  { traits, retention }: Storage,
+  parts: ExaminedParts,
+  signal: AbortSignal,
+): Promise<LockExamination> {
+  const locks = retention && (await findLocks(retention, parts, traits.concurrency, signal))
+  return { overwrites: traits.overwrites, locks }
 }
 
-async function findLocks(from: LocksToExamine, retention: Retention, signal: AbortSignal): Promise<FoundLocks> {
+async function findLocks(
+  retention: Retention,
+  parts: ExaminedParts,
+  calls: number,
+  signal: AbortSignal,
+): Promise<FoundLocks> {
   const bucket = await retention.readBucket({ signal })
   const { lock: settings, advice } = retention
   const isLocked = bucket.locksObjects ?? settings !== undefined
   const tries = await tryToDestroy(retention, isLocked, signal)
-  const sample = isLocked ? await readSample(from, retention, signal) : undefined
+  const chosen = isLocked ? await chooseSample(parts, signal) : undefined
+  const sample = chosen && (await readSample(retention, chosen, calls, signal))
   return { settings, bucket, tries, sample, advice }
 }
 
@@ -55,11 +63,15 @@ async function tryToDestroy(
   return tries
 }
 
-async function readSample(from: LocksToExamine, retention: Retention, signal: AbortSignal): Promise<LockSample> {
-  const { keys, total } = chooseSample(from)
+async function readSample(
+  retention: Retention,
+  { keys, total }: ChosenSample,
+  calls: number,
+  signal: AbortSignal,
+): Promise<LockSample> {
   const unlocked: string[] = []
   let firstEnd: Date | undefined
-  await forEachLimit(keys, from.storage.traits.concurrency, async key => {
+  await forEachLimit(keys, calls, async key => {
     throwIfAborted(signal)
     const until = await retention.findLockedUntil(key, { signal })
     if (until === undefined || until <= retention.now()) unlocked.push(key)
@@ -68,11 +80,22 @@ async function readSample(from: LocksToExamine, retention: Retention, signal: Ab
   return { read: keys.length, total, unlocked: unlocked.sort(), firstEnd }
 }
 
+interface ChosenSample {
+  readonly keys: readonly string[]
+  /** Of how many. */
+  readonly total: number
+}
+
 /** All of a small repository. Else the config, keys, what the oldest snapshots need, and others at random. */
-function chooseSample({ snapshots, keys, indexes, packs, packsOfTree, random }: LocksToExamine): {
-  keys: string[]
-  total: number
-} {
+async function chooseSample(
+  { files, index, snapshots: store, random }: ExaminedParts,
+  signal: AbortSignal,
+): Promise<ChosenSample> {
+  const { snapshots } = await store.list()
+  await index.refresh(signal)
+  const keys = await files.listIds('key')
+  const { indexIds } = index
+  const packsOfTree = (tree: Id): string[] => index.findAll('tree', tree).map(({ packId }) => fileKey('pack', packId))
   const shuffled = <T>(items: readonly T[]): T[] =>
     items
       .map(item => ({ item, at: random.bytes(4).readUInt32LE(0) }))
@@ -83,14 +106,14 @@ function chooseSample({ snapshots, keys, indexes, packs, packsOfTree, random }: 
     CONFIG_KEY,
     ...keys.slice(0, A_FEW).map(id => fileKey('key', id)),
     ...oldest.map(({ id }) => fileKey('snapshot', id)),
-    ...oldest.flatMap(({ tree }) => packsOfTree(tree).map(id => fileKey('pack', id))),
-    ...shuffled(indexes)
+    ...oldest.flatMap(({ tree }) => packsOfTree(tree)),
+    ...shuffled(indexIds)
       .slice(0, A_FEW)
       .map(id => fileKey('index', id)),
   ]
   const all = [
-    ...packs.map(id => fileKey('pack', id)),
-    ...indexes.map(id => fileKey('index', id)),
+    ...[...index.packIds()].map(id => fileKey('pack', id)),
+    ...indexIds.map(id => fileKey('index', id)),
     ...snapshots.map(({ id }) => fileKey('snapshot', id)),
     ...keys.map(id => fileKey('key', id)),
   ]

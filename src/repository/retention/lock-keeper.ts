@@ -4,34 +4,37 @@ import type { Finding } from '../../model/finding.ts'
 import type { Id } from '../../model/node.ts'
 import type { LockSettings, Storage } from '../../storage/storage.ts'
 import { CONFIG_KEY, fileKey } from '../format/file-keys.ts'
+import type { BlobIndex } from '../index-store/blob-index.ts'
+import type { SnapshotStore } from '../snapshots/snapshot-store.ts'
 import type { KnownEnds, KnownEndsFile } from './known-ends.ts'
 import { isDue, lockEnd } from './lock-period.ts'
 import { LockingStorage } from './locking-storage.ts'
 
-/** What lies in the repository, as far as this process has heard: asking again would cost requests. */
-export interface LockedFiles {
-  readonly packs: Iterable<Id>
-  readonly indexes: Iterable<Id>
-  readonly snapshots: Iterable<Id>
-  readonly keys: Iterable<Id>
+/** Who knows what lies in the repository, as far as this process has heard: asking again would cost requests. */
+interface HeardFiles {
+  readonly index: Pick<BlobIndex, 'packIds' | 'indexIds'>
+  readonly snapshots: Pick<SnapshotStore, 'listedIds'>
+  readonly keys: readonly Id[]
 }
 
-export interface LockKeeperParts {
+interface LockKeeperParts {
   readonly storage: LockingStorage
   readonly settings: LockSettings
+  readonly heard: HeardFiles
   readonly file: KnownEndsFile
-  readonly findFiles: () => Promise<LockedFiles>
   readonly onFinding: (finding: Finding) => void
 }
 
 /** Undefined where the storage locks nothing. */
 export function lockKeeperOf(
   storage: Storage,
-  parts: Omit<LockKeeperParts, 'storage' | 'settings'>,
+  heard: HeardFiles,
+  file: KnownEndsFile,
+  onFinding: (finding: Finding) => void,
 ): LockKeeper | undefined {
   const settings = storage.retention?.lock
   if (!(storage instanceof LockingStorage) || settings === undefined) return undefined
-  return new LockKeeper({ ...parts, storage, settings })
+  return new LockKeeper({ storage, settings, heard, file, onFinding })
 }
 
 /** Logs are listed again after this part of the period: a listing costs a request for each thousand files. */
@@ -55,7 +58,7 @@ export class LockKeeper {
    */
   async extend(signal: AbortSignal): Promise<void> {
     const known = await this.#load()
-    const keys = [...keysOf(await this.#parts.findFiles()), ...(await this.#listLogs(known, signal))]
+    const keys = [...(await keysOf(this.#parts.heard)), ...(await this.#listLogs(known, signal))]
     this.#forgetAllBut(new Set(keys), known)
     const due = keys.filter(key => this.#isDue(known.ends.get(key)))
     await this.#extendAll(due, known, signal)
@@ -108,18 +111,23 @@ export class LockKeeper {
     await forEachLimit(due, storage.traits.concurrency, async key => {
       throwIfAborted(signal)
       // What was refused once is refused for all: there is no use in asking 100 000 times.
-      if (refused) return void left++
-      try {
-        const until = await this.#extendOne(key, known.ends.has(key), signal)
-        if (until) known.ends.set(key, secondsOf(until))
-        else known.ends.delete(key)
-      } catch (error) {
-        if (!isAppError(error, 'storage-denied') && !isAppError(error, 'storage-locked')) throw error
-        refused ??= error
-        left++
-      }
+      if (!refused) refused = await this.#extendKnown(key, known, signal)
+      if (refused) left++
     })
     if (refused) onFinding(notExtended(left, refused))
+  }
+
+  /** The refusal, if it was refused. */
+  async #extendKnown(key: string, { ends }: KnownEnds, signal: AbortSignal): Promise<AppError | undefined> {
+    try {
+      const until = await this.#extendOne(key, ends.has(key), signal)
+      if (until) ends.set(key, secondsOf(until))
+      else ends.delete(key)
+      return undefined
+    } catch (error) {
+      if (isAppError(error, 'storage-denied') || isAppError(error, 'storage-locked')) return error
+      throw error
+    }
   }
 
   /** Until when the object is locked now; undefined when it is not there any more. */
@@ -140,12 +148,14 @@ export class LockKeeper {
   }
 }
 
-function* keysOf({ packs, indexes, snapshots, keys }: LockedFiles): Generator<string> {
-  yield CONFIG_KEY
-  for (const id of keys) yield fileKey('key', id)
-  for (const id of snapshots) yield fileKey('snapshot', id)
-  for (const id of indexes) yield fileKey('index', id)
-  for (const id of packs) yield fileKey('pack', id)
+async function keysOf({ index, snapshots, keys }: HeardFiles): Promise<string[]> {
+  return [
+    CONFIG_KEY,
+    ...keys.map(id => fileKey('key', id)),
+    ...[...(await snapshots.listedIds())].map(id => fileKey('snapshot', id)),
+    ...index.indexIds.map(id => fileKey('index', id)),
+    ...[...index.packIds()].map(id => fileKey('pack', id)),
+  ]
 }
 
 const secondsOf = (date: Date): number => Math.floor(date.getTime() / 1000)
