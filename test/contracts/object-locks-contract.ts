@@ -6,7 +6,9 @@ import { backUp, engineOptions, readBack } from '../helpers/engine.ts'
 import type { ObjectsServer } from '../helpers/versioned-objects.ts'
 
 const DAY = 86_400_000
-const inDays = (days: number): Date => new Date(Math.floor(Date.now() / 1000) * 1000 + days * DAY)
+/** Services keep whole seconds. */
+const START = Math.floor(Date.now() / 1000) * 1000
+const inDays = (days: number): Date => new Date(START + days * DAY)
 
 /** What a service that locks objects must do for us, on a server that enforces it as documented. */
 export function testObjectLocks(init: {

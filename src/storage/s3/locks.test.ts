@@ -9,7 +9,9 @@ import { lockAdvice } from './lock-advice.ts'
 import { parseS3Url } from './url.ts'
 
 const DAY = 86_400_000
-const inDays = (days: number): Date => new Date(Math.floor(Date.now() / 1000) * 1000 + days * DAY)
+/** Services keep whole seconds. */
+const START = Math.floor(Date.now() / 1000) * 1000
+const inDays = (days: number): Date => new Date(START + days * DAY)
 const xml = (code: string, message: string): Buffer =>
   Buffer.from(`<Error><Code>${code}</Code><Message>${message}</Message></Error>`)
 
