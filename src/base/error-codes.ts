@@ -37,6 +37,7 @@ export const ERROR_CODES = {
   'storage-too-short': traits(1, 502),
   'storage-full': traits(1, 507),
   'storage-denied': traits(1, 403),
+  'storage-locked': traits(1, 423),
   'storage-busy': traits(1, 503, true),
   'storage-failed': traits(1, 502, true),
   // sources and targets

@@ -16,13 +16,24 @@ export function keyJson({ id: keyId, hostname, username, created, current }: Key
   return { id: keyId, shortId: keyId.slice(0, SHORT_ID_DIGITS), hostname, username, created, current }
 }
 
+const keptUntil = time
+  .nullable()
+  .describe(
+    'until then a locked old version of the removed key’s file stays in the bucket, and its password opens that',
+  )
+
 export const KEY_OUTPUTS = {
   'key list': z.strictObject({ repository: repositoryName, keys: z.array(key) }),
   'key add': z.strictObject({ repository: repositoryName, key }),
-  'key remove': z.strictObject({ repository: repositoryName, removed: z.string() }),
+  'key remove': z.strictObject({
+    repository: repositoryName,
+    removed: z.string(),
+    keptUntil,
+  }),
   'key passwd': z.strictObject({
     repository: repositoryName,
     key,
     passwordFile: absolutePath.nullable().describe('the file that was changed too'),
+    keptUntil,
   }),
 }

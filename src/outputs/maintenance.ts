@@ -50,14 +50,33 @@ const forgotten = z.strictObject({
   remove: z.array(briefSnapshot),
 })
 
+const lockReason = z.strictObject({
+  code: z.enum(['storage', 'settings', 'bucket', 'try', 'objects']),
+  holds: z.boolean().nullable().describe('does it speak for the backups? null: it could not be found out'),
+  message: z.string().describe('what was found, and how'),
+})
+
+const checkedLocks = z.strictObject({
+  repository: repositoryName,
+  verdict: z
+    .enum(['protected', 'not-protected', 'unknown'])
+    .describe('can whoever gets the key of the storage destroy the backups?'),
+  until: time.nullable().describe('until when they are protected, if no backup extends that'),
+  reasons: z.array(lockReason),
+  advice: z.array(z.string()).describe('what to do; empty where they are protected'),
+})
+
 /** Of the commands that keep repositories in order. */
 export const MAINTENANCE_OUTPUTS = {
-  check: z.strictObject({
-    whole: z.boolean().describe('no finding is an error, and no repository failed'),
-    findings: findings.describe('those of all repositories'),
-    repositories: z.array(checked),
-    failed,
-  }),
+  check: z.union([
+    z.strictObject({
+      whole: z.boolean().describe('no finding is an error, and no repository failed'),
+      findings: findings.describe('those of all repositories'),
+      repositories: z.array(checked),
+      failed,
+    }),
+    z.strictObject({ immutable: z.array(checkedLocks), failed }).describe('with --immutable'),
+  ]),
   forget: z.strictObject({
     dryRun: z.boolean(),
     groups: z.array(forgotten),

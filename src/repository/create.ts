@@ -10,12 +10,14 @@ import { listKeyIds, saveKey } from './key/key-ring.ts'
 import { currentHost } from './lock/owner.ts'
 import { OpenedRepository } from './opened-repository.ts'
 import type { CreateOptions, Repository } from './repository.ts'
+import { lockingStorage } from './retention/locking-storage.ts'
 
 /**
  * Makes a new repository. Key before config: what has a config can be opened, and an `init` that was killed in between
  * is repeated as if it had not been. `repository-exists` when there is one; `damaged` when there is one without its config.
  */
-export async function createRepository(storage: Storage, options: CreateOptions): Promise<Repository> {
+export async function createRepository(bare: Storage, options: CreateOptions): Promise<Repository> {
+  const storage = lockingStorage(bare)
   if (await storage.find(CONFIG_KEY)) throw repositoryExists(storage)
   await refuseData(storage)
   const leftOver = await listKeyIds(storage)
@@ -31,7 +33,7 @@ export async function createRepository(storage: Storage, options: CreateOptions)
   await saveConfig(storage, new Cipher(keys, random).seal(formatConfig(config)), keyId)
   // They open nothing, the config being sealed with other master keys, and restic would try them and give up.
   for (const id of leftOver) await storage.remove(fileKey('key', id))
-  return new OpenedRepository({ storage, options, config, keys, keyId })
+  return new OpenedRepository({ storage: bare, options, config, keys, keyId, keyIds: [keyId] })
 }
 
 async function refuseData(storage: Storage): Promise<void> {

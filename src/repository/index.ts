@@ -2,6 +2,7 @@
 
 export type * from './contract/blob.ts'
 export type * from './contract/copying.ts'
+export type * from './contract/examining-locks.ts'
 export type * from './contract/keys-and-locks.ts'
 export type * from './contract/logs.ts'
 export type * from './contract/maintenance.ts'

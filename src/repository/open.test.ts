@@ -143,7 +143,7 @@ test('a changed password replaces the old one; killed in between, either or both
         [false, true],
       ][changes],
     )
-    if (changes === 2) expect(changed).toMatchObject({ current: true })
+    if (changes === 2) expect(changed).toMatchObject({ key: { current: true } })
   }
 })
 

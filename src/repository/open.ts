@@ -25,7 +25,7 @@ export async function openRepository(storage: Storage, options: RepositoryOption
     })
   }
   const opened = await tryKeys(storage, options, keyIds, sealedConfig)
-  return new OpenedRepository({ storage, options, ...opened })
+  return new OpenedRepository({ storage, options, keyIds, ...opened })
 }
 
 async function loadConfig(storage: Storage): Promise<Buffer> {

@@ -10,7 +10,15 @@ import { DamageRecord } from './check/damage-record.ts'
 import { NotedDamage } from './check/noted-damage.ts'
 import type { BlobSize, BlobType, FileType } from './contract/blob.ts'
 import type { CopyOptions, CopyPlan, CopyReport } from './contract/copying.ts'
-import type { KeyInfo, KeyLabel, LockInfo, LockWaitOptions } from './contract/keys-and-locks.ts'
+import type { LockExamination } from './contract/examining-locks.ts'
+import type {
+  ChangedPassword,
+  KeyInfo,
+  KeyLabel,
+  LockInfo,
+  LockWaitOptions,
+  RemovedKey,
+} from './contract/keys-and-locks.ts'
 import type { LogStore } from './contract/logs.ts'
 import type {
   CheckOptions,
@@ -49,6 +57,10 @@ import { type OpenOther, OtherReaders } from './read/others.ts'
 import type { OtherReader } from './read/reader.ts'
 import { Reading, type ReadingParts } from './read/reading.ts'
 import type { Repository, RepositoryOptions } from './repository.ts'
+import { examineLocks } from './retention/examine-locks.ts'
+import { KnownEndsFile } from './retention/known-ends.ts'
+import { type LockKeeper, lockKeeperOf } from './retention/lock-keeper.ts'
+import { lockingStorage } from './retention/locking-storage.ts'
 import { SnapshotStore } from './snapshots/snapshot-store.ts'
 import { statistics } from './statistics.ts'
 import { WorkerPool } from './workers/pool.ts'
@@ -61,6 +73,8 @@ export interface OpenedParts {
   readonly keys: KeyMaterial
   /** The key file that the password opened. */
   readonly keyId: Id
+  /** All that there were then. */
+  readonly keyIds: readonly Id[]
 }
 
 /** Puts the engine's parts together; each method is one call into the part that does the work. */
@@ -81,11 +95,13 @@ export class OpenedRepository implements Repository {
   readonly #reading: Reading
   readonly #record: DamageRecord
   readonly #marks: MarkFolder | undefined
+  readonly #locks: LockKeeper | undefined
   readonly #storageClock: StorageClock
   readonly #seenLocks = new Map<Id, number>()
 
   constructor(parts: OpenedParts) {
-    const { storage, options, config, keys, keyId } = parts
+    const { options, config, keys, keyId } = parts
+    const storage = lockingStorage(parts.storage)
     const { random } = options
     this.id = config.id
     this.version = config.version
@@ -105,6 +121,8 @@ export class OpenedRepository implements Repository {
     this.#workers = new WorkerPool({ keys, version: config.version, size: options.workers })
     this.logs = new SealedLogStore(storage, { cipher: this.#context.cipher, workers: this.#workers })
     this.#reading = new Reading(this.#readingParts())
+    const heard = { index: this.#index, snapshots: this.#snapshots, keys: parts.keyIds }
+    this.#locks = lockKeeperOf(storage, heard, new KnownEndsFile(cacheDir, random), this.#onFinding)
   }
 
   listSnapshots(): Promise<SnapshotList> {
@@ -199,6 +217,11 @@ export class OpenedRepository implements Repository {
     )
   }
 
+  async examineLocks(signal: AbortSignal): Promise<LockExamination> {
+    const parts = { files: this.#files, index: this.#index, snapshots: this.#snapshots }
+    return await examineLocks(this.#context.storage, { ...parts, random: this.#parts.options.random }, signal)
+  }
+
   async prune(options: PruneOptions): Promise<PruneReport> {
     if (options.dryRun) {
       return this.#whileShared(options.signal, signal => prune(this.#maintenance(), { ...options, signal }))
@@ -257,11 +280,11 @@ export class OpenedRepository implements Repository {
     return this.#keyRing.add(password, label)
   }
 
-  async removeKey(idOrPrefix: string): Promise<void> {
-    await this.#withLock(true, {}, () => this.#keyRing.remove(idOrPrefix))
+  removeKey(idOrPrefix: string): Promise<RemovedKey> {
+    return this.#withLock(true, {}, () => this.#keyRing.remove(idOrPrefix))
   }
 
-  changePassword(password: Secret): Promise<KeyInfo> {
+  changePassword(password: Secret): Promise<ChangedPassword> {
     return this.#keyRing.changePassword(password, currentHost())
   }
 
@@ -341,6 +364,7 @@ export class OpenedRepository implements Repository {
       lock: this.#lockRequest(false, { signal }),
       record: this.#record,
       clock: this.#parts.options.clock,
+      locks: this.#locks,
       signal,
     }
   }

@@ -7,7 +7,15 @@ import type { Id } from '../model/node.ts'
 import type { Pin } from '../model/pin.ts'
 import type { FileType } from './contract/blob.ts'
 import type { CopyOptions, CopyPlan, CopyReport } from './contract/copying.ts'
-import type { KeyInfo, KeyLabel, LockInfo, LockWaitOptions } from './contract/keys-and-locks.ts'
+import type { LockExamination } from './contract/examining-locks.ts'
+import type {
+  ChangedPassword,
+  KeyInfo,
+  KeyLabel,
+  LockInfo,
+  LockWaitOptions,
+  RemovedKey,
+} from './contract/keys-and-locks.ts'
 import type { LogStore } from './contract/logs.ts'
 import type {
   CheckOptions,
@@ -92,6 +100,8 @@ export interface Repository extends Contents {
   // ---- maintenance
 
   check(options: CheckOptions): Promise<CheckReport>
+  /** Could who has the present key destroy this repository? Stores an empty object and tries to destroy that one. */
+  examineLocks(signal: AbortSignal): Promise<LockExamination>
   prune(options: PruneOptions): Promise<PruneReport>
   statistics(): Promise<RepositoryStatistics>
 
@@ -100,9 +110,9 @@ export interface Repository extends Contents {
   listKeys(): Promise<KeyInfo[]>
   addKey(password: Secret, label?: KeyLabel): Promise<KeyInfo>
   /** `last-key` when it is the only one; the key in use is refused too (`usage`). */
-  removeKey(idOrPrefix: string): Promise<void>
+  removeKey(idOrPrefix: string): Promise<RemovedKey>
   /** Adds a key for the new password, makes it the one in use, then removes the one that this was opened with. */
-  changePassword(password: Secret): Promise<KeyInfo>
+  changePassword(password: Secret): Promise<ChangedPassword>
   listLocks(): Promise<LockInfo[]>
   /** The time that the storage stamps files with; undefined where it tells none or nothing can be written there. */
   readStorageClock(): Promise<Date | undefined>

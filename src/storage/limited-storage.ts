@@ -1,7 +1,9 @@
 import type { Clock } from '../base/clock.ts'
 import { throwIfAborted } from '../base/errors.ts'
+import { retentionThrough } from './retention-through.ts'
 import type {
   LoadOptions,
+  Retention,
   SaveOptions,
   Storage,
   StorageCallOptions,
@@ -40,6 +42,10 @@ export class LimitedStorage implements Storage {
 
   get traits(): StorageTraits {
     return this.#inner.traits
+  }
+
+  get retention(): Retention | undefined {
+    return retentionThrough(this.#inner.retention, (signal, call) => this.#run(signal, call))
   }
 
   list(prefix: string, options?: StorageCallOptions): AsyncIterable<StoredObject> {

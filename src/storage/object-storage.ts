@@ -1,10 +1,14 @@
-import { throwIfAborted } from '../base/errors.ts'
+import { isAppError, throwIfAborted } from '../base/errors.ts'
 import type { HttpAnswer } from '../clients/http/index.ts'
 import type { GetOptions, ObjectClient } from '../clients/objects/object-client.ts'
 import { assertKey, assertPrefix, isKey } from './keys.ts'
 import { cutOut, EndsBefore, type Range, requireRange, requireWhole } from './ranged-answer.ts'
 import type {
+  BucketLocks,
+  Destruction,
   LoadOptions,
+  LockSettings,
+  Retention,
   SaveOptions,
   Storage,
   StorageCallOptions,
@@ -13,10 +17,13 @@ import type {
   StoredObject,
   StoredVersion,
 } from './storage.ts'
-import { type FailedCall, storageError } from './storage-error.ts'
+import { type FailedCall, lockedUntil, storageError } from './storage-error.ts'
 
 /** More than any pack or log segment is. */
 const LONGEST_OBJECT = 2 * 1024 * 1024 * 1024
+
+/** Longer than a try to destroy takes, whatever the clocks are apart by. */
+const MOMENT_MS = 5 * 60_000
 
 /** Each call is a round trip, most are billed: long packs. Two of them on their way fill a line; each more costs memory. */
 export const OBJECT_TRAITS: Omit<StorageTraits, 'kind'> = {
@@ -38,6 +45,9 @@ export interface ObjectStorageInit {
   readonly wrap: (call: FailedCall, error: unknown) => unknown
   /** The service's own headers for an object: storage class, encryption. */
   readonly headersFor?: ((key: string) => Readonly<Record<string, string>>) | undefined
+  readonly lock: LockSettings | undefined
+  /** See `Retention`. */
+  readonly lockAdvice: readonly string[]
   /** Ends the connections. */
   readonly close: () => void
 }
@@ -46,12 +56,23 @@ export interface ObjectStorageInit {
 export class ObjectStorage implements Storage {
   readonly location: string
   readonly traits: StorageTraits
+  readonly retention: Retention
   readonly #init: ObjectStorageInit
 
   constructor(init: ObjectStorageInit) {
     this.#init = init
     this.location = init.location
     this.traits = init.traits
+    this.retention = {
+      lock: init.lock,
+      now: () => init.client.locks.now(),
+      findLockedUntil: (key, options = {}) =>
+        this.#call('look for', key, options, path => init.client.locks.findUntil(path, options)),
+      extendLock: (key, until, options = {}) => this.#extendLock(key, until, options),
+      readBucket: (options = {}) => this.#readBucket(options),
+      tryToDestroy: (key, isLocked, options = {}) => this.#tryToDestroy(key, isLocked, options),
+      advice: init.lockAdvice,
+    }
   }
 
   async *list(prefix: string, options: StorageCallOptions = {}): AsyncIterable<StoredObject> {
@@ -114,17 +135,25 @@ export class ObjectStorage implements Storage {
   }
 
   async save(key: string, content: Uint8Array | readonly Uint8Array[], options: SaveOptions = {}): Promise<void> {
-    const { headersFor } = this.#init
+    const { headersFor, lock } = this.#init
+    const { lockedUntil: until } = options
     await this.#call('write', key, options, path =>
       this.#init.client.put(path, content instanceof Uint8Array ? [content] : content, {
         ...options,
         headers: headersFor?.(key),
+        lock: lock && until && { mode: lock.mode, until },
       }),
     )
   }
 
   async remove(key: string, options: StorageCallOptions = {}): Promise<void> {
-    await this.#call('remove', key, options, path => this.#init.client.remove(path, options))
+    try {
+      await this.#call('remove', key, options, path => this.#init.client.remove(path, options))
+    } catch (error) {
+      if (!isAppError(error, 'storage-locked')) throw error
+      const until = await this.retention.findLockedUntil(key, options).catch(() => undefined)
+      throw until === undefined ? error : lockedUntil(error, until)
+    }
   }
 
   async freeBytes(): Promise<number | undefined> {
@@ -133,6 +162,43 @@ export class ObjectStorage implements Storage {
 
   async close(): Promise<void> {
     this.#init.close()
+  }
+
+  async #extendLock(key: string, until: Date, options: StorageCallOptions): Promise<void> {
+    const { client, lock } = this.#init
+    const mode = lock?.mode ?? 'governance'
+    try {
+      await this.#call('lock', key, options, path => client.locks.extend(path, { mode, until }, options))
+    } catch (error) {
+      if (!isAppError(error, 'storage-denied') && !isAppError(error, 'storage-locked')) throw error
+      // Services refuse to shorten a lock by many words.
+      const found = await this.retention.findLockedUntil(key, options).catch(() => undefined)
+      if (found === undefined || found < until) throw error
+    }
+  }
+
+  async #readBucket(options: StorageCallOptions): Promise<BucketLocks> {
+    const { client, wrap } = this.#init
+    throwIfAborted(options.signal)
+    try {
+      return await client.locks.readBucket(options)
+    } catch (error) {
+      throw wrap({ verb: 'list', key: '', location: this.location }, error)
+    }
+  }
+
+  async #tryToDestroy(key: string, isLocked: boolean, options: StorageCallOptions): Promise<Destruction> {
+    const { locks } = this.#init.client
+    const mode = this.#init.lock?.mode ?? 'compliance'
+    const lock = isLocked ? { mode, until: new Date(locks.now().getTime() + MOMENT_MS) } : undefined
+    try {
+      return await this.#call('write', key, options, path => locks.tryToDestroy(path, lock, options))
+    } catch (error) {
+      // One from an earlier time, which nobody could remove.
+      if (isAppError(error, 'storage-locked') || isAppError(error, 'storage-exists')) return 'refused'
+      if (isAppError(error, 'storage-denied')) return 'not-stored'
+      throw error
+    }
   }
 
   /** No request asks for no bytes. */

@@ -1,7 +1,9 @@
 import type { AdapterContext } from '../base/adapter-context.ts'
 import { isAppError, throwIfAborted } from '../base/errors.ts'
+import { retentionThrough } from './retention-through.ts'
 import type {
   LoadOptions,
+  Retention,
   SaveOptions,
   Storage,
   StorageCallOptions,
@@ -45,6 +47,10 @@ export class RetryingStorage implements Storage {
 
   get traits(): StorageTraits {
     return this.#inner.traits
+  }
+
+  get retention(): Retention | undefined {
+    return retentionThrough(this.#inner.retention, (signal, call) => this.#retry(signal, call))
   }
 
   list(prefix: string, options: StorageCallOptions = {}): AsyncIterable<StoredObject> {

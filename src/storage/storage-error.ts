@@ -5,7 +5,7 @@ export type StorageErrorCode = Extract<ErrorCode, `storage-${string}`>
 
 /** A call that failed, as errors name it. */
 export interface FailedCall {
-  readonly verb: 'read' | 'write' | 'look for' | 'remove' | 'list'
+  readonly verb: 'read' | 'write' | 'look for' | 'remove' | 'lock' | 'list'
   /** The key, or the prefix of a listing. */
   readonly key: string
   readonly location: string
@@ -27,6 +27,7 @@ const REASONS: Readonly<Record<StorageErrorCode, string>> = {
   'storage-too-short': 'it ends before the range asked for',
   'storage-full': 'no space is left',
   'storage-denied': 'access is denied',
+  'storage-locked': 'it is locked',
   'storage-busy': 'the server is busy',
   'storage-failed': 'the storage failed',
 }
@@ -34,11 +35,12 @@ const REASONS: Readonly<Record<StorageErrorCode, string>> = {
 const HINTS: Partial<Record<StorageErrorCode, string>> = {
   'storage-full': 'Free some space there, then run the same command again; nothing that was stored is lost.',
   'storage-denied': 'Check that the credentials, or the user that runs lifeboat, may read and write there.',
+  'storage-locked': 'Nobody can change or remove it before its lock ends. Run the same command again then.',
   'storage-busy': 'Run the same command again later.',
   'storage-failed': 'Check that the storage can be reached, then run the same command again.',
 }
 
-const PREPOSITIONS = { read: 'from', write: 'to', 'look for': 'in', remove: 'from', list: 'in' } as const
+const PREPOSITIONS = { read: 'from', write: 'to', 'look for': 'in', remove: 'from', lock: 'in', list: 'in' } as const
 
 /** The one wording for all adapters: `cannot read config from /backups: it is not there`. */
 export function storageError(code: StorageErrorCode, call: FailedCall, init: StorageErrorInit = {}): AppError {
@@ -61,4 +63,19 @@ export function isTransient(error: unknown): error is AppError {
 export function retryAfterMs(error: AppError): number {
   const asked = error.context['retryAfterMs']
   return typeof asked === 'number' && asked > 0 ? asked : 0
+}
+
+/** The same refusal with the time when the lock ends, which people are told. */
+export function lockedUntil(error: AppError, until: Date): AppError {
+  return new AppError('storage-locked', `${error.message} (locked until ${until.toISOString()})`, {
+    ...(error.hint === undefined ? {} : { hint: error.hint }),
+    context: { ...error.context, until: until.toISOString() },
+    cause: error.cause,
+  })
+}
+
+/** When the lock ends that a removal met, where the storage tells. */
+export function untilOf(error: AppError): Date | undefined {
+  const until = error.context['until']
+  return typeof until === 'string' ? new Date(until) : undefined
 }

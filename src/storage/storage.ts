@@ -14,6 +14,8 @@ export interface Storage {
   /** For people and errors: a path or URL without secrets. */
   readonly location: string
   readonly traits: StorageTraits
+  /** Undefined where the kind of storage knows no such thing. */
+  readonly retention?: Retention | undefined
 
   /**
    * Objects whose key starts with `prefix` (`''` or ending in '/'), each once, in no order. A missing prefix is an empty
@@ -36,7 +38,10 @@ export interface Storage {
    */
   save(key: string, content: Uint8Array | readonly Uint8Array[], options?: SaveOptions): Promise<void>
 
-  /** Removes an object; absent is fine. */
+  /**
+   * Removes an object; absent is fine. One that is locked either goes out of sight and stays as an old version until its
+   * lock ends, or that is `storage-locked`, with `context.until` (ISO 8601) where the storage tells.
+   */
   remove(key: string, options?: StorageCallOptions): Promise<void>
 
   /** What is still there of objects that were overwritten or removed; undefined where a store never keeps any. */
@@ -112,6 +117,52 @@ export interface SaveOptions extends StorageCallOptions {
   readonly ifAbsent?: boolean | undefined
   /** Of the content, in hex, where the caller knows it already: a server can check by it what arrived. */
   readonly sha256?: string | undefined
+  /** Nobody can destroy the object before. Only where the storage has `retention`. */
+  readonly lockedUntil?: Date | undefined
+}
+
+// ---- what keeps objects from whoever has the key
+
+/**
+ * Objects can be locked: until a date nobody destroys them, whatever key they have. Where removing or replacing one
+ * goes through, it is kept as an old version.
+ */
+export interface Retention {
+  /** What the settings of the repository ask for; undefined: nothing of it is to be locked. */
+  readonly lock: LockSettings | undefined
+  /** By the server's clock, as far as it was heard: dates of locks are held against that one. */
+  now(): Date
+  /** Until when this object is locked; undefined where it is not, or is not there. */
+  findLockedUntil(key: string, options?: StorageCallOptions): Promise<Date | undefined>
+  /** Locks it until then, in the mode of the settings. A longer lock stays. `storage-not-found`, `storage-denied`, ... */
+  extendLock(key: string, until: Date, options?: StorageCallOptions): Promise<void>
+  /** What the service says of the bucket. */
+  readBucket(options?: StorageCallOptions): Promise<BucketLocks>
+  /**
+   * Stores an empty object of ours under this key, locked for a moment if it is said so, and tries to destroy it with all
+   * that the present key may do. Leaves it out of sight, or where nothing can be removed, as it is.
+   */
+  tryToDestroy(key: string, isLocked: boolean, options?: StorageCallOptions): Promise<Destruction>
+  /** What a person does to make such a bucket, and the rules that are to be set where locks are the account's business. */
+  readonly advice: readonly string[]
+}
+
+export interface BucketLocks {
+  /** Are the old versions of what is replaced or removed kept? Undefined: it is not told. */
+  readonly keepsVersions: boolean | undefined
+  /** Can objects be locked, one by one? */
+  readonly locksObjects: boolean | undefined
+}
+
+/** `ended`: destroyed after its lock was ended, which the present key may. `not-stored`: the key may not store it. */
+export type Destruction = 'refused' | 'destroyed' | 'ended' | 'not-stored'
+
+/** @see docs/decisions/immutability.md */
+export interface LockSettings {
+  /** May somebody with a special permission end it earlier (governance), or nobody (compliance)? */
+  readonly mode: 'governance' | 'compliance'
+  /** For how long at least what snapshots need stays locked after the last backup. */
+  readonly periodMs: number
 }
 
 // ---- how an adapter presents itself

@@ -48,6 +48,10 @@ export class FaultyStorage implements Storage {
     return this.inner.traits
   }
 
+  get retention(): Storage['retention'] {
+    return this.inner.retention
+  }
+
   /** How many saves and removes went through. */
   get changes(): number {
     return this.#changes

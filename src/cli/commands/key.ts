@@ -1,6 +1,6 @@
 import { AppError } from '../../base/errors.ts'
 import type { Secret } from '../../base/secret.ts'
-import { formatTime } from '../../base/times.ts'
+import { formatTime, formatTimeWithZone } from '../../base/times.ts'
 import { SHORT_ID_DIGITS } from '../../model/recovery-point.ts'
 import type { PasswordKept } from '../../operations/key/keys.ts'
 import { keyJson } from '../../outputs/keys.ts'
@@ -54,14 +54,19 @@ export const keyAdd: Command<Printed<'key add'>> = {
 export const keyRemove: Command<Printed<'key remove'>> = {
   name: 'key remove',
   summary: 'revoke a password',
-  description: ['Refuses to remove the key in use and the last key.'],
+  description: [
+    'Refuses to remove the key in use and the last key. Where objects are locked, says until when the old version of its file stays.',
+  ],
   arguments: [{ name: 'id', summary: 'id of the key, as "lifeboat key list" shows it', required: true }],
   examples: [{ command: 'lifeboat key remove 3f2a0c11', explains: 'its password no longer opens the repository' }],
   run: async call => {
     const operation = await import('../../operations/key/keys.ts')
     const wish = { named: repoOf(call), id: call.values.required('id') }
     const done = await operation.removeKey(await call.openApp(), wish, call.caller)
-    return { json: done, text: `Removed key ${done.removed} from ${done.repository}.\n` }
+    return {
+      json: { ...done, keptUntil: done.keptUntil ?? null },
+      text: `Removed key ${done.removed} from ${done.repository}.\n${describeKeptKey(done.keptUntil)}`,
+    }
   },
 }
 
@@ -80,10 +85,15 @@ export const keyPasswd: Command<Printed<'key passwd'>> = {
     const { changePassword } = await import('../../operations/key/keys.ts')
     const app = await call.openApp()
     const wish = { named: repoOf(call), password: await newPassword(call) }
-    const { repository, key, kept } = await changePassword(app, wish, call.caller)
+    const { repository, key, kept, keptUntil } = await changePassword(app, wish, call.caller)
     return {
-      json: { repository, key: keyJson(key), passwordFile: kept.how === 'replaced' ? kept.file : null },
-      text: `Changed the password of ${repository}.\n${describeKept(kept, repository)}`,
+      json: {
+        repository,
+        key: keyJson(key),
+        passwordFile: kept.how === 'replaced' ? kept.file : null,
+        keptUntil: keptUntil ?? null,
+      },
+      text: `Changed the password of ${repository}.\n${describeKept(kept, repository)}${describeKeptKey(keptUntil)}`,
     }
   },
 }
@@ -110,6 +120,15 @@ async function newPassword(call: Call): Promise<Secret> {
   throw new AppError('usage', 'no new password was given', {
     hint: 'Use --new-password-file or --new-password-env, or run the command in a terminal.',
   })
+}
+
+/** The master keys stay the same, so what its owner could read once can be read by it for ever. */
+function describeKeptKey(until: Date | undefined): string {
+  if (until === undefined) return ''
+  return (
+    `The file of the old key stays in the bucket as a locked old version until ${formatTimeWithZone(until)}: who can read old versions and knows its password can read this repository, and what is stored in it later too.\n` +
+    'If the password is known to others, start a new repository and copy what is to stay: lifeboat copy.\n'
+  )
 }
 
 function describeKept(kept: PasswordKept, repository: string): string {

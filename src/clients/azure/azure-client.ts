@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto'
 import type { Clock } from '../../base/clock.ts'
 import type { Expiring } from '../../base/expiring.ts'
 import type { Secret } from '../../base/secret.ts'
-import { contentLength, type HttpAnswer, type HttpClient, HttpFailure } from '../http/index.ts'
+import { contentLength, type HttpAnswer, type HttpClient, HttpFailure, ServerClock } from '../http/index.ts'
 import { ListingGuard } from '../objects/listing-guard.ts'
 import type {
   CallOptions,
@@ -17,7 +17,8 @@ import { parseXml, textOf, type XmlElement, XmlError } from '../xml/xml.ts'
 import { AzureHistory } from './azure-history.ts'
 import type { AzureCall } from './call.ts'
 import type { AccessToken } from './credentials.ts'
-import { AzureFailure, failureOf } from './failure.ts'
+import { failureOf, isAbsent } from './failure.ts'
+import { AzureLocks, lockHeaders } from './locks.ts'
 import { authorizationOf, type SharedKey } from './sign.ts'
 
 /** What requests are allowed by: the account's key, a signature that somebody else made, or an identity. */
@@ -49,14 +50,18 @@ const LISTING_BYTES = 16 * 1024 * 1024
 export class AzureClient implements ObjectClient {
   readonly #options: AzureClientOptions
   readonly #base: string
+  readonly #serverClock: ServerClock
+  readonly locks: AzureLocks
 
   constructor(options: AzureClientOptions) {
     this.#options = options
     this.#base = `${options.endpoint.pathname.replace(/\/$/, '')}/${encodeURIComponent(options.container)}`
+    this.#serverClock = new ServerClock(options.clock)
+    this.locks = new AzureLocks(call => this.#call(call), this.#serverClock)
   }
 
   async put(key: string, body: readonly Uint8Array[], options: PutOptions = {}): Promise<void> {
-    const { ifAbsent = false, headers, signal } = options
+    const { ifAbsent = false, headers, lock, signal } = options
     const md5 = createHash('md5')
     for (const part of body) md5.update(part)
     await this.#call({
@@ -65,6 +70,7 @@ export class AzureClient implements ObjectClient {
       body,
       headers: {
         ...headers,
+        ...(lock && lockHeaders(lock)),
         'x-ms-blob-type': 'BlockBlob',
         'content-type': 'application/octet-stream',
         'content-md5': md5.digest('base64'),
@@ -144,6 +150,7 @@ export class AzureClient implements ObjectClient {
         into,
         limitBytes,
         onHead: head => {
+          this.#serverClock.hear(head.headers)
           if (head.status >= 200 && head.status < 300) onHead?.(head)
         },
         repeatable,
@@ -174,11 +181,6 @@ export class AzureClient implements ObjectClient {
     }
     return { path: asked.length === 0 ? path : `${path}?${asked.join('&')}`, headers: all }
   }
-}
-
-/** A container that is not there is something else. */
-function isAbsent(error: unknown): boolean {
-  return error instanceof AzureFailure && error.status === 404 && error.code !== 'ContainerNotFound'
 }
 
 interface Page {

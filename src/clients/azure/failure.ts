@@ -30,3 +30,8 @@ export function failureOf(answer: HttpAnswer, now: Date): AzureFailure {
   const code = typeof header === 'string' ? header.replace(/[^A-Za-z0-9]/g, '').slice(0, 64) : (inside ?? '')
   return new AzureFailure({ status: answer.status, code, retryAfterMs: retryAfterMs(answer.headers, now) })
 }
+
+/** A container that is not there is something else. */
+export function isAbsent(error: unknown): boolean {
+  return error instanceof AzureFailure && error.status === 404 && error.code !== 'ContainerNotFound'
+}

@@ -65,3 +65,8 @@ function plain(message: string): string {
     .trim()
   return line.length > LONGEST_TEXT ? `${line.slice(0, LONGEST_TEXT)}...` : line.replace(/\.$/, '')
 }
+
+/** A bucket that is not there is something else. */
+export function isAbsent(error: unknown): boolean {
+  return error instanceof GcsFailure && error.status === 404 && !/bucket does not exist/i.test(error.message)
+}

@@ -2,7 +2,7 @@ import { createHash, randomBytes } from 'node:crypto'
 import { z } from 'zod'
 import type { Clock } from '../../base/clock.ts'
 import type { Expiring } from '../../base/expiring.ts'
-import { type HttpAnswer, type HttpClient, HttpFailure, type HttpRequest } from '../http/index.ts'
+import { type HttpAnswer, type HttpClient, HttpFailure, type HttpRequest, ServerClock } from '../http/index.ts'
 import { ListingGuard } from '../objects/listing-guard.ts'
 import type {
   CallOptions,
@@ -14,8 +14,9 @@ import type {
   PutOptions,
 } from '../objects/object-client.ts'
 import type { AccessToken } from './credentials.ts'
-import { failureOf, GcsFailure } from './failure.ts'
+import { failureOf, isAbsent } from './failure.ts'
 import { GcsHistory } from './gcs-history.ts'
+import { GcsLocks, retentionOf } from './locks.ts'
 import { parsed } from './parsed.ts'
 
 export interface GcsClientOptions {
@@ -51,20 +52,29 @@ const LISTING_BYTES = 16 * 1024 * 1024
 export class GcsClient implements ObjectClient {
   readonly #options: GcsClientOptions
   readonly #objects: string
+  readonly #serverClock: ServerClock
+  readonly locks: GcsLocks
 
   constructor(options: GcsClientOptions) {
     this.#options = options
     this.#objects = `/storage/v1/b/${encodeURIComponent(options.bucket)}/o`
+    this.#serverClock = new ServerClock(options.clock)
+    this.locks = new GcsLocks({
+      bucket: options.bucket,
+      send: request => this.#send(request),
+      clock: this.#serverClock,
+    })
   }
 
   /** With its hash, which the server checks; what it says that it stored is checked again here. */
-  async put(key: string, parts: readonly Uint8Array[], { ifAbsent = false, signal }: PutOptions = {}): Promise<void> {
+  async put(key: string, parts: readonly Uint8Array[], options: PutOptions = {}): Promise<void> {
+    const { ifAbsent = false, lock, signal } = options
     const md5 = createHash('md5')
     for (const part of parts) md5.update(part)
     const md5Hash = md5.digest('base64')
     const boundary = randomBytes(16).toString('hex')
     const head =
-      `--${boundary}\r\ncontent-type: application/json; charset=utf-8\r\n\r\n${JSON.stringify({ name: key, md5Hash, storageClass: this.#options.storageClassOf?.(key) })}\r\n` +
+      `--${boundary}\r\ncontent-type: application/json; charset=utf-8\r\n\r\n${JSON.stringify({ name: key, md5Hash, storageClass: this.#options.storageClassOf?.(key), retention: lock && retentionOf(lock) })}\r\n` +
       `--${boundary}\r\ncontent-type: application/octet-stream\r\n\r\n`
     const answer = await this.#send({
       method: 'POST',
@@ -145,6 +155,7 @@ export class GcsClient implements ObjectClient {
         origin,
         headers: { ...request.headers, ...authorization },
         onHead: head => {
+          this.#serverClock.hear(head.headers)
           if (isSuccess(head)) onHead?.(head)
         },
       })
@@ -156,10 +167,5 @@ export class GcsClient implements ObjectClient {
 }
 
 const isSuccess = ({ status }: { readonly status: number }): boolean => status >= 200 && status < 300
-
-/** A bucket that is not there is something else. */
-function isAbsent(error: unknown): boolean {
-  return error instanceof GcsFailure && error.status === 404 && !/bucket does not exist/i.test(error.message)
-}
 
 const query = (values: Readonly<Record<string, string>>): string => new URLSearchParams(values).toString()

@@ -18,6 +18,40 @@ export interface ObjectClient {
   list(prefix: string, options?: CallOptions): AsyncIterable<ListedObject>
   /** Of what was overwritten or deleted. */
   readonly history: ObjectHistory
+  /** Of objects, until a date. */
+  readonly locks: ObjectLocks
+}
+
+export interface ObjectLocks {
+  /** By the server's clock. */
+  now(): Date
+  /** Undefined where the object has no lock, or is not there. */
+  findUntil(key: string, options?: CallOptions): Promise<Date | undefined>
+  /** Refused where the object has a longer one. */
+  extend(key: string, lock: ObjectLock, options?: CallOptions): Promise<void>
+  /** What the service says of the bucket; undefined: the present key may not ask, or the service does not know the question. */
+  readBucket(options?: CallOptions): Promise<BucketLocks>
+  /**
+   * Stores an empty object, locked if it is said so, and tries to destroy it by all means that the key of the bucket may
+   * have. Afterwards it is out of sight where that is possible.
+   */
+  tryToDestroy(key: string, lock: ObjectLock | undefined, options?: CallOptions): Promise<Destruction>
+}
+
+export interface BucketLocks {
+  /** Does it keep the old versions of what is replaced or removed? */
+  readonly keepsVersions: boolean | undefined
+  /** Can its objects be locked, one by one? */
+  readonly locksObjects: boolean | undefined
+}
+
+/** `ended`: destroyed, but only by ending its lock first, which needs a right of its own. */
+export type Destruction = 'refused' | 'destroyed' | 'ended'
+
+export interface ObjectLock {
+  /** May who has a right of its own end it earlier (governance), or nobody (compliance)? */
+  readonly mode: 'governance' | 'compliance'
+  readonly until: Date
 }
 
 export interface CallOptions {
@@ -31,6 +65,7 @@ export interface PutOptions extends CallOptions {
   readonly sha256?: string | undefined
   /** The service's own: storage class, encryption. */
   readonly headers?: Readonly<Record<string, string>> | undefined
+  readonly lock?: ObjectLock | undefined
 }
 
 export interface GetOptions extends CallOptions {

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto'
 import type { Clock } from '../../base/clock.ts'
 import type { Expiring } from '../../base/expiring.ts'
 import type { Logger } from '../../base/logger.ts'
-import { contentLength, type HttpAnswer, type HttpClient, HttpFailure } from '../http/index.ts'
+import { contentLength, type HttpAnswer, type HttpClient, HttpFailure, ServerClock } from '../http/index.ts'
 import { ListingGuard } from '../objects/listing-guard.ts'
 import type {
   CallOptions,
@@ -16,6 +16,7 @@ import type { S3Call } from './call.ts'
 import { failureInside, failureOf, S3Failure } from './failure.ts'
 import type { IssuedCredentials } from './issued-credentials.ts'
 import { parsePage, type S3ListedObject } from './listing.ts'
+import { lockHeaders, S3Locks } from './locks.ts'
 import { S3History } from './s3-history.ts'
 import { EMPTY_SHA256, encodePath, encodeQuery, type QueryParameter, signRequest } from './sign.ts'
 
@@ -47,6 +48,8 @@ export class S3Client implements ObjectClient {
   readonly #options: S3ClientOptions
   readonly #origin: string
   readonly #base: string
+  readonly #serverClock: ServerClock
+  readonly locks: S3Locks
   #region: string
   #mayLearnRegion: boolean
   /** What the server's clock is ahead of ours. */
@@ -59,16 +62,18 @@ export class S3Client implements ObjectClient {
     const { protocol, host } = new URL(options.origin)
     this.#origin = `${protocol}//${options.style === 'host' ? `${options.bucket}.` : ''}${host}`
     this.#base = options.style === 'host' ? '' : `/${encodePath(options.bucket)}`
+    this.#serverClock = new ServerClock(options.clock)
+    this.locks = new S3Locks(call => this.#call(call), this.#serverClock)
   }
 
   async put(key: string, body: readonly Uint8Array[], options: PutOptions = {}): Promise<void> {
-    const { ifAbsent = false, headers, signal } = options
+    const { ifAbsent = false, headers, lock, signal } = options
     const answer = await this.#call({
       method: 'PUT',
       key,
       body,
-      bodySha256: options.sha256 ?? sha256Of(body),
-      headers: { ...headers, ...(ifAbsent ? { 'if-none-match': '*' } : {}) },
+      bodySha256: options.sha256,
+      headers: { ...headers, ...(lock && lockHeaders(lock, body)), ...(ifAbsent ? { 'if-none-match': '*' } : {}) },
       // It would find its own object.
       repeatable: !ifAbsent,
       signal,
@@ -148,7 +153,8 @@ export class S3Client implements ObjectClient {
   }
 
   async #send(call: S3Call): Promise<HttpAnswer> {
-    const { method, key, query = [], headers = {}, body, bodySha256 = EMPTY_SHA256, onHead, ...rest } = call
+    const { method, key, query = [], headers = {}, body, onHead, ...rest } = call
+    const bodySha256 = call.bodySha256 ?? (body ? sha256Of(body) : EMPTY_SHA256)
     const { http, credentials, clock } = this.#options
     const path = `${this.#base}/${encodePath(key)}`
     const signed = signRequest(
@@ -168,6 +174,7 @@ export class S3Client implements ObjectClient {
       headers: signed,
       body: method === 'PUT' ? (body ?? []) : undefined,
       onHead: head => {
+        this.#serverClock.hear(head.headers)
         if (head.status >= 200 && head.status < 300) onHead?.(head)
       },
     })

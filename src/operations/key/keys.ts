@@ -44,15 +44,22 @@ export async function addKey(
   }))
 }
 
+export interface RevokedKey {
+  readonly repository: string
+  readonly removed: string
+  /** Until then an old version of its file stays in the bucket, and its password opens the repository of old versions. */
+  readonly keptUntil: Date | undefined
+}
+
 /** `last-key` for the last one, `usage` for the one in use, ... */
 export async function removeKey(
   workspace: Workspace,
   { named, id }: { readonly named: Named; readonly id: string },
   caller: Caller,
-): Promise<{ readonly repository: string; readonly removed: string }> {
+): Promise<RevokedKey> {
   return await recorded(workspace, caller, 'key remove', named, async repository => {
-    await (await workspace.repository(repository)).removeKey(id)
-    return { repository, removed: id }
+    const { keptUntil } = await (await workspace.repository(repository)).removeKey(id)
+    return { repository, removed: id, keptUntil }
   })
 }
 
@@ -61,10 +68,10 @@ export async function changePassword(
   workspace: Workspace,
   { named, password }: { readonly named: Named; readonly password: Secret },
   caller: Caller,
-): Promise<ChangedKey & { readonly kept: PasswordKept }> {
+): Promise<ChangedKey & Pick<RevokedKey, 'keptUntil'> & { readonly kept: PasswordKept }> {
   return await recorded(workspace, caller, 'key passwd', named, async repository => {
-    const key = await (await workspace.repository(repository)).changePassword(password)
-    return { repository, key, kept: await keepPassword(workspace, repository, password) }
+    const changed = await (await workspace.repository(repository)).changePassword(password)
+    return { repository, ...changed, kept: await keepPassword(workspace, repository, password) }
   })
 }
 

@@ -12,6 +12,18 @@ export interface KeyInfo extends KeyLabel {
   readonly current: boolean
 }
 
+export interface RemovedKey {
+  readonly id: Id
+  /** Until then an old version of its file stays in the bucket; undefined where the storage locks none. */
+  readonly keptUntil: Date | undefined
+}
+
+export interface ChangedPassword {
+  readonly key: KeyInfo
+  /** As of `RemovedKey`, of the old password's. */
+  readonly keptUntil: Date | undefined
+}
+
 export interface LockInfo {
   readonly id: Id
   readonly time: Date

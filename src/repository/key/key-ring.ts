@@ -5,7 +5,7 @@ import type { Secret } from '../../base/secret.ts'
 import type { Finding } from '../../model/finding.ts'
 import type { Id } from '../../model/node.ts'
 import type { Storage } from '../../storage/storage.ts'
-import type { KeyInfo, KeyLabel } from '../contract/keys-and-locks.ts'
+import type { ChangedPassword, KeyInfo, KeyLabel, RemovedKey } from '../contract/keys-and-locks.ts'
 import { makeKeyFile } from '../crypto/password.ts'
 import { FOLDERS, fileKey, idOfKey, shortId } from '../format/file-keys.ts'
 import { invalid } from '../format/json.ts'
@@ -84,7 +84,7 @@ export class KeyRing {
   }
 
   /** Call it under the exclusive lock: two processes must not remove each other's last key. */
-  async remove(idOrPrefix: string): Promise<void> {
+  async remove(idOrPrefix: string): Promise<RemovedKey> {
     const ids = await listKeyIds(this.#context.storage)
     const id = findByPrefix(ids, idOrPrefix)
     if (ids.length === 1) {
@@ -101,16 +101,23 @@ export class KeyRing {
         hint: 'Run "lifeboat key passwd" to replace it, or open the repository with another password.',
       })
     }
-    await this.#context.storage.remove(fileKey('key', id))
+    return await this.#remove(id)
   }
 
   /** The new key is stored, and proven to open, before the old one is removed. */
-  async changePassword(password: Secret, label: KeyLabel): Promise<KeyInfo> {
+  async changePassword(password: Secret, label: KeyLabel): Promise<ChangedPassword> {
     const old = this.#current
     const { id } = await this.add(password, label)
     this.#current = id
-    await this.#context.storage.remove(fileKey('key', old))
-    return this.#info(id, await loadKeyFile(this.#context.storage, id))
+    const { keptUntil } = await this.#remove(old)
+    return { key: this.#info(id, await loadKeyFile(this.#context.storage, id)), keptUntil }
+  }
+
+  async #remove(id: Id): Promise<RemovedKey> {
+    const { storage } = this.#context
+    const keptUntil = await storage.retention?.findLockedUntil(fileKey('key', id))
+    await storage.remove(fileKey('key', id))
+    return { id, keptUntil }
   }
 
   #info(id: Id, file: KeyFile): KeyInfo {

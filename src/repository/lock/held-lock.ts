@@ -1,6 +1,6 @@
 import { AppError } from '../../base/errors.ts'
 import type { Id } from '../../model/node.ts'
-import { shortId } from '../format/file-keys.ts'
+import { lockNotRemoved } from './locks.ts'
 import { type LocksContext, REFRESH_MS, STALE_MS } from './locks-context.ts'
 
 /** How often to look at the clock: timers stand still while a machine sleeps, and then the lock may be old at once. */
@@ -106,12 +106,7 @@ export class HeldLock {
     try {
       await this.#context.files.remove('lock', id)
     } catch {
-      this.#context.onFinding({
-        severity: 'warning',
-        code: 'lock-not-removed',
-        subject: `lock ${shortId(id)}`,
-        message: 'the lock file could not be removed; it counts for nothing once this process has ended',
-      })
+      this.#context.onFinding(lockNotRemoved(id))
     }
   }
 }

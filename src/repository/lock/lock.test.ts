@@ -6,6 +6,7 @@ import { FaultyStorage } from '../../../test/helpers/faulty-storage.ts'
 import { processStart } from '../../base/process-life.ts'
 import { systemRandom } from '../../base/random.ts'
 import type { Finding } from '../../model/finding.ts'
+import { storageError } from '../../storage/storage-error.ts'
 import { Cipher } from '../crypto/cipher.ts'
 import { randomKeys } from '../crypto/password.ts'
 import { openZstd } from '../crypto/zstd.ts'
@@ -245,6 +246,18 @@ test('an unreadable lock is named; it keeps only what deletes from going on', as
   advance(2)
   await (await acquire(true)).release()
   expect(await storage.inner.find(key)).toBeUndefined()
+})
+
+test('one that protects nothing and cannot be removed keeps no backup from going on', async () => {
+  await plant({ time: new Date(clock.now().getTime() - 60 * MINUTE) })
+  await plant({ time: new Date(clock.now().getTime() - 61 * MINUTE) })
+  advance(60)
+  storage.inner.remove = async key => {
+    throw storageError('storage-denied', { verb: 'remove', key, location: 'memory:' })
+  }
+  await (await acquire(false)).release()
+  // Its own, once: that of others counts for nothing.
+  expect(findings.map(({ code }) => code)).toEqual(['lock-not-removed'])
 })
 
 test('a held lock is written anew before it gets old, new before the old is removed', async () => {

@@ -1,5 +1,6 @@
 import { isAppError } from '../../base/errors.ts'
 import { lifeOf } from '../../base/process-life.ts'
+import type { Finding } from '../../model/finding.ts'
 import type { Id } from '../../model/node.ts'
 import type { RepositoryFiles } from '../files/repository-files.ts'
 import { shortId } from '../format/file-keys.ts'
@@ -29,16 +30,37 @@ export async function findLocks(context: LocksContext, except: ReadonlySet<Id>):
   return found
 }
 
-/** Removes locks that protect nothing, so that a killed process never needs a human. */
+/** Removes locks that protect nothing, so that a killed process never needs a human. One that cannot be removed stays, and still protects nothing. */
 export async function removeStale(context: LocksContext, locks: readonly FoundLock[]): Promise<void> {
   for (const { id, lock } of locks) {
-    await context.files.remove('lock', id)
+    if (!(await isRemoved(context, id))) return
     context.onFinding({
       severity: 'info',
       code: 'stale-lock-removed',
       subject: `lock ${shortId(id)}`,
       message: lock ? `removed a lock of ${describeOwner(lock)} that is gone` : 'removed an unreadable lock file',
     })
+  }
+}
+
+/** Keys that may only add, and locks of objects, must not stop a backup. */
+async function isRemoved({ files }: LocksContext, id: Id): Promise<boolean> {
+  try {
+    await files.remove('lock', id)
+    return true
+  } catch (error) {
+    if (!isAppError(error, 'storage-denied') && !isAppError(error, 'storage-locked')) throw error
+    return false
+  }
+}
+
+export function lockNotRemoved(id: Id): Finding {
+  return {
+    severity: 'warning',
+    code: 'lock-not-removed',
+    subject: `lock ${shortId(id)}`,
+    message: 'the lock file could not be removed; it counts for nothing once this process has ended',
+    hint: 'Let the key delete in locks/: nothing of the backups is there.',
   }
 }
 

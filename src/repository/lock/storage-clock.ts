@@ -1,4 +1,5 @@
 import type { Clock } from '../../base/clock.ts'
+import { isAppError } from '../../base/errors.ts'
 import type { Id } from '../../model/node.ts'
 import type { RepositoryFiles } from '../files/repository-files.ts'
 
@@ -32,7 +33,16 @@ export class StorageClock {
       this.#read = written && { now: written.getTime(), atMs: this.#clock.monotonicMs() }
       return this.#read?.now
     } finally {
+      await this.#remove(id)
+    }
+  }
+
+  /** Who may only add leaves it: a shared lock of a process that is gone before anybody asks. */
+  async #remove(id: Id): Promise<void> {
+    try {
       await this.#files.remove('lock', id)
+    } catch (error) {
+      if (!isAppError(error, 'storage-denied') && !isAppError(error, 'storage-locked')) throw error
     }
   }
 }

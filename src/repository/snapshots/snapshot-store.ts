@@ -26,6 +26,7 @@ const MAX_CACHE_BYTES = 512 * 1024 * 1024
 /** Snapshot files. Their JSON is cached in one sealed file, so that a list of thousands does not read thousands. */
 export class SnapshotStore {
   readonly #options: SnapshotStoreOptions
+  #listed: ReadonlySet<Id> | undefined
 
   constructor(options: SnapshotStoreOptions) {
     this.#options = options
@@ -34,6 +35,7 @@ export class SnapshotStore {
   /** Oldest first; unreadable ones are findings. */
   async list(): Promise<SnapshotList> {
     const ids = new Set(await this.#options.files.listIds('snapshot'))
+    this.#listed = ids
     const files = await this.#loadCache()
     const known = files.size
     for (const id of files.keys()) if (!ids.has(id)) files.delete(id)
@@ -52,6 +54,12 @@ export class SnapshotStore {
   /** When each file was stored, by the storage's clock; without those of which a listing does not tell it. */
   async readTimes(signal?: AbortSignal): Promise<Map<Id, Date>> {
     return await this.#options.files.listTimes('snapshot', signal)
+  }
+
+  /** Ids of those that were there when this was last asked for them. */
+  async listedIds(): Promise<Iterable<Id>> {
+    this.#listed ??= new Set(await this.#options.files.listIds('snapshot'))
+    return this.#listed
   }
 
   /** `snapshot-not-found`, `ambiguous-id`, `damaged`. */

@@ -11,6 +11,7 @@ import type { BlobIndex } from '../index-store/blob-index.ts'
 import type { LockRequest } from '../lock/acquire.ts'
 import { WritingLock } from '../lock/writing-lock.ts'
 import { PackWriter } from '../pack/pack-writer.ts'
+import type { LockKeeper } from '../retention/lock-keeper.ts'
 import type { WorkerPool } from '../workers/pool.ts'
 import { Failure } from './failure.ts'
 import { IndexWriter } from './index-writer.ts'
@@ -25,6 +26,8 @@ export interface SessionParts {
   readonly lock: LockRequest
   readonly record: DamageRecord
   readonly clock: Clock
+  /** Undefined where the storage locks nothing. */
+  readonly locks: LockKeeper | undefined
   readonly signal: AbortSignal
 }
 
@@ -89,12 +92,13 @@ export class Session {
    * again.
    */
   async commit(saves: Iterable<SaveSnapshot> | AsyncIterable<SaveSnapshot>): Promise<Snapshot[]> {
-    const { files, index } = this.#parts
+    const { files, index, locks } = this.#parts
     this.failure.check()
     await this.#locked
     await this.packs.finish()
     await this.#indexes.flush()
     await this.failure.settle()
+    await locks?.extend(this.failure.signal)
     await this.#lock.assertHeld()
     await requirePacks(files, index, this.#missingBefore)
     const saved: Snapshot[] = []
@@ -110,6 +114,7 @@ export class Session {
   async end(): Promise<void> {
     this.failure.set(new AppError('failed', 'the writing has ended'))
     await this.failure.idle()
+    await this.#parts.locks?.keep()
     await this.#lock.release()
   }
 

@@ -104,7 +104,7 @@ describe('a server of our own', () => {
     [404, 'BlobNotFound', 'storage-not-found'],
     [409, 'BlobAlreadyExists', 'storage-exists'],
     [409, 'BlobArchived', 'storage-denied'],
-    [409, 'BlobImmutableDueToPolicy', 'storage-denied'],
+    [409, 'BlobImmutableDueToPolicy', 'storage-locked'],
     [409, 'Whatever', 'storage-failed'],
     [412, 'ConditionNotMet', 'storage-exists'],
     [416, 'InvalidRange', 'storage-too-short'],

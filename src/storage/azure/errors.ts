@@ -11,7 +11,9 @@ const KEYS =
   'Check the account’s name and its key or signature: AZURE_ACCOUNT_NAME, AZURE_ACCOUNT_KEY, AZURE_ACCOUNT_SAS, or "storage" beside the url.'
 const RIGHTS =
   'It needs to read, write, delete and list: the role Storage Blob Data Contributor, or sp=racwdl in a signature.'
-const LOCKED = 'The blob is locked by a policy of immutability; nothing can change or remove it before that ends.'
+
+const MAY_NOT_DELETE =
+  'The key may not delete, which is enough for backups. "forget", "prune" and "key remove" need one that may (d in sp=racwdl).'
 
 /** @see https://learn.microsoft.com/en-us/rest/api/storageservices/blob-service-error-codes */
 const MEANINGS: Readonly<Record<string, Meaning>> = {
@@ -37,8 +39,8 @@ const MEANINGS: Readonly<Record<string, Meaning>> = {
     'The blob is archived: set its tier to Hot or Cool, wait until it is there, then try again.',
   ],
   BlobBeingRehydrated: ['storage-denied', 'The blob is on its way back from the archive. Try again in some hours.'],
-  BlobImmutableDueToPolicy: ['storage-denied', LOCKED],
-  BlobImmutableDueToLegalHold: ['storage-denied', LOCKED],
+  BlobImmutableDueToPolicy: ['storage-locked'],
+  BlobImmutableDueToLegalHold: ['storage-locked', 'Somebody has put a legal hold on the blob; end that first.'],
   SnapshotsPresent: ['storage-denied', 'Blobs of a repository must have no snapshots of their own.'],
   AccountQuotaExceeded: ['storage-full'],
   Md5Mismatch: ['storage-failed'],
@@ -64,6 +66,9 @@ export function azureError(call: FailedCall, error: unknown): unknown {
   if (error instanceof HttpFailure) return unreachable(call, error)
   if (!(error instanceof AzureFailure)) return error
   const { status, code: said } = error
+  if (call.verb === 'remove' && status === 403 && said.startsWith('AuthorizationPermission')) {
+    return refusedBy(call, error, 'storage-denied', MAY_NOT_DELETE)
+  }
   const [code, hint] = (Object.hasOwn(MEANINGS, said) ? MEANINGS[said] : undefined) ??
     BY_STATUS[status] ?? [status >= 500 ? 'storage-failed' : 'storage-denied']
   return refusedBy(call, error, code, hint)

@@ -39,6 +39,11 @@ export async function azureStorageOver(
     prefix: place.prefix,
     wrap: azureError,
     headersFor: key => (accessTier && key.startsWith('data/') ? { 'x-ms-access-tier': accessTier } : {}),
+    lock: options.lock,
+    lockAdvice: [
+      `Make a container with immutable versions (az storage container-rm create --name NAME --storage-account ${account} --enable-vlw), or migrate ${place.container} to them.`,
+      'Then write storage: { lock: { mode: compliance, period: 30d } } beside the url, and back up.',
+    ],
     close: () => http.close(),
   })
 }

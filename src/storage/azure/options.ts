@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { lockOption } from '../lock-option.ts'
 import { secretOption } from '../secret-option.ts'
 
 const text = z.string().min(1, 'a text that is not empty')
@@ -22,6 +23,7 @@ export const options = z
       .describe(
         'Of an emulator or a private endpoint; default `https://ACCOUNT.blob.core.windows.net`, its suffix from `AZURE_ENDPOINT_SUFFIX`.',
       ),
+    lock: lockOption.optional(),
     accessTier: z
       .enum(['Hot', 'Cool', 'Cold'])
       .optional()

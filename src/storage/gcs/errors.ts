@@ -10,6 +10,9 @@ const CREDENTIALS =
   'Check the credentials: GOOGLE_APPLICATION_CREDENTIALS, GOOGLE_ACCESS_TOKEN, or "storage" beside the url.'
 const RIGHTS = 'The account needs the role Storage Object User (roles/storage.objectUser) on the bucket.'
 
+const MAY_NOT_DELETE =
+  'The account may not delete, which is enough for backups. "forget", "prune" and "key remove" need one that may (storage.objects.delete).'
+
 /** @see https://cloud.google.com/storage/docs/json_api/v1/status-codes */
 const BY_REASON: Readonly<Record<string, Meaning>> = {
   rateLimitExceeded: ['storage-busy'],
@@ -17,11 +20,8 @@ const BY_REASON: Readonly<Record<string, Meaning>> = {
   backendError: ['storage-failed'],
   internalError: ['storage-failed'],
   quotaExceeded: ['storage-full', 'Raise the quota of the project, or free some space there.'],
-  retentionPolicyNotMet: [
-    'storage-denied',
-    'The object is locked until its retention ends; nothing can remove it before.',
-  ],
-  objectUnderActiveHold: ['storage-denied', 'The object is held; release the hold first.'],
+  retentionPolicyNotMet: ['storage-locked'],
+  objectUnderActiveHold: ['storage-locked', 'The object is held; release the hold first.'],
   accountDisabled: ['storage-denied', 'Check the billing of the project.'],
   billingNotEnabled: ['storage-denied', 'Check the billing of the project.'],
   userProjectMissing: ['storage-denied', 'Buckets whose reader pays are not supported.'],
@@ -50,6 +50,7 @@ export function gcsError(call: FailedCall, error: unknown): unknown {
 function meaningOf({ verb }: FailedCall, { status, reason, message }: GcsFailure): Meaning {
   const meaning = Object.hasOwn(BY_REASON, reason) ? BY_REASON[reason] : undefined
   if (meaning) return meaning
+  if (verb === 'remove' && status === 403) return ['storage-denied', MAY_NOT_DELETE]
   const isOfBucket = status === 404 && (verb === 'write' || verb === 'list' || /bucket/i.test(message))
   if (isOfBucket) return ['storage-denied', BUCKET]
   // A hash that did not fit what arrived.

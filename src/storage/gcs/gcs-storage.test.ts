@@ -96,7 +96,7 @@ describe('a server that says no', () => {
     [403, 'forbidden', 'storage-denied'],
     [403, 'rateLimitExceeded', 'storage-busy'],
     [403, 'quotaExceeded', 'storage-full'],
-    [403, 'retentionPolicyNotMet', 'storage-denied'],
+    [403, 'retentionPolicyNotMet', 'storage-locked'],
     [404, 'notFound', 'storage-not-found'],
     [412, 'conditionNotMet', 'storage-exists'],
     [416, 'requestedRangeNotSatisfiable', 'storage-too-short'],

@@ -41,6 +41,11 @@ export async function gcsStorageOver(
     location: locationOf(place),
     prefix: place.prefix,
     wrap: gcsError,
+    lock: options.lock,
+    lockAdvice: [
+      `Turn on versions and object retention for the bucket (gcloud storage buckets update gs://${place.bucket} --versioning --enable-per-object-retention).`,
+      'Then write storage: { lock: { mode: compliance, period: 30d } } beside the url, and back up.',
+    ],
     close: () => http.close(),
   })
 }

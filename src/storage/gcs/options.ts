@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { lockOption } from '../lock-option.ts'
 import { secretOption } from '../secret-option.ts'
 
 export const options = z.strictObject({
@@ -7,6 +8,7 @@ export const options = z.strictObject({
     .describe(
       'Where the JSON key of a service account is: `{ file: PATH }`, `{ env: VARIABLE }` or `{ command: [...] }`. Default: `GOOGLE_ACCESS_TOKEN`, `GOOGLE_APPLICATION_CREDENTIALS`, the login of `gcloud`, the account of this machine.',
     ),
+  lock: lockOption.optional(),
   storageClass: z
     .enum(['STANDARD', 'NEARLINE', 'COLDLINE', 'ARCHIVE'])
     .optional()

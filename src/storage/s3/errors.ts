@@ -10,6 +10,9 @@ const KEYS =
   'Check the access key and its secret: AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, the profile, or "storage" beside the url.'
 const REGION = 'Set the region of the bucket: storage: { region: NAME }.'
 const BUCKET = 'Make the bucket first, or correct its name in the URL of the repository.'
+const MAY_NOT_DELETE =
+  'The key may not delete, which is enough for backups. "forget", "prune" and "key remove" need one that may (s3:DeleteObject).'
+const MAY_NOT_LOCK = 'Let the key read and set locks: s3:GetObjectRetention, s3:PutObjectRetention.'
 const CLOCK = 'Set the clock of this machine.'
 
 /** @see https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html and what other services add */
@@ -18,6 +21,8 @@ const MEANINGS: Readonly<Record<string, Meaning>> = {
   NoSuchBucket: ['storage-denied', BUCKET],
   InvalidBucketName: ['storage-denied', BUCKET],
   PreconditionFailed: ['storage-exists'],
+  // A rule of R2, by prefix.
+  ObjectLockedByBucketPolicy: ['storage-locked'],
   InvalidRange: ['storage-too-short'],
   AccessDenied: [
     'storage-denied',
@@ -83,6 +88,11 @@ const BY_STATUS: Readonly<Record<number, Meaning>> = {
 /** Backblaze says it in words alone. */
 const CAP = /\b(cap|quota|storage limit)\b.*\b(exceeded|reached)\b/i
 
+const NO_LOCKS = /missing object ?lock/i
+
+/** AWS and MinIO have no code of their own for it. */
+const LOCKED = /\b(object lock|worm|retention)\b/i
+
 /** Whatever a call threw, in the words of all storages. Errors of ours, as of credentials or an interrupt, stay as they are. */
 export function s3Error(call: FailedCall, error: unknown): unknown {
   if (error instanceof HttpFailure) return unreachable(call, error)
@@ -90,12 +100,20 @@ export function s3Error(call: FailedCall, error: unknown): unknown {
 }
 
 function refused(call: FailedCall, failure: S3Failure): AppError {
-  const [code, hint] = meaningOf(failure)
+  const [code, hint] = meaningOf(call, failure)
   const region = failure.region === undefined ? '' : ` The server says that it is ${failure.region}.`
   return refusedBy(call, failure, code, hint === REGION ? `${REGION}${region}` : hint)
 }
 
-function meaningOf({ status, code, message }: S3Failure): Meaning {
+function meaningOf({ verb }: FailedCall, { status, code, message }: S3Failure): Meaning {
+  if (NO_LOCKS.test(message)) {
+    return ['storage-denied', 'Make a bucket with object lock and use that one, or take "lock" out of "storage".']
+  }
+  // Of what was removed only a marker is there, which has no lock.
+  if (verb === 'lock' && status === 405) return ['storage-not-found']
+  if ((verb === 'remove' || verb === 'write') && status < 500 && LOCKED.test(message)) return ['storage-locked']
+  if (verb === 'remove' && code === 'AccessDenied') return ['storage-denied', MAY_NOT_DELETE]
+  if (verb === 'lock' && code === 'AccessDenied') return ['storage-denied', MAY_NOT_LOCK]
   if (status === 403 && CAP.test(message)) return ['storage-full']
   const meaning = Object.hasOwn(MEANINGS, code) ? MEANINGS[code] : undefined
   if (meaning) return meaning

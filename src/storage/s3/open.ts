@@ -6,6 +6,7 @@ import { loadAuthorities } from '../authorities.ts'
 import { OBJECT_TRAITS, ObjectStorage } from '../object-storage.ts'
 import type { Storage } from '../storage.ts'
 import { s3Error } from './errors.ts'
+import { lockAdvice } from './lock-advice.ts'
 import type { S3Options } from './options.ts'
 import { S3Objects } from './s3-objects.ts'
 import { locationOf, parseS3Url, regionOfHost, type S3Place, styleOf } from './url.ts'
@@ -52,6 +53,8 @@ export async function s3StorageOver(
     prefix: place.prefix,
     wrap: s3Error,
     headersFor: key => headersFor(key, options),
+    lock: options.lock,
+    lockAdvice: lockAdvice(place),
     close: () => http.close(),
   })
 }

@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { lockOption } from '../lock-option.ts'
 import { secretOption } from '../secret-option.ts'
 
 const text = z.string().min(1, 'a text that is not empty')
@@ -21,6 +22,7 @@ export const options = z
       .optional()
       .describe('Is the bucket in the path (`host/bucket`), or in the host’s name? Default: in the name on AWS alone.'),
     caFile: text.optional().describe('Certificates of authorities (PEM) that are believed beside the system’s.'),
+    lock: lockOption.optional(),
     storageClass: z
       .enum(['STANDARD_IA', 'ONEZONE_IA', 'INTELLIGENT_TIERING', 'GLACIER_IR', 'REDUCED_REDUNDANCY'])
       .optional()

@@ -9,6 +9,7 @@ import type {
   ObjectClient,
   ObjectHead,
   ObjectHistory,
+  ObjectLocks,
   PutOptions,
 } from '../../clients/objects/object-client.ts'
 import { failureInside, S3Failure } from '../../clients/s3/index.ts'
@@ -24,6 +25,10 @@ export class S3Objects implements ObjectClient {
   constructor(client: ObjectClient, clock: Pick<Clock, 'now'>) {
     this.#client = client
     this.#clock = clock
+  }
+
+  get locks(): ObjectLocks {
+    return this.#client.locks
   }
 
   async put(key: string, parts: readonly Uint8Array[], options: PutOptions = {}): Promise<void> {
