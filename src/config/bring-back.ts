@@ -66,8 +66,8 @@ function mappingOf(text: string): Mapping {
   })
 }
 
-/** `binDir` is the folder that PostgreSQL's programs are taken from. */
-const PROGRAM_KEYS = new Set(['passwordCommand', 'binDir'])
+/** `binDir` is the folder that PostgreSQL's programs are taken from; `program` and `args` start rclone. */
+const PROGRAM_KEYS = new Set(['passwordCommand', 'binDir', 'program', 'args'])
 
 /** The same without what is active, and without what is empty then; undefined: nothing is left. */
 function passive(value: unknown, path: readonly string[], leftOut: LeftOut[]): unknown {

@@ -2,6 +2,7 @@ import { AppError } from '../base/errors.ts'
 import { azure } from './azure/index.ts'
 import { gcs } from './gcs/index.ts'
 import { local } from './local/index.ts'
+import { rclone } from './rclone/index.ts'
 import { rest } from './rest/index.ts'
 import { s3 } from './s3/index.ts'
 import { sftp } from './sftp/index.ts'
@@ -15,6 +16,7 @@ export const STORAGES: readonly StorageDefinition[] = [
   register(gcs),
   register(sftp),
   register(rest),
+  register(rclone),
 ]
 
 /** The adapter for a repository's URL; `unsupported` when there is none. */
