@@ -189,6 +189,10 @@ export class App implements Workspace {
     return this.#repositories.open(name)
   }
 
+  abandonRepository(name: string): void {
+    this.#repositories.abandon(name)
+  }
+
   createRepository(name: string): Promise<Repository> {
     return this.#repositories.create(name)
   }

@@ -43,6 +43,9 @@ export class Repositories {
   readonly #config: Config
   readonly #around: Surroundings
   readonly #opened = new Map<string, Promise<Repository>>()
+  /** Ends all calls to one that was opened, or is being opened. */
+  readonly #lines = new Map<string, AbortController>()
+  readonly #abandoned: Promise<Repository>[] = []
 
   constructor(config: Config, around: Surroundings) {
     this.#config = config
@@ -51,9 +54,19 @@ export class Repositories {
 
   /** All that were opened; whoever takes them closes them. */
   takeOpened(): ReadonlyArray<Promise<Repository>> {
-    const opened = [...this.#opened.values()]
+    const opened = [...this.#opened.values(), ...this.#abandoned]
     this.#opened.clear()
     return opened
+  }
+
+  /** Whatever uses it, or waits for it, fails now. Who asks for it again opens it anew. */
+  abandon(name: string): void {
+    this.#lines.get(name)?.abort()
+    this.#lines.delete(name)
+    const opened = this.#opened.get(name)
+    if (opened === undefined) return
+    this.#opened.delete(name)
+    this.#abandoned.push(opened)
   }
 
   /** Those in folders of this machine. Told by the configuration; opens nothing. */
@@ -105,7 +118,10 @@ export class Repositories {
 
   /** A repository closes its storage; one that did not come to be does not. */
   async #onStorage(name: string, open: (storage: Storage) => Promise<Repository>): Promise<Repository> {
+    const line = new AbortController()
+    this.#lines.set(name, line)
     const storage = await this.openStorage(name)
+    line.signal.addEventListener('abort', () => void storage.close().catch(() => undefined), { once: true })
     try {
       return await open(storage)
     } catch (error) {
