@@ -24,6 +24,7 @@ import type { Mask } from '../model/masking/rules.ts'
 import type { NewMachineNeeds, RepositoryPlace } from '../model/new-machine.ts'
 import { isRepositoryUrl } from '../model/repository-url.ts'
 import type { Settings } from '../model/settings.ts'
+import type { StorageAccess } from '../model/storage-access.ts'
 import { RestoreJournal } from '../operations/restore/journal.ts'
 import { requireOwn } from '../operations/restore/own-options.ts'
 import type { Workspace } from '../operations/workspace/workspace.ts'
@@ -197,8 +198,12 @@ export class App implements Workspace {
     return this.#repositories.create(name)
   }
 
-  openStorage(name: string): Promise<Storage> {
-    return this.#repositories.openStorage(name)
+  openStorage(name: string, triesOnce?: boolean): Promise<Storage> {
+    return this.#repositories.openStorage(name, triesOnce)
+  }
+
+  storageAccess(name: string): StorageAccess {
+    return this.#repositories.access(name)
   }
 
   replacePasswordFile(name: string, password: Secret): Promise<string | undefined> {

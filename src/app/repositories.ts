@@ -12,6 +12,7 @@ import { PASSWORD_KEYS, type RepositorySettings } from '../config/schema.ts'
 import { asPasswordReference, type LoadedSecret, loadSecret } from '../config/secrets.ts'
 import { PASSWORD_FILE_VARIABLE, PASSWORD_VARIABLE, unnamedRepository } from '../config/unnamed-repository.ts'
 import type { Finding } from '../model/finding.ts'
+import type { StorageAccess } from '../model/storage-access.ts'
 import { isRepositoryUrl } from '../model/repository-url.ts'
 import type { Repository, RepositoryOptions } from '../repository/index.ts'
 import { AsOfStorage } from '../storage/as-of-storage.ts'
@@ -131,10 +132,11 @@ export class Repositories {
   }
 
   /** The bare store under a repository. The caller closes it. */
-  async openStorage(name: string): Promise<Storage> {
+  async openStorage(name: string, triesOnce = false): Promise<Storage> {
     const { url, storage: options, limits } = this.settings(name)
     const context = this.#adapterContext(`repository ${name}`)
-    return await openStorage(findStorage(url), url, { options, limits, context, signal: this.#around.signal })
+    const { signal } = this.#around
+    return await openStorage(findStorage(url), url, { options, limits, context, triesOnce, signal })
   }
 
   /** @param subject what the adapter is for, in errors: `repository main` */
@@ -153,6 +155,12 @@ export class Repositories {
       random: this.#around.random,
       logger: this.#around.logger,
     }
+  }
+
+  /** Opens nothing. */
+  access(name: string): StorageAccess {
+    const { url, storage } = this.settings(name)
+    return findStorage(url).access(url, storage)
   }
 
   async loadPassword(name: string, isNew = false): Promise<LoadedSecret> {

@@ -8,6 +8,7 @@ import { systemRandom } from '../base/random.ts'
 import { Secret } from '../base/secret.ts'
 import { openStorage } from './open-storage.ts'
 import { RetryingStorage } from './retrying-storage.ts'
+import { NO_ACCESS_NEEDED } from '../model/storage-access.ts'
 import { defineStorage } from './storage.ts'
 
 const context: AdapterContext = {
@@ -21,6 +22,7 @@ const context: AdapterContext = {
 
 const far = (retryMs: number, opened: unknown[]) =>
   defineStorage<unknown>({
+    access: () => NO_ACCESS_NEEDED,
     kind: 'far',
     summary: 'A server that is far away',
     forms: ['far:NAME'],

@@ -46,6 +46,7 @@ function schemeOf(url: string): string {
 function register<Options>(definition: StorageDefinition<Options>): StorageDefinition {
   return {
     ...definition,
+    access: (url, options) => definition.access(url, options as Options),
     load: async (): Promise<StorageFactory> => {
       const open = await definition.load()
       return (url, options, context) => open(url, options as Options, context)

@@ -8,5 +8,15 @@ export const rclone = defineStorage({
   matches: url => url.startsWith('rclone:'),
   options: rcloneOptions,
   folderOf: () => undefined,
+  access: () => ({
+    credentials: [
+      {
+        what: 'rclone, and its configuration with the remote',
+        variables: [],
+        elsewhere: 'in ~/.config/rclone/rclone.conf, or in the file that RCLONE_CONFIG names; "rclone config" makes it anew',
+      },
+    ],
+    permissions: [],
+  }),
   load: async () => (await import('./open.ts')).openRcloneStorage,
 })
