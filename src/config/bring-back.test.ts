@@ -12,6 +12,7 @@ repositories:
   main: { url: ./backups, passwordCommand: [./evil, one], passwordCommandEnv: [HOME] }
   far: { url: ./far, passwordCommand: [./evil, two] }
   other: { url: ./other, password: hunter1 }
+  rest: { url: "rest:https://h/", passwordFile: ./rest, storage: { password: { env: REST_KEY }, caFile: ./ca.pem } }
   drive: { url: "rclone:x:y", passwordFile: ./drive, storage: { program: [./evil, eight], args: [./evil, nine] } }
 sources:
   shop:
@@ -53,11 +54,13 @@ describe('a configuration that comes back', () => {
   it('is read as it is, opens the repository where it was found, and says what is missing', () => {
     const { text, repository, variables, files } = bringBack(KEPT, ORIGIN)
     expect(repository).toBe('main')
-    expect(variables).toEqual(['REMOVED_REPOSITORIES_OTHER_PASSWORD', 'DATA'])
+    expect(variables).toEqual(['REMOVED_REPOSITORIES_OTHER_PASSWORD', 'DATA', 'REST_KEY'])
     expect(files.map(({ path }) => path)).toEqual([
       '.env',
       '/root/password',
       './.lifeboat/far.password',
+      './rest',
+      './ca.pem',
       './drive',
       './mask.yaml',
     ])

@@ -1,6 +1,5 @@
 import { AppError, isAppError } from '../base/errors.ts'
 import type { Id } from '../model/node.ts'
-import { PROBE_KEY } from '../model/probe-object.ts'
 import type { Storage } from '../storage/storage.ts'
 import { randomPolynomial } from './chunker/polynomial.ts'
 import { Cipher } from './crypto/cipher.ts'
@@ -38,8 +37,6 @@ export async function createRepository(storage: Storage, options: CreateOptions)
 async function refuseData(storage: Storage): Promise<void> {
   for (const folder of [FOLDERS.snapshot, FOLDERS.index, FOLDERS.pack]) {
     for await (const key of storage.listKeys(folder)) {
-      // What a probe could not remove where nothing can be deleted.
-      if (key === PROBE_KEY) continue
       throw new AppError(
         'damaged',
         `there is a repository at ${storage.location} that has lost its config (found ${key})`,

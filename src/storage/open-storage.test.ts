@@ -6,9 +6,9 @@ import { systemClock } from '../base/clock.ts'
 import { silentLogger } from '../base/logger.ts'
 import { systemRandom } from '../base/random.ts'
 import { Secret } from '../base/secret.ts'
+import { NO_ACCESS_NEEDED } from '../model/storage-access.ts'
 import { openStorage } from './open-storage.ts'
 import { RetryingStorage } from './retrying-storage.ts'
-import { NO_ACCESS_NEEDED } from '../model/storage-access.ts'
 import { defineStorage } from './storage.ts'
 
 const context: AdapterContext = {

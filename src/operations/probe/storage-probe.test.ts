@@ -2,8 +2,8 @@ import { createHash } from 'node:crypto'
 import { beforeEach, describe, expect, test } from 'vitest'
 import { engineOptions, SteppedClock } from '../../../test/helpers/engine.ts'
 import { MemoryStorage } from '../../../test/helpers/memory-storage.ts'
-import { collect } from '../../base/collect.ts'
 import { systemClock } from '../../base/clock.ts'
+import { collect } from '../../base/collect.ts'
 import { PROBE_CONTENT, PROBE_KEY, PROBE_SHA256 } from '../../model/probe-object.ts'
 import { createRepository } from '../../repository/index.ts'
 import type { LoadOptions, SaveOptions, StorageCallOptions } from '../../storage/storage.ts'
@@ -58,9 +58,15 @@ class Server extends MemoryStorage {
   }
 }
 
+const start = async (...init: ConstructorParameters<typeof MemoryStorage>): Promise<Server> => {
+  const started = new Server(...init)
+  await started.save('config', Buffer.from('a repository'))
+  started.changed.clear()
+  return started
+}
 let server: Server
-beforeEach(() => {
-  server = new Server()
+beforeEach(async () => {
+  server = await start()
 })
 
 const probe = (): Promise<ProbeReport> => probeStorage(server, { clock: systemClock, withoutConditions: 'Set it.' })
@@ -86,10 +92,17 @@ test('a storage that does all there is lets all be done, and nothing is left the
     delete: 'ok',
     space: 'unknown',
   })
-  expect(await keysOf()).toEqual([])
+  expect(await keysOf()).toEqual(['config'])
+})
+
+test('where there is no repository nothing is stored', async () => {
+  server = new Server()
+  expect(statusOf(await probe())).toMatchObject({ list: 'ok', read: 'unknown' })
+  expect([...server.changed]).toEqual([])
 })
 
 test('an existing repository is not touched', async () => {
+  server = new Server()
   const clock = new SteppedClock()
   await (await createRepository(server, engineOptions(clock))).close()
   server.changed.clear()
@@ -102,7 +115,6 @@ test('an existing repository is not touched', async () => {
 
 describe('credentials that may not', () => {
   test('write are good for restores alone', async () => {
-    await server.save('config', Buffer.from('x'))
     server.refusal = verb => (verb === 'write' || verb === 'remove' ? 'storage-denied' : undefined)
     const report = await probe()
     expect(report).toMatchObject({ canRestore: true, canBackUp: false, canDelete: false })
@@ -117,7 +129,7 @@ describe('credentials that may not', () => {
   test('read are good for nothing', async () => {
     server.refusal = verb => (verb === 'read' ? 'storage-denied' : undefined)
     expect(await probe()).toMatchObject({ canRestore: false, canBackUp: false, canDelete: false })
-    expect(await keysOf()).toEqual([])
+    expect(await keysOf()).toEqual(['config'])
   })
 
   test('list are good for nothing', async () => {
@@ -125,30 +137,30 @@ describe('credentials that may not', () => {
     expect(await probe()).toMatchObject({ canRestore: false, canBackUp: false })
   })
 
-  test('delete are good for backups, however often it is looked, and the repository can be made', async () => {
+  test('delete are good for backups, however often it is looked', async () => {
     server.isLocked = true
     for (const time of ['first', 'second']) {
       const report = await probe()
       expect(report, time).toMatchObject({ canBackUp: time === 'first' ? true : undefined, canDelete: false })
       const first = { write: 'ok', conditions: 'ok', overwrite: 'missing', delete: 'missing' }
       expect(statusOf(report), time).toMatchObject(time === 'first' ? first : { write: 'unknown', delete: 'missing' })
-      expect(await keysOf(), time).toEqual([PROBE_KEY])
+      expect(await keysOf(), time).toEqual(['config', PROBE_KEY])
     }
-    server.isLocked = false
-    await (await createRepository(server, engineOptions(new SteppedClock()))).close()
   })
 })
 
 test('what a killed probe left is taken away', async () => {
   await server.save(PROBE_KEY, Buffer.from('half'))
   expect(statusOf(await probe())).toMatchObject({ write: 'ok', read: 'ok', delete: 'ok' })
-  expect(await keysOf()).toEqual([])
+  expect(await keysOf()).toEqual(['config'])
 })
 
 test('a service that passes conditions over is found out, and what helps is said', async () => {
   server.passesConditionsOver = true
   const report = await probe()
-  expect(report.checks).toContainEqual(expect.objectContaining({ name: 'conditions', status: 'missing', fix: 'Set it.' }))
+  expect(report.checks).toContainEqual(
+    expect.objectContaining({ name: 'conditions', status: 'missing', fix: 'Set it.' }),
+  )
   expect(report.canBackUp).toBe(true)
 })
 
@@ -159,10 +171,14 @@ test('a server that gives other bytes than it got is no place for backups', asyn
 })
 
 test('a clock that is another is said', async () => {
-  server = new Server('memory:', () => new Date(Date.now() - 600_000))
+  server = await start('memory:', () => new Date(Date.now() - 600_000))
   const { checks } = await probe()
   expect(checks).toContainEqual(
-    expect.objectContaining({ name: 'clock', status: 'missing', detail: expect.stringMatching(/^its clock is (599|600) s behind ours$/) }),
+    expect.objectContaining({
+      name: 'clock',
+      status: 'missing',
+      detail: expect.stringMatching(/^its clock is (599|600) s behind ours$/),
+    }),
   )
 })
 
@@ -179,6 +195,6 @@ test('an interrupt ends it', async () => {
 })
 
 test('a storage for files of restic alone needs another one for logs', async () => {
-  server = new Server('memory:', undefined, { keys: 'restic', overwrites: false })
+  server = await start('memory:', undefined, { keys: 'restic', overwrites: false })
   expect(statusOf(await probe())).toMatchObject({ keys: 'missing', delete: 'ok' })
 })

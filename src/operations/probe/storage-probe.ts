@@ -99,13 +99,8 @@ class Probe {
   }
 
   async run(): Promise<readonly ProbeCheck[]> {
-    const isReached = await this.#try('list', () => this.#list())
-    if (isReached !== 'unknown') {
-      const hasConfig = await this.#tryConfig()
-      const written = await this.#write()
-      if (written === 'new') await this.#tryWritten()
-      else if (!hasConfig) this.#add('read', unknown('there is nothing to read yet'))
-      if (written !== 'not') await this.#tryDelete()
+    if ((await this.#try('list', () => this.#list())) !== 'unknown') {
+      if (await this.#tryConfig()) await this.#tryChanges()
       await this.#try('space', () => this.#space())
     }
     if (this.#storage.traits.keys === 'restic') {
@@ -125,17 +120,23 @@ class Probe {
     return ok('objects can be listed')
   }
 
-  /** Is there a config, so that reading was tried by it? */
+  /** Is there a repository that can be read? Nothing is stored where there is none: the place may be the wrong one. */
   async #tryConfig(): Promise<boolean> {
     const options = { signal: this.#signal }
-    try {
-      if ((await this.#storage.find('config', options)) === undefined) return false
+    const status = await this.#try('read', async () => {
+      if ((await this.#storage.find('config', options)) === undefined) {
+        return unknown('there is no repository yet; "lifeboat init" makes one, and tries the rest')
+      }
       await this.#storage.load('config', options)
-      this.#add('read', ok('objects can be read'))
-    } catch (error) {
-      this.#add('read', this.#failed(error))
-    }
-    return true
+      return ok('objects can be read')
+    })
+    return status === 'ok'
+  }
+
+  async #tryChanges(): Promise<void> {
+    const written = await this.#write()
+    if (written === 'new') await this.#tryWritten()
+    if (written !== 'not') await this.#tryDelete()
   }
 
   /** `there`: one that could not be removed lies there from before. */
@@ -143,7 +144,7 @@ class Probe {
     try {
       await this.#save(true)
     } catch (error) {
-      const isThere = await this.#find(error)
+      const isThere = await this.#isThere(error)
       if (!isThere) {
         this.#add('write', this.#failed(error))
         return 'not'
@@ -159,9 +160,9 @@ class Probe {
   }
 
   /** Is it refused because one is there already? Locks say "denied" for that too. */
-  async #find(error: unknown): Promise<boolean> {
-    if (isAppError(error, 'storage-exists')) return true
-    if (!isAppError(error, 'storage-denied')) return false
+  async #isThere(refusal: unknown): Promise<boolean> {
+    if (isAppError(refusal, 'storage-exists')) return true
+    if (!isAppError(refusal, 'storage-denied')) return false
     const found = await this.#storage.find(PROBE_KEY, { signal: this.#signal }).catch(() => undefined)
     return found !== undefined
   }
@@ -181,8 +182,7 @@ class Probe {
 
   async #tryWritten(): Promise<void> {
     const { traits } = this.#storage
-    if (!this.#checks.some(({ name }) => name === 'read')) await this.#try('read', () => this.#readBack())
-    else await this.#requireReadBack()
+    await this.#requireReadBack()
     await this.#try('range', () => this.#readRange())
     await this.#try('clock', () => this.#compareClock())
     await this.#try('conditions', () => this.#saveAgain())

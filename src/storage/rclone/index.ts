@@ -13,7 +13,8 @@ export const rclone = defineStorage({
       {
         what: 'rclone, and its configuration with the remote',
         variables: [],
-        elsewhere: 'in ~/.config/rclone/rclone.conf, or in the file that RCLONE_CONFIG names; "rclone config" makes it anew',
+        elsewhere:
+          'in ~/.config/rclone/rclone.conf, or in the file that RCLONE_CONFIG names; "rclone config" makes it anew',
       },
     ],
     permissions: [],

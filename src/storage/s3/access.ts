@@ -39,6 +39,8 @@ function policy({ bucket, prefix }: S3Place, ...deletable: readonly string[]): s
       Resource: `arn:aws:s3:::${bucket}`,
       ...(prefix === '' ? {} : { Condition: { StringLike: { 's3:prefix': `${prefix}*` } } }),
     },
+    // restic asks for it.
+    { Effect: 'Allow', Action: ['s3:GetBucketLocation'], Resource: `arn:aws:s3:::${bucket}` },
     { Effect: 'Allow', Action: ['s3:GetObject', 's3:PutObject'], Resource: objects(`${prefix}*`) },
     { Effect: 'Allow', Action: ['s3:DeleteObject'], Resource: deletable.map(objects) },
   ]
