@@ -46,7 +46,7 @@ async function makeApplication(sources: string, policies = ''): Promise<{ app: s
 }
 
 test.each([
-  ['s3:https://h/b', ['AWS_ACCESS_KEY_ID', 'AWS_SECRET_ACCESS_KEY'], 'the access key of S3'],
+  ['s3:https://h/backups', ['AWS_ACCESS_KEY_ID', 'AWS_SECRET_ACCESS_KEY'], 'the access key of S3'],
   ['azure:backups:/shop', ['AZURE_ACCOUNT_NAME', 'AZURE_ACCOUNT_KEY'], 'the key of the storage account'],
   ['gs:backups:/shop', ['GOOGLE_APPLICATION_CREDENTIALS'], 'key file of a service account'],
   ['rest:https://h/', ['RESTIC_REST_USERNAME', 'RESTIC_REST_PASSWORD'], 'the login of the REST server'],
