@@ -25,7 +25,7 @@ const PASSING =
   /\b(dial|lookup|timeout|timed out|connection (refused|reset)|no route|unreachable|temporary failure|EOF|TLS handshake|50[0234]|429)\b/i
 /** What stands after these may be a secret: a token in a URL, a header, a setting. */
 const SECRET =
-  /((?:authorization|bearer|basic|token|secret|password|passwd|pass|api[-_]?key|access[-_]?key[-_a-z]*|sig|signature|credential|session[-_a-z]*)\b["']?\s*[=: ]\s*["']?)[^\s"'&,;]+/gi
+  /((?:authorization|bearer|basic|token|secret|password|passwd|pass|api[-_]?key|access[-_]?key[-_a-z]*|sig|signature|credential|session[-_a-z]*)\b["']?\s*[=: ]\s*["']?(?:(?:bearer|basic|digest)\s+)?)[^\s"'&,;]+/gi
 const LOGIN = /(:\/\/)[^\s/@]+@/g
 const QUERY = /(https?:\/\/[^\s?"']+)\?[^\s"']*/g
 
