@@ -24,6 +24,7 @@ import type { Mask } from '../model/masking/rules.ts'
 import type { NewMachineNeeds, RepositoryPlace } from '../model/new-machine.ts'
 import { isRepositoryUrl } from '../model/repository-url.ts'
 import type { Settings } from '../model/settings.ts'
+import type { StorageAccess } from '../model/storage-access.ts'
 import { RestoreJournal } from '../operations/restore/journal.ts'
 import { requireOwn } from '../operations/restore/own-options.ts'
 import type { Workspace } from '../operations/workspace/workspace.ts'
@@ -189,12 +190,20 @@ export class App implements Workspace {
     return this.#repositories.open(name)
   }
 
+  abandonRepository(name: string): void {
+    this.#repositories.abandon(name)
+  }
+
   createRepository(name: string): Promise<Repository> {
     return this.#repositories.create(name)
   }
 
-  openStorage(name: string): Promise<Storage> {
-    return this.#repositories.openStorage(name)
+  openStorage(name: string, triesOnce?: boolean): Promise<Storage> {
+    return this.#repositories.openStorage(name, triesOnce)
+  }
+
+  storageAccess(name: string): StorageAccess {
+    return this.#repositories.access(name)
   }
 
   replacePasswordFile(name: string, password: Secret): Promise<string | undefined> {

@@ -13,6 +13,7 @@ import { asPasswordReference, type LoadedSecret, loadSecret } from '../config/se
 import { PASSWORD_FILE_VARIABLE, PASSWORD_VARIABLE, unnamedRepository } from '../config/unnamed-repository.ts'
 import type { Finding } from '../model/finding.ts'
 import { isRepositoryUrl } from '../model/repository-url.ts'
+import type { StorageAccess } from '../model/storage-access.ts'
 import type { Repository, RepositoryOptions } from '../repository/index.ts'
 import { AsOfStorage } from '../storage/as-of-storage.ts'
 import { openStorage } from '../storage/open-storage.ts'
@@ -43,6 +44,9 @@ export class Repositories {
   readonly #config: Config
   readonly #around: Surroundings
   readonly #opened = new Map<string, Promise<Repository>>()
+  /** Ends all calls to one that was opened, or is being opened. */
+  readonly #lines = new Map<string, AbortController>()
+  readonly #abandoned: Promise<Repository>[] = []
 
   constructor(config: Config, around: Surroundings) {
     this.#config = config
@@ -51,9 +55,19 @@ export class Repositories {
 
   /** All that were opened; whoever takes them closes them. */
   takeOpened(): ReadonlyArray<Promise<Repository>> {
-    const opened = [...this.#opened.values()]
+    const opened = [...this.#opened.values(), ...this.#abandoned]
     this.#opened.clear()
     return opened
+  }
+
+  /** Whatever uses it, or waits for it, fails now. Who asks for it again opens it anew. */
+  abandon(name: string): void {
+    this.#lines.get(name)?.abort()
+    this.#lines.delete(name)
+    const opened = this.#opened.get(name)
+    if (opened === undefined) return
+    this.#opened.delete(name)
+    this.#abandoned.push(opened)
   }
 
   /** Those in folders of this machine. Told by the configuration; opens nothing. */
@@ -105,7 +119,10 @@ export class Repositories {
 
   /** A repository closes its storage; one that did not come to be does not. */
   async #onStorage(name: string, open: (storage: Storage) => Promise<Repository>): Promise<Repository> {
+    const line = new AbortController()
+    this.#lines.set(name, line)
     const storage = await this.openStorage(name)
+    line.signal.addEventListener('abort', () => void storage.close().catch(() => undefined), { once: true })
     try {
       return await open(storage)
     } catch (error) {
@@ -115,10 +132,11 @@ export class Repositories {
   }
 
   /** The bare store under a repository. The caller closes it. */
-  async openStorage(name: string): Promise<Storage> {
+  async openStorage(name: string, triesOnce = false): Promise<Storage> {
     const { url, storage: options, limits } = this.settings(name)
     const context = this.#adapterContext(`repository ${name}`)
-    return await openStorage(findStorage(url), url, { options, limits, context, signal: this.#around.signal })
+    const { signal } = this.#around
+    return await openStorage(findStorage(url), url, { options, limits, context, triesOnce, signal })
   }
 
   /** @param subject what the adapter is for, in errors: `repository main` */
@@ -137,6 +155,12 @@ export class Repositories {
       random: this.#around.random,
       logger: this.#around.logger,
     }
+  }
+
+  /** Opens nothing. */
+  access(name: string): StorageAccess {
+    const { url, storage } = this.settings(name)
+    return findStorage(url).access(url, storage)
   }
 
   async loadPassword(name: string, isNew = false): Promise<LoadedSecret> {

@@ -12,6 +12,8 @@ repositories:
   main: { url: ./backups, passwordCommand: [./evil, one], passwordCommandEnv: [HOME] }
   far: { url: ./far, passwordCommand: [./evil, two] }
   other: { url: ./other, password: hunter1 }
+  rest: { url: "rest:https://h/", passwordFile: ./rest, storage: { password: { env: REST_KEY }, caFile: ./ca.pem } }
+  drive: { url: "rclone:x:y", passwordFile: ./drive, storage: { program: [./evil, eight], args: [./evil, nine] } }
 sources:
   shop:
     kind: sqlite
@@ -34,11 +36,13 @@ describe('a configuration that comes back', () => {
     const { text, leftOut } = bringBack(KEPT, ORIGIN)
     const active = text.replace(/^#.*\n/gm, '')
     expect(active).not.toContain('evil')
-    for (const word of ['one', 'two', 'three', 'four', 'five', 'six', 'seven'])
+    for (const word of ['one', 'two', 'three', 'four', 'five', 'six', 'seven', 'eight', 'nine'])
       expect(text).toMatch(new RegExp(`^# .*${word}`, 'm'))
     expect(leftOut.map(({ key }) => key)).toEqual([
       'repositories.main.passwordCommand',
       'repositories.far.passwordCommand',
+      'repositories.drive.storage.program',
+      'repositories.drive.storage.args',
       'sources.shop.restore.before',
       'sources.shop.restore.after',
       'sources.shop.assertions.0',
@@ -50,8 +54,16 @@ describe('a configuration that comes back', () => {
   it('is read as it is, opens the repository where it was found, and says what is missing', () => {
     const { text, repository, variables, files } = bringBack(KEPT, ORIGIN)
     expect(repository).toBe('main')
-    expect(variables).toEqual(['REMOVED_REPOSITORIES_OTHER_PASSWORD', 'DATA'])
-    expect(files.map(({ path }) => path)).toEqual(['.env', '/root/password', './.lifeboat/far.password', './mask.yaml'])
+    expect(variables).toEqual(['REMOVED_REPOSITORIES_OTHER_PASSWORD', 'DATA', 'REST_KEY'])
+    expect(files.map(({ path }) => path)).toEqual([
+      '.env',
+      '/root/password',
+      './.lifeboat/far.password',
+      './rest',
+      './ca.pem',
+      './drive',
+      './mask.yaml',
+    ])
     const environment = { DATA: '/data', REMOVED_REPOSITORIES_OTHER_PASSWORD: 'x' }
     const config = parseConfig(text, '/new/lifeboat.yaml', { environment, kinds: SOURCES })
     expect(config.repositories.get('main')).toMatchObject({ url: '/mnt/backups', passwordFile: '/root/password' })

@@ -66,8 +66,8 @@ function mappingOf(text: string): Mapping {
   })
 }
 
-/** `binDir` is the folder that PostgreSQL's programs are taken from. */
-const PROGRAM_KEYS = new Set(['passwordCommand', 'binDir'])
+/** `binDir` is the folder that PostgreSQL's programs are taken from; `program` and `args` start rclone. */
+const PROGRAM_KEYS = new Set(['passwordCommand', 'binDir', 'program', 'args'])
 
 /** The same without what is active, and without what is empty then; undefined: nothing is left. */
 function passive(value: unknown, path: readonly string[], leftOut: LeftOut[]): unknown {
@@ -127,16 +127,20 @@ const commented = (text: string): string => text.replace(/[\p{Cc}\u2028\u2029]+/
 function variablesIn(text: string): string[] {
   const found = [...text.matchAll(/(?<!\$)\$\{([A-Za-z_][A-Za-z0-9_]*)\}/g)].map(([, name = '']) => name)
   const named = [...text.matchAll(/^\s*passwordEnv: ([A-Za-z_][A-Za-z0-9_]*)$/gm)].map(([, name = '']) => name)
-  return [...new Set([...found, ...named])]
+  const ofSecrets = [...text.matchAll(/^\s*env: ([A-Za-z_][A-Za-z0-9_]*)$/gm)].map(([, name = '']) => name)
+  return [...new Set([...found, ...named, ...ofSecrets])]
 }
 
 const FILE_KEYS = new Set(['passwordFile', 'envFile', 'mask'])
+/** Of `storage:`; `file` holds a secret. */
+const STORAGE_FILE_KEYS = new Set(['file', 'caFile', 'identityFile', 'knownHostsFile'])
 
 function* filesIn(value: unknown, path: readonly string[]): Generator<NamedFile> {
   if (!isMapping(value)) return
   for (const [key, each] of Object.entries(value)) {
     const at = [...path, key]
-    const named = FILE_KEYS.has(key) ? [each].flat().filter(file => typeof file === 'string') : []
+    const isFile = FILE_KEYS.has(key) || (path.includes('storage') && STORAGE_FILE_KEYS.has(key))
+    const named = isFile ? [each].flat().filter(file => typeof file === 'string') : []
     for (const file of named) if (!file.includes('${')) yield { key: at.join('.'), path: file }
     yield* filesIn(each, at)
   }

@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { z } from 'zod'
+import { NO_ACCESS_NEEDED } from '../model/storage-access.ts'
 import { parseConfig } from './load.ts'
 
 const kinds = [{ kind: 'files', answers: 'files' as const, summary: 'a folder', options: z.object({}) }]
@@ -12,6 +13,7 @@ describe('storages', () => {
     matches: (url: string) => url.startsWith('far:'),
     options: z.strictObject({ region: z.enum(['eu', 'us']).default('eu') }),
     folderOf: () => undefined,
+    access: () => NO_ACCESS_NEEDED,
     load: async () => {
       throw new Error('not here')
     },

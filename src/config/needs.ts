@@ -3,6 +3,8 @@ import { AppError } from '../base/errors.ts'
 import { typedPath } from '../base/typed-path.ts'
 import type { NeededVariable, NewMachineNeeds } from '../model/new-machine.ts'
 import { urlWithoutPassword } from '../model/repository-url.ts'
+import type { StorageCredential } from '../model/storage-access.ts'
+import { findStorage } from '../storage/registry.ts'
 import { bringBack } from './bring-back.ts'
 import { writtenDocument } from './document.ts'
 import { keptConfiguration } from './kept.ts'
@@ -29,6 +31,7 @@ export function needsOfNewMachine(config: Config, name: string, settings: Reposi
     isFolder: folder !== undefined,
     password: password ?? { kind: 'configuration' },
     passwordVariable: PASSWORD_VARIABLE,
+    credentials: credentialsOf(settings.url),
     variables: back.variables
       .filter(variable => variable !== PASSWORD_VARIABLE)
       .map(variable => variableOf(variable, uses, config)),
@@ -37,6 +40,12 @@ export function needsOfNewMachine(config: Config, name: string, settings: Reposi
       .map(({ key, path }) => ({ key, path: resolve(baseDir, typedPath(path, environment)) })),
     leftOut: back.leftOut.map(({ key }) => key),
   }
+}
+
+/** Of a URL alone, which is all that `init --from` knows of a storage. */
+function credentialsOf(url: string): readonly StorageCredential[] {
+  const storage = findStorage(url)
+  return storage.access(url, storage.options.parse({})).credentials
 }
 
 function variableOf(name: string, uses: readonly Use[], { fromEnvFile }: Config): NeededVariable {

@@ -1,3 +1,5 @@
+import type { StorageCredential } from './storage-access.ts'
+
 /** What a new machine needs to take up a configuration from a repository: names and places, never what they hold. */
 export interface NewMachineNeeds {
   /** Of the repository, as `--from` takes it; without a password. */
@@ -7,6 +9,8 @@ export interface NewMachineNeeds {
   readonly password: PasswordPlace
   /** The variable that the password is to be in before the configuration is there. */
   readonly passwordVariable: string
+  /** What lets a new machine into the storage before the configuration is there. */
+  readonly credentials: readonly StorageCredential[]
   /** Variables of the environment, the password's left out. Without them the configuration cannot be read. */
   readonly variables: readonly NeededVariable[]
   readonly files: readonly NeededFile[]

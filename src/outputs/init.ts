@@ -1,5 +1,6 @@
 import { z } from 'zod'
-import { absolutePath, id, repositoryName, time } from './fields.ts'
+import { PROBED, type ProbeReport } from '../operations/probe/storage-probe.ts'
+import { absolutePath, id, type Json, repositoryName, time } from './fields.ts'
 
 const found = z.strictObject({
   sources: z.array(
@@ -39,6 +40,33 @@ const broughtBack = z.strictObject({
     .describe('what this machine lacks'),
 })
 
+const probeReport = z.strictObject({
+  location: z.string(),
+  canRestore: z.boolean().nullable().describe('null, here and below: it was not found out'),
+  canBackUp: z.boolean().nullable(),
+  canDelete: z.boolean().nullable().describe('as forget and prune do'),
+  checks: z.array(
+    z.strictObject({
+      name: z.enum(PROBED),
+      status: z.enum(['ok', 'missing', 'unknown']),
+      detail: z.string(),
+      fix: z.string().optional(),
+    }),
+  ),
+})
+
+export function probeJson(report: ProbeReport | undefined): Json<typeof probeReport> | null {
+  if (report === undefined) return null
+  const { canRestore = null, canBackUp = null, canDelete = null, location, checks } = report
+  return {
+    location,
+    canRestore,
+    canBackUp,
+    canDelete,
+    checks: checks.map(({ fix, ...check }) => ({ ...check, ...(fix === undefined ? {} : { fix }) })),
+  }
+}
+
 export const INIT_OUTPUTS = {
   init: z.strictObject({
     config: absolutePath.nullable().describe('null: a repository was named by its URL'),
@@ -52,6 +80,7 @@ export const INIT_OUTPUTS = {
         id: id.nullable().describe('null: it was there already'),
         passwordFile: absolutePath.nullable(),
         passwordCreated: z.boolean(),
+        probe: probeReport.nullable().describe('what its storage lets be done; null: a folder of this machine'),
       }),
     ),
     gitignore: z.array(z.string()).describe('lines that were added'),

@@ -36,13 +36,26 @@ export const INSTALLATION_OUTPUTS = {
     healthy: z.boolean().describe('no check is an error'),
     checks: z.array(
       z.strictObject({
-        area: z.enum(['versions', 'tools', 'configuration', 'permissions', 'clock', 'repository', 'source', 'hook']),
+        area: z.enum([
+          'versions',
+          'tools',
+          'configuration',
+          'permissions',
+          'clock',
+          'storage',
+          'repository',
+          'source',
+          'hook',
+        ]),
         name: z.string(),
         status: z.enum(['ok', 'info', 'warning', 'error']),
         message: z.string(),
         hint: z.string().optional(),
       }),
     ),
+    permissions: z
+      .array(z.strictObject({ repository: repositoryName, title: z.string(), text: z.string() }))
+      .describe('what gives a login the rights that it needs, as the service of that repository takes it'),
   }),
   completion: z.union([
     z.strictObject({ shell: z.enum(['bash', 'zsh', 'fish']), script: z.string() }),

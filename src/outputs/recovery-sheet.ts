@@ -32,6 +32,11 @@ const sheet = z.strictObject({
       isFolder: z.boolean(),
       password: passwordPlace,
       passwordVariable: z.string().describe('the variable that the password is to be in'),
+      credentials: z
+        .array(z.strictObject({ what: z.string(), variables: z.array(z.string()), elsewhere: z.string().optional() }))
+        .describe(
+          'what lets a new machine into the storage: names of variables of the environment, or where else it may be',
+        ),
       variables: z.array(
         z.strictObject({
           name: z.string(),

@@ -6,6 +6,7 @@ import { systemClock } from '../base/clock.ts'
 import { silentLogger } from '../base/logger.ts'
 import { systemRandom } from '../base/random.ts'
 import { Secret } from '../base/secret.ts'
+import { NO_ACCESS_NEEDED } from '../model/storage-access.ts'
 import { openStorage } from './open-storage.ts'
 import { RetryingStorage } from './retrying-storage.ts'
 import { defineStorage } from './storage.ts'
@@ -21,6 +22,7 @@ const context: AdapterContext = {
 
 const far = (retryMs: number, opened: unknown[]) =>
   defineStorage<unknown>({
+    access: () => NO_ACCESS_NEEDED,
     kind: 'far',
     summary: 'A server that is far away',
     forms: ['far:NAME'],

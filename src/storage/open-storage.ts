@@ -8,6 +8,8 @@ export interface OpenStorageOptions {
   readonly options: unknown
   readonly limits?: RateLimits | undefined
   readonly context: AdapterContext
+  /** For who wants to know now: what fails is not tried again. */
+  readonly triesOnce?: boolean | undefined
   /** Ends the waiting for another attempt. */
   readonly signal?: AbortSignal | undefined
 }
@@ -16,11 +18,11 @@ export interface OpenStorageOptions {
 export async function openStorage(
   definition: StorageDefinition,
   url: string,
-  { options, limits = {}, context, signal }: OpenStorageOptions,
+  { options, limits = {}, context, triesOnce = false, signal }: OpenStorageOptions,
 ): Promise<Storage> {
   const open = await definition.load()
   const bare = await open(url, options, context)
   // Inside of the other one: a call that waits to be tried again takes no other call's place.
   const limited = new LimitedStorage(bare, limits, context.clock)
-  return bare.traits.retryMs > 0 ? new RetryingStorage(limited, context, signal) : limited
+  return bare.traits.retryMs > 0 && !triesOnce ? new RetryingStorage(limited, context, signal) : limited
 }

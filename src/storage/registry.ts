@@ -2,6 +2,7 @@ import { AppError } from '../base/errors.ts'
 import { azure } from './azure/index.ts'
 import { gcs } from './gcs/index.ts'
 import { local } from './local/index.ts'
+import { rclone } from './rclone/index.ts'
 import { rest } from './rest/index.ts'
 import { s3 } from './s3/index.ts'
 import { sftp } from './sftp/index.ts'
@@ -15,6 +16,7 @@ export const STORAGES: readonly StorageDefinition[] = [
   register(gcs),
   register(sftp),
   register(rest),
+  register(rclone),
 ]
 
 /** The adapter for a repository's URL; `unsupported` when there is none. */
@@ -44,6 +46,7 @@ function schemeOf(url: string): string {
 function register<Options>(definition: StorageDefinition<Options>): StorageDefinition {
   return {
     ...definition,
+    access: (url, options) => definition.access(url, options as Options),
     load: async (): Promise<StorageFactory> => {
       const open = await definition.load()
       return (url, options, context) => open(url, options as Options, context)

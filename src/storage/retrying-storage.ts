@@ -24,6 +24,7 @@ export class RetryingStorage implements Storage {
   readonly #inner: Storage
   readonly #context: Pick<AdapterContext, 'clock' | 'random' | 'logger'>
   readonly #stop: AbortSignal
+  readonly #closed = new AbortController()
   /** No call begins before. */
   #quietUntilMs = 0
 
@@ -112,7 +113,9 @@ export class RetryingStorage implements Storage {
     return this.#retry(undefined, () => this.#inner.freeBytes())
   }
 
+  /** Ends what is under way: who closes a store that does not answer waits for nothing more. */
   close(): Promise<void> {
+    this.#closed.abort()
     return this.#inner.close()
   }
 
@@ -170,7 +173,7 @@ export class RetryingStorage implements Storage {
   }
 
   #withStop(signal: AbortSignal | undefined): AbortSignal {
-    return signal === undefined ? this.#stop : AbortSignal.any([signal, this.#stop])
+    return AbortSignal.any([...(signal === undefined ? [] : [signal]), this.#stop, this.#closed.signal])
   }
 
   /** Also between other calls' attempts: several may have been told to wait meanwhile. */

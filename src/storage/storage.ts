@@ -1,5 +1,6 @@
 import type { ZodType } from 'zod'
 import type { AdapterContext } from '../base/adapter-context.ts'
+import type { StorageAccess } from '../model/storage-access.ts'
 
 /**
  * A byte store under a repository. Keys are relative, '/'-separated, of `[a-z0-9/._-]`; objects are written whole, never
@@ -179,6 +180,8 @@ export interface StorageDefinition<Options = unknown> {
   readonly options: ZodType<Options>
   /** The folder of this machine that a URL names; undefined for what lies elsewhere. Opens nothing. */
   readonly folderOf: (url: string, baseDir: string) => string | undefined
+  /** What it takes to be let in. Opens nothing; throws `usage` for a URL that is none. */
+  readonly access: (url: string, options: Options) => StorageAccess
   readonly load: () => Promise<StorageFactory<Options>>
 }
 

@@ -73,7 +73,7 @@ test.each<[string, () => void]>([
   ['a pack that is gone', () => rmSync(packs('backups')[0] ?? '')],
   ['all packs gone', () => packs('backups').forEach(pack => rmSync(pack))],
   ['the index gone', () => rmSync(workspace.path('backups/index'), { recursive: true })],
-])('%s in one repository: a restore, ls and cat go on with the other', async (_, damage) => {
+])('%s in one repository: a restore, ls, cat and find go on with the other', async (_, damage) => {
   damage()
   rmSync(workspace.path('.lifeboat/cache'), { recursive: true })
   const report = await expectRestored()
@@ -82,6 +82,11 @@ test.each<[string, () => void]>([
   expect(await workspace.run('ls', 'docs', '--recursive')).toMatch(/deep\/other/)
   const { stdout } = await workspace.try('cat', 'docs', 'deep/other', '--json')
   expect(Buffer.from((JSON.parse(stdout) as { content: string }).content, 'base64').equals(OTHER)).toBe(true)
+  const found = await workspace.json<Array<{ path: string; repository: string }>>('find', 'other')
+  expect(found.map(({ path, repository }) => [path, repository])).toEqual([
+    ['/docs/deep/other', 'main'],
+    ['/docs/deep/other', 'disk'],
+  ])
   // What came from elsewhere proves nothing of this one.
   const shown = await workspace.json<Array<{ repository: string; proof: string }>>('snapshots', '--repo', 'main')
   expect(shown.map(({ proof }) => proof)).toEqual(['recorded', 'recorded'])

@@ -45,6 +45,23 @@ async function makeApplication(sources: string, policies = ''): Promise<{ app: s
   return { app, repository }
 }
 
+test.each([
+  ['s3:https://h/backups', ['AWS_ACCESS_KEY_ID', 'AWS_SECRET_ACCESS_KEY'], 'the access key of S3'],
+  ['azure:backups:/shop', ['AZURE_ACCOUNT_NAME', 'AZURE_ACCOUNT_KEY'], 'the key of the storage account'],
+  ['gs:backups:/shop', ['GOOGLE_APPLICATION_CREDENTIALS'], 'key file of a service account'],
+  ['rest:https://h/', ['RESTIC_REST_USERNAME', 'RESTIC_REST_PASSWORD'], 'the login of the REST server'],
+  ['sftp:u@h:/p', [], 'private key that the SFTP server lets in'],
+  ['rclone:drive:shop', [], 'rclone.conf'],
+])('the recovery sheet says what lets a new machine into %s, and how to set it', async (url, variables, words) => {
+  const dir = makeTempDir()
+  const config = `repositories:\n  main: { url: "${url}", passwordFile: ./p }\nsources:\n  docs: { kind: files, path: . }\n`
+  writeFileSync(join(dir, 'lifeboat.yaml'), config)
+  const sheet = await lifeboat(['recovery-sheet'], { cwd: dir })
+  expect(sheet).toContain(words)
+  const asked = typedIn(sheet).flatMap(command => /^IFS= read -r (\w+) /.exec(command)?.[1] ?? [])
+  expect(asked).toEqual(['LIFEBOAT_PASSWORD', ...variables])
+})
+
 describe('the recovery sheet', { timeout: 180_000 }, () => {
   test('typed word for word where nothing is left but the repository, it brings a database and a folder back', async () => {
     const { app, repository } = await makeApplication(

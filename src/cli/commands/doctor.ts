@@ -1,7 +1,8 @@
 import { AppError } from '../../base/errors.ts'
+import type { DoctorResult } from '../../operations/doctor/doctor.ts'
 import type { DoctorCheck } from '../../operations/doctor/doctor-check.ts'
 import type { Printed } from '../../outputs/outputs.ts'
-import type { Call, Command, Output } from '../command.ts'
+import type { Call, Command } from '../command.ts'
 import { formatTable } from '../printers/text.ts'
 import { repoOf } from '../selection.ts'
 
@@ -9,10 +10,14 @@ export const doctor: Command<Printed<'doctor'>> = {
   name: 'doctor',
   summary: 'check this machine for anything that would make a backup or restore fail',
   description: [
-    'Checks versions, tools, the configuration, permissions of secrets, clocks (this machine, storage, databases) and free space; that every repository opens, every source can be backed up, and the programs of hooks exist. Changes nothing. Exits with 1 if something is wrong.',
+    'Checks versions, tools, the configuration, permissions of secrets, clocks (this machine, storage, databases) and free space; that every repository opens, every source can be backed up, and the programs of hooks exist. Of each repository it tries what its storage lets be done, with one tiny object that it removes again. Changes nothing else. Exits with 1 if something is wrong.',
+  ],
+  options: [
+    { flags: '--permissions', summary: 'show also what gives a login of each storage the rights that it needs' },
   ],
   examples: [
     { command: 'lifeboat doctor', explains: 'check everything' },
+    { command: 'lifeboat doctor --repo offsite --permissions', explains: 'with the policies for the key of a bucket' },
     { command: 'lifeboat doctor --json', explains: 'the same, for monitoring' },
   ],
   run: async call => {
@@ -23,7 +28,8 @@ export const doctor: Command<Printed<'doctor'>> = {
     const found = app instanceof AppError ? { error: app, named: call.values.text('config') !== undefined } : app
     const programs = await listPrograms(environment)
     const result = await examine(found, { environment, clock, programs, repository: repoOf(call) }, call.caller)
-    return { json: result, text: printChecks(result.checks, call), exitCode: result.healthy ? 0 : 1 }
+    const documents = call.values.flag('permissions') ? printDocuments(result.permissions) : ''
+    return { json: result, text: printChecks(result.checks, call) + documents, exitCode: result.healthy ? 0 : 1 }
   },
 }
 
@@ -34,7 +40,12 @@ function asConfigError(error: unknown): AppError {
 
 const STYLES = { ok: 'green', info: 'cyan', warning: 'yellow', error: 'red' } as const
 
-function printChecks(checks: readonly DoctorCheck[], call: Call): Output['text'] {
+function printDocuments(permissions: DoctorResult['permissions']): string {
+  if (permissions.length === 0) return '\nNo storage here has documents that give rights.\n'
+  return permissions.map(({ repository, title, text }) => `\n${repository}: ${title}\n${text}\n`).join('')
+}
+
+function printChecks(checks: readonly DoctorCheck[], call: Call): string {
   const paint = call.terminal.out
   const table = formatTable(
     [

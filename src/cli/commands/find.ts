@@ -6,7 +6,7 @@ import type { NodeType } from '../../model/node.ts'
 import { labelsOf, SHORT_ID_DIGITS } from '../../model/recovery-point.ts'
 import type { FoundEntry } from '../../operations/find/find.ts'
 import type { SnapshotWish } from '../../operations/snapshots/find-snapshot.ts'
-import { repositoryNames } from '../../operations/workspace/names.ts'
+import { nearestFirst, repositoryNames } from '../../operations/workspace/names.ts'
 import type { Printed } from '../../outputs/outputs.ts'
 import type { Repository } from '../../repository/index.ts'
 import type { Call, Command } from '../command.ts'
@@ -57,15 +57,18 @@ interface FoundIn extends FoundEntry {
 
 async function* search(call: Call, several: SeveralRepositories, damage: Damage): AsyncGenerator<FoundIn> {
   const operation = await import('../../operations/find/find.ts')
+  const { helpedContents } = await import('../../operations/snapshots/helped-contents.ts')
   const app = await call.openApp()
   const oldest = timeOf(call, 'newer')
   const newest = timeOf(call, 'older')
-  yield* several.through(repositoryNames(app, repoOf(call)), async function* (name) {
+  const only = repoOf(call)
+  // One that is away must not keep those on this machine from it.
+  yield* several.through(nearestFirst(app, repositoryNames(app, only)), async function* (name) {
     const repository = await app.repository(name)
     const snapshots = await snapshotsOf(call, app, repository, damage)
     warnOfIncomplete(call, snapshots)
     const request = {
-      repository,
+      repository: helpedContents(app, { name, repository }, only, damage.tell),
       snapshots,
       patterns: call.values.list('patterns'),
       ignoreCase: call.values.flag('ignoreCase'),

@@ -3,9 +3,11 @@ import { basename, dirname, join, resolve } from 'node:path'
 import type { App } from '../../app/app.ts'
 import { AppError, isAppError } from '../../base/errors.ts'
 import { isRepositoryUrl, repoFlag } from '../../model/repository-url.ts'
+import { checksOf } from '../../operations/doctor/check-storage.ts'
 import type { Discovery } from '../../operations/init/discovery.ts'
 import type { InitializedRepository } from '../../operations/init/init.ts'
 import { supportOf } from '../../operations/init/other-find.ts'
+import { probeJson } from '../../outputs/init.ts'
 import type { Printed } from '../../outputs/outputs.ts'
 import type { Call, Command, Output } from '../command.ts'
 import { Prompts } from '../prompts.ts'
@@ -155,7 +157,8 @@ async function createUnnamed(call: Call, url: string): Promise<Output<Printed<'i
 }
 
 function toJson(repository: InitializedRepository): Printed<'init'>['repositories'][number] {
-  return { ...repository, id: repository.id ?? null, passwordFile: repository.passwordFile ?? null }
+  const { id = null, passwordFile = null, probe, ...rest } = repository
+  return { ...rest, id, passwordFile, probe: probeJson(probe) }
 }
 
 function report(
@@ -173,12 +176,24 @@ function report(
     if (passwordCreated) lines.push(`Its password is in ${passwordFile}, which only you can read.`)
   }
   if (done.gitignore.length > 0) lines.push(`Added ${done.gitignore.join(' and ')} to .gitignore`)
+  lines.push(...describeProbes(repositories))
   const made = repositories.find(repository => repository.created)
   if (made !== undefined) lines.push('', paint('bold', lossSentence(made)))
   if (app.config.file === undefined) return `${lines.join('\n')}\n`
   const next = app.config.sources.size === 0 ? 'Name what to protect in lifeboat.yaml, then run:' : 'Next:'
   if (made !== undefined || app.config.sources.size === 0) lines.push('', `${next} lifeboat backup`)
   return `${lines.join('\n')}\n`
+}
+
+/** What a storage does not do, and what mends it; nothing where all is well. */
+function describeProbes(repositories: readonly InitializedRepository[]): string[] {
+  return repositories.flatMap(({ name, probe }) => {
+    const checks = probe === undefined ? [] : checksOf(name, probe).filter(({ status }) => status !== 'ok')
+    return checks.map(({ status, message, hint }) => {
+      const help = hint === undefined ? '' : `\n  ${hint}`
+      return `${status}: ${name}: ${message}${help}`
+    })
+  })
 }
 
 function lossSentence({ passwordFile }: InitializedRepository): string {

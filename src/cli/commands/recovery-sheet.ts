@@ -1,5 +1,6 @@
 import { formatTimeWithZone } from '../../base/times.ts'
 import type { NeededFile, NeededVariable, NewMachineNeeds, PasswordPlace } from '../../model/new-machine.ts'
+import type { StorageCredential } from '../../model/storage-access.ts'
 import { BLANK, type RecoverySheet, type SheetSource } from '../../operations/recovery-sheet/recovery-sheet.ts'
 import type { Printed } from '../../outputs/outputs.ts'
 import { recoverySheetJson } from '../../outputs/recovery-sheet.ts'
@@ -68,12 +69,20 @@ function describeNeeds({ needs, from, programVersion, repositories }: RecoverySh
   return [
     `Node.js 22.18 or newer, and ${programVersion} or newer.`,
     `${needs.passwordVariable}: the password of repository ${from}; today it is ${describePassword(needs.password)}`,
+    ...needs.credentials.map(describeCredential),
     ...needs.variables.map(describeVariable),
     ...needs.files.map(file => describeFile(file)),
     ...others.map(
       ({ name, password }) => `For repository ${name} alone: its password; today it is ${describePassword(password)}`,
     ),
   ]
+}
+
+/** Left empty, a variable counts as not set, and it is looked for elsewhere. */
+function describeCredential({ what, variables, elsewhere }: StorageCredential): string {
+  const names = variables.join(' and ')
+  if (variables.length === 0) return `The ${what}${elsewhere === undefined ? '' : `: ${elsewhere}`}`
+  return `${names}: the ${what}${elsewhere === undefined ? '' : `; or, with these left empty: ${elsewhere}`}`
 }
 
 function describePassword(place: PasswordPlace): string {

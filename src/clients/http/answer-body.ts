@@ -1,4 +1,4 @@
-import type { IncomingMessage } from 'node:http'
+import type { IncomingHttpHeaders } from 'node:http'
 import { HttpFailure } from './failure.ts'
 import { contentLength } from './headers.ts'
 
@@ -11,6 +11,11 @@ export interface BodyLimits {
   readonly mayBeCut: boolean
 }
 
+/** The longest body of a success, where nothing else is said. */
+export const LIMIT_BYTES = 1024 * 1024
+/** No more is kept of the body of an answer that is no success. */
+export const ERROR_BODY_BYTES = 64 * 1024
+
 /** Collects the body of one answer. */
 export class AnswerBody {
   readonly #memory: Buffer | undefined
@@ -18,9 +23,9 @@ export class AnswerBody {
   readonly #limits: BodyLimits
   #length = 0
 
-  constructor(answer: IncomingMessage, limits: BodyLimits) {
+  constructor(headers: IncomingHttpHeaders, limits: BodyLimits) {
     this.#limits = limits
-    const length = contentLength(answer.headers)
+    const length = contentLength(headers)
     if (limits.mayBeCut || length === undefined) return
     if (length > limits.limitBytes) throw tooLong(limits.limitBytes)
     const { into } = limits

@@ -1,6 +1,7 @@
 import type { ClientRequest, IncomingHttpHeaders, IncomingMessage } from 'node:http'
 import { AppError } from '../../base/errors.ts'
-import { AnswerBody } from './answer-body.ts'
+import { AnswerBody, ERROR_BODY_BYTES } from './answer-body.ts'
+import { batchesOf } from './batches.ts'
 import { HttpFailure } from './failure.ts'
 
 export interface HttpHead {
@@ -21,10 +22,6 @@ export interface ExchangeOptions {
   readonly signal: AbortSignal | undefined
   readonly stallMs: number
 }
-
-/** No more of a body is handed to the system at once: each time is a sign of life of a slow line. */
-const BATCH_BYTES = 256 * 1024
-const ERROR_BODY_BYTES = 64 * 1024
 
 /**
  * One request and its answer. The promise settles when neither the request's body nor `into` is used any more. Rejects
@@ -60,14 +57,14 @@ export class Exchange {
 
   /** In batches that go to the system in one call each, however many parts they have. */
   #send(): void {
-    const pieces = piecesOf(this.#options.body)
+    const batches = batchesOf(this.#options.body)
     const next = (): void => {
       // An answer before the end of the body says no; the rest is not wanted.
       if (this.#isOver || this.hasBegun) return
       this.#watchdog?.refresh()
-      const batch = nextBatch(pieces)
-      const last = batch.pop()
-      if (last === undefined) return void this.#outgoing.end()
+      const { value: batch } = batches.next()
+      const last = batch?.pop()
+      if (batch === undefined || last === undefined) return void this.#outgoing.end()
       this.#outgoing.cork()
       for (const piece of batch) this.#outgoing.write(piece)
       this.#outgoing.write(last, error => {
@@ -88,7 +85,7 @@ export class Exchange {
     onHead?.(head)
     if (isSuccess) requireLength(this.#outgoing.method, head)
     const body = new AnswerBody(
-      incoming,
+      incoming.headers,
       isSuccess && this.#outgoing.method !== 'HEAD'
         ? { into, limitBytes, mayBeCut: false }
         : { into: undefined, limitBytes: ERROR_BODY_BYTES, mayBeCut: true },
@@ -153,21 +150,4 @@ function requireLength(method: string, { status, headers }: HttpHead): void {
   if (method === 'HEAD' || status === 204 || headers['content-length'] !== undefined) return
   if (headers['transfer-encoding'] !== undefined) return
   throw new HttpFailure('malformed', 'the answer does not say how long it is')
-}
-
-function* piecesOf(parts: readonly Uint8Array[]): Generator<Uint8Array, undefined> {
-  for (const part of parts) {
-    for (let at = 0; at < part.length; at += BATCH_BYTES) yield part.subarray(at, at + BATCH_BYTES)
-  }
-}
-
-function nextBatch(pieces: Iterator<Uint8Array, undefined>): Uint8Array[] {
-  const batch: Uint8Array[] = []
-  for (let bytes = 0; bytes < BATCH_BYTES; ) {
-    const { value, done } = pieces.next()
-    if (done) break
-    batch.push(value)
-    bytes += value.length
-  }
-  return batch
 }

@@ -2,6 +2,7 @@ import * as http from 'node:http'
 import * as https from 'node:https'
 import { getCACertificates } from 'node:tls'
 import { isAppError, throwIfAborted } from '../../base/errors.ts'
+import { LIMIT_BYTES } from './answer-body.ts'
 import { Exchange, type HttpAnswer, type HttpHead } from './exchange.ts'
 import { failureOf } from './failure.ts'
 
@@ -46,7 +47,6 @@ export interface HttpRequest {
 const STALL_MS = 90_000
 /** Servers close what idles, most after 20 s and more; ours go first, so that few requests meet a dead connection. */
 const IDLE_MS = 15_000
-const LIMIT_BYTES = 1024 * 1024
 
 /**
  * HTTP/1.1 for objects: few connections that are kept, bodies as several buffers, answers read into the caller's memory.

@@ -1,3 +1,5 @@
+export { AnswerBody, ERROR_BODY_BYTES, LIMIT_BYTES } from './answer-body.ts'
+export { batchesOf } from './batches.ts'
 export type { HttpAnswer, HttpHead } from './exchange.ts'
 export { HttpFailure, type HttpFailureKind } from './failure.ts'
 export { contentLength, contentRange, retryAfterMs } from './headers.ts'

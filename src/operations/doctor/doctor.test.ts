@@ -6,6 +6,7 @@ import { backUp, engineOptions, memoryStorageOf, SteppedClock } from '../../../t
 import { type Clock, systemClock } from '../../base/clock.ts'
 import { AppError } from '../../base/errors.ts'
 import { createRepository } from '../../repository/index.ts'
+import type { ProbeReport } from '../probe/storage-probe.ts'
 import { type DoctorRequest, doctor } from './doctor.ts'
 
 let folder = ''
@@ -13,6 +14,9 @@ beforeEach(async () => {
   folder = await mkdtemp(join(tmpdir(), 'lifeboat-doctor-'))
 })
 afterEach(() => rm(folder, { recursive: true, force: true }))
+
+const well: ProbeReport = { location: 'memory:', canRestore: true, canBackUp: true, canDelete: true, checks: [] }
+const probed = { probe: async () => well, permissions: [] }
 
 async function examine(more: Partial<DoctorRequest> = {}) {
   const result = await doctor({
@@ -77,7 +81,7 @@ test('a broken configuration, an unreachable repository and an unfit source make
   const wrong = new AppError('wrong-password', 'wrong password for /backups', { hint: 'Check it.' })
   const { healthy, checks, statuses } = await examine({
     config: { error: new AppError('config-invalid', 'lifeboat.yaml:3:1: x'), named: false },
-    repositories: [{ name: 'main', open: () => Promise.reject(wrong), freeBytes: async () => 1 }],
+    repositories: [{ name: 'main', open: () => Promise.reject(wrong), freeBytes: async () => 1, ...probed }],
     sources: [
       {
         name: 'app',
@@ -154,7 +158,7 @@ describe('clocks of others are compared with ours', () => {
     const theirs = new SteppedClock()
     const repository = await createRepository(memoryStorageOf(theirs), engineOptions(ours))
     const open = async () => repository
-    const main = { name: 'main', open, freeBytes: async () => undefined }
+    const main = { name: 'main', open, freeBytes: async () => undefined, ...probed }
     const warnings = async () =>
       (await examine({ clock: ours, repositories: [main] })).checks.filter(
         ({ area, status }) => area === 'repository' && status === 'warning',
@@ -192,3 +196,49 @@ test.skipIf(process.geteuid?.() !== 0)(
     })
   },
 )
+
+describe('a storage', () => {
+  const storage = (more: Partial<ProbeReport>): Partial<DoctorRequest> => ({
+    repositories: [
+      {
+        name: 'far',
+        open: () => Promise.reject(new AppError('no-repository', 'there is no repository')),
+        freeBytes: async () => undefined,
+        probe: async () => ({ ...well, ...more }),
+        permissions: [{ title: 'policy', text: '{}' }],
+      },
+    ],
+  })
+
+  test('that cannot be reached is an error, and nobody waits for its repository', async () => {
+    const { healthy, checks } = await examine(
+      storage({ checks: [{ name: 'list', status: 'unknown', detail: 'no answer within 30 s' }] }),
+    )
+    expect(healthy).toBe(false)
+    expect(checks.filter(({ name }) => name === 'far')).toMatchObject([{ area: 'storage', status: 'error' }])
+  })
+
+  test('whose credentials only read is a warning that says what is possible, and how they get more', async () => {
+    const { checks, permissions } = await examine(
+      storage({
+        canBackUp: false,
+        checks: [
+          { name: 'read', status: 'ok', detail: 'objects can be read' },
+          { name: 'write', status: 'missing', detail: 'access is denied', fix: 'Ask for more.' },
+          { name: 'space', status: 'unknown', detail: 'it does not tell' },
+        ],
+      }),
+    )
+    expect(checks.filter(({ area }) => area === 'storage')).toEqual([
+      { area: 'storage', name: 'far', status: 'ok', message: 'tried: read' },
+      {
+        area: 'storage',
+        name: 'far',
+        status: 'warning',
+        message: 'no backups can be made; restores are possible: access is denied',
+        hint: expect.stringMatching(/^Ask for more\. .*lifeboat doctor --permissions$/),
+      },
+    ])
+    expect(permissions).toEqual([{ repository: 'far', title: 'policy', text: '{}' }])
+  })
+})

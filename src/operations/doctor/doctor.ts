@@ -5,9 +5,12 @@ import { formatSize } from '../../base/sizes.ts'
 import type { Finding } from '../../model/finding.ts'
 import type { HookName } from '../../model/hook.ts'
 import { isOfFuture, SHORT_ID_DIGITS } from '../../model/recovery-point.ts'
+import type { PermissionDocument } from '../../model/storage-access.ts'
 import type { Repository, Snapshot } from '../../repository/index.ts'
 import type { Program } from '../../sources/source.ts'
 import type { ProbeResult } from '../probe/probe.ts'
+import type { Probed, ProbeReport } from '../probe/storage-probe.ts'
+import { checksOf } from './check-storage.ts'
 import { checkClock, compareClock } from './clock.ts'
 import type { DoctorCheck } from './doctor-check.ts'
 import { checkOwnership, type OwnedFolder } from './ownership.ts'
@@ -42,6 +45,10 @@ export interface DoctorRepository {
   readonly name: string
   readonly open: () => Promise<Repository>
   readonly freeBytes: () => Promise<number | undefined>
+  /** Without trying again. */
+  readonly probe: () => Promise<ProbeReport>
+  /** What gives a login the rights that it needs. */
+  readonly permissions: readonly PermissionDocument[]
 }
 
 export interface DoctorSource {
@@ -63,6 +70,7 @@ export interface DoctorResult {
   /** No check is an error. */
   readonly healthy: boolean
   readonly checks: readonly DoctorCheck[]
+  readonly permissions: ReadonlyArray<PermissionDocument & { readonly repository: string }>
 }
 
 const checkProgram = ({ isFound, ...said }: Program): DoctorCheck => ({
@@ -71,7 +79,7 @@ const checkProgram = ({ isFound, ...said }: Program): DoctorCheck => ({
   status: isFound ? 'ok' : 'info',
 })
 
-/** Looks for what would make a backup or a restore fail on this machine. Changes nothing. */
+/** Looks for what would make a backup or a restore fail on this machine. Leaves nothing changed. */
 export async function doctor(request: DoctorRequest): Promise<DoctorResult> {
   const checks: DoctorCheck[] = [
     ...Object.entries(request.versions).map(
@@ -87,14 +95,17 @@ export async function doctor(request: DoctorRequest): Promise<DoctorResult> {
   checks.push(await checkClock(request.clock, request.scratchDir))
   for (const repository of request.repositories) {
     throwIfAborted(request.signal)
-    checks.push(...(await checkRepository(repository, request.clock)))
+    checks.push(...(await checkStorageAndRepository(repository, request.clock)))
   }
   for (const source of request.sources) {
     throwIfAborted(request.signal)
     checks.push(...(await checkSource(source, request.clock)))
   }
   for (const hook of request.hooks) checks.push(...(await checkHook(hook, request.searchPath)))
-  return { healthy: checks.every(check => check.status !== 'error'), checks }
+  const permissions = request.repositories.flatMap(({ name, permissions: documents }) =>
+    documents.map(document => ({ repository: name, ...document })),
+  )
+  return { healthy: checks.every(check => check.status !== 'error'), checks, permissions }
 }
 
 function checkConfig({ config, sources }: DoctorRequest): DoctorCheck {
@@ -126,6 +137,25 @@ async function checkPrivate(place: { readonly what: string; readonly path: strin
     if (systemCode(error) === 'ENOENT') return []
     return [{ ...common, status: 'error', message: `cannot look at ${place.path}: ${messageOf(error)}` }]
   }
+}
+
+const TOLD_ELSEWHERE: ReadonlySet<Probed> = new Set(['clock', 'space'])
+
+/** What cannot be reached now is not tried for as long as a backup would. */
+async function checkStorageAndRepository(repository: DoctorRepository, clock: Clock): Promise<DoctorCheck[]> {
+  let report: ProbeReport
+  try {
+    report = await repository.probe()
+  } catch (error) {
+    if (!(error instanceof AppError) || error.code === 'interrupted') throw error
+    return [{ area: 'storage', name: repository.name, status: 'error', ...failure(error) }]
+  }
+  const isAway = report.checks.some(({ name, status }) => name === 'list' && status === 'unknown')
+  return [
+    // Clock and space are told by the repository.
+    ...checksOf(repository.name, { ...report, checks: report.checks.filter(({ name }) => !TOLD_ELSEWHERE.has(name)) }),
+    ...(isAway ? [] : await checkRepository(repository, clock)),
+  ]
 }
 
 async function checkRepository(repository: DoctorRepository, clock: Clock): Promise<DoctorCheck[]> {

@@ -7,7 +7,9 @@ import { silentLogger } from '../../base/logger.ts'
 import { ownVersion } from '../../base/package.ts'
 import { thisSystem } from '../../base/system.ts'
 import { HOOK_NAMES, type Hook, type HookName } from '../../model/hook.ts'
+import type { StorageAccess } from '../../model/storage-access.ts'
 import { probe } from '../probe/probe.ts'
+import { probeRepository } from '../probe/probe-repository.ts'
 import { repositoryNames } from '../workspace/names.ts'
 import type { Caller } from '../workspace/run.ts'
 import type { Workspace } from '../workspace/workspace.ts'
@@ -92,6 +94,8 @@ async function partsOf(
       name,
       open: () => workspace.repository(name),
       freeBytes: () => freeBytesOf(workspace, name),
+      probe: () => probeRepository(workspace, name, context.signal),
+      permissions: documentsOf(workspace, name),
     })),
     sources: [...sources.keys()].map(name => ({
       name,
@@ -108,6 +112,16 @@ async function partsOf(
       ...[...sources].flatMap(([name, { restore }]) => hooksOf(`source ${name}`, restore ?? {}, baseDir)),
       ...[...policies].flatMap(([name, policy]) => hooksOf(`policy ${name}`, policy, baseDir)),
     ],
+  }
+}
+
+/** A URL that is none is told by the probe. */
+function documentsOf(workspace: Workspace, name: string): StorageAccess['permissions'] {
+  try {
+    return workspace.storageAccess(name).permissions
+  } catch (error) {
+    if (error instanceof AppError) return []
+    throw error
   }
 }
 

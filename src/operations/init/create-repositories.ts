@@ -1,4 +1,6 @@
 import { isRepositoryUrl } from '../../model/repository-url.ts'
+import { probeRepository } from '../probe/probe-repository.ts'
+import type { ProbeReport } from '../probe/storage-probe.ts'
 import { repositoryNames } from '../workspace/names.ts'
 import type { Caller } from '../workspace/run.ts'
 import type { Workspace } from '../workspace/workspace.ts'
@@ -25,7 +27,16 @@ export async function createRepositories(
   const isNamed = settings.file !== undefined && !(only !== undefined && isRepositoryUrl(only))
   const gitignore = isNamed ? await ignoreInGit(settings.baseDir, ownFolders) : []
   const wanted = await Promise.all(names.map(name => wantedOf(workspace, name)))
-  return { repositories: await createMissingRepositories(wanted, random, signal), gitignore }
+  const made = await createMissingRepositories(wanted, random, signal)
+  const repositories: InitializedRepository[] = []
+  for (const each of made) repositories.push({ ...each, probe: await probeFar(workspace, each.name, signal) })
+  return { repositories, gitignore }
+}
+
+/** Of a folder on this machine it has shown already. */
+async function probeFar(workspace: Workspace, name: string, signal: AbortSignal): Promise<ProbeReport | undefined> {
+  if (workspace.repositoryPlace(name).folder !== undefined) return undefined
+  return await probeRepository(workspace, name, signal)
 }
 
 async function wantedOf(workspace: Workspace, name: string): Promise<InitRepository> {

@@ -4,6 +4,7 @@ import { AppError, messageOf, systemCode, throwIfAborted } from '../../base/erro
 import { makeFolders } from '../../base/make-folders.ts'
 import { createNewFile } from '../../base/new-file.ts'
 import type { Random } from '../../base/random.ts'
+import type { ProbeReport } from '../probe/storage-probe.ts'
 
 /** A repository of the configuration, as init needs it. */
 export interface InitRepository {
@@ -25,6 +26,8 @@ export interface InitializedRepository {
   readonly id: string | undefined
   readonly passwordFile: string | undefined
   readonly passwordCreated: boolean
+  /** What its storage lets be done; undefined for a folder of this machine. */
+  readonly probe?: ProbeReport | undefined
 }
 
 const PASSWORD_BYTES = 32

@@ -74,7 +74,9 @@ function commandsOf({ settings, host }: Workspace, needs: NewMachineNeeds): stri
   const variables = needs.variables.filter(({ inEnvFile }) => !inEnvFile).map(({ name }) => name)
   return [
     `mkdir -p ${folder} && cd ${folder}`,
-    ...[needs.passwordVariable, ...variables].map(name => `IFS= read -r ${name} && export ${name}`),
+    ...[needs.passwordVariable, ...needs.credentials.flatMap(each => each.variables), ...variables].map(
+      name => `IFS= read -r ${name} && export ${name}`,
+    ),
     `lifeboat init --from ${typedWord(needs.url)} --host ${typedWord(host.hostname)}`,
     'lifeboat snapshots',
   ]

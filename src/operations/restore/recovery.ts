@@ -7,7 +7,13 @@ import { readArchive } from '../logs/archive.ts'
 import { getBaseFor } from '../logs/choose-base.ts'
 import { getLogSource, logFolder } from '../logs/places.ts'
 import { fetchedFolder } from '../logs/spool.ts'
-import { type ChosenSnapshot, chooseAmong, chooseSnapshot, endOfSecond } from '../snapshots/choose-snapshot.ts'
+import {
+  type ChosenSnapshot,
+  chooseAmong,
+  chooseSnapshot,
+  endOfSecond,
+  NOT_WAITED_FOR,
+} from '../snapshots/choose-snapshot.ts'
 import type { SnapshotWish } from '../snapshots/find-snapshot.ts'
 import type { Run } from '../workspace/run.ts'
 import type { Workspace } from '../workspace/workspace.ts'
@@ -52,9 +58,11 @@ async function chooseBackup(
   const onFinding = workspace.reachesEnd(source, own) ? undefined : tell
   const now = workspace.clock.now()
   const request = { formats: workspace, source, target, branch, snapshot, now, signal: run.signal, onFinding }
-  // What one repository lacks, another may have.
-  const ignore = (): void => {}
-  return await chooseAmong(workspace, only, ignore, async repository =>
+  // What one repository lacks, another may have; which one was not asked has to be known.
+  const tellOfLate = (finding: Finding): void => {
+    if (finding.code === NOT_WAITED_FOR) tell(finding)
+  }
+  return await chooseAmong(workspace, only, tellOfLate, async repository =>
     repository.getSnapshot((await getBaseFor({ ...request, repository })).snapshot),
   )
 }

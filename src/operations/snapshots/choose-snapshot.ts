@@ -56,17 +56,10 @@ export async function chooseAmong(
   onFinding: (finding: Finding) => void,
   find: (repository: Repository) => Promise<Snapshot>,
 ): Promise<ChosenSnapshot> {
-  const found: FoundSnapshot[] = []
-  const failures: Array<{ readonly name: string; readonly error: AppError }> = []
-  for (const name of nearestFirst(workspace, repositoryNames(workspace, only))) {
-    try {
-      const repository = await workspace.repository(name)
-      found.push({ name, repository, snapshot: await find(repository) })
-    } catch (error) {
-      if (!(error instanceof AppError) || isAppError(error, 'interrupted')) throw error
-      failures.push({ name, error })
-    }
-  }
+  const names = nearestFirst(workspace, repositoryNames(workspace, only))
+  const answers = await answersInTime(workspace, names, find)
+  const found = answers.flatMap(answer => ('snapshot' in answer ? [answer] : []))
+  const failures = answers.flatMap(answer => ('error' in answer ? [answer] : []))
   const newest = newestOf(found, workspace.clock.now())
   const worst = failures.find(({ error }) => !error.code.startsWith('snapshot-')) ?? failures[0]
   if (newest === undefined) throw worst?.error ?? new AppError('snapshot-not-found', 'no snapshot')
@@ -75,7 +68,66 @@ export async function chooseAmong(
     const { code, message, hint } = error
     onFinding({ severity: 'warning', code, subject: `repository ${name}`, message, ...(hint && { hint }) })
   }
+  for (const name of names)
+    if (answers.every(answer => answer.name !== name)) onFinding(notWaitedFor(name, newest.name))
   return { ...newest, contents: helpedContents(workspace, newest, only, onFinding) }
+}
+
+type Answer = FoundSnapshot | { readonly name: string; readonly error: AppError }
+
+/**
+ * What the repositories have, in the order of their names. All are asked at once; as soon as one has what is wanted, the
+ * others have some seconds left to say that they have a newer one. Those that do not are abandoned, and not in the answer.
+ */
+async function answersInTime(
+  workspace: Workspace,
+  names: readonly string[],
+  find: (repository: Repository) => Promise<Snapshot>,
+): Promise<readonly Answer[]> {
+  const answers = new Map<string, Answer>()
+  const isOver = new AbortController()
+  const enough = Promise.withResolvers<void>()
+  const wait = async (): Promise<void> => {
+    await workspace.clock.sleep(PATIENCE_MS, isOver.signal)
+    enough.resolve()
+  }
+  const asking = names.map(async name => {
+    const answer = await ask(workspace, name, find)
+    answers.set(name, answer)
+    if ('snapshot' in answer) void wait()
+  })
+  try {
+    await Promise.race([Promise.all(asking), enough.promise])
+  } finally {
+    isOver.abort()
+  }
+  const known = names.flatMap(name => answers.get(name) ?? [])
+  for (const name of names) if (!answers.has(name)) workspace.abandonRepository(name)
+  return known
+}
+
+async function ask(
+  workspace: Workspace,
+  name: string,
+  find: (repository: Repository) => Promise<Snapshot>,
+): Promise<Answer> {
+  try {
+    const repository = await workspace.repository(name)
+    return { name, repository, snapshot: await find(repository) }
+  } catch (error) {
+    if (!(error instanceof AppError) || isAppError(error, 'interrupted')) throw error
+    return { name, error }
+  }
+}
+
+function notWaitedFor(name: string, chosen: string): Finding {
+  return {
+    severity: 'warning',
+    code: NOT_WAITED_FOR,
+    subject: `repository ${name}`,
+    message: `it did not answer within ${PATIENCE_MS / 1000} s, so ${chosen} is read; whether ${name} has a newer recovery point is not known`,
+    hint: `To wait for it, name it: --from ${name}`,
+  }
 }
 
 /** One from the future comes from a wrong clock: it is chosen only where there is no other. */
@@ -83,6 +135,11 @@ function newestOf(found: readonly FoundSnapshot[], now: Date): FoundSnapshot | u
   const ordered = found.toSorted((a, b) => b.snapshot.time.getTime() - a.snapshot.time.getTime())
   return ordered.find(({ snapshot }) => !isOfFuture(snapshot.time, now)) ?? ordered[0]
 }
+
+/** Of a finding: a repository was passed over because it did not answer in time. */
+export const NOT_WAITED_FOR = 'repository-not-waited-for'
+/** Enough for a server far away to list what it has; little against what a restore takes. */
+const PATIENCE_MS = 8_000
 
 export function isIdPrefix(text: string): boolean {
   return /^[0-9a-f]{4,64}$/i.test(text)

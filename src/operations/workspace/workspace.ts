@@ -9,6 +9,7 @@ import type { Host } from '../../model/host.ts'
 import type { Mask } from '../../model/masking/rules.ts'
 import type { NewMachineNeeds, RepositoryPlace } from '../../model/new-machine.ts'
 import type { Settings } from '../../model/settings.ts'
+import type { StorageAccess } from '../../model/storage-access.ts'
 import type { Repository } from '../../repository/index.ts'
 import type { LogFormat, Source } from '../../sources/source.ts'
 import type { Storage } from '../../storage/storage.ts'
@@ -42,10 +43,17 @@ export interface Workspace {
 
   /** Of the configuration; opened once, closed with the workspace. `usage` for another name, `wrong-password`, ... */
   repository(name: string): Promise<Repository>
+  /** Ends all calls to a repository that does not answer, of whoever uses it. Who asks for it again opens it anew. */
+  abandonRepository(name: string): void
   /** Made at its configured place, then as `repository` gives it. `repository-exists`, ... */
   createRepository(name: string): Promise<Repository>
-  /** The byte store under a repository, which need not be one yet. The caller closes it. */
-  openStorage(name: string): Promise<Storage>
+  /**
+   * The byte store under a repository, which need not be one yet. The caller closes it.
+   * @param triesOnce what fails is not tried again
+   */
+  openStorage(name: string, triesOnce?: boolean): Promise<Storage>
+  /** What it takes to be let in there. Opens nothing. */
+  storageAccess(name: string): StorageAccess
   /** Told by the configuration: opens nothing. `usage` for a name that is neither in it nor a URL. */
   repositoryPlace(name: string): RepositoryPlace
   /**

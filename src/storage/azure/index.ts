@@ -1,4 +1,5 @@
 import { defineStorage } from '../storage.ts'
+import { azureAccess } from './access.ts'
 import { options } from './options.ts'
 
 export const azure = defineStorage({
@@ -8,5 +9,6 @@ export const azure = defineStorage({
   matches: url => /^azure:/i.test(url),
   options,
   folderOf: () => undefined,
+  access: azureAccess,
   load: async () => (await import('./open.ts')).openAzureStorage,
 })

@@ -1,4 +1,5 @@
 import { defineStorage } from '../storage.ts'
+import { gcsAccess } from './access.ts'
 import { options } from './options.ts'
 
 export const gcs = defineStorage({
@@ -8,5 +9,6 @@ export const gcs = defineStorage({
   matches: url => /^gs:/i.test(url),
   options,
   folderOf: () => undefined,
+  access: gcsAccess,
   load: async () => (await import('./open.ts')).openGcsStorage,
 })

@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { NO_ACCESS_NEEDED } from '../../model/storage-access.ts'
 import { defineStorage } from '../storage.ts'
 import { rootOf } from './root.ts'
 
@@ -10,5 +11,6 @@ export const local = defineStorage({
   matches: url => url.trim() !== '' && (/^file:/i.test(url) || !/^[a-z][a-z0-9+.-]+:/i.test(url)),
   options: z.strictObject({}),
   folderOf: rootOf,
+  access: () => NO_ACCESS_NEEDED,
   load: async () => (await import('./local-storage.ts')).openLocalStorage,
 })

@@ -8,5 +8,12 @@ export const rest = defineStorage({
   matches: url => url.startsWith('rest:'),
   options: restOptions,
   folderOf: () => undefined,
+  access: (_url, { password }) => ({
+    credentials:
+      password === undefined
+        ? [{ what: 'login of the REST server', variables: ['RESTIC_REST_USERNAME', 'RESTIC_REST_PASSWORD'] }]
+        : [],
+    permissions: [],
+  }),
   load: async () => (await import('./open.ts')).openRestStorage,
 })

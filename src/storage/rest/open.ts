@@ -2,9 +2,10 @@ import type { AdapterContext } from '../../base/adapter-context.ts'
 import { AppError } from '../../base/errors.ts'
 import { HttpClient } from '../../clients/http/index.ts'
 import { loadAuthorities } from '../authorities.ts'
+import { restError } from '../rest-errors.ts'
+import { REST_TRAITS, RestStorage } from '../rest-storage.ts'
 import type { Storage } from '../storage.ts'
 import type { RestOptions } from './options.ts'
-import { REST_TRAITS, RestStorage } from './rest-storage.ts'
 
 export async function openRestStorage(url: string, options: RestOptions, context: AdapterContext): Promise<Storage> {
   const place = placeOf(url)
@@ -27,6 +28,8 @@ export async function openRestStorage(url: string, options: RestOptions, context
     location: url,
     authorization: username === undefined ? undefined : `Basic ${login}`,
     clock: context.clock,
+    kind: 'rest',
+    wrap: restError,
   })
 }
 

@@ -1,4 +1,5 @@
 import { defineStorage } from '../storage.ts'
+import { s3Access } from './access.ts'
 import { options } from './options.ts'
 
 export const s3 = defineStorage({
@@ -8,5 +9,6 @@ export const s3 = defineStorage({
   matches: url => /^s3:/i.test(url),
   options,
   folderOf: () => undefined,
+  access: s3Access,
   load: async () => (await import('./open.ts')).openS3Storage,
 })

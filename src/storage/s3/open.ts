@@ -47,7 +47,7 @@ export async function s3StorageOver(
     logger,
   })
   return new ObjectStorage({
-    client: new S3Objects(client, clock),
+    client: new S3Objects(client, clock, options.conditionalWrites),
     traits: { ...OBJECT_TRAITS, kind: 's3' },
     location: locationOf(place),
     prefix: place.prefix,

@@ -21,6 +21,12 @@ export const options = z
       .boolean()
       .optional()
       .describe('Is the bucket in the path (`host/bucket`), or in the host’s name? Default: in the name on AWS alone.'),
+    conditionalWrites: z
+      .boolean()
+      .optional()
+      .describe(
+        'Does the service refuse to store what is there already, when told to? `false` where "lifeboat doctor" finds that it does not: what is there is then looked for first. Default: yes.',
+      ),
     caFile: text.optional().describe('Certificates of authorities (PEM) that are believed beside the system’s.'),
     lock: lockOption.optional(),
     storageClass: z

@@ -20,11 +20,12 @@ export class S3Objects implements ObjectClient {
   readonly #client: ObjectClient
   readonly #clock: Pick<Clock, 'now'>
   /** Until the service says that it is not. */
-  #isConditionKnown = true
+  #isConditionKnown: boolean
 
-  constructor(client: ObjectClient, clock: Pick<Clock, 'now'>) {
+  constructor(client: ObjectClient, clock: Pick<Clock, 'now'>, isConditionKnown = true) {
     this.#client = client
     this.#clock = clock
+    this.#isConditionKnown = isConditionKnown
   }
 
   get locks(): ObjectLocks {

@@ -1,4 +1,4 @@
-import { HttpFailure } from '../../clients/http/index.ts'
+import { HttpFailure } from '../clients/http/index.ts'
 
 export interface ListedFile {
   readonly name: string

@@ -1,8 +1,8 @@
-import type { AppError } from '../../base/errors.ts'
-import { type HttpAnswer, HttpFailure, retryAfterMs } from '../../clients/http/index.ts'
-import { refusedBy, unreachable } from '../http-failure.ts'
-import { EndsBefore } from '../ranged-answer.ts'
-import { type FailedCall, type StorageErrorCode, storageError } from '../storage-error.ts'
+import type { AppError } from '../base/errors.ts'
+import { type HttpAnswer, HttpFailure, retryAfterMs } from '../clients/http/index.ts'
+import { refusedBy, unreachable } from './http-failure.ts'
+import { EndsBefore } from './ranged-answer.ts'
+import { type FailedCall, type StorageErrorCode, storageError } from './storage-error.ts'
 
 /** An answer that is no success. */
 export class RestRefusal extends Error {

@@ -1,17 +1,16 @@
-import type { Clock } from '../../base/clock.ts'
-import { Semaphore } from '../../base/concurrency.ts'
-import { throwIfAborted } from '../../base/errors.ts'
-import { contentLength, type HttpAnswer, type HttpClient, type HttpRequest } from '../../clients/http/index.ts'
-import { assertKey, assertPrefix } from '../keys.ts'
-import { cutOut, requireRange, requireWhole } from '../ranged-answer.ts'
-import type { LoadOptions, SaveOptions, Storage, StorageCallOptions, StorageTraits, StoredObject } from '../storage.ts'
-import { type FailedCall, storageError } from '../storage-error.ts'
-import { filesIn } from './listing.ts'
-import { RestRefusal, restError } from './rest-errors.ts'
+import type { Clock } from '../base/clock.ts'
+import { Semaphore } from '../base/concurrency.ts'
+import { throwIfAborted } from '../base/errors.ts'
+import { contentLength, type HttpAnswer, type HttpRequest } from '../clients/http/index.ts'
+import { assertKey, assertPrefix } from './keys.ts'
+import { cutOut, requireRange, requireWhole } from './ranged-answer.ts'
+import { RestRefusal } from './rest-errors.ts'
+import { filesIn } from './rest-listing.ts'
+import type { LoadOptions, SaveOptions, Storage, StorageCallOptions, StorageTraits, StoredObject } from './storage.ts'
+import { type FailedCall, storageError } from './storage-error.ts'
 
 /** Servers take only files of a restic repository, and most of them let none be replaced. */
-export const REST_TRAITS: StorageTraits = {
-  kind: 'rest',
+export const REST_TRAITS: Omit<StorageTraits, 'kind'> = {
   keys: 'restic',
   overwrites: false,
   concurrency: 8,
@@ -27,14 +26,23 @@ const LONGEST_OBJECT = 2 * 1024 * 1024 * 1024
 /** A list comes in one piece, about 100 bytes a file. */
 const LONGEST_LIST = 512 * 1024 * 1024
 
+/** What carries requests there and answers back. */
+export interface RestClient {
+  request(request: HttpRequest): Promise<HttpAnswer>
+  close(): void | Promise<void>
+}
+
 export interface RestStorageInit {
-  readonly http: HttpClient
+  readonly http: RestClient
   readonly origin: string
   /** Begins and ends with a slash. */
   readonly path: string
   readonly location: string
   readonly authorization: string | undefined
   readonly clock: Pick<Clock, 'now'>
+  readonly kind: string
+  /** What a call threw, in the words of all storages, or a promise of that. Errors of ours, as of an interrupt, stay. */
+  readonly wrap: (call: FailedCall, error: unknown) => unknown
 }
 
 /**
@@ -43,7 +51,7 @@ export interface RestStorageInit {
  */
 export class RestStorage implements Storage {
   readonly location: string
-  readonly traits = REST_TRAITS
+  readonly traits: StorageTraits
   readonly #init: RestStorageInit
   /** No server says which of two that save it at once was first. */
   readonly #oneConfig = new Semaphore(1)
@@ -51,6 +59,7 @@ export class RestStorage implements Storage {
   constructor(init: RestStorageInit) {
     this.#init = init
     this.location = init.location
+    this.traits = { ...REST_TRAITS, kind: init.kind }
   }
 
   async *list(prefix: string, options: StorageCallOptions = {}): AsyncIterable<StoredObject> {
@@ -122,7 +131,7 @@ export class RestStorage implements Storage {
   }
 
   async close(): Promise<void> {
-    this.#init.http.close()
+    await this.#init.http.close()
   }
 
   async #saveConfig(body: readonly Uint8Array[], options: SaveOptions): Promise<void> {
@@ -165,7 +174,7 @@ export class RestStorage implements Storage {
       const objects = filesIn(answer.body).map(({ name, size }) => ({ key: keyOf(folder, name), sizeBytes: size }))
       return objects.filter(({ key }) => key.startsWith(prefix))
     } catch (error) {
-      throw restError({ verb: 'list', key: prefix, location: this.location }, error)
+      throw await this.#init.wrap({ verb: 'list', key: prefix, location: this.location }, error)
     }
   }
 
@@ -213,7 +222,7 @@ export class RestStorage implements Storage {
     try {
       return await work()
     } catch (error) {
-      throw restError({ verb, key, location: this.location }, error)
+      throw await this.#init.wrap({ verb, key, location: this.location }, error)
     }
   }
 }

@@ -1,0 +1,2 @@
+export { RcloneFailure } from './failure.ts'
+export { RcloneClient } from './rclone-client.ts'
