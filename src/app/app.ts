@@ -189,6 +189,14 @@ export class App implements Workspace {
     return this.#repositories.open(name)
   }
 
+  silenceMs(name: string): number {
+    return this.#repositories.silenceMs(name)
+  }
+
+  abandonRepository(name: string): void {
+    this.#repositories.abandon(name)
+  }
+
   createRepository(name: string): Promise<Repository> {
     return this.#repositories.create(name)
   }

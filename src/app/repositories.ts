@@ -17,6 +17,7 @@ import type { Repository, RepositoryOptions } from '../repository/index.ts'
 import { AsOfStorage } from '../storage/as-of-storage.ts'
 import { openStorage } from '../storage/open-storage.ts'
 import { findStorage } from '../storage/registry.ts'
+import { StorageHealth } from '../storage/retrying-storage.ts'
 import type { Storage } from '../storage/storage.ts'
 import { type AsOf, foundAsOf } from './as-of.ts'
 import { named } from './named.ts'
@@ -38,11 +39,20 @@ export interface Surroundings {
   readonly asOf: AsOf | undefined
 }
 
+/** What leads to one repository. */
+interface Line {
+  readonly health: StorageHealth
+  /** Ends all calls. */
+  readonly cut: AbortController
+}
+
 /** The repositories of a configuration: where they are, what opens them, and those that are open. */
 export class Repositories {
   readonly #config: Config
   readonly #around: Surroundings
   readonly #opened = new Map<string, Promise<Repository>>()
+  readonly #lines = new Map<string, Line>()
+  readonly #abandoned: Promise<Repository>[] = []
 
   constructor(config: Config, around: Surroundings) {
     this.#config = config
@@ -51,9 +61,24 @@ export class Repositories {
 
   /** All that were opened; whoever takes them closes them. */
   takeOpened(): ReadonlyArray<Promise<Repository>> {
-    const opened = [...this.#opened.values()]
+    const opened = [...this.#opened.values(), ...this.#abandoned]
     this.#opened.clear()
     return opened
+  }
+
+  /** How long the storage of a repository that was opened, or is being opened, has answered nothing; 0: it answers. */
+  silenceMs(name: string): number {
+    return this.#lines.get(name)?.health.failingMs(this.#around.clock.monotonicMs()) ?? 0
+  }
+
+  /** Whatever uses it, or waits for it, fails now. Who asks for it again opens it anew. */
+  abandon(name: string): void {
+    this.#lines.get(name)?.cut.abort()
+    this.#lines.delete(name)
+    const opened = this.#opened.get(name)
+    if (opened === undefined) return
+    this.#opened.delete(name)
+    this.#abandoned.push(opened)
   }
 
   /** Those in folders of this machine. Told by the configuration; opens nothing. */
@@ -105,7 +130,10 @@ export class Repositories {
 
   /** A repository closes its storage; one that did not come to be does not. */
   async #onStorage(name: string, open: (storage: Storage) => Promise<Repository>): Promise<Repository> {
-    const storage = await this.openStorage(name)
+    const line = { health: new StorageHealth(), cut: new AbortController() }
+    this.#lines.set(name, line)
+    const storage = await this.#openStorage(name, line)
+    line.cut.signal.addEventListener('abort', () => void storage.close().catch(() => undefined), { once: true })
     try {
       return await open(storage)
     } catch (error) {
@@ -115,10 +143,15 @@ export class Repositories {
   }
 
   /** The bare store under a repository. The caller closes it. */
-  async openStorage(name: string): Promise<Storage> {
+  openStorage(name: string): Promise<Storage> {
+    return this.#openStorage(name)
+  }
+
+  async #openStorage(name: string, line?: Line): Promise<Storage> {
     const { url, storage: options, limits } = this.settings(name)
     const context = this.#adapterContext(`repository ${name}`)
-    return await openStorage(findStorage(url), url, { options, limits, context, signal: this.#around.signal })
+    const { signal } = this.#around
+    return await openStorage(findStorage(url), url, { options, limits, context, signal, health: line?.health })
   }
 
   /** @param subject what the adapter is for, in errors: `repository main` */
