@@ -17,14 +17,11 @@ export interface MissingQuery {
  * @param here oldest first
  */
 export function missingPoints(here: readonly Snapshot[], there: readonly Snapshot[], query: MissingQuery): Snapshot[] {
-  const ofSource = here.filter(snapshot => isOfSource(snapshot, query))
+  const meant = here.filter(snapshot => isOfSource(snapshot, query) && isMeant(snapshot, query))
   const known = new Set(there.map(pointKey))
-  const lastCommon = ofSource.findLast(snapshot => known.has(pointKey(snapshot)))
-  return ofSource.filter(
-    snapshot =>
-      !known.has(pointKey(snapshot)) &&
-      (lastCommon === undefined || snapshot.time > lastCommon.time) &&
-      isMeant(snapshot, query),
+  const lastCommon = meant.findLast(snapshot => known.has(pointKey(snapshot)))
+  return meant.filter(
+    snapshot => !known.has(pointKey(snapshot)) && (lastCommon === undefined || snapshot.time > lastCommon.time),
   )
 }
 

@@ -45,8 +45,9 @@ class Spreading {
   readonly #captured: readonly CapturedPoint[]
   readonly #run: RecordedRun
   readonly #lost: Map<string, AppError>
-  /** As it was when it was first looked at, and what was brought since. */
+  /** What each held before anything was brought. */
   readonly #lists = new Map<string, readonly Snapshot[]>()
+  readonly #brought = new Map<string, Snapshot[]>()
 
   constructor(
     workspace: Workspace,
@@ -79,7 +80,7 @@ class Spreading {
       if (from === to || this.#lost.has(from) || this.#lost.has(to)) continue
       const points = shared.filter(({ point, repository }) => repository !== from && point.repositories.includes(from))
       const missing = points.flatMap(captured => {
-        const known = [...this.#listed(to), ...this.#listed(captured.repository)]
+        const known = [...this.#listed(to), ...this.#listed(captured.repository), ...(this.#brought.get(to) ?? [])]
         return this.#missing(captured, to, this.#listed(from), known)
       })
       if (missing.length > 0) await this.#complete(from, to, points, missing)
@@ -147,7 +148,7 @@ class Spreading {
         const wanted = await choose()
         const logsOf = sources.filter(source => workspace.hasLog(source))
         const copied = await copyBetween(workspace, { origin, goal, wanted, logsOf }, run)
-        this.#lists.set(to, [...this.#listed(to), ...wanted])
+        this.#brought.set(to, [...(this.#brought.get(to) ?? []), ...wanted])
         return copied
       })
       this.copies.push({ ...job, result })
