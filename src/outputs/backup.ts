@@ -160,7 +160,13 @@ function attemptJson(attempt: BackupAttempt): Json<typeof backedUp | typeof arri
   }
 }
 
-function arrivedJson({ source, repository, from, snapshot, verification: proof }: Copy & Arrived): Json<typeof arrived> {
+function arrivedJson({
+  source,
+  repository,
+  from,
+  snapshot,
+  verification: proof,
+}: Copy & Arrived): Json<typeof arrived> {
   return { ...pointJson({ name: repository, snapshot }), source, from, ...verificationJson(source, proof) }
 }
 

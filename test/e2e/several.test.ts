@@ -51,7 +51,7 @@ test('each source goes to the repositories of its policies, with the policy’s 
   expect(await attempts('docs', '--repo', 'main', '--type', 'incremental')).toEqual(['docs:main:full'])
   const { code, stderr } = await workspace.try('backup', 'loose')
   expect([code, stderr]).toEqual([2, expect.stringContaining('no policy says to which repository source loose goes')])
-  expect((await workspace.snapshots()).map(({ source }) => source)).toEqual(['app', 'app', 'docs', 'docs'])
+  expect((await workspace.snapshots()).map(({ source }) => source)).toEqual(['app', 'docs', 'docs'])
 })
 
 test('one that fails does not keep the others from being saved: 3', async () => {
@@ -130,7 +130,7 @@ test('forget goes by the policies where no rule is given', async () => {
     'disk 1',
     'main 1',
   ])
-  expect((await workspace.snapshots()).map(({ source }) => source)).toEqual(['app', 'app', 'docs', 'docs'])
+  expect((await workspace.snapshots()).map(({ source }) => source)).toEqual(['app', 'docs', 'docs'])
   expect((await workspace.try('forget', 'docs')).code).toBe(2)
 })
 

@@ -54,14 +54,18 @@ test('several repositories hold one recovery point: the same instant, tree and t
   expect(other).toMatchObject(first.map(({ id, tree, time, tags }) => ({ original: id, tree, time, tags })))
 })
 
-test.skipIf(skipRestic)('restic finds what was captured and what was copied whole, and each restores alone', async () => {
-  const { stdout, code } = await workspace.try('backup', '--json')
-  expect([code, documentedOutput('backup', stdout)]).toMatchObject([0, { copies: [{ from: 'main', to: 'disk' }] }])
-  for (const folder of ['backups', 'disk']) await new Restic(workspace.dir, workspace.path(folder), PASSWORD).checkAll()
-  rmSync(workspace.path('backups'), { recursive: true })
-  await workspace.run('restore', 'app', '--to', workspace.path('out.db'))
-  expect(readNotes(workspace.path('out.db'))).toEqual(readNotes(workspace.database))
-})
+test.skipIf(skipRestic)(
+  'restic finds what was captured and what was copied whole, and each restores alone',
+  async () => {
+    const { stdout, code } = await workspace.try('backup', '--json')
+    expect([code, documentedOutput('backup', stdout)]).toMatchObject([0, { copies: [{ from: 'main', to: 'disk' }] }])
+    for (const folder of ['backups', 'disk'])
+      await new Restic(workspace.dir, workspace.path(folder), PASSWORD).checkAll()
+    rmSync(workspace.path('backups'), { recursive: true })
+    await workspace.run('restore', 'app', '--to', workspace.path('out.db'))
+    expect(readNotes(workspace.path('out.db'))).toEqual(readNotes(workspace.database))
+  },
+)
 
 test('one that was away gets what it missed with the next backup, and the run says that it fell behind: 3', async () => {
   await backUp()
@@ -87,7 +91,10 @@ test('where the first is away the next one is captured into, and the first gets 
   await backUp()
   away('backups')
   workspace.addNotes(10)
-  expect(await backUp({ sources: ['app'] })).toEqual({ done: ['app disk incremental', 'app main copy-later'], copied: [] })
+  expect(await backUp({ sources: ['app'] })).toEqual({
+    done: ['app disk incremental', 'app main copy-later'],
+    copied: [],
+  })
   back('backups')
   expect(await backUp()).toEqual({
     done: ['app main incremental', 'docs main incremental', 'app disk main', 'docs disk main'],
@@ -114,7 +121,10 @@ test('where all are away each source fails once, with what is wrong', async () =
   away('disk')
   away('backups')
   const { code, stderr } = await workspace.try('backup', 'app')
-  expect([code, stderr]).toEqual([10, expect.stringMatching(/app -> main: error: .*no repository.*app -> disk: error:/s)])
+  expect([code, stderr]).toEqual([
+    10,
+    expect.stringMatching(/app -> main: error: .*no repository.*app -> disk: error:/s),
+  ])
 })
 
 test('a failing source is told once and recorded for each repository', async () => {
@@ -142,4 +152,49 @@ test('a dry run says where it would be captured into and where it would be copie
   expect(planned).toMatch(/^app -> main: would take full$/m)
   expect(planned).toMatch(/^app -> disk: would be copied from main$/m)
   await workspace.json('backup', 'app', '--dry-run')
+})
+
+interface Listed {
+  readonly id: string
+  readonly repository: string
+  readonly unknown: readonly string[]
+  readonly copies: ReadonlyArray<{ readonly repository: string; readonly id: string }>
+}
+
+test('a list names each point once, where it lives, how old each repository is, and what could not be read', async () => {
+  await backUp({ sources: ['app'] })
+  away('disk')
+  await backUp({ sources: ['app'] })
+  const unread = await workspace.try('snapshots', '--json')
+  const places = (json: string): unknown =>
+    (documentedOutput('snapshots', json) as Listed[]).map(({ copies, unknown }) => [
+      copies.map(({ repository }) => repository).join(' '),
+      ...unknown,
+    ])
+  expect([unread.code, places(unread.stdout)]).toEqual([
+    10,
+    [
+      ['main', 'disk'],
+      ['main', 'disk'],
+    ],
+  ])
+  const told = await workspace.try('snapshots')
+  expect(told.stdout).toMatch(/^Newest of app: main just now; disk unknown$/m)
+  back('disk')
+  expect(places(await workspace.run('snapshots', '--json'))).toEqual([['main disk'], ['main']])
+  const text = await workspace.run('snapshots')
+  expect(text).toMatch(/REPOSITORIES/)
+  expect(text).toMatch(/^Newest of app: main just now; disk just now, 1 behind$/m)
+  const alone = await workspace.json<Listed[]>('snapshots', '--repo', 'disk')
+  expect(alone).toMatchObject([{ repository: 'disk', copies: [{ repository: 'disk' }], unknown: [] }])
+})
+
+test('an id that a list shows finds the point in whichever repository is left', async () => {
+  await backUp({ sources: ['app'] })
+  const [listed] = await workspace.json<Listed[]>('snapshots', 'app')
+  away('backups')
+  const back = workspace.path('out.db')
+  const report = await workspace.try('restore', 'app', listed?.id ?? '', '--to', back, '--json')
+  expect(JSON.parse(report.stdout)).toMatchObject({ repository: 'disk' })
+  expect(readNotes(back)).toEqual(readNotes(workspace.database))
 })

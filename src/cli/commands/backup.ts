@@ -87,7 +87,10 @@ async function sayPlan(call: Call, app: App, wish: BackupWish): Promise<Output<P
   return {
     json: plannedJson(copies),
     text: copies.map(each => ('error' in each ? '' : describePlanned(each, call.terminal.out))).join(''),
-    problems: describeFailed(copies.filter(each => 'error' in each), call),
+    problems: describeFailed(
+      copies.filter(each => 'error' in each),
+      call,
+    ),
     exitCode: failed[0]?.exitCode ?? (ready ? 0 : 20),
   }
 }

@@ -66,7 +66,10 @@ export async function backUp(workspace: Workspace, wish: BackupWish, caller: Cal
         const ended = 'failed' in made ? made.failed : [await proven(working, made)]
         attempts.push(...ended)
         if ('result' in made) captured.push(made)
-        await hooks.end(policies, ended.map(failureOf).find(error => error !== undefined))
+        await hooks.end(
+          policies,
+          ended.map(failureOf).find(error => error !== undefined),
+        )
       }
     } catch (error) {
       await hooks.breakOff(error).catch(() => undefined)

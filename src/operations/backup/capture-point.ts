@@ -112,10 +112,7 @@ class Capture {
       repository,
       type,
       runId: run.id,
-      tags: [
-        ...policiesOfPoint(workspace, this.#wish, this.#point).map(policyTag),
-        ...(this.#wish.tags ?? []),
-      ],
+      tags: [...policiesOfPoint(workspace, this.#wish, this.#point).map(policyTag), ...(this.#wish.tags ?? [])],
       host: workspace.host,
       programVersion: workspace.programVersion,
       configuration: workspace.keptConfiguration(name),

@@ -55,13 +55,20 @@ export function pointsOf(workspace: Workspace, wish: BackupWish): readonly Wishe
   return [...groups.values()].flatMap(([first, ...others]) => {
     if (first === undefined) return []
     const { source, type } = first
-    const repositories = nearestFirst(workspace, [first, ...others].map(({ repository }) => repository))
+    const repositories = nearestFirst(
+      workspace,
+      [first, ...others].map(({ repository }) => repository),
+    )
     return [{ source, type, repositories }]
   })
 }
 
 /** The policies that it is taken for, of whichever of its repositories. */
-export function policiesOfPoint(workspace: Workspace, wish: BackupWish, { source, repositories }: WishedPoint): string[] {
+export function policiesOfPoint(
+  workspace: Workspace,
+  wish: BackupWish,
+  { source, repositories }: WishedPoint,
+): string[] {
   return [...new Set(repositories.flatMap(repository => policyNamesOf(workspace, wish, { source, repository })))]
 }
 

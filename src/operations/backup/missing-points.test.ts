@@ -5,13 +5,24 @@ import { missingPoints } from './missing-points.ts'
 /** The n-th point, taken for these policies. */
 function point(n: number, policies = 'nightly', more: Partial<Snapshot> = {}): Snapshot {
   const id = String(n).padStart(64, '0')
-  const tags = ['lifeboat', 'source:app', ...policies.split(' ').filter(Boolean).map(name => `policy:${name}`)]
+  const tags = [
+    'lifeboat',
+    'source:app',
+    ...policies
+      .split(' ')
+      .filter(Boolean)
+      .map(name => `policy:${name}`),
+  ]
   const own = { id, tree: id, time: new Date(n * 1000), tags, hostname: 'here', username: 'u', paths: ['/app'] }
   return { ...own, ...more }
 }
 
 /** As `copy` makes it. */
-const copied = (original: Snapshot): Snapshot => ({ ...original, id: `c${original.id.slice(1)}`, original: original.id })
+const copied = (original: Snapshot): Snapshot => ({
+  ...original,
+  id: `c${original.id.slice(1)}`,
+  original: original.id,
+})
 
 const missing = (here: readonly Snapshot[], there: readonly Snapshot[], policies = ['nightly']): number[] =>
   missingPoints(here, there, {

@@ -214,7 +214,11 @@ function copyLater(to: string, { code, message, hint }: AppError): AppError {
 }
 
 function damagedAlready(to: string): AppError {
-  return new AppError('damaged', `${to} does not have it: data that was just stored is damaged where it was captured into`, {
-    hint: 'Run "lifeboat check --read-data": the disk of that repository is probably failing.',
-  })
+  return new AppError(
+    'damaged',
+    `${to} does not have it: data that was just stored is damaged where it was captured into`,
+    {
+      hint: 'Run "lifeboat check --read-data": the disk of that repository is probably failing.',
+    },
+  )
 }

@@ -42,8 +42,7 @@ export async function copyBetween(
     onProgress: ({ done, total, unit }) => run.tell({ kind: 'progress', progress: { label, done, total, unit } }),
   })
   const pins = await copyPins(from, to, wanted, workspace.clock.now())
-  const log =
-    logsOf?.length === 0 ? undefined : await copyLogs(workspace, { from, to, sources: logsOf, signal })
+  const log = logsOf?.length === 0 ? undefined : await copyLogs(workspace, { from, to, sources: logsOf, signal })
   const findings = [...report.findings, ...taken.findings(), ...pins.findings, ...(log?.findings ?? [])]
   return {
     ...report,

@@ -4,8 +4,8 @@ import { labelsOf } from '../../model/recovery-point.ts'
 import type { Repository, Snapshot } from '../../repository/index.ts'
 import { type Caller, lookAround, ordinary, type Run, runRecorded } from '../workspace/run.ts'
 import type { Workspace } from '../workspace/workspace.ts'
-import { type CopyJob, type CopyWish, copyJobsOf } from './copy-jobs.ts'
 import { type CopyResult, copyBetween } from './copy-between.ts'
+import { type CopyJob, type CopyWish, copyJobsOf } from './copy-jobs.ts'
 
 export type CopyAttempt = CopyJob & ({ readonly result: CopyResult } | { readonly error: AppError })
 
