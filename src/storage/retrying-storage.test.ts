@@ -210,7 +210,12 @@ test('tells for how long nothing but failures came, and that any answer ends it'
   const silences: number[] = []
   const logger = { ...silentLogger, warn: () => silences.push(health.failingMs(clock.monotonicMs())) }
   const storage = new RetryingStorage(server, { clock, random, logger }, signal, health)
-  server.answers = [failed('storage-failed'), failed('storage-busy'), failed('storage-failed'), failed('storage-denied')]
+  server.answers = [
+    failed('storage-failed'),
+    failed('storage-busy'),
+    failed('storage-failed'),
+    failed('storage-denied'),
+  ]
   await expect(storage.load('config')).rejects.toMatchObject({ code: 'storage-denied' })
   expect(silences).toEqual([0, 250, 750])
   expect(health.failingMs(clock.monotonicMs())).toBe(0)

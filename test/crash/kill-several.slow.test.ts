@@ -3,10 +3,10 @@ import { existsSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { beforeEach, expect, test } from 'vitest'
-import { backUpBriefly, pointsIn, withApp } from '../helpers/several-repositories.ts'
 import { cheapenKeys } from '../helpers/cheap-keys.ts'
 import { Killer, moments } from '../helpers/kill.ts'
 import { Restic, skipRestic } from '../helpers/restic.ts'
+import { backUpBriefly, pointsIn, withApp } from '../helpers/several-repositories.ts'
 import { PASSWORD, prepareWorkspace, type Workspace } from '../helpers/workspace.ts'
 
 const CONFIG = `repositories:
@@ -57,17 +57,20 @@ test.skipIf(skipRestic)('killed while it copies, the next backup completes the o
   await withApp({ folder: workspace.dir }, async app => expect(await pointsIn(app, 'disk')).toHaveLength(2))
 })
 
-test.skipIf(skipRestic)('killed at any moment, both repositories are whole and hold the same after the next backup', async () => {
-  change()
-  const killer = await Killer.for(() => workspace.run('backup'))
-  for (const moment of moments(3, 7)) {
+test.skipIf(skipRestic)(
+  'killed at any moment, both repositories are whole and hold the same after the next backup',
+  async () => {
     change()
-    await killer.kill(workspace.start('backup'), moment)
-    await expectCompleted()
-  }
-  // Otherwise nothing was tested.
-  expect(killer.hits).toBeGreaterThan(1)
-})
+    const killer = await Killer.for(() => workspace.run('backup'))
+    for (const moment of moments(3, 7)) {
+      change()
+      await killer.kill(workspace.start('backup'), moment)
+      await expectCompleted()
+    }
+    // Otherwise nothing was tested.
+    expect(killer.hits).toBeGreaterThan(1)
+  },
+)
 
 function hasPacks(repository: string): boolean {
   const folder = workspace.path(repository, 'data')

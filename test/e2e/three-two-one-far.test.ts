@@ -121,8 +121,9 @@ describeWithS3('a local repository and a bucket', () => {
     write(3_000_000)
     const timeout = globalThis.setTimeout
     // What watches for a standstill has a clock of its own.
-    vi.spyOn(globalThis, 'setTimeout').mockImplementation(((work: () => void, ms = 0, ...rest: []) =>
-      timeout(work, ms >= 60_000 ? ms / FASTER : ms, ...rest)) as typeof setTimeout)
+    vi.spyOn(globalThis, 'setTimeout').mockImplementation((work: () => void, ms = 0, ...rest: []) =>
+      timeout(work, ms >= 60_000 ? ms / FASTER : ms, ...rest),
+    )
     let stalled = 0
     proxy.plan = call => {
       if (stalled === 0 && !isPack(call)) return undefined

@@ -1,5 +1,5 @@
 import { allDone } from '../../base/concurrency.ts'
-import { AppError } from '../../base/errors.ts'
+import type { AppError } from '../../base/errors.ts'
 import { formatSize } from '../../base/sizes.ts'
 import type { ProgressState } from '../../model/progress.ts'
 import { policyTag } from '../../model/recovery-point.ts'

@@ -8,7 +8,7 @@ import { labelsToTags } from '../../model/recovery-point.ts'
 import { createRepository, openRepository, type Repository } from '../../repository/index.ts'
 import type { Capture, Source } from '../../sources/source.ts'
 import { backup } from '../backup/backup.ts'
-import { type LogCopy, copyLogs } from './copy-logs.ts'
+import { copyLogs, type LogCopy } from './copy-logs.ts'
 
 const LOG = { kind: 'tally', id: 'Tally-A' }
 const formats = {
@@ -56,7 +56,13 @@ async function takeBase(repository: Repository, page: number): Promise<void> {
 }
 
 const bytesOf = (page: number, entries = 3): Buffer =>
-  Buffer.from(formatPage(LOG.id, page, Array.from({ length: entries }, (_, value) => ({ atMs: page, value }))))
+  Buffer.from(
+    formatPage(
+      LOG.id,
+      page,
+      Array.from({ length: entries }, (_, value) => ({ atMs: page, value })),
+    ),
+  )
 
 const write = (repository: Repository, page: number, { unfinished = false, entries = 3 } = {}): Promise<unknown> =>
   repository.logs.save({
@@ -70,7 +76,8 @@ const write = (repository: Repository, page: number, { unfinished = false, entri
 /** `998 997~`: the second is unfinished. In no order but by name. */
 async function pagesIn(repository: Repository): Promise<string> {
   const pages: string[] = []
-  for await (const { name, unfinished } of repository.logs.list(LOG)) pages.push(name.slice(6) + (unfinished ? '~' : ''))
+  for await (const { name, unfinished } of repository.logs.list(LOG))
+    pages.push(name.slice(6) + (unfinished ? '~' : ''))
   return pages.toSorted().toReversed().join(' ')
 }
 
