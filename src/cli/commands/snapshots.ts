@@ -52,7 +52,7 @@ export const snapshots: Command<Printed<'snapshots'>> = {
     const source = call.values.text('source')
     if (points.length === 0 && source !== undefined && failure === undefined) requireSource(app, source)
     call.terminal.stderr.write(formatFindings(findings, call.terminal.err))
-    const windows = await listWindows(call, app, source)
+    const windows = await listWindows(call, app, source, unknown)
     return {
       json: points.map(point =>
         recoveryPointJson(point, {
@@ -133,13 +133,18 @@ interface NamedWindow extends TimedWindow {
 }
 
 /** Of a cluster with a log, when its source is named: it costs a look at the log in each repository. */
-async function listWindows(call: Call, app: App, source: string | undefined): Promise<NamedWindow[]> {
+async function listWindows(
+  call: Call,
+  app: App,
+  source: string | undefined,
+  unknown: readonly string[],
+): Promise<NamedWindow[]> {
   if (source === undefined || !app.hasLog(source)) return []
   const { listRecovery } = await import('../../operations/logs/windows.ts')
   const windows: NamedWindow[] = []
-  for (const repository of repositoryNames(app, repoOf(call))) {
-    const opened = await app.repository(repository).catch(() => undefined)
-    if (opened === undefined) continue
+  // One that did not answer is not waited for again.
+  for (const repository of repositoryNames(app, repoOf(call)).filter(name => !unknown.includes(name))) {
+    const opened = await app.repository(repository)
     const { logs } = await listRecovery(app, opened, source, { now: call.clock.now(), signal: call.signal })
     windows.push(...logs.flatMap(log => log.windows.map(window => ({ ...window, repository }))))
   }
