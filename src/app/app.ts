@@ -190,6 +190,10 @@ export class App implements Workspace {
     return this.#repositories.open(name)
   }
 
+  silenceMs(name: string): number {
+    return this.#repositories.silenceMs(name)
+  }
+
   abandonRepository(name: string): void {
     this.#repositories.abandon(name)
   }

@@ -18,6 +18,7 @@ import type { Repository, RepositoryOptions } from '../repository/index.ts'
 import { AsOfStorage } from '../storage/as-of-storage.ts'
 import { openStorage } from '../storage/open-storage.ts'
 import { findStorage } from '../storage/registry.ts'
+import { StorageHealth } from '../storage/retrying-storage.ts'
 import type { Storage } from '../storage/storage.ts'
 import { type AsOf, foundAsOf } from './as-of.ts'
 import { named } from './named.ts'
@@ -39,13 +40,19 @@ export interface Surroundings {
   readonly asOf: AsOf | undefined
 }
 
+/** What leads to one repository. */
+interface Line {
+  readonly health: StorageHealth
+  /** Ends all calls. */
+  readonly cut: AbortController
+}
+
 /** The repositories of a configuration: where they are, what opens them, and those that are open. */
 export class Repositories {
   readonly #config: Config
   readonly #around: Surroundings
   readonly #opened = new Map<string, Promise<Repository>>()
-  /** Ends all calls to one that was opened, or is being opened. */
-  readonly #lines = new Map<string, AbortController>()
+  readonly #lines = new Map<string, Line>()
   readonly #abandoned: Promise<Repository>[] = []
 
   constructor(config: Config, around: Surroundings) {
@@ -60,9 +67,14 @@ export class Repositories {
     return opened
   }
 
+  /** How long the storage of a repository that was opened, or is being opened, has answered nothing; 0: it answers. */
+  silenceMs(name: string): number {
+    return this.#lines.get(name)?.health.failingMs(this.#around.clock.monotonicMs()) ?? 0
+  }
+
   /** Whatever uses it, or waits for it, fails now. Who asks for it again opens it anew. */
   abandon(name: string): void {
-    this.#lines.get(name)?.abort()
+    this.#lines.get(name)?.cut.abort()
     this.#lines.delete(name)
     const opened = this.#opened.get(name)
     if (opened === undefined) return
@@ -119,10 +131,10 @@ export class Repositories {
 
   /** A repository closes its storage; one that did not come to be does not. */
   async #onStorage(name: string, open: (storage: Storage) => Promise<Repository>): Promise<Repository> {
-    const line = new AbortController()
+    const line = { health: new StorageHealth(), cut: new AbortController() }
     this.#lines.set(name, line)
-    const storage = await this.openStorage(name)
-    line.signal.addEventListener('abort', () => void storage.close().catch(() => undefined), { once: true })
+    const storage = await this.#openStorage(name, line)
+    line.cut.signal.addEventListener('abort', () => void storage.close().catch(() => undefined), { once: true })
     try {
       return await open(storage)
     } catch (error) {
@@ -132,11 +144,22 @@ export class Repositories {
   }
 
   /** The bare store under a repository. The caller closes it. */
-  async openStorage(name: string, triesOnce = false): Promise<Storage> {
+  openStorage(name: string, triesOnce = false): Promise<Storage> {
+    return this.#openStorage(name, undefined, triesOnce)
+  }
+
+  async #openStorage(name: string, line?: Line, triesOnce = false): Promise<Storage> {
     const { url, storage: options, limits } = this.settings(name)
     const context = this.#adapterContext(`repository ${name}`)
     const { signal } = this.#around
-    return await openStorage(findStorage(url), url, { options, limits, context, triesOnce, signal })
+    return await openStorage(findStorage(url), url, {
+      options,
+      limits,
+      context,
+      triesOnce,
+      signal,
+      health: line?.health,
+    })
   }
 
   /** @param subject what the adapter is for, in errors: `repository main` */

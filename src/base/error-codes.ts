@@ -31,6 +31,7 @@ export const ERROR_CODES = {
   'snapshot-not-found': traits(1, 404),
   'ambiguous-id': traits(1, 409),
   'last-key': traits(1, 409),
+  'copy-later': traits(3, 502, true),
   // storage
   'storage-not-found': traits(1, 404),
   'storage-exists': traits(1, 409),

@@ -3,7 +3,7 @@ export function once<T>(map: Map<string, Promise<T>>, name: string, make: () => 
   const known = map.get(name)
   if (known) return known
   const made = make().catch((error: unknown) => {
-    map.delete(name)
+    if (map.get(name) === made) map.delete(name)
     throw error
   })
   map.set(name, made)

@@ -51,6 +51,12 @@ describe('a configuration that comes back', () => {
     ])
   })
 
+  it('knows the repository where it was found by its URL, for a copy names the one that it was captured into', () => {
+    const { repository, text } = bringBack(KEPT, { ...ORIGIN, url: './far' })
+    expect([repository, text]).toEqual(['far', expect.stringMatching(/main:\n +url: .\/backups\n/)])
+    expect(bringBack(KEPT, ORIGIN).repository).toBe('main')
+  })
+
   it('is read as it is, opens the repository where it was found, and says what is missing', () => {
     const { text, repository, variables, files } = bringBack(KEPT, ORIGIN)
     expect(repository).toBe('main')

@@ -97,7 +97,9 @@ function setOrigin(config: Mapping, named: string | undefined, { url, password }
   config.repositories = repositories
   const names = Object.keys(repositories)
   const [only] = names
-  const known = named !== undefined && names.includes(named) ? named : names.length === 1 ? only : undefined
+  // A copy was kept by the name of the repository that it was captured into.
+  const found = names.find(each => isMapping(repositories[each]) && repositories[each].url === url) ?? named
+  const known = found !== undefined && names.includes(found) ? found : names.length === 1 ? only : undefined
   const name = known ?? (names.includes('main') ? 'recovered' : 'main')
   for (const each of new Set([...names, name])) {
     const settings: Mapping = isMapping(repositories[each]) ? repositories[each] : {}

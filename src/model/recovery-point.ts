@@ -102,6 +102,8 @@ export function userTags(tags: readonly string[]): string[] {
 
 /** A snapshot as people see it. `source`, `kind` and `type` are undefined for one that another program wrote. */
 export interface RecoveryPoint {
+  /** See `pointKey`. */
+  readonly key: string
   readonly id: Id
   readonly shortId: string
   readonly time: Date
@@ -112,7 +114,10 @@ export interface RecoveryPoint {
   readonly repository: string
   readonly hostname: string
   readonly paths: readonly string[]
+  /** Those that a person gave. */
   readonly tags: readonly string[]
+  /** That it was taken for; none: by hand. */
+  readonly policies: readonly string[]
   /** What keeps it; undefined where nothing does (any more). */
   readonly pin: Pin | undefined
   /** What a restore would write; undefined where the snapshot does not say. */

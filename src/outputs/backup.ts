@@ -4,9 +4,11 @@ import { HOOK_NAMES } from '../model/hook.ts'
 import { BACKUP_TYPES } from '../model/manifest.ts'
 import { PROOF_LEVELS } from '../model/recovery-point.ts'
 import { checksSchema, reportSchema } from '../model/report-schema.ts'
-import type { BackedUp, BackupAttempt, BackupOutcome } from '../operations/backup/back-up.ts'
+import type { Arrived, BackedUp, BackupAttempt, BackupOutcome } from '../operations/backup/back-up.ts'
 import type { PlannedCopy } from '../operations/backup/plan-backup.ts'
+import type { Copy } from '../operations/verify/due.ts'
 import type { Verified, VerifyAttempt } from '../operations/verify/prove.ts'
+import { copies, copiesJson } from './copy.ts'
 import {
   absolutePath,
   bytes,
@@ -47,6 +49,11 @@ const notVerified = z
   .strictObject({ source: z.string(), error: errorOutput.shape.error })
   .describe('a source that could not be verified while others could')
 
+const verification = z
+  .union([verified, notVerified])
+  .optional()
+  .describe('where a policy says `verify` and it was due; with `error` where it could not be tried')
+
 const backedUp = z.strictObject({
   source: z.string(),
   kind: z.string(),
@@ -66,19 +73,29 @@ const backedUp = z.strictObject({
   complete: z.boolean().describe('false: something is missing or changed while it was read, see findings'),
   incomplete: incompleteSchema,
   findings,
-  verification: z
-    .union([verified, notVerified])
-    .optional()
-    .describe('where a policy says `verify` and it was due; with `error` where it could not be tried'),
+  verification,
 })
+
+const arrived = z
+  .strictObject({
+    source: z.string(),
+    repository: repositoryName,
+    from: repositoryName.describe('the repository that it was captured into'),
+    snapshot: id,
+    shortId,
+    time,
+    verification,
+  })
+  .describe('the same recovery point in another repository')
 
 const notBackedUp = z
   .strictObject({ source: z.string(), repository: repositoryName, error: errorOutput.shape.error })
-  .describe('a source that failed while others did not')
+  .describe('what a repository does not have; `copy-later`: not yet, while another one has it')
 
 const backupOutput = z.strictObject({
   run: z.string().describe('id of the run'),
-  sources: z.array(z.union([backedUp, notBackedUp])).describe('one entry for each source and repository'),
+  sources: z.array(z.union([backedUp, arrived, notBackedUp])).describe('one entry for each source and repository'),
+  copies: copies.describe('what was brought from one repository to another, with what that fell behind with before'),
   hooks: z
     .array(
       z.strictObject({
@@ -103,8 +120,12 @@ const plannedBackup = z.strictObject({
   findings,
 })
 
+const plannedArrival = plannedBackup
+  .pick({ source: true, repository: true, policies: true, verify: true })
+  .extend({ from: repositoryName.describe('where it would be copied from') })
+
 const plannedOutput = z
-  .strictObject({ dryRun: z.literal(true), copies: z.array(z.union([plannedBackup, notBackedUp])) })
+  .strictObject({ dryRun: z.literal(true), copies: z.array(z.union([plannedBackup, plannedArrival, notBackedUp])) })
   .describe('with --dry-run')
 
 /** Of the commands that take recovery points and prove them. */
@@ -116,42 +137,54 @@ export const BACKUP_OUTPUTS = {
   }),
 }
 
-export function backupJson({ run, attempts, hooks }: BackupOutcome): Json<typeof backupOutput> {
+export function backupJson({ run, attempts, copies: brought, hooks }: BackupOutcome): Json<typeof backupOutput> {
   return {
     run,
     sources: attempts.map(attemptJson),
+    copies: copiesJson(brought),
     hooks: hooks.map(({ policy, hook, error }) => ({ policy, hook, ...errorJson(error) })),
   }
 }
 
-function attemptJson(attempt: BackupAttempt): Json<typeof backedUp | typeof notBackedUp> {
+function attemptJson(attempt: BackupAttempt): Json<typeof backedUp | typeof arrived | typeof notBackedUp> {
   const { source, repository } = attempt
   if ('error' in attempt) return { source, repository, ...errorJson(attempt.error) }
+  if ('from' in attempt) return arrivedJson(attempt)
   const { snapshot, parent, incomplete, knownFindings: _, ...figures } = attempt.result
-  const verification = verificationJson(source, attempt.verification)
   return {
     ...figures,
     ...pointJson({ name: repository, snapshot }),
     parent: parent ?? null,
     incomplete: incomplete ?? null,
-    ...(verification === undefined ? {} : { verification }),
+    ...verificationJson(source, attempt.verification),
   }
+}
+
+function arrivedJson({
+  source,
+  repository,
+  from,
+  snapshot,
+  verification: proof,
+}: Copy & Arrived): Json<typeof arrived> {
+  return { ...pointJson({ name: repository, snapshot }), source, from, ...verificationJson(source, proof) }
 }
 
 function verificationJson(
   source: string,
-  verification: BackedUp['verification'],
-): Json<typeof verified | typeof notVerified> | undefined {
-  if (verification instanceof AppError) return { source, ...errorJson(verification) }
-  return verification && verifiedJson(verification)
+  proof: BackedUp['verification'],
+): { readonly verification?: Json<typeof verified | typeof notVerified> } {
+  if (proof === undefined) return {}
+  return { verification: proof instanceof AppError ? { source, ...errorJson(proof) } : verifiedJson(proof) }
 }
 
-export function plannedJson(copies: readonly PlannedCopy[]): Json<typeof plannedOutput> {
-  const one = (copy: PlannedCopy): Json<typeof plannedBackup | typeof notBackedUp> =>
-    'error' in copy
-      ? { source: copy.source, repository: copy.repository, ...errorJson(copy.error) }
-      : { ...copy, parent: copy.parent ?? null, verify: copy.verify ?? null }
-  return { dryRun: true, copies: copies.map(one) }
+export function plannedJson(planned: readonly PlannedCopy[]): Json<typeof plannedOutput> {
+  const one = (copy: PlannedCopy): Json<typeof plannedBackup | typeof plannedArrival | typeof notBackedUp> => {
+    if ('error' in copy) return { source: copy.source, repository: copy.repository, ...errorJson(copy.error) }
+    const verify = copy.verify ?? null
+    return 'from' in copy ? { ...copy, verify } : { ...copy, parent: copy.parent ?? null, verify }
+  }
+  return { dryRun: true, copies: planned.map(one) }
 }
 
 export function attemptedProofJson(attempt: VerifyAttempt): Json<typeof verified | typeof notVerified> {

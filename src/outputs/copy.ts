@@ -48,7 +48,10 @@ const planned = z.strictObject({
   bytes: bytes.describe('about what that takes, without logs'),
 })
 
-const copyOutput = z.strictObject({ dryRun: z.literal(false), copies: z.array(z.union([copied, notCopied])) })
+/** One for each two repositories. */
+export const copies = z.array(z.union([copied, notCopied]))
+
+const copyOutput = z.strictObject({ dryRun: z.literal(false), copies })
 const plannedOutput = z
   .strictObject({ dryRun: z.literal(true), copies: z.array(z.union([planned, notCopied])) })
   .describe('with --dry-run')
@@ -56,7 +59,11 @@ const plannedOutput = z
 export const COPY_OUTPUTS = { copy: z.union([copyOutput, plannedOutput]) }
 
 export function copyJson(attempts: readonly CopyAttempt[]): Json<typeof copyOutput> {
-  return { dryRun: false, copies: attempts.map(attemptJson) }
+  return { dryRun: false, copies: copiesJson(attempts) }
+}
+
+export function copiesJson(attempts: readonly CopyAttempt[]): Json<typeof copies> {
+  return attempts.map(attemptJson)
 }
 
 function attemptJson(attempt: CopyAttempt): Json<typeof copied | typeof notCopied> {

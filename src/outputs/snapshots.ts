@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import { PROOFS, type RecoveryPoint } from '../model/recovery-point.ts'
 import type { TimedWindow } from '../operations/logs/windows.ts'
+import type { CopiedPoint } from '../operations/snapshots/copies-of-points.ts'
 import { bytes, id, type Json, repositoryName, shortId, time } from './fields.ts'
 import { incompleteCount } from './incomplete.ts'
 import { point } from './point.ts'
@@ -11,24 +12,36 @@ const pin = z.strictObject({
   reason: z.string().nullable(),
 })
 
-const snapshot = z.strictObject({
+const proof = z.enum(PROOFS).describe('how far it is proven that it comes back; `failed`: it did not pass')
+const provenAt = time.nullable().describe('when that was; null for `recorded`')
+
+/** What is of one place. */
+const placed = {
   id,
   shortId,
+  repository: repositoryName,
+  pin: pin.nullable().describe('what keeps it whatever the rules say; null: nothing does'),
+  addedBytes: bytes.nullable().describe('what it added where it was captured, compressed and encrypted'),
+  proof,
+  provenAt,
+}
+
+const snapshot = z.strictObject({
+  ...placed,
   time,
   source: z.string().nullable().describe('null: written by another program'),
   kind: z.string().nullable(),
   type: z.string().nullable(),
-  repository: repositoryName,
   hostname: z.string(),
   paths: z.array(z.string()),
   tags: z.array(z.string()).describe('those that a person gave'),
-  pin: pin.nullable().describe('what keeps it whatever the rules say; null: nothing does'),
   sizeBytes: bytes.nullable().describe('what a restore would write; null where the snapshot does not say'),
-  addedBytes: bytes.nullable().describe('what it added to the repository, compressed and encrypted'),
-  proof: z.enum(PROOFS).describe('how far it is proven that it comes back; `failed`: it did not pass'),
-  provenAt: time.nullable().describe('when that was; null for `recorded`'),
   incomplete: incompleteCount,
   window: recoveryWindow.optional().describe('of a PostgreSQL cluster, when its source is named'),
+  copies: z
+    .array(z.strictObject(placed))
+    .describe('the same recovery point in each repository, nearest first; the fields above are those of the first'),
+  unknown: z.array(repositoryName).describe('repositories that could not be read: they may have it too'),
 })
 
 export const SNAPSHOTS_OUTPUTS = {
@@ -39,20 +52,36 @@ export const SNAPSHOTS_OUTPUTS = {
 
 /** `window`: that it begins, if it does. */
 export function recoveryPointJson(
-  recoveryPoint: RecoveryPoint,
-  window: TimedWindow | undefined,
+  point: CopiedPoint,
+  { window, unknown }: { readonly window: TimedWindow | undefined; readonly unknown: readonly string[] },
 ): Json<typeof snapshot> {
-  const { source, kind, type, sizeBytes, addedBytes, pin: pinned, incomplete, provenAt, ...rest } = recoveryPoint
+  const { source, kind, type, sizeBytes, incomplete, copies, time: at, hostname, paths, tags } = point
   return {
-    ...rest,
+    ...placedJson(point),
+    time: at,
+    hostname,
+    paths,
+    tags,
     source: source ?? null,
     kind: kind ?? null,
     type: type ?? null,
     sizeBytes: sizeBytes ?? null,
+    incomplete: incomplete === 0 ? null : { count: incomplete },
+    copies: copies.map(placedJson),
+    unknown,
+    ...(window === undefined ? {} : { window: windowJson(window) }),
+  }
+}
+
+function placedJson(copy: RecoveryPoint) {
+  const { id: snapshotId, shortId: short, repository, addedBytes, pin: pinned, proof: level, provenAt: at } = copy
+  return {
+    id: snapshotId,
+    shortId: short,
+    repository,
     addedBytes: addedBytes ?? null,
     pin: pinned === undefined ? null : { until: pinned.until ?? null, reason: pinned.reason ?? null },
-    incomplete: incomplete === 0 ? null : { count: incomplete },
-    provenAt: provenAt ?? null,
-    ...(window === undefined ? {} : { window: windowJson(window) }),
+    proof: level,
+    provenAt: at ?? null,
   }
 }

@@ -1,6 +1,6 @@
 import type { AdapterContext } from '../base/adapter-context.ts'
 import { LimitedStorage, type RateLimits } from './limited-storage.ts'
-import { RetryingStorage } from './retrying-storage.ts'
+import { RetryingStorage, type StorageHealth } from './retrying-storage.ts'
 import type { Storage, StorageDefinition } from './storage.ts'
 
 export interface OpenStorageOptions {
@@ -12,17 +12,19 @@ export interface OpenStorageOptions {
   readonly triesOnce?: boolean | undefined
   /** Ends the waiting for another attempt. */
   readonly signal?: AbortSignal | undefined
+  /** Is told whether it answers. What does not try again, such as a disk, says nothing. */
+  readonly health?: StorageHealth | undefined
 }
 
 /** Opens an adapter's store, and puts around it what its traits and the person ask for. Touches nothing there. */
 export async function openStorage(
   definition: StorageDefinition,
   url: string,
-  { options, limits = {}, context, triesOnce = false, signal }: OpenStorageOptions,
+  { options, limits = {}, context, triesOnce = false, signal, health }: OpenStorageOptions,
 ): Promise<Storage> {
   const open = await definition.load()
   const bare = await open(url, options, context)
   // Inside of the other one: a call that waits to be tried again takes no other call's place.
   const limited = new LimitedStorage(bare, limits, context.clock)
-  return bare.traits.retryMs > 0 && !triesOnce ? new RetryingStorage(limited, context, signal) : limited
+  return bare.traits.retryMs > 0 && !triesOnce ? new RetryingStorage(limited, context, signal, health) : limited
 }

@@ -2,7 +2,7 @@ import { expect, test } from 'vitest'
 import { testStorageContract } from '../../test/contracts/storage-contract.ts'
 import { MemoryStorage } from '../../test/helpers/memory-storage.ts'
 import { createLogger, silentLogger } from '../base/logger.ts'
-import { RetryingStorage } from './retrying-storage.ts'
+import { RetryingStorage, StorageHealth } from './retrying-storage.ts'
 import type { LoadOptions, SaveOptions, StorageCallOptions, StoredObject } from './storage.ts'
 import { type StorageErrorCode, storageError } from './storage-error.ts'
 
@@ -200,4 +200,37 @@ test('an interrupt of the whole ends the waiting of calls that have no signal of
   await storage.save('config', Buffer.from('x'))
   await expect(storage.load('config')).rejects.toMatchObject({ code: 'interrupted' })
   expect(server.startedAtMs).toHaveLength(3)
+})
+
+test('tells for how long nothing but failures came, and that any answer ends it', async () => {
+  const { clock, server } = connect()
+  const health = new StorageHealth()
+  const random = { bytes: (count: number): Buffer => Buffer.alloc(count) }
+  const { signal } = new AbortController()
+  const silences: number[] = []
+  const logger = { ...silentLogger, warn: () => silences.push(health.failingMs(clock.monotonicMs())) }
+  const storage = new RetryingStorage(server, { clock, random, logger }, signal, health)
+  server.answers = [
+    failed('storage-failed'),
+    failed('storage-busy'),
+    failed('storage-failed'),
+    failed('storage-denied'),
+  ]
+  await expect(storage.load('config')).rejects.toMatchObject({ code: 'storage-denied' })
+  expect(silences).toEqual([0, 250, 750])
+  expect(health.failingMs(clock.monotonicMs())).toBe(0)
+})
+
+test('to be closed ends the waiting, and no call begins after it; to its users the storage has failed', async () => {
+  const { clock, server } = connect()
+  const random = { bytes: (count: number): Buffer => Buffer.alloc(count) }
+  const logger = { ...silentLogger, warn: () => void storage.close() }
+  const storage: RetryingStorage = new RetryingStorage(server, { clock, random, logger })
+  server.answers = [failed('storage-failed')]
+  await expect(storage.load('config')).rejects.toMatchObject({ code: 'storage-failed' })
+  await expect(storage.remove('config')).rejects.toMatchObject({
+    code: 'storage-failed',
+    message: 'far: was given up, for it did not answer',
+  })
+  expect(server.startedAtMs).toHaveLength(1)
 })

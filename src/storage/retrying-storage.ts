@@ -1,5 +1,5 @@
 import type { AdapterContext } from '../base/adapter-context.ts'
-import { isAppError, throwIfAborted } from '../base/errors.ts'
+import { AppError, isAppError, throwIfAborted } from '../base/errors.ts'
 import { retentionThrough } from './retention-through.ts'
 import type {
   LoadOptions,
@@ -16,6 +16,25 @@ import { isTransient, retryAfterMs } from './storage-error.ts'
 const FIRST_DELAY_MS = 500
 const LONGEST_DELAY_MS = 60_000
 
+/** Whether a store answers, for who would rather go on without it than wait as long as its traits say. */
+export class StorageHealth {
+  #failingSinceMs: number | undefined
+
+  /** How long it has been failing, each call that ended in it; 0: the last one did not. */
+  failingMs(nowMs: number): number {
+    return this.#failingSinceMs === undefined ? 0 : nowMs - this.#failingSinceMs
+  }
+
+  failed(nowMs: number): void {
+    this.#failingSinceMs ??= nowMs
+  }
+
+  /** A refusal is an answer too. */
+  answered(): void {
+    this.#failingSinceMs = undefined
+  }
+}
+
 /**
  * Tries calls again whose errors say that this may help, for as long as the storage's traits ask for, with growing pauses.
  * A busy server is left alone by all calls, not only by the one that was told so.
@@ -24,6 +43,7 @@ export class RetryingStorage implements Storage {
   readonly #inner: Storage
   readonly #context: Pick<AdapterContext, 'clock' | 'random' | 'logger'>
   readonly #stop: AbortSignal
+  readonly #health: StorageHealth
   readonly #closed = new AbortController()
   /** No call begins before. */
   #quietUntilMs = 0
@@ -31,15 +51,18 @@ export class RetryingStorage implements Storage {
   /**
    * @param stop ends all waiting, also of calls without a signal: that of who is interrupted while it opens a repository,
    *   or removes its lock afterwards, whose first attempt is made nevertheless
+   * @param health is told how the attempts end
    */
   constructor(
     inner: Storage,
     context: Pick<AdapterContext, 'clock' | 'random' | 'logger'>,
     stop: AbortSignal = new AbortController().signal,
+    health: StorageHealth = new StorageHealth(),
   ) {
     this.#inner = inner
     this.#context = context
     this.#stop = stop
+    this.#health = health
   }
 
   get location(): string {
@@ -142,8 +165,9 @@ export class RetryingStorage implements Storage {
       try {
         for (;;) {
           const next = await items.next().catch((error: unknown) => ({ error }))
+          this.#note('error' in next ? next.error : undefined)
           if ('error' in next) {
-            await retries.pause(next.error, this.#withStop(signal))
+            await this.#pause(retries, next.error, signal)
             break
           }
           if (next.done) return
@@ -165,24 +189,50 @@ export class RetryingStorage implements Storage {
     for (let attempt = 1; ; attempt++) {
       await this.#waitForQuiet(signal)
       try {
-        return await call(attempt)
+        const result = await call(attempt)
+        this.#note(undefined)
+        return result
       } catch (error) {
-        await retries.pause(error, this.#withStop(signal))
+        this.#note(error)
+        await this.#pause(retries, error, signal)
       }
     }
   }
 
+  #note(error: unknown): void {
+    if (isTransient(error)) this.#health.failed(this.#context.clock.monotonicMs())
+    else this.#health.answered()
+  }
+
   #withStop(signal: AbortSignal | undefined): AbortSignal {
-    return AbortSignal.any([...(signal === undefined ? [] : [signal]), this.#stop, this.#closed.signal])
+    const stops = [this.#stop, this.#closed.signal]
+    return AbortSignal.any(signal === undefined ? stops : [signal, ...stops])
+  }
+
+  /** To whoever still uses it, that is a storage that failed. Nobody interrupted them. */
+  #throwIfClosed(): void {
+    if (!this.#closed.signal.aborted) return
+    throw new AppError('storage-failed', `${this.location} was given up, for it did not answer`)
+  }
+
+  #throwIfStopped(signal: AbortSignal | undefined): void {
+    throwIfAborted(signal)
+    throwIfAborted(this.#stop)
+    this.#throwIfClosed()
+  }
+
+  async #pause(retries: Retries, error: unknown, signal: AbortSignal | undefined): Promise<void> {
+    await retries.pause(error, this.#withStop(signal), () => this.#throwIfStopped(signal))
   }
 
   /** Also between other calls' attempts: several may have been told to wait meanwhile. */
   async #waitForQuiet(signal: AbortSignal | undefined): Promise<void> {
     const { clock } = this.#context
+    this.#throwIfClosed()
     for (let left = this.#quietUntilMs - clock.monotonicMs(); left > 0; ) {
       const stop = this.#withStop(signal)
       await clock.sleep(left, stop)
-      throwIfAborted(stop)
+      this.#throwIfStopped(signal)
       left = this.#quietUntilMs - clock.monotonicMs()
     }
   }
@@ -218,9 +268,9 @@ class Retries {
     this.#delayMs = FIRST_DELAY_MS
   }
 
-  /** Waits before the next attempt. Throws the error when there is to be none. */
-  async pause(error: unknown, signal: AbortSignal | undefined): Promise<void> {
-    throwIfAborted(signal)
+  /** Waits before the next attempt. Throws the error when there is to be none, or what `check` throws. */
+  async pause(error: unknown, signal: AbortSignal, check: () => void): Promise<void> {
+    check()
     if (!isTransient(error)) throw error
     const { clock, logger } = this.#context
     const now = clock.monotonicMs()
@@ -230,7 +280,7 @@ class Retries {
     logger.warn(`trying again in ${Math.ceil(delayMs / 1000)} s: ${error.message}`)
     if (error.code === 'storage-busy') this.#leaveAlone(delayMs)
     await clock.sleep(delayMs, signal)
-    throwIfAborted(signal)
+    check()
   }
 
   /** Between half of the pause and all of it, so that calls that failed together do not come back together. */

@@ -50,9 +50,9 @@ async function run(wish: BackupWish = {}): Promise<{ sources: string[]; hooks: s
     hooks: hooks.map(({ policy, hook }) => `${policy} ${hook}`),
   }
 }
-const ALL_DONE = ['docs:main:done', 'docs:disk:done', 'more:main:done']
+const ALL_DONE = ['docs:main:done', 'more:main:done', 'docs:disk:done']
 
-test('the hooks of a policy run once, around all its copies, and see nothing of our environment', async () => {
+test('the hooks of a policy run once, around its captures, and see nothing of our environment', async () => {
   expect(await run()).toEqual({ sources: ALL_DONE, hooks: [] })
   expect(log()).toEqual(['before nightly  clean', 'after nightly  clean'])
   expect(await run({ policy: 'plain' })).toEqual({ sources: ['more:main:done'], hooks: [] })

@@ -22,6 +22,7 @@ interface Attempt {
   readonly source: string
   readonly repository: string
   readonly type?: string
+  readonly from?: string
   readonly error?: { readonly code: string }
 }
 
@@ -40,15 +41,17 @@ beforeEach(() => {
 const attempts = async (...args: string[]): Promise<string[]> => {
   const { stdout } = await workspace.try('backup', ...args, '--json')
   const { sources } = JSON.parse(stdout) as { sources: Attempt[] }
-  return sources.map(({ source, repository, type, error }) => `${source}:${repository}:${error?.code ?? type}`)
+  return sources.map(
+    ({ source, repository, type, from, error }) => `${source}:${repository}:${error?.code ?? from ?? type}`,
+  )
 }
 
 test('each source goes to the repositories of its policies, with the policy’s type', async () => {
-  expect(await attempts('app', 'docs')).toEqual(['app:main:full', 'app:disk:full', 'docs:disk:full'])
+  expect(await attempts('app', 'docs')).toEqual(['app:main:full', 'docs:disk:full', 'app:disk:main'])
   expect(await attempts('docs', '--repo', 'main', '--type', 'incremental')).toEqual(['docs:main:full'])
   const { code, stderr } = await workspace.try('backup', 'loose')
   expect([code, stderr]).toEqual([2, expect.stringContaining('no policy says to which repository source loose goes')])
-  expect((await workspace.snapshots()).map(({ source }) => source)).toEqual(['app', 'app', 'docs', 'docs'])
+  expect((await workspace.snapshots()).map(({ source }) => source)).toEqual(['app', 'docs', 'docs'])
 })
 
 test('one that fails does not keep the others from being saved: 3', async () => {
@@ -60,7 +63,7 @@ test('one that fails does not keep the others from being saved: 3', async () => 
     expect.stringMatching(/^app -> main: snapshot(?!.*error)/s),
     expect.stringMatching(/^app -> disk: error: .*no repository/m),
   ])
-  expect(await attempts('app')).toEqual(['app:main:incremental', 'app:disk:no-repository'])
+  expect(await attempts('app')).toEqual(['app:main:incremental', 'app:disk:copy-later'])
   const listed = await workspace.try('snapshots', '--json')
   expect([listed.code, (JSON.parse(listed.stdout) as unknown[]).length]).toEqual([10, 2])
   rmSync(workspace.database)
@@ -127,7 +130,7 @@ test('forget goes by the policies where no rule is given', async () => {
     'disk 1',
     'main 1',
   ])
-  expect((await workspace.snapshots()).map(({ source }) => source)).toEqual(['app', 'app', 'docs', 'docs'])
+  expect((await workspace.snapshots()).map(({ source }) => source)).toEqual(['app', 'docs', 'docs'])
   expect((await workspace.try('forget', 'docs')).code).toBe(2)
 })
 

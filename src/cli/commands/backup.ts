@@ -5,7 +5,7 @@ import { AppError } from '../../base/errors.ts'
 import { formatSize } from '../../base/sizes.ts'
 import { BACKUP_TYPES } from '../../model/manifest.ts'
 import { SHORT_ID_DIGITS } from '../../model/recovery-point.ts'
-import type { BackedUp, BackupAttempt } from '../../operations/backup/back-up.ts'
+import type { Arrived, BackedUp, BackupOutcome } from '../../operations/backup/back-up.ts'
 import type { BackupResult } from '../../operations/backup/backup.ts'
 import type { BackupWish } from '../../operations/backup/copies.ts'
 import type { Copy } from '../../operations/verify/due.ts'
@@ -13,6 +13,7 @@ import { exitCodeOfProofs } from '../../operations/verify/exit-code.ts'
 import { backupJson, plannedJson } from '../../outputs/backup.ts'
 import type { Printed } from '../../outputs/outputs.ts'
 import type { Call, Command, Output } from '../command.ts'
+import { describeCopied } from '../copied.ts'
 import { counted, formatError, formatFindings } from '../printers/text.ts'
 import { repoOf } from '../selection.ts'
 import type { Paint } from '../terminal.ts'
@@ -23,8 +24,9 @@ export const backup: Command<Printed<'backup'>> = {
   summary: 'back up one, several or all sources',
   description: [
     'Backs up each source to the repositories of its policies, or to the one given with --repo. Unchanged data is neither read nor stored again. Applications can keep writing.',
+    'With several repositories each source is captured once, into the first that can be written to (those on this machine come first), and copied from there to the others: they hold the same recovery point. One that is slow or does not answer delays no other. What it lacks then is brought by the next backup; until then the exit code is 3.',
     'Exits with 3 if something could not be captured as it was, such as a file that changed while it was read: the snapshot exists, and its findings say what is wrong. Exits with 21 if a policy says `verify` and the snapshot did not pass (it is kept), and with 22 if data in it was lost. With --dry-run, exits with 20 if a source could not be captured now.',
-    'Runs the hooks of the policies that the backup is taken for: `before` ahead of the first copy for a policy, `after` when the last has ended, even if interrupted, and `onFailure` at the end if anything failed. If `before` fails, nothing is backed up for that policy.',
+    'Runs the hooks of the policies that the backup is taken for: `before` ahead of the first capture for a policy, `after` when the last has ended, even if interrupted, and `onFailure` at the end if anything failed. If `before` fails, nothing is backed up for that policy.',
   ],
   arguments: [{ name: 'sources', summary: 'names of sources (default: all)', variadic: true, complete: 'sources' }],
   options: [
@@ -58,23 +60,20 @@ export const backup: Command<Printed<'backup'>> = {
     const { backUp } = await import('../../operations/backup/back-up.ts')
     const outcome = await backUp(app, wish, call.caller)
     const { attempts, hooks } = outcome
-    const [only] = attempts
+    const [first] = attempts
     if (
-      attempts.length === 1 &&
-      only !== undefined &&
-      'error' in only &&
-      hooks.every(each => each.error === only.error)
+      first !== undefined &&
+      'error' in first &&
+      attempts.every(each => 'error' in each && each.error === first.error) &&
+      hooks.every(each => each.error === first.error)
     ) {
-      throw only.error
+      throw first.error
     }
     return {
       json: backupJson(outcome),
-      text: attempts.map(each => ('error' in each ? '' : describe(each, call))).join(''),
-      problems: attempts
-        .map(each => ('error' in each ? describeError(each, call) : ''))
-        .concat(hooks.filter(each => each.hook !== 'before').map(({ error }) => formatError(error, call.terminal.err)))
-        .join(''),
-      exitCode: exitCodeOf(attempts) || (hooks[0]?.error.exitCode ?? 0),
+      text: describeOutcome(outcome, call),
+      problems: describeErrors(outcome, call),
+      exitCode: exitCodeOf(outcome) || (hooks[0]?.error.exitCode ?? 0),
     }
   },
 }
@@ -84,30 +83,68 @@ async function sayPlan(call: Call, app: App, wish: BackupWish): Promise<Output<P
   const { describePlanned } = await import('../planned-backup.ts')
   const copies = await planBackup(app, wish, call.caller)
   const failed = copies.flatMap(each => ('error' in each ? [each.error] : []))
-  const ready = copies.every(each => 'error' in each || each.ready)
+  const ready = copies.every(each => !('ready' in each) || each.ready)
   return {
     json: plannedJson(copies),
     text: copies.map(each => ('error' in each ? '' : describePlanned(each, call.terminal.out))).join(''),
-    problems: copies.map(each => ('error' in each ? describeError(each, call) : '')).join(''),
+    problems: describeFailed(
+      copies.filter(each => 'error' in each),
+      call,
+    ),
     exitCode: failed[0]?.exitCode ?? (ready ? 0 : 20),
   }
 }
 
-function exitCodeOf(attempts: readonly BackupAttempt[]): number {
+function exitCodeOf({ attempts, copies }: BackupOutcome): number {
   const errors = attempts.flatMap(each => ('error' in each ? [each.error] : []))
   const [first] = errors
   if (first !== undefined && errors.length === attempts.length) return first.exitCode
-  const proofs = attempts.flatMap(each => ('result' in each && each.verification ? [each.verification] : []))
+  const proofs = attempts.flatMap(each => ('error' in each || !each.verification ? [] : [each.verification]))
   const verified = exitCodeOfProofs(proofs.flatMap(each => (each instanceof AppError ? [] : [each.result])))
   if (verified !== 0) return verified
   // A proof that was promised and not given: as if it had failed.
   if (proofs.some(each => each instanceof AppError)) return ERROR_CODES['verification-failed'].exit
-  const incomplete = errors.length > 0 || attempts.some(each => 'result' in each && !each.result.complete)
+  const incomplete =
+    errors.length > 0 ||
+    attempts.some(each => 'result' in each && !each.result.complete) ||
+    copies.some(each => 'error' in each || !each.result.complete)
   return incomplete ? 3 : 0
 }
 
-function describeError({ source, repository, error }: Copy & { readonly error: AppError }, call: Call): string {
-  return `${source} -> ${repository}: ${formatError(error, call.terminal.err)}`
+function describeOutcome({ attempts, copies }: BackupOutcome, call: Call): string {
+  const paint = call.terminal.out
+  const captured = attempts.map(each => ('result' in each ? describe(each, call) : ''))
+  const arrived = attempts.map(each => ('from' in each ? describeArrived(each, paint) : ''))
+  const copied = copies.map(each =>
+    'error' in each ? '' : `${each.from} -> ${each.to}: ${describeCopied(each.result, paint)}`,
+  )
+  return [...captured, ...arrived, ...copied].join('')
+}
+
+function describeErrors({ attempts, copies, hooks }: BackupOutcome, call: Call): string {
+  const failed = attempts.filter(each => 'error' in each)
+  const told = new Set(failed.map(({ error }) => error))
+  const notCopied = copies.flatMap(each => ('error' in each && !told.has(each.error) ? [each] : []))
+  return [
+    describeFailed(failed, call),
+    ...notCopied.map(({ from, to, error }) => `${from} -> ${to}: ${formatError(error, call.terminal.err)}`),
+    ...hooks.filter(each => each.hook !== 'before').map(({ error }) => formatError(error, call.terminal.err)),
+  ].join('')
+}
+
+/** What failed for one reason is told once. */
+function describeFailed(failed: ReadonlyArray<Copy & { readonly error: AppError }>, call: Call): string {
+  const lines = [...Map.groupBy(failed, ({ error }) => error)].map(([error, each]) => {
+    const names = (key: 'source' | 'repository'): string => [...new Set(each.map(copy => copy[key]))].join(', ')
+    return `${names('source')} -> ${names('repository')}: ${formatError(error, call.terminal.err)}`
+  })
+  return lines.join('')
+}
+
+function describeArrived(attempt: Copy & Arrived, paint: Paint): string {
+  const { source, repository, from, snapshot } = attempt
+  const id = paint('bold', snapshot.id.slice(0, SHORT_ID_DIGITS))
+  return `${source} -> ${repository}: snapshot ${id}, copied from ${from}\n${describeVerification(attempt, paint)}`
 }
 
 function describe(attempt: Copy & BackedUp, call: Call): string {
@@ -122,7 +159,7 @@ function describe(attempt: Copy & BackedUp, call: Call): string {
   return `${head}: snapshot ${id}, ${size}\n  ${cost}, ${formatDuration(result.durationMs)}\n${warning}${formatFindings(news, paint)}${describeKnown(result)}${describeVerification(attempt, paint)}`
 }
 
-function describeVerification({ verification }: Copy & BackedUp, paint: Paint): string {
+function describeVerification({ verification }: Pick<BackedUp, 'verification'>, paint: Paint): string {
   if (verification === undefined) return ''
   if (verification instanceof AppError) return `  not verified: ${formatError(verification, paint)}`
   const text = describeVerified(verification, paint)

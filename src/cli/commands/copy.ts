@@ -1,12 +1,12 @@
-import { formatDuration } from '../../base/durations.ts'
 import { AppError } from '../../base/errors.ts'
 import { formatSize } from '../../base/sizes.ts'
 import type { CopyWish } from '../../operations/copy/copy-jobs.ts'
-import type { CopyAttempt, CopyResult, PlannedCopying } from '../../operations/copy/copy-repositories.ts'
+import type { CopyAttempt, PlannedCopying } from '../../operations/copy/copy-repositories.ts'
 import { copyJson, plannedCopyJson } from '../../outputs/copy.ts'
 import type { Printed } from '../../outputs/outputs.ts'
 import type { Call, Command, Output } from '../command.ts'
-import { counted, formatError, formatFindings } from '../printers/text.ts'
+import { describeCopied } from '../copied.ts'
+import { counted, formatError } from '../printers/text.ts'
 import { AS_OF_OPTION, typedRepository } from '../selection.ts'
 
 export const copy: Command<Printed<'copy'>> = {
@@ -61,7 +61,7 @@ export const copy: Command<Printed<'copy'>> = {
     }
     const attempts = await copyRepositories(app, wish, call.caller)
     return report(call, attempts, copyJson(attempts), each =>
-      'result' in each ? describeResult(each.result, call) : '',
+      'result' in each ? describeCopied(each.result, call.terminal.out) : '',
     )
   },
 }
@@ -99,17 +99,4 @@ function describePlan(
 ): string {
   const points = call.terminal.out('bold', counted(missing.length, 'recovery point'))
   return `would copy ${points}, ${formatSize(bytes)}; ${present} there already\n`
-}
-
-function describeResult(result: CopyResult, call: Call): string {
-  const paint = call.terminal.out
-  const { copied, present, leftOut, log, pins, bytesRead, bytesStored, durationMs, findings } = result
-  const lines = [
-    `copied ${paint('bold', counted(copied.length, 'recovery point'))}, ${present.length} there already`,
-    `  read ${formatSize(bytesRead)}, stored ${formatSize(bytesStored)}, ${formatDuration(durationMs)}`,
-  ]
-  if (log !== undefined) lines.push(`  log: ${counted(log.files, 'file')}, ${formatSize(log.bytes)}`)
-  if (pins > 0) lines.push(`  ${counted(pins, 'pin')} taken over`)
-  if (leftOut.length > 0) lines.push(`  ${paint('yellow', `left out ${leftOut.length}`)}, see below`)
-  return `${lines.join('\n')}\n${formatFindings(findings, paint)}`
 }

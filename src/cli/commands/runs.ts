@@ -104,14 +104,17 @@ function describe(run: ListedRun, paint: Paint): string {
   return (
     `${what}, run ${run.id}: ${paint(STYLES[state], state)}\n` +
     `  ${formatTime(startedAt)}${took === undefined ? '' : `, ${took}`}, process ${owner.pid} on ${owner.hostname}\n` +
-    attempts.map(attempt => describeAttempt(attempt, paint)).join('') +
+    attempts.map(attempt => describeAttempt(attempt, operation, paint)).join('') +
     formatFindings(end?.findings ?? [], paint)
   )
 }
 
-function describeAttempt(attempt: Attempt, paint: Paint): string {
+function describeAttempt(attempt: Attempt, ofRun: string, paint: Paint): string {
   const { startedAt, finishedAt, outcome, snapshot, findings } = attempt
   const took = formatDuration(finishedAt.getTime() - startedAt.getTime())
   const point = snapshot === undefined ? '' : `, snapshot ${snapshot.slice(0, SHORT_ID_DIGITS)}`
-  return `${subjectOf(attempt)}: ${paint(STYLES[outcome], outcome)}${point}, ${took}\n${formatFindings(findings, paint)}`
+  const subject = subjectOf(attempt)
+  // A backup has copies among its attempts.
+  const what = attempt.operation === ofRun || subject === attempt.operation ? '' : `${attempt.operation} `
+  return `${what}${subject}: ${paint(STYLES[outcome], outcome)}${point}, ${took}\n${formatFindings(findings, paint)}`
 }

@@ -1,122 +1,133 @@
-import { allDone } from '../../base/concurrency.ts'
-import { AppError, isAppError, throwIfAborted } from '../../base/errors.ts'
-import { formatSize } from '../../base/sizes.ts'
-import type { ProgressState } from '../../model/progress.ts'
-import { policyTag } from '../../model/recovery-point.ts'
-import type { Source } from '../../sources/source.ts'
-import { rebuildFromSnapshots } from '../runs/rebuild.ts'
+import { AppError } from '../../base/errors.ts'
+import type { Snapshot } from '../../repository/index.ts'
+import type { CopyAttempt } from '../copy/copy-repositories.ts'
 import { type Copy, isVerificationDue } from '../verify/due.ts'
 import { prove, type Verified } from '../verify/prove.ts'
-import { type Caller, type RecordedRun, runRecorded } from '../workspace/run.ts'
+import { unlessSilent } from '../workspace/patience.ts'
+import { type Caller, ordinary, type RecordedRun, runRecorded } from '../workspace/run.ts'
 import type { Workspace } from '../workspace/workspace.ts'
-import { type BackupProgress, type BackupResult, backup } from './backup.ts'
-import { type BackupWish, copiesOf, policyNamesOf, typeOf, verificationRuleOf } from './copies.ts'
+import type { BackupResult } from './backup.ts'
+import { type CapturedPoint, capturePoint } from './capture-point.ts'
+import { type BackupWish, pointsOf, policiesOfPoint, policyNamesOf, verificationRuleOf } from './copies.ts'
 import { type HookFailure, PolicyHooks } from './policy-hooks.ts'
+import { spreadPoints } from './spread.ts'
 
 export interface BackupOutcome {
   /** Id of the run. */
   readonly run: string
   readonly attempts: readonly BackupAttempt[]
+  /** What was brought from one repository to another: this backup's points, and those that one fell behind with before. */
+  readonly copies: readonly CopyAttempt[]
   /** Hooks of policies that failed. */
   readonly hooks: readonly HookFailure[]
 }
 
-/** One source to one repository: what came of it, or why it could not be done. */
-export type BackupAttempt = Copy & (BackedUp | { readonly error: AppError })
+/**
+ * One source and one repository: what was captured into it, what came there from the one that was captured into, or why
+ * it does not have it (`copy-later`: only not yet).
+ */
+export type BackupAttempt = Copy & (BackedUp | Arrived | { readonly error: AppError })
 
-export interface BackedUp {
+export interface BackedUp extends Proven {
   readonly result: BackupResult
+}
+
+export interface Arrived extends Proven {
+  /** The repository that it was captured into. */
+  readonly from: string
+  readonly snapshot: Snapshot
+}
+
+interface Proven {
   /** Where a policy asked for it: what came of it, or why it could not be tried. */
   readonly verification: Verified | AppError | undefined
 }
 
 /**
- * Backs up one source after the other, each to its repositories, and verifies what a policy wants verified, between the
- * hooks of the policies. One that fails does not keep the others from being saved. Throws `usage`, `interrupted`.
+ * Backs up one source after the other, each captured once, between the hooks of the policies; then brings what was
+ * captured to the other repositories, and verifies what a policy wants verified in each. One source or repository that
+ * fails does not keep the others from being saved. Throws `usage`, `interrupted`.
  */
 export async function backUp(workspace: Workspace, wish: BackupWish, caller: Caller): Promise<BackupOutcome> {
-  const copies = copiesOf(workspace, wish)
+  const points = pointsOf(workspace, wish).map(point => ({ point, policies: policiesOfPoint(workspace, wish, point) }))
   return await runRecorded(workspace, caller, { operation: 'backup', policy: wish.policy }, async run => {
-    const planned = copies.map(copy => ({ copy, policies: policyNamesOf(workspace, wish, copy) }))
     const counts = Map.groupBy(
-      planned.flatMap(({ policies }) => policies),
+      points.flatMap(({ policies }) => policies),
       policy => policy,
     )
     const hooks = new PolicyHooks(workspace, run, new Map([...counts].map(([name, each]) => [name, each.length])))
+    const working = { workspace, wish, run, caller, hooks, lost: new Map<string, AppError>() }
+    const captured: CapturedPoint[] = []
     const attempts: BackupAttempt[] = []
     try {
-      for (const { copy, policies } of planned) {
+      for (const { point, policies } of points) {
         const blocked = await hooks.begin(policies)
-        const made = await attempt(workspace, wish, copy, { run, caller, blocked })
-        attempts.push(made)
-        await hooks.end(policies, failureOf(made))
+        const made = await capturePoint(workspace, wish, point, { run, blocked, lost: working.lost })
+        const ended = 'failed' in made ? made.failed : [await proven(working, made)]
+        attempts.push(...ended)
+        if ('result' in made) captured.push(made)
+        await hooks.end(
+          policies,
+          ended.map(failureOf).find(error => error !== undefined),
+        )
       }
     } catch (error) {
       await hooks.breakOff(error).catch(() => undefined)
       throw error
     }
-    return { run: run.id, attempts, hooks: hooks.failures }
+    const { arrived, copies } = await spreadProven(working, captured)
+    return { run: run.id, attempts: [...attempts, ...arrived], copies, hooks: hooks.failures }
   })
+}
+
+interface Working {
+  readonly workspace: Workspace
+  readonly wish: BackupWish
+  readonly run: RecordedRun
+  readonly caller: Caller
+  readonly hooks: PolicyHooks
+  readonly lost: Map<string, AppError>
+}
+
+async function proven(working: Working, { point, repository, result }: CapturedPoint): Promise<Copy & BackedUp> {
+  const copy = { source: point.source, repository }
+  return { ...copy, result, verification: await verifyIfDue(working, copy, result.snapshot) }
+}
+
+async function spreadProven(
+  working: Working,
+  captured: readonly CapturedPoint[],
+): Promise<{ readonly arrived: readonly BackupAttempt[]; readonly copies: readonly CopyAttempt[] }> {
+  const { workspace, wish, run, hooks } = working
+  const { arrivals, copies } = await spreadPoints(workspace, wish, captured, working)
+  const arrived: BackupAttempt[] = []
+  for (const arrival of arrivals) {
+    const { source, repository } = arrival
+    const verify = (snapshot: Snapshot): Promise<Proven['verification']> =>
+      unlessSilent(workspace, [repository], run.signal, () => verifyIfDue(working, { source, repository }, snapshot))
+    const made = 'error' in arrival ? arrival : { ...arrival, verification: await verify(arrival.snapshot) }
+    arrived.push(made)
+    const failure = failureOf(made)
+    if (failure !== undefined) await hooks.fellBehind(policyNamesOf(workspace, wish, arrival), failure)
+  }
+  return { arrived, copies }
 }
 
 /** What whoever is told of failures wants to know of this copy: it was not made, or did not pass its verification. */
 function failureOf(made: BackupAttempt): AppError | undefined {
   if ('error' in made) return made.error
-  const { verification } = made
+  const { verification, source, repository } = made
   if (verification === undefined || verification instanceof AppError) return verification
   if (verification.result.passed) return undefined
-  const { source, repository } = made
   return new AppError('verification-failed', `the backup of ${source} in ${repository} did not pass its verification`)
-}
-
-interface Attempting {
-  readonly run: RecordedRun
-  readonly caller: Caller
-  /** Why it is not made: a hook failed. */
-  readonly blocked: AppError | undefined
-}
-
-async function attempt(
-  workspace: Workspace,
-  wish: BackupWish,
-  copy: Copy,
-  { run, caller, blocked }: Attempting,
-): Promise<BackupAttempt> {
-  try {
-    const result = await run.attempt(
-      { operation: 'backup', ...copy },
-      async () => {
-        if (blocked !== undefined) throw blocked
-        return await saveOne(workspace, wish, copy, run)
-      },
-      ({ complete, snapshot, findings, files, sizeBytes, bytesRead, bytesNew, bytesStored }) => ({
-        outcome: complete ? 'done' : 'incomplete',
-        snapshot: snapshot.id,
-        statistics: { files, sizeBytes, bytesRead, bytesNew, bytesStored },
-        findings,
-      }),
-    )
-    return { ...copy, result, verification: await verifyIfDue(workspace, wish, copy, result, caller) }
-  } catch (error) {
-    return { ...copy, error: ordinary(run.signal, error) }
-  }
-}
-
-/** What may happen to one and must not stop the others; anything else is thrown. */
-function ordinary(signal: AbortSignal, error: unknown): AppError {
-  throwIfAborted(signal)
-  if (!(error instanceof AppError) || isAppError(error, 'interrupted')) throw error
-  return error
 }
 
 /** The backup is there, whatever comes of this. A run of its own, with a report of its own. */
 async function verifyIfDue(
-  workspace: Workspace,
-  wish: BackupWish,
+  { workspace, wish, run, caller }: Working,
   copy: Copy,
-  { snapshot }: BackupResult,
-  caller: Caller,
-): Promise<BackedUp['verification']> {
+  snapshot: Snapshot,
+): Promise<Proven['verification']> {
   const rule = verificationRuleOf(workspace, wish, copy)
   if (rule === undefined) return undefined
   try {
@@ -124,50 +135,6 @@ async function verifyIfDue(
     const repository = await workspace.repository(copy.repository)
     return await prove(workspace, { name: copy.repository, repository, snapshot }, rule.level, caller)
   } catch (error) {
-    return ordinary(caller.signal ?? new AbortController().signal, error)
+    return ordinary(run.signal, error)
   }
-}
-
-async function saveOne(workspace: Workspace, wish: BackupWish, copy: Copy, run: RecordedRun): Promise<BackupResult> {
-  // The password's derivation alone takes as long as all the rest.
-  const [source, repository] = await allDone(
-    openAhead(workspace, copy.source, run),
-    workspace.repository(copy.repository),
-  )
-  await rebuildFromSnapshots(workspace, copy, repository)
-  return await backup({
-    ...run,
-    source,
-    repository,
-    type: typeOf(workspace, wish, copy),
-    runId: run.id,
-    tags: [...policyNamesOf(workspace, wish, copy).map(policyTag), ...(wish.tags ?? [])],
-    host: workspace.host,
-    programVersion: workspace.programVersion,
-    configuration: workspace.keptConfiguration(copy.repository),
-    excludePaths: workspace.ownFolders,
-    onProgress: progress => run.tell({ kind: 'progress', progress: shown(copy, progress) }),
-  })
-}
-
-async function openAhead(workspace: Workspace, name: string, { signal }: RecordedRun): Promise<Source> {
-  const source = await workspace.source(name)
-  source.prepareCapture?.({ signal })
-  return source
-}
-
-function shown({ source }: Copy, progress: BackupProgress): ProgressState {
-  return {
-    label: `backup ${source}`,
-    done: progress.bytesRead,
-    total: progress.totalBytes,
-    unit: 'bytes',
-    details: [filesOf(progress), `${formatSize(progress.bytesNew)} new`],
-  }
-}
-
-/** While the end of the walk is not known, the last snapshot tells how far it may be. */
-function filesOf({ files, filesBefore = 0, totalBytes }: BackupProgress): string {
-  const about = totalBytes === undefined && filesBefore > files ? ` of about ${filesBefore}` : ''
-  return `${files}${about} ${files === 1 && about === '' ? 'file' : 'files'}`
 }

@@ -2,7 +2,7 @@ import { AppError } from '../../base/errors.ts'
 import type { BackupType } from '../../model/manifest.ts'
 import type { PolicySettings, VerificationRule } from '../../model/settings.ts'
 import type { Copy } from '../verify/due.ts'
-import { getPolicy, repositoriesOf, requireSource, sourceNames } from '../workspace/names.ts'
+import { getPolicy, nearestFirst, repositoriesOf, requireSource, sourceNames } from '../workspace/names.ts'
 import type { Workspace } from '../workspace/workspace.ts'
 
 /** What is to be backed up, and to where. */
@@ -38,6 +38,38 @@ export function copiesOf(workspace: Workspace, wish: BackupWish): readonly Copy[
   throw new AppError('usage', `policy ${wish.policy} has nothing to do with what you named`, {
     hint: `It takes ${sources.join(', ')} to ${repositories.join(', ')}.`,
   })
+}
+
+/** One recovery point to take: of one source, captured once, for all these repositories. */
+export interface WishedPoint {
+  readonly source: string
+  readonly type: BackupType
+  /** The nearest first: it is captured into the first that can be written to, and copied from there to the others. */
+  readonly repositories: readonly string[]
+}
+
+/** The points that a wish means, in the order in which they are taken. Copies of different types are different points. */
+export function pointsOf(workspace: Workspace, wish: BackupWish): readonly WishedPoint[] {
+  const copies = copiesOf(workspace, wish).map(copy => ({ ...copy, type: typeOf(workspace, wish, copy) }))
+  const groups = Map.groupBy(copies, ({ source, type }) => JSON.stringify([source, type]))
+  return [...groups.values()].flatMap(([first, ...others]) => {
+    if (first === undefined) return []
+    const { source, type } = first
+    const repositories = nearestFirst(
+      workspace,
+      [first, ...others].map(({ repository }) => repository),
+    )
+    return [{ source, type, repositories }]
+  })
+}
+
+/** The policies that it is taken for, of whichever of its repositories. */
+export function policiesOfPoint(
+  workspace: Workspace,
+  wish: BackupWish,
+  { source, repositories }: WishedPoint,
+): string[] {
+  return [...new Set(repositories.flatMap(repository => policyNamesOf(workspace, wish, { source, repository })))]
 }
 
 /** Those whose settings count: the one that was named alone, if one was. */

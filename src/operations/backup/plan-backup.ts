@@ -1,13 +1,20 @@
 import { sep } from 'node:path'
-import { AppError, isAppError } from '../../base/errors.ts'
+import type { AppError } from '../../base/errors.ts'
 import type { Finding } from '../../model/finding.ts'
 import type { BackupType } from '../../model/manifest.ts'
 import type { ProofLevel } from '../../model/recovery-point.ts'
 import { probe } from '../probe/probe.ts'
 import { type Copy, isVerificationDue } from '../verify/due.ts'
-import { type Caller, lookAround, type Run } from '../workspace/run.ts'
+import { type Caller, lookAround, ordinary, type Run } from '../workspace/run.ts'
 import type { Workspace } from '../workspace/workspace.ts'
-import { type BackupWish, copiesOf, policyNamesOf, typeOf, verificationRuleOf } from './copies.ts'
+import {
+  type BackupWish,
+  pointsOf,
+  policiesOfPoint,
+  policyNamesOf,
+  verificationRuleOf,
+  type WishedPoint,
+} from './copies.ts'
 import { findParent, isRelative } from './parent.ts'
 
 export interface PlannedBackup {
@@ -26,31 +33,56 @@ export interface PlannedBackup {
   readonly findings: readonly Finding[]
 }
 
+/** It would be copied from where it is captured into. */
+export interface PlannedArrival extends Pick<PlannedBackup, 'policies' | 'verify'> {
+  readonly from: string
+}
+
 /** One source to one repository: what a backup would do, or why it could not. */
-export type PlannedCopy = Copy & (PlannedBackup | { readonly error: AppError })
+export type PlannedCopy = Copy & (PlannedBackup | PlannedArrival | { readonly error: AppError })
 
 /** What `backUp` would do with the same wish. Writes to no repository and no source, and runs no hook. */
 export async function planBackup(workspace: Workspace, wish: BackupWish, caller: Caller): Promise<PlannedCopy[]> {
-  const copies = copiesOf(workspace, wish)
+  const points = pointsOf(workspace, wish)
   return await lookAround(workspace, caller, async run => {
     const planned: PlannedCopy[] = []
-    for (const copy of copies) {
-      try {
-        planned.push({ ...copy, ...(await planOne(workspace, wish, copy, run)) })
-      } catch (error) {
-        if (!(error instanceof AppError) || isAppError(error, 'interrupted')) throw error
-        planned.push({ ...copy, error })
-      }
-    }
+    for (const point of points) planned.push(...(await planPoint(workspace, wish, point, run)))
     return planned
   })
 }
 
-async function planOne(workspace: Workspace, wish: BackupWish, copy: Copy, run: Run): Promise<PlannedBackup> {
+/** It would be captured into the first that can be opened, and copied to the others. */
+async function planPoint(workspace: Workspace, wish: BackupWish, point: WishedPoint, run: Run): Promise<PlannedCopy[]> {
+  const planned: PlannedCopy[] = []
+  let from: string | undefined
+  for (const repository of point.repositories) {
+    const copy = { source: point.source, repository }
+    try {
+      await workspace.repository(repository)
+      if (from === undefined) {
+        planned.push({ ...copy, ...(await planCapture(workspace, wish, point, { copy, run })) })
+        from = repository
+      } else {
+        const policies = policyNamesOf(workspace, wish, copy)
+        planned.push({ ...copy, from, policies, verify: await dueVerification(workspace, wish, copy) })
+      }
+    } catch (error) {
+      planned.push({ ...copy, error: ordinary(run.signal, error) })
+    }
+  }
+  return planned
+}
+
+async function planCapture(
+  workspace: Workspace,
+  wish: BackupWish,
+  point: WishedPoint,
+  { copy, run }: { readonly copy: Copy; readonly run: Run },
+): Promise<PlannedBackup> {
   const source = await workspace.source(copy.source)
   const repository = await workspace.repository(copy.repository)
   const { ready, findings } = await probe(source, run)
-  const asked = typeOf(workspace, wish, copy)
+  const asked = point.type
   const { host, clock } = workspace
   // What is damaged in the parent is a backup's to mend.
   const writing = { distrust: (): void => {} }
@@ -60,7 +92,7 @@ async function planOne(workspace: Workspace, wish: BackupWish, copy: Copy, run: 
     kind: source.kind,
     type,
     parent: found.parent?.id,
-    policies: policyNamesOf(workspace, wish, copy),
+    policies: policiesOfPoint(workspace, wish, point),
     verify: await dueVerification(workspace, wish, copy),
     excluded: ownFoldersIn(workspace, copy.source),
     ready,

@@ -12,65 +12,76 @@ export interface HookFailure {
 }
 
 interface Begun {
-  copiesLeft: number
-  /** What went wrong first; `before` that failed keeps the copies from being made. */
+  pointsLeft: number
+  /** What went wrong first; `before` that failed keeps the points from being taken. */
   error: AppError | undefined
   readonly isBlocked: boolean
 }
 
 /**
- * The hooks of the policies that a backup is taken for, each once: `before` ahead of a policy's first copy, `after` behind
- * its last, so that an application that is stopped for one policy need not wait for the copies of others.
+ * The hooks of the policies that a backup is taken for, each once: `before` ahead of a policy's first capture, `after`
+ * behind its last, so that an application that is stopped for one policy waits neither for the sources of others nor for
+ * copies that travel.
  */
 export class PolicyHooks {
   readonly failures: HookFailure[] = []
   readonly #workspace: Workspace
   readonly #run: RecordedRun
-  readonly #copies: ReadonlyMap<string, number>
+  readonly #points: ReadonlyMap<string, number>
   readonly #begun = new Map<string, Begun>()
 
-  /** @param copies how many copies are taken for each policy */
-  constructor(workspace: Workspace, run: RecordedRun, copies: ReadonlyMap<string, number>) {
+  /** @param points how many recovery points are taken for each policy */
+  constructor(workspace: Workspace, run: RecordedRun, points: ReadonlyMap<string, number>) {
     this.#workspace = workspace
     this.#run = run
-    this.#copies = copies
+    this.#points = points
   }
 
-  /** What keeps a copy for these policies from being made: `before` of one of them failed. */
+  /** What keeps a point for these policies from being taken: `before` of one of them failed. */
   async begin(policies: readonly string[]): Promise<AppError | undefined> {
     for (const policy of policies) if (!this.#begun.has(policy)) await this.#begin(policy)
     return policies.map(policy => this.#begun.get(policy)).find(each => each?.isBlocked)?.error
   }
 
-  /** A copy for these policies has ended. */
+  /** A capture for these policies has ended. */
   async end(policies: readonly string[], error: AppError | undefined): Promise<void> {
     for (const policy of policies) {
       const begun = this.#begun.get(policy)
       if (begun === undefined) continue
       begun.error ??= error
-      begun.copiesLeft--
-      if (begun.copiesLeft === 0) await this.#finish(policy, begun)
+      begun.pointsLeft--
+      if (begun.pointsLeft === 0) await this.#finish(policy, begun)
     }
   }
 
-  /** The backup ends before its copies do: what was stopped is started again all the same. */
+  /** What was captured for these policies is not in all their repositories. Somebody is told of it once. */
+  async fellBehind(policies: readonly string[], error: AppError): Promise<void> {
+    for (const policy of policies) {
+      const begun = this.#begun.get(policy)
+      if (begun === undefined || begun.error !== undefined) continue
+      begun.error = error
+      await this.#try(policy, 'onFailure', new AbortController().signal, error)
+    }
+  }
+
+  /** The backup ends before its captures do: what was stopped is started again all the same. */
   async breakOff(error: unknown): Promise<void> {
     const why = error instanceof AppError ? error : new AppError('failed', 'the backup broke off', { cause: error })
     for (const [policy, begun] of this.#begun) {
-      if (begun.copiesLeft === 0) continue
+      if (begun.pointsLeft === 0) continue
       begun.error ??= why
-      begun.copiesLeft = 0
+      begun.pointsLeft = 0
       await this.#finish(policy, begun)
     }
   }
 
   async #begin(policy: string): Promise<void> {
-    const copiesLeft = this.#copies.get(policy) ?? 0
+    const pointsLeft = this.#points.get(policy) ?? 0
     // Known from now on: interrupted, `before` may have stopped what `after` starts.
-    const begun: Begun = { copiesLeft, error: undefined, isBlocked: false }
+    const begun: Begun = { pointsLeft, error: undefined, isBlocked: false }
     this.#begun.set(policy, begun)
     const error = await this.#try(policy, 'before', this.#run.signal)
-    if (error !== undefined) this.#begun.set(policy, { copiesLeft, error, isBlocked: true })
+    if (error !== undefined) this.#begun.set(policy, { pointsLeft, error, isBlocked: true })
   }
 
   /** An interruption does not end these hooks: their own time limits do, and a second Ctrl-C. */

@@ -1,25 +1,13 @@
-import { AppError, isAppError, throwIfAborted } from '../../base/errors.ts'
+import type { AppError } from '../../base/errors.ts'
 import type { Finding } from '../../model/finding.ts'
 import { labelsOf } from '../../model/recovery-point.ts'
-import type { CopyReport, Repository, Snapshot } from '../../repository/index.ts'
-import { helpersFor, TakenBlobs } from '../snapshots/helped-contents.ts'
-import { type Caller, lookAround, type Run, runRecorded } from '../workspace/run.ts'
+import type { Repository, Snapshot } from '../../repository/index.ts'
+import { type Caller, lookAround, ordinary, type Run, runRecorded } from '../workspace/run.ts'
 import type { Workspace } from '../workspace/workspace.ts'
+import { type CopyResult, copyBetween } from './copy-between.ts'
 import { type CopyJob, type CopyWish, copyJobsOf } from './copy-jobs.ts'
-import { type CopiedLog, copyLogs } from './copy-logs.ts'
-import { copyPins } from './copy-pins.ts'
 
 export type CopyAttempt = CopyJob & ({ readonly result: CopyResult } | { readonly error: AppError })
-
-export interface CopyResult extends CopyReport {
-  /** Pins that were taken over. */
-  readonly pins: number
-  /** Absent where there is no log to copy. */
-  readonly log: CopiedLog | undefined
-  /** All that was asked for is there now. */
-  readonly complete: boolean
-  readonly durationMs: number
-}
 
 /**
  * Copies what other repositories lack: recovery points, their pins and logs. Nothing is ever deleted there: each
@@ -86,14 +74,11 @@ export async function planCopying(
   })
 }
 
-/** What may happen to one and must not stop the others; anything else is thrown. */
 async function tried<T>(job: CopyJob, { signal }: Run, work: () => Promise<T>): Promise<T | (CopyJob & Failure)> {
   try {
     return await work()
   } catch (error) {
-    throwIfAborted(signal)
-    if (!(error instanceof AppError) || isAppError(error, 'interrupted')) throw error
-    return { ...job, error }
+    return { ...job, error: ordinary(signal, error) }
   }
 }
 
@@ -102,28 +87,12 @@ interface Failure {
 }
 
 async function copyOne(workspace: Workspace, job: CopyJob, run: Run): Promise<CopyResult> {
-  const startedMs = workspace.clock.monotonicMs()
   const { from, to, wanted, unread } = await openJob(workspace, job)
-  const { signal } = run
-  const taken = new TakenBlobs(job.from, finding => run.tell({ kind: 'finding', finding }))
-  const names = [...workspace.settings.repositories.keys()]
-  const report = await to.copyFrom(from, wanted, {
-    signal,
-    helpers: helpersFor(workspace, names, [job.from, job.to], taken),
-    onProgress: ({ done, total, unit }) =>
-      run.tell({ kind: 'progress', progress: { label: `copy ${job.from} -> ${job.to}`, done, total, unit } }),
-  })
-  const pins = await copyPins(from, to, wanted, workspace.clock.now())
-  const log = await copyLogs(workspace, { from, to, sources: job.sources, signal })
-  const findings = [...unread, ...report.findings, ...taken.findings(), ...pins.findings, ...(log?.findings ?? [])]
-  return {
-    ...report,
-    findings,
-    pins: pins.copied,
-    log: log?.copied,
-    complete: report.leftOut.length === 0 && findings.every(({ severity }) => severity !== 'error'),
-    durationMs: Math.round(workspace.clock.monotonicMs() - startedMs),
-  }
+  const origin = { name: job.from, repository: from }
+  const goal = { name: job.to, repository: to }
+  const result = await copyBetween(workspace, { origin, goal, wanted, logsOf: job.sources }, run)
+  const findings = [...unread, ...result.findings]
+  return { ...result, findings, complete: result.complete && unread.every(({ severity }) => severity !== 'error') }
 }
 
 interface OpenedJob {

@@ -55,7 +55,12 @@ export async function rebuildFromSnapshots(
   if ((await catalog.listAttempts({ operation: 'backup', ...copy, limit: 1 })).length > 0) return
   const { snapshots } = await repository.listSnapshots()
   const own = snapshots.filter(
-    ({ tags, hostname }) => labelsOf(tags).source === copy.source && hostname === host.hostname && !isSafetyPoint(tags),
+    ({ tags, hostname, original }) =>
+      labelsOf(tags).source === copy.source &&
+      hostname === host.hostname &&
+      // It was captured elsewhere.
+      original === undefined &&
+      !isSafetyPoint(tags),
   )
   for (const snapshot of own.slice(-NEWEST)) {
     const { run } = labelsOf(snapshot.tags)

@@ -1,4 +1,4 @@
-import { AppError } from '../../base/errors.ts'
+import { AppError, isAppError } from '../../base/errors.ts'
 import { suggest } from '../../base/suggest.ts'
 import { formatTime } from '../../base/times.ts'
 import type { Finding } from '../../model/finding.ts'
@@ -100,7 +100,7 @@ function ofOneHost(snapshots: readonly Snapshot[], source: string | undefined, h
 }
 
 async function getById(repository: Repository, source: string | undefined, prefix: string): Promise<Snapshot> {
-  const snapshot = await repository.getSnapshot(prefix)
+  const snapshot = await getByAnyId(repository, prefix)
   const owner = labelsOf(snapshot.tags).source
   if (source === undefined || owner === source) return snapshot
   throw new AppError('snapshot-not-found', `snapshot ${prefix} is not of source ${source}`, {
@@ -109,6 +109,21 @@ async function getById(repository: Repository, source: string | undefined, prefi
         ? 'Restore it with "-" in place of the source: another program wrote it.'
         : `It is of source ${owner}; name that source instead.`,
   })
+}
+
+/** By its own id, or by the one that it had first: a list over several repositories shows one id for all copies. */
+async function getByAnyId(repository: Repository, prefix: string): Promise<Snapshot> {
+  try {
+    return await repository.getSnapshot(prefix)
+  } catch (error) {
+    if (!isAppError(error, 'snapshot-not-found') || !/^[0-9a-f]{4,64}$/.test(prefix)) throw error
+    const { snapshots } = await repository.listSnapshots()
+    const copies = snapshots.filter(({ original }) => original?.startsWith(prefix))
+    const [copy] = copies
+    // Of two that a person tagged differently, one must be named by its own id.
+    if (copy === undefined || copies.length > 1) throw error
+    return copy
+  }
 }
 
 function onlyParts(source: string | undefined): AppError {

@@ -4,6 +4,8 @@ import { keeps, type Pin } from '../../model/pin.ts'
 import {
   labelsOf,
   type ProofRecord,
+  pointKey,
+  policiesOf,
   type RecoveryPoint,
   SHORT_ID_DIGITS,
   userTags,
@@ -70,6 +72,7 @@ interface Known {
 function toRecoveryPoint(snapshot: Snapshot, repository: string, { proven, pin }: Known): RecoveryPoint {
   const { source, kind, type, incomplete = 0 } = labelsOf(snapshot.tags)
   return {
+    key: pointKey(snapshot),
     id: snapshot.id,
     shortId: snapshot.id.slice(0, SHORT_ID_DIGITS),
     time: snapshot.time,
@@ -80,6 +83,7 @@ function toRecoveryPoint(snapshot: Snapshot, repository: string, { proven, pin }
     hostname: snapshot.hostname,
     paths: snapshot.paths,
     tags: userTags(snapshot.tags),
+    policies: policiesOf(snapshot.tags),
     pin,
     sizeBytes: snapshot.summary?.totalBytesProcessed,
     addedBytes: snapshot.summary?.dataAddedPacked,

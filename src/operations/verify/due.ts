@@ -33,8 +33,13 @@ export async function isVerificationDue(
       (rule.level === 'checked' || attempt.statistics['restored'] === 1),
   )
   if (last === undefined) return true
-  const backups = await catalog.listAttempts({ operation: 'backup', ...copy, limit: LOOKED_BACK })
-  return backups.filter(each => cameToAnEnd(each) && each.startedAt > last.startedAt).length + coming >= rule.every
+  // It is captured into one repository, and copied to the others.
+  const captured = await catalog.listAttempts({ operation: 'backup', ...copy, limit: LOOKED_BACK })
+  const copied = await catalog.listAttempts({ operation: 'copy', ...copy, limit: LOOKED_BACK })
+  return (
+    [...captured, ...copied].filter(each => cameToAnEnd(each) && each.startedAt > last.startedAt).length + coming >=
+    rule.every
+  )
 }
 
 /** What failed has left nothing that could be verified, or has verified nothing. */

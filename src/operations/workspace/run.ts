@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto'
-import { isAppError, messageOf } from '../../base/errors.ts'
+import { AppError, isAppError, messageOf, throwIfAborted } from '../../base/errors.ts'
 import { type Logger, silentLogger } from '../../base/logger.ts'
 import type { ScratchFolder } from '../../base/private-folder.ts'
 import { thisProcess } from '../../base/process-life.ts'
@@ -205,6 +205,13 @@ class Recorder {
     await save(summarize(result))
     return result
   }
+}
+
+/** What may happen to one of several and must not stop the others; anything else is thrown. */
+export function ordinary(signal: AbortSignal, error: unknown): AppError {
+  throwIfAborted(signal)
+  if (!(error instanceof AppError) || isAppError(error, 'interrupted')) throw error
+  return error
 }
 
 function outcomeOf(error: unknown): RunOutcome {

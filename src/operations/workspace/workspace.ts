@@ -43,6 +43,8 @@ export interface Workspace {
 
   /** Of the configuration; opened once, closed with the workspace. `usage` for another name, `wrong-password`, ... */
   repository(name: string): Promise<Repository>
+  /** How long the storage of a repository that is open, or being opened, has answered nothing but failures; 0: it answers. */
+  silenceMs(name: string): number
   /** Ends all calls to a repository that does not answer, of whoever uses it. Who asks for it again opens it anew. */
   abandonRepository(name: string): void
   /** Made at its configured place, then as `repository` gives it. `repository-exists`, ... */

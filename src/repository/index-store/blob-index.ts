@@ -1,5 +1,6 @@
 import { closeSync } from 'node:fs'
 import { join } from 'node:path'
+import { Semaphore } from '../../base/concurrency.ts'
 import { AppError } from '../../base/errors.ts'
 import type { Random } from '../../base/random.ts'
 import type { Finding } from '../../model/finding.ts'
@@ -36,6 +37,7 @@ interface Held {
 export class BlobIndex {
   readonly #options: BlobIndexOptions
   readonly #folder: SegmentFolder | undefined
+  readonly #turn = new Semaphore(1)
   readonly #key = new Uint32Array(8)
   readonly #keyBytes = Buffer.allocUnsafe(32)
   #held: Held[] = []
@@ -64,11 +66,14 @@ export class BlobIndex {
 
   /** Makes this agree with the repository's index files now: new ones are loaded, removed ones dropped. */
   async refresh(signal?: AbortSignal): Promise<void> {
-    const wanted = new Set(await this.#options.files.listIds('index'))
-    this.#dropOutdated(wanted)
-    await this.#adoptCached(wanted)
-    await this.#loadMissing(wanted, signal)
-    await this.#mergeSegments()
+    // One after the other: two copies from here at once would each load what is missing.
+    await this.#turn.run(async () => {
+      const wanted = new Set(await this.#options.files.listIds('index'))
+      this.#dropOutdated(wanted)
+      await this.#adoptCached(wanted)
+      await this.#loadMissing(wanted, signal)
+      await this.#mergeSegments()
+    })
   }
 
   find(type: BlobType, id: Id): BlobLocation | undefined {
