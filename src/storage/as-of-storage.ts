@@ -1,5 +1,6 @@
 import { AppError } from '../base/errors.ts'
 import { formatTimeWithZone } from '../base/times.ts'
+import { isTrial } from '../model/probe-object.ts'
 import { assertKey, assertPrefix } from './keys.ts'
 import type {
   LoadOptions,
@@ -110,6 +111,7 @@ async function readPast(
     const { key, at, removed } = version
     keepsPast ||= removed || key === last
     last = key
+    if (isTrial(key)) continue
     if (removed && at !== undefined && isPruned(key)) removals.push(at)
     if (at !== undefined && (oldest === undefined || at < oldest)) oldest = at
     // What came later is not looked at, nor is a removal whose time is not told, nor who was at work then.

@@ -84,8 +84,8 @@ test.each<[string, () => void]>([
   expect(Buffer.from((JSON.parse(stdout) as { content: string }).content, 'base64').equals(OTHER)).toBe(true)
   const found = await workspace.json<Array<{ path: string; repository: string }>>('find', 'other')
   expect(found.map(({ path, repository }) => [path, repository])).toEqual([
-    ['/docs/deep/other', 'main'],
-    ['/docs/deep/other', 'disk'],
+    ['deep/other', 'main'],
+    ['deep/other', 'disk'],
   ])
   // What came from elsewhere proves nothing of this one.
   const shown = await workspace.json<Array<{ repository: string; proof: string }>>('snapshots', '--repo', 'main')

@@ -1,3 +1,4 @@
+import { isTrial } from '../../model/probe-object.ts'
 import type { StoredVersion } from '../../storage/storage.ts'
 
 /** What a repository keeps, by the folder it lies in. */
@@ -30,7 +31,7 @@ export interface HistoryEvent {
 
 /** Undefined for what comes and goes. */
 export function kindOf(key: string): Kind | undefined {
-  if (PASSING.test(key)) return undefined
+  if (PASSING.test(key) || isTrial(key)) return undefined
   const [folder = ''] = key.split('/')
   return Object.hasOwn(KIND_OF_FOLDER, folder) ? KIND_OF_FOLDER[folder] : 'other'
 }

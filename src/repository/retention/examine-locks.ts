@@ -2,6 +2,7 @@ import { forEachLimit } from '../../base/concurrency.ts'
 import { throwIfAborted } from '../../base/errors.ts'
 import type { Random } from '../../base/random.ts'
 import type { Id } from '../../model/node.ts'
+import { TRIED_NAME } from '../../model/probe-object.ts'
 import type { Retention, Storage } from '../../storage/storage.ts'
 import type { FoundLocks, LockExamination, LockSample } from '../contract/examining-locks.ts'
 import type { RepositoryFiles } from '../files/repository-files.ts'
@@ -20,8 +21,6 @@ export interface ExaminedParts {
 const SAMPLE = 100
 /** Of each kind, when not all can be looked at. */
 const A_FEW = 10
-/** No file of a repository has this name. */
-const TRIED = 'canary'
 
 /** Looks for what keeps a repository from being destroyed. Nothing of its own data is tried. */
 export async function examineLocks(
@@ -55,7 +54,7 @@ async function tryToDestroy(
 ): Promise<FoundLocks['tries']> {
   const tries: Array<FoundLocks['tries'][number]> = []
   for (const folder of LOCKED_FOLDERS) {
-    const came = await retention.tryToDestroy(folder + TRIED, isLocked, { signal })
+    const came = await retention.tryToDestroy(folder + TRIED_NAME, isLocked, { signal })
     tries.push({ folder, isLocked, came })
     // What refused without a lock of ours may be a rule for this folder alone.
     if (isLocked || came !== 'refused') break
