@@ -147,7 +147,7 @@ export async function loadKeptConfiguration(contents: Readable, snapshot: Snapsh
 /** The snapshot's manifest; undefined where there is none (another program's) or it is not understood. */
 export async function loadManifest(contents: Readable, snapshot: Snapshot): Promise<Manifest | undefined> {
   const text = await loadOwnFile(contents, snapshot, MANIFEST_FILE, MANIFEST_LIMIT_BYTES)
-  return text === undefined ? undefined : parseManifest(text)
+  return text === undefined ? undefined : parseManifest(text, snapshot.time)
 }
 
 type Readable = Pick<Contents, 'loadTree' | 'readContent'>
