@@ -307,15 +307,13 @@ async function asBefore({ findAnywhere }: CaptureWriterRequest, path: string, no
 async function writeText(writing: Writing, text: string): Promise<WrittenContent> {
   const bytes = Buffer.from(text)
   let at = 0
-  const { content, sizeBytes } = await writing.writeContent({
-    sizeBytes: bytes.length,
-    cut: { kind: 'content' },
-    read: into => {
-      const count = bytes.copy(into, 0, at, Math.min(bytes.length, at + into.length))
-      at += count
-      return Promise.resolve(count)
-    },
-  })
+  const read = (into: Uint8Array): Promise<number> => {
+    const count = bytes.copy(into, 0, at, Math.min(bytes.length, at + into.length))
+    at += count
+    return Promise.resolve(count)
+  }
+  const written = { sizeBytes: bytes.length, cut: { kind: 'content' }, read } as const
+  const { content, sizeBytes } = await writing.writeContent(written, { isKept: true })
   return { content, sizeBytes }
 }
 

@@ -150,7 +150,7 @@ export async function loadManifest(contents: Readable, snapshot: Snapshot): Prom
   return text === undefined ? undefined : parseManifest(text, snapshot.time)
 }
 
-type Readable = Pick<Contents, 'loadTree' | 'readContent'>
+type Readable = Pick<Contents, 'loadTree' | 'loadContent'>
 
 async function loadOwnFile(
   contents: Readable,
@@ -161,7 +161,5 @@ async function loadOwnFile(
   if (labelsOf(snapshot.tags).source === undefined) return undefined
   const node = await new SnapshotTree(contents, snapshot.tree).findNode(`${MANIFEST_FOLDER}/${name}`)
   if (node?.content === undefined || (node.sizeBytes ?? 0) > limitBytes) return undefined
-  const parts: Buffer[] = []
-  for await (const part of contents.readContent(node.content)) parts.push(part)
-  return Buffer.concat(parts).toString('utf8')
+  return (await contents.loadContent(node.content)).toString('utf8')
 }

@@ -2,6 +2,7 @@ import { createHash, type Hash } from 'node:crypto'
 import { Semaphore } from '../../base/concurrency.ts'
 import type { Id } from '../../model/node.ts'
 import type { Storage } from '../../storage/storage.ts'
+import type { KeptPacks } from '../cache/kept-packs.ts'
 import type { BlobType } from '../contract/blob.ts'
 import type { Cipher } from '../crypto/cipher.ts'
 import { fileKey } from '../format/file-keys.ts'
@@ -29,6 +30,8 @@ export interface PackWriterOptions {
   readonly allowed?: Promise<void>
   /** Called when a pack is durable. */
   readonly onSaved: (pack: SavedPack) => void
+  /** Takes copies of packs of trees; undefined where reading them again costs nothing. */
+  readonly kept?: Pick<KeptPacks, 'keep'> | undefined
 }
 
 /**
@@ -87,15 +90,16 @@ export class PackWriter {
     await allowed
     await this.#slots.acquire()
     this.#open[type] = new OpenPack()
-    failure.follow(this.#save(pack).finally(() => this.#slots.release()))
+    failure.follow(this.#save(type, pack).finally(() => this.#slots.release()))
   }
 
-  async #save(pack: OpenPack): Promise<void> {
-    const { storage, cipher, failure, onSaved } = this.#options
+  async #save(type: BlobType, pack: OpenPack): Promise<void> {
+    const { storage, cipher, failure, onSaved, kept } = this.#options
     failure.check()
     const { id, body, header, entries } = pack.finish(cipher)
     await storage.save(fileKey('pack', id), [body, header], { signal: failure.signal, sha256: id })
     this.bytesStored += body.length + header.length
+    if (type === 'tree') await kept?.keep(id, [body, header])
     // After a failure the storage may still be reading from it.
     pack.giveBack(this.#packBytes, this.#spares)
     onSaved({ id, entries, blobs: pack.blobs })

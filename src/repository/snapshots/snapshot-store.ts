@@ -17,6 +17,7 @@ export interface SnapshotStoreOptions extends Pick<RepositoryContext, 'cipher' |
   /** The repository's own cache folder; undefined: every snapshot file is read each time. */
   readonly cacheDir: string | undefined
   readonly random: Random
+  readonly isFar: boolean
 }
 
 const CACHE_FILE = 'snapshot-list'
@@ -75,6 +76,7 @@ export class SnapshotStore {
   /** @param json a snapshot file's plaintext */
   async saveJson(json: Uint8Array, signal: AbortSignal): Promise<Snapshot> {
     const id = await this.#options.files.save('snapshot', json, signal)
+    if (this.#options.isFar) await this.#addToCache(id, json)
     return parseSnapshot(json, id, `snapshot ${shortId(id)}`)
   }
 
@@ -94,6 +96,12 @@ export class SnapshotStore {
       })
     }
     return first
+  }
+
+  /** Where reading it back would be a call of its own. */
+  async #addToCache(id: Id, json: Uint8Array): Promise<void> {
+    const files = await this.#loadCache()
+    await this.#saveCache(files.set(id, parseJson(json, `snapshot ${shortId(id)}`)))
   }
 
   /** Each file's JSON, parsed together with the whole: a second time, one by one, takes as long as all the rest. */
