@@ -14,10 +14,15 @@ export interface LineProperties {
   readonly stallAfterBytes?: number
 }
 
+/** A timer of ours that came late is made up for: real lines have no such gaps. */
+const BURST_MS = 20
+
 /** A network between a client and a server on this machine, below whatever they speak. */
 export class SlowLine {
   /** May be changed at any time. */
   properties: LineProperties
+  /** That passed so far. */
+  readonly bytes = { up: 0, down: 0 }
   readonly #server: Server
   readonly #sockets = new Set<Socket>()
   readonly #freeAtMs = { up: 0, down: 0 }
@@ -78,8 +83,9 @@ export class SlowLine {
         if (isStill()) return
         const { latencyMs = 0, bytesPerSecond = Infinity } = this.properties
         const now = performance.now()
-        this.#freeAtMs[way] = Math.max(now, this.#freeAtMs[way]) + (part.length / bytesPerSecond) * 1000
-        const takenMs = this.#freeAtMs[way] - now
+        this.bytes[way] += part.length
+        this.#freeAtMs[way] = Math.max(now - BURST_MS, this.#freeAtMs[way]) + (part.length / bytesPerSecond) * 1000
+        const takenMs = Math.max(0, this.#freeAtMs[way] - now)
         last = pushLater(part, takenMs + latencyMs)
         setTimeout(done, takenMs)
       },

@@ -144,7 +144,7 @@ export async function raceVersion({ contestants, recorder, rounds }: RaceContext
 }
 
 /** The cached pair: a database, and the same after 1 % of its pages changed. */
-function prepareDatabases({ dir, sizeBytes, say }: RaceContext): [string, string] {
+export function prepareDatabases({ dir, sizeBytes, say }: RaceContext): [string, string] {
   mkdirSync(dir, { recursive: true })
   const before = join(dir, `mail-${sizeBytes}.db`)
   const after = join(dir, `mail-${sizeBytes}-changed.db`)

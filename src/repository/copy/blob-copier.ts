@@ -13,7 +13,7 @@ import type { BlobLocation } from '../index-store/segment.ts'
 import { BlobMover } from '../pack/move-blobs.ts'
 import { IdTable } from '../read/id-table.ts'
 import { loadRange } from '../read/load-range.ts'
-import { type PackRange, planRanges } from '../read/ranges.ts'
+import { type PackRange, planRanges, rangeLimitsOf } from '../read/ranges.ts'
 import type { Reader } from '../read/reader.ts'
 import { RecycledMemory } from '../read/recycled-memory.ts'
 import { walkTrees } from '../read/walk-trees.ts'
@@ -30,7 +30,7 @@ export interface CopySource {
 /** Places that are looked up before any is read, so that what lies together is read together. One takes some 400 bytes. */
 const QUEUED_BLOBS = 8 * 1024
 /** What a version without compression stores may be far longer than what is read. */
-const LIMITS = { gapBytes: 128 * 1024, maxBytes: 2 * 1024 * 1024, maxPlainBytes: 16 * 1024 * 1024 }
+const MAX_PLAIN_BYTES = 16 * 1024 * 1024
 const MAX_LOADS = 8
 const HINT = 'Run "lifeboat check --read-data" on the repository that is copied from.'
 
@@ -125,7 +125,8 @@ export class BlobCopier {
   }
 
   async #move(places: readonly BlobLocation[], missing: ReadonlyArray<Pick<PackedBlob, 'type' | 'id'>>): Promise<void> {
-    await forEachLimit(planRanges(places, LIMITS), this.#loads, async range => {
+    const limits = { ...rangeLimitsOf(this.#source.reader.storage.traits), maxPlainBytes: MAX_PLAIN_BYTES }
+    await forEachLimit(planRanges(places, limits), this.#loads, async range => {
       this.#session.failure.check()
       const lost = await this.#moveRange(range)
       for (const blob of lost) this.#loseIn(range.packId, blob)

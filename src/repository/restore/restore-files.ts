@@ -7,7 +7,7 @@ import type { BlobLocation } from '../index-store/segment.ts'
 import { plaintextLength, toBlobTable } from '../read/blob-table.ts'
 import { NO_INDEX } from '../read/load-blob.ts'
 import { loadRangeOf } from '../read/others.ts'
-import { type PackRange, planRanges } from '../read/ranges.ts'
+import { type PackRange, planRanges, rangeLimitsOf } from '../read/ranges.ts'
 import type { OtherReader, Reader } from '../read/reader.ts'
 import { RecycledMemory } from '../read/recycled-memory.ts'
 import { ContentMarks } from './content-marks.ts'
@@ -20,6 +20,10 @@ import { WRITE_COLUMNS, type WriteJob, type WriteOutcome } from './write-job.ts'
 /** While one batch waits for its last loads, the next one is under way. */
 const BATCHES_AT_ONCE = 2
 const MAX_LOADS_AHEAD = 4
+/** What bounds the memory of a restore, whatever its size. */
+const BATCH_PIECES = 1024
+/** So that ranges can be as long as a far storage likes them. */
+const FAR_BATCH_PIECES = 4096
 
 /** A stored blob and all places it goes to. */
 interface Wanted extends BlobLocation {
@@ -70,6 +74,7 @@ class Restoration {
       findElsewhere: id => this.#findElsewhere(id),
       onMissing: (target, id) => this.#damage.add(target.path, { blob: id, reason: NO_INDEX }),
       onPlanned: target => this.#closeIfDone(target),
+      batchPieces: this.#reader.storage.traits.isFar ? FAR_BATCH_PIECES : BATCH_PIECES,
     })
     try {
       await forEachLimit(batches, BATCHES_AT_ONCE, batch => this.#restoreBatch(batch))
@@ -119,7 +124,8 @@ class Restoration {
     const gone: Piece[] = []
     for (let copy = 0, left = pieces; left.length > 0; copy++) {
       const again: Piece[] = []
-      const ranges = planRanges(placesOf(reader, left, { copy, isOther: other !== undefined, gone }))
+      const places = placesOf(reader, left, { copy, isOther: other !== undefined, gone })
+      const ranges = planRanges(places, rangeLimitsOf(reader.storage.traits))
       await forEachLimit(ranges, this.#loadsAtOnce, async range => {
         again.push(...(await this.#loads.run(() => this.#writeRange(reader, range, other))))
       })
