@@ -14,6 +14,12 @@ export interface LineProperties {
   readonly stallAfterBytes?: number
 }
 
+export interface PassedPart {
+  /** Of `performance.now()`. */
+  readonly atMs: number
+  readonly bytes: number
+}
+
 /** A timer of ours that came late is made up for: real lines have no such gaps. */
 const BURST_MS = 20
 
@@ -21,8 +27,8 @@ const BURST_MS = 20
 export class SlowLine {
   /** May be changed at any time. */
   properties: LineProperties
-  /** That passed so far. */
-  readonly bytes = { up: 0, down: 0 }
+  /** What passed so far, and when. */
+  readonly passed = { up: [] as PassedPart[], down: [] as PassedPart[] }
   readonly #server: Server
   readonly #sockets = new Set<Socket>()
   readonly #freeAtMs = { up: 0, down: 0 }
@@ -83,7 +89,7 @@ export class SlowLine {
         if (isStill()) return
         const { latencyMs = 0, bytesPerSecond = Infinity } = this.properties
         const now = performance.now()
-        this.bytes[way] += part.length
+        this.passed[way].push({ atMs: now, bytes: part.length })
         this.#freeAtMs[way] = Math.max(now - BURST_MS, this.#freeAtMs[way]) + (part.length / bytesPerSecond) * 1000
         const takenMs = Math.max(0, this.#freeAtMs[way] - now)
         last = pushLater(part, takenMs + latencyMs)

@@ -1,6 +1,6 @@
 import { existsSync, mkdirSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { SlowLine } from '../../test/helpers/slow-line.ts'
+import { type PassedPart, SlowLine } from '../../test/helpers/slow-line.ts'
 import { CACHE, type RunningServer, startServer } from '../../test/helpers/start-server.ts'
 import { PASSWORD, sizeOf } from './contestant.ts'
 import { type Measurement, measure } from './measure.ts'
@@ -170,16 +170,15 @@ async function raceSlowly(context: RaceContext, far: Far, tool: FarTool, file: s
   const line = await SlowLine.start(far.server.port, LINE)
   const { home, bucket, url } = place(far, line.port, 'slow')
   const over = async (way: 'up' | 'down', what: string, run: () => Promise<Measurement>): Promise<void> => {
-    const from = line.bytes[way]
+    line.passed[way].length = 0
     const measured = await run()
-    const bytes = line.bytes[way] - from
-    const wallMs = (bytes / LINE.bytesPerSecond) * 1000
+    const bytes = sum(line.passed[way])
+    const wallMs = fullMs(bytes)
     const work = `${LINE_NAME}, ${what}`
     recorder.add(`${work}, ${tool.name}`, tool.name, measured)
     recorder.add(`${work}, ${tool.name}`, THE_LINE, { wallMs, cpuMs: 0, peakBytes: 0, stdout: '' })
-    say(
-      `${work}, ${tool.name}: ${formatBytes(bytes)}, the line ${((100 * wallMs) / measured.wallMs).toFixed(0)} % full`,
-    )
+    const fill = percentFull(line.passed[way])
+    say(`${work}, ${tool.name}: ${formatBytes(bytes)}, the line ${fill} % full while it flows`)
   }
   try {
     await tool.init(home, url, file)
@@ -193,6 +192,21 @@ async function raceSlowly(context: RaceContext, far: Far, tool: FarTool, file: s
     rmSync(bucket, { recursive: true, force: true })
     rmSync(`${bucket}-copy`, { recursive: true, force: true })
   }
+}
+
+const sum = (parts: readonly PassedPart[]): number => parts.reduce((all, { bytes }) => all + bytes, 0)
+const fullMs = (bytes: number): number => (bytes / LINE.bytesPerSecond) * 1000
+
+/** Between the first and the last hundredth of the bytes: without the start of the program and what it does at the end. */
+function percentFull(parts: readonly PassedPart[]): string {
+  const all = sum(parts)
+  let before = 0
+  const within = parts.filter(({ bytes }) => {
+    before += bytes
+    return before > all * 0.01 && before < all * 0.99
+  })
+  const flowedMs = (within.at(-1)?.atMs ?? 0) - (within[0]?.atMs ?? 0)
+  return ((100 * fullMs(sum(within))) / flowedMs).toFixed(0)
 }
 
 function place(far: Far, port: number, name: string): { home: string; bucket: string; url: string } {

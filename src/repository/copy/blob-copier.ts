@@ -31,7 +31,8 @@ export interface CopySource {
 const QUEUED_BLOBS = 8 * 1024
 /** What a version without compression stores may be far longer than what is read. */
 const MAX_PLAIN_BYTES = 16 * 1024 * 1024
-const MAX_LOADS = 8
+/** Of all loads together. */
+const LOADED_BYTES = 16 * 1024 * 1024
 const HINT = 'Run "lifeboat check --read-data" on the repository that is copied from.'
 
 /** Copies what trees need and the other repository does not have. */
@@ -65,7 +66,9 @@ export class BlobCopier {
     this.#options = options
     const { signal } = failure
     this.#mover = new BlobMover({ from: reader, fromKeys: keys, tools: context, workers, packs, signal })
-    this.#loads = Math.min(MAX_LOADS, Math.max(workers.size + 1, reader.storage.traits.concurrency))
+    const { traits } = reader.storage
+    const most = Math.floor(LOADED_BYTES / rangeLimitsOf(traits).maxBytes)
+    this.#loads = Math.min(most, Math.max(workers.size + 1, traits.concurrency))
     this.#memory = new RecycledMemory(this.#loads)
   }
 

@@ -16,6 +16,8 @@ export interface CopyParts extends SessionParts {
 
 /** Snapshots are stored after so many packs: each time the last packs are short. */
 const PACKS_A_COMMIT = 32
+/** On a disk too, where a backup makes shorter ones: it needs the memory for other things. */
+const PACK_BYTES = 16 * 1024 * 1024
 /** And not before this part more than was stored by then: each time all packs of the repository are listed. */
 const GROWTH = 0.25
 
@@ -31,7 +33,7 @@ export async function copySnapshots(
   options: CopyOptions,
 ): Promise<CopyReport> {
   await source.index.refresh(parts.signal)
-  const session = await Session.start(parts)
+  const session = await Session.start({ ...parts, packBytes: packBytesOf(parts) })
   try {
     return await new Copying(source, parts, session, options).run(wanted)
   } finally {
@@ -87,8 +89,7 @@ class Copying {
   async #copy(snapshot: Snapshot): Promise<void> {
     await this.#blobs.copyTree(snapshot.tree)
     this.#pending.push(snapshot)
-    const { packBytes } = this.#parts.context.storage.traits
-    const enough = Math.max(PACKS_A_COMMIT * packBytes, this.#committedBytes * GROWTH)
+    const enough = Math.max(PACKS_A_COMMIT * packBytesOf(this.#parts), this.#committedBytes * GROWTH)
     if (this.#blobs.bytesWanted - this.#committedBytes >= enough) await this.#commit()
   }
 
@@ -146,6 +147,10 @@ class Copying {
     }))
     return [...this.#source.index.findings, ...found]
   }
+}
+
+function packBytesOf({ context }: SessionParts): number {
+  return Math.max(PACK_BYTES, context.storage.traits.packBytes)
 }
 
 export function copyToItself(location: string): AppError {

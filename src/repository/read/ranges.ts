@@ -29,7 +29,7 @@ export interface RangeLimits {
 
 export const RANGE_LIMITS: RangeLimits = { gapBytes: 128 * 1024, maxBytes: 2 * 1024 * 1024 }
 /** Where each call takes a round trip or money: in 50 ms a line of 100 Mbit/s brings 600 KiB. */
-const FAR_LIMITS: RangeLimits = { gapBytes: 512 * 1024, maxBytes: 8 * 1024 * 1024 }
+const FAR_LIMITS: RangeLimits = { gapBytes: 512 * 1024, maxBytes: 4 * 1024 * 1024 }
 
 export function rangeLimitsOf({ isFar }: Pick<StorageTraits, 'isFar'>): RangeLimits {
   return isFar ? FAR_LIMITS : RANGE_LIMITS

@@ -20,10 +20,12 @@ import { WRITE_COLUMNS, type WriteJob, type WriteOutcome } from './write-job.ts'
 /** While one batch waits for its last loads, the next one is under way. */
 const BATCHES_AT_ONCE = 2
 const MAX_LOADS_AHEAD = 4
+/** Their ranges are longer: of more only the memory grows. */
+const FAR_LOADS_AHEAD = 2
 /** What bounds the memory of a restore, whatever its size. */
 const BATCH_PIECES = 1024
 /** So that ranges can be as long as a far storage likes them. */
-const FAR_BATCH_PIECES = 4096
+const FAR_BATCH_PIECES = 2048
 
 /** A stored blob and all places it goes to. */
 interface Wanted extends BlobLocation {
@@ -61,7 +63,8 @@ class Restoration {
   constructor(reader: Reader, options: RestoreOptions) {
     this.#reader = reader
     this.#options = options
-    this.#loadsAtOnce = reader.workers.size + Math.min(reader.storage.traits.concurrency, MAX_LOADS_AHEAD)
+    const { isFar, concurrency } = reader.storage.traits
+    this.#loadsAtOnce = reader.workers.size + Math.min(concurrency, isFar ? FAR_LOADS_AHEAD : MAX_LOADS_AHEAD)
     this.#loads = new Semaphore(this.#loadsAtOnce)
     this.#memory = new RecycledMemory(this.#loadsAtOnce)
     this.#marks = new ContentMarks(reader.marks)

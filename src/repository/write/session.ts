@@ -29,6 +29,8 @@ export interface SessionParts {
   readonly record: DamageRecord
   readonly looks: PackLooks
   readonly kept: Kept | undefined
+  /** See `PackWriterOptions`. */
+  readonly packBytes?: number
   readonly clock: Clock
   /** Undefined where the storage locks nothing. */
   readonly locks: LockKeeper | undefined
@@ -73,7 +75,7 @@ export class Session {
 
   /** @param missingBefore packs that were not there any more when it began */
   private constructor(parts: SessionParts, lock: WritingLock, known: KnownBlobs, missingBefore: ReadonlySet<Id>) {
-    const { context, files, index, workers, clock, kept } = parts
+    const { context, files, index, workers, clock, kept, packBytes } = parts
     this.#parts = parts
     this.#lock = lock
     this.#missingBefore = missingBefore
@@ -88,7 +90,7 @@ export class Session {
     // Nothing is stored before the lock is certain.
     const allowed = this.#locked
     const onSaved = (pack: SavedPack): void => this.#indexes.add(pack)
-    this.packs = new PackWriter({ storage, cipher, failure, allowed, onSaved, kept: kept?.packs })
+    this.packs = new PackWriter({ storage, cipher, failure, allowed, onSaved, kept: kept?.packs, packBytes })
   }
 
   /**
