@@ -16,6 +16,7 @@ import { MemoryStorage } from '../../test/helpers/memory-storage.ts'
 import { makeTempDir } from '../../test/helpers/tempdir.ts'
 import { Secret } from '../base/secret.ts'
 import type { Finding } from '../model/finding.ts'
+import type { TreeNode } from '../model/node.ts'
 import { createRepository, openRepository, type Repository } from './index.ts'
 
 const signal = new AbortController().signal
@@ -129,6 +130,26 @@ test('a check believes nothing that is kept here', async () => {
   expect(await callsOf(() => repository.loadTree(snapshot.tree))).toEqual([])
   const { findings } = await repository.check({ readData: 0, signal })
   expect(findings.map(({ code }) => code)).toContain('pack-missing')
+})
+
+test('a check of many folders loads each pack of trees once more, not each tree', async () => {
+  const { open, callsOf } = await setUp()
+  const repository = await open()
+  const writing = await repository.startWriting({ signal })
+  const folders: TreeNode[] = []
+  for (let at = 0; at < 30; at++) {
+    const empty = { mode: 0o700, mtimeNs: BigInt(at), uid: 0, gid: 0 }
+    const subtree = await writing.saveTree([{ ...empty, name: 'below', type: 'file', sizeBytes: 0, content: [] }])
+    folders.push({ ...empty, name: `folder ${String(at)}`, type: 'dir', subtree })
+  }
+  const tree = await writing.saveTree(folders)
+  const time = new Date()
+  await writing.saveSnapshot({ time, tree, paths: ['/x'], hostname: 'h', username: 'u', tags: [] })
+  const calls = await callsOf(async () =>
+    expect((await repository.check({ readData: 0, signal })).findings).toEqual([]),
+  )
+  // Its header, one tree, then all of it.
+  expect(calls.filter(call => call === 'load data')).toHaveLength(3)
 })
 
 test('whether all packs are there is looked at once a day, and each time once one is missing', async () => {

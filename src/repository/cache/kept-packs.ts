@@ -9,11 +9,11 @@ const ALONE = 1
 
 /** Packs of trees, as they are stored. Their blobs are authenticated and hashed by who opens them, as those of the storage. */
 export class KeptPacks {
-  readonly #objects: KeptObjects
+  readonly #objects: Pick<KeptObjects, 'load' | 'keep' | 'forget'>
   readonly #asked = new Map<Id, number>()
   readonly #loading = new Map<Id, Promise<void>>()
 
-  constructor(objects: KeptObjects) {
+  constructor(objects: Pick<KeptObjects, 'load' | 'keep' | 'forget'>) {
     this.#objects = objects
   }
 

@@ -65,8 +65,12 @@ export class SnapshotStore {
 
   /** `snapshot-not-found`, `ambiguous-id`, `damaged`. */
   async get(idOrPrefix: string): Promise<Snapshot> {
-    const id = await this.#resolve(idOrPrefix)
-    return parseSnapshot(await this.#options.files.load('snapshot', id), id, `snapshot ${shortId(id)}`)
+    const id = isId(idOrPrefix) ? idOrPrefix : await this.#resolve(idOrPrefix)
+    try {
+      return parseSnapshot(await this.#options.files.load('snapshot', id), id, `snapshot ${shortId(id)}`)
+    } catch (error) {
+      throw isAppError(error, 'storage-not-found') ? noSnapshot(idOrPrefix) : error
+    }
   }
 
   async save(snapshot: NewSnapshot, signal: AbortSignal): Promise<Snapshot> {
@@ -84,11 +88,7 @@ export class SnapshotStore {
     const ids = /^[0-9a-f]{4,64}$/.test(prefix) ? await this.#options.files.listIds('snapshot') : []
     const found = ids.filter(id => id.startsWith(prefix))
     const [first] = found
-    if (first === undefined) {
-      throw new AppError('snapshot-not-found', `there is no snapshot ${prefix}`, {
-        hint: 'Run "lifeboat snapshots" to see what there is. An id needs at least 4 of its digits.',
-      })
-    }
+    if (first === undefined) throw noSnapshot(prefix)
     if (found.length > 1) {
       const shown = found.slice(0, 5).map(shortId).join(', ')
       throw new AppError('ambiguous-id', `several snapshots begin with ${prefix}: ${shown}`, {
@@ -133,6 +133,12 @@ export class SnapshotStore {
       await rm(temporary, { force: true }).catch(() => {})
     }
   }
+}
+
+function noSnapshot(id: string): AppError {
+  return new AppError('snapshot-not-found', `there is no snapshot ${id}`, {
+    hint: 'Run "lifeboat snapshots" to see what there is. An id needs at least 4 of its digits.',
+  })
 }
 
 function tryParse(bytes: Uint8Array, id: Id): unknown {
