@@ -40,6 +40,19 @@ test('what was not of use for a month goes, then the oldest until the rest fits'
   expect(readdirSync(folder).sort()).toEqual(['newer', 'newest'])
 })
 
+test('a process that lives for long keeps no more either', async () => {
+  const { folder, objects } = start()
+  const kept = objects()
+  for (let at = 0; at < 30; at++) {
+    await kept.keep(`name-${String(at).padStart(2, '0')}`, [Buffer.alloc(150)])
+    const then = Date.now() / 1000 - 100 + at
+    utimesSync(join(folder, `name-${String(at).padStart(2, '0')}`), then, then)
+  }
+  const left = readdirSync(folder)
+  expect(left).toContain('name-29')
+  expect(left.length * 150).toBeLessThanOrEqual(1000 + 150 * 2)
+})
+
 test('what is read stays, however old it is', async () => {
   const { folder, objects } = start()
   await objects().keep('one', [Buffer.alloc(10)])

@@ -28,7 +28,8 @@ const TEMPORARY = '.tmp'
 export class KeptObjects {
   readonly #options: KeptObjectsOptions
   readonly #used = new Set<string>()
-  #sweeping: Promise<void> | undefined
+  /** Undefined: not swept yet. */
+  #sinceSweep: number | undefined
 
   constructor(options: KeptObjectsOptions) {
     this.#options = options
@@ -59,8 +60,9 @@ export class KeptObjects {
   /** In place of what is there under the name. */
   async keep(name: string, parts: readonly Uint8Array[]): Promise<void> {
     const { folder, random, maxBytes = MAX_BYTES } = this.#options
+    const bytes = parts.reduce((sum, part) => sum + part.length, 0)
     // Not half of all for one.
-    if (parts.reduce((sum, part) => sum + part.length, 0) > maxBytes / 2) return
+    if (bytes > maxBytes / 2) return
     const temporary = this.#path(`${name}.${random.bytes(6).toString('hex')}${TEMPORARY}`)
     try {
       await makeFolders(folder, 0o700)
@@ -69,8 +71,9 @@ export class KeptObjects {
     } catch {
       await rm(temporary, { force: true }).catch(() => {})
     }
-    this.#sweeping ??= this.#sweep()
-    await this.#sweeping
+    const isDue = this.#sinceSweep === undefined || this.#sinceSweep > maxBytes / 8
+    this.#sinceSweep = isDue ? 0 : (this.#sinceSweep ?? 0) + bytes
+    if (isDue) await this.#sweep()
   }
 
   /** It is not what it should be. */
@@ -90,7 +93,7 @@ export class KeptObjects {
     if (Math.abs(now.getTime() - mtimeMs) > DAY_MS) utimesSync(this.#path(name), now, now)
   }
 
-  /** Once a process: the oldest go, so that the rest fits. */
+  /** The oldest go, so that the rest fits. */
   async #sweep(): Promise<void> {
     try {
       const now = this.#options.clock.now().getTime()
