@@ -4,7 +4,7 @@ import { type PassedPart, SlowLine } from '../../test/helpers/slow-line.ts'
 import { CACHE, type RunningServer, startServer } from '../../test/helpers/start-server.ts'
 import { PASSWORD, sizeOf } from './contestant.ts'
 import { type Measurement, measure } from './measure.ts'
-import { prepareDatabases, type RaceContext, rest, settle } from './races.ts'
+import { NEWEST_RESTIC, prepareDatabases, type RaceContext, rest, settle } from './races.ts'
 import { formatBytes } from './report.ts'
 
 const KEYS = { AWS_ACCESS_KEY_ID: 'AKIDBENCH', AWS_SECRET_ACCESS_KEY: 'benchbench', AWS_REGION: 'us-east-1' }
@@ -58,7 +58,7 @@ function restic(program: string): FarTool {
   const urlOf = (home: string): string => urls.get(home) ?? ''
   let backedUp = ''
   return {
-    name: 'restic 0.19.1',
+    name: NEWEST_RESTIC,
     init: async (home, url, file) => {
       urls.set(home, url)
       backedUp = file
