@@ -73,8 +73,8 @@ const manifest = z.object({
 })
 
 /** As it is kept in a snapshot. */
-export function formatManifest({ capturedAt: _, ...kept }: Manifest): string {
-  return `${JSON.stringify(kept, undefined, 1)}\n`
+export function formatManifest(manifest: Manifest): string {
+  return `${JSON.stringify({ ...manifest, capturedAt: undefined }, undefined, 1)}\n`
 }
 
 /**
