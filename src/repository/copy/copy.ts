@@ -14,7 +14,7 @@ export interface CopyParts extends SessionParts {
   readonly snapshots: SnapshotStore
 }
 
-/** Snapshots are stored after so many packs: each time the last packs are short. */
+/** Snapshots are stored after so many packs as the storage likes them: each time the last packs are short. */
 const PACKS_A_COMMIT = 32
 /** On a disk too, where a backup makes shorter ones: it needs the memory for other things. */
 const PACK_BYTES = 16 * 1024 * 1024
@@ -33,7 +33,8 @@ export async function copySnapshots(
   options: CopyOptions,
 ): Promise<CopyReport> {
   await source.index.refresh(parts.signal)
-  const session = await Session.start({ ...parts, packBytes: packBytesOf(parts) })
+  const packBytes = Math.max(PACK_BYTES, parts.context.storage.traits.packBytes)
+  const session = await Session.start({ ...parts, packBytes })
   try {
     return await new Copying(source, parts, session, options).run(wanted)
   } finally {
@@ -89,7 +90,8 @@ class Copying {
   async #copy(snapshot: Snapshot): Promise<void> {
     await this.#blobs.copyTree(snapshot.tree)
     this.#pending.push(snapshot)
-    const enough = Math.max(PACKS_A_COMMIT * packBytesOf(this.#parts), this.#committedBytes * GROWTH)
+    const { packBytes } = this.#parts.context.storage.traits
+    const enough = Math.max(PACKS_A_COMMIT * packBytes, this.#committedBytes * GROWTH)
     if (this.#blobs.bytesWanted - this.#committedBytes >= enough) await this.#commit()
   }
 
@@ -147,10 +149,6 @@ class Copying {
     }))
     return [...this.#source.index.findings, ...found]
   }
-}
-
-function packBytesOf({ context }: SessionParts): number {
-  return Math.max(PACK_BYTES, context.storage.traits.packBytes)
 }
 
 export function copyToItself(location: string): AppError {
