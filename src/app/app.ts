@@ -62,6 +62,8 @@ export interface AppOptions {
   readonly lockWaitMs?: number | undefined
   /** Open `repository`, or the only one there is, as it was at this time: read-only, from the old versions in its bucket. */
   readonly asOf?: Date | undefined
+  /** Keep on this machine what is needed again of repositories, below the state folder; default true. */
+  readonly cache?: boolean | undefined
 }
 
 /** Reads the configuration; connects to nothing yet. The caller closes what it gets. */
@@ -122,6 +124,7 @@ export class App implements Workspace {
       logger: options.logger ?? silentLogger,
       signal: options.signal ?? new AbortController().signal,
       lockWaitMs: options.lockWaitMs,
+      cache: options.cache ?? true,
       askPassword: options.askPassword,
       onFinding: this.#onFinding,
       stateFolder: () => this.stateFolder(),

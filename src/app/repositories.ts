@@ -33,6 +33,7 @@ export interface Surroundings {
   readonly logger: Logger
   readonly signal: AbortSignal
   readonly lockWaitMs: number | undefined
+  readonly cache: boolean
   readonly askPassword: AskPassword | undefined
   readonly onFinding: (finding: Finding) => void
   readonly stateFolder: () => Promise<string>
@@ -229,7 +230,7 @@ export class Repositories {
       clock: this.#around.clock,
       random: this.#around.random,
       logger: this.#around.logger,
-      cacheDir: join(await this.#around.stateFolder(), 'cache'),
+      cacheDir: this.#around.cache ? join(await this.#around.stateFolder(), 'cache') : undefined,
       lockWaitMs: this.#around.lockWaitMs,
       onFinding: this.#around.onFinding,
     }

@@ -155,6 +155,7 @@ function makeCall(values: Values, surroundings: Surroundings, { names, told, onO
         onFinding,
         lockWaitMs: values.durationMs('lockWait', '--lock-wait'),
         asOf: asOfOf({ values, clock: systemClock }),
+        cache: values.flag('cache'),
         ...options,
       })
       onOpen(app)

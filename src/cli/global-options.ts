@@ -20,6 +20,10 @@ export const GLOBAL_OPTIONS: readonly OptionSpec[] = [
   { flags: '-q, --quiet', summary: 'print only errors and results' },
   { flags: '-v, --verbose', summary: 'print more; twice: everything', repeat: true },
   { flags: '--no-progress', summary: 'do not show progress' },
+  {
+    flags: '--no-cache',
+    summary: 'read everything from the repository, and keep nothing of it on this machine: slower, and more requests',
+  },
   { flags: '--color <when>', summary: 'colour the output', choices: ['auto', 'always', 'never'] },
   {
     flags: '--lock-wait <duration>',

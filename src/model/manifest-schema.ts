@@ -62,9 +62,7 @@ const manifest = z.object({
   kind: z.string(),
   type: z.enum(BACKUP_TYPES),
   engineVersion: z.string().optional(),
-  capturedAt: z.iso.datetime(),
   consistency: z.enum(['transactional', 'per-file']),
-  parent: z.string().optional(),
   totals: z.object({ files: z.number().int().nonnegative(), sizeBytes: z.number().int().nonnegative() }),
   files: z.array(
     z.object({ path: z.string(), sizeBytes: z.number().int().nonnegative(), sha256: z.string().optional() }),
@@ -74,8 +72,17 @@ const manifest = z.object({
   findings: z.array(finding),
 })
 
-/** The manifest in JSON text, or undefined when it is not one that this version understands. */
-export function parseManifest(json: string): Manifest | undefined {
+/** As it is kept in a snapshot. */
+export function formatManifest(manifest: Manifest): string {
+  return `${JSON.stringify({ ...manifest, capturedAt: undefined }, undefined, 1)}\n`
+}
+
+/**
+ * The manifest in JSON text, or undefined when it is not one that this version understands.
+ *
+ * @param capturedAt the time of its snapshot
+ */
+export function parseManifest(json: string, capturedAt: Date): Manifest | undefined {
   let value: unknown
   try {
     value = JSON.parse(json)
@@ -84,5 +91,5 @@ export function parseManifest(json: string): Manifest | undefined {
   }
   const parsed = manifest.safeParse(value)
   // exactOptionalPropertyTypes: zod's optional() may say `undefined`; JSON can't carry it, so the shapes agree.
-  return parsed.success ? (parsed.data as Manifest) : undefined
+  return parsed.success ? ({ ...parsed.data, capturedAt: capturedAt.toISOString() } as Manifest) : undefined
 }

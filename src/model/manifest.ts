@@ -101,12 +101,13 @@ export interface Manifest {
   readonly type: BackupType
   /** Version of the engine that wrote the data (`SQLite 3.45.1`), where there is one. */
   readonly engineVersion?: string
-  /** The instant the capture is of, UTC ISO 8601. */
+  /**
+   * The instant the capture is of, UTC ISO 8601. Not in the file: it is the snapshot's time, and without it the manifest of
+   * what has not changed is the one before, of which nothing is stored again.
+   */
   readonly capturedAt: string
   /** `transactional`: one instant for all. `per-file`: each file is of its own instant. */
   readonly consistency: 'transactional' | 'per-file'
-  /** The snapshot this one was taken relative to: the last one, or the last full one. */
-  readonly parent?: string
   readonly totals: { readonly files: number; readonly sizeBytes: number }
   /**
    * Each file of a transactional source. Empty for folders: their tree says it all, and a list of a million files in

@@ -6,6 +6,7 @@ import { openKeyFile } from './crypto/password.ts'
 import { type Config, parseConfig } from './format/config.ts'
 import { CONFIG_KEY, shortId } from './format/file-keys.ts'
 import type { KeyMaterial } from './format/key-file.ts'
+import { KeyHint } from './key/key-hint.ts'
 import { damagedKey, listKeyIds, loadKeyFile } from './key/key-ring.ts'
 import { OpenedRepository } from './opened-repository.ts'
 import type { Repository, RepositoryOptions } from './repository.ts'
@@ -18,6 +19,10 @@ const MAX_KEYS_TRIED = 64
  * `repository-too-new`, `damaged` (config or keys).
  */
 export async function openRepository(storage: Storage, options: RepositoryOptions): Promise<Repository> {
+  const hint = new KeyHint(storage, options.cacheDir, options.random)
+  const known = await hint.load()
+  const quick = known === undefined ? undefined : await tryKnownKey(storage, options, known)
+  if (quick) return new OpenedRepository({ storage, options, keyIds: [quick.keyId], ...quick })
   const [sealedConfig, keyIds] = await Promise.all([loadConfig(storage), listKeyIds(storage)])
   if (keyIds.length === 0) {
     throw new AppError('damaged', `repository ${storage.location} has no key files`, {
@@ -25,7 +30,18 @@ export async function openRepository(storage: Storage, options: RepositoryOption
     })
   }
   const opened = await tryKeys(storage, options, keyIds, sealedConfig)
+  await hint.keep(opened.keyId)
   return new OpenedRepository({ storage, options, keyIds, ...opened })
+}
+
+/** Undefined where it is not that simple: then all keys are looked at, and what is wrong is said. */
+async function tryKnownKey(storage: Storage, options: RepositoryOptions, keyId: Id): Promise<OpenedKeys | undefined> {
+  const ordinary = (error: unknown): undefined => {
+    if (!isAppError(error, 'damaged')) throw error
+  }
+  const [sealedConfig, keys] = await Promise.all([loadConfig(storage), tryKey(storage, options, keyId).catch(ordinary)])
+  const config = keys && new Cipher(keys).open(sealedConfig)
+  return config && { config: parseConfig(config), keys, keyId }
 }
 
 async function loadConfig(storage: Storage): Promise<Buffer> {

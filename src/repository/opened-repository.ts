@@ -5,6 +5,7 @@ import type { Finding } from '../model/finding.ts'
 import type { Id, TreeNode } from '../model/node.ts'
 import type { Pin } from '../model/pin.ts'
 import type { Storage } from '../storage/storage.ts'
+import { type Kept, openKept } from './cache/kept.ts'
 import { check } from './check/check.ts'
 import { DamageRecord } from './check/damage-record.ts'
 import { NotedDamage } from './check/noted-damage.ts'
@@ -64,6 +65,7 @@ import { lockingStorage } from './retention/locking-storage.ts'
 import { SnapshotStore } from './snapshots/snapshot-store.ts'
 import { statistics } from './statistics.ts'
 import { WorkerPool } from './workers/pool.ts'
+import { PackLooks } from './write/pack-looks.ts'
 import { startWriting } from './write/running-writing.ts'
 
 export interface OpenedParts {
@@ -96,13 +98,16 @@ export class OpenedRepository implements Repository {
   readonly #record: DamageRecord
   readonly #marks: MarkFolder | undefined
   readonly #locks: LockKeeper | undefined
+  readonly #looks: PackLooks
+  readonly #kept: Kept | undefined
   readonly #storageClock: StorageClock
   readonly #seenLocks = new Map<Id, number>()
 
   constructor(parts: OpenedParts) {
     const { options, config, keys, keyId } = parts
     const storage = lockingStorage(parts.storage)
-    const { random } = options
+    const { random, clock } = options
+    const { isFar } = storage.traits
     this.id = config.id
     this.version = config.version
     this.location = storage.location
@@ -112,12 +117,15 @@ export class OpenedRepository implements Repository {
     this.#files = new RepositoryFiles(this.#context)
     const cacheDir = options.cacheDir === undefined ? undefined : join(options.cacheDir, config.id)
     this.#index = new BlobIndex({ files: this.#files, cacheDir, random })
-    this.#storageClock = new StorageClock(this.#files, options.clock)
+    this.#storageClock = new StorageClock(this.#files, clock)
     this.#record = new DamageRecord(cacheDir, random)
     this.#marks = cacheDir === undefined ? undefined : new MarkFolder(cacheDir, this.#context.cipher, random)
-    this.#snapshots = new SnapshotStore({ ...this.#context, files: this.#files, cacheDir, random })
+    this.#looks = new PackLooks({ cacheDir, isFar, clock, random })
+    this.#kept =
+      cacheDir === undefined || !isFar ? undefined : openKept(cacheDir, this.#context.cipher, { random, clock })
+    this.#snapshots = new SnapshotStore({ ...this.#context, files: this.#files, cacheDir, random, isFar })
     this.#pins = new PinStore(storage, this.#context.cipher)
-    this.#keyRing = new KeyRing({ storage, random, clock: options.clock, onFinding: this.#onFinding }, keys, keyId)
+    this.#keyRing = new KeyRing({ storage, random, clock, onFinding: this.#onFinding }, keys, keyId)
     this.#workers = new WorkerPool({ keys, version: config.version, size: options.workers })
     this.logs = new SealedLogStore(storage, { cipher: this.#context.cipher, workers: this.#workers })
     this.#reading = new Reading(this.#readingParts())
@@ -176,6 +184,10 @@ export class OpenedRepository implements Repository {
     return this.#reading.readContent(content, signal)
   }
 
+  loadContent(content: readonly Id[], signal?: AbortSignal): Promise<Buffer> {
+    return this.#reading.loadContent(content, signal)
+  }
+
   checkContent(content: readonly Id[], signal?: AbortSignal): AsyncIterable<number> {
     return this.#reading.checkContent(content, signal)
   }
@@ -201,6 +213,7 @@ export class OpenedRepository implements Repository {
     return {
       loadTree: id => reading.loadTree(id),
       readContent: (content, signal) => reading.readContent(content, signal),
+      loadContent: (content, signal) => reading.loadContent(content, signal),
       checkContent: (content, signal) => reading.checkContent(content, signal),
       loadBlob: (type, id) => reading.loadBlob(type, id),
       findBlobSizes: (type, ids) => reading.findBlobSizes(type, ids),
@@ -268,7 +281,8 @@ export class OpenedRepository implements Repository {
 
   #copySource(noted: NotedDamage, { helpers = [] }: CopyOptions): CopySource {
     const others = helpers.length > 0 ? new OtherReaders(otherReaders(helpers)) : undefined
-    const reader = { ...this.#context, index: this.#index, workers: this.#workers, noted, others }
+    const keptPacks = this.#kept?.packs
+    const reader = { ...this.#context, index: this.#index, workers: this.#workers, keptPacks, noted, others }
     return { reader, index: this.#index, files: this.#files, keys: this.#parts.keys }
   }
 
@@ -346,6 +360,7 @@ export class OpenedRepository implements Repository {
       workers: this.#workers,
       record: this.#record,
       marks: this.#marks,
+      kept: this.#kept,
     }
   }
 
@@ -363,6 +378,8 @@ export class OpenedRepository implements Repository {
       workers: this.#workers,
       lock: this.#lockRequest(false, { signal }),
       record: this.#record,
+      looks: this.#looks,
+      kept: this.#kept,
       clock: this.#parts.options.clock,
       locks: this.#locks,
       signal,

@@ -128,7 +128,7 @@ export interface RepositoryOptions {
   readonly clock: Clock
   readonly random: Random
   readonly logger: Logger
-  /** Folder for the local index cache, one subfolder a repository; undefined: no cache, everything in memory. */
+  /** Folder for what is kept on this machine, one subfolder a repository; undefined: nothing is. */
   readonly cacheDir: string | undefined
   /** Worker threads; default one a core. */
   readonly workers?: number | undefined

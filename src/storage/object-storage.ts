@@ -29,6 +29,7 @@ const MOMENT_MS = 5 * 60_000
 export const OBJECT_TRAITS: Omit<StorageTraits, 'kind'> = {
   keys: 'any',
   overwrites: true,
+  isFar: true,
   concurrency: 8,
   saves: 2,
   packBytes: 16 * 1024 * 1024,

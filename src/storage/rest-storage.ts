@@ -13,6 +13,7 @@ import { type FailedCall, storageError } from './storage-error.ts'
 export const REST_TRAITS: Omit<StorageTraits, 'kind'> = {
   keys: 'restic',
   overwrites: false,
+  isFar: true,
   concurrency: 8,
   saves: 4,
   packBytes: 16 * 1024 * 1024,

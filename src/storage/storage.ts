@@ -82,6 +82,11 @@ export interface StorageTraits {
   readonly keys: 'any' | 'restic'
   /** Does `save` replace an object that is there? */
   readonly overwrites: boolean
+  /**
+   * Does each call take a round trip, or money? Then what is needed again is kept on this machine, and what is looked at for
+   * safety's sake alone is looked at once a day.
+   */
+  readonly isFar: boolean
   /** How many calls at once are worth it; no more are made. */
   readonly concurrency: number
   /** How many saves of whole packs at once are worth it. */

@@ -15,6 +15,7 @@ export const MEMORY_TRAITS: StorageTraits = {
   kind: 'memory',
   keys: 'any',
   overwrites: true,
+  isFar: false,
   concurrency: 8,
   saves: 2,
   packBytes: 4 * 1024 * 1024,

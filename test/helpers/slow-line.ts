@@ -14,10 +14,21 @@ export interface LineProperties {
   readonly stallAfterBytes?: number
 }
 
+export interface PassedPart {
+  /** Of `performance.now()`. */
+  readonly atMs: number
+  readonly bytes: number
+}
+
+/** A timer of ours that came late is made up for: real lines have no such gaps. */
+const BURST_MS = 20
+
 /** A network between a client and a server on this machine, below whatever they speak. */
 export class SlowLine {
   /** May be changed at any time. */
   properties: LineProperties
+  /** What passed so far, and when. */
+  readonly passed = { up: [] as PassedPart[], down: [] as PassedPart[] }
   readonly #server: Server
   readonly #sockets = new Set<Socket>()
   readonly #freeAtMs = { up: 0, down: 0 }
@@ -78,8 +89,9 @@ export class SlowLine {
         if (isStill()) return
         const { latencyMs = 0, bytesPerSecond = Infinity } = this.properties
         const now = performance.now()
-        this.#freeAtMs[way] = Math.max(now, this.#freeAtMs[way]) + (part.length / bytesPerSecond) * 1000
-        const takenMs = this.#freeAtMs[way] - now
+        this.passed[way].push({ atMs: now, bytes: part.length })
+        this.#freeAtMs[way] = Math.max(now - BURST_MS, this.#freeAtMs[way]) + (part.length / bytesPerSecond) * 1000
+        const takenMs = Math.max(0, this.#freeAtMs[way] - now)
         last = pushLater(part, takenMs + latencyMs)
         setTimeout(done, takenMs)
       },

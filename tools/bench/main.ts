@@ -5,6 +5,7 @@ import { parseArgs } from 'node:util'
 import { borg, type Contestant, lifeboat, restic } from './contestant.ts'
 import { COUNTED } from './counted.ts'
 import { formatGrowth, measureGrowth } from './counts.ts'
+import { raceFar } from './far-race.ts'
 import { raceCluster, raceDump, raceWal } from './postgres/races.ts'
 import { type RaceContext, raceChain, raceSqlite, raceVersion, TARGETS } from './races.ts'
 import { formatTable, Recorder } from './report.ts'
@@ -13,7 +14,7 @@ import { stagePackage } from './staged-package.ts'
 
 const USAGE = `Measures lifeboat beside restic, borg and pgbackrest, where these are installed, and PostgreSQL's own programs.
 
-  npm run bench -- [--size 1.5G] [--rounds 3] [--only version,sqlite,chain,snapshots,cluster,wal,dump]
+  npm run bench -- [--size 1.5G] [--rounds 3] [--only version,sqlite,chain,snapshots,far,cluster,wal,dump]
                    [--tools lifeboat,restic,borg,pgbackrest] [--dir DIR] [--json FILE]
   npm run bench -- --counts all     how time grows with the count of ${Object.keys(COUNTED).join(', ')}
 `
@@ -23,6 +24,7 @@ const RACES: Readonly<Record<string, (context: RaceContext) => Promise<void>>> =
   sqlite: raceSqlite,
   chain: raceChain,
   snapshots: raceSnapshots,
+  far: raceFar,
   cluster: raceCluster,
   wal: raceWal,
   dump: raceDump,

@@ -22,6 +22,8 @@ export interface RaceContext {
 }
 
 const MEMORY = 300_000_000
+/** As the table names it, beside the one that the system has. */
+export const NEWEST_RESTIC = 'restic 0.19.1'
 
 /** The design's bounds, by work. */
 export const TARGETS: ReadonlyMap<string, Target> = new Map([
@@ -33,6 +35,11 @@ export const TARGETS: ReadonlyMap<string, Target> = new Map([
   ['check --read-data', { time: 1, memoryLimitBytes: MEMORY }],
   ['chain of 30 days', { bytes: 0.25, memoryLimitBytes: MEMORY }],
   ['version', { timeLimitMs: 150 }],
+  ['S3, first backup', { peer: NEWEST_RESTIC, time: 0.6, bytes: 1.3, memoryLimitBytes: MEMORY }],
+  ['S3, after 1 % of pages changed', { peer: NEWEST_RESTIC, time: 0.2, bytes: 0.15, memoryLimitBytes: MEMORY }],
+  ['S3, nothing changed', { peer: NEWEST_RESTIC, time: 1, memoryLimitBytes: MEMORY }],
+  ['S3, restore whole', { peer: NEWEST_RESTIC, time: 1, memoryLimitBytes: MEMORY }],
+  ['S3, copy to another repository', { peer: NEWEST_RESTIC, time: 1, memoryLimitBytes: MEMORY }],
   ['cluster, first backup', { peer: 'pgbackrest', time: 0.8, bytes: 1.2, memoryLimitBytes: MEMORY }],
   ['cluster, 1 % of a table changed', { peer: 'pgbackrest', time: 0.5, bytes: 0.4, memoryLimitBytes: MEMORY }],
   ['cluster, restore', { peer: 'pgbackrest', time: 0.9, memoryLimitBytes: MEMORY }],
@@ -144,7 +151,7 @@ export async function raceVersion({ contestants, recorder, rounds }: RaceContext
 }
 
 /** The cached pair: a database, and the same after 1 % of its pages changed. */
-function prepareDatabases({ dir, sizeBytes, say }: RaceContext): [string, string] {
+export function prepareDatabases({ dir, sizeBytes, say }: RaceContext): [string, string] {
   mkdirSync(dir, { recursive: true })
   const before = join(dir, `mail-${sizeBytes}.db`)
   const after = join(dir, `mail-${sizeBytes}-changed.db`)

@@ -8,7 +8,7 @@ import { labelsToTags } from '../../model/recovery-point.ts'
 import type { NewSnapshot, Repository, Snapshot, SnapshotSummary, Writing } from '../../repository/index.ts'
 import type { Capture, CaptureSummary, ParentSnapshot, Source, SourceContext } from '../../sources/source.ts'
 import { type BackupProgress, type CapturedFiles, type CapturedTree, writeCapture } from './capture-writer.ts'
-import { findParent, isRelative } from './parent.ts'
+import { type FindNode, findParent, isRelative } from './parent.ts'
 
 export interface BackupRequest extends SourceContext {
   readonly source: Source
@@ -70,11 +70,11 @@ export async function backup(asked: BackupRequest): Promise<BackupResult> {
   return withCleanUp(
     async () => {
       // Under the lock: no prune can take the parent away between here and its use.
-      const { parent, findings } = await findParent({ ...asked, writing })
+      const { parent, findings, findAnywhere } = await findParent({ ...asked, writing })
       const request: BackupRequest = parent === undefined && isRelative(asked.type) ? { ...asked, type: 'full' } : asked
       const { type, excludePaths, tables } = request
       const capture = await request.source.capture({ ...context(request), type, parent, excludePaths, tables })
-      const open = { writing, capture, parent, parentFindings: findings, startedAt, startedMs }
+      const open = { writing, capture, parent, findAnywhere, parentFindings: findings, startedAt, startedMs }
       return withCleanUp(
         () => record(request, open),
         () => capture.close(),
@@ -88,6 +88,7 @@ interface OpenBackup {
   readonly writing: Writing
   readonly capture: Capture
   readonly parent: ParentSnapshot | undefined
+  readonly findAnywhere: FindNode | undefined
   readonly parentFindings: readonly Finding[]
   readonly startedAt: Date
   readonly startedMs: number
@@ -99,6 +100,7 @@ async function record(request: BackupRequest, open: OpenBackup): Promise<BackupR
     writing,
     capture,
     parent,
+    findAnywhere: open.findAnywhere,
     source: request.source.name,
     listFiles: request.source.traits.consistency === 'transactional',
     configuration: request.configuration,
@@ -137,7 +139,7 @@ function isKnown(finding: Finding, before: readonly Finding[]): boolean {
 
 function manifestOf(
   request: BackupRequest,
-  { parent, parentFindings }: OpenBackup,
+  { parentFindings }: OpenBackup,
   captured: CapturedFiles,
   summary: CaptureSummary,
 ): { manifest: Manifest; summary: CaptureSummary } {
@@ -154,7 +156,6 @@ function manifestOf(
     findings: [...summary.findings, ...parentFindings],
     ...(summary.engineVersion === undefined ? {} : { engineVersion: summary.engineVersion }),
     ...(summary.database === undefined ? {} : { database: summary.database }),
-    ...(parent === undefined ? {} : { parent: parent.id }),
     ...(incomplete === undefined ? {} : { incomplete }),
   }
   return { manifest, summary }

@@ -1,10 +1,12 @@
 import { Semaphore } from '../../base/concurrency.ts'
 import { isAppError, throwIfAborted } from '../../base/errors.ts'
 import { type Manifest, type ManifestFile, SHA256_LIMIT_BYTES } from '../../model/manifest.ts'
+import { formatManifest } from '../../model/manifest-schema.ts'
 import type { Id, NodeMeta, TreeNode } from '../../model/node.ts'
 import type { Writing, WrittenContent } from '../../repository/index.ts'
 import type { Capture, CaptureEntry, CaptureSummary, Content, ParentSnapshot, ZeroRun } from '../../sources/source.ts'
 import { CONFIGURATION_FILE, MANIFEST_FILE, MANIFEST_FOLDER } from '../browse/snapshot-tree.ts'
+import type { FindNode } from './parent.ts'
 import { TreeBuilder } from './tree-builder.ts'
 
 /** Small files wait for nothing but each other's round trips, so several are under way at once. */
@@ -30,6 +32,8 @@ export interface CaptureWriterRequest {
   readonly writing: Writing
   readonly capture: Capture
   readonly parent: ParentSnapshot | undefined
+  /** As `FoundParent` has it. */
+  readonly findAnywhere?: FindNode | undefined
   /** Names the source's folder in the snapshot. */
   readonly source: string
   /** Put each file, with its SHA-256, into the manifest. */
@@ -73,9 +77,10 @@ export async function writeCapture(request: CaptureWriterRequest): Promise<Captu
   const sourceTree = await writer.writeEntries()
   const { manifest, summary } = await request.manifest(writer)
   const own = await writeOwnFiles(request, manifest)
+  const folder = { ...(sourceTree.meta ?? folderMeta(request.now)), name: request.source, subtree: sourceTree.id }
   const root = await request.writing.saveTree([
     own.folder,
-    { ...sourceTree.meta, name: request.source, subtree: sourceTree.id },
+    sourceTree.meta === undefined ? await asBefore(request, request.source, folder) : folder,
   ])
   return {
     root,
@@ -103,7 +108,7 @@ class CaptureWriter {
     this.#request = request
   }
 
-  async writeEntries(): Promise<{ id: Id; meta: NodeMeta }> {
+  async writeEntries(): Promise<{ id: Id; meta: NodeMeta | undefined }> {
     const { capture, writing, signal } = this.#request
     const trees = new TreeBuilder(() => writing.startTree())
     for await (const entry of capture.entries()) {
@@ -127,8 +132,7 @@ class CaptureWriter {
       }
     }
     this.#isWalked = true
-    const root = await trees.close()
-    return { id: root.id, meta: root.meta ?? folderMeta(this.#request.now) }
+    return await trees.close()
   }
 
   async #writeNode(entry: CaptureEntry): Promise<TreeNode | undefined> {
@@ -273,31 +277,43 @@ async function writeOwnFiles(
   // In byte order of their names, as trees are.
   const texts = [
     ...(configuration === undefined ? [] : [[CONFIGURATION_FILE, configuration] as const]),
-    [MANIFEST_FILE, `${JSON.stringify(sortFiles(manifest), undefined, 1)}\n`] as const,
+    [MANIFEST_FILE, formatManifest(sortFiles(manifest))] as const,
   ]
   const meta = folderMeta(request.now)
   const files: TreeNode[] = []
   for (const [name, text] of texts) {
-    files.push({ ...meta, type: 'file', mode: 0o600, name, ...(await writeText(writing, text)) })
+    const file: TreeNode = { ...meta, type: 'file', mode: 0o600, name, ...(await writeText(writing, text)) }
+    files.push(await asBefore(request, `${MANIFEST_FOLDER}/${name}`, file))
   }
+  const folder = { ...meta, name: MANIFEST_FOLDER, subtree: await writing.saveTree(files) }
   return {
-    folder: { ...meta, name: MANIFEST_FOLDER, subtree: await writing.saveTree(files) },
+    folder: await asBefore(request, MANIFEST_FOLDER, folder),
     bytes: files.reduce((sum, { sizeBytes = 0 }) => sum + sizeBytes, 0),
   }
+}
+
+/**
+ * What we made and what has no time of its own was changed when its content was: with the time of the backup, trees would
+ * be stored anew each time although nothing has changed.
+ *
+ * @param path from the snapshot's root on
+ */
+async function asBefore({ findAnywhere }: CaptureWriterRequest, path: string, node: TreeNode): Promise<TreeNode> {
+  const before = await findAnywhere?.(path)
+  const isSame = before?.subtree === node.subtree && sameContent(before?.content ?? [], node.content ?? [])
+  return before !== undefined && isSame ? { ...node, mtimeNs: before.mtimeNs } : node
 }
 
 async function writeText(writing: Writing, text: string): Promise<WrittenContent> {
   const bytes = Buffer.from(text)
   let at = 0
-  const { content, sizeBytes } = await writing.writeContent({
-    sizeBytes: bytes.length,
-    cut: { kind: 'content' },
-    read: into => {
-      const count = bytes.copy(into, 0, at, Math.min(bytes.length, at + into.length))
-      at += count
-      return Promise.resolve(count)
-    },
-  })
+  const read = (into: Uint8Array): Promise<number> => {
+    const count = bytes.copy(into, 0, at, Math.min(bytes.length, at + into.length))
+    at += count
+    return Promise.resolve(count)
+  }
+  const written = { sizeBytes: bytes.length, cut: { kind: 'content' }, read } as const
+  const { content, sizeBytes } = await writing.writeContent(written, { isKept: true })
   return { content, sizeBytes }
 }
 

@@ -25,12 +25,16 @@ const RELATIVE_TO: Partial<Record<BackupType, readonly BackupType[]>> = {
   differential: ['full'],
 }
 
+export type FindNode = (path: string) => Promise<TreeNode | undefined>
+
 export function isRelative(type: BackupType): boolean {
   return RELATIVE_TO[type] !== undefined
 }
 
 export interface FoundParent {
   readonly parent: ParentSnapshot | undefined
+  /** A node of the parent by its path from the snapshot's root, the manifest's too. */
+  readonly findAnywhere?: FindNode
   /** Damage of the parent. Grows while `findNode` is used. */
   readonly findings: readonly Finding[]
 }
@@ -49,7 +53,9 @@ export async function findParent(query: ParentQuery): Promise<FoundParent> {
   const newest = snapshots.findLast(snapshot => fits(snapshot, query, types))
   if (newest === undefined) return { parent: undefined, findings: [] }
   const lookup = new ParentLookup(query, newest)
-  return { parent: await lookup.open(), findings: lookup.findings }
+  const parent = await lookup.open()
+  const { findings } = lookup
+  return parent === undefined ? { parent, findings } : { parent, findings, findAnywhere: path => lookup.find(path) }
 }
 
 function fits(snapshot: Snapshot, query: ParentQuery, types: readonly BackupType[]): boolean {
@@ -93,9 +99,13 @@ class ParentLookup {
     }
   }
 
-  async #findNode(path: string): Promise<TreeNode | undefined> {
+  #findNode(path: string): Promise<TreeNode | undefined> {
     const source = sourceFolder(this.#snapshot)
-    const whole = path === '' ? source : `${source}/${path}`
+    return this.find(path === '' ? source : `${source}/${path}`)
+  }
+
+  /** @param whole from the snapshot's root on */
+  async find(whole: string): Promise<TreeNode | undefined> {
     const folder = whole.slice(0, Math.max(0, whole.lastIndexOf('/')))
     if (this.#lostFolders.has(folder)) return undefined
     return this.#unlessDamaged(

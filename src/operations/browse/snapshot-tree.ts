@@ -147,10 +147,10 @@ export async function loadKeptConfiguration(contents: Readable, snapshot: Snapsh
 /** The snapshot's manifest; undefined where there is none (another program's) or it is not understood. */
 export async function loadManifest(contents: Readable, snapshot: Snapshot): Promise<Manifest | undefined> {
   const text = await loadOwnFile(contents, snapshot, MANIFEST_FILE, MANIFEST_LIMIT_BYTES)
-  return text === undefined ? undefined : parseManifest(text)
+  return text === undefined ? undefined : parseManifest(text, snapshot.time)
 }
 
-type Readable = Pick<Contents, 'loadTree' | 'readContent'>
+type Readable = Pick<Contents, 'loadTree' | 'loadContent'>
 
 async function loadOwnFile(
   contents: Readable,
@@ -161,7 +161,5 @@ async function loadOwnFile(
   if (labelsOf(snapshot.tags).source === undefined) return undefined
   const node = await new SnapshotTree(contents, snapshot.tree).findNode(`${MANIFEST_FOLDER}/${name}`)
   if (node?.content === undefined || (node.sizeBytes ?? 0) > limitBytes) return undefined
-  const parts: Buffer[] = []
-  for await (const part of contents.readContent(node.content)) parts.push(part)
-  return Buffer.concat(parts).toString('utf8')
+  return (await contents.loadContent(node.content)).toString('utf8')
 }

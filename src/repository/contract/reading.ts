@@ -11,6 +11,8 @@ export interface Contents {
   loadTree(id: Id): Promise<Iterable<TreeNode>>
   /** Blobs in order, fetched ahead, each checked against its id. */
   readContent(content: readonly Id[], signal?: AbortSignal): AsyncIterable<Buffer>
+  /** As `readContent`, all of it: of what is small, and read again with each backup. Kept on this machine where that saves calls. */
+  loadContent(content: readonly Id[], signal?: AbortSignal): Promise<Buffer>
   /** As `readContent`, but gives only the plaintext's bytes, some at a time: cheaper where nobody needs the content. */
   checkContent(content: readonly Id[], signal?: AbortSignal): AsyncIterable<number>
   /** Writes many files in parallel. See `FileToWrite`. */

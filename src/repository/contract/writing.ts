@@ -63,6 +63,8 @@ export interface FilePiece {
 }
 
 export interface WriteContentOptions {
+  /** It will be read with `loadContent`. */
+  readonly isKept?: boolean
   /** Compute the whole content's SHA-256 too (one core). */
   readonly sha256?: boolean
   /**

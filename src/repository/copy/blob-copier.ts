@@ -13,7 +13,7 @@ import type { BlobLocation } from '../index-store/segment.ts'
 import { BlobMover } from '../pack/move-blobs.ts'
 import { IdTable } from '../read/id-table.ts'
 import { loadRange } from '../read/load-range.ts'
-import { type PackRange, planRanges } from '../read/ranges.ts'
+import { type PackRange, planRanges, rangeLimitsOf } from '../read/ranges.ts'
 import type { Reader } from '../read/reader.ts'
 import { RecycledMemory } from '../read/recycled-memory.ts'
 import { walkTrees } from '../read/walk-trees.ts'
@@ -30,8 +30,9 @@ export interface CopySource {
 /** Places that are looked up before any is read, so that what lies together is read together. One takes some 400 bytes. */
 const QUEUED_BLOBS = 8 * 1024
 /** What a version without compression stores may be far longer than what is read. */
-const LIMITS = { gapBytes: 128 * 1024, maxBytes: 2 * 1024 * 1024, maxPlainBytes: 16 * 1024 * 1024 }
-const MAX_LOADS = 8
+const MAX_PLAIN_BYTES = 16 * 1024 * 1024
+/** Of all loads together. */
+const LOADED_BYTES = 16 * 1024 * 1024
 const HINT = 'Run "lifeboat check --read-data" on the repository that is copied from.'
 
 /** Copies what trees need and the other repository does not have. */
@@ -65,7 +66,9 @@ export class BlobCopier {
     this.#options = options
     const { signal } = failure
     this.#mover = new BlobMover({ from: reader, fromKeys: keys, tools: context, workers, packs, signal })
-    this.#loads = Math.min(MAX_LOADS, Math.max(workers.size + 1, reader.storage.traits.concurrency))
+    const { traits } = reader.storage
+    const most = Math.floor(LOADED_BYTES / rangeLimitsOf(traits).maxBytes)
+    this.#loads = Math.min(most, Math.max(workers.size + 1, traits.concurrency))
     this.#memory = new RecycledMemory(this.#loads)
   }
 
@@ -125,7 +128,8 @@ export class BlobCopier {
   }
 
   async #move(places: readonly BlobLocation[], missing: ReadonlyArray<Pick<PackedBlob, 'type' | 'id'>>): Promise<void> {
-    await forEachLimit(planRanges(places, LIMITS), this.#loads, async range => {
+    const limits = { ...rangeLimitsOf(this.#source.reader.storage.traits), maxPlainBytes: MAX_PLAIN_BYTES }
+    await forEachLimit(planRanges(places, limits), this.#loads, async range => {
       this.#session.failure.check()
       const lost = await this.#moveRange(range)
       for (const blob of lost) this.#loseIn(range.packId, blob)

@@ -14,8 +14,10 @@ export interface CopyParts extends SessionParts {
   readonly snapshots: SnapshotStore
 }
 
-/** Snapshots are stored after so many packs: each time the last packs are short. */
+/** Snapshots are stored after so many packs as the storage likes them: each time the last packs are short. */
 const PACKS_A_COMMIT = 32
+/** On a disk too, where a backup makes shorter ones: it needs the memory for other things. */
+const PACK_BYTES = 16 * 1024 * 1024
 /** And not before this part more than was stored by then: each time all packs of the repository are listed. */
 const GROWTH = 0.25
 
@@ -31,7 +33,8 @@ export async function copySnapshots(
   options: CopyOptions,
 ): Promise<CopyReport> {
   await source.index.refresh(parts.signal)
-  const session = await Session.start(parts)
+  const packBytes = Math.max(PACK_BYTES, parts.context.storage.traits.packBytes)
+  const session = await Session.start({ ...parts, packBytes })
   try {
     return await new Copying(source, parts, session, options).run(wanted)
   } finally {

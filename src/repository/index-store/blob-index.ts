@@ -42,11 +42,17 @@ export class BlobIndex {
   readonly #keyBytes = Buffer.allocUnsafe(32)
   #held: Held[] = []
   #findings: readonly Finding[] = []
+  #isLoaded = false
 
   constructor(options: BlobIndexOptions) {
     this.#options = options
     this.#folder =
       options.cacheDir === undefined ? undefined : new SegmentFolder(join(options.cacheDir, 'index'), options.random)
+  }
+
+  /** Was it brought up to date at least once? */
+  get isLoaded(): boolean {
+    return this.#isLoaded
   }
 
   /** Index files that could not be read, as of the last `refresh`; the others are used. */
@@ -73,6 +79,7 @@ export class BlobIndex {
       await this.#adoptCached(wanted)
       await this.#loadMissing(wanted, signal)
       await this.#mergeSegments()
+      this.#isLoaded = true
     })
   }
 

@@ -4,7 +4,7 @@ import type { Id } from '../../model/node.ts'
 import { shortId } from '../format/file-keys.ts'
 import { HeldLock } from './held-lock.ts'
 import { describeOwner, type FoundLock, findLocks, removeStale } from './locks.ts'
-import type { LocksContext } from './locks-context.ts'
+import { type LocksContext, SETTLE_MS } from './locks-context.ts'
 import { writeLock } from './write-lock.ts'
 
 export interface LockRequest extends LocksContext {
@@ -13,12 +13,15 @@ export interface LockRequest extends LocksContext {
   readonly waitMs: number
   readonly random: Random
   readonly signal?: AbortSignal | undefined
+  /**
+   * Look for others before the lock is written too. Default: yes. Not needed for a shared lock that is used only once it has
+   * settled, and is not waited for: of two that come at once each sees the other, and here one may have come long before.
+   */
+  readonly looksFirst?: boolean | undefined
   /** The lock file is there, so others see it; whether one came at the same moment is seen a little later. */
   readonly onWritten?: (() => void) | undefined
 }
 
-/** Between writing a lock and looking again for others, so that of two that come at once at least one sees the other. */
-const SETTLE_MS = 200
 const RETRY_MS = 500
 
 /**
@@ -29,8 +32,8 @@ const RETRY_MS = 500
  */
 export async function acquireLock(request: LockRequest): Promise<HeldLock> {
   const deadline = request.clock.monotonicMs() + request.waitMs
-  for (;;) {
-    await waitForOthers(request, deadline)
+  for (let attempt = 1; ; attempt++) {
+    if (attempt > 1 || request.exclusive || request.looksFirst !== false) await waitForOthers(request, deadline)
     const write = (): Promise<Id> => writeLock(request, request.exclusive)
     const lock = new HeldLock(request, await write(), write)
     request.onWritten?.()

@@ -1,12 +1,17 @@
 import { AppError } from '../../base/errors.ts'
 import type { Id } from '../../model/node.ts'
 import { lockNotRemoved } from './locks.ts'
-import { type LocksContext, REFRESH_MS, STALE_MS } from './locks-context.ts'
+import { type LocksContext, REFRESH_MS, SETTLE_MS, STALE_MS } from './locks-context.ts'
 
 /** How often to look at the clock: timers stand still while a machine sleeps, and then the lock may be old at once. */
 const TICK_MS = 15_000
 /** Too old to go on with: others may take it for stale soon (restic's margin for clocks that differ). */
 const LOST_MS = STALE_MS - REFRESH_MS * 1.5
+
+interface Instant {
+  readonly time: number
+  readonly monotonicMs: number
+}
 
 /** A lock that is written anew every five minutes until it is released. */
 export class HeldLock {
@@ -16,7 +21,9 @@ export class HeldLock {
   readonly #lost = new AbortController()
   readonly #refreshing: Promise<void>
   #id: Id
-  #writtenAt: { readonly time: number; readonly monotonicMs: number }
+  #writtenAt: Instant
+  /** When the last look began that found it. */
+  #seenAt: Instant | undefined
   #released = false
 
   /** @param write stores a lock file with the present time and returns its id */
@@ -48,6 +55,15 @@ export class HeldLock {
     this.lost.throwIfAborted()
   }
 
+  /**
+   * As `assertHeld`, but asks nothing so soon after a look: who takes a lock away and prunes has to take one himself first,
+   * and to let that settle before he looks which snapshots there are.
+   */
+  async assertUnbroken(): Promise<void> {
+    this.lost.throwIfAborted()
+    if (this.#seenAt === undefined || this.#ageMs(this.#seenAt) >= SETTLE_MS) await this.assertHeld()
+  }
+
   /** Removes the lock file. Safe twice. A failure is only a finding: the lock ages out by itself. */
   async release(): Promise<void> {
     this.#stop.abort()
@@ -61,7 +77,7 @@ export class HeldLock {
     const { clock } = this.#context
     while (!this.#stop.signal.aborted) {
       await clock.sleep(TICK_MS, this.#stop.signal)
-      const ageMs = this.#ageMs()
+      const ageMs = this.#ageMs(this.#writtenAt)
       if (this.#stop.signal.aborted || ageMs < REFRESH_MS) continue
       // What cannot be reached for a while is tried again at the next tick.
       const kept = await this.#refresh().catch(() => ageMs <= LOST_MS || lostError(ageMs))
@@ -71,15 +87,15 @@ export class HeldLock {
     }
   }
 
-  #now(): { readonly time: number; readonly monotonicMs: number } {
+  #now(): Instant {
     const { clock } = this.#context
     return { time: clock.now().getTime(), monotonicMs: clock.monotonicMs() }
   }
 
   /** One clock stands still while the machine sleeps, the other may be set back. */
-  #ageMs(): number {
+  #ageMs(since: Instant): number {
     const now = this.#now()
-    return Math.max(now.time - this.#writtenAt.time, now.monotonicMs - this.#writtenAt.monotonicMs)
+    return Math.max(now.time - since.time, now.monotonicMs - since.monotonicMs)
   }
 
   /** False when the lock was removed by somebody: it has to be there before the new one is written, and after. */
@@ -99,7 +115,10 @@ export class HeldLock {
   }
 
   async #exists(): Promise<boolean> {
-    return (await this.#context.files.listIds('lock')).includes(this.#id)
+    const at = this.#now()
+    const isThere = (await this.#context.files.listIds('lock')).includes(this.#id)
+    if (isThere) this.#seenAt = at
+    return isThere
   }
 
   async #remove(id: Id): Promise<void> {

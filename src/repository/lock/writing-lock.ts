@@ -24,7 +24,7 @@ export class WritingLock {
       this.#timesWritten++
       written.resolve()
     }
-    this.#locking = acquireLock({ ...request, signal, onWritten })
+    this.#locking = acquireLock({ ...request, signal, onWritten, looksFirst: request.waitMs > 0 })
     this.settled = this.#settle(recheck)
     this.settled.catch((error: unknown) => {
       written.reject(error)
@@ -40,6 +40,11 @@ export class WritingLock {
   /** Throws when the lock file is there no more. */
   async assertHeld(): Promise<void> {
     await (await this.#locking).assertHeld()
+  }
+
+  /** Throws when somebody may have pruned since the lock was last seen. */
+  async assertUnbroken(): Promise<void> {
+    await (await this.#locking).assertUnbroken()
   }
 
   /** Safe at any time, and twice. */

@@ -86,6 +86,29 @@ test('packs are as long as the storage likes, trees apart from data, and say wha
   }
 })
 
+test('packs are filled to the last blob that fits, wherever that lies in what is added together', async () => {
+  const { storage, saved, packs } = start({ packBytes: MIB })
+  const sealer = new BlobSealer('data', tools, Buffer.alloc(0))
+  for (let at = 0; at < 25; at++) {
+    const content = randomBytes(100_000)
+    sealer.add(content, createHash('sha256').update(content).digest())
+  }
+  const together = sealer.finish()
+  await finish(
+    storage,
+    packs
+      .add('data', seal('data', 500_000))
+      .then(() => packs.add('data', together))
+      .then(() => packs.finish()),
+  )
+  expect(saved.map(({ blobs }) => blobs)).toEqual([6, 10, 10])
+  for (const { id, blobs } of saved) {
+    const bytes = await storage.load(`data/${id.slice(0, 2)}/${id}`)
+    const contents = readPackContents(bytes, bytes.length, 'pack', cipher)
+    expect('blobs' in contents && contents.blobs.length).toBe(blobs)
+  }
+})
+
 test.each([
   [{ packBytes: 4 * MIB, saves: 2 }, 2],
   [{ packBytes: 4 * MIB, saves: 5 }, 5],

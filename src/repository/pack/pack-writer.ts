@@ -2,10 +2,11 @@ import { createHash, type Hash } from 'node:crypto'
 import { Semaphore } from '../../base/concurrency.ts'
 import type { Id } from '../../model/node.ts'
 import type { Storage } from '../../storage/storage.ts'
+import type { KeptPacks } from '../cache/kept-packs.ts'
 import type { BlobType } from '../contract/blob.ts'
 import type { Cipher } from '../crypto/cipher.ts'
 import { fileKey } from '../format/file-keys.ts'
-import { HEADER_LENGTH_BYTES, SEAL_BYTES } from '../format/pack-header.ts'
+import { HEADER_LENGTH_BYTES, SEAL_BYTES, walkPackEntries } from '../format/pack-header.ts'
 import type { Failure } from '../write/failure.ts'
 import type { SealedBlobs } from './blob-sealer.ts'
 
@@ -13,6 +14,7 @@ const BLOBS_A_PACK = 100_000
 /** Whole packs that wait to be stored, in bytes: what bounds memory where packs are long and the line is slow. */
 const SAVING_BYTES = 32 * 1024 * 1024
 const FIRST_BYTES = 256 * 1024
+const ID_BYTES = 32
 
 export interface SavedPack {
   readonly id: Id
@@ -29,6 +31,10 @@ export interface PackWriterOptions {
   readonly allowed?: Promise<void>
   /** Called when a pack is durable. */
   readonly onSaved: (pack: SavedPack) => void
+  /** Takes copies of packs of trees; undefined where reading them again costs nothing. */
+  readonly kept?: Pick<KeptPacks, 'keep'> | undefined
+  /** Default: as the storage's traits say. */
+  readonly packBytes?: number | undefined
 }
 
 /**
@@ -47,7 +53,8 @@ export class PackWriter {
   bytesStored = 0
 
   constructor(options: PackWriterOptions) {
-    const { packBytes, saves } = options.storage.traits
+    const { saves, packBytes: usual } = options.storage.traits
+    const { packBytes = usual } = options
     this.#options = options
     this.#packBytes = packBytes
     this.#slots = new Semaphore(Math.max(1, Math.min(saves, Math.floor(SAVING_BYTES / packBytes))))
@@ -64,10 +71,16 @@ export class PackWriter {
     if (blobs.count === 0) return
     await this.#turn.run(async () => {
       this.#options.failure.check()
-      const pack = this.#open[type]
-      const isFull = pack.length + blobs.bytes.length > this.#packBytes || pack.blobs + blobs.count > BLOBS_A_PACK
-      if (isFull) await this.#startSaving(type)
-      this.#open[type].append(blobs, this.#packBytes, this.#spares)
+      let left: SealedBlobs | undefined = blobs
+      while (left) {
+        const pack = this.#open[type]
+        const room = { bytes: this.#packBytes - pack.length, blobs: BLOBS_A_PACK - pack.blobs }
+        // One blob that is longer than a pack has one of its own.
+        const [fitting, rest]: SplitBlobs = splitBlobs(left, room, pack.blobs === 0 ? 1 : 0)
+        if (fitting) pack.append(fitting, this.#packBytes, this.#spares)
+        if (rest) await this.#startSaving(type)
+        left = rest
+      }
     })
   }
 
@@ -87,19 +100,51 @@ export class PackWriter {
     await allowed
     await this.#slots.acquire()
     this.#open[type] = new OpenPack()
-    failure.follow(this.#save(pack).finally(() => this.#slots.release()))
+    failure.follow(this.#save(type, pack).finally(() => this.#slots.release()))
   }
 
-  async #save(pack: OpenPack): Promise<void> {
-    const { storage, cipher, failure, onSaved } = this.#options
+  async #save(type: BlobType, pack: OpenPack): Promise<void> {
+    const { storage, cipher, failure, onSaved, kept } = this.#options
     failure.check()
     const { id, body, header, entries } = pack.finish(cipher)
     await storage.save(fileKey('pack', id), [body, header], { signal: failure.signal, sha256: id })
     this.bytesStored += body.length + header.length
+    if (type === 'tree') await kept?.keep(id, [body, header])
     // After a failure the storage may still be reading from it.
     pack.giveBack(this.#packBytes, this.#spares)
     onSaved({ id, entries, blobs: pack.blobs })
   }
+}
+
+type SplitBlobs = readonly [fitting: SealedBlobs | undefined, rest: SealedBlobs | undefined]
+
+/** @param atLeast so many fit, however long they are */
+function splitBlobs(
+  { bytes, entries, count }: SealedBlobs,
+  room: { readonly bytes: number; readonly blobs: number },
+  atLeast: number,
+): SplitBlobs {
+  if (bytes.length <= room.bytes && count <= room.blobs) return [{ bytes, entries, count }, undefined]
+  let fitting = 0
+  let bytesEnd = 0
+  let entriesEnd = 0
+  let isFull = false
+  const table = Buffer.from(entries.buffer, entries.byteOffset, entries.byteLength)
+  walkPackEntries(table, (idAt, _isTree, offset, length) => {
+    isFull ||= fitting >= atLeast && (offset + length > room.bytes || fitting >= room.blobs)
+    if (isFull) return
+    fitting++
+    bytesEnd = offset + length
+    entriesEnd = idAt + ID_BYTES
+  })
+  const part = (from: number, to: number, entriesFrom: number, entriesTo: number, blobs: number) =>
+    blobs === 0
+      ? undefined
+      : { bytes: bytes.subarray(from, to), entries: entries.subarray(entriesFrom, entriesTo), count: blobs }
+  return [
+    part(0, bytesEnd, 0, entriesEnd, fitting),
+    part(bytesEnd, bytes.length, entriesEnd, entries.length, count - fitting),
+  ]
 }
 
 interface FinishedPack {

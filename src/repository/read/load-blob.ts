@@ -3,6 +3,7 @@ import type { Id } from '../../model/node.ts'
 import type { BlobType } from '../contract/blob.ts'
 import { shortId } from '../format/file-keys.ts'
 import type { PackedBlob } from '../format/pack-header.ts'
+import type { BlobLocation } from '../index-store/segment.ts'
 import { openBlob } from '../pack/blob.ts'
 import { plaintextLength } from './blob-table.ts'
 import { loadRangeOf } from './others.ts'
@@ -56,6 +57,8 @@ async function fromOwnCopy<T>(
   reasons: string[],
 ): Promise<{ readonly opened: T; readonly place: PackedBlob } | undefined> {
   for (const place of reader.index.findAll(type, id)) {
+    const kept = type === 'tree' ? await fromKeptPack(reader, place, signal, open) : undefined
+    if (kept) return { opened: kept.opened, place }
     const bytes = await loadRangeOf(reader, place, signal)
     try {
       if (bytes instanceof Uint8Array) return { opened: open(bytes, place, reader), place }
@@ -68,6 +71,23 @@ async function fromOwnCopy<T>(
     }
   }
   return undefined
+}
+
+async function fromKeptPack<T>(
+  reader: Reader,
+  place: BlobLocation,
+  signal: AbortSignal | undefined,
+  open: Opening<T>,
+): Promise<{ readonly opened: T } | undefined> {
+  const bytes = await reader.keptPacks?.load(place, reader.storage, signal)
+  try {
+    return bytes && { opened: open(bytes, place, reader) }
+  } catch (error) {
+    if (!isAppError(error, 'damaged')) throw error
+    // It says nothing about the one in the storage.
+    await reader.keptPacks?.forget(place.packId)
+    return undefined
+  }
 }
 
 /** `damaged`, naming the blob and what is wrong in each pack that should have it. */

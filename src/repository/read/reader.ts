@@ -1,3 +1,4 @@
+import type { KeptPacks } from '../cache/kept-packs.ts'
 import type { NotedDamage } from '../check/noted-damage.ts'
 import type { VerifyJob, VerifyOutcome } from '../check/verify-job.ts'
 import type { RepositoryContext } from '../files/repository-files.ts'
@@ -16,6 +17,8 @@ export interface Reader extends Pick<RepositoryContext, 'storage' | 'cipher' | '
   readonly workers: ReadingWorkers
   /** Gets what is found to be bad on the way. */
   readonly noted?: NotedDamage
+  /** Packs of trees on this machine; undefined where the storage is near, and for who wants to know what it has. */
+  readonly keptPacks?: Pick<KeptPacks, 'load' | 'forget'> | undefined
   /** Undefined where nothing is kept on this machine. */
   readonly marks?: Pick<MarkFolder, 'load'> | undefined
   /** Asked for what this one cannot give back. */

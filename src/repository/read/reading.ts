@@ -1,5 +1,6 @@
 import { isAppError } from '../../base/errors.ts'
 import type { Id, TreeNode } from '../../model/node.ts'
+import type { Kept } from '../cache/kept.ts'
 import type { DamageRecord } from '../check/damage-record.ts'
 import { NotedDamage } from '../check/noted-damage.ts'
 import type { BlobSize, BlobType, FileType } from '../contract/blob.ts'
@@ -25,6 +26,7 @@ export interface ReadingParts {
   readonly workers: ReadingWorkers
   readonly record: DamageRecord
   readonly marks: MarkFolder | undefined
+  readonly kept: Kept | undefined
   /** Asked for what this one cannot give back; undefined: there is none to ask. */
   readonly others?: readonly OpenOther[] | undefined
 }
@@ -48,8 +50,8 @@ export class Reading implements Contents {
   constructor(parts: ReadingParts) {
     this.#parts = parts
     this.#noted = new NotedDamage(parts.record)
-    const { context, index, workers, marks, others } = parts
-    this.#own = { ...context, index, workers, marks, noted: this.#noted }
+    const { context, index, workers, marks, kept, others } = parts
+    this.#own = { ...context, index, workers, marks, keptPacks: kept?.packs, noted: this.#noted }
     this.#reader = others ? { ...this.#own, others: new OtherReaders(others) } : this.#own
   }
 
@@ -63,6 +65,16 @@ export class Reading implements Contents {
 
   readContent(content: readonly Id[], signal?: AbortSignal): AsyncGenerator<Buffer> {
     return this.#through(content, () => readContent(this.#reader, content, signal))
+  }
+
+  async loadContent(content: readonly Id[], signal?: AbortSignal): Promise<Buffer> {
+    const contents = this.#parts.kept?.contents
+    const known = contents?.load(content)
+    if (known) return known
+    const parts: Buffer[] = []
+    for await (const part of this.readContent(content, signal)) parts.push(part)
+    await contents?.keep(content, parts)
+    return Buffer.concat(parts)
   }
 
   checkContent(content: readonly Id[], signal?: AbortSignal): AsyncGenerator<number> {
@@ -145,6 +157,13 @@ export class Reading implements Contents {
   }
 
   #refresh(): Promise<void> {
+    const { index } = this.#parts
+    // A writing may have brought it up to date.
+    if (index.isLoaded) this.#refreshing ??= Promise.resolve()
+    return this.#refreshOnce()
+  }
+
+  #refreshOnce(): Promise<void> {
     this.#refreshing ??= this.#parts.index.refresh().catch((error: unknown) => {
       this.#refreshing = undefined
       throw error
@@ -154,7 +173,7 @@ export class Reading implements Contents {
 
   #refreshAgain(): Promise<void> {
     this.#refreshing = undefined
-    return this.#refresh()
+    return this.#refreshOnce()
   }
 }
 

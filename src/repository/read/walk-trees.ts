@@ -1,5 +1,7 @@
 import { AppError, isAppError, throwIfAborted } from '../../base/errors.ts'
 import type { Id, TreeNode } from '../../model/node.ts'
+import { HeldObjects } from '../cache/held-objects.ts'
+import { KeptPacks } from '../cache/kept-packs.ts'
 import { IdTable } from './id-table.ts'
 import { loadTree } from './load-tree.ts'
 import type { Reader } from './reader.ts'
@@ -12,16 +14,21 @@ export interface TreeVisitor {
   readonly signal?: AbortSignal | undefined
 }
 
+/** Packs of trees that a walk holds, where each tree would be a call of its own. They are 16 MiB long at most, nearly all. */
+const HELD_BYTES = 48 * 1024 * 1024
+
 /**
  * Visits every tree below the roots once, several at a time, in no order. Returns all ids, damaged ones too.
  * @param seen those of walks before, which are passed over; gets those of this one
  */
 export async function walkTrees(
-  reader: Reader,
+  from: Reader,
   roots: Iterable<Id>,
   visitor: TreeVisitor,
   seen = new IdTable(),
 ): Promise<IdTable> {
+  const { isFar } = from.storage.traits
+  const reader = from.keptPacks || !isFar ? from : { ...from, keptPacks: new KeptPacks(new HeldObjects(HELD_BYTES)) }
   let next = seen.size
   for (const root of roots) seen.add(root)
   const visit = async (id: Id): Promise<void> => {

@@ -24,10 +24,11 @@ export interface PieceSource {
   readonly onMissing: (target: Target, id: Id) => void
   /** All pieces of it were given out: when none is pending, none will come. */
   readonly onPlanned: (target: Target) => void
+  /** At most so many are given out at once. */
+  readonly batchPieces: number
 }
 
-/** What bounds the memory and the open files of a restore, whatever its size. */
-const BATCH_PIECES = 1024
+/** What bounds the open files of a restore, whatever its size. */
 const BATCH_FILES = 128
 
 /**
@@ -51,7 +52,7 @@ export async function* planPieces(files: Iterable<FileToWrite>, source: PieceSou
         break
       }
       batch.push(nextPiece(target, id, plaintextLength(known), place))
-      if (batch.length < BATCH_PIECES) continue
+      if (batch.length < source.batchPieces) continue
       yield batch
       batch = []
       opened = 1

@@ -7,7 +7,7 @@ import type { BlobLocation } from '../index-store/segment.ts'
 import { plaintextLength, toBlobTable } from '../read/blob-table.ts'
 import { NO_INDEX } from '../read/load-blob.ts'
 import { loadRangeOf } from '../read/others.ts'
-import { type PackRange, planRanges } from '../read/ranges.ts'
+import { type PackRange, planRanges, rangeLimitsOf } from '../read/ranges.ts'
 import type { OtherReader, Reader } from '../read/reader.ts'
 import { RecycledMemory } from '../read/recycled-memory.ts'
 import { ContentMarks } from './content-marks.ts'
@@ -20,6 +20,12 @@ import { WRITE_COLUMNS, type WriteJob, type WriteOutcome } from './write-job.ts'
 /** While one batch waits for its last loads, the next one is under way. */
 const BATCHES_AT_ONCE = 2
 const MAX_LOADS_AHEAD = 4
+/** Their ranges are longer: of more only the memory grows. */
+const FAR_LOADS_AHEAD = 2
+/** What bounds the memory of a restore, whatever its size. */
+const BATCH_PIECES = 1024
+/** So that ranges can be as long as a far storage likes them. */
+const FAR_BATCH_PIECES = 2048
 
 /** A stored blob and all places it goes to. */
 interface Wanted extends BlobLocation {
@@ -57,7 +63,8 @@ class Restoration {
   constructor(reader: Reader, options: RestoreOptions) {
     this.#reader = reader
     this.#options = options
-    this.#loadsAtOnce = reader.workers.size + Math.min(reader.storage.traits.concurrency, MAX_LOADS_AHEAD)
+    const { isFar, concurrency } = reader.storage.traits
+    this.#loadsAtOnce = reader.workers.size + Math.min(concurrency, isFar ? FAR_LOADS_AHEAD : MAX_LOADS_AHEAD)
     this.#loads = new Semaphore(this.#loadsAtOnce)
     this.#memory = new RecycledMemory(this.#loadsAtOnce)
     this.#marks = new ContentMarks(reader.marks)
@@ -70,6 +77,7 @@ class Restoration {
       findElsewhere: id => this.#findElsewhere(id),
       onMissing: (target, id) => this.#damage.add(target.path, { blob: id, reason: NO_INDEX }),
       onPlanned: target => this.#closeIfDone(target),
+      batchPieces: this.#reader.storage.traits.isFar ? FAR_BATCH_PIECES : BATCH_PIECES,
     })
     try {
       await forEachLimit(batches, BATCHES_AT_ONCE, batch => this.#restoreBatch(batch))
@@ -119,7 +127,8 @@ class Restoration {
     const gone: Piece[] = []
     for (let copy = 0, left = pieces; left.length > 0; copy++) {
       const again: Piece[] = []
-      const ranges = planRanges(placesOf(reader, left, { copy, isOther: other !== undefined, gone }))
+      const places = placesOf(reader, left, { copy, isOther: other !== undefined, gone })
+      const ranges = planRanges(places, rangeLimitsOf(reader.storage.traits))
       await forEachLimit(ranges, this.#loadsAtOnce, async range => {
         again.push(...(await this.#loads.run(() => this.#writeRange(reader, range, other))))
       })

@@ -17,6 +17,7 @@ export interface SnapshotStoreOptions extends Pick<RepositoryContext, 'cipher' |
   /** The repository's own cache folder; undefined: every snapshot file is read each time. */
   readonly cacheDir: string | undefined
   readonly random: Random
+  readonly isFar: boolean
 }
 
 const CACHE_FILE = 'snapshot-list'
@@ -64,8 +65,12 @@ export class SnapshotStore {
 
   /** `snapshot-not-found`, `ambiguous-id`, `damaged`. */
   async get(idOrPrefix: string): Promise<Snapshot> {
-    const id = await this.#resolve(idOrPrefix)
-    return parseSnapshot(await this.#options.files.load('snapshot', id), id, `snapshot ${shortId(id)}`)
+    const id = isId(idOrPrefix) ? idOrPrefix : await this.#resolve(idOrPrefix)
+    try {
+      return parseSnapshot(await this.#options.files.load('snapshot', id), id, `snapshot ${shortId(id)}`)
+    } catch (error) {
+      throw isAppError(error, 'storage-not-found') ? noSnapshot(idOrPrefix) : error
+    }
   }
 
   async save(snapshot: NewSnapshot, signal: AbortSignal): Promise<Snapshot> {
@@ -75,6 +80,7 @@ export class SnapshotStore {
   /** @param json a snapshot file's plaintext */
   async saveJson(json: Uint8Array, signal: AbortSignal): Promise<Snapshot> {
     const id = await this.#options.files.save('snapshot', json, signal)
+    if (this.#options.isFar) await this.#addToCache(id, json)
     return parseSnapshot(json, id, `snapshot ${shortId(id)}`)
   }
 
@@ -82,11 +88,7 @@ export class SnapshotStore {
     const ids = /^[0-9a-f]{4,64}$/.test(prefix) ? await this.#options.files.listIds('snapshot') : []
     const found = ids.filter(id => id.startsWith(prefix))
     const [first] = found
-    if (first === undefined) {
-      throw new AppError('snapshot-not-found', `there is no snapshot ${prefix}`, {
-        hint: 'Run "lifeboat snapshots" to see what there is. An id needs at least 4 of its digits.',
-      })
-    }
+    if (first === undefined) throw noSnapshot(prefix)
     if (found.length > 1) {
       const shown = found.slice(0, 5).map(shortId).join(', ')
       throw new AppError('ambiguous-id', `several snapshots begin with ${prefix}: ${shown}`, {
@@ -94,6 +96,12 @@ export class SnapshotStore {
       })
     }
     return first
+  }
+
+  /** Where reading it back would be a call of its own. */
+  async #addToCache(id: Id, json: Uint8Array): Promise<void> {
+    const files = await this.#loadCache()
+    await this.#saveCache(files.set(id, parseJson(json, `snapshot ${shortId(id)}`)))
   }
 
   /** Each file's JSON, parsed together with the whole: a second time, one by one, takes as long as all the rest. */
@@ -125,6 +133,12 @@ export class SnapshotStore {
       await rm(temporary, { force: true }).catch(() => {})
     }
   }
+}
+
+function noSnapshot(id: string): AppError {
+  return new AppError('snapshot-not-found', `there is no snapshot ${id}`, {
+    hint: 'Run "lifeboat snapshots" to see what there is. An id needs at least 4 of its digits.',
+  })
 }
 
 function tryParse(bytes: Uint8Array, id: Id): unknown {

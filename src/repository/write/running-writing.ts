@@ -28,6 +28,19 @@ export async function startWriting(parts: WritingParts): Promise<Writing> {
 
 let writings = 0
 
+/** @param parts gets what is read */
+function listenedTo(content: ReadableContent, parts: Uint8Array[]): ReadableContent {
+  return {
+    sizeBytes: content.sizeBytes,
+    cut: content.cut,
+    read: async into => {
+      const count = await content.read(into)
+      parts.push(Uint8Array.from(into.subarray(0, count)))
+      return count
+    },
+  }
+}
+
 /** A backup under way. */
 class RunningWriting implements Writing {
   readonly #parts: WritingParts
@@ -60,7 +73,12 @@ class RunningWriting implements Writing {
 
   async writeContent(content: ReadableContent, options: WriteContentOptions = {}): Promise<WrittenContent> {
     this.#session.failure.check()
-    return this.#contents.write(content, options)
+    const contents = options.isKept ? this.#parts.kept?.contents : undefined
+    if (contents === undefined) return await this.#contents.write(content, options)
+    const parts: Uint8Array[] = []
+    const written = await this.#contents.write(listenedTo(content, parts), options)
+    await contents.keep(written.content, parts)
+    return written
   }
 
   warmUp(): void {

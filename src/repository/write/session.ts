@@ -2,6 +2,7 @@ import type { Clock } from '../../base/clock.ts'
 import { AppError, isAppError } from '../../base/errors.ts'
 import type { Finding } from '../../model/finding.ts'
 import type { Id } from '../../model/node.ts'
+import type { Kept } from '../cache/kept.ts'
 import { type BadPlaces, findLostBlobs } from '../check/bad-places.ts'
 import type { DamageRecord } from '../check/damage-record.ts'
 import type { Snapshot } from '../contract/snapshot.ts'
@@ -10,12 +11,13 @@ import { shortId } from '../format/file-keys.ts'
 import type { BlobIndex } from '../index-store/blob-index.ts'
 import type { LockRequest } from '../lock/acquire.ts'
 import { WritingLock } from '../lock/writing-lock.ts'
-import { PackWriter } from '../pack/pack-writer.ts'
+import { PackWriter, type SavedPack } from '../pack/pack-writer.ts'
 import type { LockKeeper } from '../retention/lock-keeper.ts'
 import type { WorkerPool } from '../workers/pool.ts'
 import { Failure } from './failure.ts'
 import { IndexWriter } from './index-writer.ts'
 import { KnownBlobs } from './known-blobs.ts'
+import type { PackLooks } from './pack-looks.ts'
 import { findMissingPacks, requirePacks } from './relied-on.ts'
 
 export interface SessionParts {
@@ -25,6 +27,10 @@ export interface SessionParts {
   readonly workers: WorkerPool
   readonly lock: LockRequest
   readonly record: DamageRecord
+  readonly looks: PackLooks
+  readonly kept: Kept | undefined
+  /** See `PackWriterOptions`. */
+  readonly packBytes?: number
   readonly clock: Clock
   /** Undefined where the storage locks nothing. */
   readonly locks: LockKeeper | undefined
@@ -58,8 +64,7 @@ export class Session {
       await lock.written
       await parts.index.refresh(parts.signal)
       for (const finding of parts.index.findings) parts.lock.onFinding(finding)
-      const missing = await findMissingPacks(parts.files, parts.index)
-      if (missing.length > 0) parts.lock.onFinding(packsMissing(missing))
+      const missing = await lookForPacks(parts)
       known.distrust(findLostBlobs(parts.index, await findBadPlaces(parts, missing)))
       return new Session(parts, lock, known, new Set(missing))
     } catch (error) {
@@ -70,7 +75,7 @@ export class Session {
 
   /** @param missingBefore packs that were not there any more when it began */
   private constructor(parts: SessionParts, lock: WritingLock, known: KnownBlobs, missingBefore: ReadonlySet<Id>) {
-    const { context, files, index, workers, clock } = parts
+    const { context, files, index, workers, clock, kept, packBytes } = parts
     this.#parts = parts
     this.#lock = lock
     this.#missingBefore = missingBefore
@@ -84,7 +89,8 @@ export class Session {
     const { storage, cipher } = context
     // Nothing is stored before the lock is certain.
     const allowed = this.#locked
-    this.packs = new PackWriter({ storage, cipher, failure, allowed, onSaved: pack => this.#indexes.add(pack) })
+    const onSaved = (pack: SavedPack): void => this.#indexes.add(pack)
+    this.packs = new PackWriter({ storage, cipher, failure, allowed, onSaved, kept: kept?.packs, packBytes })
   }
 
   /**
@@ -92,7 +98,7 @@ export class Session {
    * again.
    */
   async commit(saves: Iterable<SaveSnapshot> | AsyncIterable<SaveSnapshot>): Promise<Snapshot[]> {
-    const { files, index, locks } = this.#parts
+    const { files, index, locks, looks } = this.#parts
     this.failure.check()
     await this.#locked
     await this.packs.finish()
@@ -100,7 +106,7 @@ export class Session {
     await this.failure.settle()
     await locks?.extend(this.failure.signal)
     await this.#lock.assertHeld()
-    await requirePacks(files, index, this.#missingBefore)
+    if (await looks.isDue()) await requirePacks(files, index, this.#missingBefore)
     const saved: Snapshot[] = []
     for await (const save of saves) {
       const snapshot = await save(this.failure.signal)
@@ -118,15 +124,23 @@ export class Session {
     await this.#lock.release()
   }
 
-  /** A machine may fall asleep between the look at the packs and the snapshot, for longer than a lock holds. */
+  /** A machine may fall asleep between the look at the lock and the snapshot, for longer than a lock holds. */
   async #withdrawUnlessLocked(snapshot: Id): Promise<void> {
     try {
-      await this.#lock.assertHeld()
+      await this.#lock.assertUnbroken()
     } catch (error) {
       if (isAppError(error, 'repository-locked')) await this.#parts.files.remove('snapshot', snapshot)
       throw error
     }
   }
+}
+
+async function lookForPacks({ files, index, lock, looks }: SessionParts): Promise<Id[]> {
+  if (!(await looks.isDue())) return []
+  const missing = await findMissingPacks(files, index)
+  if (missing.length > 0) lock.onFinding(packsMissing(missing))
+  else await looks.remember()
+  return missing
 }
 
 /** What checks and reads found, and packs that are gone: what the index says of them must not keep a blob from being stored. */

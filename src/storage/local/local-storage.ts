@@ -25,6 +25,7 @@ const TRAITS: StorageTraits = {
   kind: 'local',
   keys: 'any',
   overwrites: true,
+  isFar: false,
   concurrency: 4,
   saves: 2,
   packBytes: 4 * 1024 * 1024,

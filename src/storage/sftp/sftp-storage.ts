@@ -42,6 +42,7 @@ const TRAITS: StorageTraits = {
   kind: 'sftp',
   keys: 'any',
   overwrites: true,
+  isFar: true,
   concurrency: 8,
   saves: 4,
   packBytes: 16 * 1024 * 1024,
