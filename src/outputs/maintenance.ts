@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import type { Forgotten } from '../operations/forget/forget-snapshots.ts'
+import type { NamedPruneReport } from '../operations/prune/prune.ts'
 import type { Snapshot } from '../repository/index.ts'
 import { bytes, count, failed, findings, id, type Json, repositoryName, shortId, time } from './fields.ts'
 import { shortIdOf } from './point.ts'
@@ -24,6 +25,10 @@ const pruned = z.strictObject({
   bytesBefore: bytes,
   bytesAfter: bytes,
   bytesUnusedLeft: bytes,
+  waiting: z
+    .strictObject({ packs: count, bytes, until: time.nullable().describe('null: the storage does not say') })
+    .nullable()
+    .describe('what nothing needs and is still locked in the storage'),
   log: z
     .strictObject({ files: count, bytes })
     .optional()
@@ -95,6 +100,10 @@ export const MAINTENANCE_OUTPUTS = {
     repositories: z.array(z.strictObject({ repository: repositoryName, removed: z.array(lock) })),
     failed,
   }),
+}
+
+export function prunedJson({ waiting, ...report }: NamedPruneReport): Json<typeof pruned> {
+  return { ...report, waiting: waiting === undefined ? null : { ...waiting, until: waiting.until ?? null } }
 }
 
 export function forgottenJson({ repository, group, keep, remove }: Forgotten): Json<typeof forgotten> {

@@ -26,11 +26,12 @@ import type {
   ChooseSnapshots,
   PruneOptions,
   PruneReport,
+  RemoveOptions,
   RepositoryStatistics,
 } from './contract/maintenance.ts'
 import type { Contents, Helper } from './contract/reading.ts'
 import type { FileToWrite, RestoreOptions, WrittenBytes } from './contract/restoring.ts'
-import type { PinList, Snapshot, SnapshotList } from './contract/snapshot.ts'
+import type { LockedSnapshot, PinList, Snapshot, SnapshotList } from './contract/snapshot.ts'
 import type { Writing, WritingOptions } from './contract/writing.ts'
 import type { CopySource } from './copy/blob-copier.ts'
 import { type CopyParts, copySnapshots, copyToItself } from './copy/copy.ts'
@@ -47,6 +48,7 @@ import type { HeldLock } from './lock/held-lock.ts'
 import { listLocks, unlock } from './lock/maintain.ts'
 import { currentHost } from './lock/owner.ts'
 import { StorageClock } from './lock/storage-clock.ts'
+import { type Turns, type TurnsRequest, whileAlone, whileSharedWithTurns } from './lock/turns.ts'
 import { type SharedWork, whileShared } from './lock/while-shared.ts'
 import { writeLock } from './lock/write-lock.ts'
 import { SealedLogStore } from './logs/log-store.ts'
@@ -137,17 +139,22 @@ export class OpenedRepository implements Repository {
     return this.#snapshots.get(idOrPrefix)
   }
 
-  async removeSnapshots(which: readonly Id[] | ChooseSnapshots, options: LockWaitOptions = {}): Promise<void> {
-    await this.#withLock(true, options, async lock => {
+  async removeSnapshots(
+    which: readonly Id[] | ChooseSnapshots,
+    options: RemoveOptions = {},
+  ): Promise<readonly LockedSnapshot[]> {
+    return await whileAlone(this.#turnsRequest(options), async signal => {
       const { pins } = await this.listPins()
       const ids = typeof which === 'function' ? which((await this.listSnapshots()).snapshots, pins) : which
+      const locked: LockedSnapshot[] = []
       for (const id of ids) {
-        throwIfAborted(options.signal)
-        lock.lost.throwIfAborted()
-        await this.#files.remove('snapshot', id)
+        throwIfAborted(signal)
+        const until = await this.#snapshots.remove(id)
+        if (until !== 'removed') locked.push({ id, until })
         // One that has ended.
-        if (pins.some(pin => pin.snapshot === id)) await this.#pins.remove(id)
+        else if (pins.some(pin => pin.snapshot === id)) await this.#pins.remove(id)
       }
+      return locked
     })
   }
 
@@ -223,11 +230,14 @@ export class OpenedRepository implements Repository {
   }
 
   async prune(options: PruneOptions): Promise<PruneReport> {
+    const { clock } = this.#parts.options
     if (options.dryRun) {
-      return this.#whileShared(options.signal, signal => prune(this.#maintenance(), { ...options, signal }))
+      const turns: Turns = { exclusively: work => work(options.signal) }
+      const context = { ...this.#maintenance(), clock, turns }
+      return await this.#whileShared(options.signal, signal => prune(context, { ...options, signal }))
     }
-    const report = await this.#withLock(true, options, lock =>
-      prune(this.#maintenance(), { ...options, signal: AbortSignal.any([options.signal, lock.lost]) }),
+    const report = await whileSharedWithTurns(this.#turnsRequest(options), (turns, signal) =>
+      prune({ ...this.#maintenance(), clock, turns }, { ...options, signal }),
     )
     await this.#index.refresh(options.signal)
     return report
@@ -367,6 +377,11 @@ export class OpenedRepository implements Repository {
       locks: this.#locks,
       signal,
     }
+  }
+
+  #turnsRequest(options: LockWaitOptions & Pick<PruneOptions, 'withoutLock'>): TurnsRequest {
+    const { signal = new AbortController().signal, withoutLock = false } = options
+    return { ...this.#lockRequest(true, options), signal, withoutLock }
   }
 
   #lockRequest(exclusive: boolean, { lockWaitMs, signal }: LockWaitOptions) {

@@ -7,14 +7,14 @@ import { parseRetentionDuration } from '../../model/retention-time.ts'
 import type { ForgetWish, Forgotten } from '../../operations/forget/forget-snapshots.ts'
 import type { NamedPruneReport } from '../../operations/prune/prune.ts'
 import { isIdPrefix } from '../../operations/snapshots/choose-snapshot.ts'
-import { forgottenJson } from '../../outputs/maintenance.ts'
+import { forgottenJson, prunedJson } from '../../outputs/maintenance.ts'
 import type { Printed } from '../../outputs/outputs.ts'
 import type { Snapshot } from '../../repository/index.ts'
 import type { Call, Command, OptionSpec } from '../command.ts'
 import { counted } from '../printers/text.ts'
 import { repoOf } from '../selection.ts'
 import { SeveralRepositories } from '../several-repositories.ts'
-import { describePrune, MAX_UNUSED, pruneOne } from './prune.ts'
+import { describePrune, exitCodeOf, PRUNE_OPTIONS, pruneOne, WITHOUT_LOCK } from './prune.ts'
 
 const COUNTS = ['last', 'hourly', 'daily', 'weekly', 'monthly', 'yearly'] as const
 const SPANS = [
@@ -62,7 +62,8 @@ export const forget: Command<Printed<'forget'>> = {
     ...KEEP_OPTIONS,
     { flags: '--prune', summary: 'also delete unused data afterwards' },
     { flags: '-n, --dry-run', summary: 'only show what would happen' },
-    MAX_UNUSED,
+    ...PRUNE_OPTIONS,
+    WITHOUT_LOCK,
   ],
   examples: [
     { command: 'lifeboat forget --dry-run', explains: 'show what the policies would remove' },
@@ -96,8 +97,13 @@ export const forget: Command<Printed<'forget'>> = {
       ? await several.each(touched, name => pruneAfter(call, app, name, forgotten, dryRun))
       : undefined
     return {
-      json: { dryRun, groups: forgotten.map(forgottenJson), prune: prune ?? null, failed: several.failed },
-      exitCode: several.failure?.exitCode ?? 0,
+      json: {
+        dryRun,
+        groups: forgotten.map(forgottenJson),
+        prune: prune?.map(prunedJson) ?? null,
+        failed: several.failed,
+      },
+      exitCode: several.failure?.exitCode ?? exitCodeOf(prune ?? []),
       text: `${forgotten.map(each => describe(each, dryRun, call)).join('')}${(prune ?? []).map(report => describePrune(report, dryRun, call)).join('')}`,
       findings: (prune ?? []).flatMap(report => report.findings),
     }

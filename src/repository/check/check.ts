@@ -39,7 +39,7 @@ export async function check(context: CheckContext, options: CheckOptions): Promi
   if (options.readData * storedBytes > MUCH_BYTES) context.workers.warmUp()
   const snapshots = await checkSnapshots({ ...context, signal }, inventory, damage)
   await checkSmallFiles({ ...context, signal }, inventory, damage)
-  const index = new BlobIndex({ files: context.files, cacheDir: undefined, random: context.random })
+  const index = new BlobIndex({ files: context.files, cacheDir: undefined, random: context.random, eachPackOnce: true })
   await index.refresh(signal)
   const table = new PackTable(index)
   const from: PacksToCheck = { ...context, index, table, stored: inventory.packs, signal }

@@ -13,6 +13,8 @@ export interface LockRequest extends LocksContext {
   readonly waitMs: number
   readonly random: Random
   readonly signal?: AbortSignal | undefined
+  /** A lock of the same owner, which is in its own way no more than it is in that of others. */
+  readonly beside?: HeldLock | undefined
   /** The lock file is there, so others see it; whether one came at the same moment is seen a little later. */
   readonly onWritten?: (() => void) | undefined
 }
@@ -68,7 +70,10 @@ async function waitForOthers(request: LockRequest, deadline: number): Promise<vo
 }
 
 async function findConflict(request: LockRequest, own: ReadonlySet<Id>): Promise<FoundLock | undefined> {
-  const locks = await findLocks(request, own)
+  const { beside } = request
+  const locks = beside
+    ? await beside.whileStill(id => findLocks(request, new Set([...own, id])))
+    : await findLocks(request, own)
   await removeStale(
     request,
     locks.filter(({ stale }) => stale),
