@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import type { Judged } from '../operations/forget/decide.ts'
 import type { Forgotten } from '../operations/forget/forget-snapshots.ts'
 import type { NamedPruneReport } from '../operations/prune/prune.ts'
 import type { Snapshot } from '../repository/index.ts'
@@ -52,7 +53,7 @@ const forgotten = z.strictObject({
   repository: repositoryName,
   group: z.string(),
   keep: z.array(briefSnapshot.extend({ reasons: z.array(z.string()) })),
-  remove: z.array(briefSnapshot),
+  remove: z.array(briefSnapshot.extend({ reasons: z.array(z.string()).describe('why no rule keeps it') })),
 })
 
 const lockReason = z.strictObject({
@@ -110,9 +111,11 @@ export function forgottenJson({ repository, group, keep, remove }: Forgotten): J
   return {
     repository,
     group,
-    keep: keep.map(({ snapshot, reasons }) => ({ ...brief(snapshot), reasons })),
-    remove: remove.map(brief),
+    keep: keep.map(judgedJson),
+    remove: remove.map(judgedJson),
   }
 }
+
+const judgedJson = ({ snapshot, reasons }: Judged) => ({ ...brief(snapshot), reasons })
 
 const brief = ({ id: snapshot, time: at }: Snapshot) => ({ id: snapshot, shortId: shortIdOf(snapshot), time: at })
