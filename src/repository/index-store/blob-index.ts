@@ -39,6 +39,9 @@ const MEMORY_ENTRIES = 1_500_000
 /** A lookup asks every segment, so there should be few; but a merge holds its segments in memory, twice. */
 const MAX_SEGMENTS = 8
 const MAX_MERGED_ENTRIES = 1_000_000
+/** An index file has up to 50 000 entries, and they take several times their size before they are sorted. */
+const FILES_A_ROUND = 8
+const COLLECTED_ENTRIES = 250_000
 
 interface Held {
   readonly segment: Segment
@@ -190,29 +193,28 @@ export class BlobIndex {
     const known = this.#options.eachPackOnce ? new IdTable() : undefined
     if (known && missing.length > 0) for (const id of this.packIds()) known.add(id)
     // In rounds, so that the memory for what is parsed but not sorted yet stays bounded.
-    for (let at = 0; at < missing.length; at += 64) {
-      const collector = new EntryCollector()
-      const ids: Id[] = []
-      await this.#options.files.loadEach(
-        'index',
-        missing.slice(at, at + 64),
-        (id, json) => {
-          const packs = readIndex(id, json)
-          if (packs === 'gone') return
-          if (packs instanceof AppError) {
-            damaged.set(id, damagedIndex(id, packs))
-            return
-          }
-          ids.push(id)
-          this.#options.onFile?.(id, packs.map(sizeOf))
-          for (const pack of packs) {
-            if (isFirst(pack.id, known)) collector.addPack(pack)
-            else this.#hasTwins = true
-          }
-        },
-        signal,
-      )
+    let collector = new EntryCollector()
+    let ids: Id[] = []
+    const collect = (id: Id, json: Uint8Array | AppError): void => {
+      const packs = readIndex(id, json)
+      if (packs === 'gone') return
+      if (packs instanceof AppError) {
+        damaged.set(id, damagedIndex(id, packs))
+        return
+      }
+      ids.push(id)
+      this.#options.onFile?.(id, packs.map(sizeOf))
+      for (const pack of packs) {
+        if (isFirst(pack.id, known)) collector.addPack(pack)
+        else this.#hasTwins = true
+      }
+    }
+    for (let at = 0; at < missing.length; at += FILES_A_ROUND) {
+      await this.#options.files.loadEach('index', missing.slice(at, at + FILES_A_ROUND), collect, signal)
+      if (collector.count < COLLECTED_ENTRIES && at + FILES_A_ROUND < missing.length) continue
       if (ids.length > 0) await this.#add(collector, ids)
+      collector = new EntryCollector()
+      ids = []
     }
     this.#findings = [...damaged.values()]
     this.#damagedIds = new Set(damaged.keys())
