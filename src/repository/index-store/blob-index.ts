@@ -40,7 +40,7 @@ const MEMORY_ENTRIES = 1_500_000
 const MAX_SEGMENTS = 8
 const MAX_MERGED_ENTRIES = 1_000_000
 /** An index file has up to 50 000 entries, and they take several times their size before they are sorted. */
-const FILES_A_ROUND = 8
+const FILES_A_ROUND = 4
 const COLLECTED_ENTRIES = 250_000
 
 interface Held {
