@@ -44,12 +44,17 @@ export async function pruneRepository(
   )
 }
 
-async function pruneAll(workspace: Workspace, wish: PruneWish, { signal, tell }: Run): Promise<NamedPruneReport> {
+async function pruneAll(
+  workspace: Workspace,
+  wish: PruneWish,
+  { signal, tell, scratchDir }: Run,
+): Promise<NamedPruneReport> {
   const { repository: name, ...options } = wish
   const { dryRun, withoutSnapshots } = options
   const repository = await workspace.repository(name)
   const report = await repository.prune({
     ...options,
+    scratchDir,
     signal,
     onProgress: ({ step, ...progress }) =>
       tell({ kind: 'progress', progress: { label: `prune ${name}: ${step}`, ...progress } }),

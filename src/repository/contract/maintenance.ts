@@ -40,6 +40,8 @@ export interface PruneOptions extends RemoveOptions {
   readonly maxUnused?: number | undefined
   /** Rewrites packs of so many bytes at most; what is left is for the next time. */
   readonly maxRepackBytes?: number | undefined
+  /** An empty folder for what need not be in memory. The caller removes it. Undefined: all is in memory. */
+  readonly scratchDir?: string | undefined
   /** Then no index need be writable either, and no pack is rewritten. */
   readonly withoutLock?: boolean | undefined
   readonly signal: AbortSignal

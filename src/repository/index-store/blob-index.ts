@@ -23,7 +23,7 @@ export interface BlobIndexOptions {
   readonly memoryEntries?: number | undefined
   /**
    * For who counts what packs hold: a pack that several index files name, as a prune that was killed leaves them, is taken
-   * from the first. Only without a cache, and while nobody else can prune.
+   * from the first. Only with a cache of its own, if any, and while nobody else can prune.
    */
   readonly eachPackOnce?: boolean | undefined
   /** Told of each index file that is loaded or added; may be told of one again. */
@@ -93,7 +93,7 @@ export class BlobIndex {
     // One after the other: two copies from here at once would each load what is missing.
     await this.#turn.run(async () => {
       const wanted = new Set(await this.#options.files.listIds('index'))
-      this.#dropOutdated(wanted)
+      await this.#dropOutdated(wanted)
       await this.#adoptCached(wanted)
       await this.#loadMissing(wanted, signal)
       await this.#mergeSegments()
@@ -161,12 +161,18 @@ export class BlobIndex {
     readWords(this.#keyBytes, 0, this.#key, 0)
   }
 
-  #dropOutdated(wanted: ReadonlySet<Id>): void {
+  async #dropOutdated(wanted: ReadonlySet<Id>): Promise<void> {
     const whole = this.#held.filter(held => held.segment.content.indexIds.every(id => wanted.has(id)))
-    const keep = this.#hasTwins && whole.length < this.#held.length ? [] : whole
-    if (keep.length === 0) this.#hasTwins = false
-    for (const held of this.#held) if (!keep.includes(held)) release(held)
+    const isAnew = this.#hasTwins && whole.length < this.#held.length
+    const keep = isAnew ? [] : whole
+    for (const held of this.#held) {
+      if (keep.includes(held)) continue
+      release(held)
+      // What the others lack, because one that goes had it, must not come back without it.
+      if (isAnew && held.name !== undefined) await this.#folder?.remove(held.name)
+    }
     this.#held = keep
+    if (isAnew) this.#hasTwins = false
   }
 
   async #adoptCached(wanted: ReadonlySet<Id>): Promise<void> {

@@ -3,6 +3,7 @@ import { afterEach, beforeEach, expect, test } from 'vitest'
 import { backUp, engineOptions, readBack, SteppedClock, useCheapKey } from '../../../test/helpers/engine.ts'
 import { FaultyStorage } from '../../../test/helpers/faulty-storage.ts'
 import { MemoryStorage } from '../../../test/helpers/memory-storage.ts'
+import { makeTempDir } from '../../../test/helpers/tempdir.ts'
 import type { Finding } from '../../model/finding.ts'
 import type { SaveOptions, StorageCallOptions, StorageTraits } from '../../storage/storage.ts'
 import { storageError } from '../../storage/storage-error.ts'
@@ -112,7 +113,7 @@ function once(fits: (verb: string, key: string) => boolean, work: () => Promise<
 }
 
 const prune = (more: Partial<Parameters<Repository['prune']>[0]> = {}) =>
-  repository.prune({ dryRun: false, signal, maxUnused: 0, ...more })
+  repository.prune({ dryRun: false, signal, maxUnused: 0, scratchDir: makeTempDir(), ...more })
 
 const isPack = (key: string): boolean => key.startsWith('data/')
 

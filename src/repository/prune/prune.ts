@@ -29,10 +29,14 @@ const BATCH_BYTES = 2 * 1024 * 1024 * 1024
  */
 export async function prune(context: PruneContext, options: PruneOptions): Promise<PruneReport> {
   const survey = await surveyRepository(context, options)
-  const waiting = new Waiting(survey.stored)
-  const plan = await leaveLocked(survey.plan, context.storage, waiting, options.signal)
-  if (options.dryRun) return foresee(survey, plan, waiting)
-  return await new Pruning(context, { ...survey, plan }, waiting, options).run()
+  try {
+    const waiting = new Waiting(survey.stored)
+    const plan = await leaveLocked(survey.plan, context.storage, waiting, options.signal)
+    if (options.dryRun) return foresee(survey, plan, waiting)
+    return await new Pruning(context, { ...survey, plan }, waiting, options).run()
+  } finally {
+    survey.index.close()
+  }
 }
 
 function foresee({ orphans, stored, findings }: Survey, plan: PrunePlan, waiting: Waiting): PruneReport {

@@ -16,6 +16,8 @@ import { PackUsage, type UsedBlobs } from './usage.ts'
 import { addUsedBlobs, refusal, rootsOf } from './used-blobs.ts'
 
 const MAX_UNUSED = 0.05
+/** Of the index; what is beyond is read from the scratch folder. */
+const MEMORY_ENTRIES = 400_000
 
 /** What there is, what is needed, and what to do about it. */
 export interface Survey {
@@ -38,7 +40,7 @@ export interface Survey {
 
 /**
  * Reads what decides what goes. Backups may go on meanwhile: snapshots are listed first, then the index, then the packs,
- * for writers go the other way.
+ * for writers go the other way. The caller closes the index.
  */
 export async function surveyRepository(context: PruneContext, options: PruneOptions): Promise<Survey> {
   const { signal } = options
@@ -49,23 +51,29 @@ export async function surveyRepository(context: PruneContext, options: PruneOpti
   // Not the cached index: what is deleted is decided by what is stored.
   const index = new BlobIndex({
     files: context.files,
-    cacheDir: undefined,
+    cacheDir: options.scratchDir,
+    memoryEntries: MEMORY_ENTRIES,
     random: context.random,
     eachPackOnce: true,
     onFile: (id, packs) => indexTable.add(id, packs),
   })
-  await index.refresh(signal)
-  const { used, stored, findings } = await findUsed(context, index, roots, options)
-  const packs = planPacks(context, index, { used, stored }, options)
-  return {
-    index,
-    indexTable,
-    stored,
-    snapshots,
-    used,
-    ...packs,
-    planned: { trees: used.trees.size, data: used.data.size },
-    findings: [...index.findings, ...findings],
+  try {
+    await index.refresh(signal)
+    const { used, stored, findings } = await findUsed(context, index, roots, options)
+    const packs = planPacks(context, index, { used, stored }, options)
+    return {
+      index,
+      indexTable,
+      stored,
+      snapshots,
+      used,
+      ...packs,
+      planned: { trees: used.trees.size, data: used.data.size },
+      findings: [...index.findings, ...findings],
+    }
+  } catch (error) {
+    index.close()
+    throw error
   }
 }
 
