@@ -17,7 +17,7 @@ import { addUsedBlobs, refusal, rootsOf } from './used-blobs.ts'
 
 const MAX_UNUSED = 0.05
 /** Of the index; what is beyond is read from the scratch folder. */
-const MEMORY_ENTRIES = 400_000
+const MEMORY_ENTRIES = 100_000
 
 /** What there is, what is needed, and what to do about it. */
 export interface Survey {
