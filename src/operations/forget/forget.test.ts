@@ -6,7 +6,7 @@ import { labelsToTags, policyTag, SAFETY_TAG } from '../../model/recovery-point.
 import type { RetentionRules } from '../../model/retention.ts'
 import { parseRetentionDuration } from '../../model/retention-time.ts'
 import { createRepository, openRepository, type Repository } from '../../repository/index.ts'
-import { storageError } from '../../storage/storage-error.ts'
+import { lockedUntil, storageError } from '../../storage/storage-error.ts'
 import { type ForgetRequest, forget } from './forget.ts'
 
 let storage: MemoryStorage
@@ -281,7 +281,7 @@ it('leaves what the storage does not let go of, and says until when', async () =
   storage.remove = async (key, options) => {
     const until = new Date('2026-12-24T00:00:00Z')
     const isOldest = key.endsWith((await repository.listSnapshots()).snapshots[0]?.id ?? '')
-    if (isOldest) throw storageError('storage-locked', { verb: 'remove', key, location: 'memory:' }, { until })
+    if (isOldest) throw lockedUntil(storageError('storage-locked', { verb: 'remove', key, location: 'memory:' }), until)
     return remove(key, options)
   }
   const { groups, removed, locked, findings } = await forget(request({ keep: { last: 1 } }))

@@ -6,7 +6,7 @@ import { MemoryStorage } from '../../../test/helpers/memory-storage.ts'
 import { makeTempDir } from '../../../test/helpers/tempdir.ts'
 import type { Finding } from '../../model/finding.ts'
 import type { SaveOptions, StorageCallOptions, StorageTraits } from '../../storage/storage.ts'
-import { storageError } from '../../storage/storage-error.ts'
+import { lockedUntil, storageError } from '../../storage/storage-error.ts'
 import { createRepository, openRepository, type Repository, type Snapshot } from '../index.ts'
 
 const signal = new AbortController().signal
@@ -30,7 +30,7 @@ class WatchedStorage extends FaultyStorage {
   override async remove(key: string, options?: StorageCallOptions): Promise<void> {
     await this.before('remove', key)
     if (this.locked(key)) {
-      throw storageError('storage-locked', { verb: 'remove', key, location: this.location }, { until: UNTIL })
+      throw lockedUntil(storageError('storage-locked', { verb: 'remove', key, location: this.location }), UNTIL)
     }
     await super.remove(key, options)
   }

@@ -5,7 +5,7 @@ import { formatTime } from '../../base/times.ts'
 import type { Finding } from '../../model/finding.ts'
 import type { Id } from '../../model/node.ts'
 import type { Storage } from '../../storage/storage.ts'
-import { lockedUntil } from '../../storage/storage-error.ts'
+import { untilOf } from '../../storage/storage-error.ts'
 import type { WaitingPacks } from '../contract/maintenance.ts'
 import { fileKey } from '../format/file-keys.ts'
 import type { PackUse, PrunePlan } from './plan.ts'
@@ -27,7 +27,7 @@ export class Waiting {
 
   /** That the storage refused to remove an object. */
   async note({ retention }: Storage, key: string, error: AppError): Promise<void> {
-    this.#extend(lockedUntil(error) ?? (await retention?.findLockedUntil(key).catch(() => undefined)))
+    this.#extend(untilOf(error) ?? (await retention?.findLockedUntil(key).catch(() => undefined)))
   }
 
   get report(): WaitingPacks | undefined {

@@ -5,7 +5,7 @@ import { makeFolders } from '../../base/make-folders.ts'
 import type { Random } from '../../base/random.ts'
 import type { Finding } from '../../model/finding.ts'
 import type { Id } from '../../model/node.ts'
-import { lockedUntil } from '../../storage/storage-error.ts'
+import { untilOf } from '../../storage/storage-error.ts'
 import type { Snapshot, SnapshotList } from '../contract/snapshot.ts'
 import type { NewSnapshot } from '../contract/writing.ts'
 import type { RepositoryContext, RepositoryFiles } from '../files/repository-files.ts'
@@ -77,7 +77,7 @@ export class SnapshotStore {
       return 'removed'
     } catch (error) {
       if (!isAppError(error, 'storage-locked')) throw error
-      return lockedUntil(error) ?? (await storage.retention?.findLockedUntil(fileKey('snapshot', id)))
+      return untilOf(error) ?? (await storage.retention?.findLockedUntil(fileKey('snapshot', id)))
     }
   }
 
