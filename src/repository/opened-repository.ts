@@ -1,5 +1,5 @@
 import { join } from 'node:path'
-import { isAppError, throwIfAborted } from '../base/errors.ts'
+import { isAppError } from '../base/errors.ts'
 import type { Secret } from '../base/secret.ts'
 import type { Finding } from '../model/finding.ts'
 import type { Id, TreeNode } from '../model/node.ts'
@@ -48,7 +48,7 @@ import type { HeldLock } from './lock/held-lock.ts'
 import { listLocks, unlock } from './lock/maintain.ts'
 import { currentHost } from './lock/owner.ts'
 import { StorageClock } from './lock/storage-clock.ts'
-import { type Turns, type TurnsRequest, whileAlone, whileSharedWithTurns } from './lock/turns.ts'
+import { NO_TURNS, type TurnsRequest, whileAlone, whileSharedWithTurns } from './lock/turns.ts'
 import { type SharedWork, whileShared } from './lock/while-shared.ts'
 import { writeLock } from './lock/write-lock.ts'
 import { SealedLogStore } from './logs/log-store.ts'
@@ -63,6 +63,7 @@ import { examineLocks } from './retention/examine-locks.ts'
 import { KnownEndsFile } from './retention/known-ends.ts'
 import { type LockKeeper, lockKeeperOf } from './retention/lock-keeper.ts'
 import { lockingStorage } from './retention/locking-storage.ts'
+import { removeSnapshots } from './snapshots/remove-snapshots.ts'
 import { SnapshotStore } from './snapshots/snapshot-store.ts'
 import { statistics } from './statistics.ts'
 import { WorkerPool } from './workers/pool.ts'
@@ -139,23 +140,12 @@ export class OpenedRepository implements Repository {
     return this.#snapshots.get(idOrPrefix)
   }
 
-  async removeSnapshots(
+  removeSnapshots(
     which: readonly Id[] | ChooseSnapshots,
     options: RemoveOptions = {},
   ): Promise<readonly LockedSnapshot[]> {
-    return await whileAlone(this.#turnsRequest(options), async signal => {
-      const { pins } = await this.listPins()
-      const ids = typeof which === 'function' ? which((await this.listSnapshots()).snapshots, pins) : which
-      const locked: LockedSnapshot[] = []
-      for (const id of ids) {
-        throwIfAborted(signal)
-        const until = await this.#snapshots.remove(id)
-        if (until !== 'removed') locked.push({ id, until })
-        // One that has ended.
-        else if (pins.some(pin => pin.snapshot === id)) await this.#pins.remove(id)
-      }
-      return locked
-    })
+    const stores = { snapshots: this.#snapshots, pins: this.#pins }
+    return whileAlone(this.#turnsRequest(options), signal => removeSnapshots(stores, which, signal))
   }
 
   listPins(): Promise<PinList> {
@@ -232,8 +222,7 @@ export class OpenedRepository implements Repository {
   async prune(options: PruneOptions): Promise<PruneReport> {
     const { clock } = this.#parts.options
     if (options.dryRun) {
-      const turns: Turns = { exclusively: work => work(options.signal) }
-      const context = { ...this.#maintenance(), clock, turns }
+      const context = { ...this.#maintenance(), clock, turns: NO_TURNS }
       return await this.#whileShared(options.signal, signal => prune(context, { ...options, signal }))
     }
     const report = await whileSharedWithTurns(this.#turnsRequest(options), (turns, signal) =>

@@ -11,6 +11,9 @@ export interface Turns {
   exclusively<T>(work: (signal: AbortSignal) => Promise<T>): Promise<T>
 }
 
+/** Of who changes nothing. */
+export const NO_TURNS: Turns = { exclusively: work => work(new AbortController().signal) }
+
 export interface TurnsRequest extends Omit<LockRequest, 'exclusive' | 'beside' | 'onWritten'> {
   readonly signal: AbortSignal
   /** Where the storage is too full to take a lock file, go on without: a person said that nobody else uses it. */
