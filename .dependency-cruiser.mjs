@@ -84,7 +84,7 @@ export default {
     only(
       'repository-needs-storage-interface-only',
       '^src/repository/',
-      ['^src/storage/storage\\.ts$', MODEL, BASE],
+      ['^src/storage/storage(-error)?\\.ts$', MODEL, BASE],
       'The restic format must work over any byte store.',
     ),
     {

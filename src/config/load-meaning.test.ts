@@ -73,3 +73,21 @@ describe('what a configuration means', () => {
     })
   })
 })
+
+describe('how long a repository keeps', () => {
+  const keepsIn = (repository: string): string =>
+    GOOD.replace('keep: { within: 30d }', `keep: { daily: 7 }, keepIn: { ${repository}: { monthly: 24 } }`)
+
+  test('may differ from what the policy says for all', () => {
+    expect(parse(keepsIn('main')).policies.get('nightly')).toMatchObject({
+      keep: { daily: 7 },
+      keepIn: { main: { monthly: 24 } },
+    })
+  })
+
+  test('is said only for repositories of the policy', () => {
+    expect(() => parse(keepsIn('mian'))).toThrow(
+      'lifeboat.yaml:7:88: policy nightly has no repository "mian" (allowed: main)',
+    )
+  })
+})

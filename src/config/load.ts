@@ -215,7 +215,25 @@ function danglingNames(config: Config, document: ConfigDocument): Problem[] {
       }
     }
   }
-  return problems
+  return [...problems, ...keptNowhere(config, document)]
+}
+
+/** Rules for repositories that the policy does not use. */
+function keptNowhere({ policies }: Config, document: ConfigDocument): Problem[] {
+  return [...policies].flatMap(([policyName, { repositories, keepIn = {} }]) =>
+    Object.keys(keepIn)
+      .filter(name => !repositories.includes(name))
+      .map(name => {
+        const path = ['policies', policyName, 'keepIn', name]
+        return {
+          ...document.placeOf(path, 'key'),
+          key: path.join('.'),
+          message: `policy ${policyName} has no repository "${name}"`,
+          found: name,
+          allowed: repositories.join(', '),
+        }
+      }),
+  )
 }
 
 function invalid(file: string, problems: readonly Problem[]): AppError {

@@ -170,6 +170,12 @@ const policy = z
       .describe('Time zone of the schedule; default: this machine’s.'),
     type: z.enum(BACKUP_TYPES).optional().describe('Type of the backups; default `incremental`.'),
     keep: keep.optional(),
+    keepIn: z
+      .record(name, keep)
+      .optional()
+      .describe(
+        'In place of `keep` where repositories keep differently, by the name of the repository: `{ offsite: { monthly: 24 } }`.',
+      ),
     objectives: objectives.optional(),
     verify: verification.optional(),
     before: hook

@@ -21,19 +21,25 @@ export function applyPolicies<S extends RetainedSnapshot>(
   now: Date,
 ): RetentionDecision<S>[] {
   const names = new Set(policies.map(({ name }) => name))
-  const reasons = new Map<S, string[]>()
+  const verdicts = new Map<S, RetentionDecision<S>[]>()
   for (const policy of policies) {
     const members = snapshots.filter(snapshot => isJudgedBy(snapshot, policy, names))
     for (const decision of decideFor(policy, members, now)) {
-      if (!decision.keep) continue
       const label = policy.name === undefined ? '' : `policy ${policy.name}: `
-      const known = reasons.get(decision.snapshot) ?? []
-      reasons.set(decision.snapshot, [...known, ...decision.reasons.map(reason => label + reason)])
+      const labelled = { ...decision, reasons: decision.reasons.map(reason => label + reason) }
+      verdicts.set(decision.snapshot, [...(verdicts.get(decision.snapshot) ?? []), labelled])
     }
   }
   return snapshots
     .toSorted((a, b) => b.time.getTime() - a.time.getTime())
-    .map(snapshot => ({ snapshot, keep: reasons.has(snapshot), reasons: reasons.get(snapshot) ?? [] }))
+    .map(snapshot => unite(snapshot, verdicts.get(snapshot) ?? []))
+}
+
+/** What any keeps, stays. */
+function unite<S>(snapshot: S, verdicts: readonly RetentionDecision<S>[]): RetentionDecision<S> {
+  const keep = verdicts.some(each => each.keep)
+  const reasons = verdicts.filter(each => each.keep === keep).flatMap(each => each.reasons)
+  return { snapshot, keep, reasons, byRule: verdicts.some(each => each.byRule) }
 }
 
 function isJudgedBy(
@@ -52,5 +58,5 @@ function decideFor<S extends RetainedSnapshot>(
   now: Date,
 ): RetentionDecision<S>[] {
   if (keep !== undefined) return applyRetention(members, keep, { timezone, now })
-  return members.map(snapshot => ({ snapshot, keep: true, reasons: ['keeps all'] }))
+  return members.map(snapshot => ({ snapshot, keep: true, reasons: ['keeps all'], byRule: true }))
 }

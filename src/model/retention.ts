@@ -1,7 +1,8 @@
 import { AppError } from '../base/errors.ts'
 import { isPart } from './manifest.ts'
-import { isOfFuture, isSafetyPoint, labelsOf } from './recovery-point.ts'
+import { isSafetyPoint, labelsOf } from './recovery-point.ts'
 import { Calendar, type CivilTime, formatRetentionDuration, isoWeek, type RetentionDuration } from './retention-time.ts'
+import { describeWrongTime, findWrongTime, type TimedSnapshot } from './snapshot-time.ts'
 
 /**
  * Which snapshots stay. A snapshot stays when any rule wants it. The same rules as restic's.
@@ -38,16 +39,17 @@ export interface RetentionContext {
 }
 
 /** What the rules look at. */
-export interface RetainedSnapshot {
-  readonly time: Date
+export interface RetainedSnapshot extends TimedSnapshot {
   readonly tags: readonly string[]
 }
 
 export interface RetentionDecision<S> {
   readonly snapshot: S
   readonly keep: boolean
-  /** Why it stays: `daily snapshot`, `within 30d`, `newest`, ... Empty when it goes. */
+  /** Why it stays: `daily snapshot`, `within 30d`, `newest`, ... When it goes, why no rule keeps it. */
   readonly reasons: readonly string[]
+  /** Does a rule want it? Else it stays only because nothing better would be left, or because of its time. */
+  readonly byRule: boolean
 }
 
 type BucketName = 'hourly' | 'daily' | 'weekly' | 'monthly' | 'yearly'
@@ -71,9 +73,9 @@ const WITHIN = {
 const NAMES = ['hourly', 'daily', 'weekly', 'monthly', 'yearly'] as const
 
 /**
- * Decides over the snapshots of one group, newest first. The newest stays whatever the rules say. Those from the future
- * stay too and count for nothing: what a wrong clock made must not take the place of a good one. `usage` when no rule
- * is given.
+ * Decides over the snapshots of one group, newest first. The newest stays whatever the rules say. Those whose time is
+ * wrong stay too and count for nothing: what a wrong clock made, or somebody with bad intentions, must not take the place
+ * of a good one. `usage` when no rule is given.
  */
 export function applyRetention<S extends RetainedSnapshot>(
   snapshots: readonly S[],
@@ -83,8 +85,7 @@ export function applyRetention<S extends RetainedSnapshot>(
   assertRules(rules)
   const calendar = new Calendar(context.timezone)
   const all = snapshots.toSorted((a, b) => b.time.getTime() - a.time.getTime())
-  const future = all.filter(({ time }) => isOfFuture(time, context.now))
-  const ordered = all.slice(future.length)
+  const ordered = all.filter(snapshot => findWrongTime(snapshot, context.now) === undefined)
   const latest = ordered[0]
   const judges = [
     tagJudge(rules.tags ?? []),
@@ -95,11 +96,19 @@ export function applyRetention<S extends RetainedSnapshot>(
   ]
   const decided = ordered.map((snapshot, at) => {
     const rank: Rank = { at, oldest: at === ordered.length - 1 }
-    const reasons = judges.flatMap(judge => judge(snapshot, rank))
-    if (reasons.length === 0 && at === 0) reasons.push('newest')
-    return { snapshot, keep: reasons.length > 0, reasons }
+    const verdicts = judges.map(judge => judge(snapshot, rank))
+    const keeps = verdicts.flatMap(({ keep = [] }) => keep)
+    if (keeps.length > 0) return { snapshot, keep: true, reasons: keeps, byRule: true }
+    if (at === 0) return { snapshot, keep: true, reasons: ['newest'], byRule: false }
+    return { snapshot, keep: false, reasons: [...new Set(verdicts.flatMap(({ go = [] }) => go))], byRule: false }
   })
-  return [...future.map(snapshot => ({ snapshot, keep: true, reasons: ['from the future'] })), ...decided]
+  return [...all.flatMap(snapshot => keptForItsTime(snapshot, context.now)), ...decided]
+}
+
+function keptForItsTime<S extends RetainedSnapshot>(snapshot: S, now: Date): RetentionDecision<S>[] {
+  const wrong = findWrongTime(snapshot, now)
+  if (wrong === undefined) return []
+  return [{ snapshot, keep: true, reasons: [describeWrongTime(wrong)], byRule: false }]
 }
 
 /** Throws `usage` when nothing would be kept on purpose, or a count makes no sense. */
@@ -125,19 +134,25 @@ interface Rank {
   readonly oldest: boolean
 }
 
-/** The reasons of one rule to keep a snapshot; called for each in order, newest first. */
-type Judge = (snapshot: RetainedSnapshot, rank: Rank) => string[]
+/** The reasons of one rule to keep a snapshot, or not to. */
+type Verdict = { readonly keep: string[]; readonly go?: never } | { readonly go: string[]; readonly keep?: never }
+
+/** Called for each in order, newest first. */
+type Judge = (snapshot: RetainedSnapshot, rank: Rank) => Verdict
 
 function tagJudge(lists: readonly string[]): Judge {
   const wanted = lists.map(list => ({ list, tags: list.split(',').map(tag => tag.trim()) }))
-  return snapshot =>
-    wanted.filter(({ tags }) => tags.every(tag => snapshot.tags.includes(tag))).map(({ list }) => `has tags ${list}`)
+  return snapshot => {
+    const had = wanted.filter(({ tags }) => tags.every(tag => snapshot.tags.includes(tag)))
+    if (had.length > 0) return { keep: had.map(({ list }) => `has tags ${list}`) }
+    return { go: wanted.length === 0 ? [] : [`has no tag ${lists.join(' or ')}`] }
+  }
 }
 
 function withinJudge(duration: RetentionDuration, calendar: Calendar, latest: RetainedSnapshot | undefined): Judge {
   const reason = `within ${formatRetentionDuration(duration)}`
   const isWithin = nearness(duration, calendar, latest)
-  return snapshot => (isWithin(snapshot) ? [reason] : [])
+  return snapshot => (isWithin(snapshot) ? { keep: [reason] } : { go: [`not ${reason}`] })
 }
 
 /** The first moments of a window are recovered from the last backup before it, by its log. */
@@ -146,9 +161,9 @@ function windowJudge(duration: RetentionDuration, calendar: Calendar, now: Date)
   const limit = calendar.before(now, duration)
   let isCovered = false
   return snapshot => {
-    if (isCovered) return []
+    if (isCovered) return { go: [`a later one ${reason}`] }
     isCovered = snapshot.time <= limit
-    return [reason]
+    return { keep: [reason] }
   }
 }
 
@@ -165,12 +180,14 @@ function nearness(
 
 function bucketJudges(rules: RetentionRules, calendar: Calendar): Judge[] {
   const last = rules.last ?? 0
-  const judges = last === 0 ? [] : [countedJudge('last snapshot', last, (_, rank) => String(rank.at))]
+  const judges = last === 0 ? [] : [countedJudge('last snapshot', '', last, (_, rank) => String(rank.at))]
   for (const name of NAMES) {
     const count = rules[name] ?? 0
     const bucket = BUCKETS[name]
     if (count !== 0) {
-      judges.push(countedJudge(`${name} snapshot`, count, snapshot => bucket(calendar.civil(snapshot.time))))
+      judges.push(
+        countedJudge(`${name} snapshot`, PERIODS[name], count, snapshot => bucket(calendar.civil(snapshot.time))),
+      )
     }
   }
   return judges
@@ -182,30 +199,44 @@ function bucketWithinJudges(rules: RetentionRules, calendar: Calendar, latest: R
     if (!duration) return []
     const isWithin = nearness(duration, calendar, latest)
     const bucket = BUCKETS[name]
-    const judge = countedJudge(`${name} within ${formatRetentionDuration(duration)}`, -1, snapshot =>
-      bucket(calendar.civil(snapshot.time)),
-    )
-    return [(snapshot: RetainedSnapshot, rank: Rank) => (isWithin(snapshot) ? judge(snapshot, rank) : [])]
+    const span = `within ${formatRetentionDuration(duration)}`
+    const judge = countedJudge(`${name} ${span}`, PERIODS[name], -1, snapshot => bucket(calendar.civil(snapshot.time)))
+    return [
+      (snapshot: RetainedSnapshot, rank: Rank) =>
+        isWithin(snapshot) ? judge(snapshot, rank) : { go: [`not ${span}`] },
+    ]
   })
 }
 
-/** Keeps the first of each bucket while the count lasts; with count left over, also the oldest of all. */
+const PERIODS = { hourly: 'hour', daily: 'day', weekly: 'week', monthly: 'month', yearly: 'year' } as const
+
+/**
+ * Keeps the first of each bucket while the count lasts; with count left over, also the oldest of all.
+ * @param period what a bucket is; empty: one snapshot
+ */
 function countedJudge(
   reason: string,
+  period: string,
   count: number,
   bucketOf: (snapshot: RetainedSnapshot, rank: Rank) => string,
 ): Judge {
   let left = count
   let current: string | undefined
   return (snapshot, rank) => {
-    if (left === 0) return []
     const bucket = bucketOf(snapshot, rank)
     const isNew = bucket !== current
-    if (!isNew && !rank.oldest) return []
+    if (!isNew && (left === 0 || !rank.oldest)) return { go: [`not the newest of its ${period}`] }
+    if (left === 0) return { go: [beyond(count, period)] }
     current = bucket
     if (left > 0) left--
-    return [isNew ? reason : `oldest ${reason}`]
+    return { keep: [isNew ? reason : `oldest ${reason}`] }
   }
+}
+
+function beyond(count: number, period: string): string {
+  const unit = period === '' ? 'snapshot' : period
+  const last = count === 1 ? `last ${unit}` : `last ${count} ${unit}s`
+  return period === '' ? `not of the ${last}` : `not of the ${last} with any`
 }
 
 /**

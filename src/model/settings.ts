@@ -45,6 +45,8 @@ export interface PolicySettings {
   /** Default: `incremental`. */
   readonly type?: BackupType | undefined
   readonly keep?: RetentionRules | undefined
+  /** In place of `keep`, by the name of a repository. */
+  readonly keepIn?: Readonly<Record<string, RetentionRules>> | undefined
   /** Milliseconds: how old the newest recovery point may be, how long a recovery may take. */
   readonly objectives?: { readonly rpo?: number | undefined; readonly rto?: number | undefined } | undefined
   readonly verify?: VerificationRule | undefined

@@ -22,6 +22,7 @@ export const INSTALLATION_OUTPUTS = {
         timezone: z.string().nullable().describe('null: this machine’s'),
         type: z.enum(BACKUP_TYPES),
         keep: z.array(z.string()).nullable().describe('its rules; null: it keeps all'),
+        keepIn: z.record(z.string(), z.array(z.string())).describe('rules in place of them, by repository'),
         verify: z.strictObject({ level: z.enum(PROOF_LEVELS), every: count }).nullable(),
         hooks: z.array(z.enum(HOOK_NAMES)),
       }),

@@ -1,5 +1,7 @@
 import { z } from 'zod'
+import type { Judged } from '../operations/forget/decide.ts'
 import type { Forgotten } from '../operations/forget/forget-snapshots.ts'
+import type { NamedPruneReport } from '../operations/prune/prune.ts'
 import type { Snapshot } from '../repository/index.ts'
 import { bytes, count, failed, findings, id, type Json, repositoryName, shortId, time } from './fields.ts'
 import { shortIdOf } from './point.ts'
@@ -24,6 +26,10 @@ const pruned = z.strictObject({
   bytesBefore: bytes,
   bytesAfter: bytes,
   bytesUnusedLeft: bytes,
+  waiting: z
+    .strictObject({ packs: count, bytes, until: time.nullable().describe('null: the storage does not say') })
+    .nullable()
+    .describe('what nothing needs and is still locked in the storage'),
   log: z
     .strictObject({ files: count, bytes })
     .optional()
@@ -47,7 +53,7 @@ const forgotten = z.strictObject({
   repository: repositoryName,
   group: z.string(),
   keep: z.array(briefSnapshot.extend({ reasons: z.array(z.string()) })),
-  remove: z.array(briefSnapshot),
+  remove: z.array(briefSnapshot.extend({ reasons: z.array(z.string()).describe('why no rule keeps it') })),
 })
 
 const lockReason = z.strictObject({
@@ -97,13 +103,19 @@ export const MAINTENANCE_OUTPUTS = {
   }),
 }
 
+export function prunedJson({ waiting, ...report }: NamedPruneReport): Json<typeof pruned> {
+  return { ...report, waiting: waiting === undefined ? null : { ...waiting, until: waiting.until ?? null } }
+}
+
 export function forgottenJson({ repository, group, keep, remove }: Forgotten): Json<typeof forgotten> {
   return {
     repository,
     group,
-    keep: keep.map(({ snapshot, reasons }) => ({ ...brief(snapshot), reasons })),
-    remove: remove.map(brief),
+    keep: keep.map(judgedJson),
+    remove: remove.map(judgedJson),
   }
 }
+
+const judgedJson = ({ snapshot, reasons }: Judged) => ({ ...brief(snapshot), reasons })
 
 const brief = ({ id: snapshot, time: at }: Snapshot) => ({ id: snapshot, shortId: shortIdOf(snapshot), time: at })

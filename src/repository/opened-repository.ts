@@ -1,5 +1,5 @@
 import { join } from 'node:path'
-import { isAppError, throwIfAborted } from '../base/errors.ts'
+import { isAppError } from '../base/errors.ts'
 import type { Secret } from '../base/secret.ts'
 import type { Finding } from '../model/finding.ts'
 import type { Id, TreeNode } from '../model/node.ts'
@@ -27,11 +27,12 @@ import type {
   ChooseSnapshots,
   PruneOptions,
   PruneReport,
+  RemoveOptions,
   RepositoryStatistics,
 } from './contract/maintenance.ts'
 import type { Contents, Helper } from './contract/reading.ts'
 import type { FileToWrite, RestoreOptions, WrittenBytes } from './contract/restoring.ts'
-import type { PinList, Snapshot, SnapshotList } from './contract/snapshot.ts'
+import type { LockedSnapshot, PinList, Snapshot, SnapshotList } from './contract/snapshot.ts'
 import type { Writing, WritingOptions } from './contract/writing.ts'
 import type { CopySource } from './copy/blob-copier.ts'
 import { type CopyParts, copySnapshots, copyToItself } from './copy/copy.ts'
@@ -48,6 +49,7 @@ import type { HeldLock } from './lock/held-lock.ts'
 import { listLocks, unlock } from './lock/maintain.ts'
 import { currentHost } from './lock/owner.ts'
 import { StorageClock } from './lock/storage-clock.ts'
+import { NO_TURNS, type TurnsRequest, whileAlone, whileSharedWithTurns } from './lock/turns.ts'
 import { type SharedWork, whileShared } from './lock/while-shared.ts'
 import { writeLock } from './lock/write-lock.ts'
 import { SealedLogStore } from './logs/log-store.ts'
@@ -62,6 +64,7 @@ import { examineLocks } from './retention/examine-locks.ts'
 import { KnownEndsFile } from './retention/known-ends.ts'
 import { type LockKeeper, lockKeeperOf } from './retention/lock-keeper.ts'
 import { lockingStorage } from './retention/locking-storage.ts'
+import { removeSnapshots } from './snapshots/remove-snapshots.ts'
 import { SnapshotStore } from './snapshots/snapshot-store.ts'
 import { statistics } from './statistics.ts'
 import { WorkerPool } from './workers/pool.ts'
@@ -145,18 +148,12 @@ export class OpenedRepository implements Repository {
     return this.#snapshots.get(idOrPrefix)
   }
 
-  async removeSnapshots(which: readonly Id[] | ChooseSnapshots, options: LockWaitOptions = {}): Promise<void> {
-    await this.#withLock(true, options, async lock => {
-      const { pins } = await this.listPins()
-      const ids = typeof which === 'function' ? which((await this.listSnapshots()).snapshots, pins) : which
-      for (const id of ids) {
-        throwIfAborted(options.signal)
-        lock.lost.throwIfAborted()
-        await this.#files.remove('snapshot', id)
-        // One that has ended.
-        if (pins.some(pin => pin.snapshot === id)) await this.#pins.remove(id)
-      }
-    })
+  removeSnapshots(
+    which: readonly Id[] | ChooseSnapshots,
+    options: RemoveOptions = {},
+  ): Promise<readonly LockedSnapshot[]> {
+    const stores = { snapshots: this.#snapshots, pins: this.#pins }
+    return whileAlone(this.#turnsRequest(options), signal => removeSnapshots(stores, which, signal))
   }
 
   listPins(): Promise<PinList> {
@@ -236,11 +233,13 @@ export class OpenedRepository implements Repository {
   }
 
   async prune(options: PruneOptions): Promise<PruneReport> {
+    const { clock } = this.#parts.options
     if (options.dryRun) {
-      return this.#whileShared(options.signal, signal => prune(this.#maintenance(), { ...options, signal }))
+      const context = { ...this.#maintenance(), clock, turns: NO_TURNS }
+      return await this.#whileShared(options.signal, signal => prune(context, { ...options, signal }))
     }
-    const report = await this.#withLock(true, options, lock =>
-      prune(this.#maintenance(), { ...options, signal: AbortSignal.any([options.signal, lock.lost]) }),
+    const report = await whileSharedWithTurns(this.#turnsRequest(options), (turns, signal) =>
+      prune({ ...this.#maintenance(), clock, turns }, { ...options, signal }),
     )
     await this.#index.refresh(options.signal)
     return report
@@ -384,6 +383,11 @@ export class OpenedRepository implements Repository {
       locks: this.#locks,
       signal,
     }
+  }
+
+  #turnsRequest(options: LockWaitOptions & Pick<PruneOptions, 'withoutLock'>): TurnsRequest {
+    const { signal = new AbortController().signal, withoutLock = false } = options
+    return { ...this.#lockRequest(true, options), signal, withoutLock }
   }
 
   #lockRequest(exclusive: boolean, { lockWaitMs, signal }: LockWaitOptions) {

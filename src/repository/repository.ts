@@ -23,10 +23,11 @@ import type {
   ChooseSnapshots,
   PruneOptions,
   PruneReport,
+  RemoveOptions,
   RepositoryStatistics,
 } from './contract/maintenance.ts'
 import type { Contents, Helper } from './contract/reading.ts'
-import type { PinList, Snapshot, SnapshotList } from './contract/snapshot.ts'
+import type { LockedSnapshot, PinList, Snapshot, SnapshotList } from './contract/snapshot.ts'
 import type { Writing, WritingOptions } from './contract/writing.ts'
 
 /**
@@ -56,8 +57,9 @@ export interface Repository extends Contents {
   /**
    * Deletes snapshot files (only those; `prune` frees the space), under the exclusive lock. A function chooses among those
    * that are there then: what was listed before the lock was held may be gone by now, and with it what was to stay.
+   * Returns those that the storage does not let go of.
    */
-  removeSnapshots(which: readonly Id[] | ChooseSnapshots, options?: LockWaitOptions): Promise<void>
+  removeSnapshots(which: readonly Id[] | ChooseSnapshots, options?: RemoveOptions): Promise<readonly LockedSnapshot[]>
 
   /**
    * When each snapshot's file was stored, by the storage's clock, to hold its time against (`findWrongTime`). Some storages

@@ -28,7 +28,7 @@ test('a pinned recovery point stays, for other machines too, until it is unpinne
   const wish = { sources: ['docs'], keep: { last: 1 }, dryRun: false }
   const [task] = forgetTasks(other, wish)
   const kept = task && (await forgetTask(other, task, wish, {}))
-  expect(kept?.[0]?.keep.map(({ reasons }) => reasons)).toEqual([['last snapshot'], ['pinned: before the move']])
+  expect(kept?.groups[0]?.keep.map(({ reasons }) => reasons)).toEqual([['last snapshot'], ['pinned: before the move']])
   await other.close()
 
   const refused = await workspace.try('forget', first)

@@ -1,3 +1,4 @@
+import { systemClock } from '../../src/base/clock.ts'
 import { systemRandom } from '../../src/base/random.ts'
 import type { Id, TreeNode } from '../../src/model/node.ts'
 import type { CheckContext } from '../../src/repository/check/check.ts'
@@ -18,11 +19,12 @@ import { formatTree } from '../../src/repository/format/tree.ts'
 import { BlobIndex } from '../../src/repository/index-store/blob-index.ts'
 import { blobId } from '../../src/repository/pack/blob.ts'
 import { runRepackJob } from '../../src/repository/pack/repack-job.ts'
-import type { PruneContext } from '../../src/repository/prune/prune.ts'
+import type { PruneContext } from '../../src/repository/prune/context.ts'
 import { runOpenJob } from '../../src/repository/read/open-job.ts'
 import { runSiftJob } from '../../src/repository/read/sift-job.ts'
 import { runCompareJob } from '../../src/repository/restore/compare-job.ts'
 import { runWriteJob } from '../../src/repository/restore/write-job.ts'
+import { runIndexJob } from '../../src/repository/write/index-job.ts'
 import type { Storage } from '../../src/storage/storage.ts'
 import { MemoryStorage } from './memory-storage.ts'
 
@@ -45,6 +47,8 @@ export class SmallRepository {
       ...parts,
       files: new RepositoryFiles(parts),
       random: systemRandom,
+      clock: systemClock,
+      turns: { exclusively: work => work(new AbortController().signal) },
       workers: {
         size: 2,
         warmUp: () => {},
@@ -53,6 +57,7 @@ export class SmallRepository {
         compare: async job => runCompareJob(job),
         verify: async job => runVerifyJob(job, cipher, zstd),
         sift: async job => runSiftJob(job, cipher, zstd),
+        index: async job => runIndexJob(job, 2, cipher, zstd),
         repack: async job => runRepackJob(job, { version: 2, cipher, zstd }),
       },
     }

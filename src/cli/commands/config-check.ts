@@ -64,6 +64,7 @@ function policyToJson({ sources, repositories, schedule, timezone, type, verify,
     timezone: timezone ?? null,
     type: type ?? 'incremental',
     keep: rest.keep === undefined ? null : Object.keys(rest.keep),
+    keepIn: Object.fromEntries(Object.entries(rest.keepIn ?? {}).map(([name, rules]) => [name, Object.keys(rules)])),
     verify: verify ?? null,
     hooks: HOOK_NAMES.filter(name => rest[name] !== undefined),
   }
@@ -76,11 +77,15 @@ function describePolicy(policy: PolicySettings): string {
     `${policy.sources.join(', ')} -> ${policy.repositories.join(', ')}`,
     type,
     schedule === null ? 'no schedule' : `at ${schedule}${timezone === null ? '' : ` (${timezone})`}`,
-    policy.keep === undefined ? 'keeps all' : `keeps ${Object.entries(policy.keep).map(describeRule).join(', ')}`,
+    describeRules(policy.keep),
+    ...Object.entries(policy.keepIn ?? {}).map(([name, rules]) => `${describeRules(rules)} in ${name}`),
     ...(verify === null ? [] : [`verifies${every}: ${verify.level}`]),
     ...(hooks.length === 0 ? [] : [`hooks: ${hooks.join(', ')}`]),
   ].join('; ')
 }
+
+const describeRules = (rules: PolicySettings['keep']): string =>
+  rules === undefined ? 'keeps all' : `keeps ${Object.entries(rules).map(describeRule).join(', ')}`
 
 const describeRule = ([rule, value]: [string, unknown]): string =>
   typeof value === 'number' ? `${rule} ${value}` : rule

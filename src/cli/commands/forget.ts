@@ -1,20 +1,21 @@
 import type { App } from '../../app/app.ts'
+import { ERROR_CODES } from '../../base/error-codes.ts'
 import { AppError } from '../../base/errors.ts'
 import { formatTime } from '../../base/times.ts'
 import { SHORT_ID_DIGITS } from '../../model/recovery-point.ts'
 import type { RetentionRules } from '../../model/retention.ts'
 import { parseRetentionDuration } from '../../model/retention-time.ts'
-import type { ForgetWish, Forgotten } from '../../operations/forget/forget-snapshots.ts'
+import type { ForgetWish, Forgotten, ForgottenIn } from '../../operations/forget/forget-snapshots.ts'
 import type { NamedPruneReport } from '../../operations/prune/prune.ts'
 import { isIdPrefix } from '../../operations/snapshots/choose-snapshot.ts'
-import { forgottenJson } from '../../outputs/maintenance.ts'
+import { forgottenJson, prunedJson } from '../../outputs/maintenance.ts'
 import type { Printed } from '../../outputs/outputs.ts'
 import type { Snapshot } from '../../repository/index.ts'
 import type { Call, Command, OptionSpec } from '../command.ts'
 import { counted } from '../printers/text.ts'
 import { repoOf } from '../selection.ts'
 import { SeveralRepositories } from '../several-repositories.ts'
-import { describePrune, MAX_UNUSED, pruneOne } from './prune.ts'
+import { describePrune, exitCodeOf, PRUNE_OPTIONS, pruneOne, WITHOUT_LOCK } from './prune.ts'
 
 const COUNTS = ['last', 'hourly', 'daily', 'weekly', 'monthly', 'yearly'] as const
 const SPANS = [
@@ -53,6 +54,7 @@ export const forget: Command<Printed<'forget'>> = {
     'Takes the rules from the options, or from "keep" in the policies. A snapshot is kept if any policy of its source keeps it: each policy judges the snapshots taken for it, and every policy judges those taken for none. The newest snapshot of each source is always kept, and snapshots of other programs are left alone. To free the space, add --prune or run "lifeboat prune".',
     'Snapshots that "lifeboat undo" needs are kept too: for 30 days, and for the last restore of each target until it is undone.',
     'Pinned snapshots are kept whatever the rules say: see "lifeboat pin".',
+    'Kept too: the newest snapshot that is whole, the newest that is proven, and all of a run of a policy of which one is kept, for they belong together. A snapshot dated in the future, or after it was stored, is kept, counts for nothing and is reported. Where the clock of this machine is wrong, that of the storage is followed.',
     'Given ids instead of sources, removes exactly these snapshots, whatever the rules say and whoever wrote them. Refuses pinned ones: run "lifeboat unpin" first.',
   ],
   arguments: [
@@ -62,7 +64,8 @@ export const forget: Command<Printed<'forget'>> = {
     ...KEEP_OPTIONS,
     { flags: '--prune', summary: 'also delete unused data afterwards' },
     { flags: '-n, --dry-run', summary: 'only show what would happen' },
-    MAX_UNUSED,
+    ...PRUNE_OPTIONS,
+    WITHOUT_LOCK,
   ],
   examples: [
     { command: 'lifeboat forget --dry-run', explains: 'show what the policies would remove' },
@@ -83,21 +86,28 @@ export const forget: Command<Printed<'forget'>> = {
       repository: repoOf(call),
       dryRun,
       lockWaitMs: call.values.durationMs('lockWait', '--lock-wait'),
+      withoutLock: call.values.flag('withoutLock'),
     }
     const several = new SeveralRepositories(call)
     const works = ids.length > 0 ? await namedWorks(call, app, ids, wish) : await ruledWorks(call, app, wish)
     const done = await several.each(works.keys(), async repository => ({
       repository,
-      groups: (await works.get(repository)?.()) ?? [],
+      ...((await works.get(repository)?.()) ?? { groups: [], locked: 0 }),
     }))
+    const isLocked = done.some(each => each.locked > 0)
     const forgotten = done.flatMap(each => each.groups)
     const touched = done.map(each => each.repository)
     const prune = call.values.flag('prune')
       ? await several.each(touched, name => pruneAfter(call, app, name, forgotten, dryRun))
       : undefined
     return {
-      json: { dryRun, groups: forgotten.map(forgottenJson), prune: prune ?? null, failed: several.failed },
-      exitCode: several.failure?.exitCode ?? 0,
+      json: {
+        dryRun,
+        groups: forgotten.map(forgottenJson),
+        prune: prune?.map(prunedJson) ?? null,
+        failed: several.failed,
+      },
+      exitCode: several.failure?.exitCode ?? (isLocked ? ERROR_CODES.incomplete.exit : exitCodeOf(prune ?? [])),
       text: `${forgotten.map(each => describe(each, dryRun, call)).join('')}${(prune ?? []).map(report => describePrune(report, dryRun, call)).join('')}`,
       findings: (prune ?? []).flatMap(report => report.findings),
     }
@@ -105,7 +115,7 @@ export const forget: Command<Printed<'forget'>> = {
 }
 
 /** What is to be done in each repository. */
-type Works = ReadonlyMap<string, () => Promise<Forgotten[]>>
+type Works = ReadonlyMap<string, () => Promise<ForgottenIn>>
 
 async function ruledWorks(call: Call, app: App, wish: ForgetWish): Promise<Works> {
   const { forgetTask, forgetTasks } = await import('../../operations/forget/forget-snapshots.ts')
@@ -151,7 +161,9 @@ function pruneAfter(
   forgotten: readonly Forgotten[],
   dryRun: boolean,
 ): Promise<NamedPruneReport> {
-  const gone = forgotten.filter(each => each.repository === name).flatMap(each => each.remove.map(({ id }) => id))
+  const gone = forgotten
+    .filter(each => each.repository === name)
+    .flatMap(each => each.remove.map(({ snapshot }) => snapshot.id))
   return pruneOne(call, app, name, { dryRun, withoutSnapshots: dryRun ? gone : undefined })
 }
 
@@ -163,7 +175,9 @@ function describe({ repository, group, keep, remove }: Forgotten, dryRun: boolea
   const paint = call.terminal.out
   const lines = [
     ...keep.map(({ snapshot, reasons }) => line(snapshot, paint('green', 'keep'), reasons.join(', '))),
-    ...remove.map(snapshot => line(snapshot, paint('red', dryRun ? 'would drop' : 'dropped'), '')),
+    ...remove.map(({ snapshot, reasons }) =>
+      line(snapshot, paint('red', dryRun ? 'would drop' : 'dropped'), reasons.join('; ')),
+    ),
   ]
   const head = `${group} in ${repository}: ${counted(keep.length, 'snapshot')} kept, ${remove.length} ${dryRun ? 'would be dropped' : 'dropped'}`
   return `${head}\n${lines.join('\n')}\n`

@@ -8,7 +8,8 @@ import { type ChosenSnapshot, chooseSnapshot } from '../snapshots/choose-snapsho
 import { repositoriesOf, repositoryNames, sourceNames } from '../workspace/names.ts'
 import { type Caller, lookAround, type Run, runOnce } from '../workspace/run.ts'
 import type { Workspace } from '../workspace/workspace.ts'
-import { type ForgetGroup, forget, type SourcePolicy } from './forget.ts'
+import type { ForgetGroup, SourcePolicy } from './decide.ts'
+import { type ForgetResult, forget, lockedFindings } from './forget.ts'
 
 export interface ForgetWish {
   /** Default: all. */
@@ -19,10 +20,21 @@ export interface ForgetWish {
   readonly repository?: string | undefined
   readonly dryRun: boolean
   readonly lockWaitMs?: number | undefined
+  /** See `RemoveOptions`. */
+  readonly withoutLock?: boolean | undefined
 }
+
+type Doing = Pick<ForgetWish, 'dryRun' | 'lockWaitMs' | 'withoutLock'>
 
 export interface Forgotten extends ForgetGroup {
   readonly repository: string
+}
+
+/** Of one repository. */
+export interface ForgottenIn {
+  readonly groups: readonly Forgotten[]
+  /** That were to go, and that the storage does not let go of. */
+  readonly locked: number
 }
 
 /** What is to be forgotten in one repository, by which rules. */
@@ -34,7 +46,7 @@ export interface ForgetTask {
 
 /** `usage` where no rule says what stays. */
 export function forgetTasks(
-  workspace: Workspace,
+  workspace: Pick<Workspace, 'settings'>,
   { sources: named = [], keep, repository: only }: ForgetWish,
 ): ForgetTask[] {
   const sources = sourceNames(workspace, named)
@@ -53,7 +65,7 @@ export function forgetTasks(
       .map(([name, policy]) => ({
         name,
         sources: policy.sources,
-        keep: policy.keep,
+        keep: policy.keepIn?.[repository] ?? policy.keep,
         timezone: policy.timezone ?? here,
       }))
     const ruled = new Set(policies.flatMap(policy => (policy.keep === undefined ? [] : policy.sources)))
@@ -70,33 +82,45 @@ export function forgetTasks(
 export async function forgetTask(
   workspace: Workspace,
   task: ForgetTask,
-  { dryRun, lockWaitMs }: Pick<ForgetWish, 'dryRun' | 'lockWaitMs'>,
+  doing: Doing,
   caller: Caller,
-): Promise<Forgotten[]> {
+): Promise<ForgottenIn> {
   const { repository: name, sources, policies } = task
-  const work = async ({ signal }: Run) =>
-    forget({
-      repository: await workspace.repository(name),
+  const work = async ({ signal }: Run): Promise<ForgetResult> => {
+    const repository = await workspace.repository(name)
+    return await forget({
+      ...doing,
+      repository,
+      proofs: await workspace.catalog.listProofs(repository.id),
       sources,
       policies,
       needed: await neededIn(workspace, name),
       hostname: workspace.host.hostname,
-      dryRun,
       clock: workspace.clock,
       signal,
-      lockWaitMs,
       // Once a repository, after all its tasks.
       prune: undefined,
     })
-  const { groups, findings: told } = dryRun
+  }
+  const {
+    groups,
+    locked,
+    findings: told,
+  } = doing.dryRun
     ? await lookAround(workspace, caller, work)
-    : await runOnce(workspace, caller, { operation: 'forget', repository: name }, work, ({ removed }) => ({
-        outcome: 'done',
-        statistics: { removed },
-        findings: [],
-      }))
+    : await runOnce(
+        workspace,
+        caller,
+        { operation: 'forget', repository: name },
+        work,
+        ({ removed, locked: left }) => ({
+          outcome: left === 0 ? 'done' : 'incomplete',
+          statistics: { removed },
+          findings: [],
+        }),
+      )
   for (const finding of told) caller.onEvent?.({ kind: 'finding', finding })
-  return groups.map(group => ({ ...group, repository: name }))
+  return { groups: groups.map(group => ({ ...group, repository: name })), locked }
 }
 
 /** The snapshots that ids name, by repository. `snapshot-not-found`, `ambiguous-id`. */
@@ -118,9 +142,9 @@ export async function forgetNamed(
   workspace: Workspace,
   name: string,
   members: readonly ChosenSnapshot[],
-  { dryRun, lockWaitMs }: Pick<ForgetWish, 'dryRun' | 'lockWaitMs'>,
+  { dryRun, lockWaitMs, withoutLock }: Doing,
   caller: Caller,
-): Promise<Forgotten[]> {
+): Promise<ForgottenIn> {
   const repository = await workspace.repository(name)
   await refuseNeeded(workspace, name, members)
   const remove = [...new Map(members.map(({ snapshot }) => [snapshot.id, snapshot])).values()]
@@ -130,16 +154,23 @@ export async function forgetNamed(
     return ids
   }
   choose([], (await repository.listPins()).pins)
-  if (!dryRun) {
-    await runOnce(
-      workspace,
-      caller,
-      { operation: 'forget', repository: name },
-      ({ signal }) => repository.removeSnapshots(choose, { signal, lockWaitMs }),
-      () => ({ outcome: 'done', statistics: { removed: ids.length }, findings: [] }),
-    )
-  }
-  return [{ repository: name, group: 'named', keep: [], remove }]
+  const locked = dryRun
+    ? []
+    : await runOnce(
+        workspace,
+        caller,
+        { operation: 'forget', repository: name },
+        ({ signal }) => repository.removeSnapshots(choose, { signal, lockWaitMs, withoutLock }),
+        left => ({
+          outcome: left.length === 0 ? 'done' : 'incomplete',
+          statistics: { removed: ids.length - left.length },
+          findings: lockedFindings(left),
+        }),
+      )
+  for (const finding of lockedFindings(locked)) caller.onEvent?.({ kind: 'finding', finding })
+  const gone = remove.filter(({ id }) => !locked.some(each => each.id === id))
+  const judged = gone.map(snapshot => ({ snapshot, reasons: ['named'] }))
+  return { groups: [{ repository: name, group: 'named', keep: [], remove: judged }], locked: locked.length }
 }
 
 /** What restores from here still need of a repository. */

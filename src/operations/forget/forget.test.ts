@@ -6,14 +6,18 @@ import { labelsToTags, policyTag, SAFETY_TAG } from '../../model/recovery-point.
 import type { RetentionRules } from '../../model/retention.ts'
 import { parseRetentionDuration } from '../../model/retention-time.ts'
 import { createRepository, openRepository, type Repository } from '../../repository/index.ts'
+import { lockedUntil, storageError } from '../../storage/storage-error.ts'
 import { type ForgetRequest, forget } from './forget.ts'
 
 let storage: MemoryStorage
 let repository: Repository
+/** What the storage stamps its objects with. */
+let storageNow: Date
 const signal = new AbortController().signal
 
 beforeEach(async () => {
-  storage = new MemoryStorage()
+  storageNow = new SteppedClock().now()
+  storage = new MemoryStorage('memory:', () => storageNow)
   repository = await createRepository(storage, engineOptions(new SteppedClock()))
 })
 afterEach(() => repository.close())
@@ -41,6 +45,7 @@ function request({ keep = { last: 2 }, ...more }: Partial<ForgetRequest> & { kee
     sources,
     policies: [{ name: undefined, sources, keep, timezone: 'UTC' }],
     needed: [],
+    proofs: new Map(),
     hostname: 'host',
     dryRun: false,
     clock: new SteppedClock(),
@@ -142,6 +147,7 @@ it('keeps what undo and unfinished restores need, here and for 30 days on other 
   const [oldest] = (await repository.listSnapshots()).snapshots
   const needed = [{ snapshot: oldest?.id ?? '', reason: 'undo of restore 1a2b3c4d' }]
   const clock = { ...systemClock, now: () => new Date('2025-02-04T12:00:00Z') }
+  storageNow = clock.now()
   const { groups } = await forget(request({ keep: { last: 1 }, needed, clock }))
   expect(await days()).toEqual([1, 4, 6, 7])
   expect(groups[0]?.keep.at(-1)?.reasons).toEqual(['undo of restore 1a2b3c4d'])
@@ -151,6 +157,7 @@ it('keeps what is pinned beside what the rules keep, until the pin ends', async 
   for (const day of [1, 2, 3, 4]) await addSnapshot(day, 'app')
   const [first, second] = (await repository.listSnapshots()).snapshots
   const clock = { ...systemClock, now: () => new Date('2025-03-01T00:00:00Z') }
+  storageNow = clock.now()
   const snapshot = first?.id ?? ''
   await repository.savePin({ snapshot, until: new Date('2025-03-02T00:00:00Z'), reason: 'audit' })
   await repository.savePin({ snapshot: second?.id ?? '', until: clock.now() })
@@ -184,4 +191,114 @@ it('keeps what somebody pins between its look and its lock', async () => {
   expect(raced).toBe(true)
   expect(await days()).toEqual([1, 2])
   await other.close()
+})
+
+it('says of each that goes why no rule keeps it', async () => {
+  await addSnapshot(1, 'app')
+  for (const run of ['a', 'b']) await addSnapshot(2, 'app', [run])
+  await addSnapshot(3, 'app')
+  const { groups } = await forget(request({ keep: { last: 1, daily: 2 }, dryRun: true }))
+  expect(groups[0]?.remove.map(({ reasons }) => reasons)).toEqual([
+    ['not of the last snapshot', 'not the newest of its day'],
+    ['not of the last snapshot', 'not of the last 2 days with any'],
+  ])
+})
+
+it('keeps the newest that lacks nothing and the newest that is proven, whatever the rules say', async () => {
+  await addSnapshot(1, 'app')
+  await addSnapshot(2, 'app')
+  await addSnapshot(3, 'app')
+  for (const day of [4, 5]) await addSnapshot(day, 'app', ['incomplete:2'])
+  const ids = (await repository.listSnapshots()).snapshots.map(({ id }) => id)
+  const proofs = new Map([
+    [ids[0] ?? '', { proof: 'restored' as const, at: new Date() }],
+    [ids[2] ?? '', { proof: 'failed' as const, at: new Date() }],
+  ])
+  const { groups } = await forget(request({ keep: { last: 1 }, proofs }))
+  expect(await days()).toEqual([1, 2, 5])
+  expect(groups[0]?.keep.map(({ reasons }) => reasons[0])).toEqual([
+    'last snapshot',
+    'the newest that is whole',
+    'the newest that is proven',
+  ])
+})
+
+it('keeps together what a policy took in one run, also around midnight, but not by rules that were typed', async () => {
+  const add = (run: string, source: string, time: string, tags = [policyTag('nightly')]) =>
+    backUp(repository, { file: Buffer.from(`${source} ${run}`) }, signal, {
+      time: new Date(`2025-01-${time}:00Z`),
+      tags: [...labelsToTags({ source, kind: 'sqlite', type: 'full', run }), ...tags],
+    })
+  for (const [run, day, next] of [
+    ['r1', '01', '02'],
+    ['r2', '02', '02'],
+    ['r3', '03', '04'],
+  ] as const) {
+    await add(run, 'app', `${day}T23:50`)
+    await add(run, 'docs', `${next}T${next === day ? '23:51' : '00:01'}`)
+  }
+  const policies = [{ name: 'nightly', sources: ['app', 'docs'], keep: { daily: 2 }, timezone: 'UTC' }]
+  // By itself docs of r1 and r2 are of one day, and app of r1 is older than two.
+  const { groups } = await forget(request({ policies, dryRun: true }))
+  expect(groups.map(({ group, keep, remove }) => [group, keep.length, remove.length])).toEqual([['app@host', 2, 1]])
+  const pinned = (await repository.listSnapshots()).snapshots.find(({ tags }) => tags.includes('source:docs'))
+  await repository.savePin({ snapshot: pinned?.id ?? '' })
+  const withPin = await forget(request({ policies, dryRun: true, sources: ['app', 'docs'] }))
+  expect(withPin.groups.map(({ remove }) => remove.length)).toEqual([0, 0])
+  expect(withPin.groups[0]?.keep.at(-1)?.reasons).toEqual(['with docs of the same run'])
+  const typed = [{ name: undefined, sources: ['app', 'docs'], keep: { last: 1 }, timezone: 'UTC' }]
+  const byHand = await forget(request({ policies: typed, dryRun: true, sources: ['app', 'docs'] }))
+  expect(byHand.groups.map(({ keep }) => keep.length)).toEqual([1, 2])
+})
+
+it('lets no snapshot push out good ones that is dated after it was stored, and names it', async () => {
+  storageNow = new Date('2025-01-02T12:00:00Z')
+  for (const day of [1, 2, 5, 6, 7]) await addSnapshot(day, 'app')
+  storageNow = new Date('2025-01-08T00:00:00Z')
+  for (const day of [3, 4]) await addSnapshot(day, 'app')
+  const clock = { ...systemClock, now: () => storageNow }
+  const { groups, findings } = await forget(request({ keep: { last: 2 }, clock }))
+  expect(groups[0]?.remove.map(({ snapshot }) => snapshot.time.getUTCDate())).toEqual([2, 1])
+  expect(await days()).toEqual([3, 4, 5, 6, 7])
+  expect(findings).toMatchObject([{ code: 'snapshot-time-wrong', subject: '3 snapshots' }])
+})
+
+it.each([
+  ['ahead', '2025-06-01T00:00:00Z'],
+  ['behind', '2024-06-01T00:00:00Z'],
+])('follows the clock of the storage where ours is %s, and says so', async (direction, ours) => {
+  storageNow = new Date('2025-01-05T12:00:00Z')
+  for (const day of [1, 2, 3, 4, 5]) await addSnapshot(day, 'app')
+  const clock = { ...systemClock, now: () => new Date(ours) }
+  const { findings } = await forget(request({ keep: { window: parseRetentionDuration('2d') }, clock }))
+  expect(findings).toMatchObject([{ code: 'clock-off', message: expect.stringContaining(` ${direction} `) }])
+  expect(await days()).toEqual([3, 4, 5])
+})
+
+it('leaves what the storage does not let go of, and says until when', async () => {
+  for (const day of [1, 2, 3]) await addSnapshot(day, 'app')
+  const remove = storage.remove.bind(storage)
+  storage.remove = async (key, options) => {
+    const until = new Date('2026-12-24T00:00:00Z')
+    const isOldest = key.endsWith((await repository.listSnapshots()).snapshots[0]?.id ?? '')
+    if (isOldest) throw lockedUntil(storageError('storage-locked', { verb: 'remove', key, location: 'memory:' }), until)
+    return remove(key, options)
+  }
+  const { groups, removed, locked, findings } = await forget(request({ keep: { last: 1 } }))
+  expect([removed, locked, await days()]).toEqual([1, 1, [1, 3]])
+  expect(groups[0]?.keep.at(-1)?.reasons).toEqual([expect.stringContaining('locked in the storage until 2026-12-2')])
+  expect(findings).toMatchObject([{ code: 'snapshots-locked' }])
+})
+
+it('forgets on a full storage without a lock only when told so', async () => {
+  for (const day of [1, 2]) await addSnapshot(day, 'app')
+  storage.save = async key => {
+    throw storageError('storage-full', { verb: 'write', key, location: 'memory:' })
+  }
+  await expect(forget(request({ keep: { last: 1 } }))).rejects.toMatchObject({
+    code: 'storage-full',
+    hint: expect.stringContaining('--without-lock'),
+  })
+  expect((await forget(request({ keep: { last: 1 }, withoutLock: true }))).removed).toBe(1)
+  expect(await days()).toEqual([2])
 })

@@ -1,47 +1,36 @@
 import type { Clock } from '../../base/clock.ts'
+import { formatDuration } from '../../base/durations.ts'
+import { formatTime } from '../../base/times.ts'
 import type { Finding } from '../../model/finding.ts'
 import type { Id } from '../../model/node.ts'
-import { describePin, keeps, type Pin } from '../../model/pin.ts'
-import { isSafetyPoint, labelsOf } from '../../model/recovery-point.ts'
-import { assertRules, groupForRetention } from '../../model/retention.ts'
-import { applyPolicies, type RetentionPolicy } from '../../model/retention-policies.ts'
-import type { ChooseSnapshots, PruneOptions, PruneReport, Repository, Snapshot } from '../../repository/index.ts'
-import { SAFETY_DAYS } from '../restore/needed-snapshots.ts'
+import { SHORT_ID_DIGITS } from '../../model/recovery-point.ts'
+import { assertRules } from '../../model/retention.ts'
+import { findWrongTime } from '../../model/snapshot-time.ts'
+import type {
+  ChooseSnapshots,
+  LockedSnapshot,
+  PruneOptions,
+  PruneReport,
+  RemoveOptions,
+  Repository,
+} from '../../repository/index.ts'
+import { decide, type ForgetGroup, type Judged, type RetentionFacts, type StoredSnapshot } from './decide.ts'
 
-/** A policy's rules, and whose snapshots they are for. */
-export interface SourcePolicy extends RetentionPolicy {
-  readonly sources: readonly string[]
-}
-
-export interface ForgetRequest {
+export interface ForgetRequest extends Omit<RetentionFacts, 'pins' | 'now'>, RemoveOptions {
   readonly repository: Repository
-  /** Only these sources' snapshots. What other programs wrote is never touched. */
-  readonly sources: readonly string[]
-  /** All policies of these sources in this repository, those that say nothing of keeping too. */
-  readonly policies: readonly SourcePolicy[]
-  /** Snapshots that stay whatever the rules say, with the reason: what `undo` and unfinished restores need. */
-  readonly needed: ReadonlyArray<{ readonly snapshot: Id; readonly reason: string }>
-  /** This machine's name: what `undo` needs on others is not known here. */
-  readonly hostname: string
   readonly dryRun: boolean
   readonly clock: Clock
   readonly signal: AbortSignal
-  readonly lockWaitMs?: number | undefined
   /** Free the space afterwards. */
   readonly prune: Omit<PruneOptions, 'dryRun' | 'signal' | 'lockWaitMs' | 'withoutSnapshots'> | undefined
-}
-
-export interface ForgetGroup {
-  /** `app@host`, `app@host (schema)`. */
-  readonly group: string
-  readonly keep: ReadonlyArray<{ readonly snapshot: Snapshot; readonly reasons: readonly string[] }>
-  readonly remove: readonly Snapshot[]
 }
 
 export interface ForgetResult {
   readonly dryRun: boolean
   readonly groups: readonly ForgetGroup[]
   readonly removed: number
+  /** That were to go, and that the storage does not let go of. */
+  readonly locked: number
   readonly prune: PruneReport | undefined
   readonly findings: readonly Finding[]
 }
@@ -49,64 +38,86 @@ export interface ForgetResult {
 /** Drops snapshots that neither a policy nor a pin keeps; the newest of each group always stays. */
 export async function forget(request: ForgetRequest): Promise<ForgetResult> {
   for (const { keep } of request.policies) if (keep !== undefined) assertRules(keep)
-  const { repository, dryRun, signal, lockWaitMs } = request
+  const { repository, dryRun, signal } = request
+  const { now, findings: clockFindings } = await presentTime(request)
+  const times = await repository.readSnapshotTimes(signal)
   let groups: readonly ForgetGroup[] = []
   const choose: ChooseSnapshots = (snapshots, pins) => {
-    groups = decide(snapshots, pins, request)
-    return listGone(groups)
+    const stored = snapshots.map(snapshot => ({ ...snapshot, storedAt: times.get(snapshot.id) }))
+    groups = decide(stored, { ...request, pins, now })
+    return groups.flatMap(({ remove }) => remove.map(({ snapshot }) => snapshot.id))
   }
   const { snapshots } = await repository.listSnapshots()
   const pinned = await repository.listPins()
   const seen = choose(snapshots, pinned.pins)
   // Decided again on what is there once nobody else can forget: the rules hold for what will be left.
-  if (!dryRun && seen.length > 0) await repository.removeSnapshots(choose, { signal, lockWaitMs })
-  const gone = listGone(groups)
+  const locked = !dryRun && seen.length > 0 ? await repository.removeSnapshots(choose, request) : []
+  const settled = groups.map(group => withLocked(group, locked))
+  const gone = settled.flatMap(({ remove }) => remove.map(({ snapshot }) => snapshot.id))
   const prune = await pruneAfter(request, gone)
-  return { dryRun, groups, removed: gone.length, prune, findings: pinned.findings }
-}
-
-function listGone(groups: readonly ForgetGroup[]): Id[] {
-  return groups.flatMap(group => group.remove.map(snapshot => snapshot.id))
+  const findings = [...pinned.findings, ...clockFindings, ...wrongTimes(settled, now), ...lockedFindings(locked)]
+  return { dryRun, groups: settled, removed: gone.length, locked: locked.length, prune, findings }
 }
 
 async function pruneAfter(request: ForgetRequest, gone: readonly Id[]): Promise<PruneReport | undefined> {
   if (request.prune === undefined) return undefined
-  const { dryRun, signal, lockWaitMs } = request
+  const { dryRun, signal, lockWaitMs, withoutLock } = request
   const withoutSnapshots = dryRun ? gone : undefined
-  return request.repository.prune({ ...request.prune, dryRun, signal, lockWaitMs, withoutSnapshots })
+  return request.repository.prune({ ...request.prune, dryRun, signal, lockWaitMs, withoutLock, withoutSnapshots })
 }
 
-function decide(snapshots: readonly Snapshot[], pins: readonly Pin[], request: ForgetRequest): ForgetGroup[] {
-  const now = request.clock.now()
-  const reasonsOf = new Map(pins.filter(pin => keeps(pin, now)).map(pin => [pin.snapshot, describePin(pin)]))
-  const own = snapshots.filter(snapshot => request.sources.includes(sourceOf(snapshot)))
-  return [...groupForRetention(own)].flatMap(([group, members]) => {
-    const policies = request.policies.filter(({ sources }) => members.some(each => sources.includes(sourceOf(each))))
-    if (policies.every(({ keep }) => keep === undefined)) return []
-    const decisions = applyPolicies(members, policies, now).map(({ snapshot, reasons }) => {
-      const pinned = reasonsOf.get(snapshot.id)
-      const kept = pinned === undefined ? reasons : [...reasons, pinned]
-      return { snapshot, reasons: [...kept, ...neededFor(snapshot, request, now)] }
-    })
-    return [
-      {
-        group,
-        keep: decisions.filter(({ reasons }) => reasons.length > 0),
-        remove: decisions.filter(({ reasons }) => reasons.length === 0).map(({ snapshot }) => snapshot),
-      },
-    ]
-  })
+/** Clocks that people keep differ by less. */
+const CLOCK_OFF_MS = 5 * 60_000
+
+/** What is kept how long must not hang on a clock that is wrong: the storage's is kept by somebody. */
+async function presentTime({
+  repository,
+  clock,
+}: Pick<ForgetRequest, 'repository' | 'clock'>): Promise<{ now: Date; findings: Finding[] }> {
+  const now = clock.now()
+  const theirs = await repository.readStorageClock()
+  const offMs = now.getTime() - (theirs ?? now).getTime()
+  if (theirs === undefined || Math.abs(offMs) <= CLOCK_OFF_MS) return { now, findings: [] }
+  const message = `the clock of this machine is ${formatDuration(Math.abs(offMs))} ${offMs > 0 ? 'ahead of' : 'behind'} that of the storage, which was followed`
+  const hint = 'Let NTP keep both ("timedatectl set-ntp true").'
+  return { now: theirs, findings: [{ severity: 'warning', code: 'clock-off', subject: 'clock', message, hint }] }
 }
 
-function neededFor(snapshot: Snapshot, { needed, hostname }: ForgetRequest, now: Date): string[] {
-  const reasons = needed.filter(each => each.snapshot === snapshot.id).map(({ reason }) => reason)
-  const isForeign = isSafetyPoint(snapshot.tags) && snapshot.hostname !== hostname
-  const isYoung = now.getTime() - snapshot.time.getTime() < SAFETY_DAYS * 86_400_000
-  return isForeign && isYoung
-    ? [...reasons, `safety point of ${snapshot.hostname}, kept for ${SAFETY_DAYS} days`]
-    : reasons
+function wrongTimes(groups: readonly ForgetGroup[], now: Date): Finding[] {
+  const wrong = groups
+    .flatMap(({ keep }) => keep.map(({ snapshot }) => snapshot))
+    .filter((snapshot: StoredSnapshot) => findWrongTime(snapshot, now) !== undefined)
+  const [first] = wrong
+  if (first === undefined) return []
+  const id = first.id.slice(0, SHORT_ID_DIGITS)
+  return [
+    {
+      severity: 'warning',
+      code: 'snapshot-time-wrong',
+      subject: wrong.length === 1 ? `snapshot ${id}` : `${wrong.length} snapshots`,
+      message: `dated in the future, or after ${wrong.length === 1 ? 'it was' : 'they were'} stored: by a wrong clock, or by somebody who wants good ones to be forgotten. No good one goes for ${wrong.length === 1 ? 'it' : 'them'}`,
+      hint: `Look at what is in it; "lifeboat forget ${id}" removes it.`,
+      affects: wrong.map(snapshot => snapshot.id),
+    },
+  ]
 }
 
-function sourceOf({ tags }: Snapshot): string {
-  return labelsOf(tags).source ?? ''
+/** What is locked stays. */
+function withLocked(group: ForgetGroup, locked: readonly LockedSnapshot[]): ForgetGroup {
+  const lockOf = ({ snapshot }: Judged): LockedSnapshot | undefined => locked.find(({ id }) => id === snapshot.id)
+  const left = group.remove.filter(each => lockOf(each) !== undefined)
+  if (left.length === 0) return group
+  const kept = left.map(each => ({ ...each, reasons: [describeLock(lockOf(each))] }))
+  return { ...group, keep: [...group.keep, ...kept], remove: group.remove.filter(each => !left.includes(each)) }
+}
+
+const describeLock = (lock: LockedSnapshot | undefined): string =>
+  lock?.until === undefined ? 'locked in the storage' : `locked in the storage until ${formatTime(lock.until)}`
+
+export function lockedFindings(locked: readonly LockedSnapshot[]): Finding[] {
+  const [last] = locked.toSorted((a, b) => (b.until?.getTime() ?? 0) - (a.until?.getTime() ?? 0))
+  if (last === undefined) return []
+  const message = `${locked.length} ${locked.length === 1 ? 'snapshot' : 'snapshots'} could go, but ${locked.length === 1 ? 'is' : 'are'} ${describeLock(last)}`
+  const hint = 'Run the same command again then.'
+  return [{ severity: 'warning', code: 'snapshots-locked', subject: 'snapshots', message, hint }]
 }

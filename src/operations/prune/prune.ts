@@ -9,6 +9,10 @@ export interface PruneWish {
   readonly dryRun: boolean
   /** Unused space to tolerate, as a part of all. Default: 5 %. */
   readonly maxUnused?: number | undefined
+  /** Packs to rewrite at most, in bytes. Default: without a limit. */
+  readonly maxRepackBytes?: number | undefined
+  /** See `RemoveOptions`. */
+  readonly withoutLock?: boolean | undefined
   /** For a dry run after a dry forget: as if these were gone. */
   readonly withoutSnapshots?: readonly string[] | undefined
   readonly lockWaitMs?: number | undefined
@@ -32,22 +36,25 @@ export async function pruneRepository(
     caller,
     { operation: 'prune', repository: wish.repository },
     run => pruneAll(workspace, wish, run),
-    ({ findings, bytesBefore, bytesAfter, packsRemoved, packsRepacked }) => ({
-      outcome: 'done',
+    ({ findings, waiting, bytesBefore, bytesAfter, packsRemoved, packsRepacked }) => ({
+      outcome: waiting === undefined ? 'done' : 'incomplete',
       statistics: { bytesBefore, bytesAfter, packsRemoved, packsRepacked },
       findings,
     }),
   )
 }
 
-async function pruneAll(workspace: Workspace, wish: PruneWish, { signal, tell }: Run): Promise<NamedPruneReport> {
-  const { repository: name, dryRun, maxUnused, withoutSnapshots, lockWaitMs } = wish
+async function pruneAll(
+  workspace: Workspace,
+  wish: PruneWish,
+  { signal, tell, scratchDir }: Run,
+): Promise<NamedPruneReport> {
+  const { repository: name, ...options } = wish
+  const { dryRun, withoutSnapshots } = options
   const repository = await workspace.repository(name)
   const report = await repository.prune({
-    dryRun,
-    withoutSnapshots,
-    maxUnused,
-    lockWaitMs,
+    ...options,
+    scratchDir,
     signal,
     onProgress: ({ step, ...progress }) =>
       tell({ kind: 'progress', progress: { label: `prune ${name}: ${step}`, ...progress } }),

@@ -5,6 +5,7 @@ import type { CheckOptions, CheckReport, StepProgress } from '../contract/mainte
 import type { Snapshot } from '../contract/snapshot.ts'
 import type { RepositoryContext, RepositoryFiles } from '../files/repository-files.ts'
 import { BlobIndex } from '../index-store/blob-index.ts'
+import { IdTable } from '../read/id-table.ts'
 import type { ReadingWorkers } from '../read/reader.ts'
 import { findAffected } from './affected.ts'
 import { Damage } from './damage.ts'
@@ -39,9 +40,9 @@ export async function check(context: CheckContext, options: CheckOptions): Promi
   if (options.readData * storedBytes > MUCH_BYTES) context.workers.warmUp()
   const snapshots = await checkSnapshots({ ...context, signal }, inventory, damage)
   await checkSmallFiles({ ...context, signal }, inventory, damage)
-  const index = new BlobIndex({ files: context.files, cacheDir: undefined, random: context.random })
+  const index = new BlobIndex({ files: context.files, cacheDir: undefined, random: context.random, eachPackOnce: true })
   await index.refresh(signal)
-  const table = new PackTable(index)
+  const table = new PackTable(index, { data: new IdTable(), tree: new IdTable() })
   const from: PacksToCheck = { ...context, index, table, stored: inventory.packs, signal }
   const read = await checkPacks(from, context.random, damage, options)
   damage.settle(index)

@@ -14,16 +14,16 @@ export class PackTable {
   duplicates = 0
   duplicateBytes = 0
 
-  constructor(index: Pick<BlobIndex, 'locations'>) {
-    const seen = { data: new IdTable(), tree: new IdTable() }
+  /** @param seen filled with all blobs, to count duplicates by; without, there are none */
+  constructor(index: Pick<BlobIndex, 'locations'>, seen?: { readonly data: IdTable; readonly tree: IdTable }) {
     for (const { packId, type, id, length, uncompressedLength } of index.locations()) {
       const pack = this.packs.add(packId)
       this.#blobs[pack] = (this.#blobs[pack] ?? 0) + 1
       this.#sealedBytes[pack] = (this.#sealedBytes[pack] ?? 0) + length
       this.#headerBytes[pack] = (this.#headerBytes[pack] ?? 0) + entryBytes(uncompressedLength)
       this.blobs++
-      const distinct = seen[type].size
-      if (seen[type].add(id) === distinct) continue
+      const distinct = seen?.[type].size
+      if (seen === undefined || seen[type].add(id) === distinct) continue
       this.duplicates++
       this.duplicateBytes += length
     }

@@ -7,6 +7,14 @@ import type { Snapshot } from './snapshot.ts'
 /** The ids of those to delete. What it throws, deletes nothing. */
 export type ChooseSnapshots = (snapshots: readonly Snapshot[], pins: readonly Pin[]) => readonly Id[]
 
+export interface RemoveOptions extends LockWaitOptions {
+  /**
+   * For a storage that is full: go on where no lock file can be written. Whoever asks for it has made sure that nobody
+   * else uses the repository.
+   */
+  readonly withoutLock?: boolean | undefined
+}
+
 export interface CheckOptions {
   /** Part of the packs to read and verify byte by byte, 0 to 1; 0 checks structure only. */
   readonly readData: number
@@ -24,12 +32,18 @@ export interface CheckReport {
   readonly bytesRead: number
 }
 
-export interface PruneOptions extends LockWaitOptions {
+export interface PruneOptions extends RemoveOptions {
   readonly dryRun: boolean
   /** Only with `dryRun`: plan as if these snapshots were gone already. */
   readonly withoutSnapshots?: readonly Id[] | undefined
   /** Unused bytes to tolerate, as a part of all bytes; default 0.05. */
   readonly maxUnused?: number | undefined
+  /** Rewrites packs of so many bytes at most; what is left is for the next time. */
+  readonly maxRepackBytes?: number | undefined
+  /** An empty folder for what need not be in memory. The caller removes it. Undefined: all is in memory. */
+  readonly scratchDir?: string | undefined
+  /** Then no index need be writable either, and no pack is rewritten. */
+  readonly withoutLock?: boolean | undefined
   readonly signal: AbortSignal
   readonly onProgress?: ((progress: StepProgress) => void) | undefined
 }
@@ -41,7 +55,16 @@ export interface PruneReport {
   readonly bytesBefore: number
   readonly bytesAfter: number
   readonly bytesUnusedLeft: number
+  /** What nothing needs and cannot go yet: it is locked. */
+  readonly waiting: WaitingPacks | undefined
   readonly findings: readonly Finding[]
+}
+
+export interface WaitingPacks {
+  readonly packs: number
+  readonly bytes: number
+  /** When the last of them can go; undefined where the storage does not say. */
+  readonly until: Date | undefined
 }
 
 export interface StepProgress {

@@ -44,6 +44,13 @@ export interface SnapshotList {
   readonly findings: readonly Finding[]
 }
 
+/** One that was to go. */
+export interface LockedSnapshot {
+  readonly id: Id
+  /** When its lock ends; undefined where the storage does not say. */
+  readonly until: Date | undefined
+}
+
 export interface PinList {
   /** One a snapshot. */
   readonly pins: readonly Pin[]

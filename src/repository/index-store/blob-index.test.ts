@@ -119,9 +119,9 @@ test('many index files become few segments; copies of a blob are all found', asy
   const packs = Array.from({ length: 40 }, (_, i) => makePack(`p${i}`, 20))
   const index = await openIndex()
   for (const pack of packs)
-    await index.addIndexFile(await saveIndex(pack), [{ id: pack.id, entries: formatPackHeader(pack.blobs) }])
+    await index.addIndexFile(await saveIndex(pack), [{ id: pack.id, blobs: 10, entries: formatPackHeader(pack.blobs) }])
   const twin = { id: idOf('twin'), blobs: packs[0]?.blobs ?? [] }
-  await index.addIndexFile(await saveIndex(twin), [{ id: twin.id, entries: formatPackHeader(twin.blobs) }])
+  await index.addIndexFile(await saveIndex(twin), [{ id: twin.id, blobs: 10, entries: formatPackHeader(twin.blobs) }])
   expect(cached().length).toBeLessThanOrEqual(8)
   for (const opened of [index, await openIndex(), await openIndex(0)]) {
     for (const pack of packs.slice(1)) expectAll(opened, pack)

@@ -8,7 +8,8 @@ import type { Id } from '../../model/node.ts'
 import type { BlobType } from '../contract/blob.ts'
 import type { RepositoryFiles } from '../files/repository-files.ts'
 import { shortId } from '../format/file-keys.ts'
-import { parseIndex } from '../format/index-file.ts'
+import { type IndexedPack, parseIndex } from '../format/index-file.ts'
+import { IdTable } from '../read/id-table.ts'
 import { EntryCollector, readWords } from './entries.ts'
 import { type BlobLocation, Segment } from './segment.ts'
 import { SegmentFolder } from './segment-file.ts'
@@ -20,12 +21,27 @@ export interface BlobIndexOptions {
   readonly random: Random
   /** Entries (48 bytes each) to hold in memory; beyond that, lookups read the cache file. */
   readonly memoryEntries?: number | undefined
+  /**
+   * For who counts what packs hold: a pack that several index files name, as a prune that was killed leaves them, is taken
+   * from the first. Only with a cache of its own, if any, and while nobody else can prune.
+   */
+  readonly eachPackOnce?: boolean | undefined
+  /** Told of each index file that is loaded or added; may be told of one again. */
+  readonly onFile?: ((id: Id, packs: readonly PackSize[]) => void) | undefined
+}
+
+export interface PackSize {
+  readonly id: Id
+  readonly blobs: number
 }
 
 const MEMORY_ENTRIES = 1_500_000
 /** A lookup asks every segment, so there should be few; but a merge holds its segments in memory, twice. */
 const MAX_SEGMENTS = 8
 const MAX_MERGED_ENTRIES = 1_000_000
+/** An index file has up to 50 000 entries, and they take several times their size before they are sorted. */
+const FILES_A_ROUND = 4
+const COLLECTED_ENTRIES = 250_000
 
 interface Held {
   readonly segment: Segment
@@ -43,6 +59,9 @@ export class BlobIndex {
   #held: Held[] = []
   #findings: readonly Finding[] = []
   #isLoaded = false
+  #damagedIds: ReadonlySet<Id> = new Set()
+  /** With `eachPackOnce`: files name packs that were taken from others. */
+  #hasTwins = false
 
   constructor(options: BlobIndexOptions) {
     this.#options = options
@@ -60,6 +79,11 @@ export class BlobIndex {
     return this.#findings
   }
 
+  /** Ids of the index files that could not be read, as of the last `refresh`. */
+  get damagedIds(): ReadonlySet<Id> {
+    return this.#damagedIds
+  }
+
   /** Ids of the index files that are loaded. */
   get indexIds(): Id[] {
     return this.#held.flatMap(({ segment }) => segment.content.indexIds)
@@ -75,7 +99,7 @@ export class BlobIndex {
     // One after the other: two copies from here at once would each load what is missing.
     await this.#turn.run(async () => {
       const wanted = new Set(await this.#options.files.listIds('index'))
-      this.#dropOutdated(wanted)
+      await this.#dropOutdated(wanted)
       await this.#adoptCached(wanted)
       await this.#loadMissing(wanted, signal)
       await this.#mergeSegments()
@@ -126,9 +150,10 @@ export class BlobIndex {
   }
 
   /** Takes in an index file that this process has just saved, from its packs' headers (plaintext). */
-  async addIndexFile(indexId: Id, packs: Iterable<{ readonly id: Id; readonly entries: Uint8Array }>): Promise<void> {
+  async addIndexFile(indexId: Id, packs: readonly (PackSize & { readonly entries: Uint8Array })[]): Promise<void> {
     const collector = new EntryCollector()
     for (const pack of packs) collector.addPackEntries(pack.id, pack.entries)
+    this.#options.onFile?.(indexId, packs)
     await this.#add(collector, [indexId])
     await this.#mergeSegments()
   }
@@ -143,10 +168,18 @@ export class BlobIndex {
     readWords(this.#keyBytes, 0, this.#key, 0)
   }
 
-  #dropOutdated(wanted: ReadonlySet<Id>): void {
-    const keep = this.#held.filter(held => held.segment.content.indexIds.every(id => wanted.has(id)))
-    for (const held of this.#held) if (!keep.includes(held)) release(held)
+  async #dropOutdated(wanted: ReadonlySet<Id>): Promise<void> {
+    const whole = this.#held.filter(held => held.segment.content.indexIds.every(id => wanted.has(id)))
+    const isAnew = this.#hasTwins && whole.length < this.#held.length
+    const keep = isAnew ? [] : whole
+    for (const held of this.#held) {
+      if (keep.includes(held)) continue
+      release(held)
+      // What the others lack, because one that goes had it, must not come back without it.
+      if (isAnew && held.name !== undefined) await this.#folder?.remove(held.name)
+    }
     this.#held = keep
+    if (isAnew) this.#hasTwins = false
   }
 
   async #adoptCached(wanted: ReadonlySet<Id>): Promise<void> {
@@ -169,20 +202,35 @@ export class BlobIndex {
   async #loadMissing(wanted: ReadonlySet<Id>, signal: AbortSignal | undefined): Promise<void> {
     const loaded = new Set(this.indexIds)
     const missing = [...wanted].filter(id => !loaded.has(id))
-    const findings: Finding[] = []
+    const damaged = new Map<Id, Finding>()
+    const known = this.#options.eachPackOnce ? new IdTable() : undefined
+    if (known && missing.length > 0) for (const id of this.packIds()) known.add(id)
     // In rounds, so that the memory for what is parsed but not sorted yet stays bounded.
-    for (let at = 0; at < missing.length; at += 64) {
-      const collector = new EntryCollector()
-      const ids: Id[] = []
-      await this.#options.files.loadEach(
-        'index',
-        missing.slice(at, at + 64),
-        (id, json) => collectIndex(id, json, collector, ids, findings),
-        signal,
-      )
-      if (ids.length > 0) await this.#add(collector, ids)
+    let collector = new EntryCollector()
+    let ids: Id[] = []
+    const collect = (id: Id, json: Uint8Array | AppError): void => {
+      const packs = readIndex(id, json)
+      if (packs === 'gone') return
+      if (packs instanceof AppError) {
+        damaged.set(id, damagedIndex(id, packs))
+        return
+      }
+      ids.push(id)
+      this.#options.onFile?.(id, packs.map(sizeOf))
+      for (const pack of packs) {
+        if (isFirst(pack.id, known)) collector.addPack(pack)
+        else this.#hasTwins = true
+      }
     }
-    this.#findings = findings
+    for (let at = 0; at < missing.length; at += FILES_A_ROUND) {
+      await this.#options.files.loadEach('index', missing.slice(at, at + FILES_A_ROUND), collect, signal)
+      if (collector.count < COLLECTED_ENTRIES && at + FILES_A_ROUND < missing.length) continue
+      if (ids.length > 0) await this.#add(collector, ids)
+      collector = new EntryCollector()
+      ids = []
+    }
+    this.#findings = [...damaged.values()]
+    this.#damagedIds = new Set(damaged.keys())
   }
 
   async #add(collector: EntryCollector, indexIds: readonly Id[]): Promise<void> {
@@ -227,17 +275,23 @@ export class BlobIndex {
   }
 }
 
-function collectIndex(id: Id, json: Uint8Array | AppError, collector: EntryCollector, ids: Id[], findings: Finding[]) {
+function readIndex(id: Id, json: Uint8Array | AppError): IndexedPack[] | AppError | 'gone' {
   try {
     if (json instanceof AppError) throw json
-    for (const pack of parseIndex(json, `index ${shortId(id)}`)) collector.addPack(pack)
-    ids.push(id)
+    return parseIndex(json, `index ${shortId(id)}`)
   } catch (error) {
     if (!(error instanceof AppError)) throw error
     // Another process's prune removes index files after it has written the new ones.
-    if (error.code !== 'storage-not-found') findings.push(damagedIndex(id, error))
+    return error.code === 'storage-not-found' ? 'gone' : error
   }
 }
+
+function isFirst(pack: Id, known: IdTable | undefined): boolean {
+  const before = known?.size
+  return known === undefined || known.add(pack) === before
+}
+
+const sizeOf = ({ id, blobs }: IndexedPack): PackSize => ({ id, blobs: blobs.length })
 
 function damagedIndex(id: Id, error: AppError): Finding {
   return {

@@ -18,6 +18,8 @@ export interface LockRequest extends LocksContext {
    * settled, and is not waited for: of two that come at once each sees the other, and here one may have come long before.
    */
   readonly looksFirst?: boolean | undefined
+  /** A lock of the same owner, which is in its own way no more than it is in that of others. */
+  readonly beside?: HeldLock | undefined
   /** The lock file is there, so others see it; whether one came at the same moment is seen a little later. */
   readonly onWritten?: (() => void) | undefined
 }
@@ -71,7 +73,10 @@ async function waitForOthers(request: LockRequest, deadline: number): Promise<vo
 }
 
 async function findConflict(request: LockRequest, own: ReadonlySet<Id>): Promise<FoundLock | undefined> {
-  const locks = await findLocks(request, own)
+  const { beside } = request
+  const locks = beside
+    ? await beside.whileStill(id => findLocks(request, new Set([...own, id])))
+    : await findLocks(request, own)
   await removeStale(
     request,
     locks.filter(({ stale }) => stale),

@@ -1,3 +1,4 @@
+import { Semaphore } from '../../base/concurrency.ts'
 import { AppError } from '../../base/errors.ts'
 import type { Id } from '../../model/node.ts'
 import { lockNotRemoved } from './locks.ts'
@@ -20,6 +21,8 @@ export class HeldLock {
   readonly #stop = new AbortController()
   readonly #lost = new AbortController()
   readonly #refreshing: Promise<void>
+  /** While the file is replaced there are two, of which others are told one. */
+  readonly #replacing = new Semaphore(1)
   #id: Id
   #writtenAt: Instant
   /** When the last look began that found it. */
@@ -42,6 +45,11 @@ export class HeldLock {
   /** Fires when the lock could not be kept: nothing may be changed any more. Its reason is the error to throw. */
   get lost(): AbortSignal {
     return this.#lost.signal
+  }
+
+  /** Does something that has to tell this lock from those of others. */
+  async whileStill<T>(work: (own: Id) => Promise<T>): Promise<T> {
+    return await this.#replacing.run(() => work(this.#id))
   }
 
   /** Throws when the lock file is there no more: then others were free to delete what was stored under it. */
@@ -80,7 +88,7 @@ export class HeldLock {
       const ageMs = this.#ageMs(this.#writtenAt)
       if (this.#stop.signal.aborted || ageMs < REFRESH_MS) continue
       // What cannot be reached for a while is tried again at the next tick.
-      const kept = await this.#refresh().catch(() => ageMs <= LOST_MS || lostError(ageMs))
+      const kept = await this.#replacing.run(() => this.#refresh()).catch(() => ageMs <= LOST_MS || lostError(ageMs))
       if (kept === true) continue
       this.#lost.abort(kept === false ? removedError() : kept)
       return

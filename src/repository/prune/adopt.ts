@@ -35,7 +35,7 @@ export async function adoptPacks(
   const indexId = options.dryRun ? hash('sha256', json, 'hex') : await context.files.save('index', json, options.signal)
   await index.addIndexFile(
     indexId,
-    adopted.map(({ id, blobs }) => ({ id, entries: formatPackHeader(blobs) })),
+    adopted.map(({ id, blobs }) => ({ id, blobs: blobs.length, entries: formatPackHeader(blobs) })),
   )
   return [...findings, mended(adopted.length)]
 }

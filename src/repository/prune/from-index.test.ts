@@ -17,6 +17,7 @@ const packOf = (name: string, usedBlobs: number): PackUse => ({
   usedBytes: 0,
   unusedBlobs: 0,
   unusedBytes: 0,
+  duplicates: 0,
   uncompressed: false,
   shared: false,
 })

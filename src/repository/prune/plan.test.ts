@@ -12,6 +12,7 @@ function pack(id: string, use: Partial<PackUse>): PackUse {
     usedBytes: 16 * MIB,
     unusedBlobs: 0,
     unusedBytes: 0,
+    duplicates: 0,
     uncompressed: false,
     shared: false,
     ...use,

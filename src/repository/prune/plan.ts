@@ -10,9 +10,11 @@ export interface PackUse {
   readonly usedBytes: number
   readonly unusedBlobs: number
   readonly unusedBytes: number
+  /** Of the unused ones those that snapshots need, but are to be had from another pack. */
+  readonly duplicates: number
   /** Holds blobs that this repository's version would store compressed. */
   readonly uncompressed: boolean
-  /** Holds needed blobs that other packs have too. Only reading tells which copy is whole. */
+  /** Holds needed blobs that other packs have too. Only reading tells which copy is whole, before another one goes. */
   readonly shared: boolean
 }
 
@@ -28,6 +30,8 @@ export interface PrunePlan {
 export interface PrunePlanOptions {
   /** Unused bytes to tolerate, as a part of all bytes. */
   readonly maxUnused: number
+  /** Packs of so many bytes are rewritten at most; the next time goes on from there. Default: without a limit. */
+  readonly maxRepackBytes?: number | undefined
   readonly version: 1 | 2
 }
 
@@ -42,7 +46,7 @@ export function planPrune(packs: readonly PackUse[], options: PrunePlanOptions):
   const smallBytes = smallPackBytes(packs)
   const remove = packs.filter(pack => pack.usedBlobs === 0)
   const needed = packs.filter(pack => pack.usedBlobs > 0)
-  const mustRewrite = (pack: PackUse): boolean => pack.shared || isBadlyPacked(pack, options.version)
+  const mustRewrite = (pack: PackUse): boolean => isBadlyPacked(pack, options.version)
   const isSmall = (pack: PackUse): boolean => sizeOf(pack) < smallBytes
   const whole = needed.filter(pack => pack.unusedBlobs === 0 && !mustRewrite(pack))
   const small = whole.filter(isSmall)
@@ -53,11 +57,14 @@ export function planPrune(packs: readonly PackUse[], options: PrunePlanOptions):
   let unusedBytesLeft = sum(candidates.map(pack => pack.unusedBytes))
   const tolerated = toleratedBytes(sum(needed.map(pack => pack.usedBytes)), options.maxUnused)
   const repack: PackUse[] = []
+  let repackBytes = 0
+  const fits = (pack: PackUse): boolean => repackBytes + sizeOf(pack) <= (options.maxRepackBytes ?? Infinity)
   for (const pack of candidates.toSorted(byUrgency(isSmall))) {
     const enough = unusedBytesLeft <= tolerated && !isSmall(pack) && pack.type === 'data' && !mustRewrite(pack)
-    if (enough) keep.push(pack)
+    if (enough || !fits(pack)) keep.push(pack)
     else {
       repack.push(pack)
+      repackBytes += sizeOf(pack)
       unusedBytesLeft -= pack.unusedBytes
     }
   }

@@ -1,140 +1,45 @@
 import { forEachLimit } from '../../base/concurrency.ts'
-import { AppError, isAppError, throwIfAborted } from '../../base/errors.ts'
-import type { Random } from '../../base/random.ts'
+import { isAppError, throwIfAborted } from '../../base/errors.ts'
 import type { Finding } from '../../model/finding.ts'
 import type { Id } from '../../model/node.ts'
-import { listPacks } from '../check/inventory.ts'
-import { PackTable } from '../check/pack-table.ts'
 import type { PruneOptions, PruneReport } from '../contract/maintenance.ts'
-import type { RepositoryContext, RepositoryFiles } from '../files/repository-files.ts'
-import { shortId } from '../format/file-keys.ts'
-import { BlobIndex } from '../index-store/blob-index.ts'
-import type { BlobLocation } from '../index-store/segment.ts'
-import type { RepackingWorkers } from '../pack/move-blobs.ts'
-import { PackWriter, type SavedPack } from '../pack/pack-writer.ts'
+import { fileKey } from '../format/file-keys.ts'
+import { PackWriter } from '../pack/pack-writer.ts'
 import { Failure } from '../write/failure.ts'
-import { adoptPacks } from './adopt.ts'
-import { type PackUse, type PrunePlan, planPrune } from './plan.ts'
+import { IndexWriter } from '../write/index-writer.ts'
+import type { PruneContext } from './context.ts'
+import { dropFromIndex } from './drop.ts'
+import type { PackUse, PrunePlan } from './plan.ts'
 import { repack } from './repack.ts'
-import { rewriteIndex } from './rewrite-index.ts'
-import { PackUsage, type UsedBlobs } from './usage.ts'
-import { findUsedBlobs, refusal, rootsOf } from './used-blobs.ts'
+import { listJoinable } from './rewrite-index.ts'
+import { type Survey, surveyRepository } from './survey.ts'
+import { findDoubtful } from './verify.ts'
+import { leaveLocked, Waiting, waitingFinding } from './waiting.ts'
 
-/** What pruning needs of an opened repository. The caller holds the exclusive lock (in a dry run a shared one). */
-export interface PruneContext extends RepositoryContext {
-  readonly files: RepositoryFiles
-  readonly random: Random
-  readonly workers: RepackingWorkers
-}
-
-const MAX_UNUSED = 0.05
-
-/** What there is, what is needed, and what to do about it. */
-interface Survey {
-  readonly index: BlobIndex
-  readonly stored: ReadonlyMap<Id, number>
-  /** Packs that no index names: the remains of backups that were stopped. */
-  readonly orphans: readonly Id[]
-  /** Packs that the index names and that are gone or cut, but that nothing needs. */
-  readonly vanished: readonly Id[]
-  readonly damagedIndexes: ReadonlySet<Id>
-  readonly usage: PackUsage
-  readonly plan: PrunePlan
-  readonly findings: Finding[]
-}
+/** So much is rewritten before what it came from goes: it bounds the space that a prune needs, and what a kill costs. */
+const BATCH_BYTES = 2 * 1024 * 1024 * 1024
 
 /**
- * Frees what no snapshot needs. The order is the format's: new packs, new index, then the old index goes, then the old
- * packs; killed anywhere, every snapshot is whole, and the next run does the rest. An index that lost files is mended
- * from the packs on the way. Refuses (`damaged`) when it is not certain what is needed.
+ * Frees what no snapshot needs, while backups go on: they stand still only for the moments in which packs go from the
+ * index. The order is the format's: new packs, new index, then the old index goes, then the old packs; killed anywhere,
+ * every snapshot is whole, and the next run goes on from there. An index that lost files is mended from the packs on the
+ * way. Refuses (`damaged`) when it is not certain what is needed.
+ *
+ * @see docs/decisions/reading-and-pruning.md
  */
 export async function prune(context: PruneContext, options: PruneOptions): Promise<PruneReport> {
   const survey = await surveyRepository(context, options)
-  return options.dryRun ? foresee(survey) : await execute(context, survey, options)
-}
-
-async function surveyRepository(context: PruneContext, options: PruneOptions): Promise<Survey> {
-  const { signal } = options
-  const without = new Set(options.dryRun ? options.withoutSnapshots : [])
-  const roots = await rootsOf(context.files, without, signal)
-  // Not the cached index: what is deleted is decided by what is stored.
-  const index = new BlobIndex({ files: context.files, cacheDir: undefined, random: context.random })
-  await index.refresh(signal)
-  const damagedIndexes = await findDamaged(context.files, index)
-  const stored = await listPacks(context.storage, signal)
-  const { used, findings } = await findUsed(context, index, roots, stored, options)
-  const table = new PackTable(index)
-  const isWhole = (pack: Id): boolean => stored.get(pack) === table.sizeOf(pack)
-  const usage = new PackUsage(used, { locations: () => readableLocations(index, isWhole) })
-  const uses = [...usage.packUses(pack => table.tailBytesOf(pack))]
-  assertPacks(uses, stored, pack => table.sizeOf(pack))
-  const vanished = [...table.ids()].filter(id => !isWhole(id))
-  const maxUnused = options.maxUnused ?? MAX_UNUSED
-  const plan = planPrune(
-    uses.filter(use => isWhole(use.id)),
-    { maxUnused, version: context.version },
-  )
-  const orphans = [...stored.keys()].filter(id => !table.packs.has(id))
-  return { index, stored, orphans, vanished, damagedIndexes, usage, plan, findings: [...index.findings, ...findings] }
-}
-
-/** All but those in packs that are gone or cut, where another pack has the blob too. */
-function* readableLocations(index: BlobIndex, isWhole: (pack: Id) => boolean): Generator<BlobLocation> {
-  for (const place of index.locations()) {
-    const elsewhere = (): boolean => index.findAll(place.type, place.id).some(copy => isWhole(copy.packId))
-    if (isWhole(place.packId) || !elsewhere()) yield place
-  }
-}
-
-async function findDamaged(files: RepositoryFiles, index: BlobIndex): Promise<Set<Id>> {
-  if (index.findings.length === 0) return new Set()
-  const loaded = new Set(index.indexIds)
-  return new Set((await files.listIds('index')).filter(id => !loaded.has(id)))
-}
-
-/** What the snapshots need; where the index does not know it, the packs are asked. */
-async function findUsed(
-  context: PruneContext,
-  index: BlobIndex,
-  roots: readonly Id[],
-  stored: ReadonlyMap<Id, number>,
-  options: PruneOptions,
-): Promise<{ readonly used: UsedBlobs; readonly findings: readonly Finding[] }> {
-  const find = async (): Promise<UsedBlobs> => {
-    const used = await findUsedBlobs({ ...context, index }, roots, options.signal)
-    assertIndexed(used, index)
-    return used
-  }
   try {
-    if (index.findings.length === 0) return { used: await find(), findings: [] }
-  } catch (error) {
-    if (!isAppError(error, 'damaged')) throw error
-  }
-  const findings = await adoptPacks(context, index, stored, options)
-  return { used: await find(), findings }
-}
-
-function assertIndexed({ data }: UsedBlobs, index: BlobIndex): void {
-  for (let number = 0; number < data.size; number++) {
-    const id = data.idAt(number)
-    if (!index.has('data', id)) {
-      throw refusal(new AppError('damaged', `data blob ${shortId(id)}, which a snapshot needs, is in no index`))
-    }
+    const waiting = new Waiting(survey.stored)
+    const plan = await leaveLocked(survey.plan, context.storage, waiting, options.signal)
+    if (options.dryRun) return foresee(survey, plan, waiting)
+    return await new Pruning(context, { ...survey, plan }, waiting, options).run()
+  } finally {
+    survey.index.close()
   }
 }
 
-/** Packs that are needed are there, and as long as the index says. */
-function assertPacks(uses: readonly PackUse[], stored: ReadonlyMap<Id, number>, sizeOf: (pack: Id) => number): void {
-  for (const use of uses) {
-    const sizeBytes = stored.get(use.id)
-    const expected = sizeOf(use.id)
-    if (use.usedBlobs === 0 || sizeBytes === expected) continue
-    const problem = sizeBytes === undefined ? 'is missing' : `has ${sizeBytes} bytes instead of ${expected}`
-    throw refusal(new AppError('damaged', `pack ${shortId(use.id)}, which snapshots need, ${problem}`))
-  }
-}
-
-function foresee({ plan, orphans, stored, findings }: Survey): PruneReport {
+function foresee({ orphans, stored, findings }: Survey, plan: PrunePlan, waiting: Waiting): PruneReport {
   const kept = sum(plan.keep.map(sizeOf))
   return {
     packsKept: plan.keep.length,
@@ -143,76 +48,179 @@ function foresee({ plan, orphans, stored, findings }: Survey): PruneReport {
     bytesBefore: sum([...stored.values()]),
     bytesAfter: kept + sum(plan.repack.map(pack => pack.usedBytes)),
     bytesUnusedLeft: plan.unusedBytesLeft,
-    findings,
+    waiting: waiting.report,
+    findings: withWaiting(findings, waiting),
   }
 }
 
-async function execute(context: PruneContext, survey: Survey, options: PruneOptions): Promise<PruneReport> {
-  const { plan, orphans, vanished, stored, damagedIndexes } = survey
-  const { signal } = options
-  await removePacks(context, orphans, 'orphans', options)
-  const { damaged, saved, savedBytes } = await repackAll(context, survey, options)
-  const repacked = plan.repack.filter(pack => !damaged.has(pack.id))
-  const old = [...plan.remove, ...repacked].map(pack => pack.id)
-  const change = { gone: new Set([...old, ...vanished]), added: saved, damaged: damagedIndexes }
-  // Until the new index is there, the old one is right; once the old one is gone, nothing names the old packs.
-  const outdated = await rewriteIndex(context.files, change, signal)
-  for (const id of outdated) await context.files.remove('index', id)
-  await removePacks(context, [...old, ...vanished], 'packs', options)
-  const kept = [...plan.keep, ...plan.repack.filter(pack => damaged.has(pack.id))]
-  return {
-    packsKept: kept.length,
-    packsRemoved: plan.remove.length + orphans.length,
-    packsRepacked: repacked.length,
-    bytesBefore: sum([...stored.values()]),
-    bytesAfter: sum(kept.map(sizeOf)) + savedBytes,
-    bytesUnusedLeft: sum(kept.map(pack => pack.unusedBytes)),
-    findings: [...survey.findings, ...damaged.values()],
+/** One prune that changes something. */
+class Pruning {
+  readonly #context: PruneContext
+  readonly #survey: Survey
+  readonly #waiting: Waiting
+  readonly #options: PruneOptions
+  readonly #removed = new Set<Id>()
+  readonly #damaged = new Map<Id, Finding>()
+  readonly #onRepacked: (bytes: number) => void
+  #savedBytes = 0
+
+  constructor(context: PruneContext, survey: Survey, waiting: Waiting, options: PruneOptions) {
+    this.#context = context
+    this.#survey = survey
+    this.#waiting = waiting
+    this.#options = options
+    this.#onRepacked = this.#progress('repack', 'bytes', sum(survey.plan.repack.map(sizeOf)))
   }
-}
 
-interface Repacked {
-  readonly damaged: Map<Id, Finding>
-  readonly saved: readonly SavedPack[]
-  readonly savedBytes: number
-}
+  async run(): Promise<PruneReport> {
+    const { remove, repack: rewritten } = this.#survey.plan
+    await this.#dropUnused(remove.filter(pack => !hasCopies(pack)))
+    await this.#settleCopies()
+    for (const batch of batchesOf(rewritten.filter(({ shared }) => !shared))) {
+      await this.#repack(batch)
+      await this.#drop(this.#moved(batch))
+    }
+    return this.#report()
+  }
 
-async function repackAll(
-  context: PruneContext,
-  { plan, usage, index }: Survey,
-  { signal, onProgress }: PruneOptions,
-): Promise<Repacked> {
-  const { storage, cipher } = context
-  const failure = new Failure(signal)
-  const saved: SavedPack[] = []
-  const packs = new PackWriter({ storage, cipher, failure, onSaved: pack => saved.push(pack) })
-  const total = sum(plan.repack.map(sizeOf))
-  let done = 0
-  try {
-    const damaged = await repack({ ...context, usage, index, packs, signal: failure.signal }, plan.repack, pack => {
-      done += sizeOf(pack)
-      onProgress?.({ step: 'repack', done, total, unit: 'bytes' })
+  /** First what takes no space: on a full storage it makes some. */
+  async #dropUnused(unused: readonly PackUse[]): Promise<void> {
+    const { vanished, stored, orphans } = this.#survey
+    const gone = vanished.filter(id => !stored.has(id))
+    await this.#drop([...unused.map(({ id }) => id), ...gone], orphans)
+  }
+
+  /**
+   * Blobs that several packs hold: the copies that stay are read or rewritten, with the help of the others where they are
+   * damaged, before any of these goes.
+   */
+  async #settleCopies(): Promise<void> {
+    const { plan, usage, vanished, stored } = this.#survey
+    const cut = vanished.filter(id => stored.has(id))
+    const copies = plan.remove.filter(hasCopies)
+    if (this.#options.withoutLock) return
+    const isCopyGoing = cut.length + copies.length > 0 || plan.repack.some(hasCopies)
+    const kept = isCopyGoing ? plan.keep.filter(({ shared }) => shared) : []
+    const progress = this.#progress('verify', 'bytes', sum(kept.map(sizeOf)))
+    const doubtful = await findDoubtful(this.#context, usage, kept, this.#options.signal, pack =>
+      progress(sizeOf(pack)),
+    )
+    const shared = [...plan.repack.filter(pack => pack.shared), ...doubtful]
+    for (const batch of batchesOf(shared)) await this.#repack(batch)
+    await this.#drop([...this.#moved(shared), ...copies.map(({ id }) => id), ...cut])
+  }
+
+  async #drop(packs: readonly Id[], orphans: readonly Id[] = []): Promise<void> {
+    if (packs.length + orphans.length === 0 && this.#isTidy()) return
+    const freeFirst = this.#options.withoutLock ? (pack: Id): Promise<void> => this.#removeOne(pack) : undefined
+    const gone = await dropFromIndex(this.#context, this.#survey, { packs, orphans, freeFirst }, this.#waiting)
+    await this.#remove(gone.filter(id => !this.#removed.has(id)))
+    // Not in the turn: what it loads again took part in what was removed.
+    await this.#survey.index.refresh(this.#options.signal)
+  }
+
+  #isTidy(): boolean {
+    const { index, indexTable } = this.#survey
+    return index.damagedIds.size === 0 && listJoinable(indexTable, this.#context.storage).length === 0
+  }
+
+  /** What was taken whole from where it was. */
+  #moved(packs: readonly PackUse[]): Id[] {
+    return packs.map(({ id }) => id).filter(id => !this.#damaged.has(id))
+  }
+
+  async #repack(batch: readonly PackUse[]): Promise<void> {
+    const { storage, cipher, files, clock, workers } = this.#context
+    const { index, usage } = this.#survey
+    const failure = new Failure(this.#options.signal)
+    // Named by an index as a backup's packs are: what was rewritten before a kill is not rewritten again.
+    const indexes = new IndexWriter({ files, index, workers, failure, clock, onIndexed: () => {} })
+    const packs = new PackWriter({ storage, cipher, failure, onSaved: pack => indexes.add(pack) })
+    try {
+      const damaged = await repack({ ...this.#context, usage, index, packs, signal: failure.signal }, batch, pack =>
+        this.#onRepacked(sizeOf(pack)),
+      )
+      for (const [id, finding] of damaged) this.#damaged.set(id, finding)
+      await packs.finish()
+      await indexes.flush()
+      await failure.settle()
+    } finally {
+      await failure.idle()
+      this.#savedBytes += packs.bytesStored
+    }
+  }
+
+  async #remove(ids: readonly Id[]): Promise<void> {
+    const progress = this.#progress('remove packs', 'items', ids.length)
+    await forEachLimit(ids, this.#context.storage.traits.concurrency, async id => {
+      throwIfAborted(this.#options.signal)
+      await this.#removeOne(id)
+      progress(1)
     })
-    await packs.finish()
-    return { damaged, saved, savedBytes: packs.bytesStored }
-  } finally {
-    await failure.idle()
+  }
+
+  async #removeOne(id: Id): Promise<void> {
+    const { files, storage } = this.#context
+    try {
+      await files.remove('pack', id)
+      this.#removed.add(id)
+    } catch (error) {
+      if (!isAppError(error, 'storage-locked')) throw error
+      this.#waiting.add(id)
+      await this.#waiting.note(storage, fileKey('pack', id), error)
+    }
+  }
+
+  #progress(step: string, unit: 'bytes' | 'items', total: number): (more: number) => void {
+    let done = 0
+    return more => {
+      done += more
+      this.#options.onProgress?.({ step, done, total, unit })
+    }
+  }
+
+  #report(): PruneReport {
+    const { plan, stored, findings, orphans } = this.#survey
+    const isLeft = ({ id }: PackUse): boolean => !this.#removed.has(id)
+    const left = [...plan.keep, ...plan.repack, ...plan.remove].filter(isLeft)
+    // One that was kept, and had damaged blobs that another pack had whole, is rewritten too.
+    const repacked = [...plan.repack, ...plan.keep].filter(pack => !isLeft(pack)).length
+    const bytesBefore = sum([...stored.values()])
+    const gone = [...this.#removed].reduce((bytes, id) => bytes + (stored.get(id) ?? 0), 0)
+    return {
+      packsKept: left.length,
+      packsRemoved:
+        plan.remove.filter(pack => !isLeft(pack)).length + orphans.filter(id => this.#removed.has(id)).length,
+      packsRepacked: repacked,
+      bytesBefore,
+      bytesAfter: bytesBefore - gone + this.#savedBytes,
+      bytesUnusedLeft: sum(left.map(pack => pack.unusedBytes)),
+      waiting: this.#waiting.report,
+      findings: withWaiting([...findings, ...this.#damaged.values()], this.#waiting),
+    }
   }
 }
 
-async function removePacks(
-  context: PruneContext,
-  ids: readonly Id[],
-  step: string,
-  { signal, onProgress }: PruneOptions,
-): Promise<void> {
-  let done = 0
-  await forEachLimit(ids, context.storage.traits.concurrency, async id => {
-    throwIfAborted(signal)
-    await context.files.remove('pack', id)
-    onProgress?.({ step: `remove ${step}`, done: ++done, total: ids.length, unit: 'items' })
-  })
+function withWaiting(findings: readonly Finding[], { report }: Waiting): Finding[] {
+  return report === undefined ? [...findings] : [...findings, waitingFinding(report)]
 }
+
+function* batchesOf(packs: readonly PackUse[]): Generator<PackUse[]> {
+  let batch: PackUse[] = []
+  let bytes = 0
+  for (const pack of packs) {
+    if (batch.length > 0 && bytes + sizeOf(pack) > BATCH_BYTES) {
+      yield batch
+      batch = []
+      bytes = 0
+    }
+    batch.push(pack)
+    bytes += sizeOf(pack)
+  }
+  if (batch.length > 0) yield batch
+}
+
+const hasCopies = (pack: PackUse): boolean => pack.duplicates > 0
 
 const sizeOf = (pack: PackUse): number => pack.usedBytes + pack.unusedBytes
 

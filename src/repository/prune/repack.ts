@@ -77,7 +77,7 @@ async function loadPack(
 }
 
 /** What is needed of what the pack's own header names, each once. */
-function wantedOf(usage: PackUsage, pack: PackUse, blobs: readonly PackedBlob[]): PackedBlob[] {
+export function wantedOf(usage: PackUsage, pack: PackUse, blobs: readonly PackedBlob[]): PackedBlob[] {
   const seen = new Set<string>()
   return blobs.filter(({ type, id }) => {
     const key = `${type} ${id}`

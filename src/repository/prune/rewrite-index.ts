@@ -1,9 +1,9 @@
 import type { Id } from '../../model/node.ts'
+import type { Storage } from '../../storage/storage.ts'
 import type { RepositoryFiles } from '../files/repository-files.ts'
 import { shortId } from '../format/file-keys.ts'
 import { formatIndex, type IndexedPack, parseIndex } from '../format/index-file.ts'
-import { parsePackEntries } from '../format/pack-header.ts'
-import type { SavedPack } from '../pack/pack-writer.ts'
+import type { IndexTable } from './index-table.ts'
 
 /** restic's limit too: an index file stays near 8 MiB. */
 const BLOBS_A_FILE = 50_000
@@ -11,55 +11,48 @@ const SMALL_BLOBS = 5_000
 /** Small index files are joined once there are so many of them. */
 const SMALL_FILES_AT_LEAST = 8
 
+/** Small index files that are worth joining. Where they cannot go, that would only add some. */
+export function listJoinable(table: IndexTable, { traits, retention }: Storage): Id[] {
+  const mayGo = traits.overwrites && retention?.lock === undefined
+  const small = mayGo ? table.listSmall(SMALL_BLOBS) : []
+  return small.length >= SMALL_FILES_AT_LEAST ? small : []
+}
+
 /**
- * Stores index files that name the new packs and no more the gone ones, and returns the old files, which may be removed
- * from then on. Files that need no change stay, unless there are many small ones.
+ * Stores index files that name no more the gone packs, and returns the old files, which may be removed from then on. What
+ * other files name is not named again: where old ones cannot be removed, the next time adds nothing.
  */
 export async function rewriteIndex(
   files: RepositoryFiles,
-  change: { readonly gone: ReadonlySet<Id>; readonly added: readonly SavedPack[]; readonly damaged: ReadonlySet<Id> },
+  table: IndexTable,
+  change: { readonly gone: ReadonlySet<Id>; readonly join: readonly Id[] },
   signal: AbortSignal,
 ): Promise<Id[]> {
-  const { changed, small } = await surveyIndex(files, change, signal)
-  const old = small.length >= SMALL_FILES_AT_LEAST ? [...changed, ...small] : changed
+  const old = new Set([...table.listNaming(change.gone), ...change.join])
+  const isNamed = table.namedWithout(old)
   const done = new Set<Id>()
   let pending: IndexedPack[] = []
   let blobs = 0
   const flush = async (): Promise<void> => {
-    if (pending.length > 0) await files.save('index', formatIndex(pending), signal)
+    if (pending.length > 0) {
+      const id = await files.save('index', formatIndex(pending), signal)
+      table.add(
+        id,
+        pending.map(pack => ({ id: pack.id, blobs: pack.blobs.length })),
+      )
+    }
     pending = []
     blobs = 0
   }
-  const add = async (pack: IndexedPack): Promise<void> => {
-    if (change.gone.has(pack.id) || done.has(pack.id)) return
-    done.add(pack.id)
-    pending.push(pack)
-    blobs += pack.blobs.length
-    if (blobs >= BLOBS_A_FILE) await flush()
+  for (const id of old) {
+    for (const pack of parseIndex(await files.load('index', id, signal), `index ${shortId(id)}`)) {
+      if (change.gone.has(pack.id) || done.has(pack.id) || isNamed(pack.id)) continue
+      done.add(pack.id)
+      pending.push(pack)
+      blobs += pack.blobs.length
+      if (blobs >= BLOBS_A_FILE) await flush()
+    }
   }
-  for (const { id, entries } of change.added) await add({ id, ...parsePackEntries(entries, `pack ${shortId(id)}`) })
-  for (const id of old) for (const pack of await loadIndex(files, id, signal)) await add(pack)
   await flush()
-  return [...old, ...change.damaged]
-}
-
-async function surveyIndex(
-  files: RepositoryFiles,
-  { gone, damaged }: { readonly gone: ReadonlySet<Id>; readonly damaged: ReadonlySet<Id> },
-  signal: AbortSignal,
-): Promise<{ changed: Id[]; small: Id[] }> {
-  const changed: Id[] = []
-  const small: Id[] = []
-  for (const id of await files.listIds('index')) {
-    if (damaged.has(id)) continue
-    const packs = await loadIndex(files, id, signal)
-    const blobs = packs.reduce((sum, pack) => sum + pack.blobs.length, 0)
-    if (packs.length === 0 || packs.some(pack => gone.has(pack.id))) changed.push(id)
-    else if (blobs < SMALL_BLOBS) small.push(id)
-  }
-  return { changed, small }
-}
-
-async function loadIndex(files: RepositoryFiles, id: Id, signal: AbortSignal): Promise<IndexedPack[]> {
-  return parseIndex(await files.load('index', id, signal), `index ${shortId(id)}`)
+  return [...old]
 }

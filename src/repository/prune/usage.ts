@@ -32,6 +32,8 @@ interface Tally {
 export class PackUsage {
   readonly packs = new IdTable()
   readonly #used: UsedBlobs
+  /** What snapshots need that came later is not chosen from anywhere. */
+  readonly #counts: { readonly trees: number; readonly data: number }
   readonly #tallies: Tally[] = []
   /** By number of a needed blob: how many copies there are (at most 255), then how many were not decided on yet. */
   readonly #copies: Uint8Array
@@ -40,6 +42,7 @@ export class PackUsage {
 
   constructor(used: UsedBlobs, index: Pick<BlobIndex, 'locations'>) {
     this.#used = used
+    this.#counts = { trees: used.trees.size, data: used.data.size }
     this.#copies = new Uint8Array(used.trees.size + used.data.size)
     this.#chosen = new Uint32Array(used.trees.size + used.data.size)
     for (const { type, id } of index.locations()) {
@@ -62,6 +65,7 @@ export class PackUsage {
         usedBytes: tally.usedBytes + headerBytes(id),
         unusedBlobs: tally.unused + tally.duplicates,
         unusedBytes: tally.unusedBytes + tally.duplicateBytes,
+        duplicates: tally.duplicates,
         uncompressed: tally.uncompressed,
         shared: tally.shared,
       }
@@ -76,9 +80,10 @@ export class PackUsage {
 
   /** -1 when nothing needs it. */
   #numberOf(type: BlobType, id: Id): number {
-    if (type === 'tree') return this.#used.trees.find(id)
-    const number = this.#used.data.find(id)
-    return number < 0 ? -1 : this.#used.trees.size + number
+    const { trees, data } = this.#counts
+    const number = this.#used[type === 'tree' ? 'trees' : 'data'].find(id)
+    if (number < 0 || number >= (type === 'tree' ? trees : data)) return -1
+    return type === 'tree' ? number : trees + number
   }
 
   #count({ packId, type, id, length, uncompressedLength }: BlobLocation): void {

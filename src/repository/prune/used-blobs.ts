@@ -1,17 +1,15 @@
 import { AppError } from '../../base/errors.ts'
-import type { Id } from '../../model/node.ts'
+import type { Id, TreeNode } from '../../model/node.ts'
 import type { RepositoryFiles } from '../files/repository-files.ts'
 import { shortId } from '../format/file-keys.ts'
 import { parseSnapshot } from '../format/snapshot-file.ts'
-import { IdTable } from '../read/id-table.ts'
 import type { Reader } from '../read/reader.ts'
 import { walkTrees } from '../read/walk-trees.ts'
 import type { UsedBlobs } from './usage.ts'
 
-/** Trees of all snapshots but some. Refuses (`damaged`) when one cannot be read: what it needs would be deleted. */
-export async function rootsOf(files: RepositoryFiles, without: ReadonlySet<Id>, signal: AbortSignal): Promise<Id[]> {
+/** Trees of these snapshots. Refuses (`damaged`) when one cannot be read: what it needs would be deleted. */
+export async function rootsOf(files: RepositoryFiles, ids: readonly Id[], signal: AbortSignal): Promise<Id[]> {
   const roots: Id[] = []
-  const ids = (await files.listIds('snapshot')).filter(id => !without.has(id))
   await files.loadEach(
     'snapshot',
     ids,
@@ -24,19 +22,23 @@ export async function rootsOf(files: RepositoryFiles, without: ReadonlySet<Id>, 
   return roots
 }
 
-/** Everything that the trees need. Refuses (`damaged`) when a tree cannot be read. */
-export async function findUsedBlobs(reader: Reader, roots: readonly Id[], signal: AbortSignal): Promise<UsedBlobs> {
-  const data = new IdTable()
-  const trees = await walkTrees(reader, roots, {
+/** Adds everything that the trees need. Refuses (`damaged`) when a tree cannot be read. */
+export async function addUsedBlobs(
+  { trees, data }: UsedBlobs,
+  reader: Reader,
+  roots: readonly Id[],
+  signal: AbortSignal,
+): Promise<void> {
+  const visitor = {
     signal,
-    onTree: (_, nodes) => {
+    onTree: (_: Id, nodes: Iterable<TreeNode>): void => {
       for (const node of nodes) for (const id of node.content ?? []) data.add(id)
     },
-    onDamaged: (_, error) => {
+    onDamaged: (_: Id, error: AppError): never => {
       throw refusal(error)
     },
-  })
-  return { trees, data }
+  }
+  await walkTrees(reader, roots, visitor, trees)
 }
 
 /** Nothing is deleted while it is not certain what is needed. */

@@ -85,7 +85,8 @@ export class IdTable {
 }
 
 function enlarged(words: Uint32Array<ArrayBuffer>): Uint32Array<ArrayBuffer> {
-  const larger = new Uint32Array(words.length * 2)
+  // Not by twice: with millions of ids half of the memory would be for none.
+  const larger = new Uint32Array(Math.ceil((words.length * 1.5) / WORDS) * WORDS)
   larger.set(words)
   return larger
 }

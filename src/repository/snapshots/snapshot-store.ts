@@ -5,14 +5,15 @@ import { makeFolders } from '../../base/make-folders.ts'
 import type { Random } from '../../base/random.ts'
 import type { Finding } from '../../model/finding.ts'
 import type { Id } from '../../model/node.ts'
+import { untilOf } from '../../storage/storage-error.ts'
 import type { Snapshot, SnapshotList } from '../contract/snapshot.ts'
 import type { NewSnapshot } from '../contract/writing.ts'
 import type { RepositoryContext, RepositoryFiles } from '../files/repository-files.ts'
-import { isId, shortId } from '../format/file-keys.ts'
+import { fileKey, isId, shortId } from '../format/file-keys.ts'
 import { parseJson, utf8 } from '../format/json.ts'
 import { formatSnapshot, parseSnapshot, readSnapshot } from '../format/snapshot-file.ts'
 
-export interface SnapshotStoreOptions extends Pick<RepositoryContext, 'cipher' | 'zstd'> {
+export interface SnapshotStoreOptions extends Pick<RepositoryContext, 'storage' | 'cipher' | 'zstd'> {
   readonly files: RepositoryFiles
   /** The repository's own cache folder; undefined: every snapshot file is read each time. */
   readonly cacheDir: string | undefined
@@ -70,6 +71,18 @@ export class SnapshotStore {
       return parseSnapshot(await this.#options.files.load('snapshot', id), id, `snapshot ${shortId(id)}`)
     } catch (error) {
       throw isAppError(error, 'storage-not-found') ? noSnapshot(idOrPrefix) : error
+    }
+  }
+
+  /** Until when it is locked, if it is; undefined where the storage does not say. */
+  async remove(id: Id): Promise<'removed' | Date | undefined> {
+    const { files, storage } = this.#options
+    try {
+      await files.remove('snapshot', id)
+      return 'removed'
+    } catch (error) {
+      if (!isAppError(error, 'storage-locked')) throw error
+      return untilOf(error) ?? (await storage.retention?.findLockedUntil(fileKey('snapshot', id)))
     }
   }
 

@@ -46,6 +46,10 @@ export class WorkerPool {
     return this.#choose(bytes).run(name, job, transferable(views))
   }
 
+  index(job: Jobs['index']['job']): Promise<Jobs['index']['outcome']> {
+    return this.run('index', job)
+  }
+
   open(job: Jobs['open']['job']): Promise<Jobs['open']['outcome']> {
     return this.run('open', job, job.bytes)
   }

@@ -12,7 +12,7 @@ const INDEX_EVERY_MS = 5 * 60_000
 export interface IndexWriterOptions {
   readonly files: RepositoryFiles
   readonly index: BlobIndex
-  readonly workers: WorkerPool
+  readonly workers: Pick<WorkerPool, 'index'>
   readonly failure: Failure
   readonly clock: Clock
   /** Called for the packs of an index file once that is stored. */
@@ -59,7 +59,7 @@ export class IndexWriter {
   async #write(packs: readonly SavedPack[]): Promise<void> {
     const { files, index, workers, failure, onIndexed } = this.#options
     failure.check()
-    const { id, sealed } = await workers.run('index', { packs })
+    const { id, sealed } = await workers.index({ packs })
     await files.saveSealed('index', id, sealed, failure.signal)
     await index.addIndexFile(id, packs)
     onIndexed(packs.map(({ entries }) => entries))

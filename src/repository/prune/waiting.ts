@@ -1,0 +1,83 @@
+import { forEachLimit } from '../../base/concurrency.ts'
+import type { AppError } from '../../base/errors.ts'
+import { formatSize } from '../../base/sizes.ts'
+import { formatTime } from '../../base/times.ts'
+import type { Finding } from '../../model/finding.ts'
+import type { Id } from '../../model/node.ts'
+import type { Storage } from '../../storage/storage.ts'
+import { untilOf } from '../../storage/storage-error.ts'
+import type { WaitingPacks } from '../contract/maintenance.ts'
+import { fileKey } from '../format/file-keys.ts'
+import type { PackUse, PrunePlan } from './plan.ts'
+
+/** Packs that could go but for a lock, and until when. */
+export class Waiting {
+  readonly #stored: ReadonlyMap<Id, number>
+  readonly #packs = new Set<Id>()
+  #until: Date | undefined
+
+  constructor(stored: ReadonlyMap<Id, number>) {
+    this.#stored = stored
+  }
+
+  add(pack: Id, until?: Date): void {
+    this.#packs.add(pack)
+    this.#extend(until)
+  }
+
+  /** That the storage refused to remove an object. */
+  async note({ retention }: Storage, key: string, error: AppError): Promise<void> {
+    this.#extend(untilOf(error) ?? (await retention?.findLockedUntil(key).catch(() => undefined)))
+  }
+
+  get report(): WaitingPacks | undefined {
+    if (this.#packs.size === 0 && this.#until === undefined) return undefined
+    let bytes = 0
+    for (const id of this.#packs) bytes += this.#stored.get(id) ?? 0
+    return { packs: this.#packs.size, bytes, until: this.#until }
+  }
+
+  #extend(until: Date | undefined): void {
+    if (until !== undefined && until > (this.#until ?? new Date(0))) this.#until = until
+  }
+}
+
+export function waitingFinding({ packs, bytes, until }: WaitingPacks): Finding {
+  const when = until === undefined ? '' : ` until ${formatTime(until)}`
+  return {
+    severity: 'warning',
+    code: 'packs-locked',
+    subject: 'packs',
+    message: `${packs} ${packs === 1 ? 'pack' : 'packs'} (${formatSize(bytes)}) could go, but are locked${when}`,
+    hint: 'Run "lifeboat prune" again then. Nothing else needs to be done.',
+  }
+}
+
+/**
+ * Takes from a plan what cannot be changed now. Rewriting a locked pack would store its blobs twice until its lock ends;
+ * and one that stays visible can be used again by a backup.
+ */
+export async function leaveLocked(
+  plan: PrunePlan,
+  storage: Storage,
+  waiting: Waiting,
+  signal: AbortSignal,
+): Promise<PrunePlan> {
+  const { retention } = storage
+  if (retention?.lock === undefined) return plan
+  const locked = new Set<Id>()
+  await forEachLimit([...plan.remove, ...plan.repack], storage.traits.concurrency, async ({ id }) => {
+    const until = await retention.findLockedUntil(fileKey('pack', id), { signal })
+    if (until === undefined || until <= retention.now()) return
+    locked.add(id)
+    waiting.add(id, until)
+  })
+  const isFree = ({ id }: PackUse): boolean => !locked.has(id)
+  const left = [...plan.remove, ...plan.repack].filter(({ id }) => locked.has(id))
+  return {
+    keep: [...plan.keep, ...left],
+    repack: plan.repack.filter(isFree),
+    remove: plan.remove.filter(isFree),
+    unusedBytesLeft: plan.unusedBytesLeft + left.reduce((sum, { unusedBytes }) => sum + unusedBytes, 0),
+  }
+}
