@@ -31,6 +31,7 @@ export const ERROR_CODES = {
   'snapshot-not-found': traits(1, 404),
   'ambiguous-id': traits(1, 409),
   'last-key': traits(1, 409),
+  'copy-later': traits(3, 502, true),
   // storage
   'storage-not-found': traits(1, 404),
   'storage-exists': traits(1, 409),
@@ -38,6 +39,7 @@ export const ERROR_CODES = {
   'storage-full': traits(1, 507),
   'storage-denied': traits(1, 403),
   'storage-locked': traits(1, 423),
+  'storage-archived': traits(27, 409),
   'storage-busy': traits(1, 503, true),
   'storage-failed': traits(1, 502, true),
   // sources and targets

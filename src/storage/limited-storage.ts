@@ -1,11 +1,13 @@
 import type { Clock } from '../base/clock.ts'
 import { throwIfAborted } from '../base/errors.ts'
+import { archiveThrough } from './archive-through.ts'
 import { retentionThrough } from './retention-through.ts'
 import type {
   LoadOptions,
   Retention,
   SaveOptions,
   Storage,
+  StorageArchive,
   StorageCallOptions,
   StorageHistory,
   StorageTraits,
@@ -46,6 +48,10 @@ export class LimitedStorage implements Storage {
 
   get retention(): Retention | undefined {
     return retentionThrough(this.#inner.retention, (signal, call) => this.#run(signal, call))
+  }
+
+  get archive(): StorageArchive | undefined {
+    return archiveThrough(this.#inner.archive, (signal, call) => this.#run(signal, call))
   }
 
   list(prefix: string, options?: StorageCallOptions): AsyncIterable<StoredObject> {

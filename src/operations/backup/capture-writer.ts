@@ -170,7 +170,7 @@ class CaptureWriter {
       const content = await entry.open?.()
       if (content === undefined) return { content: [], sizeBytes: 0 }
       try {
-        return await this.#write(content, before?.content)
+        return await this.#write(content, before?.content, entry.isReadOften === true)
       } finally {
         await content.close()
       }
@@ -180,7 +180,7 @@ class CaptureWriter {
     }
   }
 
-  #write(content: Content, before: readonly Id[] | undefined): Promise<WrittenContent> {
+  #write(content: Content, before: readonly Id[] | undefined, isReadOften: boolean): Promise<WrittenContent> {
     const { writing, signal } = this.#request
     const { sizeBytes } = content
     this.#expect(sizeBytes)
@@ -202,6 +202,7 @@ class CaptureWriter {
     }
     return writing.writeContent(watched, {
       before,
+      isReadOften,
       sha256: this.#request.listFiles && sizeBytes !== undefined && sizeBytes <= SHA256_LIMIT_BYTES,
     })
   }
@@ -289,15 +290,16 @@ async function writeOwnFiles(
 async function writeText(writing: Writing, text: string): Promise<WrittenContent> {
   const bytes = Buffer.from(text)
   let at = 0
-  const { content, sizeBytes } = await writing.writeContent({
+  const readable = {
     sizeBytes: bytes.length,
-    cut: { kind: 'content' },
-    read: into => {
+    cut: { kind: 'content' as const },
+    read: (into: Uint8Array) => {
       const count = bytes.copy(into, 0, at, Math.min(bytes.length, at + into.length))
       at += count
       return Promise.resolve(count)
     },
-  })
+  }
+  const { content, sizeBytes } = await writing.writeContent(readable, { isReadOften: true })
   return { content, sizeBytes }
 }
 

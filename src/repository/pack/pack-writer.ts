@@ -14,6 +14,12 @@ const BLOBS_A_PACK = 100_000
 const SAVING_BYTES = 32 * 1024 * 1024
 const FIRST_BYTES = 256 * 1024
 
+/** `warm`: data that is read by more than restores. It is kept apart only where other data has to be thawed first. */
+type PackKind = BlobType | 'warm'
+
+/** Takes sealed blobs. */
+export type PackSink = Pick<PackWriter, 'ready' | 'add'>
+
 export interface SavedPack {
   readonly id: Id
   /** The header's plaintext, for the index. */
@@ -41,7 +47,7 @@ export class PackWriter {
   readonly #packBytes: number
   readonly #slots: Semaphore
   readonly #turn = new Semaphore(1)
-  readonly #open = { data: new OpenPack(), tree: new OpenPack() }
+  readonly #open: Record<PackKind, OpenPack> = { data: new OpenPack(), tree: new OpenPack(), warm: new OpenPack() }
   /** Memory of packs that are stored. */
   readonly #spares: Buffer[] = []
   bytesStored = 0
@@ -53,6 +59,12 @@ export class PackWriter {
     this.#slots = new Semaphore(Math.max(1, Math.min(saves, Math.floor(SAVING_BYTES / packBytes))))
   }
 
+  /** For data that every command may need, such as what tells of a snapshot: it never goes where it has to be thawed. */
+  get warm(): PackSink {
+    if (this.#options.storage.archive === undefined) return this
+    return { ready: () => this.ready(), add: (type, blobs) => this.#add(type === 'data' ? 'warm' : type, blobs) }
+  }
+
   /** Waits while more is ready than can be stored: making more would only fill the memory. */
   async ready(): Promise<void> {
     await this.#slots.acquire()
@@ -60,41 +72,46 @@ export class PackWriter {
   }
 
   /** The blobs are copied: their memory is free again when this resolves. */
-  async add(type: BlobType, blobs: SealedBlobs): Promise<void> {
+  add(type: BlobType, blobs: SealedBlobs): Promise<void> {
+    return this.#add(type, blobs)
+  }
+
+  async #add(kind: PackKind, blobs: SealedBlobs): Promise<void> {
     if (blobs.count === 0) return
     await this.#turn.run(async () => {
       this.#options.failure.check()
-      const pack = this.#open[type]
+      const pack = this.#open[kind]
       const isFull = pack.length + blobs.bytes.length > this.#packBytes || pack.blobs + blobs.count > BLOBS_A_PACK
-      if (isFull) await this.#startSaving(type)
-      this.#open[type].append(blobs, this.#packBytes, this.#spares)
+      if (isFull) await this.#startSaving(kind)
+      this.#open[kind].append(blobs, this.#packBytes, this.#spares)
     })
   }
 
   /** Stores what is left. All packs are durable when this resolves. */
   async finish(): Promise<void> {
     await this.#turn.run(async () => {
-      for (const type of ['data', 'tree'] as const) await this.#startSaving(type)
+      for (const kind of ['data', 'warm', 'tree'] as const) await this.#startSaving(kind)
     })
     await this.#options.failure.settle()
   }
 
   /** Waits while too many saves are under way. */
-  async #startSaving(type: BlobType): Promise<void> {
-    const pack = this.#open[type]
+  async #startSaving(kind: PackKind): Promise<void> {
+    const pack = this.#open[kind]
     if (pack.blobs === 0) return
     const { allowed, failure } = this.#options
     await allowed
     await this.#slots.acquire()
-    this.#open[type] = new OpenPack()
-    failure.follow(this.#save(pack).finally(() => this.#slots.release()))
+    this.#open[kind] = new OpenPack()
+    failure.follow(this.#save(kind, pack).finally(() => this.#slots.release()))
   }
 
-  async #save(pack: OpenPack): Promise<void> {
+  async #save(kind: PackKind, pack: OpenPack): Promise<void> {
     const { storage, cipher, failure, onSaved } = this.#options
     failure.check()
     const { id, body, header, entries } = pack.finish(cipher)
-    await storage.save(fileKey('pack', id), [body, header], { signal: failure.signal, sha256: id })
+    const isRarelyRead = kind === 'data'
+    await storage.save(fileKey('pack', id), [body, header], { signal: failure.signal, sha256: id, isRarelyRead })
     this.bytesStored += body.length + header.length
     // After a failure the storage may still be reading from it.
     pack.giveBack(this.#packBytes, this.#spares)

@@ -28,6 +28,8 @@ export interface PrunePlan {
 export interface PrunePlanOptions {
   /** Unused bytes to tolerate, as a part of all bytes. */
   readonly maxUnused: number
+  /** Packs that are not rewritten however much is unused in them: to read them takes hours, or costs more than it frees. */
+  readonly leaves?: ((pack: PackUse) => boolean) | undefined
   readonly version: 1 | 2
 }
 
@@ -47,10 +49,13 @@ export function planPrune(packs: readonly PackUse[], options: PrunePlanOptions):
   const whole = needed.filter(pack => pack.unusedBlobs === 0 && !mustRewrite(pack))
   const small = whole.filter(isSmall)
   const tooFewSmall = small.length < SMALL_PACKS_AT_LEAST
-  const keep = whole.filter(pack => tooFewSmall || !isSmall(pack))
-  const candidates = needed.filter(pack => pack.unusedBlobs > 0 || mustRewrite(pack) || (!tooFewSmall && isSmall(pack)))
+  const leaves = options.leaves ?? (() => false)
+  const isCandidate = (pack: PackUse): boolean =>
+    !leaves(pack) && (pack.unusedBlobs > 0 || mustRewrite(pack) || (!tooFewSmall && isSmall(pack)))
+  const keep = needed.filter(pack => !isCandidate(pack))
+  const candidates = needed.filter(isCandidate)
 
-  let unusedBytesLeft = sum(candidates.map(pack => pack.unusedBytes))
+  let unusedBytesLeft = sum(needed.map(pack => pack.unusedBytes))
   const tolerated = toleratedBytes(sum(needed.map(pack => pack.usedBytes)), options.maxUnused)
   const repack: PackUse[] = []
   for (const pack of candidates.toSorted(byUrgency(isSmall))) {

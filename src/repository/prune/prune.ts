@@ -1,6 +1,7 @@
 import { forEachLimit } from '../../base/concurrency.ts'
 import { AppError, isAppError, throwIfAborted } from '../../base/errors.ts'
 import type { Random } from '../../base/random.ts'
+import { formatSize } from '../../base/sizes.ts'
 import type { Finding } from '../../model/finding.ts'
 import type { Id } from '../../model/node.ts'
 import { listPacks } from '../check/inventory.ts'
@@ -62,6 +63,7 @@ async function surveyRepository(context: PruneContext, options: PruneOptions): P
   await index.refresh(signal)
   const damagedIndexes = await findDamaged(context.files, index)
   const stored = await listPacks(context.storage, signal)
+  const isArchiving = context.storage.archive !== undefined
   const { used, findings } = await findUsed(context, index, roots, stored, options)
   const table = new PackTable(index)
   const isWhole = (pack: Id): boolean => stored.get(pack) === table.sizeOf(pack)
@@ -72,10 +74,35 @@ async function surveyRepository(context: PruneContext, options: PruneOptions): P
   const maxUnused = options.maxUnused ?? MAX_UNUSED
   const plan = planPrune(
     uses.filter(use => isWhole(use.id)),
-    { maxUnused, version: context.version },
+    // Rewriting would take them out of the archive first, at a price that no freed byte is worth.
+    { maxUnused, version: context.version, leaves: pack => isArchiving && pack.type === 'data' },
   )
+  const left = isArchiving ? plan.keep.filter(({ type, unusedBlobs }) => type === 'data' && unusedBlobs > 0) : []
   const orphans = [...stored.keys()].filter(id => !table.packs.has(id))
-  return { index, stored, orphans, vanished, damagedIndexes, usage, plan, findings: [...index.findings, ...findings] }
+  return {
+    index,
+    stored,
+    orphans,
+    vanished,
+    damagedIndexes,
+    usage,
+    plan,
+    findings: [...index.findings, ...findings, ...archivedLeft(left)],
+  }
+}
+
+function archivedLeft(packs: readonly PackUse[]): Finding[] {
+  if (packs.length === 0) return []
+  const unused = sum(packs.map(pack => pack.unusedBytes))
+  const message = `${formatSize(unused)} that nothing uses stay: they lie in packs with used data, in a class that has to be thawed before these can be rewritten`
+  return [
+    {
+      severity: 'info',
+      code: 'packs-archived',
+      subject: `${packs.length} ${packs.length === 1 ? 'pack' : 'packs'}`,
+      message,
+    },
+  ]
 }
 
 /** All but those in packs that are gone or cut, where another pack has the blob too. */

@@ -32,7 +32,7 @@ export async function gcsStorageOver(
     http,
     // An emulator must not see them.
     tokens: emulator === undefined ? new Expiring(() => issue(options, context), clock) : undefined,
-    storageClassOf: key => (key.startsWith(`${place.prefix}data/`) ? options.storageClass : undefined),
+    kmsKeyName: options.kmsKeyName,
     clock,
   })
   return new ObjectStorage({
@@ -41,6 +41,7 @@ export async function gcsStorageOver(
     location: locationOf(place),
     prefix: place.prefix,
     wrap: gcsError,
+    storageClass: options.storageClass,
     lock: options.lock,
     lockAdvice: [
       `Turn on versions and object retention for the bucket (gcloud storage buckets update gs://${place.bucket} --versioning --enable-per-object-retention).`,

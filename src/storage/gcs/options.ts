@@ -13,7 +13,17 @@ export const options = z.strictObject({
     .enum(['STANDARD', 'NEARLINE', 'COLDLINE', 'ARCHIVE'])
     .optional()
     .describe(
-      'Storage class of packs; all of them can be read at once, the colder ones for a price. Default: the bucket’s.',
+      'Storage class of packs of data; all of them can be read at once, the colder ones for a price. Default: the bucket’s.',
+    ),
+  kmsKeyName: z
+    .string()
+    .regex(
+      /^projects\/[^/?#]+\/locations\/[^/?#]+\/keyRings\/[^/?#]+\/cryptoKeys\/[^/?#]+$/,
+      'the whole name of a key: projects/P/locations/L/keyRings/R/cryptoKeys/K',
+    )
+    .optional()
+    .describe(
+      'Key of Cloud KMS that objects are encrypted with, besides Lifeboat’s own encryption. Default: the bucket’s.',
     ),
 })
 

@@ -3,7 +3,7 @@ import { Expiring } from '../../base/expiring.ts'
 import { HttpClient } from '../../clients/http/index.ts'
 import { findCredentials, findProfile, type IssuedCredentials, S3Client } from '../../clients/s3/index.ts'
 import { loadAuthorities } from '../authorities.ts'
-import { OBJECT_TRAITS, ObjectStorage } from '../object-storage.ts'
+import { OBJECT_TRAITS, type ObjectArchive, ObjectStorage } from '../object-storage.ts'
 import type { Storage } from '../storage.ts'
 import { s3Error } from './errors.ts'
 import { lockAdvice } from './lock-advice.ts'
@@ -52,21 +52,43 @@ export async function s3StorageOver(
     location: locationOf(place),
     prefix: place.prefix,
     wrap: s3Error,
-    headersFor: key => headersFor(key, options),
+    storageClass: options.storageClass,
+    headers: encryptionHeaders(options),
+    archive: archiveOf(client, options),
     lock: options.lock,
     lockAdvice: lockAdvice(place),
     close: () => http.close(),
   })
 }
 
-function headersFor(key: string, { storageClass, encryption }: S3Options): Record<string, string> {
-  const headers: Record<string, string> = {}
-  // Packs are most of the bytes. What is small and read each time costs more in the other classes.
-  if (storageClass !== undefined && key.startsWith('data/')) headers['x-amz-storage-class'] = storageClass
-  if (encryption === undefined) return headers
-  if (encryption === 'AES256') return { ...headers, 'x-amz-server-side-encryption': 'AES256' }
+const HOUR_MS = 3_600_000
+
+/**
+ * The longest that AWS names for its classes.
+ * @see https://docs.aws.amazon.com/AmazonS3/latest/userguide/restoring-objects-retrieval-options.html
+ */
+const THAW_HOURS = {
+  GLACIER: { Expedited: 0.1, Standard: 5, Bulk: 12 },
+  DEEP_ARCHIVE: { Expedited: 12, Standard: 12, Bulk: 48 },
+} as const
+
+const USUAL_THAW = { days: 7, tier: 'Standard' } as const
+
+/** Only where the packs go to such a class: to look which of them are archived takes requests. */
+function archiveOf(client: S3Client, { storageClass, thaw = USUAL_THAW }: S3Options): ObjectArchive | undefined {
+  if (storageClass !== 'GLACIER' && storageClass !== 'DEEP_ARCHIVE') return undefined
   return {
-    ...headers,
+    thaw: (path, { signal }) => client.thaw(path, { ...thaw, signal }),
+    // What a rule of the bucket moved on may lie in another one than was asked for.
+    thawMs: ({ storageClass: found }) =>
+      THAW_HOURS[found === 'GLACIER' || found === 'DEEP_ARCHIVE' ? found : storageClass][thaw.tier] * HOUR_MS,
+  }
+}
+
+function encryptionHeaders({ encryption }: S3Options): Record<string, string> {
+  if (encryption === undefined) return {}
+  if (typeof encryption === 'string') return { 'x-amz-server-side-encryption': encryption }
+  return {
     'x-amz-server-side-encryption': 'aws:kms',
     'x-amz-server-side-encryption-aws-kms-key-id': encryption.kmsKeyId,
   }
