@@ -1,4 +1,5 @@
 import { join, resolve } from 'node:path'
+import type { LineLimit } from '../base/bandwidth.ts'
 import { type Clock, systemClock } from '../base/clock.ts'
 import { AppError } from '../base/errors.ts'
 import { giveAllBelow } from '../base/folder-owner.ts'
@@ -62,6 +63,8 @@ export interface AppOptions {
   readonly lockWaitMs?: number | undefined
   /** Open `repository`, or the only one there is, as it was at this time: read-only, from the old versions in its bucket. */
   readonly asOf?: Date | undefined
+  /** How fast to take from and give to each repository, whatever the configuration says. */
+  readonly limit?: LineLimit | undefined
 }
 
 /** Reads the configuration; connects to nothing yet. The caller closes what it gets. */
@@ -122,6 +125,7 @@ export class App implements Workspace {
       logger: options.logger ?? silentLogger,
       signal: options.signal ?? new AbortController().signal,
       lockWaitMs: options.lockWaitMs,
+      limit: options.limit,
       askPassword: options.askPassword,
       onFinding: this.#onFinding,
       stateFolder: () => this.stateFolder(),

@@ -1,5 +1,6 @@
 import { join, resolve } from 'node:path'
 import type { AdapterContext } from '../base/adapter-context.ts'
+import { type Bandwidth, bandwidthOf, type LineLimit } from '../base/bandwidth.ts'
 import type { Clock } from '../base/clock.ts'
 import { AppError } from '../base/errors.ts'
 import type { Logger } from '../base/logger.ts'
@@ -32,6 +33,7 @@ export interface Surroundings {
   readonly logger: Logger
   readonly signal: AbortSignal
   readonly lockWaitMs: number | undefined
+  readonly limit: LineLimit | undefined
   readonly askPassword: AskPassword | undefined
   readonly onFinding: (finding: Finding) => void
   readonly stateFolder: () => Promise<string>
@@ -47,6 +49,7 @@ export class Repositories {
   /** Ends all calls to one that was opened, or is being opened. */
   readonly #lines = new Map<string, AbortController>()
   readonly #abandoned: Promise<Repository>[] = []
+  readonly #bandwidths = new Map<string, Bandwidth>()
 
   constructor(config: Config, around: Surroundings) {
     this.#config = config
@@ -133,10 +136,20 @@ export class Repositories {
 
   /** The bare store under a repository. The caller closes it. */
   async openStorage(name: string, triesOnce = false): Promise<Storage> {
-    const { url, storage: options, limits } = this.settings(name)
-    const context = this.#adapterContext(`repository ${name}`)
+    const { url, storage: options } = this.settings(name)
+    const context = { ...this.#adapterContext(`repository ${name}`), bandwidth: this.#bandwidthTo(name) }
     const { signal } = this.#around
-    return await openStorage(findStorage(url), url, { options, limits, context, triesOnce, signal })
+    return await openStorage(findStorage(url), url, { options, context, triesOnce, signal })
+  }
+
+  /** One for all that is opened of a repository. The limits of whoever started the program go before those of the configuration. */
+  #bandwidthTo(name: string): Bandwidth | undefined {
+    const known = this.#bandwidths.get(name)
+    if (known !== undefined) return known
+    const { limit = [] } = this.settings(name)
+    const made = bandwidthOf([this.#around.limit ?? {}, ...limit], this.#around.clock)
+    if (made !== undefined) this.#bandwidths.set(name, made)
+    return made
   }
 
   /** @param subject what the adapter is for, in errors: `repository main` */

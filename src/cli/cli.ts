@@ -155,6 +155,10 @@ function makeCall(values: Values, surroundings: Surroundings, { names, told, onO
         onFinding,
         lockWaitMs: values.durationMs('lockWait', '--lock-wait'),
         asOf: asOfOf({ values, clock: systemClock }),
+        limit: {
+          up: values.rate('limitUpload', '--limit-upload'),
+          down: values.rate('limitDownload', '--limit-download'),
+        },
         ...options,
       })
       onOpen(app)

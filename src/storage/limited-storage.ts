@@ -1,4 +1,3 @@
-import type { Clock } from '../base/clock.ts'
 import { throwIfAborted } from '../base/errors.ts'
 import { archiveThrough } from './archive-through.ts'
 import { retentionThrough } from './retention-through.ts'
@@ -14,28 +13,15 @@ import type {
   StoredObject,
 } from './storage.ts'
 
-/** Bytes a second, on average over all calls; undefined: as fast as it goes. */
-export interface RateLimits {
-  readonly upload?: number | undefined
-  readonly download?: number | undefined
-}
-
-/**
- * Makes no more calls at once than the storage's traits say, and holds to the rates. One object passes at the line's full
- * speed, and the next one waits until it is paid for. Listings are not counted: who lists makes other calls meanwhile.
- */
+/** Makes no more calls at once than the storage's traits say. Listings are not counted: who lists makes other calls meanwhile. */
 export class LimitedStorage implements Storage {
   readonly #inner: Storage
-  readonly #upload: Rate | undefined
-  readonly #download: Rate | undefined
   readonly #waiting: Array<() => void> = []
   #free: number
 
-  constructor(inner: Storage, limits: RateLimits, clock: Clock) {
+  constructor(inner: Storage) {
     this.#inner = inner
     this.#free = Math.max(1, inner.traits.concurrency)
-    this.#upload = limits.upload === undefined ? undefined : new Rate(limits.upload, clock)
-    this.#download = limits.download === undefined ? undefined : new Rate(limits.download, clock)
   }
 
   get location(): string {
@@ -67,7 +53,7 @@ export class LimitedStorage implements Storage {
   }
 
   load(key: string, options: LoadOptions = {}): Promise<Buffer> {
-    return this.#load(options, () => this.#inner.load(key, options))
+    return this.#run(options.signal, () => this.#inner.load(key, options))
   }
 
   get history(): StorageHistory | undefined {
@@ -75,27 +61,13 @@ export class LimitedStorage implements Storage {
     return (
       history && {
         list: (prefix, options) => history.list(prefix, options),
-        load: (version, options = {}) => this.#load(options, () => history.load(version, options)),
+        load: (version, options = {}) => this.#run(options.signal, () => history.load(version, options)),
       }
     )
   }
 
-  #load({ range, signal }: LoadOptions, load: () => Promise<Buffer>): Promise<Buffer> {
-    return this.#run(signal, async () => {
-      const known = range?.length ?? 0
-      await this.#download?.pay(known, signal)
-      const content = await load()
-      // Of a whole object it is known only now: the calls after it wait for that.
-      this.#download?.owe(content.length - known)
-      return content
-    })
-  }
-
   save(key: string, content: Uint8Array | readonly Uint8Array[], options: SaveOptions = {}): Promise<void> {
-    return this.#run(options.signal, async () => {
-      await this.#upload?.pay(bytesOf(content), options.signal)
-      await this.#inner.save(key, content, options)
-    })
+    return this.#run(options.signal, () => this.#inner.save(key, content, options))
   }
 
   remove(key: string, options: StorageCallOptions = {}): Promise<void> {
@@ -138,34 +110,4 @@ export class LimitedStorage implements Storage {
     signal?.addEventListener('abort', leave, { once: true })
     await promise.catch(() => throwIfAborted(signal)).finally(() => signal?.removeEventListener('abort', leave))
   }
-}
-
-/** So many bytes a second. Who takes some takes them at once, and who comes next waits until they are paid for. */
-class Rate {
-  readonly #bytesPerSecond: number
-  readonly #clock: Clock
-  #paidAtMs = 0
-
-  constructor(bytesPerSecond: number, clock: Clock) {
-    this.#bytesPerSecond = bytesPerSecond
-    this.#clock = clock
-  }
-
-  async pay(bytes: number, signal: AbortSignal | undefined): Promise<void> {
-    // Again after each sleep: of several that waited, one was first.
-    for (;;) {
-      throwIfAborted(signal)
-      const left = this.#paidAtMs - this.#clock.monotonicMs()
-      if (left <= 0) return this.owe(bytes)
-      await this.#clock.sleep(left, signal)
-    }
-  }
-
-  owe(bytes: number): void {
-    this.#paidAtMs = Math.max(this.#paidAtMs, this.#clock.monotonicMs()) + (bytes / this.#bytesPerSecond) * 1000
-  }
-}
-
-function bytesOf(content: Uint8Array | readonly Uint8Array[]): number {
-  return content instanceof Uint8Array ? content.length : content.reduce((sum, part) => sum + part.length, 0)
 }

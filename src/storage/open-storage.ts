@@ -1,12 +1,11 @@
 import type { AdapterContext } from '../base/adapter-context.ts'
-import { LimitedStorage, type RateLimits } from './limited-storage.ts'
+import { LimitedStorage } from './limited-storage.ts'
 import { RetryingStorage } from './retrying-storage.ts'
 import type { Storage, StorageDefinition } from './storage.ts'
 
 export interface OpenStorageOptions {
   /** As the definition's own schema gives them. */
   readonly options: unknown
-  readonly limits?: RateLimits | undefined
   readonly context: AdapterContext
   /** For who wants to know now: what fails is not tried again. */
   readonly triesOnce?: boolean | undefined
@@ -18,11 +17,11 @@ export interface OpenStorageOptions {
 export async function openStorage(
   definition: StorageDefinition,
   url: string,
-  { options, limits = {}, context, triesOnce = false, signal }: OpenStorageOptions,
+  { options, context, triesOnce = false, signal }: OpenStorageOptions,
 ): Promise<Storage> {
   const open = await definition.load()
   const bare = await open(url, options, context)
   // Inside of the other one: a call that waits to be tried again takes no other call's place.
-  const limited = new LimitedStorage(bare, limits, context.clock)
+  const limited = new LimitedStorage(bare)
   return bare.traits.retryMs > 0 && !triesOnce ? new RetryingStorage(limited, context, signal) : limited
 }

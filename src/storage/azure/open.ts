@@ -4,6 +4,7 @@ import { Expiring } from '../../base/expiring.ts'
 import { Secret } from '../../base/secret.ts'
 import { type AzureAuthorization, AzureClient, findToken } from '../../clients/azure/index.ts'
 import { HttpClient, isInClear } from '../../clients/http/index.ts'
+import { withConnections } from '../connections.ts'
 import { OBJECT_TRAITS, type ObjectArchive, ObjectStorage } from '../object-storage.ts'
 import type { Storage } from '../storage.ts'
 import { azureError } from './errors.ts'
@@ -12,7 +13,11 @@ import { locationOf, parseAzureUrl } from './url.ts'
 
 export async function openAzureStorage(url: string, options: AzureOptions, context: AdapterContext): Promise<Storage> {
   // Listings are not counted among the calls at once.
-  const http = new HttpClient({ maxSockets: OBJECT_TRAITS.concurrency + 2, environment: context.environment })
+  const http = new HttpClient({
+    maxSockets: (options.connections ?? OBJECT_TRAITS.concurrency) + 2,
+    environment: context.environment,
+    bandwidth: context.bandwidth,
+  })
   return await azureStorageOver(http, url, options, context)
 }
 
@@ -35,7 +40,7 @@ export async function azureStorageOver(
   const client = new AzureClient({ http, endpoint, container: place.container, authorization, clock })
   return new ObjectStorage({
     client,
-    traits: { ...OBJECT_TRAITS, kind: 'azure' },
+    traits: { ...withConnections(OBJECT_TRAITS, options.connections), kind: 'azure' },
     location: locationOf(place),
     prefix: place.prefix,
     wrap: azureError,

@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { connectionsOption } from '../connections.ts'
 import { lockOption } from '../lock-option.ts'
 import { secretOption } from '../secret-option.ts'
 
@@ -24,6 +25,7 @@ export const options = z
         'Of an emulator or a private endpoint; default `https://ACCOUNT.blob.core.windows.net`, its suffix from `AZURE_ENDPOINT_SUFFIX`.',
       ),
     lock: lockOption.optional(),
+    connections: connectionsOption(8),
     accessTier: z
       .enum(['Hot', 'Cool', 'Cold', 'Archive'])
       .optional()

@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { connectionsOption } from '../connections.ts'
 import { lockOption } from '../lock-option.ts'
 import { secretOption } from '../secret-option.ts'
 
@@ -9,6 +10,7 @@ export const options = z.strictObject({
       'Where the JSON key of a service account is: `{ file: PATH }`, `{ env: VARIABLE }` or `{ command: [...] }`. Default: `GOOGLE_ACCESS_TOKEN`, `GOOGLE_APPLICATION_CREDENTIALS`, the login of `gcloud`, the account of this machine.',
     ),
   lock: lockOption.optional(),
+  connections: connectionsOption(8),
   storageClass: z
     .enum(['STANDARD', 'NEARLINE', 'COLDLINE', 'ARCHIVE'])
     .optional()

@@ -3,6 +3,7 @@ import { Expiring } from '../../base/expiring.ts'
 import { HttpClient } from '../../clients/http/index.ts'
 import { findCredentials, findProfile, type IssuedCredentials, S3Client } from '../../clients/s3/index.ts'
 import { loadAuthorities } from '../authorities.ts'
+import { withConnections } from '../connections.ts'
 import { OBJECT_TRAITS, type ObjectArchive, ObjectStorage } from '../object-storage.ts'
 import type { Storage } from '../storage.ts'
 import { s3Error } from './errors.ts'
@@ -18,9 +19,10 @@ const DEFAULT_REGION = 'us-east-1'
 export async function openS3Storage(url: string, options: S3Options, context: AdapterContext): Promise<Storage> {
   const http = new HttpClient({
     // Listings are not counted among the calls at once.
-    maxSockets: OBJECT_TRAITS.concurrency + 2,
+    maxSockets: (options.connections ?? OBJECT_TRAITS.concurrency) + 2,
     ca: await loadAuthorities(options.caFile, context),
     environment: context.environment,
+    bandwidth: context.bandwidth,
   })
   return await s3StorageOver(http, url, options, context)
 }
@@ -48,7 +50,7 @@ export async function s3StorageOver(
   })
   return new ObjectStorage({
     client: new S3Objects(client, clock, options.conditionalWrites),
-    traits: { ...OBJECT_TRAITS, kind: 's3' },
+    traits: { ...withConnections(OBJECT_TRAITS, options.connections), kind: 's3' },
     location: locationOf(place),
     prefix: place.prefix,
     wrap: s3Error,

@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { connectionsOption } from '../connections.ts'
 import { lockOption } from '../lock-option.ts'
 import { secretOption } from '../secret-option.ts'
 
@@ -27,6 +28,7 @@ export const options = z
       .describe(
         'Does the service refuse to store what is there already, when told to? `false` where "lifeboat doctor" finds that it does not: what is there is then looked for first. Default: yes.',
       ),
+    connections: connectionsOption(8),
     caFile: text.optional().describe('Certificates of authorities (PEM) that are believed beside the system’s.'),
     lock: lockOption.optional(),
     storageClass: z
