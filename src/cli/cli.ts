@@ -155,10 +155,7 @@ function makeCall(values: Values, surroundings: Surroundings, { names, told, onO
         onFinding,
         lockWaitMs: values.durationMs('lockWait', '--lock-wait'),
         asOf: asOfOf({ values, clock: systemClock }),
-        limit: {
-          up: values.rate('limitUpload', '--limit-upload'),
-          down: values.rate('limitDownload', '--limit-download'),
-        },
+        limit: lineLimitOf(values),
         ...options,
       })
       onOpen(app)
@@ -184,6 +181,13 @@ function passwordPrompt(terminal: Terminal, signal: AbortSignal): AppOptions['as
     } finally {
       prompts.close()
     }
+  }
+}
+
+function lineLimitOf(values: Values): AppOptions['limit'] {
+  return {
+    up: values.rate('limitUpload', '--limit-upload'),
+    down: values.rate('limitDownload', '--limit-download'),
   }
 }
 

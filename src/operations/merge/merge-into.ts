@@ -3,6 +3,7 @@ import { NO_RULES } from '../../model/merge-rules.ts'
 import type { Report } from '../../model/report.ts'
 import type { Source } from '../../sources/source.ts'
 import { keepReportOf } from '../report/keep.ts'
+import { thawForPlan } from '../restore/archived-plan.ts'
 import { chosenBy } from '../restore/carry-out.ts'
 import { planRestore, type RestorePlan, renewPlan } from '../restore/plan.ts'
 import { restorePlacesOf } from '../restore/restore-places.ts'
@@ -80,6 +81,7 @@ export async function mergeInto(
   caller: Caller,
 ): Promise<Merged<SafeMergeResult>> {
   requireMergeable(planned)
+  await thawForPlan(workspace, planned, caller)
   const plan = await renewPlan(workspace, planned, caller)
   requireMergeable(plan)
   return await runRecorded(workspace, caller, { operation: 'merge' }, async run => {

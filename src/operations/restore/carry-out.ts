@@ -13,6 +13,7 @@ import { helpedContents } from '../snapshots/helped-contents.ts'
 import { sourceOfSnapshot } from '../snapshots/source-of-snapshot.ts'
 import { type Caller, type RecordedRun, type Run, runRecorded } from '../workspace/run.ts'
 import type { Workspace } from '../workspace/workspace.ts'
+import { thawForPlan } from './archived-plan.ts'
 import { placesOf, type RestorePlan, renewPlan, reservedFor } from './plan.ts'
 import { recoveryRequestOf } from './recovery.ts'
 import type { RestoreOperationRequest } from './restore.ts'
@@ -37,6 +38,8 @@ export interface Restored {
  */
 export async function carryOut(workspace: Workspace, planned: RestorePlan, caller: Caller): Promise<Restored> {
   requirePossible(planned)
+  // Before it is looked whether the plan still holds: it may take hours.
+  await thawForPlan(workspace, planned, caller)
   const plan = await renewPlan(workspace, planned, caller)
   requirePossible(plan)
   return await runRecorded(workspace, caller, { operation: 'restore' }, async run => {

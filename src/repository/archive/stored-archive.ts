@@ -35,6 +35,10 @@ export class StoredArchive implements PackArchive {
     return [...needed]
   }
 
+  async findAll(signal: AbortSignal): Promise<readonly ArchivedPack[]> {
+    return [...(await listArchivedPacks(this.#storage, signal)).values()]
+  }
+
   async stillArchived(packs: readonly ArchivedPack[], signal: AbortSignal): Promise<readonly ArchivedPack[]> {
     const archived = await listArchivedPacks(this.#storage, signal)
     return packs.flatMap(({ id }) => archived.get(id) ?? [])

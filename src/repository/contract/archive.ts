@@ -20,6 +20,8 @@ export interface ThawOptions {
 export interface PackArchive {
   /** Those that cannot be read now and have data blobs of these that no pack has which can. */
   findNeeded(blobs: AsyncIterable<Id>, signal: AbortSignal): Promise<readonly ArchivedPack[]>
+  /** All that cannot be read now. */
+  findAll(signal: AbortSignal): Promise<readonly ArchivedPack[]>
   /** Those of these packs that still cannot be read. */
   stillArchived(packs: readonly ArchivedPack[], signal: AbortSignal): Promise<readonly ArchivedPack[]>
   /** Asks the service for those that were not asked for yet. Does not wait for them. */

@@ -218,10 +218,9 @@ test('a folder behind a line is written and read at no more than the rate', asyn
 /** The disk takes real time: the clock goes on as soon as somebody waits for it. */
 async function inTime<T>(clock: StandingClock, work: Promise<T>): Promise<T> {
   let isDone = false
-  const done = (): void => {
+  const ended = work.finally(() => {
     isDone = true
-  }
-  work.then(done, done)
+  })
   for (; !isDone; await wait(1)) await clock.advance(20)
-  return await work
+  return await ended
 }
