@@ -26,6 +26,7 @@ import type { NewMachineNeeds, RepositoryPlace } from '../model/new-machine.ts'
 import { isRepositoryUrl } from '../model/repository-url.ts'
 import type { Settings } from '../model/settings.ts'
 import type { StorageAccess } from '../model/storage-access.ts'
+import type { StorageCalls } from '../model/storage-calls.ts'
 import { RestoreJournal } from '../operations/restore/journal.ts'
 import { requireOwn } from '../operations/restore/own-options.ts'
 import type { Workspace } from '../operations/workspace/workspace.ts'
@@ -208,6 +209,10 @@ export class App implements Workspace {
 
   storageAccess(name: string): StorageAccess {
     return this.#repositories.access(name)
+  }
+
+  takeCalls(name: string): StorageCalls {
+    return this.#repositories.takeCalls(name)
   }
 
   replacePasswordFile(name: string, password: Secret): Promise<string | undefined> {

@@ -15,8 +15,10 @@ import { PASSWORD_FILE_VARIABLE, PASSWORD_VARIABLE, unnamedRepository } from '..
 import type { Finding } from '../model/finding.ts'
 import { isRepositoryUrl } from '../model/repository-url.ts'
 import type { StorageAccess } from '../model/storage-access.ts'
+import { NO_CALLS, type StorageCalls } from '../model/storage-calls.ts'
 import type { Repository, RepositoryOptions } from '../repository/index.ts'
 import { AsOfStorage } from '../storage/as-of-storage.ts'
+import type { OnCall } from '../storage/limited-storage.ts'
 import { openStorage } from '../storage/open-storage.ts'
 import { findStorage } from '../storage/registry.ts'
 import type { Storage } from '../storage/storage.ts'
@@ -50,6 +52,7 @@ export class Repositories {
   readonly #lines = new Map<string, AbortController>()
   readonly #abandoned: Promise<Repository>[] = []
   readonly #bandwidths = new Map<string, Bandwidth>()
+  readonly #calls = new Map<string, StorageCalls>()
 
   constructor(config: Config, around: Surroundings) {
     this.#config = config
@@ -138,8 +141,19 @@ export class Repositories {
   async openStorage(name: string, triesOnce = false): Promise<Storage> {
     const { url, storage: options } = this.settings(name)
     const context = { ...this.#adapterContext(`repository ${name}`), bandwidth: this.#bandwidthTo(name) }
+    const onCall: OnCall = (call, count) => {
+      const known = this.#calls.get(name) ?? NO_CALLS
+      this.#calls.set(name, { ...known, [call]: known[call] + count })
+    }
     const { signal } = this.#around
-    return await openStorage(findStorage(url), url, { options, context, triesOnce, signal })
+    return await openStorage(findStorage(url), url, { options, context, onCall, triesOnce, signal })
+  }
+
+  /** Calls to the storage of a repository since this was last asked. */
+  takeCalls(name: string): StorageCalls {
+    const calls = this.#calls.get(name) ?? NO_CALLS
+    this.#calls.delete(name)
+    return calls
   }
 
   /** One for all that is opened of a repository. The limits of whoever started the program go before those of the configuration. */

@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest'
 import { testStorageContract } from '../../test/contracts/storage-contract.ts'
 import { MemoryStorage } from '../../test/helpers/memory-storage.ts'
+import { collect } from '../base/collect.ts'
 import { LimitedStorage } from './limited-storage.ts'
 import type { LoadOptions } from './storage.ts'
 
@@ -57,4 +58,19 @@ test('who is interrupted while waiting takes nobody’s place', async () => {
   await inner.letGo()
   await inner.letGo()
   expect(await Promise.all([first, last])).toHaveLength(2)
+})
+
+test('counts each call that is made, and of a listing each page', async () => {
+  const counts: Record<string, number> = {}
+  const storage = new LimitedStorage(new MemoryStorage(), (call, count) => {
+    counts[call] = (counts[call] ?? 0) + count
+  })
+  for (let at = 0; at < 1001; at++) await storage.save(`index/${at}`, Buffer.alloc(1))
+  await collect(storage.list('index/'))
+  await collect(storage.listKeys('data/'))
+  await storage.load('index/1')
+  await storage.find('index/1')
+  await storage.load('index/none').catch(() => undefined)
+  await storage.remove('index/1')
+  expect(counts).toEqual({ saves: 1001, lists: 3, loads: 2, finds: 1, removes: 1 })
 })

@@ -1,4 +1,5 @@
 import { throwIfAborted } from '../base/errors.ts'
+import type { StorageCall } from '../model/storage-calls.ts'
 import { archiveThrough } from './archive-through.ts'
 import { retentionThrough } from './retention-through.ts'
 import type {
@@ -13,14 +14,25 @@ import type {
   StoredObject,
 } from './storage.ts'
 
-/** Makes no more calls at once than the storage's traits say. Listings are not counted: who lists makes other calls meanwhile. */
+/** Gets each call that is made, also each attempt of one that is tried again. */
+export type OnCall = (call: StorageCall, count: number) => void
+
+/** Objects in a page of a listing, as most services have it. */
+const PAGE_OBJECTS = 1000
+
+/**
+ * Makes no more calls at once than the storage's traits say, listings apart: who lists makes other calls meanwhile. Counts
+ * them for whoever pays for them.
+ */
 export class LimitedStorage implements Storage {
   readonly #inner: Storage
+  readonly #onCall: OnCall
   readonly #waiting: Array<() => void> = []
   #free: number
 
-  constructor(inner: Storage) {
+  constructor(inner: Storage, onCall: OnCall = () => {}) {
     this.#inner = inner
+    this.#onCall = onCall
     this.#free = Math.max(1, inner.traits.concurrency)
   }
 
@@ -41,19 +53,19 @@ export class LimitedStorage implements Storage {
   }
 
   list(prefix: string, options?: StorageCallOptions): AsyncIterable<StoredObject> {
-    return this.#inner.list(prefix, options)
+    return this.#paged(this.#inner.list(prefix, options))
   }
 
   listKeys(prefix: string, options?: StorageCallOptions): AsyncIterable<string> {
-    return this.#inner.listKeys(prefix, options)
+    return this.#paged(this.#inner.listKeys(prefix, options))
   }
 
   find(key: string, options: StorageCallOptions = {}): Promise<StoredObject | undefined> {
-    return this.#run(options.signal, () => this.#inner.find(key, options))
+    return this.#run(options.signal, () => this.#inner.find(key, options), 'finds')
   }
 
   load(key: string, options: LoadOptions = {}): Promise<Buffer> {
-    return this.#run(options.signal, () => this.#inner.load(key, options))
+    return this.#run(options.signal, () => this.#inner.load(key, options), 'loads')
   }
 
   get history(): StorageHistory | undefined {
@@ -67,11 +79,11 @@ export class LimitedStorage implements Storage {
   }
 
   save(key: string, content: Uint8Array | readonly Uint8Array[], options: SaveOptions = {}): Promise<void> {
-    return this.#run(options.signal, () => this.#inner.save(key, content, options))
+    return this.#run(options.signal, () => this.#inner.save(key, content, options), 'saves')
   }
 
   remove(key: string, options: StorageCallOptions = {}): Promise<void> {
-    return this.#run(options.signal, () => this.#inner.remove(key, options))
+    return this.#run(options.signal, () => this.#inner.remove(key, options), 'removes')
   }
 
   freeBytes(): Promise<number | undefined> {
@@ -82,8 +94,21 @@ export class LimitedStorage implements Storage {
     return this.#inner.close()
   }
 
-  async #run<T>(signal: AbortSignal | undefined, call: () => Promise<T>): Promise<T> {
+  async *#paged<T>(items: AsyncIterable<T>): AsyncGenerator<T> {
+    let objects = 0
+    try {
+      for await (const item of items) {
+        objects++
+        yield item
+      }
+    } finally {
+      this.#onCall('lists', Math.max(1, Math.ceil(objects / PAGE_OBJECTS)))
+    }
+  }
+
+  async #run<T>(signal: AbortSignal | undefined, call: () => Promise<T>, kind?: StorageCall): Promise<T> {
     await this.#enter(signal)
+    if (kind !== undefined) this.#onCall(kind, 1)
     try {
       return await call()
     } finally {

@@ -1,5 +1,5 @@
 import type { AdapterContext } from '../base/adapter-context.ts'
-import { LimitedStorage } from './limited-storage.ts'
+import { LimitedStorage, type OnCall } from './limited-storage.ts'
 import { RetryingStorage } from './retrying-storage.ts'
 import type { Storage, StorageDefinition } from './storage.ts'
 
@@ -9,6 +9,8 @@ export interface OpenStorageOptions {
   readonly context: AdapterContext
   /** For who wants to know now: what fails is not tried again. */
   readonly triesOnce?: boolean | undefined
+  /** Gets the calls to a service, which are billed; a disk's are not. */
+  readonly onCall?: OnCall | undefined
   /** Ends the waiting for another attempt. */
   readonly signal?: AbortSignal | undefined
 }
@@ -17,11 +19,11 @@ export interface OpenStorageOptions {
 export async function openStorage(
   definition: StorageDefinition,
   url: string,
-  { options, context, triesOnce = false, signal }: OpenStorageOptions,
+  { options, context, onCall, triesOnce = false, signal }: OpenStorageOptions,
 ): Promise<Storage> {
   const open = await definition.load()
   const bare = await open(url, options, context)
   // Inside of the other one: a call that waits to be tried again takes no other call's place.
-  const limited = new LimitedStorage(bare)
+  const limited = new LimitedStorage(bare, bare.traits.retryMs > 0 ? onCall : undefined)
   return bare.traits.retryMs > 0 && !triesOnce ? new RetryingStorage(limited, context, signal) : limited
 }

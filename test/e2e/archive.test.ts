@@ -43,6 +43,22 @@ test('an archived repository is backed up to, listed, checked, and restored when
   expect(workspace.printed).not.toMatch(/warning|archived/)
   expect(await workspace.run('snapshots')).toMatch(/(.*uploads.*\n){2}/)
 
+  const cost = JSON.parse(await workspace.run('stats', '--cost', '--json'))
+  expect(cost.costs).toMatchObject([
+    {
+      repository: 'main',
+      objects: service.objects.size,
+      kinds: expect.arrayContaining([expect.objectContaining({ kind: 'snapshots', objects: 2 })]),
+      classes: expect.arrayContaining([
+        expect.objectContaining({ storageClass: 'DEEP_ARCHIVE', objects: archived().length }),
+      ]),
+      requests: { days: 1, runs: 2 },
+    },
+  ])
+  // A pack of data, one of manifests, one of trees, an index, a lock and a snapshot each.
+  expect(cost.costs[0].requests.perDay).toMatchObject({ saves: 12, removes: 2 })
+  expect(await workspace.run('stats', '--cost')).toMatch(/DEEP_ARCHIVE +\d+ objects?, [^]*about 12 saves, /)
+
   const checked = await workspace.attempt('check')
   expect([checked.code, checked.stdout]).toEqual([0, expect.stringMatching(/archived, and so were not looked into/)])
   const read = await workspace.attempt('check', '--read-data', '--json')

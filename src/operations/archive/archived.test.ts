@@ -62,7 +62,7 @@ test('with waiting it looks every ten minutes, tells how far it is, and goes on 
   const archive = slowArchive(clock)
   const events: RunEvent[] = []
   let isDone = false
-  const waiting = thaw({ ...wanted, archive, wait: true }, runOf(clock, signal, events)).then(() => {
+  const waiting = thaw({ ...wanted, archive, wait: true }, runOf(clock, signal, events)).finally(() => {
     isDone = true
   })
   await clock.advance(2 * HOUR_MS - MINUTE_MS)

@@ -2,12 +2,10 @@ import { AppError } from '../../base/errors.ts'
 import { SHORT_ID_DIGITS } from '../../model/recovery-point.ts'
 import { type ArchivedPacks, archivedFor, isManifestArchived, thaw } from '../archive/archived.ts'
 import type { FoundSnapshot } from '../snapshots/choose-snapshot.ts'
-import { type Caller, lookAround, type Run } from '../workspace/run.ts'
-import type { Workspace } from '../workspace/workspace.ts'
-import type { RestorePlan } from './plan.ts'
+import type { Run } from '../workspace/run.ts'
 import type { RestoreWish } from './wish.ts'
 
-const AGAIN = 'Run the same command again then'
+export const AGAIN = 'Run the same command again then'
 
 /**
  * What a restore needs that cannot be read now. A copied snapshot's manifest lies with the data, and without it nothing can
@@ -34,18 +32,4 @@ function withoutManifest(snapshot: string): AppError {
       hint: 'Add --wait: it asks the service for all that the restore needs, waits, and goes on. Copies have their manifests with the data.',
     },
   )
-}
-
-/** Before a plan is carried out: asks for what is archived. Throws `storage-archived` unless all of it can be read. */
-export async function thawForPlan(workspace: Workspace, plan: RestorePlan, caller: Caller): Promise<void> {
-  const repository = await workspace.repository(plan.repository.name)
-  const { archive } = repository
-  if (archive === undefined) return
-  const { wish, snapshot } = plan
-  await lookAround(workspace, caller, async run => {
-    const found = await repository.getSnapshot(snapshot.id)
-    const packs = await archivedFor(repository, found, wish.include ?? [], run.signal)
-    const wait = wish.waitForArchive === true
-    await thaw({ repository: plan.repository.name, packs, archive, wait, again: AGAIN }, run)
-  })
 }
