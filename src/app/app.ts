@@ -1,4 +1,5 @@
 import { join, resolve } from 'node:path'
+import type { LineLimit } from '../base/bandwidth.ts'
 import { type Clock, systemClock } from '../base/clock.ts'
 import { AppError } from '../base/errors.ts'
 import { giveAllBelow } from '../base/folder-owner.ts'
@@ -25,6 +26,7 @@ import type { NewMachineNeeds, RepositoryPlace } from '../model/new-machine.ts'
 import { isRepositoryUrl } from '../model/repository-url.ts'
 import type { Settings } from '../model/settings.ts'
 import type { StorageAccess } from '../model/storage-access.ts'
+import type { StorageCalls } from '../model/storage-calls.ts'
 import { RestoreJournal } from '../operations/restore/journal.ts'
 import { requireOwn } from '../operations/restore/own-options.ts'
 import type { Workspace } from '../operations/workspace/workspace.ts'
@@ -64,6 +66,8 @@ export interface AppOptions {
   readonly asOf?: Date | undefined
   /** Keep on this machine what is needed again of repositories, below the state folder; default true. */
   readonly cache?: boolean | undefined
+  /** How fast to take from and give to each repository, whatever the configuration says. */
+  readonly limit?: LineLimit | undefined
 }
 
 /** Reads the configuration; connects to nothing yet. The caller closes what it gets. */
@@ -125,6 +129,7 @@ export class App implements Workspace {
       signal: options.signal ?? new AbortController().signal,
       lockWaitMs: options.lockWaitMs,
       cache: options.cache ?? true,
+      limit: options.limit,
       askPassword: options.askPassword,
       onFinding: this.#onFinding,
       stateFolder: () => this.stateFolder(),
@@ -211,6 +216,10 @@ export class App implements Workspace {
 
   storageAccess(name: string): StorageAccess {
     return this.#repositories.access(name)
+  }
+
+  takeCalls(name: string): StorageCalls {
+    return this.#repositories.takeCalls(name)
   }
 
   replacePasswordFile(name: string, password: Secret): Promise<string | undefined> {

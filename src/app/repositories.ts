@@ -1,5 +1,6 @@
 import { join, resolve } from 'node:path'
 import type { AdapterContext } from '../base/adapter-context.ts'
+import { type Bandwidth, bandwidthOf, type LineLimit } from '../base/bandwidth.ts'
 import type { Clock } from '../base/clock.ts'
 import { AppError } from '../base/errors.ts'
 import type { Logger } from '../base/logger.ts'
@@ -14,8 +15,10 @@ import { PASSWORD_FILE_VARIABLE, PASSWORD_VARIABLE, unnamedRepository } from '..
 import type { Finding } from '../model/finding.ts'
 import { isRepositoryUrl } from '../model/repository-url.ts'
 import type { StorageAccess } from '../model/storage-access.ts'
+import { NO_CALLS, type StorageCalls } from '../model/storage-calls.ts'
 import type { Repository, RepositoryOptions } from '../repository/index.ts'
 import { AsOfStorage } from '../storage/as-of-storage.ts'
+import type { OnCall } from '../storage/limited-storage.ts'
 import { openStorage } from '../storage/open-storage.ts'
 import { findStorage } from '../storage/registry.ts'
 import { StorageHealth } from '../storage/retrying-storage.ts'
@@ -34,6 +37,7 @@ export interface Surroundings {
   readonly signal: AbortSignal
   readonly lockWaitMs: number | undefined
   readonly cache: boolean
+  readonly limit: LineLimit | undefined
   readonly askPassword: AskPassword | undefined
   readonly onFinding: (finding: Finding) => void
   readonly stateFolder: () => Promise<string>
@@ -55,6 +59,8 @@ export class Repositories {
   readonly #opened = new Map<string, Promise<Repository>>()
   readonly #lines = new Map<string, Line>()
   readonly #abandoned: Promise<Repository>[] = []
+  readonly #bandwidths = new Map<string, Bandwidth>()
+  readonly #calls = new Map<string, StorageCalls>()
 
   constructor(config: Config, around: Surroundings) {
     this.#config = config
@@ -150,17 +156,32 @@ export class Repositories {
   }
 
   async #openStorage(name: string, line?: Line, triesOnce = false): Promise<Storage> {
-    const { url, storage: options, limits } = this.settings(name)
-    const context = this.#adapterContext(`repository ${name}`)
+    const { url, storage: options } = this.settings(name)
+    const context = { ...this.#adapterContext(`repository ${name}`), bandwidth: this.#bandwidthTo(name) }
+    const onCall: OnCall = (call, count) => {
+      const known = this.#calls.get(name) ?? NO_CALLS
+      this.#calls.set(name, { ...known, [call]: known[call] + count })
+    }
     const { signal } = this.#around
-    return await openStorage(findStorage(url), url, {
-      options,
-      limits,
-      context,
-      triesOnce,
-      signal,
-      health: line?.health,
-    })
+    const { health } = line ?? {}
+    return await openStorage(findStorage(url), url, { options, context, onCall, triesOnce, signal, health })
+  }
+
+  /** Calls to the storage of a repository since this was last asked. */
+  takeCalls(name: string): StorageCalls {
+    const calls = this.#calls.get(name) ?? NO_CALLS
+    this.#calls.delete(name)
+    return calls
+  }
+
+  /** One for all that is opened of a repository. The limits of whoever started the program go before those of the configuration. */
+  #bandwidthTo(name: string): Bandwidth | undefined {
+    const known = this.#bandwidths.get(name)
+    if (known !== undefined) return known
+    const { limit = [] } = this.settings(name)
+    const made = bandwidthOf([this.#around.limit ?? {}, ...limit], this.#around.clock)
+    if (made !== undefined) this.#bandwidths.set(name, made)
+    return made
   }
 
   /** @param subject what the adapter is for, in errors: `repository main` */

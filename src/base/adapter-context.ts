@@ -1,3 +1,4 @@
+import type { Bandwidth } from './bandwidth.ts'
 import type { Clock } from './clock.ts'
 import type { Logger } from './logger.ts'
 import type { Random } from './random.ts'
@@ -19,4 +20,6 @@ export interface AdapterContext {
   readonly clock: Clock
   readonly random: Random
   readonly logger: Logger
+  /** How fast it may take from and give to its line, over all connections; undefined: as fast as it goes. */
+  readonly bandwidth?: Bandwidth | undefined
 }

@@ -39,6 +39,7 @@ export const ERROR_CODES = {
   'storage-full': traits(1, 507),
   'storage-denied': traits(1, 403),
   'storage-locked': traits(1, 423),
+  'storage-archived': traits(27, 409),
   'storage-busy': traits(1, 503, true),
   'storage-failed': traits(1, 502, true),
   // sources and targets

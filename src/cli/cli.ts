@@ -156,6 +156,7 @@ function makeCall(values: Values, surroundings: Surroundings, { names, told, onO
         lockWaitMs: values.durationMs('lockWait', '--lock-wait'),
         asOf: asOfOf({ values, clock: systemClock }),
         cache: values.flag('cache'),
+        limit: lineLimitOf(values),
         ...options,
       })
       onOpen(app)
@@ -181,6 +182,13 @@ function passwordPrompt(terminal: Terminal, signal: AbortSignal): AppOptions['as
     } finally {
       prompts.close()
     }
+  }
+}
+
+function lineLimitOf(values: Values): AppOptions['limit'] {
+  return {
+    up: values.rate('limitUpload', '--limit-upload'),
+    down: values.rate('limitDownload', '--limit-download'),
   }
 }
 

@@ -29,6 +29,11 @@ export const GLOBAL_OPTIONS: readonly OptionSpec[] = [
     flags: '--lock-wait <duration>',
     summary: 'wait this long for a locked repository, like 30s or 5m (default: do not wait)',
   },
+  {
+    flags: '--limit-upload <rate>',
+    summary: 'send no faster to each repository, like 5MB/s, 500K or 100Mbit/s (default: as its "limit" says)',
+  },
+  { flags: '--limit-download <rate>', summary: 'the same for what is read' },
 ]
 
 /** The names of the global options that take a value, for finding the command's name before it is parsed. */

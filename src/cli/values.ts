@@ -1,5 +1,6 @@
 import { parseDuration } from '../base/durations.ts'
 import { AppError } from '../base/errors.ts'
+import { parseRate } from '../base/rates.ts'
 
 /** Arguments and options of one call, by name, with their types checked where they are read. */
 export class Values {
@@ -42,6 +43,18 @@ export class Values {
     if (text === undefined) return undefined
     if (/^\d+$/.test(text) && Number(text) >= least && Number.isSafeInteger(Number(text))) return Number(text)
     throw new AppError('usage', `${flag} cannot be "${text}"`, { hint: `Give a whole number of ${least} or more.` })
+  }
+
+  /** Bytes a second. */
+  rate(name: string, flag: string): number | undefined {
+    const text = this.text(name)
+    if (text === undefined) return undefined
+    const rate = parseRate(text)
+    if (rate !== undefined) return rate
+    const number = /^\d+$/.test(text.trim()) ? ` What restic means by ${text.trim()} is ${text.trim()}K here.` : ''
+    throw new AppError('usage', `${flag} cannot be "${text}"`, {
+      hint: `Give a rate with its unit, at least 1 KiB/s: 500K, 5MB/s or 100Mbit/s.${number}`,
+    })
   }
 
   durationMs(name: string, flag: string): number | undefined {

@@ -47,9 +47,23 @@ describe('storages', () => {
     )
   })
 
-  test('limits are bytes a second', () => {
-    const { limits } = parseWith('url: "far:x", limits: { upload: 500K }').repositories.get('main') ?? {}
-    expect(limits).toEqual({ upload: 512_000 })
-    expect(() => parseWith('url: "far:x", limits: { upload: fast }')).toThrow(/bytes a second like "500K" or "2 MB"/)
+  test('a limit has rates with units, and hours; there may be several', () => {
+    const limitOf = (limit: string) => parseWith(`url: "far:x", limit: ${limit}`).repositories.get('main')?.limit
+    expect(limitOf('{ up: 500K, down: 20MB/s }')).toEqual([{ up: 512_000, down: 20_000_000 }])
+    expect(limitOf('[{ up: 1MB/s, hours: "22:00-06:00" }, { up: 8Mbit/s }]')).toEqual([
+      { up: 1_000_000, hours: { from: 1320, to: 360 } },
+      { up: 1_000_000 },
+    ])
+  })
+
+  test.each([
+    ['{ up: fast }', /a rate with its unit, at least 1 KiB\/s/],
+    ['{ up: 500 }', /a rate with its unit/],
+    ['{ up: 1MB/s, hours: "22-6" }', /hours of the day like "22:00-06:00"/],
+    ['{ hours: "22:00-06:00" }', /"up", "down" or both/],
+    ['[]', /./],
+    ['{ upload: 1MB/s }', /upload/],
+  ])('the limit %s is refused', (limit, why) => {
+    expect(() => parseWith(`url: "far:x", limit: ${limit}`)).toThrow(why)
   })
 })

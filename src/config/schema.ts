@@ -1,7 +1,8 @@
 import { z } from 'zod'
 import { parseDuration } from '../base/durations.ts'
 import { isAppError } from '../base/errors.ts'
-import { parseSize } from '../base/sizes.ts'
+import { parseHours } from '../base/hours.ts'
+import { parseRate } from '../base/rates.ts'
 import { BACKUP_TYPES } from '../model/manifest.ts'
 import { PROOF_LEVELS } from '../model/recovery-point.ts'
 import { parseRetentionDuration, type RetentionDuration } from '../model/retention-time.ts'
@@ -30,10 +31,27 @@ const duration = z
   .transform(value => parseDuration(value) ?? 0)
 const count = z.int('a whole number').min(1, 'a whole number of 1 or more')
 
+const RATE = 'a rate with its unit, at least 1 KiB/s: "500K", "5MB/s" or "100Mbit/s"'
 const rate = z
-  .string()
-  .refine(value => (parseSize(value) ?? 0) > 0, 'bytes a second like "500K" or "2 MB"')
-  .transform(value => parseSize(value) ?? 0)
+  .string(RATE)
+  .refine(value => parseRate(value) !== undefined, RATE)
+  .transform(value => parseRate(value))
+
+const HOURS = 'hours of the day like "22:00-06:00"'
+const hours = z
+  .string(HOURS)
+  .refine(value => parseHours(value) !== undefined, HOURS)
+  .transform(value => parseHours(value))
+
+const lineLimit = z
+  .strictObject({
+    up: rate.optional().describe('For what is stored, as `5MB/s`, `500K` or `100Mbit/s`.'),
+    down: rate.optional().describe('For what is read.'),
+    hours: hours
+      .optional()
+      .describe('The limit counts within these hours alone, in local time, also over midnight: `22:00-06:00`.'),
+  })
+  .refine(({ up, down }) => up !== undefined || down !== undefined, { message: '"up", "down" or both' })
 
 export const PASSWORD_KEYS = ['passwordFile', 'passwordEnv', 'passwordCommand', 'password'] as const
 
@@ -55,13 +73,14 @@ const repository = z
       .record(z.string(), z.unknown())
       .optional()
       .describe('Settings of the storage. Which there are depends on its kind; a folder has none.'),
-    limits: z
-      .strictObject({
-        upload: rate.optional().describe('For what is stored.'),
-        download: rate.optional().describe('For what is read.'),
+    limit: z
+      .union([lineLimit.transform(only => [only]), z.array(lineLimit).min(1)], {
+        error: 'a limit like { up: 5MB/s, hours: "08:00-18:00" }, or a list of such',
       })
       .optional()
-      .describe('Bytes a second on average, as `500K` or `2 MB`; single objects still pass at full speed.'),
+      .describe(
+        'Bytes a second over all connections to this repository. Of several, for each direction the first counts whose hours it is; when there is none, nothing is limited.',
+      ),
   })
   .refine(value => PASSWORD_KEYS.filter(key => value[key] !== undefined).length === 1, {
     message: `exactly one of ${PASSWORD_KEYS.slice(0, 3).join(', ')}`,

@@ -14,6 +14,7 @@ const checked = z.strictObject({
   blobs: count,
   packsRead: count,
   bytesRead: bytes,
+  packsArchived: count.describe('neither read nor looked into: they have to be thawed first'),
   proven: count.describe('snapshots that are now proven `checked`'),
   findings,
 })

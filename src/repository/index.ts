@@ -1,5 +1,6 @@
 /** The engine's only door. */
 
+export type * from './contract/archive.ts'
 export type * from './contract/blob.ts'
 export type * from './contract/copying.ts'
 export type * from './contract/examining-locks.ts'

@@ -5,10 +5,12 @@ import type { Finding } from '../model/finding.ts'
 import type { Id, TreeNode } from '../model/node.ts'
 import type { Pin } from '../model/pin.ts'
 import type { Storage } from '../storage/storage.ts'
+import { StoredArchive } from './archive/stored-archive.ts'
 import { type Kept, openKept } from './cache/kept.ts'
 import { check } from './check/check.ts'
 import { DamageRecord } from './check/damage-record.ts'
 import { NotedDamage } from './check/noted-damage.ts'
+import type { PackArchive } from './contract/archive.ts'
 import type { BlobSize, BlobType, FileType } from './contract/blob.ts'
 import type { CopyOptions, CopyPlan, CopyReport } from './contract/copying.ts'
 import type { LockExamination } from './contract/examining-locks.ts'
@@ -89,6 +91,7 @@ export class OpenedRepository implements Repository {
   readonly location: string
   readonly frozen: boolean
   readonly logs: LogStore
+  readonly archive: PackArchive | undefined
   readonly #parts: OpenedParts
   readonly #context: RepositoryContext
   readonly #files: RepositoryFiles
@@ -120,6 +123,7 @@ export class OpenedRepository implements Repository {
     this.#files = new RepositoryFiles(this.#context)
     const cacheDir = options.cacheDir === undefined ? undefined : join(options.cacheDir, config.id)
     this.#index = new BlobIndex({ files: this.#files, cacheDir, random })
+    this.archive = storage.archive && new StoredArchive(storage, storage.archive, this.#index)
     this.#storageClock = new StorageClock(this.#files, clock)
     this.#record = new DamageRecord(cacheDir, random)
     this.#marks = cacheDir === undefined ? undefined : new MarkFolder(cacheDir, this.#context.cipher, random)

@@ -5,6 +5,7 @@ import type { Secret } from '../base/secret.ts'
 import type { Finding } from '../model/finding.ts'
 import type { Id } from '../model/node.ts'
 import type { Pin } from '../model/pin.ts'
+import type { PackArchive } from './contract/archive.ts'
 import type { FileType } from './contract/blob.ts'
 import type { CopyOptions, CopyPlan, CopyReport } from './contract/copying.ts'
 import type { LockExamination } from './contract/examining-locks.ts'
@@ -47,6 +48,8 @@ export interface Repository extends Contents {
 
   /** Logs of sources, kept beside the snapshots. */
   readonly logs: LogStore
+  /** Undefined where every pack can be read at once. */
+  readonly archive: PackArchive | undefined
 
   // ---- snapshots
 

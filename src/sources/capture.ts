@@ -49,6 +49,8 @@ export interface CaptureEntry {
    * has then recorded the finding, and the entry is left out of the snapshot.
    */
   readonly open?: (() => Promise<Content>) | undefined
+  /** Later captures read it back: it must not lie where it has to be thawed first. */
+  readonly isReadOften?: boolean | undefined
   /** The adapter's word that the content equals the parent's node at this path. */
   readonly unchanged?: boolean | undefined
   /**

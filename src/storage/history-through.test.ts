@@ -72,16 +72,8 @@ test('a version is loaded again after what may pass', async () => {
   expect((await storage.history?.load(version('a')))?.length).toBe(600)
 })
 
-test('versions are loaded at the rate of downloads', async () => {
-  const clock = sleepless()
-  const storage = new LimitedStorage(new Keeper(), { download: 100 }, clock)
-  await storage.history?.load(version('a'))
-  await storage.history?.load(version('b'))
-  expect(clock.monotonicMs()).toBe(6000)
-})
-
 test('a storage without a past has none behind what tries again and limits either', () => {
-  const plain = new LimitedStorage(new MemoryStorage(), {}, sleepless())
+  const plain = new LimitedStorage(new MemoryStorage())
   expect(plain.history).toBeUndefined()
   const context = { clock: sleepless(), random: systemRandom, logger: silentLogger }
   expect(new RetryingStorage(plain, context).history).toBeUndefined()

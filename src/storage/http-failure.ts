@@ -32,7 +32,12 @@ interface Refusal extends Error {
 }
 
 /** Of these the words of all storages say all there is. */
-const PLAIN: ReadonlySet<StorageErrorCode> = new Set(['storage-not-found', 'storage-exists', 'storage-too-short'])
+const PLAIN: ReadonlySet<StorageErrorCode> = new Set([
+  'storage-not-found',
+  'storage-exists',
+  'storage-too-short',
+  'storage-archived',
+])
 
 /** The one wording for what a server refused, once its adapter knows what that means. */
 export function refusedBy(call: FailedCall, refusal: Refusal, code: StorageErrorCode, hint?: string): AppError {

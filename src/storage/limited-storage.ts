@@ -1,39 +1,39 @@
-import type { Clock } from '../base/clock.ts'
 import { throwIfAborted } from '../base/errors.ts'
+import type { StorageCall } from '../model/storage-calls.ts'
+import { archiveThrough } from './archive-through.ts'
 import { retentionThrough } from './retention-through.ts'
 import type {
   LoadOptions,
   Retention,
   SaveOptions,
   Storage,
+  StorageArchive,
   StorageCallOptions,
   StorageHistory,
   StorageTraits,
   StoredObject,
 } from './storage.ts'
 
-/** Bytes a second, on average over all calls; undefined: as fast as it goes. */
-export interface RateLimits {
-  readonly upload?: number | undefined
-  readonly download?: number | undefined
-}
+/** Gets each call that is made, also each attempt of one that is tried again. */
+export type OnCall = (call: StorageCall, count: number) => void
+
+/** Objects in a page of a listing, as most services have it. */
+const PAGE_OBJECTS = 1000
 
 /**
- * Makes no more calls at once than the storage's traits say, and holds to the rates. One object passes at the line's full
- * speed, and the next one waits until it is paid for. Listings are not counted: who lists makes other calls meanwhile.
+ * Makes no more calls at once than the storage's traits say, listings apart: who lists makes other calls meanwhile. Counts
+ * them for whoever pays for them.
  */
 export class LimitedStorage implements Storage {
   readonly #inner: Storage
-  readonly #upload: Rate | undefined
-  readonly #download: Rate | undefined
+  readonly #onCall: OnCall
   readonly #waiting: Array<() => void> = []
   #free: number
 
-  constructor(inner: Storage, limits: RateLimits, clock: Clock) {
+  constructor(inner: Storage, onCall: OnCall = () => {}) {
     this.#inner = inner
+    this.#onCall = onCall
     this.#free = Math.max(1, inner.traits.concurrency)
-    this.#upload = limits.upload === undefined ? undefined : new Rate(limits.upload, clock)
-    this.#download = limits.download === undefined ? undefined : new Rate(limits.download, clock)
   }
 
   get location(): string {
@@ -48,20 +48,24 @@ export class LimitedStorage implements Storage {
     return retentionThrough(this.#inner.retention, (signal, call) => this.#run(signal, call))
   }
 
+  get archive(): StorageArchive | undefined {
+    return archiveThrough(this.#inner.archive, (signal, call) => this.#run(signal, call))
+  }
+
   list(prefix: string, options?: StorageCallOptions): AsyncIterable<StoredObject> {
-    return this.#inner.list(prefix, options)
+    return this.#paged(this.#inner.list(prefix, options))
   }
 
   listKeys(prefix: string, options?: StorageCallOptions): AsyncIterable<string> {
-    return this.#inner.listKeys(prefix, options)
+    return this.#paged(this.#inner.listKeys(prefix, options))
   }
 
   find(key: string, options: StorageCallOptions = {}): Promise<StoredObject | undefined> {
-    return this.#run(options.signal, () => this.#inner.find(key, options))
+    return this.#run(options.signal, () => this.#inner.find(key, options), 'finds')
   }
 
   load(key: string, options: LoadOptions = {}): Promise<Buffer> {
-    return this.#load(options, () => this.#inner.load(key, options))
+    return this.#run(options.signal, () => this.#inner.load(key, options), 'loads')
   }
 
   get history(): StorageHistory | undefined {
@@ -69,31 +73,17 @@ export class LimitedStorage implements Storage {
     return (
       history && {
         list: (prefix, options) => history.list(prefix, options),
-        load: (version, options = {}) => this.#load(options, () => history.load(version, options)),
+        load: (version, options = {}) => this.#run(options.signal, () => history.load(version, options)),
       }
     )
   }
 
-  #load({ range, signal }: LoadOptions, load: () => Promise<Buffer>): Promise<Buffer> {
-    return this.#run(signal, async () => {
-      const known = range?.length ?? 0
-      await this.#download?.pay(known, signal)
-      const content = await load()
-      // Of a whole object it is known only now: the calls after it wait for that.
-      this.#download?.owe(content.length - known)
-      return content
-    })
-  }
-
   save(key: string, content: Uint8Array | readonly Uint8Array[], options: SaveOptions = {}): Promise<void> {
-    return this.#run(options.signal, async () => {
-      await this.#upload?.pay(bytesOf(content), options.signal)
-      await this.#inner.save(key, content, options)
-    })
+    return this.#run(options.signal, () => this.#inner.save(key, content, options), 'saves')
   }
 
   remove(key: string, options: StorageCallOptions = {}): Promise<void> {
-    return this.#run(options.signal, () => this.#inner.remove(key, options))
+    return this.#run(options.signal, () => this.#inner.remove(key, options), 'removes')
   }
 
   freeBytes(): Promise<number | undefined> {
@@ -104,8 +94,21 @@ export class LimitedStorage implements Storage {
     return this.#inner.close()
   }
 
-  async #run<T>(signal: AbortSignal | undefined, call: () => Promise<T>): Promise<T> {
+  async *#paged<T>(items: AsyncIterable<T>): AsyncGenerator<T> {
+    let objects = 0
+    try {
+      for await (const item of items) {
+        objects++
+        yield item
+      }
+    } finally {
+      this.#onCall('lists', Math.max(1, Math.ceil(objects / PAGE_OBJECTS)))
+    }
+  }
+
+  async #run<T>(signal: AbortSignal | undefined, call: () => Promise<T>, kind?: StorageCall): Promise<T> {
     await this.#enter(signal)
+    if (kind !== undefined) this.#onCall(kind, 1)
     try {
       return await call()
     } finally {
@@ -132,34 +135,4 @@ export class LimitedStorage implements Storage {
     signal?.addEventListener('abort', leave, { once: true })
     await promise.catch(() => throwIfAborted(signal)).finally(() => signal?.removeEventListener('abort', leave))
   }
-}
-
-/** So many bytes a second. Who takes some takes them at once, and who comes next waits until they are paid for. */
-class Rate {
-  readonly #bytesPerSecond: number
-  readonly #clock: Clock
-  #paidAtMs = 0
-
-  constructor(bytesPerSecond: number, clock: Clock) {
-    this.#bytesPerSecond = bytesPerSecond
-    this.#clock = clock
-  }
-
-  async pay(bytes: number, signal: AbortSignal | undefined): Promise<void> {
-    // Again after each sleep: of several that waited, one was first.
-    for (;;) {
-      throwIfAborted(signal)
-      const left = this.#paidAtMs - this.#clock.monotonicMs()
-      if (left <= 0) return this.owe(bytes)
-      await this.#clock.sleep(left, signal)
-    }
-  }
-
-  owe(bytes: number): void {
-    this.#paidAtMs = Math.max(this.#paidAtMs, this.#clock.monotonicMs()) + (bytes / this.#bytesPerSecond) * 1000
-  }
-}
-
-function bytesOf(content: Uint8Array | readonly Uint8Array[]): number {
-  return content instanceof Uint8Array ? content.length : content.reduce((sum, part) => sum + part.length, 0)
 }

@@ -1,6 +1,12 @@
 import { isAppError, throwIfAborted } from '../base/errors.ts'
 import type { HttpAnswer } from '../clients/http/index.ts'
-import type { GetOptions, ObjectClient } from '../clients/objects/object-client.ts'
+import type {
+  CallOptions,
+  GetOptions,
+  ListedObject,
+  ObjectClass,
+  ObjectClient,
+} from '../clients/objects/object-client.ts'
 import { assertKey, assertPrefix, isKey } from './keys.ts'
 import { cutOut, EndsBefore, type Range, requireRange, requireWhole } from './ranged-answer.ts'
 import type {
@@ -11,6 +17,7 @@ import type {
   Retention,
   SaveOptions,
   Storage,
+  StorageArchive,
   StorageCallOptions,
   StorageHistory,
   StorageTraits,
@@ -44,8 +51,12 @@ export interface ObjectStorageInit {
   readonly prefix: string
   /** What a call threw, in the words of all storages. Errors of ours, as of credentials or an interrupt, stay as they are. */
   readonly wrap: (call: FailedCall, error: unknown) => unknown
-  /** The service's own headers for an object: storage class, encryption. */
-  readonly headersFor?: ((key: string) => Readonly<Record<string, string>>) | undefined
+  /** Of what is rarely read; all else goes to the bucket's own class, for it is read with every command. */
+  readonly storageClass?: string | undefined
+  /** The service's own headers for each object: encryption. */
+  readonly headers?: Readonly<Record<string, string>> | undefined
+  /** Where `storageClass` has to be thawed. */
+  readonly archive?: ObjectArchive | undefined
   readonly lock: LockSettings | undefined
   /** See `Retention`. */
   readonly lockAdvice: readonly string[]
@@ -53,17 +64,29 @@ export interface ObjectStorageInit {
   readonly close: () => void
 }
 
+export interface ObjectArchive {
+  /** @param path in the bucket */
+  readonly thaw: (path: string, options: CallOptions) => Promise<void>
+  readonly thawMs: StorageArchive['thawMs']
+}
+
 /** Objects lie in the bucket as restic lays them: `FOLDER/data/3f/3f2a...`. */
 export class ObjectStorage implements Storage {
   readonly location: string
   readonly traits: StorageTraits
   readonly retention: Retention
+  readonly archive: StorageArchive | undefined
   readonly #init: ObjectStorageInit
 
   constructor(init: ObjectStorageInit) {
     this.#init = init
     this.location = init.location
     this.traits = init.traits
+    const { archive } = init
+    this.archive = archive && {
+      thaw: (key, options = {}) => this.#call('thaw', key, options, path => archive.thaw(path, options)),
+      thawMs: archive.thawMs,
+    }
     this.retention = {
       lock: init.lock,
       now: () => init.client.locks.now(),
@@ -81,9 +104,9 @@ export class ObjectStorage implements Storage {
     throwIfAborted(options.signal)
     const { client, prefix: folder, wrap } = this.#init
     try {
-      for await (const { key, sizeBytes, modifiedAt } of client.list(folder + prefix, options)) {
-        const name = key.slice(folder.length)
-        if (isKey(name)) yield { key: name, sizeBytes, ...(modifiedAt === undefined ? {} : { modifiedAt }) }
+      for await (const object of client.list(folder + prefix, options)) {
+        const key = object.key.slice(folder.length)
+        if (isKey(key)) yield { key, sizeBytes: object.sizeBytes, ...classOf(object), ...timeOf(object) }
       }
     } catch (error) {
       throw wrap({ verb: 'list', key: prefix, location: this.location }, error)
@@ -98,7 +121,7 @@ export class ObjectStorage implements Storage {
     const found = await this.#call('look for', key, options, path => this.#init.client.head(path, options))
     if (!found) return undefined
     const { sizeBytes, modifiedAt } = found
-    return { key, sizeBytes, ...(modifiedAt === undefined ? {} : { modifiedAt }) }
+    return { key, sizeBytes, ...classOf(found), ...(modifiedAt === undefined ? {} : { modifiedAt }) }
   }
 
   async load(key: string, options: LoadOptions = {}): Promise<Buffer> {
@@ -136,12 +159,13 @@ export class ObjectStorage implements Storage {
   }
 
   async save(key: string, content: Uint8Array | readonly Uint8Array[], options: SaveOptions = {}): Promise<void> {
-    const { headersFor, lock } = this.#init
+    const { headers, storageClass, lock } = this.#init
     const { lockedUntil: until } = options
     await this.#call('write', key, options, path =>
       this.#init.client.put(path, content instanceof Uint8Array ? [content] : content, {
         ...options,
-        headers: headersFor?.(key),
+        headers,
+        storageClass: options.isRarelyRead ? storageClass : undefined,
         lock: lock && until && { mode: lock.mode, until },
       }),
     )
@@ -236,4 +260,12 @@ async function load(get: (options: GetOptions) => Promise<HttpAnswer>, options: 
     onHead: head => (range ? requireRange(head, range) : requireWhole(head)),
   })
   return range ? cutOut(answer, range) : answer.body
+}
+
+function classOf({ storageClass, archived }: ObjectClass): Pick<StoredObject, 'storageClass' | 'archived'> {
+  return { ...(storageClass === undefined ? {} : { storageClass }), ...(archived === undefined ? {} : { archived }) }
+}
+
+function timeOf({ modifiedAt }: Pick<ListedObject, 'modifiedAt'>): Pick<StoredObject, 'modifiedAt'> {
+  return modifiedAt === undefined ? {} : { modifiedAt }
 }

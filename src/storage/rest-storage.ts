@@ -39,6 +39,7 @@ export interface RestStorageInit {
   /** Begins and ends with a slash. */
   readonly path: string
   readonly location: string
+  readonly traits: Omit<StorageTraits, 'kind'>
   readonly authorization: string | undefined
   readonly clock: Pick<Clock, 'now'>
   readonly kind: string
@@ -60,7 +61,7 @@ export class RestStorage implements Storage {
   constructor(init: RestStorageInit) {
     this.#init = init
     this.location = init.location
-    this.traits = { ...REST_TRAITS, kind: init.kind }
+    this.traits = { ...init.traits, kind: init.kind }
   }
 
   async *list(prefix: string, options: StorageCallOptions = {}): AsyncIterable<StoredObject> {

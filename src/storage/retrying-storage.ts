@@ -1,11 +1,13 @@
 import type { AdapterContext } from '../base/adapter-context.ts'
 import { AppError, isAppError, throwIfAborted } from '../base/errors.ts'
+import { archiveThrough } from './archive-through.ts'
 import { retentionThrough } from './retention-through.ts'
 import type {
   LoadOptions,
   Retention,
   SaveOptions,
   Storage,
+  StorageArchive,
   StorageCallOptions,
   StorageHistory,
   StorageTraits,
@@ -75,6 +77,10 @@ export class RetryingStorage implements Storage {
 
   get retention(): Retention | undefined {
     return retentionThrough(this.#inner.retention, (signal, call) => this.#retry(signal, call))
+  }
+
+  get archive(): StorageArchive | undefined {
+    return archiveThrough(this.#inner.archive, (signal, call) => this.#retry(signal, call))
   }
 
   list(prefix: string, options: StorageCallOptions = {}): AsyncIterable<StoredObject> {

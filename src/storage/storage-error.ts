@@ -5,7 +5,7 @@ export type StorageErrorCode = Extract<ErrorCode, `storage-${string}`>
 
 /** A call that failed, as errors name it. */
 export interface FailedCall {
-  readonly verb: 'read' | 'write' | 'look for' | 'remove' | 'lock' | 'list'
+  readonly verb: 'read' | 'write' | 'look for' | 'remove' | 'lock' | 'list' | 'thaw'
   /** The key, or the prefix of a listing. */
   readonly key: string
   readonly location: string
@@ -28,6 +28,7 @@ const REASONS: Readonly<Record<StorageErrorCode, string>> = {
   'storage-full': 'no space is left',
   'storage-denied': 'access is denied',
   'storage-locked': 'it is locked',
+  'storage-archived': 'it is archived, and cannot be read before it is thawed',
   'storage-busy': 'the server is busy',
   'storage-failed': 'the storage failed',
 }
@@ -36,11 +37,21 @@ const HINTS: Partial<Record<StorageErrorCode, string>> = {
   'storage-full': 'Free some space there, then run the same command again; nothing that was stored is lost.',
   'storage-denied': 'Check that the credentials, or the user that runs lifeboat, may read and write there.',
   'storage-locked': 'Nobody can change or remove it before its lock ends. Run the same command again then.',
+  'storage-archived':
+    'Name its class beside the url of the repository, as in storage: { storageClass: GLACIER }. "lifeboat restore" then asks for the packs that it needs, and says when they are ready.',
   'storage-busy': 'Run the same command again later.',
   'storage-failed': 'Check that the storage can be reached, then run the same command again.',
 }
 
-const PREPOSITIONS = { read: 'from', write: 'to', 'look for': 'in', remove: 'from', lock: 'in', list: 'in' } as const
+const PREPOSITIONS = {
+  read: 'from',
+  write: 'to',
+  'look for': 'in',
+  remove: 'from',
+  lock: 'in',
+  list: 'in',
+  thaw: 'in',
+} as const
 
 /** The one wording for all adapters: `cannot read config from /backups: it is not there`. */
 export function storageError(code: StorageErrorCode, call: FailedCall, init: StorageErrorInit = {}): AppError {

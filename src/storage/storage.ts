@@ -51,6 +51,9 @@ export interface Storage {
   /** Bytes that can still be written, or undefined where the store has no such notion. */
   freeBytes(): Promise<number | undefined>
 
+  /** Where rarely read objects go to a class that has to be thawed before it can be read; undefined: all can be read at once. */
+  readonly archive?: StorageArchive | undefined
+
   close(): Promise<void>
 }
 
@@ -73,6 +76,14 @@ export interface StoredVersion {
   readonly sizeBytes: number
   /** It can be read only after an administrator has brought it back. */
   readonly softDeleted: boolean
+}
+
+/** What brings archived objects back. Reading one that is not back yet is `storage-archived`. */
+export interface StorageArchive {
+  /** Asks for an object. Returns at once; one that was asked for before, or can be read, is fine. */
+  thaw(key: string, options?: StorageCallOptions): Promise<void>
+  /** About how long after that it can be read, by the service's word. */
+  thawMs(object: Pick<StoredObject, 'storageClass'>): number
 }
 
 /** How a storage differs from others, as data: what uses it decides by these and never by its kind. */
@@ -104,6 +115,10 @@ export interface StoredObject {
   readonly sizeBytes: number
   /** When it was stored, where the store knows; in a listing only where that tells it without another call. */
   readonly modifiedAt?: Date
+  /** The service's own name of the class that it lies in; only where the service tells. */
+  readonly storageClass?: string
+  /** It cannot be read now: nobody asked for it yet, or it is on its way. */
+  readonly archived?: 'archived' | 'thawing'
 }
 
 export interface StorageCallOptions {
@@ -123,6 +138,8 @@ export interface SaveOptions extends StorageCallOptions {
   readonly ifAbsent?: boolean | undefined
   /** Of the content, in hex, where the caller knows it already: a server can check by it what arrived. */
   readonly sha256?: string | undefined
+  /** Only restores and `prune` read it: it may go to a cheaper class, also to one that has to be thawed. */
+  readonly isRarelyRead?: boolean | undefined
   /** Nobody can destroy the object before. Only where the storage has `retention`. */
   readonly lockedUntil?: Date | undefined
 }

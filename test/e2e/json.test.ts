@@ -86,6 +86,7 @@ describe('every --json output is as documented', () => {
       rows: [[1, 'wA==', null]],
     })
     await validated('stats')
+    await validated('stats', '--cost')
   })
 
   test('keys, locks, forget, prune', async () => {

@@ -98,7 +98,7 @@ export const S3_CASES: readonly FaultCase[] = [
     what: 'an archived object',
     fault: s3Refusal(403, 'InvalidObjectState'),
     calls: ['load', 'loadRange'],
-    code: 'storage-denied',
+    code: 'storage-archived',
   },
   {
     what: 'a service without conditions',

@@ -31,10 +31,16 @@ export class S3Workspace {
 
   /** Our command; throws unless it ends with 0. Gives stdout. */
   async run(...args: readonly string[]): Promise<string> {
-    const { code, stdout, stderr } = await runLifeboat(args, this.#options)
-    this.printed += stdout + stderr
+    const { code, stdout, stderr } = await this.attempt(...args)
     if (code === 0) return stdout
     throw new Error(`lifeboat ${args.join(' ')} ended with ${code}\n${stderr}${stdout}`)
+  }
+
+  /** The same, however it ends. */
+  async attempt(...args: readonly string[]): Promise<Awaited<ReturnType<typeof runLifeboat>>> {
+    const ended = await runLifeboat(args, this.#options)
+    this.printed += ended.stdout + ended.stderr
+    return ended
   }
 
   start(...args: readonly string[]): RunningCommand {

@@ -16,6 +16,7 @@ const EXIT_CODES: ReadonlyArray<readonly [code: string, meaning: string]> = [
   ['24', 'Kept for upgrades: one failed on the copy; nothing was touched.'],
   ['25', 'Kept for upgrades: one failed on the real data, which was put back.'],
   ['26', 'Kept for upgrades: one failed and could not be put back.'],
+  ['27', 'What is needed is archived by the storage: it can be read when the service has brought it back.'],
   ['130', 'Interrupted by Ctrl-C or a signal.'],
 ]
 

@@ -22,6 +22,8 @@ export const check: Command<Printed<'check'>> = {
     { flags: '--read-data [part]', summary: 'read all data, or a part like 10% or 1/7' },
     { flags: '--immutable', summary: 'only say whether a stolen key could destroy the backups' },
     AS_OF_OPTION,
+    { flags: '--thaw', summary: 'with --read-data: ask the storage for archived packs first, for a price' },
+    { flags: '--wait', summary: 'with --thaw: wait until they can be read, which takes hours' },
   ],
   examples: [
     { command: 'lifeboat check', explains: 'the structure of all repositories' },
@@ -36,13 +38,15 @@ export const check: Command<Printed<'check'>> = {
     if (call.values.flag('immutable')) return await checkImmutable(call)
     const { checkRepository } = await import('../../operations/check/check-repository.ts')
     const readData = readPart(call)
+    const thawing = thawingOf(call, readData)
     const app = await call.openApp()
     const several = new SeveralRepositories(call)
     const results = await several.each(repositoryNames(app, repoOf(call)), repository =>
-      checkRepository(app, { repository, readData }, call.caller),
+      checkRepository(app, { repository, readData, ...thawing }, call.caller),
     )
     const { failure, failed } = several
     const whole = results.every(result => result.whole)
+    const isUnread = readData > 0 && results.some(({ packsArchived }) => packsArchived > 0)
     return {
       json: {
         whole: whole && failure === undefined,
@@ -51,7 +55,7 @@ export const check: Command<Printed<'check'>> = {
         failed,
       },
       text: results.map(result => describe(result, call)).join(''),
-      exitCode: whole ? (failure?.exitCode ?? 0) : 22,
+      exitCode: whole ? (failure?.exitCode ?? (isUnread ? NOT_ALL_READ : 0)) : 22,
     }
   },
 }
@@ -92,6 +96,18 @@ function describeLocks({ repository, verdict, until, reasons, advice }: CheckedL
     ...advice,
     '',
   ].join('\n')
+}
+
+/** Everything that could be read is sound, and something is archived. */
+const NOT_ALL_READ = 3
+
+function thawingOf({ values }: Call, readData: number): { readonly thaw: boolean; readonly wait: boolean } {
+  const [thaw, wait] = [values.flag('thaw'), values.flag('wait')]
+  if (thaw && readData === 0) {
+    throw new AppError('usage', '--thaw needs --read-data', { hint: 'Nothing else is read of archived packs.' })
+  }
+  if (wait && !thaw) throw new AppError('usage', '--wait needs --thaw', { hint: 'Give both, or neither.' })
+  return { thaw, wait }
 }
 
 function readPart(call: Call): number {

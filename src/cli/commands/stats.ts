@@ -2,11 +2,12 @@ import type { App } from '../../app/app.ts'
 import { AppError } from '../../base/errors.ts'
 import { formatSize } from '../../base/sizes.ts'
 import { labelsOf, SHORT_ID_DIGITS } from '../../model/recovery-point.ts'
+import type { StorageCost, Stored } from '../../operations/stats/cost.ts'
 import type { StatsResult } from '../../operations/stats/stats.ts'
 import { repositoryNames } from '../../operations/workspace/names.ts'
 import type { Printed } from '../../outputs/outputs.ts'
 import type { Repository, Snapshot } from '../../repository/index.ts'
-import type { Call, Command } from '../command.ts'
+import type { Call, Command, Output } from '../command.ts'
 import { Damage } from '../damage.ts'
 import { counted } from '../printers/text.ts'
 import { chosenSnapshot, ORIGIN_OPTIONS, pointOrMoment, repoOf } from '../selection.ts'
@@ -22,14 +23,17 @@ export const stats: Command<Printed<'stats'>> = {
   options: [
     { flags: '--source <name>', summary: 'only this source’s snapshots', complete: 'sources' },
     ...ORIGIN_OPTIONS,
+    { flags: '--cost', summary: 'what repositories take of their storages: objects, bytes, classes, requests a day' },
   ],
   examples: [
     { command: 'lifeboat stats', explains: 'all snapshots of all repositories' },
     { command: 'lifeboat stats --source app', explains: 'the snapshots of one source' },
     { command: 'lifeboat stats --from offsite:latest', explains: 'the newest snapshot of one repository' },
     { command: 'lifeboat stats 3f2a', explains: 'one snapshot' },
+    { command: 'lifeboat stats --cost --repo offsite', explains: 'what one repository is billed for' },
   ],
   run: async call => {
+    if (call.values.flag('cost')) return await costs(call)
     const operation = await import('../../operations/stats/stats.ts')
     const app = await call.openApp()
     const several = new SeveralRepositories(call)
@@ -55,6 +59,44 @@ export const stats: Command<Printed<'stats'>> = {
       text: results.map(describe).join(''),
     })
   },
+}
+
+async function costs(call: Call): Promise<Output<Printed<'stats'>>> {
+  if (call.values.list('snapshots').length > 0 || call.values.text('source') !== undefined) {
+    throw new AppError('usage', '--cost is of whole repositories', { hint: 'Name one with --repo, or none for all.' })
+  }
+  const { costOf } = await import('../../operations/stats/cost.ts')
+  const app = await call.openApp()
+  const several = new SeveralRepositories(call)
+  const found = await several.each(repositoryNames(app, repoOf(call)), name => costOf(app, name, call.signal))
+  return {
+    json: {
+      costs: found.map(({ requests, ...rest }) => ({ ...rest, requests: requests ?? null })),
+      failed: several.failed,
+    },
+    text: found.map(describeCost).join(''),
+    exitCode: several.failure?.exitCode ?? 0,
+  }
+}
+
+function describeCost({ repository, objects, bytes, kinds, classes, requests }: StorageCost): string {
+  const line = (name: string, each: Stored): string =>
+    `  ${name.padEnd(16)} ${counted(each.objects, 'object')}, ${formatSize(each.bytes)}\n`
+  return (
+    `${repository}: ${counted(objects, 'object')}, ${formatSize(bytes)}\n` +
+    kinds.map(each => line(each.kind, each)).join('') +
+    (classes.length === 0
+      ? ''
+      : `  by storage class:\n${classes.map(each => line(each.storageClass, each)).join('')}`) +
+    describeRequests(requests)
+  )
+}
+
+function describeRequests(requests: StorageCost['requests']): string {
+  if (requests === undefined) return ''
+  const { days, runs, perDay } = requests
+  const { saves, lists, loads, finds, removes } = perDay
+  return `  about ${saves} saves, ${lists} listings, ${loads} reads, ${finds} looks and ${removes} removals a day, by ${counted(runs, 'recorded run')} of this machine in ${days} ${days === 1 ? 'day' : 'days'}\n`
 }
 
 const incompleteOf = (count: number) => (count === 0 ? null : { count })

@@ -66,6 +66,10 @@ export const RESTORE_OPTIONS: readonly OptionSpec[] = [
   { flags: '--schema-only', summary: 'only the schema of a database, without rows' },
   { flags: '--data-only', summary: 'only the rows of a database, into existing tables' },
   { flags: '--at <time>', summary: 'recover to this time; without a log: the newest recovery point at or before it' },
+  {
+    flags: '--wait',
+    summary: 'wait until archived packs can be read, which takes hours; else it asks for them and ends',
+  },
   REPORT_OPTION,
   ...OWN_OPTIONS,
 ]

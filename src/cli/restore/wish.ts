@@ -37,6 +37,8 @@ export function restoreWishOf(call: Call, app: App): RestoreWish {
     selection: selectionOf(call),
     mask: mask === undefined ? undefined : resolve(mask),
     account: isRead(call) ? 'rows' : 'counts',
+    // Nothing is asked of a service for a look.
+    waitForArchive: values.flag('wait') && !values.flag('dryRun'),
     own: ownOf(call, false),
   }
 }

@@ -8,6 +8,7 @@ import type {
   CallOptions,
   GetOptions,
   ListedObject,
+  ObjectClass,
   ObjectClient,
   ObjectHead,
   ObjectHistory,
@@ -17,7 +18,7 @@ import { parseXml, textOf, type XmlElement, XmlError } from '../xml/xml.ts'
 import { AzureHistory } from './azure-history.ts'
 import type { AzureCall } from './call.ts'
 import type { AccessToken } from './credentials.ts'
-import { failureOf, isAbsent } from './failure.ts'
+import { AzureFailure, failureOf, isAbsent } from './failure.ts'
 import { AzureLocks, lockHeaders } from './locks.ts'
 import { authorizationOf, type SharedKey } from './sign.ts'
 
@@ -37,8 +38,14 @@ export interface AzureClientOptions {
   readonly clock: Pick<Clock, 'now'>
 }
 
-/** Blobs of up to 5000 MiB in one request, since 2019-12-12. */
-const VERSION = '2021-08-06'
+export interface AzureThawOptions extends CallOptions {
+  /** Where it goes. */
+  readonly tier: 'Hot' | 'Cool' | 'Cold'
+  readonly priority: 'Standard' | 'High'
+}
+
+/** Blobs of up to 5000 MiB in one request since 2019-12-12, the tier Cold since 2021-12-02. */
+const VERSION = '2021-12-02'
 const LISTING_BYTES = 16 * 1024 * 1024
 
 /**
@@ -61,7 +68,7 @@ export class AzureClient implements ObjectClient {
   }
 
   async put(key: string, body: readonly Uint8Array[], options: PutOptions = {}): Promise<void> {
-    const { ifAbsent = false, headers, lock, signal } = options
+    const { ifAbsent = false, headers, storageClass, lock, signal } = options
     const md5 = createHash('md5')
     for (const part of body) md5.update(part)
     await this.#call({
@@ -74,6 +81,7 @@ export class AzureClient implements ObjectClient {
         'x-ms-blob-type': 'BlockBlob',
         'content-type': 'application/octet-stream',
         'content-md5': md5.digest('base64'),
+        ...(storageClass === undefined ? {} : { 'x-ms-access-tier': storageClass }),
         ...(ifAbsent ? { 'if-none-match': '*' } : {}),
       },
       // It would find its own blob.
@@ -94,7 +102,11 @@ export class AzureClient implements ObjectClient {
       const sizeBytes = contentLength(headers)
       if (sizeBytes === undefined) throw new HttpFailure('malformed', 'the answer does not say how long the blob is')
       const modified = Date.parse(headers['last-modified'] ?? '')
-      return { sizeBytes, modifiedAt: Number.isNaN(modified) ? undefined : new Date(modified) }
+      return {
+        sizeBytes,
+        modifiedAt: Number.isNaN(modified) ? undefined : new Date(modified),
+        ...classOf(word(headers['x-ms-access-tier']), word(headers['x-ms-archive-status'])),
+      }
     } catch (error) {
       if (isAbsent(error)) return undefined
       throw error
@@ -134,6 +146,23 @@ export class AzureClient implements ObjectClient {
 
   get history(): ObjectHistory {
     return new AzureHistory(call => this.#call(call))
+  }
+
+  /** Moves a blob out of the archive for good. One that is on its way or is there is fine. */
+  async thaw(key: string, { tier, priority, signal }: AzureThawOptions): Promise<void> {
+    try {
+      await this.#call({
+        method: 'PUT',
+        key,
+        query: [['comp', 'tier']],
+        headers: { 'x-ms-access-tier': tier, 'x-ms-rehydrate-priority': priority },
+        body: [],
+        repeatable: true,
+        signal,
+      })
+    } catch (error) {
+      if (!(error instanceof AzureFailure) || error.code !== 'BlobBeingRehydrated') throw error
+    }
   }
 
   /** A token that is not taken any more is asked for once more. */
@@ -208,6 +237,20 @@ function blobOf(element: XmlElement): ListedObject {
   const properties = element.children.find(({ name }) => name === 'Properties')
   const size = (properties && textOf(properties, 'Content-Length')) ?? ''
   if (key === '' || !/^\d{1,15}$/.test(size)) throw new XmlError('a blob has no name or no size')
-  const modified = Date.parse((properties && textOf(properties, 'Last-Modified')) ?? '')
-  return { key, sizeBytes: Number(size), modifiedAt: Number.isNaN(modified) ? undefined : new Date(modified) }
+  const text = (name: string): string | undefined => word(properties && textOf(properties, name))
+  const modified = Date.parse(text('Last-Modified') ?? '')
+  return {
+    key,
+    sizeBytes: Number(size),
+    modifiedAt: Number.isNaN(modified) ? undefined : new Date(modified),
+    ...classOf(text('AccessTier'), text('ArchiveStatus')),
+  }
 }
+
+/** @see https://learn.microsoft.com/en-us/azure/storage/blobs/archive-rehydrate-overview */
+function classOf(tier: string | undefined, status: string | undefined): ObjectClass {
+  if (tier !== 'Archive') return { storageClass: tier }
+  return { storageClass: tier, archived: status?.startsWith('rehydrate-pending') ? 'thawing' : 'archived' }
+}
+
+const word = (value: unknown): string | undefined => (typeof value === 'string' && value !== '' ? value : undefined)

@@ -26,8 +26,8 @@ export interface GcsClientOptions {
   readonly http: HttpClient
   /** Undefined: requests are sent without one, as emulators take them. */
   readonly tokens: Expiring<AccessToken> | undefined
-  /** Of new objects; undefined: the bucket's. */
-  readonly storageClassOf?: ((key: string) => string | undefined) | undefined
+  /** The key of Cloud KMS that new objects are encrypted with; undefined: the bucket's. */
+  readonly kmsKeyName?: string | undefined
   readonly clock: Pick<Clock, 'now'>
 }
 
@@ -35,6 +35,7 @@ const object = z.object({
   name: z.string(),
   // Numbers of 64 bits are text in this API.
   size: z.string().regex(/^\d{1,15}$/),
+  storageClass: z.string().optional(),
   updated: z.iso.datetime({ offset: true }).optional(),
 })
 const stored = object.extend({ md5Hash: z.string().optional(), generation: z.string().regex(/^\d+$/).optional() })
@@ -68,17 +69,22 @@ export class GcsClient implements ObjectClient {
 
   /** With its hash, which the server checks; what it says that it stored is checked again here. */
   async put(key: string, parts: readonly Uint8Array[], options: PutOptions = {}): Promise<void> {
-    const { ifAbsent = false, lock, signal } = options
+    const { ifAbsent = false, lock, storageClass, signal } = options
+    const { kmsKeyName } = this.#options
     const md5 = createHash('md5')
     for (const part of parts) md5.update(part)
     const md5Hash = md5.digest('base64')
     const boundary = randomBytes(16).toString('hex')
     const head =
-      `--${boundary}\r\ncontent-type: application/json; charset=utf-8\r\n\r\n${JSON.stringify({ name: key, md5Hash, storageClass: this.#options.storageClassOf?.(key), retention: lock && retentionOf(lock) })}\r\n` +
+      `--${boundary}\r\ncontent-type: application/json; charset=utf-8\r\n\r\n${JSON.stringify({ name: key, md5Hash, storageClass, retention: lock && retentionOf(lock) })}\r\n` +
       `--${boundary}\r\ncontent-type: application/octet-stream\r\n\r\n`
     const answer = await this.#send({
       method: 'POST',
-      path: `/upload${this.#objects}?${query({ uploadType: 'multipart', ...(ifAbsent ? { ifGenerationMatch: '0' } : {}) })}`,
+      path: `/upload${this.#objects}?${query({
+        uploadType: 'multipart',
+        ...(ifAbsent ? { ifGenerationMatch: '0' } : {}),
+        ...(kmsKeyName === undefined ? {} : { kmsKeyName }),
+      })}`,
       headers: { 'content-type': `multipart/related; boundary=${boundary}` },
       body: [Buffer.from(head), ...parts, Buffer.from(`\r\n--${boundary}--\r\n`)],
       signal,
@@ -97,10 +103,10 @@ export class GcsClient implements ObjectClient {
   }
 
   async head(key: string, { signal }: CallOptions = {}): Promise<ObjectHead | undefined> {
-    const path = `${this.#pathOf(key)}?fields=name,size,updated`
+    const path = `${this.#pathOf(key)}?fields=name,size,updated,storageClass`
     try {
-      const { size, updated } = parsed(object, await this.#send({ method: 'GET', path, signal }))
-      return { sizeBytes: Number(size), modifiedAt: timeOf(updated) }
+      const { size, updated, storageClass } = parsed(object, await this.#send({ method: 'GET', path, signal }))
+      return { sizeBytes: Number(size), modifiedAt: timeOf(updated), storageClass }
     } catch (error) {
       if (isAbsent(error)) return undefined
       throw error
@@ -118,13 +124,13 @@ export class GcsClient implements ObjectClient {
   async *list(prefix: string, { signal }: CallOptions = {}): AsyncGenerator<ListedObject> {
     const guard = new ListingGuard(prefix)
     for (let token: string | undefined; ; ) {
-      const asked = { prefix, fields: 'items(name,size,updated),nextPageToken', maxResults: '1000' }
+      const asked = { prefix, fields: 'items(name,size,updated,storageClass),nextPageToken', maxResults: '1000' }
       const path = `${this.#objects}?${query(token === undefined ? asked : { ...asked, pageToken: token })}`
       const answer = await this.#send({ method: 'GET', path, limitBytes: LISTING_BYTES, signal })
       const { items, nextPageToken } = parsed(page, answer)
-      for (const { name, size, updated } of items) {
+      for (const { name, size, updated, storageClass } of items) {
         guard.requireNext(name)
-        yield { key: name, sizeBytes: Number(size), modifiedAt: timeOf(updated) }
+        yield { key: name, sizeBytes: Number(size), modifiedAt: timeOf(updated), storageClass }
       }
       if (nextPageToken === undefined) return
       guard.requireNewPage(nextPageToken)

@@ -1,4 +1,5 @@
 import type { ClientRequest, IncomingHttpHeaders, IncomingMessage } from 'node:http'
+import type { Bandwidth, Throttle } from '../../base/bandwidth.ts'
 import { AppError } from '../../base/errors.ts'
 import { AnswerBody, ERROR_BODY_BYTES } from './answer-body.ts'
 import { batchesOf } from './batches.ts'
@@ -21,6 +22,8 @@ export interface ExchangeOptions {
   readonly onHead: ((head: HttpHead) => void) | undefined
   readonly signal: AbortSignal | undefined
   readonly stallMs: number
+  /** Undefined: as fast as it goes. */
+  readonly bandwidth: Bandwidth | undefined
 }
 
 /**
@@ -35,6 +38,8 @@ export class Exchange {
   #incoming: IncomingMessage | undefined
   #watchdog: NodeJS.Timeout | undefined
   #isOver = false
+  /** We keep it standing still ourselves, to hold to a limit. */
+  #isHeld = false
 
   constructor(outgoing: ClientRequest, options: ExchangeOptions) {
     this.#outgoing = outgoing
@@ -57,7 +62,8 @@ export class Exchange {
 
   /** In batches that go to the system in one call each, however many parts they have. */
   #send(): void {
-    const batches = batchesOf(this.#options.body)
+    const { up } = this.#options.bandwidth ?? {}
+    const batches = batchesOf(this.#options.body, () => up?.sliceBytes)
     const next = (): void => {
       // An answer before the end of the body says no; the rest is not wanted.
       if (this.#isOver || this.hasBegun) return
@@ -65,14 +71,30 @@ export class Exchange {
       const { value: batch } = batches.next()
       const last = batch?.pop()
       if (batch === undefined || last === undefined) return void this.#outgoing.end()
-      this.#outgoing.cork()
-      for (const piece of batch) this.#outgoing.write(piece)
-      this.#outgoing.write(last, error => {
-        if (!error) next()
-      })
-      this.#outgoing.uncork()
+      const write = (): void => {
+        this.#outgoing.cork()
+        for (const piece of batch) this.#outgoing.write(piece)
+        this.#outgoing.write(last, error => {
+          if (!error) next()
+        })
+        this.#outgoing.uncork()
+      }
+      if (up) this.#hold(up, last.length + lengthOf(batch), write)
+      else write()
     }
     next()
+  }
+
+  /** Goes on when so many bytes may pass. */
+  #hold(throttle: Throttle, bytes: number, goOn: () => void): void {
+    this.#isHeld = true
+    const release = (): void => {
+      this.#isHeld = false
+      if (this.#isOver) return
+      this.#watchdog?.refresh()
+      goOn()
+    }
+    throttle.take(bytes, this.#options.signal).then(release, (error: unknown) => this.#fail(error))
   }
 
   #read(incoming: IncomingMessage): void {
@@ -90,12 +112,17 @@ export class Exchange {
         ? { into, limitBytes, mayBeCut: false }
         : { into: undefined, limitBytes: ERROR_BODY_BYTES, mayBeCut: true },
     )
+    const { down } = this.#options.bandwidth ?? {}
     incoming.on('data', (part: Buffer) => {
       if (this.#isOver) return
       this.#watchdog?.refresh()
       this.#guard(() => {
         if (!body.take(part)) this.#end({ ...head, body: body.bytes })
       })
+      if (down === undefined || this.#isOver) return
+      // The server waits too when nobody takes what comes.
+      incoming.pause()
+      this.#hold(down, part.length, () => incoming.resume())
     })
     incoming.on('end', () => {
       if (incoming.complete) this.#end({ ...head, body: body.bytes })
@@ -116,6 +143,7 @@ export class Exchange {
   }
 
   readonly #stall = (): void => {
+    if (this.#isHeld) return void this.#watchdog?.refresh()
     this.#fail(new HttpFailure('stalled', `no byte came or went for ${Math.round(this.#options.stallMs / 1000)} s`))
   }
 
@@ -151,3 +179,5 @@ function requireLength(method: string, { status, headers }: HttpHead): void {
   if (headers['transfer-encoding'] !== undefined) return
   throw new HttpFailure('malformed', 'the answer does not say how long it is')
 }
+
+const lengthOf = (pieces: readonly Uint8Array[]): number => pieces.reduce((sum, { length }) => sum + length, 0)

@@ -1,6 +1,7 @@
 import * as http from 'node:http'
 import * as https from 'node:https'
 import { getCACertificates } from 'node:tls'
+import type { Bandwidth } from '../../base/bandwidth.ts'
 import { isAppError, throwIfAborted } from '../../base/errors.ts'
 import { LIMIT_BYTES } from './answer-body.ts'
 import { Exchange, type HttpAnswer, type HttpHead } from './exchange.ts'
@@ -15,6 +16,8 @@ export interface HttpClientOptions {
   readonly environment?: Readonly<Record<string, string | undefined>> | undefined
   /** How long no byte may come or go while a request has its connection. Default 90 s. */
   readonly stallMs?: number | undefined
+  /** How fast bodies may go and come, over all connections. Default: as fast as they go. */
+  readonly bandwidth?: Bandwidth | undefined
 }
 
 export interface HttpRequest {
@@ -57,11 +60,13 @@ export class HttpClient {
   readonly #http: http.Agent
   readonly #https: https.Agent
   readonly #stallMs: number
+  readonly #bandwidth: Bandwidth | undefined
   /** Hosts that answered. */
   readonly #reached = new Set<string>()
 
-  constructor({ maxSockets, ca, environment, stallMs = STALL_MS }: HttpClientOptions) {
+  constructor({ maxSockets, ca, environment, stallMs = STALL_MS, bandwidth }: HttpClientOptions) {
     this.#stallMs = stallMs
+    this.#bandwidth = bandwidth
     const options = {
       keepAlive: true,
       maxSockets,
@@ -91,6 +96,7 @@ export class HttpClient {
         },
         signal: request.signal,
         stallMs: this.#stallMs,
+        bandwidth: this.#bandwidth,
       })
       try {
         return await exchange.answer

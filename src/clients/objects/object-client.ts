@@ -63,7 +63,9 @@ export interface PutOptions extends CallOptions {
   readonly ifAbsent?: boolean | undefined
   /** Of the content, in hex, where the caller knows it. */
   readonly sha256?: string | undefined
-  /** The service's own: storage class, encryption. */
+  /** The service's own name of the class to store it in. Default: the bucket's. */
+  readonly storageClass?: string | undefined
+  /** The service's own: encryption. */
   readonly headers?: Readonly<Record<string, string>> | undefined
   readonly lock?: ObjectLock | undefined
 }
@@ -77,13 +79,20 @@ export interface GetOptions extends CallOptions {
   readonly onHead?: ((head: HttpHead) => void) | undefined
 }
 
-export interface ObjectHead {
+/** Where an object lies, as far as the service tells. */
+export interface ObjectClass {
+  readonly storageClass?: string | undefined
+  /** It has to be thawed before it can be read, or is on its way. */
+  readonly archived?: 'archived' | 'thawing' | undefined
+}
+
+export interface ObjectHead extends ObjectClass {
   readonly sizeBytes: number
   /** By the server's clock. */
   readonly modifiedAt: Date | undefined
 }
 
-export interface ListedObject {
+export interface ListedObject extends ObjectClass {
   readonly key: string
   readonly sizeBytes: number
   /** By the server's clock. */

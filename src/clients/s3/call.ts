@@ -4,7 +4,7 @@ import type { QueryParameter } from './sign.ts'
 
 /** One request to a bucket, before it is signed. */
 export interface S3Call extends CallOptions {
-  readonly method: 'GET' | 'HEAD' | 'PUT' | 'DELETE'
+  readonly method: 'GET' | 'HEAD' | 'PUT' | 'POST' | 'DELETE'
   readonly key: string
   readonly query?: readonly QueryParameter[]
   readonly headers?: Readonly<Record<string, string>>

@@ -1,12 +1,15 @@
 import { HttpFailure } from '../http/index.ts'
+import type { ListedObject } from '../objects/object-client.ts'
 import { parseXml, textOf, type XmlElement, XmlError } from '../xml/xml.ts'
 
-export interface S3ListedObject {
-  readonly key: string
-  readonly sizeBytes: number
+export interface S3ListedObject extends ListedObject {
   readonly modifiedAt: Date | undefined
-  readonly storageClass: string | undefined
 }
+
+/** @see https://docs.aws.amazon.com/AmazonS3/latest/userguide/archived-objects.html */
+const ARCHIVES: ReadonlySet<string | undefined> = new Set(['GLACIER', 'DEEP_ARCHIVE'])
+
+export const isArchiveClass = (storageClass: string | undefined): boolean => ARCHIVES.has(storageClass)
 
 export interface S3Page {
   readonly objects: readonly S3ListedObject[]
@@ -33,12 +36,22 @@ function objectOf(element: XmlElement, decode: (key: string) => string): S3Liste
   const size = textOf(element, 'Size') ?? ''
   if (key === '' || !/^\d{1,15}$/.test(size)) throw new XmlError('an object has no key or no size')
   const modified = Date.parse(textOf(element, 'LastModified') ?? '')
+  const storageClass = textOf(element, 'StorageClass')
   return {
     key: decode(key),
     sizeBytes: Number(size),
     modifiedAt: Number.isNaN(modified) ? undefined : new Date(modified),
-    storageClass: textOf(element, 'StorageClass'),
+    storageClass,
+    archived: isArchiveClass(storageClass) ? restoreOf(element) : undefined,
   }
+}
+
+/** Undefined: a copy that can be read is there, for some days. */
+function restoreOf(element: XmlElement): ListedObject['archived'] {
+  const status = element.children.find(({ name }) => name === 'RestoreStatus')
+  if (status === undefined) return 'archived'
+  if (textOf(status, 'IsRestoreInProgress') === 'true') return 'thawing'
+  return textOf(status, 'RestoreExpiryDate') === undefined ? 'archived' : undefined
 }
 
 function tokenOf(root: XmlElement): string | undefined {

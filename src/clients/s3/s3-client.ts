@@ -7,6 +7,7 @@ import { ListingGuard } from '../objects/listing-guard.ts'
 import type {
   CallOptions,
   GetOptions,
+  ObjectClass,
   ObjectClient,
   ObjectHead,
   ObjectHistory,
@@ -15,7 +16,7 @@ import type {
 import type { S3Call } from './call.ts'
 import { failureInside, failureOf, S3Failure } from './failure.ts'
 import type { IssuedCredentials } from './issued-credentials.ts'
-import { parsePage, type S3ListedObject } from './listing.ts'
+import { isArchiveClass, parsePage, type S3ListedObject, type S3Page } from './listing.ts'
 import { lockHeaders, S3Locks } from './locks.ts'
 import { S3History } from './s3-history.ts'
 import { EMPTY_SHA256, encodePath, encodeQuery, type QueryParameter, signRequest } from './sign.ts'
@@ -35,6 +36,15 @@ export interface S3ClientOptions {
   readonly logger: Pick<Logger, 'warn'>
 }
 
+export interface S3ThawOptions extends CallOptions {
+  /** How long it can then be read. */
+  readonly days: number
+  /** How fast. */
+  readonly tier: 'Standard' | 'Bulk' | 'Expedited'
+}
+
+/** @see https://docs.aws.amazon.com/AmazonS3/latest/API/API_ListObjectsV2.html */
+const ASK_FOR_RESTORES = { 'x-amz-optional-object-attributes': 'RestoreStatus' }
 const LISTING_BYTES = 16 * 1024 * 1024
 /** A server that refuses for a wrong clock allows at least five minutes. */
 const SKEW_MS = 5 * 60_000
@@ -52,6 +62,8 @@ export class S3Client implements ObjectClient {
   readonly locks: S3Locks
   #region: string
   #mayLearnRegion: boolean
+  /** From the first archived object on that a listing shows, where the service knows the question. */
+  #asksForRestores = false
   /** What the server's clock is ahead of ours. */
   #aheadMs = 0
 
@@ -67,13 +79,18 @@ export class S3Client implements ObjectClient {
   }
 
   async put(key: string, body: readonly Uint8Array[], options: PutOptions = {}): Promise<void> {
-    const { ifAbsent = false, headers, lock, signal } = options
+    const { ifAbsent = false, headers, storageClass, lock, signal } = options
     const answer = await this.#call({
       method: 'PUT',
       key,
       body,
       bodySha256: options.sha256,
-      headers: { ...headers, ...(lock && lockHeaders(lock, body)), ...(ifAbsent ? { 'if-none-match': '*' } : {}) },
+      headers: {
+        ...headers,
+        ...(storageClass === undefined ? {} : { 'x-amz-storage-class': storageClass }),
+        ...(lock && lockHeaders(lock, body)),
+        ...(ifAbsent ? { 'if-none-match': '*' } : {}),
+      },
       // It would find its own object.
       repeatable: !ifAbsent,
       signal,
@@ -93,7 +110,7 @@ export class S3Client implements ObjectClient {
       const sizeBytes = contentLength(headers)
       if (sizeBytes === undefined) throw new HttpFailure('malformed', 'the answer does not say how long the object is')
       const modified = Date.parse(headers['last-modified'] ?? '')
-      return { sizeBytes, modifiedAt: Number.isNaN(modified) ? undefined : new Date(modified) }
+      return { sizeBytes, modifiedAt: Number.isNaN(modified) ? undefined : new Date(modified), ...classOf(headers) }
     } catch (error) {
       if (!(error instanceof S3Failure)) throw error
       if (error.status === 404) return undefined
@@ -122,9 +139,7 @@ export class S3Client implements ObjectClient {
         ['prefix', prefix],
       ]
       if (token !== undefined) query.push(['continuation-token', token])
-      const answer = await this.#call({ method: 'GET', key: '', query, limitBytes: LISTING_BYTES, signal })
-      this.#requireNoError(answer)
-      const { objects, nextToken } = parsePage(answer.body)
+      const { objects, nextToken } = await this.#listPage(query, signal)
       for (const object of objects) {
         guard.requireNext(object.key)
         yield object
@@ -141,6 +156,37 @@ export class S3Client implements ObjectClient {
       this.#requireNoError(answer)
       return answer
     })
+  }
+
+  /** Asks that an archived object can be read for some days. One that is on its way or can be read is fine. */
+  async thaw(key: string, { days, tier, signal }: S3ThawOptions): Promise<void> {
+    const text = `<RestoreRequest xmlns="http://s3.amazonaws.com/doc/2006-03-01/"><Days>${days}</Days><GlacierJobParameters><Tier>${tier}</Tier></GlacierJobParameters></RestoreRequest>`
+    const body = [Buffer.from(text)]
+    const query: QueryParameter[] = [['restore', '']]
+    try {
+      this.#requireNoError(await this.#call({ method: 'POST', key, query, body, repeatable: true, signal }))
+    } catch (error) {
+      if (!(error instanceof S3Failure) || error.code !== 'RestoreAlreadyInProgress') throw error
+    }
+  }
+
+  /** What is on its way back is told only to whoever asks for it. */
+  async #listPage(query: readonly QueryParameter[], signal: AbortSignal | undefined): Promise<S3Page> {
+    const ask = async (headers: Readonly<Record<string, string>>): Promise<S3Page> => {
+      const answer = await this.#call({ method: 'GET', key: '', query, headers, limitBytes: LISTING_BYTES, signal })
+      this.#requireNoError(answer)
+      return parsePage(answer.body)
+    }
+    const page = await ask(this.#asksForRestores ? ASK_FOR_RESTORES : {})
+    if (this.#asksForRestores || !page.objects.some(({ storageClass }) => isArchiveClass(storageClass))) return page
+    try {
+      const told = await ask(ASK_FOR_RESTORES)
+      this.#asksForRestores = true
+      return told
+    } catch (error) {
+      if (error instanceof S3Failure && (error.status === 400 || error.status === 501)) return page
+      throw error
+    }
   }
 
   async #call(call: S3Call): Promise<HttpAnswer> {
@@ -172,7 +218,7 @@ export class S3Client implements ObjectClient {
       origin: this.#origin,
       path: query.length === 0 ? path : `${path}?${encodeQuery(query)}`,
       headers: signed,
-      body: method === 'PUT' ? (body ?? []) : undefined,
+      body: method === 'PUT' || method === 'POST' ? (body ?? []) : undefined,
       onHead: head => {
         this.#serverClock.hear(head.headers)
         if (head.status >= 200 && head.status < 300) onHead?.(head)
@@ -215,6 +261,17 @@ export class S3Client implements ObjectClient {
     const failure = failureInside(answer, this.#options.clock.now())
     if (failure) throw failure
   }
+}
+
+/** @see https://docs.aws.amazon.com/AmazonS3/latest/API/API_HeadObject.html */
+function classOf(headers: HttpAnswer['headers']): ObjectClass {
+  const [storageClass, restore, tier] = ['x-amz-storage-class', 'x-amz-restore', 'x-amz-archive-status'].map(name => {
+    const value = headers[name]
+    return typeof value === 'string' ? value : undefined
+  })
+  if (!isArchiveClass(storageClass) && tier === undefined) return { storageClass }
+  if (restore === undefined) return { storageClass, archived: 'archived' }
+  return { storageClass, archived: /ongoing-request="false"/.test(restore) ? undefined : 'thawing' }
 }
 
 function sha256Of(parts: readonly Uint8Array[]): string {

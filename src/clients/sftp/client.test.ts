@@ -2,6 +2,8 @@ import { randomBytes } from 'node:crypto'
 import { setTimeout as wait } from 'node:timers/promises'
 import { expect, test } from 'vitest'
 import { type Answering, FakeSftpServer, type Request, statusPacket } from '../../../test/helpers/fake-sftp-server.ts'
+import { StandingClock, settled } from '../../../test/helpers/standing-clock.ts'
+import { bandwidthOf } from '../../base/bandwidth.ts'
 import { SftpClient } from './client.ts'
 import { SftpStatusError } from './errors.ts'
 import { encodePacket, TYPE } from './packets.ts'
@@ -210,4 +212,47 @@ test.each([
 ])('a listing that %s is an error, not a hang', async (_, answer) => {
   const { client } = await start(instead(TYPE.readdir, ({ id }) => [answer(id)]))
   await expect(client.listFolder('/')).rejects.toMatchObject({ problem: 'protocol' })
+})
+
+test('what is written and read keeps to a limit over all calls, and what was not there is not counted', async () => {
+  const clock = new StandingClock()
+  const server = new FakeSftpServer(honest)
+  const KIB = 1024
+  const client = await SftpClient.start(server, 5000, bandwidthOf([{ up: 32 * KIB, down: 64 * KIB }], clock))
+  const writes = (): number => server.requests.filter(({ type }) => type === TYPE.write).length
+  const writing = Promise.all([
+    client.write(HANDLE, [content.subarray(0, 96 * KIB)]),
+    client.write(HANDLE, [content.subarray(0, 64 * KIB)]),
+  ])
+  await clock.advance(1000)
+  expect(writes()).toBeLessThanOrEqual(2)
+  await clock.advance(1000)
+  expect(writes()).toBeLessThanOrEqual(3)
+  await clock.advance(4000)
+  await writing
+  expect(writes()).toBe(5)
+  // Two short reads at the end of the file take what they get, not what they asked for.
+  await clock.advance(10_000)
+  let ended = 0
+  const reading = [1, 2, 3].map(async () => {
+    expect(await client.read(HANDLE, content.length - 1000, Buffer.alloc(32 * KIB))).toBe(1000)
+    ended++
+  })
+  await clock.advance(600)
+  expect(ended).toBeGreaterThanOrEqual(2)
+  await clock.advance(2000)
+  await Promise.all(reading)
+})
+
+test('an interrupt ends a limited write at once', async () => {
+  const client = await SftpClient.start(
+    new FakeSftpServer(honest),
+    5000,
+    bandwidthOf([{ up: 1024 }], new StandingClock()),
+  )
+  const stop = new AbortController()
+  const writing = client.write(HANDLE, [content], stop.signal)
+  await settled()
+  stop.abort()
+  await expect(writing).rejects.toMatchObject({ code: 'interrupted' })
 })

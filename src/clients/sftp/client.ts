@@ -1,3 +1,4 @@
+import type { Bandwidth, Throttle } from '../../base/bandwidth.ts'
 import { allDone, Semaphore } from '../../base/concurrency.ts'
 import { throwIfAborted } from '../../base/errors.ts'
 import { untilAborted } from '../../base/interruptible.ts'
@@ -39,17 +40,22 @@ const MOST_ENTRIES = 10_000_000
  */
 export class SftpClient {
   readonly #connection: Connection
+  readonly #bandwidth: Bandwidth | undefined
   #slots = new Semaphore(BYTES_AT_ONCE / CHUNK_BYTES)
   #chunkBytes = CHUNK_BYTES
   #extensions: ReadonlyMap<string, string> = new Map()
 
-  private constructor(connection: Connection) {
+  private constructor(connection: Connection, bandwidth: Bandwidth | undefined) {
     this.#connection = connection
+    this.#bandwidth = bandwidth
   }
 
-  /** @param stallMs how long the server may say nothing while it is asked something */
-  static async start(channel: Channel, stallMs: number): Promise<SftpClient> {
-    const client = new SftpClient(new Connection(channel, stallMs))
+  /**
+   * @param stallMs how long the server may say nothing while it is asked something
+   * @param bandwidth how fast files may go and come; undefined: as fast as they go
+   */
+  static async start(channel: Channel, stallMs: number, bandwidth?: Bandwidth): Promise<SftpClient> {
+    const client = new SftpClient(new Connection(channel, stallMs), bandwidth)
     client.#extensions = await client.#connection.greet()
     if (client.offers('limits')) await client.#learnLimits()
     return client
@@ -94,18 +100,23 @@ export class SftpClient {
 
   /** Fills `into` from an offset of the file; gives how many bytes there were, fewer only at its end. */
   async read(handle: Handle, offset: number, into: Buffer, signal?: AbortSignal): Promise<number> {
+    const { down } = this.#bandwidth ?? {}
     let isWanted = true
     let end = into.length
     const readChunk = async (at: number): Promise<void> => {
       const chunk = into.subarray(at, at + this.#chunkBytes)
       const count = await this.#readChunk(handle, offset + at, { into: chunk, isWanted: () => isWanted })
-      if (count < chunk.length) end = Math.min(end, at + count)
+      if (count === chunk.length) return
+      end = Math.min(end, at + count)
+      down?.giveBack(chunk.length - count)
     }
     // What comes after all is not put there any more.
     const letGo = async (): Promise<void> => {
       isWanted = false
     }
-    await this.#inChunks(chunkStarts(into.length, this.#chunkBytes), signal, readChunk, letGo)
+    const bytesAt = (at: number): number => Math.min(this.#chunkBytes, into.length - at)
+    const chunks = throttled(chunkStarts(into.length, this.#chunkBytes), bytesAt, down, signal)
+    await this.#inChunks(chunks, signal, readChunk, letGo)
     return end
   }
 
@@ -119,7 +130,8 @@ export class SftpClient {
       })
       expectOk(await answer)
     }
-    const chunks = cut(content, this.#chunkBytes)
+    const { up } = this.#bandwidth ?? {}
+    const chunks = throttled(cut(content, this.#chunkBytes), ({ length }) => length, up, signal)
     await this.#inChunks(chunks, signal, writeChunk, underWay => this.#settle(underWay))
   }
 
@@ -247,7 +259,7 @@ export class SftpClient {
 
   /** Many at once, but never more than the slots. Waits for all that it began, unless the signal fires. */
   async #inChunks<T>(
-    chunks: Iterable<T>,
+    chunks: Iterable<T> | AsyncIterable<T>,
     signal: AbortSignal | undefined,
     work: (chunk: T) => Promise<void>,
     whenGivenUp: (underWay: ReadonlySet<Promise<void>>) => Promise<void>,
@@ -255,7 +267,7 @@ export class SftpClient {
     const underWay = new Set<Promise<void>>()
     let failure: { readonly error: unknown } | undefined
     try {
-      for (const chunk of chunks) {
+      for await (const chunk of chunks) {
         throwIfAborted(signal)
         await untilAborted(this.#slots.acquire(), signal, () => this.#slots.release())
         if (failure) {
@@ -310,6 +322,23 @@ export class SftpClient {
 
   #request(type: number, fields: Parameters<typeof encodePacket>[2]): Promise<Reply | number> {
     return this.#connection.request(id => [encodePacket(type, id, fields)])
+  }
+}
+
+/** Gives each chunk when its bytes may pass: what was not asked for yet cannot be late. */
+function throttled<T>(
+  chunks: Iterable<T>,
+  bytesOf: (chunk: T) => number,
+  throttle: Throttle | undefined,
+  signal: AbortSignal | undefined,
+): Iterable<T> | AsyncIterable<T> {
+  return throttle === undefined ? chunks : each(chunks, chunk => throttle.take(bytesOf(chunk), signal))
+}
+
+async function* each<T>(items: Iterable<T>, before: (item: T) => Promise<void>): AsyncGenerator<T> {
+  for (const item of items) {
+    await before(item)
+    yield item
   }
 }
 

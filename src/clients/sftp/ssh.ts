@@ -1,3 +1,4 @@
+import type { Bandwidth } from '../../base/bandwidth.ts'
 import { printableName } from '../../base/bytes.ts'
 import { Child } from '../../base/child.ts'
 import { systemClock } from '../../base/clock.ts'
@@ -21,6 +22,8 @@ export interface SshOptions {
   readonly environment: Readonly<Record<string, string | undefined>>
   /** How long the server may say nothing while it is asked something. */
   readonly stallMs?: number | undefined
+  /** How fast files may go and come. Default: as fast as they go. */
+  readonly bandwidth?: Bandwidth | undefined
 }
 
 const STALL_MS = 90_000
@@ -33,7 +36,7 @@ const LONGEST_REASON_CHARS = 300
  * asks nobody anything. Throws `SftpConnectionError`, or `tool-missing` where there is no `ssh`.
  */
 export async function connectBySsh(place: SshPlace, options: SshOptions): Promise<SftpClient> {
-  const { environment, stallMs = STALL_MS } = options
+  const { environment, stallMs = STALL_MS, bandwidth } = options
   const agent = environment['SSH_AUTH_SOCK']
   const child = await Child.start('ssh', sshArguments(place, options), {
     // The agent's socket is no secret. The locale, so that what it says is understood.
@@ -41,7 +44,7 @@ export async function connectBySsh(place: SshPlace, options: SshOptions): Promis
     ownSession: true,
     stdin: 'pipe',
   })
-  return await SftpClient.start(channelOf(child), stallMs)
+  return await SftpClient.start(channelOf(child), stallMs, bandwidth)
 }
 
 /** As `sftp` calls it, but without any question. What a person's configuration says of these is not for us. */

@@ -174,7 +174,7 @@ class CaptureWriter {
       const content = await entry.open?.()
       if (content === undefined) return { content: [], sizeBytes: 0 }
       try {
-        return await this.#write(content, before?.content)
+        return await this.#write(content, before?.content, entry.isReadOften === true)
       } finally {
         await content.close()
       }
@@ -184,7 +184,7 @@ class CaptureWriter {
     }
   }
 
-  #write(content: Content, before: readonly Id[] | undefined): Promise<WrittenContent> {
+  #write(content: Content, before: readonly Id[] | undefined, isReadOften: boolean): Promise<WrittenContent> {
     const { writing, signal } = this.#request
     const { sizeBytes } = content
     this.#expect(sizeBytes)
@@ -206,6 +206,7 @@ class CaptureWriter {
     }
     return writing.writeContent(watched, {
       before,
+      isReadOften,
       sha256: this.#request.listFiles && sizeBytes !== undefined && sizeBytes <= SHA256_LIMIT_BYTES,
     })
   }
@@ -312,8 +313,8 @@ async function writeText(writing: Writing, text: string): Promise<WrittenContent
     at += count
     return Promise.resolve(count)
   }
-  const written = { sizeBytes: bytes.length, cut: { kind: 'content' }, read } as const
-  const { content, sizeBytes } = await writing.writeContent(written, { isKept: true })
+  const readable = { sizeBytes: bytes.length, cut: { kind: 'content' }, read } as const
+  const { content, sizeBytes } = await writing.writeContent(readable, { isKept: true, isReadOften: true })
   return { content, sizeBytes }
 }
 

@@ -118,6 +118,8 @@ class ParentLookup {
     try {
       return await read()
     } catch (error) {
+      // In a copy of a repository it may lie with the data, in an archive.
+      if (isAppError(error, 'storage-archived')) return undefined
       if (!isAppError(error, 'damaged')) throw error
       onDamage?.()
       const { type, blob } = error.context

@@ -9,6 +9,7 @@ import { restorePlacesOf } from '../restore/restore-places.ts'
 import { aboutPlan, factsOf, failureReport } from '../restore/restore-report.ts'
 import { openSnapshotReader } from '../restore/snapshot-reader.ts'
 import { requirePossible } from '../restore/survey.ts'
+import { thawForPlan } from '../restore/thaw-for-plan.ts'
 import { undoCommand } from '../restore/typed-commands.ts'
 import type { RestoreWish } from '../restore/wish.ts'
 import { sourceOfSnapshot } from '../snapshots/source-of-snapshot.ts'
@@ -80,6 +81,7 @@ export async function mergeInto(
   caller: Caller,
 ): Promise<Merged<SafeMergeResult>> {
   requireMergeable(planned)
+  await thawForPlan(workspace, planned, caller)
   const plan = await renewPlan(workspace, planned, caller)
   requireMergeable(plan)
   return await runRecorded(workspace, caller, { operation: 'merge' }, async run => {

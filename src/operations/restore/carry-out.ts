@@ -20,6 +20,7 @@ import { restorePlacesOf } from './restore-places.ts'
 import { failureReport, isWholly, restoreReport } from './restore-report.ts'
 import { restoreSafely, type SafeRestoreRequest, type SafeRestoreResult } from './safely.ts'
 import { requirePossible } from './survey.ts'
+import { thawForPlan } from './thaw-for-plan.ts'
 import { isWhole } from './wish.ts'
 
 /** A restore that was carried out. */
@@ -37,6 +38,8 @@ export interface Restored {
  */
 export async function carryOut(workspace: Workspace, planned: RestorePlan, caller: Caller): Promise<Restored> {
   requirePossible(planned)
+  // Before it is looked whether the plan still holds: it may take hours.
+  await thawForPlan(workspace, planned, caller)
   const plan = await renewPlan(workspace, planned, caller)
   requirePossible(plan)
   return await runRecorded(workspace, caller, { operation: 'restore' }, async run => {

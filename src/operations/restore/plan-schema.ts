@@ -52,6 +52,7 @@ const wish = z.strictObject({
     .optional(),
   mask: z.string().optional(),
   account: z.enum(['rows', 'counts']).optional(),
+  waitForArchive: z.boolean().optional(),
   own: z.record(z.string(), z.unknown()).optional(),
 })
 

@@ -6,6 +6,7 @@ import { isSamePath } from '../../base/real-path.ts'
 import type { Finding } from '../../model/finding.ts'
 import type { Incomplete } from '../../model/incomplete.ts'
 import type { TargetSurvey } from '../../sources/source.ts'
+import { archivedFinding } from '../archive/archived.ts'
 import type { ChosenSnapshot } from '../snapshots/choose-snapshot.ts'
 import { helpedContents } from '../snapshots/helped-contents.ts'
 import { sourceOfSnapshot } from '../snapshots/source-of-snapshot.ts'
@@ -13,6 +14,7 @@ import { type Caller, lookAround, type Run } from '../workspace/run.ts'
 import type { Workspace } from '../workspace/workspace.ts'
 import type { Account } from './account.ts'
 import type { Strategy } from './journal.ts'
+import { lookForArchived } from './look-for-archived.ts'
 import { choosePoint } from './recovery.ts'
 import { URL_FORM } from './reserved.ts'
 import { surveyRestore } from './survey.ts'
@@ -70,6 +72,7 @@ async function planOf(
   const source = await sourceOfSnapshot(workspace, run, snapshot, place.target)
   workspace.requireOwnOptions(source.kind, wish.own ?? {})
   const strategy = strategyOf(wish, source, place.target)
+  const archived = await lookForArchived(chosen, wish, run)
   const survey = await surveyRestore({
     ...run,
     contents,
@@ -85,7 +88,11 @@ async function planOf(
     delete: wish.delete === true ? { spare: workspace.ownFolders, seenAt: undefined } : undefined,
     stopsApplication: await stopsApplication(workspace, source.name, place.target),
     comparesRows:
-      wish.account !== 'counts' && strategy !== 'merge' && place.purpose === 'own' && wish.mask === undefined,
+      archived.packs.length === 0 &&
+      wish.account !== 'counts' &&
+      strategy !== 'merge' &&
+      place.purpose === 'own' &&
+      wish.mask === undefined,
   })
   if (place.purpose === 'test') {
     for (const each of placesOf(survey.survey)) await requireTestPlace(workspace, source.name, each)
@@ -107,7 +114,7 @@ async function planOf(
     survey: { place: shown, places, exists },
     incomplete: survey.incomplete,
     account: survey.account,
-    findings: survey.findings,
+    findings: [...survey.findings, ...(archived.packs.length === 0 ? [] : [archivedFinding(archived)])],
     settings: fingerprint(workspace, source.name),
   }
 }

@@ -43,6 +43,8 @@ export interface RestoreWish {
   readonly mask?: string | undefined
   /** Compare the rows at the target with those that come (default), or only count them: nobody waits to read it. */
   readonly account?: 'rows' | 'counts' | undefined
+  /** Wait, for hours, until what is archived can be read. Default: ask for it, and end. */
+  readonly waitForArchive?: boolean | undefined
   /** What only sources of its kind are told: see `restoreOptions` of their definition. */
   readonly own?: Readonly<Record<string, unknown>> | undefined
 }

@@ -7,6 +7,7 @@ import type { Attempt, RunEnd, RunOutcome } from '../../catalog/catalog.ts'
 import type { Finding } from '../../model/finding.ts'
 import type { ProgressState } from '../../model/progress.ts'
 import type { Report } from '../../model/report.ts'
+import { callStatistics } from '../../model/storage-calls.ts'
 import type { SourceContext } from '../../sources/source.ts'
 import { rebuildFromReports } from '../runs/rebuild.ts'
 import type { Workspace } from './workspace.ts'
@@ -190,7 +191,10 @@ class Recorder {
     const startedAt = clock.now()
     const save = async (end: Omit<Attempt, keyof AttemptSubject | 'startedAt' | 'finishedAt'>): Promise<void> => {
       this.#outcomes.push(end.outcome)
-      await catalog.saveAttempt(this.run.id, { ...subject, startedAt, ...end, finishedAt: clock.now() })
+      const { repository } = subject
+      const calls = repository === undefined ? {} : callStatistics(this.#workspace.takeCalls(repository))
+      const statistics = { ...end.statistics, ...calls }
+      await catalog.saveAttempt(this.run.id, { ...subject, startedAt, ...end, statistics, finishedAt: clock.now() })
     }
     let result: T
     try {

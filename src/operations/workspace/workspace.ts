@@ -10,6 +10,7 @@ import type { Mask } from '../../model/masking/rules.ts'
 import type { NewMachineNeeds, RepositoryPlace } from '../../model/new-machine.ts'
 import type { Settings } from '../../model/settings.ts'
 import type { StorageAccess } from '../../model/storage-access.ts'
+import type { StorageCalls } from '../../model/storage-calls.ts'
 import type { Repository } from '../../repository/index.ts'
 import type { LogFormat, Source } from '../../sources/source.ts'
 import type { Storage } from '../../storage/storage.ts'
@@ -56,6 +57,8 @@ export interface Workspace {
   openStorage(name: string, triesOnce?: boolean): Promise<Storage>
   /** What it takes to be let in there. Opens nothing. */
   storageAccess(name: string): StorageAccess
+  /** Calls to the service under a repository since this was last asked; of a disk none. */
+  takeCalls(name: string): StorageCalls
   /** Told by the configuration: opens nothing. `usage` for a name that is neither in it nor a URL. */
   repositoryPlace(name: string): RepositoryPlace
   /**

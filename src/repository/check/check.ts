@@ -1,6 +1,8 @@
 import type { Random } from '../../base/random.ts'
+import { formatSize } from '../../base/sizes.ts'
 import type { Finding } from '../../model/finding.ts'
 import type { Id } from '../../model/node.ts'
+import { listArchivedPacks } from '../archive/archived-packs.ts'
 import type { CheckOptions, CheckReport, StepProgress } from '../contract/maintenance.ts'
 import type { Snapshot } from '../contract/snapshot.ts'
 import type { RepositoryContext, RepositoryFiles } from '../files/repository-files.ts'
@@ -8,7 +10,7 @@ import { BlobIndex } from '../index-store/blob-index.ts'
 import { IdTable } from '../read/id-table.ts'
 import type { ReadingWorkers } from '../read/reader.ts'
 import { findAffected } from './affected.ts'
-import { Damage } from './damage.ts'
+import { Damage, type OpenFinding } from './damage.ts'
 import type { DamageRecord } from './damage-record.ts'
 import { checkSmallFiles, checkSnapshots } from './files.ts'
 import { takeInventory } from './inventory.ts'
@@ -57,8 +59,20 @@ async function checkPacks(
   random: Random,
   damage: Damage,
   options: CheckOptions,
-): Promise<{ packsRead: number; bytesRead: number }> {
-  const whole = checkPackSizes(from, damage)
+): Promise<{ packsRead: number; bytesRead: number; packsArchived: number }> {
+  const archived = await listArchivedPacks(from.storage, from.signal)
+  const there = checkPackSizes(from, damage)
+  const whole = there.filter(pack => !archived.has(pack))
+  const packsArchived = there.length - whole.length
+  if (packsArchived > 0)
+    damage.add(
+      notLookedInto(
+        there.filter(pack => archived.has(pack)),
+        from,
+        options,
+      ),
+      [],
+    )
   const toRead = new Set(choose(whole, options.readData, random))
   await checkPackHeaders(
     from,
@@ -74,7 +88,22 @@ async function checkPacks(
     bytesRead += bytes
     progress(bytesRead, total)
   })
-  return { packsRead, bytesRead }
+  return { packsRead, bytesRead, packsArchived }
+}
+
+function notLookedInto(
+  packs: readonly Id[],
+  { table }: PacksToCheck,
+  { readData }: CheckOptions,
+): OpenFinding['finding'] {
+  const bytes = packs.reduce((sum, pack) => sum + table.sizeOf(pack), 0)
+  return {
+    severity: readData > 0 ? 'warning' : 'info',
+    code: 'packs-archived',
+    subject: `${packs.length} ${packs.length === 1 ? 'pack' : 'packs'}`,
+    message: `${formatSize(bytes)} are there as the index says, but archived, and so were not looked into`,
+    hint: 'To read them, let "lifeboat check --read-data --thaw" ask the service for them, which costs as much as a whole restore.',
+  }
 }
 
 /** So many of the packs, picked at random: many partial checks get round to all of them. */

@@ -30,6 +30,8 @@ export interface CheckReport {
   readonly blobs: number
   readonly packsRead: number
   readonly bytesRead: number
+  /** Neither read nor looked into: they have to be thawed first. */
+  readonly packsArchived: number
 }
 
 export interface PruneOptions extends RemoveOptions {

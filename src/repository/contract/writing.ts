@@ -65,6 +65,8 @@ export interface FilePiece {
 export interface WriteContentOptions {
   /** It will be read with `loadContent`. */
   readonly isKept?: boolean
+  /** More than restores read it: it never goes where it would have to be thawed first. */
+  readonly isReadOften?: boolean
   /** Compute the whole content's SHA-256 too (one core). */
   readonly sha256?: boolean
   /**

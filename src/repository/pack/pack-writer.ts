@@ -16,6 +16,12 @@ const SAVING_BYTES = 32 * 1024 * 1024
 const FIRST_BYTES = 256 * 1024
 const ID_BYTES = 32
 
+/** `warm`: data that is read by more than restores. It is kept apart only where other data has to be thawed first. */
+type PackKind = BlobType | 'warm'
+
+/** Takes sealed blobs. */
+export type PackSink = Pick<PackWriter, 'ready' | 'add'>
+
 export interface SavedPack {
   readonly id: Id
   /** The header's plaintext, for the index. */
@@ -47,7 +53,7 @@ export class PackWriter {
   readonly #packBytes: number
   readonly #slots: Semaphore
   readonly #turn = new Semaphore(1)
-  readonly #open = { data: new OpenPack(), tree: new OpenPack() }
+  readonly #open: Record<PackKind, OpenPack> = { data: new OpenPack(), tree: new OpenPack(), warm: new OpenPack() }
   /** Memory of packs that are stored. */
   readonly #spares: Buffer[] = []
   bytesStored = 0
@@ -60,6 +66,12 @@ export class PackWriter {
     this.#slots = new Semaphore(Math.max(1, Math.min(saves, Math.floor(SAVING_BYTES / packBytes))))
   }
 
+  /** For data that every command may need, such as what tells of a snapshot: it never goes where it has to be thawed. */
+  get warm(): PackSink {
+    if (this.#options.storage.archive === undefined) return this
+    return { ready: () => this.ready(), add: (type, blobs) => this.#add(type === 'data' ? 'warm' : type, blobs) }
+  }
+
   /** Waits while more is ready than can be stored: making more would only fill the memory. */
   async ready(): Promise<void> {
     await this.#slots.acquire()
@@ -67,18 +79,22 @@ export class PackWriter {
   }
 
   /** The blobs are copied: their memory is free again when this resolves. */
-  async add(type: BlobType, blobs: SealedBlobs): Promise<void> {
+  add(type: BlobType, blobs: SealedBlobs): Promise<void> {
+    return this.#add(type, blobs)
+  }
+
+  async #add(kind: PackKind, blobs: SealedBlobs): Promise<void> {
     if (blobs.count === 0) return
     await this.#turn.run(async () => {
       this.#options.failure.check()
       let left: SealedBlobs | undefined = blobs
       while (left) {
-        const pack = this.#open[type]
+        const pack = this.#open[kind]
         const room = { bytes: this.#packBytes - pack.length, blobs: BLOBS_A_PACK - pack.blobs }
         // One blob that is longer than a pack has one of its own.
         const [fitting, rest]: SplitBlobs = splitBlobs(left, room, pack.blobs === 0 ? 1 : 0)
         if (fitting) pack.append(fitting, this.#packBytes, this.#spares)
-        if (rest) await this.#startSaving(type)
+        if (rest) await this.#startSaving(kind)
         left = rest
       }
     })
@@ -87,29 +103,30 @@ export class PackWriter {
   /** Stores what is left. All packs are durable when this resolves. */
   async finish(): Promise<void> {
     await this.#turn.run(async () => {
-      for (const type of ['data', 'tree'] as const) await this.#startSaving(type)
+      for (const kind of ['data', 'warm', 'tree'] as const) await this.#startSaving(kind)
     })
     await this.#options.failure.settle()
   }
 
   /** Waits while too many saves are under way. */
-  async #startSaving(type: BlobType): Promise<void> {
-    const pack = this.#open[type]
+  async #startSaving(kind: PackKind): Promise<void> {
+    const pack = this.#open[kind]
     if (pack.blobs === 0) return
     const { allowed, failure } = this.#options
     await allowed
     await this.#slots.acquire()
-    this.#open[type] = new OpenPack()
-    failure.follow(this.#save(type, pack).finally(() => this.#slots.release()))
+    this.#open[kind] = new OpenPack()
+    failure.follow(this.#save(kind, pack).finally(() => this.#slots.release()))
   }
 
-  async #save(type: BlobType, pack: OpenPack): Promise<void> {
+  async #save(kind: PackKind, pack: OpenPack): Promise<void> {
     const { storage, cipher, failure, onSaved, kept } = this.#options
     failure.check()
     const { id, body, header, entries } = pack.finish(cipher)
-    await storage.save(fileKey('pack', id), [body, header], { signal: failure.signal, sha256: id })
+    const isRarelyRead = kind === 'data'
+    await storage.save(fileKey('pack', id), [body, header], { signal: failure.signal, sha256: id, isRarelyRead })
     this.bytesStored += body.length + header.length
-    if (type === 'tree') await kept?.keep(id, [body, header])
+    if (kind === 'tree') await kept?.keep(id, [body, header])
     // After a failure the storage may still be reading from it.
     pack.giveBack(this.#packBytes, this.#spares)
     onSaved({ id, entries, blobs: pack.blobs })

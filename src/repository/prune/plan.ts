@@ -32,6 +32,8 @@ export interface PrunePlanOptions {
   readonly maxUnused: number
   /** Packs of so many bytes are rewritten at most; the next time goes on from there. Default: without a limit. */
   readonly maxRepackBytes?: number | undefined
+  /** Packs that are not rewritten however much is unused in them: to read them takes hours, or costs more than it frees. */
+  readonly leaves?: ((pack: PackUse) => boolean) | undefined
   readonly version: 1 | 2
 }
 
@@ -51,10 +53,13 @@ export function planPrune(packs: readonly PackUse[], options: PrunePlanOptions):
   const whole = needed.filter(pack => pack.unusedBlobs === 0 && !mustRewrite(pack))
   const small = whole.filter(isSmall)
   const tooFewSmall = small.length < SMALL_PACKS_AT_LEAST
-  const keep = whole.filter(pack => tooFewSmall || !isSmall(pack))
-  const candidates = needed.filter(pack => pack.unusedBlobs > 0 || mustRewrite(pack) || (!tooFewSmall && isSmall(pack)))
+  const leaves = options.leaves ?? (() => false)
+  const isCandidate = (pack: PackUse): boolean =>
+    !leaves(pack) && (pack.unusedBlobs > 0 || mustRewrite(pack) || (!tooFewSmall && isSmall(pack)))
+  const keep = needed.filter(pack => !isCandidate(pack))
+  const candidates = needed.filter(isCandidate)
 
-  let unusedBytesLeft = sum(candidates.map(pack => pack.unusedBytes))
+  let unusedBytesLeft = sum(needed.map(pack => pack.unusedBytes))
   const tolerated = toleratedBytes(sum(needed.map(pack => pack.usedBytes)), options.maxUnused)
   const repack: PackUse[] = []
   let repackBytes = 0

@@ -96,11 +96,14 @@ class Pruning {
    */
   async #settleCopies(): Promise<void> {
     const { plan, usage, vanished, stored } = this.#survey
-    const cut = vanished.filter(id => stored.has(id))
-    const copies = plan.remove.filter(hasCopies)
     if (this.#options.withoutLock) return
+    // Packs of data that have to be thawed can't be read now: no copy of what is in them goes.
+    const isArchiving = this.#context.storage.archive !== undefined
+    const isReadable = ({ type }: PackUse): boolean => !isArchiving || type === 'tree'
+    const cut = isArchiving ? [] : vanished.filter(id => stored.has(id))
+    const copies = plan.remove.filter(pack => hasCopies(pack) && isReadable(pack))
     const isCopyGoing = cut.length + copies.length > 0 || plan.repack.some(hasCopies)
-    const kept = isCopyGoing ? plan.keep.filter(({ shared }) => shared) : []
+    const kept = isCopyGoing ? plan.keep.filter(pack => pack.shared && isReadable(pack)) : []
     const progress = this.#progress('verify', 'bytes', sum(kept.map(sizeOf)))
     const doubtful = await findDoubtful(this.#context, usage, kept, this.#options.signal, pack =>
       progress(sizeOf(pack)),

@@ -1,4 +1,5 @@
 import { AppError, isAppError } from '../../base/errors.ts'
+import { formatSize } from '../../base/sizes.ts'
 import type { Finding } from '../../model/finding.ts'
 import type { Id } from '../../model/node.ts'
 import { listPacks } from '../check/inventory.ts'
@@ -69,7 +70,7 @@ export async function surveyRepository(context: PruneContext, options: PruneOpti
       used,
       ...packs,
       planned: { trees: used.trees.size, data: used.data.size },
-      findings: [...index.findings, ...findings],
+      findings: [...index.findings, ...findings, ...archivedLeft(context, packs.plan)],
     }
   } catch (error) {
     index.close()
@@ -78,7 +79,7 @@ export async function surveyRepository(context: PruneContext, options: PruneOpti
 }
 
 function planPacks(
-  { version }: PruneContext,
+  { version, storage }: PruneContext,
   index: BlobIndex,
   { used, stored }: Pick<Survey, 'used' | 'stored'>,
   { maxUnused = MAX_UNUSED, maxRepackBytes, withoutLock = false }: PruneOptions,
@@ -88,13 +89,36 @@ function planPacks(
   const usage = new PackUsage(used, { locations: () => readableLocations(index, isWhole) })
   const uses = [...usage.packUses(pack => table.tailBytesOf(pack))]
   assertPacks(uses, stored, pack => table.sizeOf(pack))
+  const isArchiving = storage.archive !== undefined
   const plan = planPrune(
     uses.filter(use => isWhole(use.id)),
-    { maxUnused, version, maxRepackBytes: withoutLock ? 0 : maxRepackBytes },
+    {
+      maxUnused,
+      version,
+      maxRepackBytes: withoutLock ? 0 : maxRepackBytes,
+      // Rewriting would take them out of the archive first, at a price that no freed byte is worth.
+      leaves: pack => isArchiving && pack.type === 'data',
+    },
   )
   const vanished = [...table.ids()].filter(id => !isWhole(id))
   const orphans = [...stored.keys()].filter(id => !table.packs.has(id))
   return { usage, plan, orphans, vanished }
+}
+
+function archivedLeft({ storage }: PruneContext, { keep }: PrunePlan): Finding[] {
+  if (storage.archive === undefined) return []
+  const packs = keep.filter(({ type, unusedBlobs }) => type === 'data' && unusedBlobs > 0)
+  if (packs.length === 0) return []
+  const unused = packs.reduce((total, pack) => total + pack.unusedBytes, 0)
+  const message = `${formatSize(unused)} that nothing uses stay: they lie in packs with used data, in a class that has to be thawed before these can be rewritten`
+  return [
+    {
+      severity: 'info',
+      code: 'packs-archived',
+      subject: `${packs.length} ${packs.length === 1 ? 'pack' : 'packs'}`,
+      message,
+    },
+  ]
 }
 
 /** All but those in packs that are gone or cut, where another pack has the blob too. */

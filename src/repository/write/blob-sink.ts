@@ -1,7 +1,7 @@
 import type { BlobType } from '../contract/blob.ts'
 import { SEAL_BYTES } from '../format/pack-header.ts'
 import type { SealedBlobs } from '../pack/blob-sealer.ts'
-import type { PackWriter } from '../pack/pack-writer.ts'
+import type { PackSink } from '../pack/pack-writer.ts'
 import { RecycledMemory } from '../read/recycled-memory.ts'
 import { transferable } from '../workers/jobs.ts'
 import type { WorkerPool } from '../workers/pool.ts'
@@ -18,7 +18,7 @@ const ID_BYTES = 32
 
 export interface BlobSinkOptions {
   readonly known: KnownBlobs
-  readonly packs: PackWriter
+  readonly packs: PackSink
   readonly workers: WorkerPool
   readonly failure: Failure
 }

@@ -26,6 +26,7 @@ export async function startWriting(parts: WritingParts): Promise<Writing> {
   return new RunningWriting(parts, await Session.start(parts))
 }
 
+/** Tells the writings of one process apart. */
 let writings = 0
 
 /** @param parts gets what is read */
@@ -47,8 +48,9 @@ class RunningWriting implements Writing {
   readonly #session: Session
   readonly #sink: BlobSink
   readonly #contents: ContentWriter
-  /** Tells the writings of one process apart. */
-  readonly #number = writings++
+  /** Of what is read often. */
+  readonly #often: { readonly sink: BlobSink; readonly contents: ContentWriter }
+  readonly #numbers: number[] = []
   readonly #distrusted = new Set<Id>()
   #ended: Promise<void> | undefined
 
@@ -57,26 +59,37 @@ class RunningWriting implements Writing {
     const { known, packs, failure } = session
     this.#parts = parts
     this.#session = session
-    this.#sink = new BlobSink({ known, packs, workers, failure })
-    this.#contents = new ContentWriter({ writing: this.#number, sink: this.#sink, workers, failure, known, marks })
+    const make = (sink: BlobSink) => {
+      const writing = writings++
+      this.#numbers.push(writing)
+      return { sink, contents: new ContentWriter({ writing, sink, workers, failure, known, marks }) }
+    }
+    const usual = make(new BlobSink({ known, packs, workers, failure }))
+    this.#sink = usual.sink
+    this.#contents = usual.contents
+    const isApart = parts.context.storage.archive !== undefined
+    this.#often = isApart ? make(new BlobSink({ known, packs: packs.warm, workers, failure })) : usual
   }
 
   get progress(): WritingProgress {
+    const { sink, contents } = this.#often
+    const isApart = sink !== this.#sink
     return {
-      bytesRead: this.#contents.bytesRead,
-      bytesNew: this.#sink.bytesNew,
+      bytesRead: this.#contents.bytesRead + (isApart ? contents.bytesRead : 0),
+      bytesNew: this.#sink.bytesNew + (isApart ? sink.bytesNew : 0),
       bytesStored: this.#session.packs.bytesStored,
-      dataBlobsNew: this.#sink.blobsNew.data,
+      dataBlobsNew: this.#sink.blobsNew.data + (isApart ? sink.blobsNew.data : 0),
       treeBlobsNew: this.#sink.blobsNew.tree,
     }
   }
 
   async writeContent(content: ReadableContent, options: WriteContentOptions = {}): Promise<WrittenContent> {
     this.#session.failure.check()
+    const writer = options.isReadOften ? this.#often.contents : this.#contents
     const contents = options.isKept ? this.#parts.kept?.contents : undefined
-    if (contents === undefined) return await this.#contents.write(content, options)
+    if (contents === undefined) return await writer.write(content, options)
     const parts: Uint8Array[] = []
-    const written = await this.#contents.write(listenedTo(content, parts), options)
+    const written = await writer.write(listenedTo(content, parts), options)
     await contents.keep(written.content, parts)
     return written
   }
@@ -115,6 +128,7 @@ class RunningWriting implements Writing {
       this.#parts.snapshots.save(typeof snapshot === 'function' ? snapshot() : snapshot, signal)
     try {
       this.#session.failure.check()
+      await this.#often.sink.flush()
       await this.#sink.flush()
       const [saved] = await this.#session.commit([save])
       if (saved === undefined) throw new TypeError('no snapshot was saved')
@@ -131,7 +145,8 @@ class RunningWriting implements Writing {
 
   async #end(): Promise<void> {
     await this.#session.end()
-    const drop = { writing: this.#number }
-    await Promise.allSettled(this.#parts.workers.lanes.map(lane => lane.run('drop', drop, [])))
+    const { lanes } = this.#parts.workers
+    const drops = this.#numbers.flatMap(writing => lanes.map(lane => lane.run('drop', { writing }, [])))
+    await Promise.allSettled(drops)
   }
 }

@@ -70,6 +70,23 @@ describeWithAzure('on a server', () => {
     await expect(collect(storage.list(''))).rejects.toMatchObject(denied)
   })
 
+  test('what is rarely read may go to the archive, is told to be there, and comes back when it is asked for', async () => {
+    await server.createContainer('archive')
+    const storage = await open('azure:archive:/a', { endpoint: server.endpoint, accessTier: 'Archive' })
+    const key = `data/3f/3f${'a'.repeat(62)}`
+    await storage.save(key, Buffer.from('data'), { isRarelyRead: true })
+    await storage.save('config', Buffer.from('config'))
+    expect(await storage.find(key)).toMatchObject({ storageClass: 'Archive', archived: 'archived' })
+    expect(await collect(storage.list(''))).toMatchObject([{ key: 'config' }, { key, archived: 'archived' }])
+    await expect(storage.load(key)).rejects.toMatchObject({ code: 'storage-archived', exitCode: 27 })
+    expect(String(await storage.load('config'))).toBe('config')
+    expect(storage.archive?.thawMs({})).toBe(15 * 3_600_000)
+    await storage.archive?.thaw(key)
+    // The emulator needs no hours for it.
+    expect((await storage.find(key))?.archived).toBeUndefined()
+    expect(String(await storage.load(key))).toBe('data')
+  })
+
   test('a wrong key is said to be, and is in no error', async () => {
     const key = Buffer.from('another planted secret').toString('base64')
     const storage = await open(
@@ -103,7 +120,8 @@ describe('a server of our own', () => {
     [403, 'AuthorizationPermissionMismatch', 'storage-denied'],
     [404, 'BlobNotFound', 'storage-not-found'],
     [409, 'BlobAlreadyExists', 'storage-exists'],
-    [409, 'BlobArchived', 'storage-denied'],
+    [409, 'BlobArchived', 'storage-archived'],
+    [409, 'BlobBeingRehydrated', 'storage-archived'],
     [409, 'BlobImmutableDueToPolicy', 'storage-locked'],
     [409, 'Whatever', 'storage-failed'],
     [412, 'ConditionNotMet', 'storage-exists'],
@@ -133,19 +151,47 @@ describe('a server of our own', () => {
     expect(storage.location + JSON.stringify(error) + String((error as Error).stack)).not.toContain('planted-signature')
   })
 
-  test('packs go to the tier that was asked for, and nothing else does', async () => {
+  test('what is rarely read goes to the tier that was asked for, and nothing else does', async () => {
     const tiers: Array<readonly [string, unknown]> = []
     const endpoint = await serve((url, response, headers) => {
       tiers.push([url, headers['x-ms-access-tier']])
       response.writeHead(201, { 'content-length': 0 }).end()
     })
     const storage = await open('azure:some:/', { endpoint, accessTier: 'Cool' })
-    await storage.save('data/3f/3f2a', Buffer.from('pack'))
+    await storage.save('data/3f/3f2a', Buffer.from('pack'), { isRarelyRead: true })
+    await storage.save('data/41/41aa', Buffer.from('pack of trees'))
     await storage.save('config', Buffer.from('config'))
     expect(tiers).toEqual([
       ['/some/data/3f/3f2a', 'Cool'],
+      ['/some/data/41/41aa', undefined],
       ['/some/config', undefined],
     ])
+  })
+
+  test.each([
+    ['rehydrate-pending-to-hot', 'thawing'],
+    ['', 'archived'],
+  ])('a blob of the archive with status "%s" is %s', async (status, archived) => {
+    const endpoint = await serve((_url, response) => {
+      const headers = { 'x-ms-access-tier': 'Archive', ...(status === '' ? {} : { 'x-ms-archive-status': status }) }
+      response.writeHead(200, { 'content-length': 4, ...headers }).end()
+    })
+    const storage = await open('azure:some:/', { endpoint })
+    expect(await storage.find('config')).toMatchObject({ archived, storageClass: 'Archive' })
+  })
+
+  test('blobs are stored with the encryption scope that was asked for', async () => {
+    const scopes: unknown[] = []
+    const endpoint = await serve((_url, response, headers) => {
+      scopes.push(headers['x-ms-encryption-scope'])
+      response.writeHead(201, { 'content-length': 0 }).end()
+    })
+    const storage = await open('azure:some:/', { endpoint, encryptionScope: 'my-scope' })
+    await storage.save('config', Buffer.from('config'))
+    expect(scopes).toEqual(['my-scope'])
+    expect(azure.options.safeParse({ encryptionScope: 'a scope' }).error?.issues[0]?.message).toMatch(
+      /encryption scope/,
+    )
   })
 
   test('an identity’s token is asked for once for all requests', async () => {

@@ -35,10 +35,10 @@ const MEANINGS: Readonly<Record<string, Meaning>> = {
   AuthorizationSourceIPMismatch: ['storage-denied', 'The signature is for other addresses than this machine’s.'],
   AccountIsDisabled: ['storage-denied', 'Check the subscription of the account.'],
   BlobArchived: [
-    'storage-denied',
-    'The blob is archived: set its tier to Hot or Cool, wait until it is there, then try again.',
+    'storage-archived',
+    'Name its tier beside the url of the repository: storage: { accessTier: Archive }. "lifeboat restore" then asks for the packs that it needs, and says when they are ready.',
   ],
-  BlobBeingRehydrated: ['storage-denied', 'The blob is on its way back from the archive. Try again in some hours.'],
+  BlobBeingRehydrated: ['storage-archived', 'It is on its way back from the archive. Try again in some hours.'],
   BlobImmutableDueToPolicy: ['storage-locked'],
   BlobImmutableDueToLegalHold: ['storage-locked', 'Somebody has put a legal hold on the blob; end that first.'],
   SnapshotsPresent: ['storage-denied', 'Blobs of a repository must have no snapshots of their own.'],

@@ -4,7 +4,8 @@ import { Expiring } from '../../base/expiring.ts'
 import { Secret } from '../../base/secret.ts'
 import { type AzureAuthorization, AzureClient, findToken } from '../../clients/azure/index.ts'
 import { HttpClient, isInClear } from '../../clients/http/index.ts'
-import { OBJECT_TRAITS, ObjectStorage } from '../object-storage.ts'
+import { withConnections } from '../connections.ts'
+import { OBJECT_TRAITS, type ObjectArchive, ObjectStorage } from '../object-storage.ts'
 import type { Storage } from '../storage.ts'
 import { azureError } from './errors.ts'
 import type { AzureOptions } from './options.ts'
@@ -12,7 +13,11 @@ import { locationOf, parseAzureUrl } from './url.ts'
 
 export async function openAzureStorage(url: string, options: AzureOptions, context: AdapterContext): Promise<Storage> {
   // Listings are not counted among the calls at once.
-  const http = new HttpClient({ maxSockets: OBJECT_TRAITS.concurrency + 2, environment: context.environment })
+  const http = new HttpClient({
+    maxSockets: (options.connections ?? OBJECT_TRAITS.concurrency) + 2,
+    environment: context.environment,
+    bandwidth: context.bandwidth,
+  })
   return await azureStorageOver(http, url, options, context)
 }
 
@@ -31,14 +36,17 @@ export async function azureStorageOver(
   const endpoint = new URL(options.endpoint ?? `https://${account}.blob.${suffix}`)
   const authorization = await authorizationOf(account, options, context)
   if (!('sharedKey' in authorization) && isInClear(endpoint)) throw inClear()
-  const { accessTier } = options
+  const { accessTier, encryptionScope } = options
+  const client = new AzureClient({ http, endpoint, container: place.container, authorization, clock })
   return new ObjectStorage({
-    client: new AzureClient({ http, endpoint, container: place.container, authorization, clock }),
-    traits: { ...OBJECT_TRAITS, kind: 'azure' },
+    client,
+    traits: { ...withConnections(OBJECT_TRAITS, options.connections), kind: 'azure' },
     location: locationOf(place),
     prefix: place.prefix,
     wrap: azureError,
-    headersFor: key => (accessTier && key.startsWith('data/') ? { 'x-ms-access-tier': accessTier } : {}),
+    storageClass: accessTier,
+    headers: encryptionScope === undefined ? {} : { 'x-ms-encryption-scope': encryptionScope },
+    archive: archiveOf(client, options),
     lock: options.lock,
     lockAdvice: [
       `Make a container with immutable versions (az storage container-rm create --name NAME --storage-account ${account} --enable-vlw), or migrate ${place.container} to them.`,
@@ -46,6 +54,19 @@ export async function azureStorageOver(
     ],
     close: () => http.close(),
   })
+}
+
+const HOUR_MS = 3_600_000
+
+const USUAL_THAW = { tier: 'Hot', priority: 'Standard' } as const
+
+/** @see https://learn.microsoft.com/en-us/azure/storage/blobs/archive-rehydrate-overview#rehydration-priority */
+function archiveOf(client: AzureClient, { accessTier, thaw = USUAL_THAW }: AzureOptions): ObjectArchive | undefined {
+  if (accessTier !== 'Archive') return undefined
+  return {
+    thaw: (path, { signal }) => client.thaw(path, { ...thaw, signal }),
+    thawMs: () => (thaw.priority === 'High' ? 1 : 15) * HOUR_MS,
+  }
 }
 
 /** What the configuration says goes before the environment. */

@@ -2,6 +2,7 @@ import type { AdapterContext } from '../../base/adapter-context.ts'
 import { Expiring } from '../../base/expiring.ts'
 import { type AccessToken, findToken, GcsClient, tokenOf } from '../../clients/gcs/index.ts'
 import { HttpClient } from '../../clients/http/index.ts'
+import { withConnections } from '../connections.ts'
 import { OBJECT_TRAITS, ObjectStorage } from '../object-storage.ts'
 import type { Storage } from '../storage.ts'
 import { gcsError } from './errors.ts'
@@ -12,7 +13,11 @@ const ORIGIN = 'https://storage.googleapis.com'
 
 export async function openGcsStorage(url: string, options: GcsOptions, context: AdapterContext): Promise<Storage> {
   // Listings are not counted among the calls at once.
-  const http = new HttpClient({ maxSockets: OBJECT_TRAITS.concurrency + 2, environment: context.environment })
+  const http = new HttpClient({
+    maxSockets: (options.connections ?? OBJECT_TRAITS.concurrency) + 2,
+    environment: context.environment,
+    bandwidth: context.bandwidth,
+  })
   return await gcsStorageOver(http, url, options, context)
 }
 
@@ -32,15 +37,16 @@ export async function gcsStorageOver(
     http,
     // An emulator must not see them.
     tokens: emulator === undefined ? new Expiring(() => issue(options, context), clock) : undefined,
-    storageClassOf: key => (key.startsWith(`${place.prefix}data/`) ? options.storageClass : undefined),
+    kmsKeyName: options.kmsKeyName,
     clock,
   })
   return new ObjectStorage({
     client,
-    traits: { ...OBJECT_TRAITS, kind: 'gcs' },
+    traits: { ...withConnections(OBJECT_TRAITS, options.connections), kind: 'gcs' },
     location: locationOf(place),
     prefix: place.prefix,
     wrap: gcsError,
+    storageClass: options.storageClass,
     lock: options.lock,
     lockAdvice: [
       `Turn on versions and object retention for the bucket (gcloud storage buckets update gs://${place.bucket} --versioning --enable-per-object-retention).`,

@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { connectionsOption } from '../connections.ts'
 import { lockOption } from '../lock-option.ts'
 import { secretOption } from '../secret-option.ts'
 
@@ -9,11 +10,22 @@ export const options = z.strictObject({
       'Where the JSON key of a service account is: `{ file: PATH }`, `{ env: VARIABLE }` or `{ command: [...] }`. Default: `GOOGLE_ACCESS_TOKEN`, `GOOGLE_APPLICATION_CREDENTIALS`, the login of `gcloud`, the account of this machine.',
     ),
   lock: lockOption.optional(),
+  connections: connectionsOption(8),
   storageClass: z
     .enum(['STANDARD', 'NEARLINE', 'COLDLINE', 'ARCHIVE'])
     .optional()
     .describe(
-      'Storage class of packs; all of them can be read at once, the colder ones for a price. Default: the bucket’s.',
+      'Storage class of packs of data; all of them can be read at once, the colder ones for a price. Default: the bucket’s.',
+    ),
+  kmsKeyName: z
+    .string()
+    .regex(
+      /^projects\/[^/?#]+\/locations\/[^/?#]+\/keyRings\/[^/?#]+\/cryptoKeys\/[^/?#]+$/,
+      'the whole name of a key: projects/P/locations/L/keyRings/R/cryptoKeys/K',
+    )
+    .optional()
+    .describe(
+      'Key of Cloud KMS that objects are encrypted with, besides Lifeboat’s own encryption. Default: the bucket’s.',
     ),
 })
 

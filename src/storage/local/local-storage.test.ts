@@ -1,11 +1,15 @@
 import { spawnSync } from 'node:child_process'
+import { randomBytes } from 'node:crypto'
 import { chmod, mkdir, mkdtemp, readdir, rename, rm, stat, symlink, utimes, writeFile } from 'node:fs/promises'
 import { homedir, tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { setTimeout as wait } from 'node:timers/promises'
 import { pathToFileURL } from 'node:url'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { testStorageContract } from '../../../test/contracts/storage-contract.ts'
 import { FaultyStorage } from '../../../test/helpers/faulty-storage.ts'
+import { StandingClock } from '../../../test/helpers/standing-clock.ts'
+import { bandwidthOf } from '../../base/bandwidth.ts'
 import { unfinishedName } from '../unfinished-name.ts'
 import { LocalStorage } from './local-storage.ts'
 import { rootOf } from './root.ts'
@@ -197,4 +201,26 @@ async function keysOf(storage: LocalStorage): Promise<string[]> {
 
 function deadProcessId(): number {
   return spawnSync(process.execPath, ['--version']).pid
+}
+
+test('a folder behind a line is written and read at no more than the rate', async () => {
+  const clock = new StandingClock()
+  const storage = new LocalStorage(join(folder, 'repo'), bandwidthOf([{ up: 16 * 1024, down: 32 * 1024 }], clock))
+  const content = randomBytes(20_000)
+  await inTime(clock, storage.save('config', [content.subarray(0, 7), content.subarray(7)]))
+  expect(clock.monotonicMs()).toBeGreaterThanOrEqual(1100)
+  const before = clock.monotonicMs()
+  const loaded = await inTime(clock, storage.load('config'))
+  expect(loaded.equals(content)).toBe(true)
+  expect(clock.monotonicMs() - before).toBeGreaterThanOrEqual(500)
+})
+
+/** The disk takes real time: the clock goes on as soon as somebody waits for it. */
+async function inTime<T>(clock: StandingClock, work: Promise<T>): Promise<T> {
+  let isDone = false
+  const ended = work.finally(() => {
+    isDone = true
+  })
+  for (; !isDone; await wait(1)) await clock.advance(20)
+  return await ended
 }

@@ -2,6 +2,7 @@ import { constants, type Dirent } from 'node:fs'
 import { type FileHandle, mkdir, open, readdir, rename, stat, statfs, unlink } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import type { AdapterContext } from '../../base/adapter-context.ts'
+import type { Bandwidth, Throttle } from '../../base/bandwidth.ts'
 import { syncFolder } from '../../base/durable.ts'
 import { AppError, systemCode, throwIfAborted } from '../../base/errors.ts'
 import { type FolderOwner, giveFolder, ownerOfFolder } from '../../base/folder-owner.ts'
@@ -12,12 +13,12 @@ import { UNFINISHED_FOLDER, unfinishedName } from '../unfinished-name.ts'
 import { rootOf } from './root.ts'
 import { systemError, TooShort } from './system-errors.ts'
 import { HIDDEN, removeUnfinished } from './unfinished.ts'
-import { writeDurably } from './write-file.ts'
+import { type FileToWrite, writeDurably } from './write-file.ts'
 
 const STATS_AT_ONCE = 256
 
-export async function openLocalStorage(url: string, _options: object, { baseDir }: AdapterContext): Promise<Storage> {
-  return new LocalStorage(rootOf(url, baseDir))
+export async function openLocalStorage(url: string, _options: object, context: AdapterContext): Promise<Storage> {
+  return new LocalStorage(rootOf(url, context.baseDir), context.bandwidth)
 }
 
 /** Two saves at once keep a disk busy; each pack is brought to it before the next. */
@@ -37,6 +38,7 @@ export class LocalStorage implements Storage {
   readonly location: string
   readonly traits = TRAITS
   readonly #root: string
+  readonly #bandwidth: Bandwidth | undefined
   readonly #folders = new Map<string, Promise<FolderOwner>>()
   /** Folders of the repository that lie on another file system than its root. */
   readonly #apart = new Set<string>()
@@ -44,9 +46,13 @@ export class LocalStorage implements Storage {
   /** Inode of the root once anything was read from it or written to it. */
   #rootSeen: bigint | undefined
 
-  /** @param root absolute */
-  constructor(root: string) {
+  /**
+   * @param root absolute
+   * @param bandwidth for a folder that lies behind a line
+   */
+  constructor(root: string, bandwidth?: Bandwidth) {
     this.#root = root
+    this.#bandwidth = bandwidth
     this.location = root
   }
 
@@ -83,7 +89,7 @@ export class LocalStorage implements Storage {
       try {
         await this.#rememberRoot()
         const range = options.range ?? { offset: 0, length: (await file.stat()).size }
-        return await readExactly(file, range.offset, range.length, options.into)
+        return await readExactly(file, range, options, this.#bandwidth?.down)
       } finally {
         await file.close()
       }
@@ -99,7 +105,8 @@ export class LocalStorage implements Storage {
       await this.#prepare()
       const owner = await this.#createFolder(dirname(path))
       const move = options.ifAbsent ? moveIfAbsent : rename
-      await this.#writeAndMove(key, parts, owner, async unfinished => {
+      const line = { throttle: this.#bandwidth?.up, signal: options.signal }
+      await this.#writeAndMove(key, { parts, owner, ...line }, async unfinished => {
         throwIfAborted(options.signal)
         await move(unfinished, path)
       })
@@ -139,23 +146,18 @@ export class LocalStorage implements Storage {
   }
 
   /** People put `data` on another disk by a link or a mount; a file can be moved within one file system only. */
-  async #writeAndMove(
-    key: string,
-    parts: readonly Uint8Array[],
-    owner: FolderOwner,
-    move: (unfinished: string) => Promise<void>,
-  ): Promise<void> {
+  async #writeAndMove(key: string, file: FileToWrite, move: (unfinished: string) => Promise<void>): Promise<void> {
     const folder = join(this.#root, dirname(key).split('/', 1)[0] ?? '')
     if (!this.#apart.has(folder)) {
       try {
-        return await writeThenMove(join(this.#root, UNFINISHED_FOLDER, unfinishedName()), parts, owner, move)
+        return await writeThenMove(join(this.#root, UNFINISHED_FOLDER, unfinishedName()), file, move)
       } catch (error) {
         if (systemCode(error) !== 'EXDEV') throw error
         await removeUnfinished(folder)
         this.#apart.add(folder)
       }
     }
-    await writeThenMove(join(folder, unfinishedName(HIDDEN)), parts, owner, move)
+    await writeThenMove(join(folder, unfinishedName(HIDDEN)), file, move)
   }
 
   #begin(key: string, options: StorageCallOptions): string {
@@ -265,14 +267,20 @@ export class LocalStorage implements Storage {
 
 async function readExactly(
   file: FileHandle,
-  offset: number,
-  length: number,
-  into: Buffer | undefined,
+  { offset, length }: { readonly offset: number; readonly length: number },
+  { into, signal }: LoadOptions,
+  throttle: Throttle | undefined,
 ): Promise<Buffer> {
   // A buffer of its own, so that it can be handed to a worker thread without a copy.
   const buffer = into && into.length >= length ? into.subarray(0, length) : Buffer.allocUnsafeSlow(length)
   for (let at = 0; at < length; ) {
-    const { bytesRead } = await file.read(buffer, at, length - at, offset + at)
+    const { bytesRead } = await file.read(
+      buffer,
+      at,
+      Math.min(length - at, throttle?.sliceBytes ?? length),
+      offset + at,
+    )
+    await throttle?.take(bytesRead, signal)
     if (bytesRead === 0) throw new TooShort()
     at += bytesRead
   }
@@ -281,12 +289,11 @@ async function readExactly(
 
 async function writeThenMove(
   unfinished: string,
-  parts: readonly Uint8Array[],
-  owner: FolderOwner,
+  file: FileToWrite,
   move: (unfinished: string) => Promise<void>,
 ): Promise<void> {
   try {
-    await writeDurably(unfinished, parts, owner)
+    await writeDurably(unfinished, file)
     await move(unfinished)
   } catch (error) {
     await unlink(unfinished).catch(() => {})

@@ -34,14 +34,14 @@ describe('writeDurably', () => {
   test.each(SHAPES)('writes parts of any lengths whole and in order: %j', async (...lengths) => {
     const parts = lengths.map(length => randomBytes(length))
     const path = join(folder, 'object')
-    await writeDurably(path, parts, await ownerOfFolder(folder))
+    await writeDurably(path, { parts, owner: await ownerOfFolder(folder) })
     expect((await readFile(path)).equals(Buffer.concat(parts))).toBe(true)
   })
 
   test('several at once do not share memory', async () => {
     const contents = Array.from({ length: 6 }, () => randomBytes(2 * MIB + 100))
     const owner = await ownerOfFolder(folder)
-    await Promise.all(contents.map((content, i) => writeDurably(join(folder, String(i)), [content], owner)))
+    await Promise.all(contents.map((content, i) => writeDurably(join(folder, String(i)), { parts: [content], owner })))
     for (const [i, content] of contents.entries()) {
       expect((await readFile(join(folder, String(i)))).equals(content)).toBe(true)
     }
@@ -50,7 +50,7 @@ describe('writeDurably', () => {
   test('never writes to what is there', async () => {
     await writeFile(join(folder, 'object'), 'mine')
     const owner = await ownerOfFolder(folder)
-    await expect(writeDurably(join(folder, 'object'), [randomBytes(MIB)], owner)).rejects.toMatchObject({
+    await expect(writeDurably(join(folder, 'object'), { parts: [randomBytes(MIB)], owner })).rejects.toMatchObject({
       code: 'EEXIST',
     })
     expect(await readFile(join(folder, 'object'), 'utf8')).toBe('mine')

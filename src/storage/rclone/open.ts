@@ -1,9 +1,10 @@
 import { resolve } from 'node:path'
 import type { AdapterContext } from '../../base/adapter-context.ts'
+import type { Bandwidth } from '../../base/bandwidth.ts'
 import { AppError } from '../../base/errors.ts'
 import { typedPath } from '../../base/typed-path.ts'
 import { RcloneClient } from '../../clients/rclone/index.ts'
-import { RestStorage } from '../rest-storage.ts'
+import { REST_TRAITS, type RestClient, RestStorage } from '../rest-storage.ts'
 import type { Storage } from '../storage.ts'
 import type { RcloneOptions } from './options.ts'
 import { rcloneError } from './rclone-errors.ts'
@@ -21,15 +22,30 @@ export async function openRcloneStorage(
   const { environment, clock } = context
   const client = new RcloneClient({ command: commandOf(place, options, context), environment })
   return new RestStorage({
-    http: client,
+    http: context.bandwidth === undefined ? client : throttled(client, context.bandwidth),
     origin: 'http://rclone',
     path: '/',
     location: url,
+    traits: REST_TRAITS,
     authorization: undefined,
     clock,
     kind: 'rclone',
     wrap: async (call, error) => await rcloneError(call, error, place, client),
   })
+}
+
+/** rclone has its own connections: bodies pass to it whole, and the next one waits until that is paid for. */
+function throttled(client: RestClient, { up, down }: Bandwidth): RestClient {
+  return {
+    request: async request => {
+      const bytes = request.body?.reduce((sum, part) => sum + part.length, 0) ?? 0
+      if (bytes > 0) await up?.take(bytes, request.signal)
+      const answer = await client.request(request)
+      await down?.take(answer.body.length, request.signal)
+      return answer
+    },
+    close: () => client.close(),
+  }
 }
 
 function commandOf(

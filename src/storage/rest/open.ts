@@ -2,6 +2,7 @@ import type { AdapterContext } from '../../base/adapter-context.ts'
 import { AppError } from '../../base/errors.ts'
 import { HttpClient } from '../../clients/http/index.ts'
 import { loadAuthorities } from '../authorities.ts'
+import { withConnections } from '../connections.ts'
 import { restError } from '../rest-errors.ts'
 import { REST_TRAITS, RestStorage } from '../rest-storage.ts'
 import type { Storage } from '../storage.ts'
@@ -14,11 +15,13 @@ export async function openRestStorage(url: string, options: RestOptions, context
   const password = options.password
     ? (await context.loadSecret('password of the REST server', options.password)).reveal()
     : (environment['RESTIC_REST_PASSWORD'] ?? '')
+  const traits = withConnections(REST_TRAITS, options.connections)
   const http = new HttpClient({
     // Listings are not counted among the calls at once.
-    maxSockets: REST_TRAITS.concurrency + 2,
+    maxSockets: traits.concurrency + 2,
     ca: await loadAuthorities(options.caFile, context),
     environment,
+    bandwidth: context.bandwidth,
   })
   const login = Buffer.from(`${username ?? ''}:${password}`).toString('base64')
   return new RestStorage({
@@ -26,6 +29,7 @@ export async function openRestStorage(url: string, options: RestOptions, context
     origin: place.origin,
     path: place.path,
     location: url,
+    traits,
     authorization: username === undefined ? undefined : `Basic ${login}`,
     clock: context.clock,
     kind: 'rest',

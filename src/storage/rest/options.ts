@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { connectionsOption } from '../connections.ts'
 import { secretOption } from '../secret-option.ts'
 
 const text = z.string().min(1, 'a text that is not empty')
@@ -10,6 +11,7 @@ export const restOptions = z.strictObject({
     .describe(
       'Where the password is: `{ env: VARIABLE }`, `{ file: PATH }` or `{ command: [...] }`. Default: `RESTIC_REST_PASSWORD`.',
     ),
+  connections: connectionsOption(8),
   caFile: text.optional().describe('Certificates of authorities (PEM) that are believed beside the system’s.'),
 })
 

@@ -40,11 +40,11 @@ const MEANINGS: Readonly<Record<string, Meaning>> = {
   IllegalLocationConstraintException: ['storage-denied', REGION],
   PermanentRedirect: ['storage-denied', REGION],
   TemporaryRedirect: ['storage-denied', REGION],
-  InvalidObjectState: [
+  InvalidObjectState: ['storage-archived'],
+  GlacierExpeditedRetrievalNotAvailable: [
     'storage-denied',
-    'The object is archived: bring it back to a class that can be read (for AWS: aws s3api restore-object), then try again.',
+    'The service is too busy for fast retrievals: set storage: { thaw: { tier: Standard } }.',
   ],
-  RestoreAlreadyInProgress: ['storage-denied', 'The object is being brought back from an archive. Try again later.'],
   QuotaExceeded: ['storage-full'],
   StorageQuotaExceeded: ['storage-full'],
   XMinioStorageFull: ['storage-full'],

@@ -3,7 +3,8 @@ import { Expiring } from '../../base/expiring.ts'
 import { HttpClient } from '../../clients/http/index.ts'
 import { findCredentials, findProfile, type IssuedCredentials, S3Client } from '../../clients/s3/index.ts'
 import { loadAuthorities } from '../authorities.ts'
-import { OBJECT_TRAITS, ObjectStorage } from '../object-storage.ts'
+import { withConnections } from '../connections.ts'
+import { OBJECT_TRAITS, type ObjectArchive, ObjectStorage } from '../object-storage.ts'
 import type { Storage } from '../storage.ts'
 import { s3Error } from './errors.ts'
 import { lockAdvice } from './lock-advice.ts'
@@ -18,9 +19,10 @@ const DEFAULT_REGION = 'us-east-1'
 export async function openS3Storage(url: string, options: S3Options, context: AdapterContext): Promise<Storage> {
   const http = new HttpClient({
     // Listings are not counted among the calls at once.
-    maxSockets: OBJECT_TRAITS.concurrency + 2,
+    maxSockets: (options.connections ?? OBJECT_TRAITS.concurrency) + 2,
     ca: await loadAuthorities(options.caFile, context),
     environment: context.environment,
+    bandwidth: context.bandwidth,
   })
   return await s3StorageOver(http, url, options, context)
 }
@@ -48,25 +50,47 @@ export async function s3StorageOver(
   })
   return new ObjectStorage({
     client: new S3Objects(client, clock, options.conditionalWrites),
-    traits: { ...OBJECT_TRAITS, kind: 's3' },
+    traits: { ...withConnections(OBJECT_TRAITS, options.connections), kind: 's3' },
     location: locationOf(place),
     prefix: place.prefix,
     wrap: s3Error,
-    headersFor: key => headersFor(key, options),
+    storageClass: options.storageClass,
+    headers: encryptionHeaders(options),
+    archive: archiveOf(client, options),
     lock: options.lock,
     lockAdvice: lockAdvice(place),
     close: () => http.close(),
   })
 }
 
-function headersFor(key: string, { storageClass, encryption }: S3Options): Record<string, string> {
-  const headers: Record<string, string> = {}
-  // Packs are most of the bytes. What is small and read each time costs more in the other classes.
-  if (storageClass !== undefined && key.startsWith('data/')) headers['x-amz-storage-class'] = storageClass
-  if (encryption === undefined) return headers
-  if (encryption === 'AES256') return { ...headers, 'x-amz-server-side-encryption': 'AES256' }
+const HOUR_MS = 3_600_000
+
+/**
+ * The longest that AWS names for its classes.
+ * @see https://docs.aws.amazon.com/AmazonS3/latest/userguide/restoring-objects-retrieval-options.html
+ */
+const THAW_HOURS = {
+  GLACIER: { Expedited: 0.1, Standard: 5, Bulk: 12 },
+  DEEP_ARCHIVE: { Expedited: 12, Standard: 12, Bulk: 48 },
+} as const
+
+const USUAL_THAW = { days: 7, tier: 'Standard' } as const
+
+/** Only where the packs go to such a class: to look which of them are archived takes requests. */
+function archiveOf(client: S3Client, { storageClass, thaw = USUAL_THAW }: S3Options): ObjectArchive | undefined {
+  if (storageClass !== 'GLACIER' && storageClass !== 'DEEP_ARCHIVE') return undefined
   return {
-    ...headers,
+    thaw: (path, { signal }) => client.thaw(path, { ...thaw, signal }),
+    // What a rule of the bucket moved on may lie in another one than was asked for.
+    thawMs: ({ storageClass: found }) =>
+      THAW_HOURS[found === 'GLACIER' || found === 'DEEP_ARCHIVE' ? found : storageClass][thaw.tier] * HOUR_MS,
+  }
+}
+
+function encryptionHeaders({ encryption }: S3Options): Record<string, string> {
+  if (encryption === undefined) return {}
+  if (typeof encryption === 'string') return { 'x-amz-server-side-encryption': encryption }
+  return {
     'x-amz-server-side-encryption': 'aws:kms',
     'x-amz-server-side-encryption-aws-kms-key-id': encryption.kmsKeyId,
   }

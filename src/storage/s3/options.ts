@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { connectionsOption } from '../connections.ts'
 import { lockOption } from '../lock-option.ts'
 import { secretOption } from '../secret-option.ts'
 
@@ -27,19 +28,52 @@ export const options = z
       .describe(
         'Does the service refuse to store what is there already, when told to? `false` where "lifeboat doctor" finds that it does not: what is there is then looked for first. Default: yes.',
       ),
+    connections: connectionsOption(8),
     caFile: text.optional().describe('Certificates of authorities (PEM) that are believed beside the system’s.'),
     lock: lockOption.optional(),
     storageClass: z
-      .enum(['STANDARD_IA', 'ONEZONE_IA', 'INTELLIGENT_TIERING', 'GLACIER_IR', 'REDUCED_REDUNDANCY'])
+      .enum([
+        'STANDARD_IA',
+        'ONEZONE_IA',
+        'INTELLIGENT_TIERING',
+        'GLACIER_IR',
+        'REDUCED_REDUNDANCY',
+        'GLACIER',
+        'DEEP_ARCHIVE',
+      ])
       .optional()
-      .describe('Storage class of packs. Only those that can be read at once: packs hold what every command needs.'),
+      .describe(
+        'Storage class of packs of data; all else stays in the bucket’s own. `GLACIER` and `DEEP_ARCHIVE` have to be thawed before a restore, which takes hours.',
+      ),
+    thaw: z
+      .strictObject({
+        days: z
+          .int('a whole number')
+          .min(1, 'a whole number from 1 to 365')
+          .max(365, 'a whole number from 1 to 365')
+          .default(7)
+          .describe('How long what was thawed can be read; default 7.'),
+        tier: z
+          .enum(['Standard', 'Bulk', 'Expedited'])
+          .default('Standard')
+          .describe('How fast, and for how much: default `Standard`. `DEEP_ARCHIVE` has no `Expedited`.'),
+      })
+      .optional()
+      .describe('How packs in `GLACIER` and `DEEP_ARCHIVE` are thawed.'),
     encryption: z
-      .union([z.literal('AES256'), z.strictObject({ kmsKeyId: text })])
+      .union([z.literal(['AES256', 'aws:kms']), z.strictObject({ kmsKeyId: text })], {
+        error: 'AES256, aws:kms (with the key of the account), or { kmsKeyId: KEY }',
+      })
       .optional()
-      .describe('Encryption by the service, besides Lifeboat’s own: `AES256`, or `{ kmsKeyId: KEY }`.'),
+      .describe(
+        'Encryption by the service, besides Lifeboat’s own: `AES256`, `aws:kms` (with the account’s own key), or `{ kmsKeyId: KEY }`.',
+      ),
   })
   .refine(({ accessKeyId, secretKey }) => (accessKeyId === undefined) === (secretKey === undefined), {
     message: '"accessKeyId" and "secretKey" together, or neither',
+  })
+  .refine(({ storageClass, thaw }) => storageClass !== 'DEEP_ARCHIVE' || thaw?.tier !== 'Expedited', {
+    message: 'a tier of "thaw" that DEEP_ARCHIVE has: Standard or Bulk',
   })
   .refine(({ accessKeyId, profile }) => accessKeyId === undefined || profile === undefined, {
     message: 'either "accessKeyId" or "profile"',

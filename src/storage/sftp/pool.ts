@@ -1,9 +1,6 @@
 import { untilAborted } from '../../base/interruptible.ts'
 import type { SftpClient } from '../../clients/sftp/index.ts'
 
-/** One connection keeps one core busy with its cipher. Servers allow ten or so, for all that a person does there. */
-const MOST_CONNECTIONS = 4
-
 interface Member {
   readonly client: Promise<SftpClient>
   calls: number
@@ -17,10 +14,11 @@ export class ConnectionPool {
   readonly #connect: () => Promise<SftpClient>
   readonly #members = new Set<Member>()
   /** Less where the server did not let in more. */
-  #most = MOST_CONNECTIONS
+  #most: number
 
-  constructor(connect: () => Promise<SftpClient>) {
+  constructor(connect: () => Promise<SftpClient>, mostConnections: number) {
     this.#connect = connect
+    this.#most = mostConnections
   }
 
   /** @param isLong the call moves much */

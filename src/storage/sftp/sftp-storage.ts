@@ -19,7 +19,7 @@ import { type FailedCall, storageError } from '../storage-error.ts'
 import { UNFINISHED_FOLDER, unfinishedName } from '../unfinished-name.ts'
 import { Folders } from './folders.ts'
 import { locationOf } from './location.ts'
-import type { SftpOptions } from './options.ts'
+import { MOST_CONNECTIONS, type SftpOptions } from './options.ts'
 import { ConnectionPool } from './pool.ts'
 import { remoteError, type Server } from './remote-errors.ts'
 import { moveTo, readRange, readWhole, removeIfThere, syncFolder } from './transfer.ts'
@@ -27,24 +27,23 @@ import { removeUnfinished } from './unfinished.ts'
 
 export async function openSftpStorage(url: string, options: SftpOptions, context: AdapterContext): Promise<Storage> {
   const location = locationOf(url)
-  const { baseDir, environment } = context
+  const { baseDir, environment, bandwidth } = context
   const absolute = (path: string | undefined): string | undefined =>
     path === undefined ? undefined : resolve(baseDir, typedPath(path, environment))
   const files = {
     identityFile: absolute(options.identityFile),
     knownHostsFile: absolute(options.knownHostsFile),
   }
-  return new SftpStorage(url, { location, options: files }, () => connectBySsh(location, { ...files, environment }))
+  const connect = (): Promise<SftpClient> => connectBySsh(location, { ...files, environment, bandwidth })
+  return new SftpStorage(url, { location, options: files }, connect, options.connections)
 }
 
-/** Each connection is busy with its cipher; more than four saves at once only wait for one another. */
-const TRAITS: StorageTraits = {
+/** Each connection is busy with its cipher: more saves than that at once only wait for one another. */
+const TRAITS: Omit<StorageTraits, 'concurrency' | 'saves'> = {
   kind: 'sftp',
   keys: 'any',
   overwrites: true,
   isFar: true,
-  concurrency: 8,
-  saves: 4,
   packBytes: 16 * 1024 * 1024,
   retryMs: 15 * 60 * 1000,
 }
@@ -57,17 +56,19 @@ const FOLDERS_AT_ONCE = 16
 /** Objects are files below a folder of a server, laid out as in a folder of this machine. */
 export class SftpStorage implements Storage {
   readonly location: string
-  readonly traits = TRAITS
+  readonly traits: StorageTraits
   readonly #server: Server
   readonly #pool: ConnectionPool
   readonly #folders: Folders
   #swept: Promise<void> | undefined
 
   /** @param url without a password, as `locationOf` lets it pass */
-  constructor(url: string, server: Server, connect: () => Promise<SftpClient>) {
+  constructor(url: string, server: Server, connect: () => Promise<SftpClient>, connections = MOST_CONNECTIONS) {
     this.location = url
+    // One may wait for the server's disk while another one is sent.
+    this.traits = { ...TRAITS, concurrency: connections * 2, saves: connections }
     this.#server = server
-    this.#pool = new ConnectionPool(connect)
+    this.#pool = new ConnectionPool(connect, connections)
     this.#folders = new Folders(server.location.folder)
   }
 

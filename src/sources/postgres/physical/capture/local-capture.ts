@@ -196,6 +196,6 @@ class LocalCapture implements Capture {
     const files = this.#files.toSorted((a, b) => (a.path < b.path ? -1 : 1))
     const bytes = writeBackupManifest(files, { timeline, start, end: end.stopLsn })
     const meta = ownFileMeta(root, end.stoppedAt)
-    return { path: BACKUP_MANIFEST, meta, open: () => Promise.resolve(bufferContent(bytes)) }
+    return { path: BACKUP_MANIFEST, meta, isReadOften: true, open: () => Promise.resolve(bufferContent(bytes)) }
   }
 }

@@ -269,7 +269,7 @@ class NetworkCapture implements Capture {
     const bytes = Buffer.concat(parts)
     this.#range = readManifestRange(bytes.toString('utf8'))
     const meta = ownFileMeta(this.#rootMeta, this.#parts.start.request.clock.now())
-    return { path: BACKUP_MANIFEST, meta, open: () => Promise.resolve(bufferContent(bytes)) }
+    return { path: BACKUP_MANIFEST, meta, isReadOften: true, open: () => Promise.resolve(bufferContent(bytes)) }
   }
 
   async #readWhole(member: TarMember): Promise<Buffer> {
