@@ -14,10 +14,12 @@ import {
 import { FaultyStorage } from '../../test/helpers/faulty-storage.ts'
 import { MemoryStorage } from '../../test/helpers/memory-storage.ts'
 import { makeTempDir } from '../../test/helpers/tempdir.ts'
+import { systemRandom } from '../base/random.ts'
 import { Secret } from '../base/secret.ts'
 import type { Finding } from '../model/finding.ts'
 import type { TreeNode } from '../model/node.ts'
 import { createRepository, openRepository, type Repository } from './index.ts'
+import { KeyHint } from './key/key-hint.ts'
 
 const signal = new AbortController().signal
 const FILES = { db: randomBytes(40_960), other: randomBytes(20_480) }
@@ -130,6 +132,17 @@ test('a check believes nothing that is kept here', async () => {
   expect(await callsOf(() => repository.loadTree(snapshot.tree))).toEqual([])
   const { findings } = await repository.check({ readData: 0, signal })
   expect(findings.map(({ code }) => code)).toContain('pack-missing')
+})
+
+test('where objects are locked, all keys are listed each time, so that each stays locked', async () => {
+  const { memory, open, callsOf } = await setUp()
+  Object.assign(memory, { retention: { lock: { days: 1 } } })
+  const hint = new KeyHint(memory, makeTempDir(), systemRandom)
+  await hint.keep('a'.repeat(64))
+  expect(await hint.load()).toBeUndefined()
+  Object.assign(memory, { retention: undefined })
+  await open()
+  expect(await callsOf(open)).not.toContain('listKeys keys')
 })
 
 test('a check of many folders loads each pack of trees once more, not each tree', async () => {

@@ -284,9 +284,9 @@ export class OpenedRepository implements Repository {
 
   #copySource(noted: NotedDamage, { helpers = [] }: CopyOptions): CopySource {
     const others = helpers.length > 0 ? new OtherReaders(otherReaders(helpers)) : undefined
-    const keptPacks = this.#kept?.packs
-    const reader = { ...this.#context, index: this.#index, workers: this.#workers, keptPacks, noted, others }
-    return { reader, index: this.#index, files: this.#files, keys: this.#parts.keys }
+    const [index, keptPacks] = [this.#index, this.#kept?.packs]
+    const reader = { ...this.#context, index, workers: this.#workers, keptPacks, noted, others }
+    return { reader, index, files: this.#files, keys: this.#parts.keys }
   }
 
   listKeys(): Promise<KeyInfo[]> {
@@ -340,9 +340,7 @@ export class OpenedRepository implements Repository {
   }
 
   /** As a helper of another one. */
-  asOther(onTaken: OtherReader['onTaken']): Promise<OtherReader> {
-    return this.#reading.asOther(onTaken)
-  }
+  readonly asOther = (onTaken: OtherReader['onTaken']): Promise<OtherReader> => this.#reading.asOther(onTaken)
 
   /** See `whileShared`. */
   async #whileShared<T>(
@@ -405,11 +403,7 @@ export class OpenedRepository implements Repository {
 }
 
 const otherReaders = (helpers: readonly Helper[]): OpenOther[] =>
-  helpers.map(
-    ({ open, onTaken }) =>
-      async () =>
-        await opened(await open()).asOther(onTaken),
-  )
+  helpers.map(helper => async () => await opened(await helper.open()).asOther(helper.onTaken))
 
 function opened(repository: Contents): OpenedRepository {
   if (repository instanceof OpenedRepository) return repository

@@ -11,9 +11,9 @@ import { digestTree } from '../helpers/tree-digest.ts'
 /** Of commands after two backups that found nothing changed. What each is for is in docs/decisions/storages.md. */
 const REQUESTS = [
   ['backup', 10],
-  ['snapshots', 4],
-  ['restore', 14],
-  ['check', 32],
+  ['snapshots', 5],
+  ['restore', 15],
+  ['check', 34],
 ] as const
 
 describeWithS3('a repository in a bucket', () => {

@@ -19,7 +19,7 @@ export class KeyHint {
   /** @param cacheDir that of all repositories */
   constructor(storage: Storage, cacheDir: string | undefined, random: Random) {
     const name = hash('sha256', storage.location).slice(0, 32)
-    const isUseful = storage.traits.isFar && storage.retention === undefined
+    const isUseful = storage.traits.isFar && storage.retention?.lock === undefined
     this.#file = cacheDir === undefined || !isUseful ? undefined : join(cacheDir, 'keys', name)
     this.#random = random
   }
