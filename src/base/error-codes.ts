@@ -53,6 +53,8 @@ export const ERROR_CODES = {
   // plans
   'plan-declined': traits(23, 409),
   'plan-outdated': traits(23, 409),
+  // scheduler
+  'already-running': traits(1, 409),
   // outcomes
   'verification-failed': traits(21, 500),
   incomplete: traits(3, 500),

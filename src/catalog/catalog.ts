@@ -25,6 +25,15 @@ export interface Catalog {
    */
   acquireLease(lease: Lease, now: Date): Promise<Lease | undefined>
   releaseLease(name: string, holder: string): Promise<void>
+  /** What is remembered of a job of the schedule; takes the place of what was. */
+  saveJob(job: JobRecord): Promise<void>
+  listJobs(): Promise<JobRecord[]>
+  /** False where this attempt at this slot was taken up already: of two that try at once, one gets it. */
+  claimSlot(slot: SlotRecord): Promise<boolean>
+  /** Of a slot that was claimed. */
+  updateSlot(slot: SlotRecord): Promise<void>
+  /** By when they changed, newest first. */
+  listSlots(query: SlotQuery): Promise<SlotRecord[]>
   /** Keeps the strongest proof of a snapshot, `restored` over `checked`. It makes good a failure of its level or a lesser. */
   saveProofs(repositoryId: Id, snapshotIds: readonly Id[], level: ProofLevel, at: Date): Promise<void>
   /** Snapshots that did not pass: whatever was proven of them before no longer holds. */
@@ -96,6 +105,46 @@ export interface Lease {
   /** Whose it is: unlike any other's. */
   readonly holder: string
   readonly until: Date
+}
+
+/** A job of the schedule, such as `backup nightly`. */
+export interface JobRecord {
+  readonly name: string
+  /** Tells its schedule from any other. */
+  readonly schedule: string
+  /** When that schedule was first seen: nothing before it is caught up. */
+  readonly since: Date
+  readonly pausedUntil?: Date | undefined
+}
+
+/** `failed`: it may be tried again. `given-up`: it is not. */
+export const SLOT_PHASES = ['running', 'done', 'failed', 'given-up'] as const
+export type SlotPhase = (typeof SLOT_PHASES)[number]
+
+/** A time of a job's schedule, from the moment that it was taken up. */
+export interface SlotRecord {
+  readonly job: string
+  /** The time of the schedule, not of the start. */
+  readonly at: Date
+  /** As the clock on the wall showed that time, and in which zone. */
+  readonly wall: string
+  readonly timezone: string
+  readonly schedule: string
+  /** The first is 1. */
+  readonly attempt: number
+  readonly phase: SlotPhase
+  /** When the attempt began or, once it has ended, ended. */
+  readonly changedAt: Date
+  /** The process that does it. Undefined until it was started. */
+  readonly owner?: Owner | undefined
+  /** The run in the catalog. */
+  readonly run?: string | undefined
+}
+
+export interface SlotQuery {
+  /** Default: of all jobs. */
+  readonly job?: string | undefined
+  readonly limit: number
 }
 
 /** What an adapter's `index.ts` exports; `load` imports the rest. */

@@ -10,6 +10,7 @@ export interface CommandEntry {
 
 export const COMMAND_GROUPS = [
   'Every day',
+  'By itself',
   'Looking into snapshots',
   'Repositories',
   'PostgreSQL’s log',
@@ -71,6 +72,24 @@ export const COMMANDS: readonly CommandEntry[] = [
     summary: 'cancel a running operation',
     group: 'Every day',
     load: async () => (await import('./commands/runs.ts')).runsCancel,
+  },
+  {
+    name: 'serve',
+    summary: 'run every policy at its time, and look after repositories',
+    group: 'By itself',
+    load: async () => (await import('./commands/serve.ts')).serve,
+  },
+  {
+    name: 'pause',
+    summary: 'keep scheduled runs from starting, for a time',
+    group: 'By itself',
+    load: async () => (await import('./commands/pause.ts')).pause,
+  },
+  {
+    name: 'resume',
+    summary: 'end a pause of scheduled runs',
+    group: 'By itself',
+    load: async () => (await import('./commands/pause.ts')).resume,
   },
   {
     name: 'ls',

@@ -93,6 +93,7 @@ export function parseConfig(text: string, file: string, options: ConfigOptions):
     repositories: new Map(Object.entries(parsed.data.repositories)),
     sources: new Map(Object.entries(parsed.data.sources).map(([name, source]) => [name, sourceSettings(source)])),
     policies: new Map(Object.entries(parsed.data.policies ?? {})),
+    maintenance: parsed.data.maintenance,
     findings: passwordFindings(parsed.data.repositories, document, file),
     trust: trustOf(file, options),
     host: parsed.data.host,

@@ -62,6 +62,7 @@ export function configWithoutFile(folder: string, environment: Environment): Con
     repositories: new Map(),
     sources: new Map(),
     policies: new Map(),
+    maintenance: {},
     findings: [],
     trust: TRUST_OURS,
     host: undefined,

@@ -14,6 +14,7 @@ import { QUERY_OUTPUTS } from './query.ts'
 import { RECOVERY_SHEET_OUTPUTS } from './recovery-sheet.ts'
 import { RESTORE_OUTPUTS } from './restore.ts'
 import { RUNS_OUTPUTS } from './runs.ts'
+import { SCHEDULE_OUTPUTS } from './schedule.ts'
 import { SNAPSHOTS_OUTPUTS } from './snapshots.ts'
 import { STATISTICS_OUTPUTS } from './statistics.ts'
 import { WAL_OUTPUTS } from './wal.ts'
@@ -28,6 +29,7 @@ export const JSON_OUTPUTS = {
   ...INIT_OUTPUTS,
   ...BACKUP_OUTPUTS,
   ...RUNS_OUTPUTS,
+  ...SCHEDULE_OUTPUTS,
   ...SNAPSHOTS_OUTPUTS,
   ...RESTORE_OUTPUTS,
   report: z.union([reportSchema, z.array(reportSchema).describe('with --list: oldest first')]),

@@ -2,7 +2,7 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import type { Attempt, Catalog, CatalogDefinition, NewRun, RunEnd } from '../../src/catalog/catalog.ts'
+import type { Attempt, Catalog, CatalogDefinition, NewRun, RunEnd, SlotRecord } from '../../src/catalog/catalog.ts'
 import type { Finding } from '../../src/model/finding.ts'
 
 const at = (minute: number): Date => new Date(Date.UTC(2026, 0, 1, 0, minute))
@@ -113,6 +113,45 @@ export function testCatalog(definition: CatalogDefinition): void {
       await other.releaseLease('schedule', 'b')
       expect(await one.acquireLease(lease('a', 9), at(8))).toEqual(lease('a', 9))
       expect(await other.acquireLease({ ...lease('b', 9), name: 'other' }, at(8))).toBeDefined()
+    })
+
+    test('keeps jobs with their pauses, and lets one claim each attempt at a slot', async () => {
+      const [one, other] = [await open(), await open()]
+      const job = { name: 'backup nightly', schedule: 'h1', since: at(0), pausedUntil: undefined }
+      await one.saveJob(job)
+      await one.saveJob({ ...job, name: 'prune main' })
+      await other.saveJob({ ...job, pausedUntil: at(9) })
+      expect(await one.listJobs()).toEqual([
+        { ...job, pausedUntil: at(9) },
+        { ...job, name: 'prune main' },
+      ])
+      const slot: SlotRecord = {
+        job: job.name,
+        at: at(1),
+        wall: '2026-01-01T01:01',
+        timezone: 'Europe/Berlin',
+        schedule: 'h1',
+        attempt: 1,
+        phase: 'running',
+        changedAt: at(2),
+        owner: undefined,
+        run: undefined,
+      }
+      expect([await one.claimSlot(slot), await other.claimSlot(slot)]).toEqual([true, false])
+      // Not while it runs; then only as the next attempt.
+      expect(await other.claimSlot({ ...slot, attempt: 2 })).toBe(false)
+      const failed: SlotRecord = { ...slot, phase: 'failed', changedAt: at(3), owner: OWNER, run: 'r1' }
+      await one.updateSlot(failed)
+      expect(await other.listSlots({ limit: 9 })).toEqual([failed])
+      const again = { ...slot, attempt: 2, changedAt: at(4) }
+      expect([await other.claimSlot(slot), await other.claimSlot(again), await one.claimSlot(again)]).toEqual([
+        false,
+        true,
+        false,
+      ])
+      await one.claimSlot({ ...slot, job: 'prune main', changedAt: at(5) })
+      expect((await one.listSlots({ limit: 9 })).map(each => each.job)).toEqual(['prune main', job.name])
+      expect(await one.listSlots({ job: job.name, limit: 9 })).toEqual([again])
     })
 
     test('keeps the strongest proof, repositories apart', async () => {

@@ -30,6 +30,14 @@ const MIGRATIONS: readonly string[] = [
      findings FROM run_1;
    DROP TABLE run_1;
    CREATE TABLE lease (name TEXT PRIMARY KEY, holder TEXT NOT NULL, until TEXT NOT NULL) STRICT, WITHOUT ROWID;`,
+  `CREATE TABLE job (
+     name TEXT PRIMARY KEY, schedule TEXT NOT NULL, since TEXT NOT NULL, paused_until TEXT
+   ) STRICT, WITHOUT ROWID;
+   CREATE TABLE slot (
+     job TEXT NOT NULL, at TEXT NOT NULL, wall TEXT NOT NULL, timezone TEXT NOT NULL, schedule TEXT NOT NULL,
+     attempt INTEGER NOT NULL, phase TEXT NOT NULL, changed_at TEXT NOT NULL, owner TEXT, run TEXT, PRIMARY KEY (job, at)
+   ) STRICT, WITHOUT ROWID;
+   CREATE INDEX slot_by_change ON slot (changed_at);`,
 ]
 
 const NEWEST = MIGRATIONS.length

@@ -9,6 +9,7 @@ import {
   type Attempt,
   type AttemptQuery,
   type Catalog,
+  type JobRecord,
   type Lease,
   type NewRun,
   type OpenCatalog,
@@ -17,6 +18,9 @@ import {
   type RunOutcome,
   type RunQuery,
   type RunRecord,
+  SLOT_PHASES,
+  type SlotQuery,
+  type SlotRecord,
 } from '../catalog.ts'
 import { migrate, NewerVersion } from './migrations.ts'
 
@@ -179,6 +183,42 @@ class SqliteCatalog implements Catalog {
     this.#run('DELETE FROM lease WHERE name = ? AND holder = ?', name, holder)
   }
 
+  async saveJob({ name, schedule, since, pausedUntil }: JobRecord): Promise<void> {
+    this.#run(
+      'INSERT OR REPLACE INTO job VALUES (?, ?, ?, ?)',
+      name,
+      schedule,
+      since.toISOString(),
+      pausedUntil?.toISOString() ?? null,
+    )
+  }
+
+  async listJobs(): Promise<JobRecord[]> {
+    return this.#use(database => database.prepare('SELECT * FROM job ORDER BY name').all()).map(toJob)
+  }
+
+  async claimSlot(slot: SlotRecord): Promise<boolean> {
+    const columns = slotColumns(slot)
+    // One statement, so that of two that come at once one gets it.
+    const { changes } = this.#run(
+      `INSERT INTO slot VALUES (${columns.map(() => '?').join(', ')}) ON CONFLICT (job, at) DO UPDATE SET
+         attempt = excluded.attempt, phase = excluded.phase, changed_at = excluded.changed_at, owner = NULL, run = NULL
+         WHERE attempt < excluded.attempt AND phase = 'failed'`,
+      ...columns,
+    )
+    return Number(changes) === 1
+  }
+
+  async updateSlot(slot: SlotRecord): Promise<void> {
+    const columns = slotColumns(slot)
+    this.#run(`INSERT OR REPLACE INTO slot VALUES (${columns.map(() => '?').join(', ')})`, ...columns)
+  }
+
+  async listSlots({ job, limit }: SlotQuery): Promise<SlotRecord[]> {
+    const select = `SELECT * FROM slot WHERE ?1 IS NULL OR job = ?1 ORDER BY changed_at DESC, at DESC LIMIT ?2`
+    return this.#use(database => database.prepare(select).all(job ?? null, limit)).map(toSlot)
+  }
+
   async saveProofs(repositoryId: Id, snapshotIds: readonly Id[], level: ProofLevel, at: Date): Promise<void> {
     this.#saveStrengths(repositoryId, snapshotIds, strengthOf(level), at)
   }
@@ -246,10 +286,44 @@ function toProof(row: Row): ProofRecord {
   return { proof: level ?? 'failed', at: new Date(String(row.at)) }
 }
 
+const timeOf = (value: unknown): Date | undefined => (value === null ? undefined : new Date(String(value)))
 const textOf = (value: unknown): string | undefined => (typeof value === 'string' ? value : undefined)
 
 /** Of a later version it may be one that we do not know. */
 const outcomeOf = (value: unknown): RunOutcome => RUN_OUTCOMES.find(outcome => outcome === value) ?? 'failed'
+
+function toJob(row: Row): JobRecord {
+  return {
+    name: String(row.name),
+    schedule: String(row.schedule),
+    since: new Date(String(row.since)),
+    pausedUntil: timeOf(row.paused_until),
+  }
+}
+
+/** In the order of the table. */
+function slotColumns(slot: SlotRecord): SQLInputValue[] {
+  const { job, at, wall, timezone, schedule, attempt, phase, changedAt, owner, run } = slot
+  const ownerText = owner === undefined ? null : JSON.stringify(owner)
+  const times = [at.toISOString(), changedAt.toISOString()] as const
+  return [job, times[0], wall, timezone, schedule, attempt, phase, times[1], ownerText, run ?? null]
+}
+
+function toSlot(row: Row): SlotRecord {
+  const owner = textOf(row.owner)
+  return {
+    job: String(row.job),
+    at: new Date(String(row.at)),
+    wall: String(row.wall),
+    timezone: String(row.timezone),
+    schedule: String(row.schedule),
+    attempt: Number(row.attempt),
+    phase: SLOT_PHASES.find(phase => phase === row.phase) ?? 'failed',
+    changedAt: new Date(String(row.changed_at)),
+    owner: owner === undefined ? undefined : (JSON.parse(owner) as SlotRecord['owner']),
+    run: textOf(row.run),
+  }
+}
 
 function toRun(row: Row, attempts: readonly Attempt[]): RunRecord {
   return {

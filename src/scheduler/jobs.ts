@@ -1,0 +1,46 @@
+import type { Schedule } from '../model/schedule.ts'
+import type { PolicySettings, Settings } from '../model/settings.ts'
+import type { Job } from './due.ts'
+
+/** A job, and the words after `lifeboat` that do it. */
+export interface CommandJob extends Job {
+  readonly command: readonly string[]
+}
+
+/** Everything that happens by itself: the backups of policies that have a schedule, and the upkeep of what they fill. */
+export function jobsOf(settings: Pick<Settings, 'policies' | 'maintenance'>, localZone: string): CommandJob[] {
+  const scheduled = [...settings.policies].filter(([, policy]) => policy.schedule !== undefined)
+  const backups = scheduled.map(([name, policy]) => ({
+    name: backupJob(name),
+    schedule: scheduleOf(policy, localZone),
+    command: ['backup', '--policy', name],
+  }))
+  return [...backups, ...upkeepOf(settings, scheduled, localZone)]
+}
+
+export const backupJob = (policy: string): string => `backup ${policy}`
+
+function scheduleOf(policy: PolicySettings, localZone: string): Schedule {
+  const { schedule: cron = '', timezone = localZone, jitter: jitterMs, window, except } = policy
+  return { cron, timezone, jitterMs, window, except }
+}
+
+function upkeepOf(
+  { maintenance }: Pick<Settings, 'maintenance'>,
+  scheduled: ReadonlyArray<readonly [string, PolicySettings]>,
+  localZone: string,
+): CommandJob[] {
+  const { timezone = localZone } = maintenance
+  const used = new Set(scheduled.flatMap(([, policy]) => policy.repositories))
+  const kept = new Set(scheduled.flatMap(([, { keep, repositories }]) => (keep === undefined ? [] : repositories)))
+  const of = (verb: 'forget' | 'prune' | 'check', repositories: Iterable<string>): CommandJob[] => {
+    const cron = maintenance[verb]
+    if (cron === undefined) return []
+    return [...repositories].map(name => ({
+      name: `${verb} ${name}`,
+      schedule: { cron, timezone },
+      command: [verb, '--repo', name],
+    }))
+  }
+  return [...of('forget', kept), ...of('prune', used), ...of('check', used)]
+}
