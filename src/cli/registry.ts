@@ -80,6 +80,12 @@ export const COMMANDS: readonly CommandEntry[] = [
     load: async () => (await import('./commands/serve.ts')).serve,
   },
   {
+    name: 'install',
+    summary: 'make a service of "lifeboat serve"',
+    group: 'By itself',
+    load: async () => (await import('./commands/install.ts')).install,
+  },
+  {
     name: 'pause',
     summary: 'keep scheduled runs from starting, for a time',
     group: 'By itself',
