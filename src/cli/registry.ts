@@ -80,6 +80,18 @@ export const COMMANDS: readonly CommandEntry[] = [
     load: async () => (await import('./commands/serve.ts')).serve,
   },
   {
+    name: 'status',
+    summary: 'show what can be gone back to, how sure it is, and what is wrong',
+    group: 'By itself',
+    load: async () => (await import('./commands/status.ts')).status,
+  },
+  {
+    name: 'health',
+    summary: 'say with the exit code whether all is well',
+    group: 'By itself',
+    load: async () => (await import('./commands/status.ts')).health,
+  },
+  {
     name: 'install',
     summary: 'make a service of "lifeboat serve"',
     group: 'By itself',

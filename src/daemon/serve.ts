@@ -163,13 +163,13 @@ export class Server {
   async close(): Promise<void> {
     await this.#scheduler.stop()
     await this.#logs.flush()
-    await this.#beat().catch(() => undefined)
+    await this.#beat(true).catch(() => undefined)
     await this.#app.close()
     this.#lock.release()
   }
 
   async #configure(settings: Settings): Promise<void> {
-    const jobs = jobsOf(settings, Intl.DateTimeFormat().resolvedOptions().timeZone)
+    const jobs = jobsOf(settings)
     this.#commands = new Map(jobs.map(job => [job.name, job]))
     await this.#scheduler.configure(jobs)
   }
@@ -217,7 +217,7 @@ export class Server {
     running.warned = standing > STALL_WARNING_MS
   }
 
-  async #beat(): Promise<void> {
+  async #beat(ended = false): Promise<void> {
     await writeHeartbeat(this.#stateFolder, {
       owner: thisProcess(),
       startedAt: this.#startedAt,
@@ -228,6 +228,7 @@ export class Server {
         startedAt,
         standingMs: process.standingMs,
       })),
+      ended,
       refused: this.#refused,
     })
   }

@@ -17,6 +17,7 @@ import { RUNS_OUTPUTS } from './runs.ts'
 import { SCHEDULE_OUTPUTS } from './schedule.ts'
 import { SNAPSHOTS_OUTPUTS } from './snapshots.ts'
 import { STATISTICS_OUTPUTS } from './statistics.ts'
+import { STATUS_OUTPUTS } from './status.ts'
 import { WAL_OUTPUTS } from './wal.ts'
 
 /**
@@ -31,6 +32,7 @@ export const JSON_OUTPUTS = {
   ...RUNS_OUTPUTS,
   ...SCHEDULE_OUTPUTS,
   ...SNAPSHOTS_OUTPUTS,
+  ...STATUS_OUTPUTS,
   ...RESTORE_OUTPUTS,
   report: z.union([reportSchema, z.array(reportSchema).describe('with --list: oldest first')]),
   ...BROWSE_OUTPUTS,

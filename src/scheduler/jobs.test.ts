@@ -10,7 +10,7 @@ const policy = (more: Partial<PolicySettings>): PolicySettings => ({
 const UPKEEP = { forget: '30 4 * * *', prune: '0 5 * * 0', check: '0 6 * * 6' }
 
 function namesOf(policies: Record<string, PolicySettings>, maintenance = UPKEEP): string[] {
-  return jobsOf({ policies: new Map(Object.entries(policies)), maintenance }, 'UTC').map(job => job.name)
+  return jobsOf({ policies: new Map(Object.entries(policies)), maintenance }).map(job => job.name)
 }
 
 test('a policy with a schedule is backed up, and what it fills is looked after', () => {
@@ -39,7 +39,7 @@ test('nothing is forgotten where no rule says what is kept, and upkeep can be of
   ])
   const { check, ...withoutCheck } = UPKEEP
   expect(check).toBeDefined()
-  const jobs = jobsOf({ policies: new Map([['n', policy({ schedule: '@daily' })]]), maintenance: withoutCheck }, 'UTC')
+  const jobs = jobsOf({ policies: new Map([['n', policy({ schedule: '@daily' })]]), maintenance: withoutCheck })
   expect(jobs.map(job => job.command.join(' '))).toEqual(['backup --policy n', 'prune --repo main'])
 })
 
@@ -48,8 +48,8 @@ test('each has its own zone, else this machine’s', () => {
     ['here', policy({ schedule: '@daily' })],
     ['there', policy({ schedule: '@daily', timezone: 'Asia/Tokyo', jitter: 5, except: ['2026-12-24'] })],
   ])
-  const [here, there] = jobsOf({ policies, maintenance: {} }, 'Europe/Berlin')
-  expect(here?.schedule.timezone).toBe('Europe/Berlin')
+  const [here, there] = jobsOf({ policies, maintenance: {} })
+  expect(here?.schedule.timezone).toBe(Intl.DateTimeFormat().resolvedOptions().timeZone)
   expect(there?.schedule).toEqual({
     cron: '@daily',
     timezone: 'Asia/Tokyo',

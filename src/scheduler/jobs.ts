@@ -1,4 +1,4 @@
-import type { Schedule } from '../model/schedule.ts'
+import { backupJob, localZone, policySchedule } from '../model/schedule-of-policy.ts'
 import type { PolicySettings, Settings } from '../model/settings.ts'
 import type { Job } from './due.ts'
 
@@ -8,29 +8,20 @@ export interface CommandJob extends Job {
 }
 
 /** Everything that happens by itself: the backups of policies that have a schedule, and the upkeep of what they fill. */
-export function jobsOf(settings: Pick<Settings, 'policies' | 'maintenance'>, localZone: string): CommandJob[] {
+export function jobsOf(settings: Pick<Settings, 'policies' | 'maintenance'>): CommandJob[] {
   const scheduled = [...settings.policies].filter(([, policy]) => policy.schedule !== undefined)
-  const backups = scheduled.map(([name, policy]) => ({
-    name: backupJob(name),
-    schedule: scheduleOf(policy, localZone),
-    command: ['backup', '--policy', name],
-  }))
-  return [...backups, ...upkeepOf(settings, scheduled, localZone)]
-}
-
-export const backupJob = (policy: string): string => `backup ${policy}`
-
-function scheduleOf(policy: PolicySettings, localZone: string): Schedule {
-  const { schedule: cron = '', timezone = localZone, jitter: jitterMs, window, except } = policy
-  return { cron, timezone, jitterMs, window, except }
+  const backups = scheduled.flatMap(([name, policy]) => {
+    const schedule = policySchedule(policy)
+    return schedule === undefined ? [] : [{ name: backupJob(name), schedule, command: ['backup', '--policy', name] }]
+  })
+  return [...backups, ...upkeepOf(settings, scheduled)]
 }
 
 function upkeepOf(
   { maintenance }: Pick<Settings, 'maintenance'>,
   scheduled: ReadonlyArray<readonly [string, PolicySettings]>,
-  localZone: string,
 ): CommandJob[] {
-  const { timezone = localZone } = maintenance
+  const { timezone = localZone() } = maintenance
   const used = new Set(scheduled.flatMap(([, policy]) => policy.repositories))
   const kept = new Set(scheduled.flatMap(([, { keep, repositories }]) => (keep === undefined ? [] : repositories)))
   const of = (verb: 'forget' | 'prune' | 'check', repositories: Iterable<string>): CommandJob[] => {

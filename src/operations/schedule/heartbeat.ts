@@ -18,6 +18,8 @@ const schema = z.object({
   running: z.array(
     z.object({ job: z.string(), run: z.string().nullable(), startedAt: timeSchema, standingMs: z.number() }),
   ),
+  /** It was told to end, and did. */
+  ended: z.boolean(),
   /** Why the configuration on disk is not the one that is used. */
   refused: z.string().nullable(),
 })
@@ -40,6 +42,6 @@ export async function readHeartbeat(stateFolder: string): Promise<Heartbeat | un
 
 /** Does it run, and do its work? */
 export function isAlive(heartbeat: Heartbeat | undefined, now: Date): boolean {
-  if (heartbeat === undefined || lifeOf(heartbeat.owner) === 'gone') return false
+  if (heartbeat === undefined || heartbeat.ended || lifeOf(heartbeat.owner) === 'gone') return false
   return Math.abs(now.getTime() - heartbeat.tickedAt.getTime()) <= LATE_TICK_MS
 }

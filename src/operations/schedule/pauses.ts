@@ -1,5 +1,6 @@
 import { AppError } from '../../base/errors.ts'
 import type { JobRecord } from '../../catalog/catalog.ts'
+import { backupJob } from '../../model/schedule-of-policy.ts'
 import type { Workspace } from '../workspace/workspace.ts'
 
 /** A pause ends by itself: a forgotten one would be a backup that never comes. */
@@ -35,7 +36,7 @@ async function setPause(
   until: Date | undefined,
 ): Promise<JobRecord[]> {
   requireScheduled(workspace, policy)
-  const wanted = policy === undefined ? undefined : `backup ${policy}`
+  const wanted = policy === undefined ? undefined : backupJob(policy)
   const jobs = (await workspace.catalog.listJobs()).filter(job => wanted === undefined || job.name === wanted)
   if (jobs.length === 0) throw neverServed()
   const changed = jobs.map(job => ({ ...job, pausedUntil: until }))
