@@ -34,6 +34,13 @@ export interface Catalog {
   updateSlot(slot: SlotRecord): Promise<void>
   /** By when they changed, newest first. */
   listSlots(query: SlotQuery): Promise<SlotRecord[]>
+  saveAlert(alert: AlertRecord): Promise<void>
+  /** Those that are open, then those that were closed last. */
+  listAlerts(query: { readonly closed: number }): Promise<AlertRecord[]>
+  /** What is to be told, until it was: again under its id takes the place of what was. */
+  saveNotice(notice: NoticeRecord): Promise<void>
+  /** What was not told yet, oldest first. */
+  listPendingNotices(): Promise<NoticeRecord[]>
   /** Keeps the strongest proof of a snapshot, `restored` over `checked`. It makes good a failure of its level or a lesser. */
   saveProofs(repositoryId: Id, snapshotIds: readonly Id[], level: ProofLevel, at: Date): Promise<void>
   /** Snapshots that did not pass: whatever was proven of them before no longer holds. */
@@ -145,6 +152,39 @@ export interface SlotQuery {
   /** Default: of all jobs. */
   readonly job?: string | undefined
   readonly limit: number
+}
+
+/** Something that is wrong, from when it was first seen until it is no longer so. */
+export interface AlertRecord {
+  /** What is wrong with what; a closed one and an open one may share it. */
+  readonly key: string
+  readonly finding: Finding
+  readonly openedAt: Date
+  /** When somebody was told last. Undefined: nobody was. */
+  readonly toldAt?: Date | undefined
+  /** How often it was told. */
+  readonly told: number
+  /** It is open, and was not seen since then. */
+  readonly missingSince?: Date | undefined
+  readonly silencedUntil?: Date | undefined
+  readonly closedAt?: Date | undefined
+}
+
+/** One notice to one notifier. */
+export interface NoticeRecord {
+  readonly id: string
+  /** Its name in the configuration. */
+  readonly notifier: string
+  /** As JSON. */
+  readonly content: string
+  readonly createdAt: Date
+  readonly tries: number
+  /** Not before. */
+  readonly nextAt: Date
+  /** Why the last try failed. */
+  readonly failure?: string | undefined
+  /** Taken by the other side, or given up. */
+  readonly settledAt?: Date | undefined
 }
 
 /** What an adapter's `index.ts` exports; `load` imports the rest. */

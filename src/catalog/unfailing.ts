@@ -3,12 +3,14 @@ import type { Finding } from '../model/finding.ts'
 import type { Id } from '../model/node.ts'
 import type { ProofLevel, ProofRecord } from '../model/recovery-point.ts'
 import type {
+  AlertRecord,
   Attempt,
   AttemptQuery,
   Catalog,
   JobRecord,
   Lease,
   NewRun,
+  NoticeRecord,
   RunEnd,
   RunQuery,
   RunRecord,
@@ -84,6 +86,22 @@ export class UnfailingCatalog implements Catalog {
 
   async listSlots(query: SlotQuery): Promise<SlotRecord[]> {
     return this.#try<SlotRecord[]>(catalog => catalog.listSlots(query), [])
+  }
+
+  async saveAlert(alert: AlertRecord): Promise<void> {
+    await this.#try(catalog => catalog.saveAlert(alert), undefined)
+  }
+
+  async listAlerts(query: { readonly closed: number }): Promise<AlertRecord[]> {
+    return this.#try<AlertRecord[]>(catalog => catalog.listAlerts(query), [])
+  }
+
+  async saveNotice(notice: NoticeRecord): Promise<void> {
+    await this.#try(catalog => catalog.saveNotice(notice), undefined)
+  }
+
+  async listPendingNotices(): Promise<NoticeRecord[]> {
+    return this.#try<NoticeRecord[]>(catalog => catalog.listPendingNotices(), [])
   }
 
   async saveProofs(repositoryId: Id, snapshotIds: readonly Id[], level: ProofLevel, at: Date): Promise<void> {

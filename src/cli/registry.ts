@@ -92,6 +92,30 @@ export const COMMANDS: readonly CommandEntry[] = [
     load: async () => (await import('./commands/status.ts')).health,
   },
   {
+    name: 'alerts',
+    summary: 'list what is wrong and since when',
+    group: 'By itself',
+    load: async () => (await import('./commands/alerts.ts')).alerts,
+  },
+  {
+    name: 'alerts check',
+    summary: 'look whether all is well, and tell those in "notify"',
+    group: 'By itself',
+    load: async () => (await import('./commands/alerts.ts')).alertsCheck,
+  },
+  {
+    name: 'alerts silence',
+    summary: 'stop telling of an alert, for a time',
+    group: 'By itself',
+    load: async () => (await import('./commands/alerts.ts')).alertsSilence,
+  },
+  {
+    name: 'notify test',
+    summary: 'send a test to those in "notify"',
+    group: 'By itself',
+    load: async () => (await import('./commands/alerts.ts')).notifyTest,
+  },
+  {
     name: 'install',
     summary: 'make a service of "lifeboat serve"',
     group: 'By itself',

@@ -9,6 +9,7 @@ import { findStorage, STORAGES } from '../storage/registry.ts'
 import { type Answers, assertionsSchema } from './assertions.ts'
 import { commandSettings } from './command-settings.ts'
 import { hook } from './hook-settings.ts'
+import { notifierSchema, ping } from './notify-settings.ts'
 import { restoreSettings } from './restore-settings.ts'
 import { cron, maintenance, scheduleKeys } from './schedule-settings.ts'
 
@@ -220,6 +221,8 @@ export function configSchema(kinds: readonly SourceKind[], storages = STORAGES) 
         .optional()
         .describe('What goes where, when, and how long it is kept. No policy has the name of a source.'),
       maintenance: maintenance.prefault({}),
+      notify: z.record(name, notifierSchema()).optional().describe('Who is told when something is wrong.'),
+      ping: ping.optional(),
       host: name
         .optional()
         .describe('Name of this host in snapshots; default: what the system says. For containers, whose name changes.'),

@@ -63,6 +63,8 @@ export function configWithoutFile(folder: string, environment: Environment): Con
     sources: new Map(),
     policies: new Map(),
     maintenance: {},
+    notifiers: new Map(),
+    ping: undefined,
     findings: [],
     trust: TRUST_OURS,
     host: undefined,

@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { reportSchema } from '../model/report-schema.ts'
+import { ALERT_OUTPUTS } from './alerts.ts'
 import { BACKUP_OUTPUTS } from './backup.ts'
 import { BROWSE_OUTPUTS } from './browse.ts'
 import { COPY_OUTPUTS } from './copy.ts'
@@ -28,6 +29,7 @@ import { WAL_OUTPUTS } from './wal.ts'
 /** By the command's name. */
 export const JSON_OUTPUTS = {
   ...INIT_OUTPUTS,
+  ...ALERT_OUTPUTS,
   ...BACKUP_OUTPUTS,
   ...RUNS_OUTPUTS,
   ...SCHEDULE_OUTPUTS,

@@ -28,6 +28,7 @@ test('a policy with a schedule is backed up, and what it fills is looked after',
     'prune offsite',
     'check main',
     'check offsite',
+    'alerts',
   ])
 })
 
@@ -36,11 +37,12 @@ test('nothing is forgotten where no rule says what is kept, and upkeep can be of
     'backup nightly',
     'prune main',
     'check main',
+    'alerts',
   ])
   const { check, ...withoutCheck } = UPKEEP
   expect(check).toBeDefined()
   const jobs = jobsOf({ policies: new Map([['n', policy({ schedule: '@daily' })]]), maintenance: withoutCheck })
-  expect(jobs.map(job => job.command.join(' '))).toEqual(['backup --policy n', 'prune --repo main'])
+  expect(jobs.map(job => job.command.join(' '))).toEqual(['backup --policy n', 'prune --repo main', 'alerts check'])
 })
 
 test('each has its own zone, else this machine’s', () => {

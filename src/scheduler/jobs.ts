@@ -7,6 +7,9 @@ export interface CommandJob extends Job {
   readonly command: readonly string[]
 }
 
+/** A look into each repository costs some requests. */
+const WATCH = '*/15 * * * *'
+
 /** Everything that happens by itself: the backups of policies that have a schedule, and the upkeep of what they fill. */
 export function jobsOf(settings: Pick<Settings, 'policies' | 'maintenance'>): CommandJob[] {
   const scheduled = [...settings.policies].filter(([, policy]) => policy.schedule !== undefined)
@@ -14,7 +17,8 @@ export function jobsOf(settings: Pick<Settings, 'policies' | 'maintenance'>): Co
     const schedule = policySchedule(policy)
     return schedule === undefined ? [] : [{ name: backupJob(name), schedule, command: ['backup', '--policy', name] }]
   })
-  return [...backups, ...upkeepOf(settings, scheduled)]
+  const watch = { name: 'alerts', schedule: { cron: WATCH, timezone: 'UTC' }, command: ['alerts', 'check'] }
+  return [...backups, ...upkeepOf(settings, scheduled), watch]
 }
 
 function upkeepOf(

@@ -2,7 +2,16 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import type { Attempt, Catalog, CatalogDefinition, NewRun, RunEnd, SlotRecord } from '../../src/catalog/catalog.ts'
+import type {
+  AlertRecord,
+  Attempt,
+  Catalog,
+  CatalogDefinition,
+  NewRun,
+  NoticeRecord,
+  RunEnd,
+  SlotRecord,
+} from '../../src/catalog/catalog.ts'
 import type { Finding } from '../../src/model/finding.ts'
 
 const at = (minute: number): Date => new Date(Date.UTC(2026, 0, 1, 0, minute))
@@ -152,6 +161,51 @@ export function testCatalog(definition: CatalogDefinition): void {
       await one.claimSlot({ ...slot, job: 'prune main', changedAt: at(5) })
       expect((await one.listSlots({ limit: 9 })).map(each => each.job)).toEqual(['prune main', job.name])
       expect(await one.listSlots({ job: job.name, limit: 9 })).toEqual([again])
+    })
+
+    test('keeps alerts, those that are open first, and what is still to be told', async () => {
+      const catalog = await open()
+      const alert = (key: string, minute: number, more: Partial<AlertRecord> = {}): AlertRecord => ({
+        key,
+        finding: { severity: 'error', code: 'c', subject: key, message: 'm', hint: 'h' },
+        openedAt: at(minute),
+        toldAt: undefined,
+        told: 0,
+        missingSince: undefined,
+        silencedUntil: undefined,
+        closedAt: undefined,
+        ...more,
+      })
+      const closed = alert('a', 1, { closedAt: at(3), toldAt: at(1), told: 1 })
+      for (const each of [alert('b', 2), alert('a', 1), closed, alert('a', 4, { missingSince: at(5) })]) {
+        await catalog.saveAlert(each)
+      }
+      expect(await catalog.listAlerts({ closed: 5 })).toEqual([
+        alert('b', 2),
+        alert('a', 4, { missingSince: at(5) }),
+        closed,
+      ])
+      expect(await catalog.listAlerts({ closed: 0 })).toHaveLength(2)
+      const notice: NoticeRecord = {
+        id: 'n1',
+        notifier: 'ops',
+        content: '{}',
+        createdAt: at(1),
+        tries: 0,
+        nextAt: at(1),
+        failure: undefined,
+        settledAt: undefined,
+      }
+      await catalog.saveNotice({ ...notice, id: 'n2', createdAt: at(2) })
+      await catalog.saveNotice(notice)
+      await catalog.saveNotice({ ...notice, tries: 1, failure: 'down', nextAt: at(9) })
+      const pending = await catalog.listPendingNotices()
+      expect(pending.map(each => [each.id, each.tries, each.failure])).toEqual([
+        ['n1', 1, 'down'],
+        ['n2', 0, undefined],
+      ])
+      await catalog.saveNotice({ ...notice, settledAt: at(9) })
+      expect((await catalog.listPendingNotices()).map(each => each.id)).toEqual(['n2'])
     })
 
     test('keeps the strongest proof, repositories apart', async () => {

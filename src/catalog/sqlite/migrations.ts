@@ -38,6 +38,16 @@ const MIGRATIONS: readonly string[] = [
      attempt INTEGER NOT NULL, phase TEXT NOT NULL, changed_at TEXT NOT NULL, owner TEXT, run TEXT, PRIMARY KEY (job, at)
    ) STRICT, WITHOUT ROWID;
    CREATE INDEX slot_by_change ON slot (changed_at);`,
+  `CREATE TABLE alert (
+     key TEXT NOT NULL, opened_at TEXT NOT NULL, finding TEXT NOT NULL, told_at TEXT, told INTEGER NOT NULL,
+     missing_since TEXT, silenced_until TEXT, closed_at TEXT, PRIMARY KEY (key, opened_at)
+   ) STRICT, WITHOUT ROWID;
+   CREATE INDEX alert_by_close ON alert (closed_at);
+   CREATE TABLE notice (
+     id TEXT PRIMARY KEY, notifier TEXT NOT NULL, content TEXT NOT NULL, created_at TEXT NOT NULL, tries INTEGER NOT NULL,
+     next_at TEXT NOT NULL, failure TEXT, settled_at TEXT
+   ) STRICT, WITHOUT ROWID;
+   CREATE INDEX notice_by_settled ON notice (settled_at);`,
 ]
 
 const NEWEST = MIGRATIONS.length

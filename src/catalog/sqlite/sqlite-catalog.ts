@@ -6,12 +6,14 @@ import type { Finding } from '../../model/finding.ts'
 import type { Id } from '../../model/node.ts'
 import { PROOF_LEVELS, type ProofLevel, type ProofRecord } from '../../model/recovery-point.ts'
 import {
+  type AlertRecord,
   type Attempt,
   type AttemptQuery,
   type Catalog,
   type JobRecord,
   type Lease,
   type NewRun,
+  type NoticeRecord,
   type OpenCatalog,
   RUN_OUTCOMES,
   type RunEnd,
@@ -219,6 +221,50 @@ class SqliteCatalog implements Catalog {
     return this.#use(database => database.prepare(select).all(job ?? null, limit)).map(toSlot)
   }
 
+  async saveAlert(alert: AlertRecord): Promise<void> {
+    const { key, openedAt, finding, toldAt, told, missingSince, silencedUntil, closedAt } = alert
+    this.#run(
+      'INSERT OR REPLACE INTO alert VALUES (?, ?, ?, ?, ?, ?, ?, ?)',
+      key,
+      openedAt.toISOString(),
+      JSON.stringify(finding),
+      toldAt?.toISOString() ?? null,
+      told,
+      missingSince?.toISOString() ?? null,
+      silencedUntil?.toISOString() ?? null,
+      closedAt?.toISOString() ?? null,
+    )
+  }
+
+  async listAlerts({ closed }: { readonly closed: number }): Promise<AlertRecord[]> {
+    return this.#use(database => [
+      ...database.prepare('SELECT * FROM alert WHERE closed_at IS NULL ORDER BY opened_at, key').all(),
+      ...database
+        .prepare('SELECT * FROM alert WHERE closed_at IS NOT NULL ORDER BY closed_at DESC LIMIT ?')
+        .all(closed),
+    ]).map(toAlert)
+  }
+
+  async saveNotice(notice: NoticeRecord): Promise<void> {
+    const { id, notifier, content, createdAt, tries, nextAt, failure, settledAt } = notice
+    this.#run(
+      'INSERT OR REPLACE INTO notice VALUES (?, ?, ?, ?, ?, ?, ?, ?)',
+      id,
+      notifier,
+      content,
+      createdAt.toISOString(),
+      tries,
+      nextAt.toISOString(),
+      failure ?? null,
+      settledAt?.toISOString() ?? null,
+    )
+  }
+
+  async listPendingNotices(): Promise<NoticeRecord[]> {
+    const select = 'SELECT * FROM notice WHERE settled_at IS NULL ORDER BY created_at, id'
+    return this.#use(database => database.prepare(select).all()).map(toNotice)
+  }
+
   async saveProofs(repositoryId: Id, snapshotIds: readonly Id[], level: ProofLevel, at: Date): Promise<void> {
     this.#saveStrengths(repositoryId, snapshotIds, strengthOf(level), at)
   }
@@ -322,6 +368,32 @@ function toSlot(row: Row): SlotRecord {
     changedAt: new Date(String(row.changed_at)),
     owner: owner === undefined ? undefined : (JSON.parse(owner) as SlotRecord['owner']),
     run: textOf(row.run),
+  }
+}
+
+function toAlert(row: Row): AlertRecord {
+  return {
+    key: String(row.key),
+    finding: JSON.parse(String(row.finding)) as Finding,
+    openedAt: new Date(String(row.opened_at)),
+    toldAt: timeOf(row.told_at),
+    told: Number(row.told),
+    missingSince: timeOf(row.missing_since),
+    silencedUntil: timeOf(row.silenced_until),
+    closedAt: timeOf(row.closed_at),
+  }
+}
+
+function toNotice(row: Row): NoticeRecord {
+  return {
+    id: String(row.id),
+    notifier: String(row.notifier),
+    content: String(row.content),
+    createdAt: new Date(String(row.created_at)),
+    tries: Number(row.tries),
+    nextAt: new Date(String(row.next_at)),
+    failure: textOf(row.failure),
+    settledAt: timeOf(row.settled_at),
   }
 }
 

@@ -49,12 +49,16 @@ function usualAge(schedule: Schedule, now: Date): number {
   return Math.max(DEFAULT_RPO_MS, following && next ? following.getTime() - next.getTime() + GRACE_MS : 0)
 }
 
+/** Can none of its repositories be read? Then nothing is known of it, good or bad. */
+export function isUnknown({ repositories }: SourceFacts): boolean {
+  return repositories.length > 0 && repositories.every(each => !each.isKnown)
+}
+
 /** What is wrong with a source, the worst first. Judged by what the repositories hold, never by what a run said of itself. */
 export function conditionsOf(facts: SourceFacts, now: Date): Finding[] {
   const { source, points, policies } = facts
   const newest = points.at(-1)
-  const isUnknown = facts.repositories.length > 0 && facts.repositories.every(each => !each.isKnown)
-  if (isUnknown) return []
+  if (isUnknown(facts)) return []
   if (newest === undefined) {
     return [
       {

@@ -12,7 +12,7 @@ import { nearestFirst } from '../workspace/names.ts'
 import { unlessSilent } from '../workspace/patience.ts'
 import { type Caller, lookAround } from '../workspace/run.ts'
 import type { Workspace } from '../workspace/workspace.ts'
-import { allowedAge, conditionsOf, type PolicyFacts, type SourceFacts } from './conditions.ts'
+import { allowedAge, conditionsOf, isUnknown, type PolicyFacts, type SourceFacts } from './conditions.ts'
 
 const SLOTS = 50
 
@@ -21,6 +21,8 @@ export interface Status {
   readonly takenAt: Date
   readonly scheduler: SchedulerStatus
   readonly sources: readonly SourceStatus[]
+  /** Sources of which nothing is known: their repositories can't be reached. */
+  readonly unknown: readonly string[]
   /** The worst first. */
   readonly problems: readonly Finding[]
 }
@@ -65,6 +67,7 @@ export async function takeStatus(workspace: Workspace, caller: Caller): Promise<
       takenAt: now,
       scheduler,
       sources: facts.map(each => statusOf(each, now)),
+      unknown: facts.filter(isUnknown).map(each => each.source),
       problems: unique(problems).toSorted((a, b) => RANK[a.severity] - RANK[b.severity]),
     }
   })

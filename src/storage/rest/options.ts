@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { secretOption } from '../secret-option.ts'
+import { secretOption } from '../../model/secret-option.ts'
 
 const text = z.string().min(1, 'a text that is not empty')
 
