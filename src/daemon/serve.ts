@@ -199,14 +199,17 @@ export class Server {
       onLine: line => this.#logs.write({ job, attempt, line }, started.run),
     })
     this.#running.set(job, { process: started, startedAt: clock.now(), warned: false })
-    void started.ended.then(({ done, run }) => {
-      this.#running.delete(job)
-      this.#ended++
-      if (done) this.#done++
-      this.#woken.abort()
-      this.#log(job, done ? 'done' : `failed, try ${attempt}`, run)
-    })
+    void this.#recordEnd(job, attempt, started)
     return started
+  }
+
+  async #recordEnd(job: string, attempt: number, { ended }: JobProcess): Promise<void> {
+    const { done, run } = await ended
+    this.#running.delete(job)
+    this.#ended++
+    if (done) this.#done++
+    this.#woken.abort()
+    this.#log(job, done ? 'done' : `failed, try ${attempt}`, run)
   }
 
   #watch(job: string, running: Running): void {

@@ -54,7 +54,7 @@ describe('lifeboat serve', () => {
     server.child.kill('SIGTERM')
     expect((await server.result).stderr).toContain('backup often: done')
     expect(await workspace.run('check')).not.toContain('lock')
-    const [newest] = (await backups()).filter(each => each.state === 'done')
+    const newest = (await backups()).find(each => each.state === 'done')
     const log = readFileSync(workspace.path(`.lifeboat/logs/runs/${newest?.run}.jsonl`), 'utf8')
     expect(log).toContain('"kind":"begun"')
   })
