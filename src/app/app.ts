@@ -27,6 +27,8 @@ import { isRepositoryUrl } from '../model/repository-url.ts'
 import type { Settings } from '../model/settings.ts'
 import type { StorageAccess } from '../model/storage-access.ts'
 import type { StorageCalls } from '../model/storage-calls.ts'
+import type { Notifier } from '../notifiers/notifier.ts'
+import { NOTIFIERS } from '../notifiers/registry.ts'
 import { RestoreJournal } from '../operations/restore/journal.ts'
 import { requireOwn } from '../operations/restore/own-options.ts'
 import type { Workspace } from '../operations/workspace/workspace.ts'
@@ -34,9 +36,10 @@ import type { Repository } from '../repository/index.ts'
 import { SOURCES } from '../sources/registry.ts'
 import type { LogFormat, MomentPart, Source, SourceDefinition, SourcePlace } from '../sources/source.ts'
 import type { Storage } from '../storage/storage.ts'
+import { adapterContextOf } from './adapter-context.ts'
 import { asOfWhich } from './as-of.ts'
 import { named } from './named.ts'
-import { Repositories } from './repositories.ts'
+import { Repositories, type Surroundings } from './repositories.ts'
 
 type Environment = Readonly<Record<string, string | undefined>>
 
@@ -110,6 +113,7 @@ export class App implements Workspace {
   readonly journal: RestoreJournal
   readonly #kinds: readonly SourceDefinition[]
   readonly #onFinding: (finding: Finding) => void
+  readonly #around: Surroundings
   readonly #repositories: Repositories
   readonly #sources = new Map<string, Promise<Source>>()
 
@@ -121,7 +125,7 @@ export class App implements Workspace {
     this.host = thisHost(config.host)
     this.#kinds = options.kinds ?? SOURCES
     this.#onFinding = options.onFinding ?? (() => {})
-    this.#repositories = new Repositories(this.config, {
+    this.#around = {
       folder,
       clock: this.clock,
       random: this.random,
@@ -134,7 +138,8 @@ export class App implements Workspace {
       onFinding: this.#onFinding,
       stateFolder: () => this.stateFolder(),
       asOf: options.asOf && asOfWhich(this.config, options.repository, options.asOf),
-    })
+    }
+    this.#repositories = new Repositories(this.config, this.#around)
     this.journal = new RestoreJournal(config.stateDir, this.clock)
     // Stops no operation: one that can't be used is a finding.
     this.catalog = new UnfailingCatalog(async () => {
@@ -313,6 +318,26 @@ export class App implements Workspace {
 
   get ownFolders(): readonly string[] {
     return [this.config.stateDir, ...this.#repositories.folders().map(({ path }) => path)]
+  }
+
+  // ---- notifiers
+
+  /** Undefined for one that is not configured. The caller closes it. */
+  async openNotifier(name: string): Promise<Notifier | undefined> {
+    const settings = this.config.notifiers.get(name)
+    const definition = NOTIFIERS.find(({ kind }) => kind === settings?.kind)
+    if (settings === undefined || definition === undefined) return undefined
+    const open = await definition.load()
+    const context = adapterContextOf(this.config, this.#around, `notifier ${name}`)
+    return await open(settings.options, { ...context, commandPlace: this.commandPlace })
+  }
+
+  /** Tells the dead man's switch, if there is one, that we are alive, and whether all is well. `notify-failed`. */
+  async ping(isWell: boolean, signal: AbortSignal): Promise<void> {
+    const { ping } = this.config
+    if (ping === undefined) return
+    const { sendPing } = await import('../notifiers/ping.ts')
+    await sendPing(ping.url, isWell, adapterContextOf(this.config, this.#around, 'ping'), signal)
   }
 
   // ---- state

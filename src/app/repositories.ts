@@ -1,18 +1,13 @@
 import { join, resolve } from 'node:path'
-import type { AdapterContext } from '../base/adapter-context.ts'
 import { type Bandwidth, bandwidthOf, type LineLimit } from '../base/bandwidth.ts'
-import type { Clock } from '../base/clock.ts'
 import { AppError } from '../base/errors.ts'
-import type { Logger } from '../base/logger.ts'
 import { replaceFile } from '../base/new-file.ts'
 import { once } from '../base/once.ts'
-import type { Random } from '../base/random.ts'
 import type { Secret } from '../base/secret.ts'
 import type { Config } from '../config/load.ts'
 import { PASSWORD_KEYS, type RepositorySettings } from '../config/schema.ts'
-import { asPasswordReference, type LoadedSecret, loadSecret } from '../config/secrets.ts'
+import { type LoadedSecret, loadSecret } from '../config/secrets.ts'
 import { PASSWORD_FILE_VARIABLE, PASSWORD_VARIABLE, unnamedRepository } from '../config/unnamed-repository.ts'
-import type { Finding } from '../model/finding.ts'
 import { isRepositoryUrl } from '../model/repository-url.ts'
 import type { StorageAccess } from '../model/storage-access.ts'
 import { NO_CALLS, type StorageCalls } from '../model/storage-calls.ts'
@@ -23,23 +18,19 @@ import { openStorage } from '../storage/open-storage.ts'
 import { findStorage } from '../storage/registry.ts'
 import { StorageHealth } from '../storage/retrying-storage.ts'
 import type { Storage } from '../storage/storage.ts'
+import { type AdapterSurroundings, adapterContextOf } from './adapter-context.ts'
 import { type AsOf, foundAsOf } from './as-of.ts'
 import { named } from './named.ts'
 
 export type AskPassword = (repository: string, isNew: boolean) => Promise<Secret>
 
-export interface Surroundings {
+export interface Surroundings extends AdapterSurroundings {
   /** What paths of `--repo` are relative to. */
   readonly folder: string
-  readonly clock: Clock
-  readonly random: Random
-  readonly logger: Logger
-  readonly signal: AbortSignal
   readonly lockWaitMs: number | undefined
   readonly cache: boolean
   readonly limit: LineLimit | undefined
   readonly askPassword: AskPassword | undefined
-  readonly onFinding: (finding: Finding) => void
   readonly stateFolder: () => Promise<string>
   /** The repository that is opened as it was, and when. */
   readonly asOf: AsOf | undefined
@@ -157,7 +148,10 @@ export class Repositories {
 
   async #openStorage(name: string, line?: Line, triesOnce = false): Promise<Storage> {
     const { url, storage: options } = this.settings(name)
-    const context = { ...this.#adapterContext(`repository ${name}`), bandwidth: this.#bandwidthTo(name) }
+    const context = {
+      ...adapterContextOf(this.#config, this.#around, `repository ${name}`),
+      bandwidth: this.#bandwidthTo(name),
+    }
     const onCall: OnCall = (call, count) => {
       const known = this.#calls.get(name) ?? NO_CALLS
       this.#calls.set(name, { ...known, [call]: known[call] + count })
@@ -182,24 +176,6 @@ export class Repositories {
     const made = bandwidthOf([this.#around.limit ?? {}, ...limit], this.#around.clock)
     if (made !== undefined) this.#bandwidths.set(name, made)
     return made
-  }
-
-  /** @param subject what the adapter is for, in errors: `repository main` */
-  #adapterContext(subject: string): AdapterContext {
-    const { baseDir, environment, trust } = this.#config
-    return {
-      baseDir,
-      environment,
-      loadSecret: async (what, reference) => {
-        const place = { subject, what, baseDir, environment, trust, signal: this.#around.signal }
-        const { secret, findings } = await loadSecret(asPasswordReference(reference), place)
-        for (const finding of findings) this.#around.onFinding(finding)
-        return secret
-      },
-      clock: this.#around.clock,
-      random: this.#around.random,
-      logger: this.#around.logger,
-    }
   }
 
   /** Opens nothing. */

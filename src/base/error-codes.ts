@@ -54,6 +54,9 @@ export const ERROR_CODES = {
   // plans
   'plan-declined': traits(23, 409),
   'plan-outdated': traits(23, 409),
+  // scheduler
+  'already-running': traits(1, 409),
+  'notify-failed': traits(1, 502, true),
   // outcomes
   'verification-failed': traits(21, 500),
   incomplete: traits(3, 500),

@@ -25,6 +25,22 @@ export interface Catalog {
    */
   acquireLease(lease: Lease, now: Date): Promise<Lease | undefined>
   releaseLease(name: string, holder: string): Promise<void>
+  /** What is remembered of a job of the schedule; takes the place of what was. */
+  saveJob(job: JobRecord): Promise<void>
+  listJobs(): Promise<JobRecord[]>
+  /** False where this attempt at this slot was taken up already: of two that try at once, one gets it. */
+  claimSlot(slot: SlotRecord): Promise<boolean>
+  /** Of a slot that was claimed. */
+  updateSlot(slot: SlotRecord): Promise<void>
+  /** By when they changed, newest first. */
+  listSlots(query: SlotQuery): Promise<SlotRecord[]>
+  saveAlert(alert: AlertRecord): Promise<void>
+  /** Those that are open, then those that were closed last. */
+  listAlerts(query: { readonly closed: number }): Promise<AlertRecord[]>
+  /** What is to be told, until it was: again under its id takes the place of what was. */
+  saveNotice(notice: NoticeRecord): Promise<void>
+  /** What was not told yet, oldest first. */
+  listPendingNotices(): Promise<NoticeRecord[]>
   /** Keeps the strongest proof of a snapshot, `restored` over `checked`. It makes good a failure of its level or a lesser. */
   saveProofs(repositoryId: Id, snapshotIds: readonly Id[], level: ProofLevel, at: Date): Promise<void>
   /** Snapshots that did not pass: whatever was proven of them before no longer holds. */
@@ -96,6 +112,79 @@ export interface Lease {
   /** Whose it is: unlike any other's. */
   readonly holder: string
   readonly until: Date
+}
+
+/** A job of the schedule, such as `backup nightly`. */
+export interface JobRecord {
+  readonly name: string
+  /** Tells its schedule from any other. */
+  readonly schedule: string
+  /** When that schedule was first seen: nothing before it is caught up. */
+  readonly since: Date
+  readonly pausedUntil?: Date | undefined
+}
+
+/** `failed`: it may be tried again. `given-up`: it is not. */
+export const SLOT_PHASES = ['running', 'done', 'failed', 'given-up'] as const
+export type SlotPhase = (typeof SLOT_PHASES)[number]
+
+/** A time of a job's schedule, from the moment that it was taken up. */
+export interface SlotRecord {
+  readonly job: string
+  /** The time of the schedule, not of the start. */
+  readonly at: Date
+  /** As the clock on the wall showed that time, and in which zone. */
+  readonly wall: string
+  readonly timezone: string
+  readonly schedule: string
+  /** The first is 1. */
+  readonly attempt: number
+  readonly phase: SlotPhase
+  /** When the attempt began or, once it has ended, ended. */
+  readonly changedAt: Date
+  /** The process that does it. Undefined until it was started. */
+  readonly owner?: Owner | undefined
+  /** The run in the catalog. */
+  readonly run?: string | undefined
+}
+
+export interface SlotQuery {
+  /** Default: of all jobs. */
+  readonly job?: string | undefined
+  readonly limit: number
+}
+
+/** Something that is wrong, from when it was first seen until it is no longer so. */
+export interface AlertRecord {
+  /** What is wrong with what; a closed one and an open one may share it. */
+  readonly key: string
+  readonly finding: Finding
+  readonly openedAt: Date
+  /** When somebody was told last. Undefined: nobody was. */
+  readonly toldAt?: Date | undefined
+  /** How often it was told. */
+  readonly told: number
+  /** It is open, and was not seen since then. */
+  readonly missingSince?: Date | undefined
+  readonly silencedUntil?: Date | undefined
+  readonly closedAt?: Date | undefined
+}
+
+/** One notice to one notifier. */
+export interface NoticeRecord {
+  readonly id: string
+  /** Its name in the configuration. */
+  readonly notifier: string
+  /** As JSON. */
+  readonly content: string
+  readonly createdAt: Date
+  readonly tries: number
+  /** Not before. */
+  readonly nextAt: Date
+  /** Why the last try failed. */
+  readonly failure?: string | undefined
+  /** Taken by the other side, or given up. */
+  readonly settledAt?: Date | undefined
 }
 
 /** What an adapter's `index.ts` exports; `load` imports the rest. */

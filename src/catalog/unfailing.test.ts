@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
 import { AppError } from '../base/errors.ts'
 import type { Finding } from '../model/finding.ts'
-import type { Catalog, NewRun } from './catalog.ts'
+import type { Catalog, NewRun, SlotRecord } from './catalog.ts'
 import { UnfailingCatalog } from './unfailing.ts'
 
 const run: NewRun = { id: 'r', operation: 'backup', startedAt: new Date(0), owner: { hostname: 'h', pid: 1 } }
@@ -41,6 +41,7 @@ test('nobody is kept from acting by one that cannot be used', async () => {
   )
   const lease = { name: 'schedule', holder: 'a', until: new Date(1) }
   expect(await catalog.acquireLease(lease, new Date(0))).toEqual(lease)
+  expect(await catalog.claimSlot({ job: 'backup nightly' } as SlotRecord)).toBe(true)
 })
 
 test('a bug is not hidden', async () => {
@@ -60,6 +61,15 @@ const failing: Catalog = {
   listAttempts: fail,
   acquireLease: fail,
   releaseLease: fail,
+  saveAlert: fail,
+  listAlerts: fail,
+  saveNotice: fail,
+  listPendingNotices: fail,
+  saveJob: fail,
+  listJobs: fail,
+  claimSlot: fail,
+  updateSlot: fail,
+  listSlots: fail,
   saveProofs: fail,
   saveFailedProofs: fail,
   listProofs: fail,

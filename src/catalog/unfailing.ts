@@ -2,7 +2,21 @@ import { AppError } from '../base/errors.ts'
 import type { Finding } from '../model/finding.ts'
 import type { Id } from '../model/node.ts'
 import type { ProofLevel, ProofRecord } from '../model/recovery-point.ts'
-import type { Attempt, AttemptQuery, Catalog, Lease, NewRun, RunEnd, RunQuery, RunRecord } from './catalog.ts'
+import type {
+  AlertRecord,
+  Attempt,
+  AttemptQuery,
+  Catalog,
+  JobRecord,
+  Lease,
+  NewRun,
+  NoticeRecord,
+  RunEnd,
+  RunQuery,
+  RunRecord,
+  SlotQuery,
+  SlotRecord,
+} from './catalog.ts'
 
 /**
  * A catalog that stops no operation: a backup that is stored has not failed because its record could not be written.
@@ -51,6 +65,43 @@ export class UnfailingCatalog implements Catalog {
 
   async releaseLease(name: string, holder: string): Promise<void> {
     await this.#try(catalog => catalog.releaseLease(name, holder), undefined)
+  }
+
+  async saveJob(job: JobRecord): Promise<void> {
+    await this.#try(catalog => catalog.saveJob(job), undefined)
+  }
+
+  async listJobs(): Promise<JobRecord[]> {
+    return this.#try<JobRecord[]>(catalog => catalog.listJobs(), [])
+  }
+
+  /** Nothing that is due is left undone because it can't be recorded. */
+  async claimSlot(slot: SlotRecord): Promise<boolean> {
+    return this.#try(catalog => catalog.claimSlot(slot), true)
+  }
+
+  async updateSlot(slot: SlotRecord): Promise<void> {
+    await this.#try(catalog => catalog.updateSlot(slot), undefined)
+  }
+
+  async listSlots(query: SlotQuery): Promise<SlotRecord[]> {
+    return this.#try<SlotRecord[]>(catalog => catalog.listSlots(query), [])
+  }
+
+  async saveAlert(alert: AlertRecord): Promise<void> {
+    await this.#try(catalog => catalog.saveAlert(alert), undefined)
+  }
+
+  async listAlerts(query: { readonly closed: number }): Promise<AlertRecord[]> {
+    return this.#try<AlertRecord[]>(catalog => catalog.listAlerts(query), [])
+  }
+
+  async saveNotice(notice: NoticeRecord): Promise<void> {
+    await this.#try(catalog => catalog.saveNotice(notice), undefined)
+  }
+
+  async listPendingNotices(): Promise<NoticeRecord[]> {
+    return this.#try<NoticeRecord[]>(catalog => catalog.listPendingNotices(), [])
   }
 
   async saveProofs(repositoryId: Id, snapshotIds: readonly Id[], level: ProofLevel, at: Date): Promise<void> {

@@ -8,6 +8,7 @@ import type { Finding } from '../model/finding.ts'
 import type { Report } from '../model/report.ts'
 import { requireAddressSpace } from './address-space.ts'
 import type { Call, Command, Output } from './command.ts'
+import { eventsToParent } from './events.ts'
 import { describeFailure } from './failures.ts'
 import { keepHeapClose, keepNurserySize } from './heap.ts'
 import { type Interrupts, watchInterrupts } from './interrupts.ts'
@@ -121,6 +122,7 @@ function makeCall(values: Values, surroundings: Surroundings, { names, told, onO
     progress.clear()
     terminal.stderr.write(formatFinding(finding, terminal.err))
   }
+  const hand = eventsToParent(environment)
   return {
     values,
     terminal,
@@ -136,9 +138,10 @@ function makeCall(values: Values, surroundings: Surroundings, { names, told, onO
       signal,
       logger,
       onEvent: event => {
+        hand(event)
         if (event.kind === 'progress') progress.update(event.progress)
         else if (event.kind === 'finding') onFinding(event.finding)
-        else reports.push(event.report)
+        else if (event.kind === 'report') reports.push(event.report)
       },
     },
     loadCommands: () => Promise.all(COMMANDS.map(entry => entry.load())),

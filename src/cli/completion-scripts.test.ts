@@ -26,7 +26,7 @@ function offered(script: string, line: string): string[] {
 
 test('bash completes commands, their options, values and the names of sources', async () => {
   const script = completionScript('bash', await loadAll())
-  expect(offered(script, 'lifeboat res')).toEqual(['restore'])
+  expect(offered(script, 'lifeboat rest')).toEqual(['restore'])
   expect(offered(script, 'lifeboat --repo main key r')).toEqual(['remove'])
   expect(offered(script, 'lifeboat backup a')).toEqual(['app'])
   expect(offered(script, 'lifeboat backup --type d')).toEqual(['differential', 'data'])

@@ -10,6 +10,7 @@ export interface CommandEntry {
 
 export const COMMAND_GROUPS = [
   'Every day',
+  'By itself',
   'Looking into snapshots',
   'Repositories',
   'PostgreSQL’s log',
@@ -71,6 +72,66 @@ export const COMMANDS: readonly CommandEntry[] = [
     summary: 'cancel a running operation',
     group: 'Every day',
     load: async () => (await import('./commands/runs.ts')).runsCancel,
+  },
+  {
+    name: 'serve',
+    summary: 'run every policy at its time, and look after repositories',
+    group: 'By itself',
+    load: async () => (await import('./commands/serve.ts')).serve,
+  },
+  {
+    name: 'status',
+    summary: 'show what can be gone back to, how sure it is, and what is wrong',
+    group: 'By itself',
+    load: async () => (await import('./commands/status.ts')).status,
+  },
+  {
+    name: 'health',
+    summary: 'say with the exit code whether all is well',
+    group: 'By itself',
+    load: async () => (await import('./commands/status.ts')).health,
+  },
+  {
+    name: 'alerts',
+    summary: 'list what is wrong and since when',
+    group: 'By itself',
+    load: async () => (await import('./commands/alerts.ts')).alerts,
+  },
+  {
+    name: 'alerts check',
+    summary: 'look whether all is well, and tell those in "notify"',
+    group: 'By itself',
+    load: async () => (await import('./commands/alerts.ts')).alertsCheck,
+  },
+  {
+    name: 'alerts silence',
+    summary: 'stop telling of an alert, for a time',
+    group: 'By itself',
+    load: async () => (await import('./commands/alerts.ts')).alertsSilence,
+  },
+  {
+    name: 'notify test',
+    summary: 'send a test to those in "notify"',
+    group: 'By itself',
+    load: async () => (await import('./commands/alerts.ts')).notifyTest,
+  },
+  {
+    name: 'install',
+    summary: 'make a service of "lifeboat serve"',
+    group: 'By itself',
+    load: async () => (await import('./commands/install.ts')).install,
+  },
+  {
+    name: 'pause',
+    summary: 'keep scheduled runs from starting, for a time',
+    group: 'By itself',
+    load: async () => (await import('./commands/pause.ts')).pause,
+  },
+  {
+    name: 'resume',
+    summary: 'end a pause of scheduled runs',
+    group: 'By itself',
+    load: async () => (await import('./commands/pause.ts')).resume,
   },
   {
     name: 'ls',

@@ -68,6 +68,8 @@ function mappingOf(text: string): Mapping {
 
 /** `binDir` is the folder that PostgreSQL's programs are taken from; `program` and `args` start rclone. */
 const PROGRAM_KEYS = new Set(['passwordCommand', 'binDir', 'program', 'args'])
+/** A copy of the machine must not say to the world that all is well with it. */
+const TELLING_KEYS = new Set(['notify', 'ping'])
 
 /** The same without what is active, and without what is empty then; undefined: nothing is left. */
 function passive(value: unknown, path: readonly string[], leftOut: LeftOut[]): unknown {
@@ -84,7 +86,8 @@ function passive(value: unknown, path: readonly string[], leftOut: LeftOut[]): u
   }
   const kept: Array<readonly [string, unknown]> = []
   for (const [key, each] of Object.entries(value)) {
-    if (PROGRAM_KEYS.has(key)) leftOut.push({ key: [...path, key].join('.'), value: each })
+    if (PROGRAM_KEYS.has(key) || (path.length === 0 && TELLING_KEYS.has(key)))
+      leftOut.push({ key: [...path, key].join('.'), value: each })
     else if (key !== 'passwordCommandEnv') kept.push([key, passive(each, [...path, key], leftOut)])
   }
   const left = kept.filter(([, each]) => each !== undefined)

@@ -1,5 +1,6 @@
 import { lstat } from 'node:fs/promises'
 import { basename, dirname, join, resolve } from 'node:path'
+import type { SecretReference } from '../base/adapter-context.ts'
 import { readBelieved, type Trust } from '../base/believed-file.ts'
 import { parseEnvFile } from '../base/env-file.ts'
 import { AppError, isAppError, messageOf, systemCode } from '../base/errors.ts'
@@ -11,6 +12,7 @@ import type { Settings, SourceSettings } from '../model/settings.ts'
 import type { STORAGES } from '../storage/registry.ts'
 import { type ConfigDocument, type Problem, readDocument } from './document.ts'
 import { namesTakenTwice } from './names.ts'
+import type { NotifierSettings } from './notify-settings.ts'
 import { type Instead, problemsOf } from './problems.ts'
 import {
   COMMON_SOURCE_KEYS,
@@ -30,6 +32,8 @@ export interface Config extends Settings {
   /** Absolute; may not exist yet. */
   readonly stateDir: string
   readonly repositories: ReadonlyMap<string, RepositorySettings>
+  readonly notifiers: ReadonlyMap<string, NotifierSettings>
+  readonly ping: { readonly url: SecretReference } | undefined
   /** What is valid but unwise: a password in clear. */
   readonly findings: readonly Finding[]
   /** For the files that it names. */
@@ -93,6 +97,9 @@ export function parseConfig(text: string, file: string, options: ConfigOptions):
     repositories: new Map(Object.entries(parsed.data.repositories)),
     sources: new Map(Object.entries(parsed.data.sources).map(([name, source]) => [name, sourceSettings(source)])),
     policies: new Map(Object.entries(parsed.data.policies ?? {})),
+    maintenance: parsed.data.maintenance,
+    notifiers: new Map(Object.entries(parsed.data.notify ?? {})),
+    ping: parsed.data.ping,
     findings: passwordFindings(parsed.data.repositories, document, file),
     trust: trustOf(file, options),
     host: parsed.data.host,

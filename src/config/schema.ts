@@ -9,9 +9,10 @@ import { parseRetentionDuration, type RetentionDuration } from '../model/retenti
 import { findStorage, STORAGES } from '../storage/registry.ts'
 import { type Answers, assertionsSchema } from './assertions.ts'
 import { commandSettings } from './command-settings.ts'
-import { findCronProblem } from './cron.ts'
 import { hook } from './hook-settings.ts'
+import { notifierSchema, ping } from './notify-settings.ts'
 import { restoreSettings } from './restore-settings.ts'
+import { cron, maintenance, scheduleKeys } from './schedule-settings.ts'
 
 const RESERVED = new Set(['prototype', ...Object.getOwnPropertyNames(Object.prototype)])
 
@@ -174,19 +175,8 @@ const policy = z
   .strictObject({
     sources: z.array(name).min(1, 'at least one source').describe('Names of sources.'),
     repositories: z.array(name).min(1, 'at least one repository').describe('Names of repositories; each gets a copy.'),
-    schedule: z
-      .string()
-      .superRefine((value, context) => {
-        const problem = findCronProblem(value)
-        if (problem !== undefined) context.addIssue({ code: 'custom', message: problem })
-      })
-      .optional()
-      .describe('When, as a cron expression of five fields.'),
-    timezone: z
-      .string()
-      .refine(isTimeZone, 'a time zone like "Europe/Berlin" or "UTC"')
-      .optional()
-      .describe('Time zone of the schedule; default: this machine’s.'),
+    schedule: cron.optional().describe('When, as a cron expression: five fields, or six with seconds first.'),
+    ...scheduleKeys,
     type: z.enum(BACKUP_TYPES).optional().describe('Type of the backups; default `incremental`.'),
     keep: keep.optional(),
     keepIn: z
@@ -255,6 +245,9 @@ export function configSchema(kinds: readonly SourceKind[], storages = STORAGES) 
         .record(name, policy)
         .optional()
         .describe('What goes where, when, and how long it is kept. No policy has the name of a source.'),
+      maintenance: maintenance.prefault({}),
+      notify: z.record(name, notifierSchema()).optional().describe('Who is told when something is wrong.'),
+      ping: ping.optional(),
       host: name
         .optional()
         .describe('Name of this host in snapshots; default: what the system says. For containers, whose name changes.'),
@@ -277,14 +270,6 @@ export const ROOT_KEYS = ['repositories', 'sources', 'policies'] as const
 export type CommonSourceSettings = z.output<z.ZodObject<ReturnType<typeof commonSourceKeys>>>
 export const COMMON_SOURCE_KEYS: readonly string[] = Object.keys(commonSourceKeys('sql'))
 export type RepositorySettings = z.output<ReturnType<typeof withStorageSettings>>
-
-function isTimeZone(zone: string): boolean {
-  try {
-    return Intl.DateTimeFormat('en', { timeZone: zone }) !== undefined
-  } catch {
-    return false
-  }
-}
 
 /** For editors: https://json-schema.org, draft 2020-12. */
 export function configJsonSchema(kinds: readonly SourceKind[], storages = STORAGES): Record<string, unknown> {

@@ -4,6 +4,7 @@ import type { BackupType } from './manifest.ts'
 import type { MergeRules } from './merge-rules.ts'
 import type { ProofLevel } from './recovery-point.ts'
 import type { RetentionRules } from './retention.ts'
+import type { DayWindow } from './schedule.ts'
 
 /** What a person configured, as operations need it. How a repository is reached and opened is not among it. */
 export interface Settings {
@@ -14,6 +15,7 @@ export interface Settings {
   readonly repositories: ReadonlyMap<string, unknown>
   readonly sources: ReadonlyMap<string, SourceSettings>
   readonly policies: ReadonlyMap<string, PolicySettings>
+  readonly maintenance: MaintenanceSettings
 }
 
 export interface SourceSettings {
@@ -39,9 +41,13 @@ export interface RestoreSettings {
 export interface PolicySettings {
   readonly sources: readonly string[]
   readonly repositories: readonly string[]
-  /** Five fields of cron. */
+  /** A cron expression. */
   readonly schedule?: string | undefined
   readonly timezone?: string | undefined
+  /** Milliseconds. */
+  readonly jitter?: number | undefined
+  readonly window?: DayWindow | undefined
+  readonly except?: readonly string[] | undefined
   /** Default: `incremental`. */
   readonly type?: BackupType | undefined
   readonly keep?: RetentionRules | undefined
@@ -54,6 +60,14 @@ export interface PolicySettings {
   readonly before?: Hook | undefined
   readonly after?: Hook | undefined
   readonly onFailure?: Hook | undefined
+}
+
+/** When repositories are looked after, as cron expressions. Undefined: not by us. */
+export interface MaintenanceSettings {
+  readonly forget?: string | undefined
+  readonly prune?: string | undefined
+  readonly check?: string | undefined
+  readonly timezone?: string | undefined
 }
 
 /** Prove after a backup that it comes back. */

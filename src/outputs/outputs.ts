@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { reportSchema } from '../model/report-schema.ts'
+import { ALERT_OUTPUTS } from './alerts.ts'
 import { BACKUP_OUTPUTS } from './backup.ts'
 import { BROWSE_OUTPUTS } from './browse.ts'
 import { COPY_OUTPUTS } from './copy.ts'
@@ -14,8 +15,10 @@ import { QUERY_OUTPUTS } from './query.ts'
 import { RECOVERY_SHEET_OUTPUTS } from './recovery-sheet.ts'
 import { RESTORE_OUTPUTS } from './restore.ts'
 import { RUNS_OUTPUTS } from './runs.ts'
+import { SCHEDULE_OUTPUTS } from './schedule.ts'
 import { SNAPSHOTS_OUTPUTS } from './snapshots.ts'
 import { STATISTICS_OUTPUTS } from './statistics.ts'
+import { STATUS_OUTPUTS } from './status.ts'
 import { WAL_OUTPUTS } from './wal.ts'
 
 /**
@@ -26,9 +29,12 @@ import { WAL_OUTPUTS } from './wal.ts'
 /** By the command's name. */
 export const JSON_OUTPUTS = {
   ...INIT_OUTPUTS,
+  ...ALERT_OUTPUTS,
   ...BACKUP_OUTPUTS,
   ...RUNS_OUTPUTS,
+  ...SCHEDULE_OUTPUTS,
   ...SNAPSHOTS_OUTPUTS,
+  ...STATUS_OUTPUTS,
   ...RESTORE_OUTPUTS,
   report: z.union([reportSchema, z.array(reportSchema).describe('with --list: oldest first')]),
   ...BROWSE_OUTPUTS,

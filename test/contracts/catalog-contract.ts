@@ -2,7 +2,16 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import type { Attempt, Catalog, CatalogDefinition, NewRun, RunEnd } from '../../src/catalog/catalog.ts'
+import type {
+  AlertRecord,
+  Attempt,
+  Catalog,
+  CatalogDefinition,
+  NewRun,
+  NoticeRecord,
+  RunEnd,
+  SlotRecord,
+} from '../../src/catalog/catalog.ts'
 import type { Finding } from '../../src/model/finding.ts'
 
 const at = (minute: number): Date => new Date(Date.UTC(2026, 0, 1, 0, minute))
@@ -113,6 +122,90 @@ export function testCatalog(definition: CatalogDefinition): void {
       await other.releaseLease('schedule', 'b')
       expect(await one.acquireLease(lease('a', 9), at(8))).toEqual(lease('a', 9))
       expect(await other.acquireLease({ ...lease('b', 9), name: 'other' }, at(8))).toBeDefined()
+    })
+
+    test('keeps jobs with their pauses, and lets one claim each attempt at a slot', async () => {
+      const [one, other] = [await open(), await open()]
+      const job = { name: 'backup nightly', schedule: 'h1', since: at(0), pausedUntil: undefined }
+      await one.saveJob(job)
+      await one.saveJob({ ...job, name: 'prune main' })
+      await other.saveJob({ ...job, pausedUntil: at(9) })
+      expect(await one.listJobs()).toEqual([
+        { ...job, pausedUntil: at(9) },
+        { ...job, name: 'prune main' },
+      ])
+      const slot: SlotRecord = {
+        job: job.name,
+        at: at(1),
+        wall: '2026-01-01T01:01',
+        timezone: 'Europe/Berlin',
+        schedule: 'h1',
+        attempt: 1,
+        phase: 'running',
+        changedAt: at(2),
+        owner: undefined,
+        run: undefined,
+      }
+      expect([await one.claimSlot(slot), await other.claimSlot(slot)]).toEqual([true, false])
+      // Not while it runs; then only as the next attempt.
+      expect(await other.claimSlot({ ...slot, attempt: 2 })).toBe(false)
+      const failed: SlotRecord = { ...slot, phase: 'failed', changedAt: at(3), owner: OWNER, run: 'r1' }
+      await one.updateSlot(failed)
+      expect(await other.listSlots({ limit: 9 })).toEqual([failed])
+      const again = { ...slot, attempt: 2, changedAt: at(4) }
+      expect([await other.claimSlot(slot), await other.claimSlot(again), await one.claimSlot(again)]).toEqual([
+        false,
+        true,
+        false,
+      ])
+      await one.claimSlot({ ...slot, job: 'prune main', changedAt: at(5) })
+      expect((await one.listSlots({ limit: 9 })).map(each => each.job)).toEqual(['prune main', job.name])
+      expect(await one.listSlots({ job: job.name, limit: 9 })).toEqual([again])
+    })
+
+    test('keeps alerts, those that are open first, and what is still to be told', async () => {
+      const catalog = await open()
+      const alert = (key: string, minute: number, more: Partial<AlertRecord> = {}): AlertRecord => ({
+        key,
+        finding: { severity: 'error', code: 'c', subject: key, message: 'm', hint: 'h' },
+        openedAt: at(minute),
+        toldAt: undefined,
+        told: 0,
+        missingSince: undefined,
+        silencedUntil: undefined,
+        closedAt: undefined,
+        ...more,
+      })
+      const closed = alert('a', 1, { closedAt: at(3), toldAt: at(1), told: 1 })
+      for (const each of [alert('b', 2), alert('a', 1), closed, alert('a', 4, { missingSince: at(5) })]) {
+        await catalog.saveAlert(each)
+      }
+      expect(await catalog.listAlerts({ closed: 5 })).toEqual([
+        alert('b', 2),
+        alert('a', 4, { missingSince: at(5) }),
+        closed,
+      ])
+      expect(await catalog.listAlerts({ closed: 0 })).toHaveLength(2)
+      const notice: NoticeRecord = {
+        id: 'n1',
+        notifier: 'ops',
+        content: '{}',
+        createdAt: at(1),
+        tries: 0,
+        nextAt: at(1),
+        failure: undefined,
+        settledAt: undefined,
+      }
+      await catalog.saveNotice({ ...notice, id: 'n2', createdAt: at(2) })
+      await catalog.saveNotice(notice)
+      await catalog.saveNotice({ ...notice, tries: 1, failure: 'down', nextAt: at(9) })
+      const pending = await catalog.listPendingNotices()
+      expect(pending.map(each => [each.id, each.tries, each.failure])).toEqual([
+        ['n1', 1, 'down'],
+        ['n2', 0, undefined],
+      ])
+      await catalog.saveNotice({ ...notice, settledAt: at(9) })
+      expect((await catalog.listPendingNotices()).map(each => each.id)).toEqual(['n2'])
     })
 
     test('keeps the strongest proof, repositories apart', async () => {

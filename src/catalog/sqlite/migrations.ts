@@ -30,6 +30,24 @@ const MIGRATIONS: readonly string[] = [
      findings FROM run_1;
    DROP TABLE run_1;
    CREATE TABLE lease (name TEXT PRIMARY KEY, holder TEXT NOT NULL, until TEXT NOT NULL) STRICT, WITHOUT ROWID;`,
+  `CREATE TABLE job (
+     name TEXT PRIMARY KEY, schedule TEXT NOT NULL, since TEXT NOT NULL, paused_until TEXT
+   ) STRICT, WITHOUT ROWID;
+   CREATE TABLE slot (
+     job TEXT NOT NULL, at TEXT NOT NULL, wall TEXT NOT NULL, timezone TEXT NOT NULL, schedule TEXT NOT NULL,
+     attempt INTEGER NOT NULL, phase TEXT NOT NULL, changed_at TEXT NOT NULL, owner TEXT, run TEXT, PRIMARY KEY (job, at)
+   ) STRICT, WITHOUT ROWID;
+   CREATE INDEX slot_by_change ON slot (changed_at);`,
+  `CREATE TABLE alert (
+     key TEXT NOT NULL, opened_at TEXT NOT NULL, finding TEXT NOT NULL, told_at TEXT, told INTEGER NOT NULL,
+     missing_since TEXT, silenced_until TEXT, closed_at TEXT, PRIMARY KEY (key, opened_at)
+   ) STRICT, WITHOUT ROWID;
+   CREATE INDEX alert_by_close ON alert (closed_at);
+   CREATE TABLE notice (
+     id TEXT PRIMARY KEY, notifier TEXT NOT NULL, content TEXT NOT NULL, created_at TEXT NOT NULL, tries INTEGER NOT NULL,
+     next_at TEXT NOT NULL, failure TEXT, settled_at TEXT
+   ) STRICT, WITHOUT ROWID;
+   CREATE INDEX notice_by_settled ON notice (settled_at);`,
 ]
 
 const NEWEST = MIGRATIONS.length

@@ -4,21 +4,25 @@ import { DatabaseSync, type SQLInputValue } from 'node:sqlite'
 import { AppError, messageOf, systemCode } from '../../base/errors.ts'
 import type { Finding } from '../../model/finding.ts'
 import type { Id } from '../../model/node.ts'
-import { PROOF_LEVELS, type ProofLevel, type ProofRecord } from '../../model/recovery-point.ts'
+import type { ProofLevel, ProofRecord } from '../../model/recovery-point.ts'
 import {
+  type AlertRecord,
   type Attempt,
   type AttemptQuery,
   type Catalog,
+  type JobRecord,
   type Lease,
   type NewRun,
+  type NoticeRecord,
   type OpenCatalog,
-  RUN_OUTCOMES,
   type RunEnd,
-  type RunOutcome,
   type RunQuery,
   type RunRecord,
+  type SlotQuery,
+  type SlotRecord,
 } from '../catalog.ts'
 import { migrate, NewerVersion } from './migrations.ts'
+import { slotColumns, strengthOf, toAlert, toAttempt, toJob, toNotice, toProof, toRun, toSlot } from './rows.ts'
 
 const FILE_NAME = 'catalog.sqlite'
 const BUSY_TIMEOUT_MS = 10_000
@@ -179,6 +183,86 @@ class SqliteCatalog implements Catalog {
     this.#run('DELETE FROM lease WHERE name = ? AND holder = ?', name, holder)
   }
 
+  async saveJob({ name, schedule, since, pausedUntil }: JobRecord): Promise<void> {
+    this.#run(
+      'INSERT OR REPLACE INTO job VALUES (?, ?, ?, ?)',
+      name,
+      schedule,
+      since.toISOString(),
+      pausedUntil?.toISOString() ?? null,
+    )
+  }
+
+  async listJobs(): Promise<JobRecord[]> {
+    return this.#use(database => database.prepare('SELECT * FROM job ORDER BY name').all()).map(toJob)
+  }
+
+  async claimSlot(slot: SlotRecord): Promise<boolean> {
+    const columns = slotColumns(slot)
+    // One statement, so that of two that come at once one gets it.
+    const { changes } = this.#run(
+      `INSERT INTO slot VALUES (${columns.map(() => '?').join(', ')}) ON CONFLICT (job, at) DO UPDATE SET
+         attempt = excluded.attempt, phase = excluded.phase, changed_at = excluded.changed_at, owner = NULL, run = NULL
+         WHERE attempt < excluded.attempt AND phase = 'failed'`,
+      ...columns,
+    )
+    return Number(changes) === 1
+  }
+
+  async updateSlot(slot: SlotRecord): Promise<void> {
+    const columns = slotColumns(slot)
+    this.#run(`INSERT OR REPLACE INTO slot VALUES (${columns.map(() => '?').join(', ')})`, ...columns)
+  }
+
+  async listSlots({ job, limit }: SlotQuery): Promise<SlotRecord[]> {
+    const select = `SELECT * FROM slot WHERE ?1 IS NULL OR job = ?1 ORDER BY changed_at DESC, at DESC LIMIT ?2`
+    return this.#use(database => database.prepare(select).all(job ?? null, limit)).map(toSlot)
+  }
+
+  async saveAlert(alert: AlertRecord): Promise<void> {
+    const { key, openedAt, finding, toldAt, told, missingSince, silencedUntil, closedAt } = alert
+    this.#run(
+      'INSERT OR REPLACE INTO alert VALUES (?, ?, ?, ?, ?, ?, ?, ?)',
+      key,
+      openedAt.toISOString(),
+      JSON.stringify(finding),
+      toldAt?.toISOString() ?? null,
+      told,
+      missingSince?.toISOString() ?? null,
+      silencedUntil?.toISOString() ?? null,
+      closedAt?.toISOString() ?? null,
+    )
+  }
+
+  async listAlerts({ closed }: { readonly closed: number }): Promise<AlertRecord[]> {
+    return this.#use(database => [
+      ...database.prepare('SELECT * FROM alert WHERE closed_at IS NULL ORDER BY opened_at, key').all(),
+      ...database
+        .prepare('SELECT * FROM alert WHERE closed_at IS NOT NULL ORDER BY closed_at DESC LIMIT ?')
+        .all(closed),
+    ]).map(toAlert)
+  }
+
+  async saveNotice(notice: NoticeRecord): Promise<void> {
+    const { id, notifier, content, createdAt, tries, nextAt, failure, settledAt } = notice
+    this.#run(
+      'INSERT OR REPLACE INTO notice VALUES (?, ?, ?, ?, ?, ?, ?, ?)',
+      id,
+      notifier,
+      content,
+      createdAt.toISOString(),
+      tries,
+      nextAt.toISOString(),
+      failure ?? null,
+      settledAt?.toISOString() ?? null,
+    )
+  }
+
+  async listPendingNotices(): Promise<NoticeRecord[]> {
+    const select = 'SELECT * FROM notice WHERE settled_at IS NULL ORDER BY created_at, id'
+    return this.#use(database => database.prepare(select).all()).map(toNotice)
+  }
+
   async saveProofs(repositoryId: Id, snapshotIds: readonly Id[], level: ProofLevel, at: Date): Promise<void> {
     this.#saveStrengths(repositoryId, snapshotIds, strengthOf(level), at)
   }
@@ -233,55 +317,5 @@ class SqliteCatalog implements Catalog {
         cause: error,
       })
     }
-  }
-}
-
-type Row = Readonly<Record<string, unknown>>
-
-/** As in the column: 1 `checked`, 2 `restored`; negative where that failed. */
-const strengthOf = (level: ProofLevel): number => PROOF_LEVELS.indexOf(level) + 1
-
-function toProof(row: Row): ProofRecord {
-  const level = PROOF_LEVELS[Number(row.strength) - 1]
-  return { proof: level ?? 'failed', at: new Date(String(row.at)) }
-}
-
-const textOf = (value: unknown): string | undefined => (typeof value === 'string' ? value : undefined)
-
-/** Of a later version it may be one that we do not know. */
-const outcomeOf = (value: unknown): RunOutcome => RUN_OUTCOMES.find(outcome => outcome === value) ?? 'failed'
-
-function toRun(row: Row, attempts: readonly Attempt[]): RunRecord {
-  return {
-    id: String(row.id),
-    operation: String(row.operation),
-    policy: textOf(row.policy),
-    startedAt: new Date(String(row.started_at)),
-    owner: JSON.parse(String(row.owner)) as RunRecord['owner'],
-    end: toEnd(row),
-    attempts,
-  }
-}
-
-function toEnd(row: Row): RunEnd | undefined {
-  if (row.outcome === null) return undefined
-  return {
-    outcome: outcomeOf(row.outcome),
-    finishedAt: new Date(String(row.finished_at)),
-    findings: JSON.parse(String(row.findings)) as Finding[],
-  }
-}
-
-function toAttempt(row: Row): Attempt {
-  return {
-    operation: String(row.operation),
-    source: textOf(row.source),
-    repository: textOf(row.repository),
-    startedAt: new Date(String(row.started_at)),
-    finishedAt: new Date(String(row.finished_at)),
-    outcome: outcomeOf(row.outcome),
-    snapshot: textOf(row.snapshot),
-    statistics: JSON.parse(String(row.statistics)) as Attempt['statistics'],
-    findings: JSON.parse(String(row.findings)) as Finding[],
   }
 }

@@ -24,6 +24,7 @@ function jobs(
     repositories: new Map(repositories.map(name => [name, {}])),
     sources: new Map(['app', 'docs', 'cache'].map(name => [name, { kind: 'files', options: {} }])),
     policies: new Map(Object.entries(policies)),
+    maintenance: {},
   }
   return copyJobsOf({ settings }, wish).map(
     ({ from, to, sources }) => `${from} > ${to}: ${sources?.join(' ') ?? 'everything'}`,

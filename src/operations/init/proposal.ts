@@ -65,7 +65,7 @@ function policyLines(names: readonly string[]): string[] {
     '  nightly:',
     `    sources: [${names.map(scalar).join(', ')}]`,
     '    repositories: [main]',
-    '    # This version has no scheduler of its own: let cron run "lifeboat backup" at this time.',
+    '    # When "lifeboat serve" backs it up; "lifeboat install" makes a service of that.',
     '    schedule: "0 2 * * *"',
     '    # What "lifeboat forget" keeps.',
     '    keep: { daily: 7, weekly: 4, monthly: 12 }',

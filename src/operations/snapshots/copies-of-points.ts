@@ -57,19 +57,17 @@ export function freshnessOf(
     const named = [...policies.values()].filter(policy => policy.sources.includes(source))
     const wanted = repositories.filter(name => named.some(policy => policy.repositories.includes(name)))
     if (wanted.length < 2) return []
-    const one = (name: string): Freshness =>
-      unknown.includes(name)
-        ? { repository: name, isKnown: false, newest: undefined, behind: 0 }
-        : freshness(name, own, policies)
-    return [{ source, repositories: wanted.map(one) }]
+    return [{ source, repositories: wanted.map(name => freshnessIn(name, own, { policies, unknown })) }]
   })
 }
 
-function freshness(
+/** @param points of one source, oldest first */
+export function freshnessIn(
   repository: string,
   points: readonly CopiedPoint[],
-  policies: ReadonlyMap<string, PolicySettings>,
+  { policies, unknown }: Pick<FreshnessQuery, 'policies' | 'unknown'>,
 ): Freshness {
+  if (unknown.includes(repository)) return { repository, isKnown: false, newest: undefined, behind: 0 }
   const isThere = ({ copies }: CopiedPoint): boolean => copies.some(copy => copy.repository === repository)
   const isMeant = ({ policies: own }: CopiedPoint): boolean =>
     own.length === 0 || own.some(name => policies.get(name)?.repositories.includes(repository))

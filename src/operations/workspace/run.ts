@@ -23,6 +23,8 @@ export interface Run extends SourceContext {
 
 /** What happens in a run: a bar, a line of a log, an event to a browser. */
 export type RunEvent =
+  /** It is in the catalog now. */
+  | { readonly kind: 'begun'; readonly run: string; readonly operation: string }
   | { readonly kind: 'progress'; readonly progress: ProgressState }
   | { readonly kind: 'finding'; readonly finding: Finding }
   | { readonly kind: 'report'; readonly report: Report }
@@ -72,6 +74,7 @@ export async function runRecorded<T>(
   return await lookAround(workspace, caller, async run => {
     await rebuildFromReports(workspace)
     await catalog.beginRun({ id: run.id, ...asked, startedAt: clock.now(), owner: thisProcess() })
+    run.tell({ kind: 'begun', run: run.id, operation: asked.operation })
     const recorded = new Recorder(workspace, run)
     const end = (outcome: RunOutcome, findings: RunEnd['findings']): Promise<void> =>
       catalog.endRun(run.id, { outcome, finishedAt: clock.now(), findings })

@@ -1,7 +1,7 @@
 import { z } from 'zod'
+import { secretOption } from '../../model/secret-option.ts'
 import { connectionsOption } from '../connections.ts'
 import { lockOption } from '../lock-option.ts'
-import { secretOption } from '../secret-option.ts'
 
 const text = z.string().min(1, 'a text that is not empty')
 

@@ -1,7 +1,7 @@
 import { z } from 'zod'
+import { secretOption } from '../../model/secret-option.ts'
 import { connectionsOption } from '../connections.ts'
 import { lockOption } from '../lock-option.ts'
-import { secretOption } from '../secret-option.ts'
 
 export const options = z.strictObject({
   credentials: secretOption

@@ -1,6 +1,6 @@
 import { z } from 'zod'
+import { secretOption } from '../../model/secret-option.ts'
 import { connectionsOption } from '../connections.ts'
-import { secretOption } from '../secret-option.ts'
 
 const text = z.string().min(1, 'a text that is not empty')
 
