@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import type { NamedCheckResult } from '../operations/check/check-repository.ts'
 import type { Forgotten } from '../operations/forget/forget-snapshots.ts'
 import type { Snapshot } from '../repository/index.ts'
 import { bytes, count, failed, findings, id, type Json, repositoryName, shortId, time } from './fields.ts'
@@ -13,6 +14,15 @@ const checked = z.strictObject({
   packsRead: count,
   bytesRead: bytes,
   proven: count.describe('snapshots that are now proven `checked`'),
+  coverage: z
+    .strictObject({
+      packsRead: count,
+      packsNeverRead: count,
+      readBytes: bytes,
+      totalBytes: bytes,
+      oldestReadAt: time.nullable().describe('when the pack was read that was not read for longest; null: none was'),
+    })
+    .describe('what checks of this machine have read by now of the packs that are there, and found sound'),
   findings,
 })
 
@@ -95,6 +105,10 @@ export const MAINTENANCE_OUTPUTS = {
     repositories: z.array(z.strictObject({ repository: repositoryName, removed: z.array(lock) })),
     failed,
   }),
+}
+
+export function checkedJson({ coverage, ...result }: NamedCheckResult): Json<typeof checked> {
+  return { ...result, coverage: { ...coverage, oldestReadAt: coverage.oldestReadAt ?? null } }
 }
 
 export function forgottenJson({ repository, group, keep, remove }: Forgotten): Json<typeof forgotten> {

@@ -8,6 +8,7 @@ import type { Storage } from '../storage/storage.ts'
 import { check } from './check/check.ts'
 import { DamageRecord } from './check/damage-record.ts'
 import { NotedDamage } from './check/noted-damage.ts'
+import { ReadMemory } from './check/read-memory.ts'
 import type { BlobSize, BlobType, FileType } from './contract/blob.ts'
 import type { CopyOptions, CopyPlan, CopyReport } from './contract/copying.ts'
 import type { LockExamination } from './contract/examining-locks.ts'
@@ -94,6 +95,7 @@ export class OpenedRepository implements Repository {
   readonly #workers: WorkerPool
   readonly #reading: Reading
   readonly #record: DamageRecord
+  readonly #readMemory: ReadMemory
   readonly #marks: MarkFolder | undefined
   readonly #locks: LockKeeper | undefined
   readonly #storageClock: StorageClock
@@ -114,6 +116,7 @@ export class OpenedRepository implements Repository {
     this.#index = new BlobIndex({ files: this.#files, cacheDir, random })
     this.#storageClock = new StorageClock(this.#files, options.clock)
     this.#record = new DamageRecord(cacheDir, random)
+    this.#readMemory = new ReadMemory(cacheDir, random)
     this.#marks = cacheDir === undefined ? undefined : new MarkFolder(cacheDir, this.#context.cipher, random)
     this.#snapshots = new SnapshotStore({ ...this.#context, files: this.#files, cacheDir, random })
     this.#pins = new PinStore(storage, this.#context.cipher)
@@ -213,7 +216,10 @@ export class OpenedRepository implements Repository {
 
   check(options: CheckOptions): Promise<CheckReport> {
     return this.#whileShared(options.signal, signal =>
-      check({ ...this.#maintenance(), record: this.#record }, { ...options, signal }),
+      check(
+        { ...this.#maintenance(), record: this.#record, memory: this.#readMemory, clock: this.#parts.options.clock },
+        { ...options, signal },
+      ),
     )
   }
 

@@ -1,6 +1,8 @@
+import { systemClock } from '../../src/base/clock.ts'
 import { systemRandom } from '../../src/base/random.ts'
 import type { Id, TreeNode } from '../../src/model/node.ts'
 import type { CheckContext } from '../../src/repository/check/check.ts'
+import { ReadMemory } from '../../src/repository/check/read-memory.ts'
 import { runVerifyJob } from '../../src/repository/check/verify-job.ts'
 import type { BlobType } from '../../src/repository/contract/blob.ts'
 import type { NewSnapshot } from '../../src/repository/contract/writing.ts'
@@ -45,6 +47,8 @@ export class SmallRepository {
       ...parts,
       files: new RepositoryFiles(parts),
       random: systemRandom,
+      memory: new ReadMemory(undefined, systemRandom),
+      clock: systemClock,
       workers: {
         size: 2,
         warmUp: () => {},

@@ -1,3 +1,4 @@
+import type { ReadData } from '../../repository/index.ts'
 import { type Caller, runOnce } from '../workspace/run.ts'
 import type { Workspace } from '../workspace/workspace.ts'
 import { type CheckResult, check } from './check.ts'
@@ -6,10 +7,10 @@ export interface NamedCheckResult extends CheckResult {
   readonly repository: string
 }
 
-/** Checks that one repository is intact. `readData`: the part of its data that is read, 0 to 1. */
+/** Checks that one repository is intact. */
 export async function checkRepository(
   workspace: Workspace,
-  { repository: name, readData }: { readonly repository: string; readonly readData: number },
+  { repository: name, readData }: { readonly repository: string; readonly readData: ReadData },
   caller: Caller,
 ): Promise<NamedCheckResult> {
   const { catalog, clock } = workspace

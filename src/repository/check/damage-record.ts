@@ -2,6 +2,7 @@ import { readFile, rename, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { makeFolders } from '../../base/make-folders.ts'
 import type { Random } from '../../base/random.ts'
+import type { Id } from '../../model/node.ts'
 import type { BadPlaces } from './bad-places.ts'
 
 const FILE = 'bad-places.json'
@@ -35,6 +36,15 @@ export class DamageRecord {
   async add(found: BadPlaces, complete: boolean): Promise<void> {
     this.#writing = this.#addAfter(this.#writing, found, complete)
     await this.#writing
+  }
+
+  /** These packs were mended, or are gone. */
+  async settle(packs: ReadonlySet<Id>): Promise<void> {
+    const left = ({ packs: bad, copies }: BadPlaces): BadPlaces => ({
+      packs: new Set([...bad].filter(pack => !packs.has(pack))),
+      copies: new Set([...copies].filter(copy => !packs.has(copy.slice(0, 64)))),
+    })
+    await this.add(left(await this.load()), true)
   }
 
   async #addAfter(earlier: Promise<void>, found: BadPlaces, complete: boolean): Promise<void> {

@@ -233,7 +233,7 @@ function damagedIndex(id: Id, error: AppError): Finding {
     code: 'index-damaged',
     subject: `index ${shortId(id)}`,
     message: error.message,
-    hint: 'Run "lifeboat prune" to write the index anew from the packs.',
+    hint: 'Run "lifeboat repair index" to write the index anew from the packs.',
   }
 }
 
