@@ -30,6 +30,13 @@ import type {
   RepositoryStatistics,
 } from './contract/maintenance.ts'
 import type { Contents, Helper } from './contract/reading.ts'
+import type {
+  IndexRepair,
+  PacksRepair,
+  RepairOptions,
+  SnapshotsRepair,
+  SnapshotsRepairOptions,
+} from './contract/repairing.ts'
 import type { FileToWrite, RestoreOptions, WrittenBytes } from './contract/restoring.ts'
 import type { PinList, Snapshot, SnapshotList } from './contract/snapshot.ts'
 import type { Writing, WritingOptions } from './contract/writing.ts'
@@ -57,6 +64,10 @@ import { prune } from './prune/prune.ts'
 import { type OpenOther, OtherReaders } from './read/others.ts'
 import type { OtherReader } from './read/reader.ts'
 import { Reading, type ReadingParts } from './read/reading.ts'
+import type { RepairContext } from './repair/repair-context.ts'
+import { repairIndex } from './repair/repair-index.ts'
+import { repairPacks } from './repair/repair-packs.ts'
+import { repairSnapshots } from './repair/repair-snapshots.ts'
 import type { Repository, RepositoryOptions } from './repository.ts'
 import { examineLocks } from './retention/examine-locks.ts'
 import { KnownEndsFile } from './retention/known-ends.ts'
@@ -237,6 +248,48 @@ export class OpenedRepository implements Repository {
     )
     await this.#index.refresh(options.signal)
     return report
+  }
+
+  repairIndex(options: RepairOptions): Promise<IndexRepair> {
+    return this.#whileRepairing(options, (context, own) => repairIndex(context, own))
+  }
+
+  repairPacks(ids: readonly Id[], options: RepairOptions): Promise<PacksRepair> {
+    return this.#whileRepairing(options, async (context, own) =>
+      repairPacks(context, (await this.listSnapshots()).snapshots, ids, own),
+    )
+  }
+
+  async repairSnapshots(ids: readonly Id[], options: SnapshotsRepairOptions): Promise<SnapshotsRepair> {
+    const report = await this.#whileShared(options.signal, signal =>
+      repairSnapshots(this.#repairContext(options), this.#writingParts(signal), ids, { ...options, signal }),
+    )
+    if (options.dryRun || !options.forget) return report
+    const broken = report.snapshots.map(({ id }) => id)
+    let forgotten: readonly Id[] = []
+    await this.removeSnapshots((_, pins) => {
+      forgotten = broken.filter(id => !pins.some(pin => pin.snapshot === id))
+      return forgotten
+    }, options)
+    return { ...report, snapshots: report.snapshots.map(each => ({ ...each, forgotten: forgotten.includes(each.id) })) }
+  }
+
+  async #whileRepairing<T, Options extends RepairOptions>(
+    options: Options,
+    work: (context: RepairContext, options: Options) => Promise<T>,
+  ): Promise<T> {
+    const context = this.#repairContext(options)
+    if (options.dryRun) return this.#whileShared(options.signal, signal => work(context, { ...options, signal }))
+    const report = await this.#withLock(true, options, lock =>
+      work(context, { ...options, signal: AbortSignal.any([options.signal, lock.lost]) }),
+    )
+    await this.#index.refresh(options.signal)
+    return report
+  }
+
+  #repairContext({ helpers = [] }: RepairOptions): RepairContext {
+    const others = helpers.length > 0 ? new OtherReaders(otherReaders(helpers)) : undefined
+    return { ...this.#maintenance(), record: this.#record, others }
   }
 
   statistics(): Promise<RepositoryStatistics> {

@@ -26,6 +26,13 @@ import type {
   RepositoryStatistics,
 } from './contract/maintenance.ts'
 import type { Contents, Helper } from './contract/reading.ts'
+import type {
+  IndexRepair,
+  PacksRepair,
+  RepairOptions,
+  SnapshotsRepair,
+  SnapshotsRepairOptions,
+} from './contract/repairing.ts'
 import type { PinList, Snapshot, SnapshotList } from './contract/snapshot.ts'
 import type { Writing, WritingOptions } from './contract/writing.ts'
 
@@ -104,6 +111,18 @@ export interface Repository extends Contents {
   examineLocks(signal: AbortSignal): Promise<LockExamination>
   prune(options: PruneOptions): Promise<PruneReport>
   statistics(): Promise<RepositoryStatistics>
+
+  // ---- repairs: in this order, each does what it can without loss
+
+  /** Makes the index say what the packs hold. `damaged` where there is no pack at all. */
+  repairIndex(options: RepairOptions): Promise<IndexRepair>
+  /**
+   * Saves what is whole in damaged packs, and brings back what another pack or a helper has. No ids: packs that are missing,
+   * have the wrong size, or were found damaged on this machine. `damaged` while the index is.
+   */
+  repairPacks(ids: readonly Id[], options: RepairOptions): Promise<PacksRepair>
+  /** Makes of snapshots that cannot be read whole such that can. `damaged` while packs or the index can be repaired. */
+  repairSnapshots(ids: readonly Id[], options: SnapshotsRepairOptions): Promise<SnapshotsRepair>
 
   // ---- keys and locks
 

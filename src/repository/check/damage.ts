@@ -55,7 +55,8 @@ export class Damage {
   }
 
   get badPlaces(): BadPlaces {
-    return { packs: new Set(this.#badPacks.keys()), copies: new Set(this.#badCopies.keys()) }
+    const { packs, copies } = { packs: new Set(this.#badPacks.keys()), copies: new Set(this.#badCopies.keys()) }
+    return { packs, copies, hurt: new Set(this.#hurtPacks) }
   }
 
   get hasLost(): boolean {

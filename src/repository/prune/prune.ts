@@ -16,7 +16,7 @@ import { Failure } from '../write/failure.ts'
 import { adoptPacks } from './adopt.ts'
 import { type PackUse, type PrunePlan, planPrune } from './plan.ts'
 import { repack } from './repack.ts'
-import { rewriteIndex } from './rewrite-index.ts'
+import { findDamagedIndexes, rewriteIndex } from './rewrite-index.ts'
 import { PackUsage, type UsedBlobs } from './usage.ts'
 import { findUsedBlobs, refusal, rootsOf } from './used-blobs.ts'
 
@@ -60,7 +60,7 @@ async function surveyRepository(context: PruneContext, options: PruneOptions): P
   // Not the cached index: what is deleted is decided by what is stored.
   const index = new BlobIndex({ files: context.files, cacheDir: undefined, random: context.random })
   await index.refresh(signal)
-  const damagedIndexes = await findDamaged(context.files, index)
+  const damagedIndexes = await findDamagedIndexes(context.files, index)
   const stored = await listPacks(context.storage, signal)
   const { used, findings } = await findUsed(context, index, roots, stored, options)
   const table = new PackTable(index)
@@ -84,12 +84,6 @@ function* readableLocations(index: BlobIndex, isWhole: (pack: Id) => boolean): G
     const elsewhere = (): boolean => index.findAll(place.type, place.id).some(copy => isWhole(copy.packId))
     if (isWhole(place.packId) || !elsewhere()) yield place
   }
-}
-
-async function findDamaged(files: RepositoryFiles, index: BlobIndex): Promise<Set<Id>> {
-  if (index.findings.length === 0) return new Set()
-  const loaded = new Set(index.indexIds)
-  return new Set((await files.listIds('index')).filter(id => !loaded.has(id)))
 }
 
 /** What the snapshots need; where the index does not know it, the packs are asked. */

@@ -3,6 +3,7 @@ import type { RepositoryFiles } from '../files/repository-files.ts'
 import { shortId } from '../format/file-keys.ts'
 import { formatIndex, type IndexedPack, parseIndex } from '../format/index-file.ts'
 import { parsePackEntries } from '../format/pack-header.ts'
+import type { BlobIndex } from '../index-store/blob-index.ts'
 import type { SavedPack } from '../pack/pack-writer.ts'
 
 /** restic's limit too: an index file stays near 8 MiB. */
@@ -11,16 +12,25 @@ const SMALL_BLOBS = 5_000
 /** Small index files are joined once there are so many of them. */
 const SMALL_FILES_AT_LEAST = 8
 
+/** Index files that were there and could not be read. */
+export async function findDamagedIndexes(files: RepositoryFiles, index: BlobIndex): Promise<Set<Id>> {
+  if (index.findings.length === 0) return new Set()
+  const loaded = new Set(index.indexIds)
+  return new Set((await files.listIds('index')).filter(id => !loaded.has(id)))
+}
+
 /**
  * Stores index files that name the new packs and no more the gone ones, and returns the old files, which may be removed
- * from then on. Files that need no change stay, unless there are many small ones.
+ * from then on. Of a pack that is named already, what is added takes the place of what was said. Files that need no
+ * change stay, unless there are many small ones.
  */
 export async function rewriteIndex(
   files: RepositoryFiles,
   change: { readonly gone: ReadonlySet<Id>; readonly added: readonly SavedPack[]; readonly damaged: ReadonlySet<Id> },
   signal: AbortSignal,
 ): Promise<Id[]> {
-  const { changed, small } = await surveyIndex(files, change, signal)
+  const outdated = new Set([...change.gone, ...change.added.map(({ id }) => id)])
+  const { changed, small } = await surveyIndex(files, { outdated, damaged: change.damaged }, signal)
   const old = small.length >= SMALL_FILES_AT_LEAST ? [...changed, ...small] : changed
   const done = new Set<Id>()
   let pending: IndexedPack[] = []
@@ -45,7 +55,7 @@ export async function rewriteIndex(
 
 async function surveyIndex(
   files: RepositoryFiles,
-  { gone, damaged }: { readonly gone: ReadonlySet<Id>; readonly damaged: ReadonlySet<Id> },
+  { outdated, damaged }: { readonly outdated: ReadonlySet<Id>; readonly damaged: ReadonlySet<Id> },
   signal: AbortSignal,
 ): Promise<{ changed: Id[]; small: Id[] }> {
   const changed: Id[] = []
@@ -54,7 +64,7 @@ async function surveyIndex(
     if (damaged.has(id)) continue
     const packs = await loadIndex(files, id, signal)
     const blobs = packs.reduce((sum, pack) => sum + pack.blobs.length, 0)
-    if (packs.length === 0 || packs.some(pack => gone.has(pack.id))) changed.push(id)
+    if (packs.length === 0 || packs.some(pack => outdated.has(pack.id))) changed.push(id)
     else if (blobs < SMALL_BLOBS) small.push(id)
   }
   return { changed, small }
