@@ -64,10 +64,7 @@ import { prune } from './prune/prune.ts'
 import { type OpenOther, OtherReaders } from './read/others.ts'
 import type { OtherReader } from './read/reader.ts'
 import { Reading, type ReadingParts } from './read/reading.ts'
-import type { RepairContext } from './repair/repair-context.ts'
-import { repairIndex } from './repair/repair-index.ts'
-import { repairPacks } from './repair/repair-packs.ts'
-import { repairSnapshots } from './repair/repair-snapshots.ts'
+import { Repairs } from './repair/repairs.ts'
 import type { Repository, RepositoryOptions } from './repository.ts'
 import { examineLocks } from './retention/examine-locks.ts'
 import { KnownEndsFile } from './retention/known-ends.ts'
@@ -107,6 +104,7 @@ export class OpenedRepository implements Repository {
   readonly #reading: Reading
   readonly #record: DamageRecord
   readonly #readMemory: ReadMemory
+  readonly #repairs: Repairs
   readonly #marks: MarkFolder | undefined
   readonly #locks: LockKeeper | undefined
   readonly #storageClock: StorageClock
@@ -137,6 +135,14 @@ export class OpenedRepository implements Repository {
     this.#reading = new Reading(this.#readingParts())
     const heard = { index: this.#index, snapshots: this.#snapshots, keys: parts.keyIds }
     this.#locks = lockKeeperOf(storage, heard, new KnownEndsFile(cacheDir, random), this.#onFinding)
+    this.#repairs = new Repairs({
+      context: ({ helpers }) => ({ ...this.#maintenance(), record: this.#record, others: othersOf(helpers) }),
+      writing: signal => this.#writingParts(signal),
+      index: this.#index,
+      whileShared: (signal, work) => this.#whileShared(signal, work),
+      withExclusiveLock: (lockOptions, work) => this.#withLock(true, lockOptions, work),
+      removeSnapshots: (which, lockOptions) => this.removeSnapshots(which, lockOptions),
+    })
   }
 
   listSnapshots(): Promise<SnapshotList> {
@@ -251,45 +257,15 @@ export class OpenedRepository implements Repository {
   }
 
   repairIndex(options: RepairOptions): Promise<IndexRepair> {
-    return this.#whileRepairing(options, (context, own) => repairIndex(context, own))
+    return this.#repairs.index(options)
   }
 
   repairPacks(ids: readonly Id[], options: RepairOptions): Promise<PacksRepair> {
-    return this.#whileRepairing(options, async (context, own) =>
-      repairPacks(context, (await this.listSnapshots()).snapshots, ids, own),
-    )
+    return this.#repairs.packs(ids, options)
   }
 
-  async repairSnapshots(ids: readonly Id[], options: SnapshotsRepairOptions): Promise<SnapshotsRepair> {
-    const report = await this.#whileShared(options.signal, signal =>
-      repairSnapshots(this.#repairContext(options), this.#writingParts(signal), ids, { ...options, signal }),
-    )
-    if (options.dryRun || !options.forget) return report
-    const broken = report.snapshots.map(({ id }) => id)
-    let forgotten: readonly Id[] = []
-    await this.removeSnapshots((_, pins) => {
-      forgotten = broken.filter(id => !pins.some(pin => pin.snapshot === id))
-      return forgotten
-    }, options)
-    return { ...report, snapshots: report.snapshots.map(each => ({ ...each, forgotten: forgotten.includes(each.id) })) }
-  }
-
-  async #whileRepairing<T, Options extends RepairOptions>(
-    options: Options,
-    work: (context: RepairContext, options: Options) => Promise<T>,
-  ): Promise<T> {
-    const context = this.#repairContext(options)
-    if (options.dryRun) return this.#whileShared(options.signal, signal => work(context, { ...options, signal }))
-    const report = await this.#withLock(true, options, lock =>
-      work(context, { ...options, signal: AbortSignal.any([options.signal, lock.lost]) }),
-    )
-    await this.#index.refresh(options.signal)
-    return report
-  }
-
-  #repairContext({ helpers = [] }: RepairOptions): RepairContext {
-    const others = helpers.length > 0 ? new OtherReaders(otherReaders(helpers)) : undefined
-    return { ...this.#maintenance(), record: this.#record, others }
+  repairSnapshots(ids: readonly Id[], options: SnapshotsRepairOptions): Promise<SnapshotsRepair> {
+    return this.#repairs.snapshots(ids, options)
   }
 
   statistics(): Promise<RepositoryStatistics> {
@@ -325,8 +301,8 @@ export class OpenedRepository implements Repository {
     return opened(source)
   }
 
-  #copySource(noted: NotedDamage, { helpers = [] }: CopyOptions): CopySource {
-    const others = helpers.length > 0 ? new OtherReaders(otherReaders(helpers)) : undefined
+  #copySource(noted: NotedDamage, { helpers }: CopyOptions): CopySource {
+    const others = othersOf(helpers)
     const reader = { ...this.#context, index: this.#index, workers: this.#workers, noted, others }
     return { reader, index: this.#index, files: this.#files, keys: this.#parts.keys }
   }
@@ -437,6 +413,9 @@ export class OpenedRepository implements Repository {
 
   readonly #onFinding = (finding: Finding): void => this.#parts.options.onFinding?.(finding)
 }
+
+const othersOf = (helpers: readonly Helper[] = []): OtherReaders | undefined =>
+  helpers.length > 0 ? new OtherReaders(otherReaders(helpers)) : undefined
 
 const otherReaders = (helpers: readonly Helper[]): OpenOther[] =>
   helpers.map(

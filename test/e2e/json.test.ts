@@ -104,6 +104,7 @@ describe('every --json output is as documented', () => {
     expect(await validated('unpin', oldest?.id ?? '')).toMatchObject({ removed: true })
     await validated('forget', '--keep-last', '1', '--dry-run', '--prune')
     await validated('forget', 'app', '--keep-last', '1')
+    for (const what of ['index', 'packs', 'snapshots']) await validated(`repair ${what}`)
     await validated('prune', '--dry-run')
     await validated('prune')
     expect(await validated('snapshots', 'app')).toHaveLength(1)

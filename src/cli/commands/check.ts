@@ -129,7 +129,7 @@ function describe(result: NamedCheckResult, call: Call): string {
     result.packsRead > 0 ? `, read ${counted(result.packsRead, 'pack')} (${formatSize(result.bytesRead)})` : ''
   return (
     `${result.repository}: ${verdict}: ${counted(result.snapshots, 'snapshot')}, ${counted(result.packs, 'pack')}, ${counted(result.blobs, 'blob')}${read}\n` +
-    (result.packsRead > 0 ? describeCoverage(result.coverage, call) : '') +
+    (result.packsRead > 0 && result.packsRead < result.packs ? describeCoverage(result.coverage, call) : '') +
     formatFindings(result.findings, paint)
   )
 }

@@ -4,7 +4,11 @@ import { makeFolders } from '../../base/make-folders.ts'
 import type { Random } from '../../base/random.ts'
 import type { Id } from '../../model/node.ts'
 import type { ReadCoverage } from '../contract/maintenance.ts'
-import type { PackToRead } from './reading-plan.ts'
+
+export interface PackToRead {
+  readonly id: Id
+  readonly sizeBytes: number
+}
 
 const FILE = 'packs-read'
 const MAGIC = 'LBREAD1\n'

@@ -1,12 +1,7 @@
 import type { Random } from '../../base/random.ts'
 import type { Id } from '../../model/node.ts'
 import type { ReadData } from '../contract/maintenance.ts'
-import type { ReadMemory } from './read-memory.ts'
-
-export interface PackToRead {
-  readonly id: Id
-  readonly sizeBytes: number
-}
+import type { PackToRead, ReadMemory } from './read-memory.ts'
 
 export const readsAll = (readData: ReadData): boolean => typeof readData === 'number' && readData >= 1
 export const readsNone = (readData: ReadData): boolean => typeof readData === 'number' && readData <= 0

@@ -1,5 +1,5 @@
 import { forEachLimit } from '../../base/concurrency.ts'
-import { AppError, isAppError, throwIfAborted } from '../../base/errors.ts'
+import { isAppError, throwIfAborted } from '../../base/errors.ts'
 import type { Finding } from '../../model/finding.ts'
 import type { Id } from '../../model/node.ts'
 import { findAffected } from '../check/affected.ts'
@@ -17,6 +17,7 @@ import type { Reader } from '../read/reader.ts'
 import { type DamagedPack, examinePack, groupsOfPacks, placesByPack, type Suspects } from './damaged-packs.ts'
 import { findNeededBlobs, type NeededBlobs } from './needed-blobs.ts'
 import { loadWholeIndex, type RepairContext } from './repair-context.ts'
+import { resolveIds } from './resolve-ids.ts'
 import { type BlobTaker, CountingTaker, MovingTaker } from './take-blobs.ts'
 
 /** Where damaged packs are put aside of which something is lost, beside restic's folders. */
@@ -27,7 +28,7 @@ export const ASIDE = 'damaged/'
  * repository. Then the index names the new packs and no more the damaged ones, and these go. What nobody has any more is
  * named, with the snapshots that need it.
  *
- * @param ids of packs; empty: those that are missing, have another size than the index says, or were found damaged on this machine
+ * @param ids of packs, or their first digits; empty: those that are missing, have another size than the index says, or were found damaged on this machine
  */
 export async function repairPacks(
   context: RepairContext,
@@ -100,8 +101,7 @@ async function chooseSuspects(
   { index, table, stored }: Suspects,
   ids: readonly Id[],
 ): Promise<Id[]> {
-  for (const id of ids) if (!table.packs.has(id) && !stored.has(id)) throw noPack(id)
-  if (ids.length > 0) return [...new Set(ids)]
+  if (ids.length > 0) return resolveIds(ids, [...new Set([...index.packIds(), ...stored.keys()])], 'pack')
   const noted = [...packsOf(await record.load())].filter(pack => table.packs.has(pack))
   const wrong = [...index.packIds()].filter(pack => stored.get(pack) !== table.sizeOf(pack))
   return [...new Set([...noted, ...wrong])]
@@ -236,10 +236,4 @@ function blobsAbsent(): Omit<Finding, 'affects'> {
     message: 'snapshots need blobs that no index names and that nobody has any more',
     hint: HINT,
   }
-}
-
-function noPack(id: Id): AppError {
-  return new AppError('not-found', `there is no pack ${shortId(id)}`, {
-    hint: 'Run "lifeboat check --read-data" to see which packs are damaged.',
-  })
 }

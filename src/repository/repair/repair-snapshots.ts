@@ -1,5 +1,4 @@
 import { AppError, isAppError, throwIfAborted } from '../../base/errors.ts'
-import type { Finding } from '../../model/finding.ts'
 import type { Id } from '../../model/node.ts'
 import { packsOf } from '../check/bad-places.ts'
 import { listPacks } from '../check/inventory.ts'
@@ -17,6 +16,7 @@ import { Session, type SessionParts } from '../write/session.ts'
 import { NODES_A_RUN, TreeWriter } from '../write/tree-writer.ts'
 import { loadWholeIndex, type RepairContext } from './repair-context.ts'
 import { formatRepaired, REPAIRED_TAG } from './repaired-snapshot.ts'
+import { resolveIds } from './resolve-ids.ts'
 import { type LeftOfTree, TreeRewriter } from './tree-rewriter.ts'
 
 /** Where what is left is written to. */
@@ -29,7 +29,7 @@ export interface RepairWriting extends SessionParts {
  * gone. The damaged ones stay beside it; removing them is the caller's. What `repair packs` could still bring back is never
  * given up: it refuses then.
  *
- * @param ids of snapshots; empty: all
+ * @param ids of snapshots, or their first digits; empty: all
  */
 export async function repairSnapshots(
   context: RepairContext,
@@ -73,9 +73,10 @@ interface Listed {
 async function listSnapshots({ files }: RepairContext, ids: readonly Id[], signal: AbortSignal): Promise<Listed> {
   const snapshots: Snapshot[] = []
   const unreadable: Id[] = []
+  const all = await files.listIds('snapshot')
   await files.loadEach(
     'snapshot',
-    ids.length > 0 ? ids : await files.listIds('snapshot'),
+    ids.length > 0 ? resolveIds(ids, all, 'snapshot') : all,
     (id, json) => {
       try {
         if (json instanceof AppError) throw json

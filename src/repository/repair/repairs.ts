@@ -1,0 +1,71 @@
+import type { Id } from '../../model/node.ts'
+import type { LockWaitOptions } from '../contract/keys-and-locks.ts'
+import type { ChooseSnapshots } from '../contract/maintenance.ts'
+import type {
+  IndexRepair,
+  PacksRepair,
+  RepairOptions,
+  SnapshotsRepair,
+  SnapshotsRepairOptions,
+} from '../contract/repairing.ts'
+import type { BlobIndex } from '../index-store/blob-index.ts'
+import type { HeldLock } from '../lock/held-lock.ts'
+import type { RepairContext } from './repair-context.ts'
+import { repairIndex } from './repair-index.ts'
+import { repairPacks } from './repair-packs.ts'
+import { type RepairWriting, repairSnapshots } from './repair-snapshots.ts'
+
+export interface RepairsParts {
+  readonly context: (options: RepairOptions) => RepairContext
+  readonly writing: (signal: AbortSignal) => RepairWriting
+  readonly index: BlobIndex
+  readonly whileShared: <T>(signal: AbortSignal, work: (signal: AbortSignal) => Promise<T>) => Promise<T>
+  readonly withExclusiveLock: <T>(options: LockWaitOptions, work: (lock: HeldLock) => Promise<T>) => Promise<T>
+  readonly removeSnapshots: (which: ChooseSnapshots, options: LockWaitOptions) => Promise<void>
+}
+
+/** The repairs of an opened repository, each under the lock that it needs. */
+export class Repairs {
+  readonly #parts: RepairsParts
+
+  constructor(parts: RepairsParts) {
+    this.#parts = parts
+  }
+
+  index(options: RepairOptions): Promise<IndexRepair> {
+    return this.#locked(options, own => repairIndex(this.#parts.context(options), own))
+  }
+
+  packs(ids: readonly Id[], options: RepairOptions): Promise<PacksRepair> {
+    return this.#locked(options, async own => {
+      const { snapshots } = await this.#parts.writing(own.signal).snapshots.list()
+      return await repairPacks(this.#parts.context(options), snapshots, ids, own)
+    })
+  }
+
+  /** Only adds, so that a shared lock is enough; what is broken is removed under the exclusive one. */
+  async snapshots(ids: readonly Id[], options: SnapshotsRepairOptions): Promise<SnapshotsRepair> {
+    const { context, writing, whileShared, removeSnapshots } = this.#parts
+    const report = await whileShared(options.signal, signal =>
+      repairSnapshots(context(options), writing(signal), ids, { ...options, signal }),
+    )
+    if (options.dryRun || !options.forget) return report
+    const broken = report.snapshots.map(({ id }) => id)
+    let forgotten: readonly Id[] = []
+    await removeSnapshots((_, pins) => {
+      forgotten = broken.filter(id => !pins.some(pin => pin.snapshot === id))
+      return forgotten
+    }, options)
+    return { ...report, snapshots: report.snapshots.map(each => ({ ...each, forgotten: forgotten.includes(each.id) })) }
+  }
+
+  async #locked<T>(options: RepairOptions, work: (options: RepairOptions) => Promise<T>): Promise<T> {
+    const { whileShared, withExclusiveLock, index } = this.#parts
+    if (options.dryRun) return await whileShared(options.signal, signal => work({ ...options, signal }))
+    const report = await withExclusiveLock(options, lock =>
+      work({ ...options, signal: AbortSignal.any([options.signal, lock.lost]) }),
+    )
+    await index.refresh(options.signal)
+    return report
+  }
+}
