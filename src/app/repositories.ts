@@ -208,6 +208,7 @@ export class Repositories {
       logger: this.#around.logger,
       cacheDir: join(await this.#around.stateFolder(), 'cache'),
       lockWaitMs: this.#around.lockWaitMs,
+      parity: this.settings(name).parity,
       onFinding: this.#around.onFinding,
     }
   }

@@ -139,6 +139,12 @@ export const COMMANDS: readonly CommandEntry[] = [
     load: async () => (await import('./commands/repair.ts')).repairSnapshotsCommand,
   },
   {
+    name: 'repair parity',
+    summary: 'write parity that is missing or damaged',
+    group: 'Repositories',
+    load: async () => (await import('./commands/repair-parity.ts')).repairParityCommand,
+  },
+  {
     name: 'forget',
     summary: 'remove snapshots that no retention rule keeps',
     group: 'Repositories',

@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import { parseDuration } from '../base/durations.ts'
 import { isAppError } from '../base/errors.ts'
-import { parseSize } from '../base/sizes.ts'
+import { parsePart, parseSize } from '../base/sizes.ts'
 import { BACKUP_TYPES } from '../model/manifest.ts'
 import { PROOF_LEVELS } from '../model/recovery-point.ts'
 import { parseRetentionDuration, type RetentionDuration } from '../model/retention-time.ts'
@@ -35,6 +35,12 @@ const rate = z
   .refine(value => (parseSize(value) ?? 0) > 0, 'bytes a second like "500K" or "2 MB"')
   .transform(value => parseSize(value) ?? 0)
 
+const MOST_PARITY = 0.5
+const parity = z
+  .string()
+  .refine(value => (parsePart(value) ?? 1) <= MOST_PARITY, 'a part of up to "50%", like "5%"')
+  .transform(value => parsePart(value) ?? 0)
+
 export const PASSWORD_KEYS = ['passwordFile', 'passwordEnv', 'passwordCommand', 'password'] as const
 
 const repository = z
@@ -62,6 +68,11 @@ const repository = z
       })
       .optional()
       .describe('Bytes a second on average, as `500K` or `2 MB`; single objects still pass at full speed.'),
+    parity: parity
+      .optional()
+      .describe(
+        'So much redundancy beside what is stored from now on, as `5%`: flipped bits, bad sectors and cut files are healed by it. Of small files, all of it.',
+      ),
   })
   .refine(value => PASSWORD_KEYS.filter(key => value[key] !== undefined).length === 1, {
     message: `exactly one of ${PASSWORD_KEYS.slice(0, 3).join(', ')}`,

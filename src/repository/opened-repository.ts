@@ -33,6 +33,7 @@ import type { Contents, Helper } from './contract/reading.ts'
 import type {
   IndexRepair,
   PacksRepair,
+  ParityRepair,
   RepairOptions,
   SnapshotsRepair,
   SnapshotsRepairOptions,
@@ -59,6 +60,7 @@ import { type SharedWork, whileShared } from './lock/while-shared.ts'
 import { writeLock } from './lock/write-lock.ts'
 import { SealedLogStore } from './logs/log-store.ts'
 import { MarkFolder } from './marks/mark-folder.ts'
+import { ParityStorage, withParity } from './parity/parity-storage.ts'
 import { PinStore } from './pins/pin-store.ts'
 import { prune } from './prune/prune.ts'
 import { type OpenOther, OtherReaders } from './read/others.ts'
@@ -112,8 +114,10 @@ export class OpenedRepository implements Repository {
 
   constructor(parts: OpenedParts) {
     const { options, config, keys, keyId } = parts
-    const storage = lockingStorage(parts.storage)
     const { random } = options
+    this.#workers = new WorkerPool({ keys, version: config.version, size: options.workers })
+    const locking = lockingStorage(parts.storage)
+    const storage = withParity(locking, options.parity, (file, part) => this.#workers.makeParity(file, part))
     this.id = config.id
     this.version = config.version
     this.location = storage.location
@@ -130,17 +134,17 @@ export class OpenedRepository implements Repository {
     this.#snapshots = new SnapshotStore({ ...this.#context, files: this.#files, cacheDir, random })
     this.#pins = new PinStore(storage, this.#context.cipher)
     this.#keyRing = new KeyRing({ storage, random, clock: options.clock, onFinding: this.#onFinding }, keys, keyId)
-    this.#workers = new WorkerPool({ keys, version: config.version, size: options.workers })
     this.logs = new SealedLogStore(storage, { cipher: this.#context.cipher, workers: this.#workers })
     this.#reading = new Reading(this.#readingParts())
     const heard = { index: this.#index, snapshots: this.#snapshots, keys: parts.keyIds }
-    this.#locks = lockKeeperOf(storage, heard, new KnownEndsFile(cacheDir, random), this.#onFinding)
+    this.#locks = lockKeeperOf(locking, heard, new KnownEndsFile(cacheDir, random), this.#onFinding)
     this.#repairs = new Repairs({
       context: ({ helpers }) => ({ ...this.#maintenance(), record: this.#record, others: othersOf(helpers) }),
       writing: signal => this.#writingParts(signal),
       index: this.#index,
       whileShared: (signal, work) => this.#whileShared(signal, work),
       withExclusiveLock: (lockOptions, work) => this.#withLock(true, lockOptions, work),
+      writeParity: storage instanceof ParityStorage ? (key, file) => storage.saveParity(key, [file]) : undefined,
       removeSnapshots: (which, lockOptions) => this.removeSnapshots(which, lockOptions),
     })
   }
@@ -262,6 +266,10 @@ export class OpenedRepository implements Repository {
 
   repairPacks(ids: readonly Id[], options: RepairOptions): Promise<PacksRepair> {
     return this.#repairs.packs(ids, options)
+  }
+
+  repairParity(options: RepairOptions): Promise<ParityRepair> {
+    return this.#repairs.parity(options)
   }
 
   repairSnapshots(ids: readonly Id[], options: SnapshotsRepairOptions): Promise<SnapshotsRepair> {

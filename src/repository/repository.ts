@@ -29,6 +29,7 @@ import type { Contents, Helper } from './contract/reading.ts'
 import type {
   IndexRepair,
   PacksRepair,
+  ParityRepair,
   RepairOptions,
   SnapshotsRepair,
   SnapshotsRepairOptions,
@@ -121,6 +122,8 @@ export interface Repository extends Contents {
    * have the wrong size, or were found damaged on this machine. `damaged` while the index is.
    */
   repairPacks(ids: readonly Id[], options: RepairOptions): Promise<PacksRepair>
+  /** Writes parity that is missing or damaged. `usage` where none is kept. */
+  repairParity(options: RepairOptions): Promise<ParityRepair>
   /** Makes of snapshots that cannot be read whole such that can. `damaged` while packs or the index can be repaired. */
   repairSnapshots(ids: readonly Id[], options: SnapshotsRepairOptions): Promise<SnapshotsRepair>
 
@@ -153,6 +156,8 @@ export interface RepositoryOptions {
   readonly workers?: number | undefined
   /** How long to wait for a conflicting lock before `repository-locked`; default 0. */
   readonly lockWaitMs?: number | undefined
+  /** Keep so much parity beside what is stored, as a part of it: 0.05. Undefined: none. Needs a storage that takes any key. */
+  readonly parity?: number | undefined
   /** Called when a stale lock was removed, a damaged cache rebuilt, ... */
   readonly onFinding?: ((finding: Finding) => void) | undefined
 }

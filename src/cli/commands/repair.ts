@@ -26,7 +26,7 @@ export const repairIndexCommand: Command<Printed<'repair index'>> = {
   name: 'repair index',
   summary: 'write the index of a repository anew from its packs',
   description: [
-    'For index files that are damaged or lost. Reads the headers of all packs. Packs that no index names are added, and those that are gone are dropped. Nothing that can be read is lost.',
+    'For index files that are damaged or lost, and for the config and key files where the repository keeps parity. Reads the headers of all packs. Packs that no index names are added, and those that are gone are dropped. Nothing that can be read is lost.',
     ASKED,
   ],
   options: [DRY_RUN, YES],
@@ -38,7 +38,8 @@ export const repairIndexCommand: Command<Printed<'repair index'>> = {
     const reports = await repairEach<Named<IndexRepair>>(call, several, {
       names: repositoryNames(app, repositoryOf(call)),
       work: wish => repairIndex(app, wish, call.caller),
-      isNeeded: ({ damaged, indexed, dropped }) => damaged.length + indexed.length + dropped.length > 0,
+      isNeeded: ({ healed, damaged, indexed, dropped }) =>
+        healed.length + damaged.length + indexed.length + dropped.length > 0,
       describe: (report, dryRun) => describeIndex(report, dryRun, call),
     })
     return {
@@ -110,7 +111,8 @@ export const repairSnapshotsCommand: Command<Printed<'repair snapshots'>> = {
     const reports = await repairEach<Named<SnapshotsRepair>>(call, several, {
       names,
       work: wish => repairSnapshots(app, { ...wish, ...fromOf(call), snapshots, forget }, call.caller),
-      isNeeded: report => report.snapshots.some(each => forget || each.outcome === 'rewritten'),
+      isNeeded: report =>
+        report.snapshots.some(each => forget || each.outcome === 'rewritten' || each.outcome === 'healed'),
       describe: (report, dryRun) => describeSnapshots(report, { dryRun, forget }, call),
     })
     const dryRun = call.values.flag('dryRun')
@@ -131,9 +133,10 @@ function fromOf(call: Call): Pick<RepairWish, 'from'> {
 }
 
 function describeIndex(report: Named<IndexRepair>, dryRun: boolean, call: Call): string {
-  const { repository, damaged, indexed, dropped, findings } = report
+  const { repository, healed, damaged, indexed, dropped, findings } = report
   const did = dryRun ? 'would be' : 'were'
   const lines = [
+    ...(healed.length > 0 ? [`${healed.join(', ')} ${did} put back by parity`] : []),
     ...(damaged.length > 0 ? [`${counted(damaged.length, 'index file')} that cannot be read ${did} replaced`] : []),
     ...(indexed.length > 0 ? [`${counted(indexed.length, 'pack')} ${did} indexed anew`] : []),
     ...(dropped.length > 0 ? [`${counted(dropped.length, 'pack')} that are gone ${did} dropped from it`] : []),
@@ -145,7 +148,8 @@ function describeIndex(report: Named<IndexRepair>, dryRun: boolean, call: Call):
 function describePacks(report: Named<PacksRepair>, dryRun: boolean, call: Call): string {
   const { repository, packs, fetched, absent, hurt, sound, findings } = report
   const paint = call.terminal.out
-  const lines = packs.map(({ id, state, salvaged, found, lost }) => {
+  const lines = packs.map(({ id, state, healed, salvaged, found, lost }) => {
+    if (healed) return `  pack ${id.slice(0, SHORT_ID_DIGITS)}  ${state}: whole again by its parity\n`
     const gone = lost > 0 ? paint('red', `${lost} lost`) : 'nothing lost'
     return `  pack ${id.slice(0, SHORT_ID_DIGITS)}  ${state}: ${counted(salvaged, 'blob')} whole in it, ${found} from elsewhere, ${gone}\n`
   })
@@ -157,7 +161,7 @@ function describePacks(report: Named<PacksRepair>, dryRun: boolean, call: Call):
   const head =
     lines.length === 0
       ? `no pack is known to be damaged${looked}; "lifeboat check --read-data" reads all of them`
-      : `${counted(packs.length, 'damaged pack')}${verb === '' ? ' replaced' : ''}`
+      : `${counted(packs.length, 'damaged pack')}${verb === '' ? ' repaired' : ''}`
   return `${repository}: ${head}\n${lines.join('')}${formatFindings(findings, paint)}`
 }
 
@@ -186,6 +190,7 @@ function describeSnapshot(
   const more = lostCount > NAMED ? ` and ${lostCount - NAMED} more` : ''
   const without = `without ${lost.slice(0, NAMED).join(', ')}${more}`
   const became = replacement === undefined ? '' : `, as ${replacement.id.slice(0, SHORT_ID_DIGITS)}`
+  if (outcome === 'healed') return `  ${id.slice(0, SHORT_ID_DIGITS)}  ${time}  its file is whole again by its parity\n`
   const what = outcome === 'nothing-left' ? paint('red', 'nothing of it can be read') : `${without}${became}`
   const fate = forgotten ? '; forgotten' : dryRun && forget ? '; would be forgotten unless it is pinned' : ''
   return `  ${id.slice(0, SHORT_ID_DIGITS)}  ${time}  ${what}${fate}\n`

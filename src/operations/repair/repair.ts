@@ -2,6 +2,7 @@ import type { Finding } from '../../model/finding.ts'
 import type {
   IndexRepair,
   PacksRepair,
+  ParityRepair,
   RepairOptions,
   Repository,
   SnapshotsRepair,
@@ -74,6 +75,19 @@ export async function repairSnapshots(
     operation: 'repair-snapshots',
     work: (repository, options) => repository.repairSnapshots(wish.snapshots, { ...options, forget: wish.forget }),
     count: ({ snapshots, sound }) => ({ broken: snapshots.length, sound }),
+  })
+}
+
+/** Writes parity that is missing or damaged. */
+export async function repairParity(
+  workspace: Workspace,
+  wish: RepairWish,
+  caller: Caller,
+): Promise<Named<ParityRepair>> {
+  return await repairing(workspace, wish, caller, {
+    operation: 'repair-parity',
+    work: (repository, options) => repository.repairParity(options),
+    count: ({ missing, damaged, removed }) => ({ missing, damaged, removed }),
   })
 }
 

@@ -14,6 +14,7 @@ import { checkSmallFiles, checkSnapshots } from './files.ts'
 import { takeInventory } from './inventory.ts'
 import { PackTable } from './pack-table.ts'
 import { checkPackData, checkPackHeaders, checkPackSizes, type PacksToCheck } from './packs.ts'
+import { checkParity } from './parity.ts'
 import type { ReadMemory } from './read-memory.ts'
 import { chooseToRead, readsAll, readsNone } from './reading-plan.ts'
 import { checkTrees } from './trees.ts'
@@ -49,7 +50,8 @@ export async function check(context: CheckContext, options: CheckOptions): Promi
   await index.refresh(signal)
   const table = new PackTable(index)
   const from: PacksToCheck = { ...context, index, table, stored: inventory.packs, signal }
-  const read = await checkPacks(from, context, damage, options)
+  const { toRead, ...read } = await checkPacks(from, context, damage, options)
+  await checkParity(context, toRead, damage, signal)
   damage.settle(index)
   await context.record?.add(damage.badPlaces, readsAll(options.readData))
   await checkTrees(from, snapshots, index.findings, damage, progressOf('trees', 'items', options))
@@ -62,7 +64,7 @@ async function checkPacks(
   { random, memory, clock }: CheckContext,
   damage: Damage,
   options: CheckOptions,
-): Promise<Pick<CheckReport, 'packsRead' | 'bytesRead' | 'coverage'>> {
+): Promise<Pick<CheckReport, 'packsRead' | 'bytesRead' | 'coverage'> & { readonly toRead: ReadonlySet<Id> }> {
   const all = [...from.table.ids()].map(id => ({ id, sizeBytes: from.table.sizeOf(id) }))
   const whole = new Set(checkPackSizes(from, damage))
   await memory.load()
@@ -97,7 +99,7 @@ async function checkPacks(
     for (const { id } of all) if (damage.isHurt(id)) memory.forget(id)
     await memory.save(from.table.ids())
   }
-  return { packsRead, bytesRead, coverage: memory.coverage(all) }
+  return { toRead, packsRead, bytesRead, coverage: memory.coverage(all) }
 }
 
 async function settleFindings(from: PacksToCheck, snapshots: readonly Snapshot[], damage: Damage): Promise<Finding[]> {

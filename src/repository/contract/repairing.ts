@@ -16,7 +16,9 @@ export interface RepairOptions extends LockWaitOptions {
 
 /** What was done, or in a dry run would be. */
 export interface IndexRepair {
-  /** Index files that could not be read. */
+  /** Config, key and index files, and packs that were gone, put back by their parity: keys of the storage. */
+  readonly healed: readonly string[]
+  /** Index files that could not be read, and have no parity. */
   readonly damaged: readonly Id[]
   /** Packs that no index named, or not as they are: indexed anew by their own headers. */
   readonly indexed: readonly Id[]
@@ -29,6 +31,8 @@ export interface IndexRepair {
 export interface RepairedPack {
   readonly id: Id
   readonly state: 'missing' | 'cut' | 'damaged'
+  /** Put back as it was, by its parity; then nothing of the following was needed. */
+  readonly healed: boolean
   /** Blobs of it that are whole in it. */
   readonly salvaged: number
   /** Blobs that another pack of this repository has, or another repository. */
@@ -63,7 +67,8 @@ export interface RepairedSnapshot {
   readonly snapshot: Snapshot | undefined
   /** What is left of it. In a dry run, and where nothing is left, undefined. */
   readonly replacement: Snapshot | undefined
-  readonly outcome: 'rewritten' | 'rewritten-before' | 'nothing-left'
+  /** `healed`: its file was put back by its parity. */
+  readonly outcome: 'healed' | 'rewritten' | 'rewritten-before' | 'nothing-left'
   /** Paths that are left out; the first thousand. */
   readonly lost: readonly string[]
   readonly lostCount: number
@@ -74,5 +79,15 @@ export interface SnapshotsRepair {
   readonly snapshots: readonly RepairedSnapshot[]
   /** Those that can be read whole. */
   readonly sound: number
+  readonly findings: readonly Finding[]
+}
+
+export interface ParityRepair {
+  /** Files that had no parity. */
+  readonly missing: number
+  /** Whose parity was damaged. */
+  readonly damaged: number
+  /** Parity of files that are gone. */
+  readonly removed: number
   readonly findings: readonly Finding[]
 }

@@ -12,6 +12,7 @@ import { BlobIndex } from '../index-store/blob-index.ts'
 import type { BlobLocation } from '../index-store/segment.ts'
 import type { RepackingWorkers } from '../pack/move-blobs.ts'
 import { PackWriter, type SavedPack } from '../pack/pack-writer.ts'
+import { surveyParity } from '../parity/survey-parity.ts'
 import { Failure } from '../write/failure.ts'
 import { adoptPacks } from './adopt.ts'
 import { type PackUse, type PrunePlan, planPrune } from './plan.ts'
@@ -153,6 +154,7 @@ async function execute(context: PruneContext, survey: Survey, options: PruneOpti
   const outdated = await rewriteIndex(context.files, change, signal)
   for (const id of outdated) await context.files.remove('index', id)
   await removePacks(context, [...old, ...vanished], 'packs', options)
+  await sweepParity(context, signal)
   const kept = [...plan.keep, ...plan.repack.filter(pack => damaged.has(pack.id))]
   return {
     packsKept: kept.length,
@@ -163,6 +165,12 @@ async function execute(context: PruneContext, survey: Survey, options: PruneOpti
     bytesUnusedLeft: sum(kept.map(pack => pack.unusedBytes)),
     findings: [...survey.findings, ...damaged.values()],
   }
+}
+
+/** Of what anybody has removed, this or another program. */
+async function sweepParity({ storage, files }: PruneContext, signal: AbortSignal): Promise<void> {
+  const { orphaned } = await surveyParity(storage, files, signal)
+  await forEachLimit(orphaned, storage.traits.concurrency, key => storage.remove(key, { signal }))
 }
 
 interface Repacked {

@@ -5,12 +5,16 @@ import type { Id } from '../../model/node.ts'
 import { listPacks } from '../check/inventory.ts'
 import { PackTable } from '../check/pack-table.ts'
 import type { IndexRepair, RepairOptions } from '../contract/repairing.ts'
-import { shortId } from '../format/file-keys.ts'
+import { fileKey, shortId } from '../format/file-keys.ts'
+import { parseIndex } from '../format/index-file.ts'
 import { formatPackHeader, type PackedBlob } from '../format/pack-header.ts'
+import { decodeUnpacked } from '../format/unpacked.ts'
 import { BlobIndex } from '../index-store/blob-index.ts'
 import type { SavedPack } from '../pack/pack-writer.ts'
+import { restoreFile } from '../parity/heal.ts'
 import { findDamagedIndexes, rewriteIndex } from '../prune/rewrite-index.ts'
 import { loadPackContents } from '../read/load-contents.ts'
+import { healSmallFiles } from './heal-small-files.ts'
 import type { RepairContext } from './repair-context.ts'
 
 /**
@@ -23,21 +27,52 @@ export async function repairIndex(context: RepairContext, options: RepairOptions
   const index = new BlobIndex({ files, cacheDir: undefined, random: context.random })
   await index.refresh(signal)
   const damaged = await findDamagedIndexes(files, index)
+  const healed = await healSmallFiles(context, options)
+  for (const id of damaged) {
+    if (!(await healIndexFile(context, index, id, options))) continue
+    damaged.delete(id)
+    healed.push(fileKey('index', id))
+  }
   const stored = await listPacks(context.storage, signal)
   const table = new PackTable(index)
   if (stored.size === 0 && table.packs.size > 0) throw nothingThere(context.storage.location)
   const gone = new Set([...table.ids()].filter(id => !stored.has(id)))
+  for (const id of gone) {
+    if (!(await restoreFile(context.storage, fileKey('pack', id), { sha256: id, dryRun, signal }))) continue
+    gone.delete(id)
+    healed.push(fileKey('pack', id))
+  }
   const { added, findings } = await compareHeaders(context, { index, table, stored }, options)
   if (!dryRun) {
     const outdated = await rewriteIndex(files, { gone, added, damaged }, signal)
     for (const id of outdated) await files.remove('index', id)
   }
   return {
+    healed,
     damaged: [...damaged],
     indexed: added.map(({ id }) => id),
     dropped: [...gone],
     findings: [...findings, ...(gone.size > 0 ? [packsGone(gone)] : [])],
   }
+}
+
+/** By its parity: then it need not be made anew. */
+async function healIndexFile(
+  { storage, cipher, zstd }: RepairContext,
+  index: BlobIndex,
+  id: Id,
+  { dryRun, signal }: RepairOptions,
+): Promise<boolean> {
+  const bytes = await restoreFile(storage, fileKey('index', id), { sha256: id, dryRun, signal })
+  const subject = `index ${shortId(id)}`
+  const opened = bytes && cipher.open(bytes)
+  if (opened === undefined) return false
+  const packs = parseIndex(decodeUnpacked(opened, zstd, subject), subject)
+  await index.addIndexFile(
+    id,
+    packs.map(pack => ({ id: pack.id, entries: formatPackHeader(pack.blobs) })),
+  )
+  return true
 }
 
 interface ToCompare {

@@ -12,6 +12,7 @@ import type { PacksRepair, RepairedPack, RepairOptions } from '../contract/repai
 import type { Snapshot } from '../contract/snapshot.ts'
 import { fileKey, shortId } from '../format/file-keys.ts'
 import type { PackedBlob } from '../format/pack-header.ts'
+import { restoreFile } from '../parity/heal.ts'
 import { rewriteIndex } from '../prune/rewrite-index.ts'
 import type { Reader } from '../read/reader.ts'
 import { type DamagedPack, examinePack, groupsOfPacks, placesByPack, type Suspects } from './damaged-packs.ts'
@@ -64,16 +65,17 @@ async function replacePacks(
   signal: AbortSignal,
 ): Promise<void> {
   const { files, record } = context
-  const gone = new Set(packs.map(({ id }) => id))
+  const gone = new Set(packs.flatMap(({ id, healed }) => (healed ? [] : [id])))
+  await record.settle(new Set(packs.map(({ id }) => id)))
   if (gone.size === 0 && taker.saved.length === 0) return
   const outdated = await rewriteIndex(files, { gone, added: taker.saved, damaged: new Set() }, signal)
   for (const id of outdated) await files.remove('index', id)
-  for (const { id, state } of packs) {
+  for (const { id, state, healed } of packs) {
     throwIfAborted(signal)
+    if (healed) continue
     if (lossy.has(id)) await putAside(context, id, signal)
     if (state !== 'missing') await removeIfAllowed(context, id)
   }
-  await record.settle(gone)
 }
 
 /** Somebody may still get something out of it, or it was a bad cable and no bad disk. */
@@ -92,7 +94,7 @@ async function removeIfAllowed({ files }: RepairContext, pack: Id): Promise<void
   try {
     await files.remove('pack', pack)
   } catch (error) {
-    if (!isAppError(error, 'storage-denied')) throw error
+    if (!isAppError(error, 'storage-denied') && !isAppError(error, 'storage-locked')) throw error
   }
 }
 
@@ -145,7 +147,17 @@ class PackRepair {
     await this.#fetchAbsent()
   }
 
+  /** By parity the pack is what it was, under its name: nothing else need change. */
+  async #heal({ id, state }: DamagedPack): Promise<boolean> {
+    const { dryRun, signal } = this.#parts.options
+    const { storage } = this.#context
+    if (!(await restoreFile(storage, fileKey('pack', id), { sha256: id, dryRun, signal }))) return false
+    this.packs.push({ id, state, healed: true, salvaged: 0, found: 0, lost: 0 })
+    return true
+  }
+
   async #repair(pack: DamagedPack): Promise<void> {
+    if (await this.#heal(pack)) return
     const { taker } = this.#parts
     const bad = await taker.takeWhole(pack)
     let [found, lost] = [0, 0]
@@ -157,7 +169,7 @@ class PackRepair {
       }
     }
     const { id, state, blobs } = pack
-    this.packs.push({ id, state, salvaged: blobs.length - bad.length, found, lost })
+    this.packs.push({ id, state, healed: false, salvaged: blobs.length - bad.length, found, lost })
   }
 
   /** Needed blobs that no index names, as after index files and packs are gone. */

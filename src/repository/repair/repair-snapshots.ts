@@ -3,12 +3,14 @@ import type { Id } from '../../model/node.ts'
 import { packsOf } from '../check/bad-places.ts'
 import { listPacks } from '../check/inventory.ts'
 import { PackTable } from '../check/pack-table.ts'
-import type { RepairedSnapshot, SnapshotsRepair, SnapshotsRepairOptions } from '../contract/repairing.ts'
+import type { RepairedSnapshot, RepairOptions, SnapshotsRepair, SnapshotsRepairOptions } from '../contract/repairing.ts'
 import type { Snapshot } from '../contract/snapshot.ts'
 import type { TreeWriting } from '../contract/writing.ts'
-import { shortId } from '../format/file-keys.ts'
+import { fileKey, shortId } from '../format/file-keys.ts'
 import { parseSnapshot } from '../format/snapshot-file.ts'
+import { decodeUnpacked } from '../format/unpacked.ts'
 import type { BlobIndex } from '../index-store/blob-index.ts'
+import { restoreFile } from '../parity/heal.ts'
 import type { Reader } from '../read/reader.ts'
 import type { SnapshotStore } from '../snapshots/snapshot-store.ts'
 import { BlobSink } from '../write/blob-sink.ts'
@@ -40,7 +42,7 @@ export async function repairSnapshots(
   const { signal, dryRun } = options
   const index = await loadWholeIndex(context, signal)
   await refuseWhilePacksCanBeRepaired(context, index, signal)
-  const listed = await listSnapshots(context, ids, signal)
+  const listed = await listSnapshots(context, ids, options)
   const reader: Reader = { ...context, index, others: undefined }
   const look = new TreeRewriter(reader, unwrittenTree, signal)
   const broken: Array<{ readonly snapshot: Snapshot; readonly left: LeftOfTree }> = []
@@ -59,7 +61,7 @@ export async function repairSnapshots(
         signal,
       )
   return {
-    snapshots: [...unreadable, ...repaired],
+    snapshots: [...listed.healed.map(healedSnapshot), ...unreadable, ...repaired],
     sound: listed.snapshots.length - broken.length,
     findings: [],
   }
@@ -67,10 +69,40 @@ export async function repairSnapshots(
 
 interface Listed {
   readonly snapshots: readonly Snapshot[]
+  /** Their files were put back by their parity; they are among the snapshots. */
+  readonly healed: readonly Snapshot[]
   readonly unreadable: readonly Id[]
 }
 
-async function listSnapshots({ files }: RepairContext, ids: readonly Id[], signal: AbortSignal): Promise<Listed> {
+async function listSnapshots(context: RepairContext, ids: readonly Id[], options: RepairOptions): Promise<Listed> {
+  const { snapshots, unreadable: damaged } = await loadSnapshots(context, ids, options.signal)
+  const healed: Snapshot[] = []
+  const unreadable: Id[] = []
+  for (const id of damaged) {
+    const snapshot = await healSnapshot(context, id, options)
+    if (snapshot === undefined) unreadable.push(id)
+    else healed.push(snapshot)
+  }
+  const all = [...snapshots, ...healed].toSorted((a, b) => a.time.getTime() - b.time.getTime())
+  return { snapshots: all, healed, unreadable }
+}
+
+async function healSnapshot(
+  { storage, cipher, zstd }: RepairContext,
+  id: Id,
+  { dryRun, signal }: RepairOptions,
+): Promise<Snapshot | undefined> {
+  const bytes = await restoreFile(storage, fileKey('snapshot', id), { sha256: id, dryRun, signal })
+  const opened = bytes && cipher.open(bytes)
+  const subject = `snapshot ${shortId(id)}`
+  return opened && parseSnapshot(decodeUnpacked(opened, zstd, subject), id, subject)
+}
+
+async function loadSnapshots(
+  { files }: RepairContext,
+  ids: readonly Id[],
+  signal: AbortSignal,
+): Promise<Pick<Listed, 'snapshots' | 'unreadable'>> {
   const snapshots: Snapshot[] = []
   const unreadable: Id[] = []
   const all = await files.listIds('snapshot')
@@ -88,7 +120,7 @@ async function listSnapshots({ files }: RepairContext, ids: readonly Id[], signa
     },
     signal,
   )
-  return { snapshots: snapshots.toSorted((a, b) => a.time.getTime() - b.time.getTime()), unreadable }
+  return { snapshots, unreadable }
 }
 
 async function writeRepaired(
@@ -145,6 +177,11 @@ function outcomeOf(
 ): RepairedSnapshot {
   const what = tree === undefined ? 'nothing-left' : outcome
   return { id: snapshot.id, snapshot, replacement, outcome: what, lost, lostCount, forgotten: false }
+}
+
+function healedSnapshot(snapshot: Snapshot): RepairedSnapshot {
+  const nothing = { replacement: undefined, lost: [], lostCount: 0, forgotten: false }
+  return { id: snapshot.id, snapshot, outcome: 'healed', ...nothing }
 }
 
 function unreadableSnapshot(id: Id): RepairedSnapshot {

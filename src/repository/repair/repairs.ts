@@ -4,6 +4,7 @@ import type { ChooseSnapshots } from '../contract/maintenance.ts'
 import type {
   IndexRepair,
   PacksRepair,
+  ParityRepair,
   RepairOptions,
   SnapshotsRepair,
   SnapshotsRepairOptions,
@@ -13,6 +14,7 @@ import type { HeldLock } from '../lock/held-lock.ts'
 import type { RepairContext } from './repair-context.ts'
 import { repairIndex } from './repair-index.ts'
 import { repairPacks } from './repair-packs.ts'
+import { repairParity } from './repair-parity.ts'
 import { type RepairWriting, repairSnapshots } from './repair-snapshots.ts'
 
 export interface RepairsParts {
@@ -21,6 +23,8 @@ export interface RepairsParts {
   readonly index: BlobIndex
   readonly whileShared: <T>(signal: AbortSignal, work: (signal: AbortSignal) => Promise<T>) => Promise<T>
   readonly withExclusiveLock: <T>(options: LockWaitOptions, work: (lock: HeldLock) => Promise<T>) => Promise<T>
+  /** Undefined: none is kept. */
+  readonly writeParity: ((key: string, file: Buffer) => Promise<void>) | undefined
   readonly removeSnapshots: (which: ChooseSnapshots, options: LockWaitOptions) => Promise<void>
 }
 
@@ -50,13 +54,19 @@ export class Repairs {
       repairSnapshots(context(options), writing(signal), ids, { ...options, signal }),
     )
     if (options.dryRun || !options.forget) return report
-    const broken = report.snapshots.map(({ id }) => id)
+    const broken = report.snapshots.flatMap(({ id, outcome }) => (outcome === 'healed' ? [] : [id]))
     let forgotten: readonly Id[] = []
     await removeSnapshots((_, pins) => {
       forgotten = broken.filter(id => !pins.some(pin => pin.snapshot === id))
       return forgotten
     }, options)
     return { ...report, snapshots: report.snapshots.map(each => ({ ...each, forgotten: forgotten.includes(each.id) })) }
+  }
+
+  /** Only adds, and removes what belongs to nothing. */
+  parity(options: RepairOptions): Promise<ParityRepair> {
+    const { context, whileShared, writeParity } = this.#parts
+    return whileShared(options.signal, signal => repairParity(context(options), writeParity, { ...options, signal }))
   }
 
   async #locked<T>(options: RepairOptions, work: (options: RepairOptions) => Promise<T>): Promise<T> {
