@@ -139,7 +139,7 @@ export class OpenedRepository implements Repository {
     const heard = { index: this.#index, snapshots: this.#snapshots, keys: parts.keyIds }
     this.#locks = lockKeeperOf(locking, heard, new KnownEndsFile(cacheDir, random), this.#onFinding)
     this.#repairs = new Repairs({
-      context: ({ helpers }) => ({ ...this.#maintenance(), record: this.#record, others: othersOf(helpers) }),
+      context: ({ helpers }) => ({ ...this.#maintenance(), others: othersOf(helpers) }),
       writing: signal => this.#writingParts(signal),
       index: this.#index,
       whileShared: (signal, work) => this.#whileShared(signal, work),
@@ -236,12 +236,7 @@ export class OpenedRepository implements Repository {
   }
 
   check(options: CheckOptions): Promise<CheckReport> {
-    return this.#whileShared(options.signal, signal =>
-      check(
-        { ...this.#maintenance(), record: this.#record, memory: this.#readMemory, clock: this.#parts.options.clock },
-        { ...options, signal },
-      ),
-    )
+    return this.#whileShared(options.signal, signal => check(this.#maintenance(), { ...options, signal }))
   }
 
   async examineLocks(signal: AbortSignal): Promise<LockExamination> {
@@ -393,8 +388,9 @@ export class OpenedRepository implements Repository {
   }
 
   #maintenance() {
-    const { random } = this.#parts.options
-    return { ...this.#context, files: this.#files, random, workers: this.#workers }
+    const { random, clock } = this.#parts.options
+    const remembered = { record: this.#record, memory: this.#readMemory }
+    return { ...this.#context, files: this.#files, random, clock, workers: this.#workers, ...remembered }
   }
 
   #writingParts(signal: AbortSignal): CopyParts {

@@ -105,6 +105,30 @@ describe.skipIf(skipRestic)('what restic says afterwards', () => {
   })
 })
 
+test.skipIf(skipRestic)(
+  'parity heals in place, without another repository, and restic reads all the same',
+  async () => {
+    writeFileSync(
+      workspace.path('lifeboat.yaml'),
+      CONFIG.replace('./backups, passwordFile: ./password }', './backups, passwordFile: ./password, parity: 5% }'),
+    )
+    rmSync(workspace.path('offsite'), { recursive: true })
+    expect(await workspace.run('repair', 'parity', '--repo', 'main')).toMatch(/^main: parity of \d+ files written/)
+    await workspace.restic.checkAll()
+    const pack = biggestPack()
+    const before = readFileSync(pack)
+    flip(pack, 5000)
+    await workspace.run('restore', 'docs', '--repo', 'main', '--to', workspace.path('back'))
+    expect(await workspace.run('repair', 'packs', '--repo', 'main', '--yes')).toContain('whole again by its parity')
+    expect(readFileSync(pack).equals(before)).toBe(true)
+    flip(workspace.path('backups', 'config'), 20)
+    const check = await workspace.try('check', '--repo', 'main')
+    expect(check.stderr).toContain('lifeboat repair index')
+    await workspace.run('repair', 'index', '--repo', 'main', '--yes')
+    await workspace.restic.checkAll()
+  },
+)
+
 test('nothing is asked where nothing is wrong', async () => {
   expect(await workspace.run('repair', 'packs')).toContain('no pack is known to be damaged')
   expect(await workspace.run('repair', 'snapshots')).toContain('can be read whole')

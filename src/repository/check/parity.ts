@@ -1,13 +1,14 @@
 import { forEachLimit } from '../../base/concurrency.ts'
 import type { Id } from '../../model/node.ts'
+import type { Storage } from '../../storage/storage.ts'
+import type { RepositoryFiles } from '../files/repository-files.ts'
 import { FOLDERS, idOfKey } from '../format/file-keys.ts'
 import { isParityWhole, surveyParity } from '../parity/survey-parity.ts'
-import type { CheckContext } from './check.ts'
 import type { Damage } from './damage.ts'
 
 /** Has everything parity where anything has, and is it whole? That of packs is read where the pack is. */
 export async function checkParity(
-  { storage, files }: CheckContext,
+  { storage, files }: { readonly storage: Storage; readonly files: RepositoryFiles },
   packsRead: ReadonlySet<Id>,
   damage: Damage,
   signal: AbortSignal,

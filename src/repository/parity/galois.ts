@@ -57,7 +57,7 @@ export function invert(matrix: Uint8Array[]): Uint8Array[] {
   return result
 }
 
-function swap<T>(rows: T[], a: number, b: number): void {
+function swap(rows: Uint8Array[], a: number, b: number): void {
   const [one, other] = [rows[a], rows[b]]
   if (one === undefined || other === undefined) return
   rows[a] = other

@@ -1,6 +1,5 @@
-import { isAppError } from '../../base/errors.ts'
+import { AppError, isAppError } from '../../base/errors.ts'
 import type { LoadOptions, Storage } from '../../storage/storage.ts'
-import { storageError } from '../../storage/storage-error.ts'
 import { ForwardingStorage } from './forwarding-storage.ts'
 import { healFile } from './heal.ts'
 
@@ -20,7 +19,7 @@ export class HealedStorage extends ForwardingStorage {
     const bytes = await this.#heal(key, signal)
     const { offset, length } = range ?? { offset: 0, length: bytes?.length ?? 0 }
     if (bytes === undefined || offset + length > bytes.length) {
-      throw storageError('storage-not-found', { verb: 'read', key, location: this.location })
+      throw new AppError('storage-not-found', `parity does not give ${key} back`)
     }
     // Whoever gets it may give it away.
     return Buffer.from(bytes.subarray(offset, offset + length))

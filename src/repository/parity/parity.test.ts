@@ -14,6 +14,7 @@ import { FaultyStorage } from '../../../test/helpers/faulty-storage.ts'
 import { MemoryStorage } from '../../../test/helpers/memory-storage.ts'
 import { allBytes, biggestPack, change, flip, keysIn } from '../../../test/helpers/stored-bytes.ts'
 import { makeTempDir } from '../../../test/helpers/tempdir.ts'
+import { Secret } from '../../base/secret.ts'
 import type { Finding } from '../../model/finding.ts'
 import type { Storage } from '../../storage/storage.ts'
 import { createRepository, openRepository, type Repository, type Snapshot } from '../index.ts'
@@ -138,6 +139,14 @@ test('is removed with what it belongs to, and prune removes what other programs 
   await repository.prune({ dryRun: false, signal })
   await repository.close()
   expect(await keysIn(storage, 'parity/')).toEqual((await protectedKeys()).map(key => `parity/${key}`))
+})
+
+test('a password that is revoked leaves no parity of its key, also where this machine keeps none', async () => {
+  const repository = await openRepository(storage, engineOptions(clock))
+  const [key = ''] = await keysIn(storage, 'keys/')
+  await repository.changePassword(new Secret('another'))
+  await repository.close()
+  expect(await keysIn(storage, 'parity/keys/')).not.toContain(`parity/${key}`)
 })
 
 test('a check of all data reads it too, and repair writes it anew, as after it was switched on', async () => {
