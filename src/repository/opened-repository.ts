@@ -30,14 +30,7 @@ import type {
   RepositoryStatistics,
 } from './contract/maintenance.ts'
 import type { Contents, Helper } from './contract/reading.ts'
-import type {
-  IndexRepair,
-  PacksRepair,
-  ParityRepair,
-  RepairOptions,
-  SnapshotsRepair,
-  SnapshotsRepairOptions,
-} from './contract/repairing.ts'
+import type { RepositoryRepairs } from './contract/repairing.ts'
 import type { FileToWrite, RestoreOptions, WrittenBytes } from './contract/restoring.ts'
 import type { PinList, Snapshot, SnapshotList } from './contract/snapshot.ts'
 import type { Writing, WritingOptions } from './contract/writing.ts'
@@ -95,6 +88,7 @@ export class OpenedRepository implements Repository {
   readonly location: string
   readonly frozen: boolean
   readonly logs: LogStore
+  readonly repairs: RepositoryRepairs
   readonly #parts: OpenedParts
   readonly #context: RepositoryContext
   readonly #files: RepositoryFiles
@@ -104,9 +98,7 @@ export class OpenedRepository implements Repository {
   readonly #keyRing: KeyRing
   readonly #workers: WorkerPool
   readonly #reading: Reading
-  readonly #record: DamageRecord
-  readonly #readMemory: ReadMemory
-  readonly #repairs: Repairs
+  readonly #remembered: { readonly record: DamageRecord; readonly memory: ReadMemory }
   readonly #marks: MarkFolder | undefined
   readonly #locks: LockKeeper | undefined
   readonly #storageClock: StorageClock
@@ -128,8 +120,7 @@ export class OpenedRepository implements Repository {
     const cacheDir = options.cacheDir === undefined ? undefined : join(options.cacheDir, config.id)
     this.#index = new BlobIndex({ files: this.#files, cacheDir, random })
     this.#storageClock = new StorageClock(this.#files, options.clock)
-    this.#record = new DamageRecord(cacheDir, random)
-    this.#readMemory = new ReadMemory(cacheDir, random)
+    this.#remembered = { record: new DamageRecord(cacheDir, random), memory: new ReadMemory(cacheDir, random) }
     this.#marks = cacheDir === undefined ? undefined : new MarkFolder(cacheDir, this.#context.cipher, random)
     this.#snapshots = new SnapshotStore({ ...this.#context, files: this.#files, cacheDir, random })
     this.#pins = new PinStore(storage, this.#context.cipher)
@@ -138,7 +129,7 @@ export class OpenedRepository implements Repository {
     this.#reading = new Reading(this.#readingParts())
     const heard = { index: this.#index, snapshots: this.#snapshots, keys: parts.keyIds }
     this.#locks = lockKeeperOf(locking, heard, new KnownEndsFile(cacheDir, random), this.#onFinding)
-    this.#repairs = new Repairs({
+    this.repairs = new Repairs({
       context: ({ helpers }) => ({ ...this.#maintenance(), others: othersOf(helpers) }),
       writing: signal => this.#writingParts(signal),
       index: this.#index,
@@ -255,22 +246,6 @@ export class OpenedRepository implements Repository {
     return report
   }
 
-  repairIndex(options: RepairOptions): Promise<IndexRepair> {
-    return this.#repairs.index(options)
-  }
-
-  repairPacks(ids: readonly Id[], options: RepairOptions): Promise<PacksRepair> {
-    return this.#repairs.packs(ids, options)
-  }
-
-  repairParity(options: RepairOptions): Promise<ParityRepair> {
-    return this.#repairs.parity(options)
-  }
-
-  repairSnapshots(ids: readonly Id[], options: SnapshotsRepairOptions): Promise<SnapshotsRepair> {
-    return this.#repairs.snapshots(ids, options)
-  }
-
   statistics(): Promise<RepositoryStatistics> {
     return statistics(this.#files, this.#index)
   }
@@ -281,7 +256,7 @@ export class OpenedRepository implements Repository {
 
   async copyFrom(source: Repository, snapshots: readonly Snapshot[], options: CopyOptions): Promise<CopyReport> {
     const other = this.#other(source)
-    const noted = new NotedDamage(other.#record)
+    const noted = new NotedDamage(other.#remembered.record)
     try {
       return await other.#whileShared(options.signal, signal =>
         copySnapshots(other.#copySource(noted, options), this.#writingParts(signal), snapshots, options),
@@ -295,7 +270,10 @@ export class OpenedRepository implements Repository {
     const other = this.#other(source)
     const to = { index: this.#index, snapshots: this.#snapshots }
     return await other.#whileShared(options.signal, signal =>
-      planCopy(other.#copySource(new NotedDamage(other.#record), options), to, snapshots, { ...options, signal }),
+      planCopy(other.#copySource(new NotedDamage(other.#remembered.record), options), to, snapshots, {
+        ...options,
+        signal,
+      }),
     )
   }
 
@@ -382,15 +360,14 @@ export class OpenedRepository implements Repository {
       files: this.#files,
       index: this.#index,
       workers: this.#workers,
-      record: this.#record,
+      record: this.#remembered.record,
       marks: this.#marks,
     }
   }
 
   #maintenance() {
     const { random, clock } = this.#parts.options
-    const remembered = { record: this.#record, memory: this.#readMemory }
-    return { ...this.#context, files: this.#files, random, clock, workers: this.#workers, ...remembered }
+    return { ...this.#context, ...this.#remembered, files: this.#files, random, clock, workers: this.#workers }
   }
 
   #writingParts(signal: AbortSignal): CopyParts {
@@ -401,7 +378,7 @@ export class OpenedRepository implements Repository {
       snapshots: this.#snapshots,
       workers: this.#workers,
       lock: this.#lockRequest(false, { signal }),
-      record: this.#record,
+      record: this.#remembered.record,
       clock: this.#parts.options.clock,
       locks: this.#locks,
       signal,
@@ -421,12 +398,9 @@ export class OpenedRepository implements Repository {
 const othersOf = (helpers: readonly Helper[] = []): OtherReaders | undefined =>
   helpers.length > 0 ? new OtherReaders(otherReaders(helpers)) : undefined
 
-const otherReaders = (helpers: readonly Helper[]): OpenOther[] =>
-  helpers.map(
-    ({ open, onTaken }) =>
-      async () =>
-        await opened(await open()).asOther(onTaken),
-  )
+const otherReaders = (helpers: readonly Helper[]): OpenOther[] => helpers.map(helper => () => asOther(helper))
+
+const asOther = async ({ open, onTaken }: Helper): Promise<OtherReader> => opened(await open()).asOther(onTaken)
 
 function opened(repository: Contents): OpenedRepository {
   if (repository instanceof OpenedRepository) return repository

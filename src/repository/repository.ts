@@ -26,14 +26,7 @@ import type {
   RepositoryStatistics,
 } from './contract/maintenance.ts'
 import type { Contents, Helper } from './contract/reading.ts'
-import type {
-  IndexRepair,
-  PacksRepair,
-  ParityRepair,
-  RepairOptions,
-  SnapshotsRepair,
-  SnapshotsRepairOptions,
-} from './contract/repairing.ts'
+import type { RepositoryRepairs } from './contract/repairing.ts'
 import type { PinList, Snapshot, SnapshotList } from './contract/snapshot.ts'
 import type { Writing, WritingOptions } from './contract/writing.ts'
 
@@ -113,19 +106,8 @@ export interface Repository extends Contents {
   prune(options: PruneOptions): Promise<PruneReport>
   statistics(): Promise<RepositoryStatistics>
 
-  // ---- repairs: in this order, each does what it can without loss
-
-  /** Makes the index say what the packs hold. `damaged` where there is no pack at all. */
-  repairIndex(options: RepairOptions): Promise<IndexRepair>
-  /**
-   * Saves what is whole in damaged packs, and brings back what another pack or a helper has. No ids: packs that are missing,
-   * have the wrong size, or were found damaged on this machine. `damaged` while the index is.
-   */
-  repairPacks(ids: readonly Id[], options: RepairOptions): Promise<PacksRepair>
-  /** Writes parity that is missing or damaged. `usage` where none is kept. */
-  repairParity(options: RepairOptions): Promise<ParityRepair>
-  /** Makes of snapshots that cannot be read whole such that can. `damaged` while packs or the index can be repaired. */
-  repairSnapshots(ids: readonly Id[], options: SnapshotsRepairOptions): Promise<SnapshotsRepair>
+  /** In this order, each does what it can without loss. */
+  readonly repairs: RepositoryRepairs
 
   // ---- keys and locks
 

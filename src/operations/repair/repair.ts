@@ -39,7 +39,7 @@ export type Named<Report> = Report & { readonly repository: string }
 export async function repairIndex(workspace: Workspace, wish: RepairWish, caller: Caller): Promise<Named<IndexRepair>> {
   return await repairing(workspace, wish, caller, {
     operation: 'repair-index',
-    work: (repository, options) => repository.repairIndex(options),
+    work: (repository, options) => repository.repairs.index(options),
     count: ({ damaged, indexed, dropped }) => ({
       damaged: damaged.length,
       indexed: indexed.length,
@@ -56,7 +56,7 @@ export async function repairPacks(
 ): Promise<Named<PacksRepair>> {
   return await repairing(workspace, wish, caller, {
     operation: 'repair-packs',
-    work: (repository, options) => repository.repairPacks(wish.packs, options),
+    work: (repository, options) => repository.repairs.packs(wish.packs, options),
     count: ({ packs, fetched, absent }) => ({
       packs: packs.length,
       found: packs.reduce((sum, each) => sum + each.found, fetched),
@@ -73,7 +73,7 @@ export async function repairSnapshots(
 ): Promise<Named<SnapshotsRepair>> {
   return await repairing(workspace, wish, caller, {
     operation: 'repair-snapshots',
-    work: (repository, options) => repository.repairSnapshots(wish.snapshots, { ...options, forget: wish.forget }),
+    work: (repository, options) => repository.repairs.snapshots(wish.snapshots, { ...options, forget: wish.forget }),
     count: ({ snapshots, sound }) => ({ broken: snapshots.length, sound }),
   })
 }
@@ -86,7 +86,7 @@ export async function repairParity(
 ): Promise<Named<ParityRepair>> {
   return await repairing(workspace, wish, caller, {
     operation: 'repair-parity',
-    work: (repository, options) => repository.repairParity(options),
+    work: (repository, options) => repository.repairs.parity(options),
     count: ({ missing, damaged, removed }) => ({ missing, damaged, removed }),
   })
 }

@@ -91,3 +91,17 @@ export interface ParityRepair {
   readonly removed: number
   readonly findings: readonly Finding[]
 }
+
+export interface RepositoryRepairs {
+  /** Makes the index say what the packs hold. `damaged` where there is no pack at all. */
+  index(options: RepairOptions): Promise<IndexRepair>
+  /**
+   * Saves what is whole in damaged packs, and brings back what parity, another pack or a helper has. No ids: packs that are
+   * missing, have the wrong size, or were found damaged on this machine. `damaged` while the index is.
+   */
+  packs(ids: readonly Id[], options: RepairOptions): Promise<PacksRepair>
+  /** Makes of snapshots that cannot be read whole such that can. `damaged` while packs or the index can be repaired. */
+  snapshots(ids: readonly Id[], options: SnapshotsRepairOptions): Promise<SnapshotsRepair>
+  /** Writes parity that is missing or damaged. `usage` where none is kept. */
+  parity(options: RepairOptions): Promise<ParityRepair>
+}

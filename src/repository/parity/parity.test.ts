@@ -51,9 +51,9 @@ const protectedKeys = async (): Promise<string[]> =>
   (await keysIn(storage, '')).filter(key => /^(config$|data|index|keys|snapshots)/.test(key))
 
 async function repairAll(repository: Repository): Promise<void> {
-  await repository.repairIndex({ dryRun: false, signal })
-  await repository.repairPacks([], { dryRun: false, signal })
-  await repository.repairSnapshots([], { dryRun: false, forget: false, signal })
+  await repository.repairs.index({ dryRun: false, signal })
+  await repository.repairs.packs([], { dryRun: false, signal })
+  await repository.repairs.snapshots([], { dryRun: false, forget: false, signal })
 }
 
 test('everything that restic would read has its parity beside it, and nothing else has', async () => {
@@ -81,7 +81,7 @@ describe('whatever is damaged in one file', () => {
     for (const key of await protectedKeys()) {
       await change(storage, key, how)
       const repository = await open()
-      expect((await repository.repairIndex({ dryRun: true, signal })).damaged).toEqual([])
+      expect((await repository.repairs.index({ dryRun: true, signal })).damaged).toEqual([])
       if (!key.startsWith('index/')) expect(await readBack(repository, snapshot)).toEqual(FILES)
       await repository.check({ readData: 1, signal })
       await repairAll(repository)
@@ -122,7 +122,7 @@ test('what opens the repository is read by its parity, with a word about it', as
   await (await open()).close()
   expect(findings.map(({ code }) => code)).toContain('read-by-parity')
   const repository = await open()
-  expect((await repository.repairIndex({ dryRun: false, signal })).healed).toHaveLength(2)
+  expect((await repository.repairs.index({ dryRun: false, signal })).healed).toHaveLength(2)
   await repository.close()
   findings = []
   await (await open()).close()
@@ -160,8 +160,8 @@ test('a check of all data reads it too, and repair writes it anew, as after it w
     (await repository.check({ readData, signal })).findings.map(({ code }) => code).toSorted()
   expect(await codes(0)).toEqual(['parity-missing', 'parity-orphaned'])
   expect(await codes(1)).toEqual(['parity-damaged', 'parity-missing', 'parity-orphaned'])
-  const foreseen = await repository.repairParity({ dryRun: true, signal })
-  expect(await repository.repairParity({ dryRun: false, signal })).toEqual(foreseen)
+  const foreseen = await repository.repairs.parity({ dryRun: true, signal })
+  expect(await repository.repairs.parity({ dryRun: false, signal })).toEqual(foreseen)
   expect(foreseen).toMatchObject({ missing: 1, damaged: 1, removed: 1, findings: [] })
   expect(await codes(1)).toEqual([])
   await repository.close()
@@ -174,14 +174,16 @@ test('parity is never made of a file that is damaged', async () => {
   await change(storage, parity, flip(500))
   const before = await storage.load(parity)
   const repository = await open()
-  expect((await repository.repairParity({ dryRun: false, signal })).findings).toMatchObject([{ code: 'file-damaged' }])
+  expect((await repository.repairs.parity({ dryRun: false, signal })).findings).toMatchObject([
+    { code: 'file-damaged' },
+  ])
   expect((await storage.load(parity)).equals(before)).toBe(true)
   await repository.close()
 })
 
 test('where none is configured, there is nothing to write', async () => {
   const repository = await openRepository(storage, engineOptions(clock))
-  await expect(repository.repairParity({ dryRun: false, signal })).rejects.toMatchObject({ code: 'usage' })
+  await expect(repository.repairs.parity({ dryRun: false, signal })).rejects.toMatchObject({ code: 'usage' })
   await repository.close()
 })
 

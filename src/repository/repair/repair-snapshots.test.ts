@@ -8,13 +8,13 @@ const world = new Damageable()
 
 describe('repair snapshots', () => {
   const repair = (options: { forget?: boolean; dryRun?: boolean } = {}, ...ids: string[]) =>
-    world.repository.repairSnapshots(ids, { dryRun: false, forget: false, signal, ...options })
+    world.repository.repairs.snapshots(ids, { dryRun: false, forget: false, signal, ...options })
 
   /** The blob at 20 000 of the biggest pack is one of `db`. */
   async function loseOneBlob(): Promise<void> {
     const pack = await biggestPack(world.memory)
     await change(world.memory, pack, flip(20_000))
-    await world.repository.repairPacks([idOf(pack)], { dryRun: false, signal })
+    await world.repository.repairs.packs([idOf(pack)], { dryRun: false, signal })
     await world.reopen()
   }
 
@@ -80,7 +80,7 @@ describe('repair snapshots', () => {
     for (const key of small)
       if ((await world.memory.load(key)).length < 15_000) await change(world.memory, key, flip(50))
     expect(root?.name).toBe('files')
-    await world.repository.repairPacks([], { dryRun: false, signal })
+    await world.repository.repairs.packs([], { dryRun: false, signal })
     await world.reopen()
     const { snapshots } = await repair({ forget: true })
     expect(snapshots.length).toBe(2)
@@ -102,9 +102,9 @@ describe('repair snapshots', () => {
     await change(world.memory, pack, flip(20_000))
     await world.errors()
     await expect(repair()).rejects.toMatchObject({ code: 'damaged', hint: expect.stringContaining('repair packs') })
-    await world.repository.repairPacks([], { dryRun: false, signal })
+    await world.repository.repairs.packs([], { dryRun: false, signal })
     await expect(
-      world.repository.repairSnapshots([], { dryRun: false, forget: false, signal, helpers: world.helpers() }),
+      world.repository.repairs.snapshots([], { dryRun: false, forget: false, signal, helpers: world.helpers() }),
     ).rejects.toMatchObject({ code: 'damaged', message: expect.stringContaining('has something of what') })
   })
 })

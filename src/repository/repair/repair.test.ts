@@ -8,7 +8,7 @@ const signal = new AbortController().signal
 const world = new Damageable()
 
 describe('repair index', () => {
-  const repair = () => world.repository.repairIndex({ dryRun: false, signal })
+  const repair = () => world.repository.repairs.index({ dryRun: false, signal })
 
   test.each<[string, () => Promise<void>]>([
     [
@@ -59,7 +59,7 @@ describe('repair index', () => {
     const [index = ''] = await keysIn(world.memory, 'index/')
     await change(world.memory, index, flip(40))
     const before = await allBytes(world.memory)
-    const foreseen = await world.repository.repairIndex({ dryRun: true, signal })
+    const foreseen = await world.repository.repairs.index({ dryRun: true, signal })
     expect(await allBytes(world.memory)).toEqual(before)
     expect(await repair()).toEqual(foreseen)
   })
@@ -77,7 +77,7 @@ test('a pack that two index files name is no damage, and prune goes on', async (
   const [index = ''] = indexes
   await change(world.memory, index, flip(40))
   world.storage.faults = { stopAfterChanges: 2 }
-  await expect(world.repository.repairIndex({ dryRun: false, signal })).rejects.toMatchObject({
+  await expect(world.repository.repairs.index({ dryRun: false, signal })).rejects.toMatchObject({
     code: 'storage-failed',
   })
   await world.reopen()
@@ -91,8 +91,8 @@ test('a pack that two index files name is no damage, and prune goes on', async (
 
 describe('repair packs', () => {
   const repair = (...ids: string[]) =>
-    world.repository.repairPacks(ids, { dryRun: false, signal, helpers: world.helpers() })
-  const alone = (...ids: string[]) => world.repository.repairPacks(ids, { dryRun: false, signal })
+    world.repository.repairs.packs(ids, { dryRun: false, signal, helpers: world.helpers() })
+  const alone = (...ids: string[]) => world.repository.repairs.packs(ids, { dryRun: false, signal })
 
   const damages: Array<[string, 'missing' | 'cut' | 'damaged', (key: string) => Promise<void>]> = [
     ['a flipped bit', 'damaged', key => change(world.memory, key, flip(20_000))],
@@ -181,7 +181,7 @@ describe('repair packs', () => {
     for (const key of await keysIn(world.memory, 'index/')) await world.memory.remove(key)
     await world.memory.remove(await biggestPack(world.memory))
     await world.reopen()
-    await world.repository.repairIndex({ dryRun: false, signal })
+    await world.repository.repairs.index({ dryRun: false, signal })
     expect((await repair()).fetched).toBeGreaterThan(20)
     await world.expectWhole()
   })
@@ -190,7 +190,7 @@ describe('repair packs', () => {
     const pack = await biggestPack(world.memory)
     await change(world.memory, pack, flip(20_000))
     const before = await allBytes(world.memory)
-    const foreseen = await world.repository.repairPacks([idOf(pack)], { dryRun: true, signal })
+    const foreseen = await world.repository.repairs.packs([idOf(pack)], { dryRun: true, signal })
     expect(await allBytes(world.memory)).toEqual(before)
     expect(await alone(idOf(pack))).toEqual(foreseen)
   })

@@ -6,6 +6,7 @@ import type {
   PacksRepair,
   ParityRepair,
   RepairOptions,
+  RepositoryRepairs,
   SnapshotsRepair,
   SnapshotsRepairOptions,
 } from '../contract/repairing.ts'
@@ -29,7 +30,7 @@ export interface RepairsParts {
 }
 
 /** The repairs of an opened repository, each under the lock that it needs. */
-export class Repairs {
+export class Repairs implements RepositoryRepairs {
   readonly #parts: RepairsParts
 
   constructor(parts: RepairsParts) {
