@@ -229,6 +229,7 @@ export class Repositories {
       logger: this.#around.logger,
       cacheDir: this.#around.cache ? join(await this.#around.stateFolder(), 'cache') : undefined,
       lockWaitMs: this.#around.lockWaitMs,
+      parity: this.settings(name).parity,
       onFinding: this.#around.onFinding,
     }
   }

@@ -182,6 +182,30 @@ export const COMMANDS: readonly CommandEntry[] = [
     load: async () => (await import('./commands/check.ts')).check,
   },
   {
+    name: 'repair index',
+    summary: 'write the index of a repository anew from its packs',
+    group: 'Repositories',
+    load: async () => (await import('./commands/repair.ts')).repairIndexCommand,
+  },
+  {
+    name: 'repair packs',
+    summary: 'bring back what damaged packs have lost',
+    group: 'Repositories',
+    load: async () => (await import('./commands/repair.ts')).repairPacksCommand,
+  },
+  {
+    name: 'repair snapshots',
+    summary: 'keep what can be read of snapshots that are not whole any more',
+    group: 'Repositories',
+    load: async () => (await import('./commands/repair.ts')).repairSnapshotsCommand,
+  },
+  {
+    name: 'repair parity',
+    summary: 'write parity that is missing or damaged',
+    group: 'Repositories',
+    load: async () => (await import('./commands/repair-parity.ts')).repairParityCommand,
+  },
+  {
     name: 'forget',
     summary: 'remove snapshots that no retention rule keeps',
     group: 'Repositories',

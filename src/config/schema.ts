@@ -3,6 +3,7 @@ import { parseDuration } from '../base/durations.ts'
 import { isAppError } from '../base/errors.ts'
 import { parseHours } from '../base/hours.ts'
 import { parseRate } from '../base/rates.ts'
+import { parsePart } from '../base/sizes.ts'
 import { BACKUP_TYPES } from '../model/manifest.ts'
 import { PROOF_LEVELS } from '../model/recovery-point.ts'
 import { parseRetentionDuration, type RetentionDuration } from '../model/retention-time.ts'
@@ -54,6 +55,12 @@ const lineLimit = z
   })
   .refine(({ up, down }) => up !== undefined || down !== undefined, { message: '"up", "down" or both' })
 
+const MOST_PARITY = 0.5
+const parity = z
+  .string()
+  .refine(value => (parsePart(value) ?? 1) <= MOST_PARITY, 'a part of up to "50%", like "5%"')
+  .transform(value => parsePart(value) ?? 0)
+
 export const PASSWORD_KEYS = ['passwordFile', 'passwordEnv', 'passwordCommand', 'password'] as const
 
 const repository = z
@@ -81,6 +88,11 @@ const repository = z
       .optional()
       .describe(
         'Bytes a second over all connections to this repository. Of several, for each direction the first counts whose hours it is; when there is none, nothing is limited.',
+      ),
+    parity: parity
+      .optional()
+      .describe(
+        'So much redundancy beside what is stored from now on, as `5%`: flipped bits, bad sectors and cut files are healed by it. Of small files, all of it.',
       ),
   })
   .refine(value => PASSWORD_KEYS.filter(key => value[key] !== undefined).length === 1, {

@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import type { NamedCheckResult } from '../operations/check/check-repository.ts'
 import type { Judged } from '../operations/forget/decide.ts'
 import type { Forgotten } from '../operations/forget/forget-snapshots.ts'
 import type { NamedPruneReport } from '../operations/prune/prune.ts'
@@ -16,6 +17,15 @@ const checked = z.strictObject({
   bytesRead: bytes,
   packsArchived: count.describe('neither read nor looked into: they have to be thawed first'),
   proven: count.describe('snapshots that are now proven `checked`'),
+  coverage: z
+    .strictObject({
+      packsRead: count,
+      packsNeverRead: count,
+      readBytes: bytes,
+      totalBytes: bytes,
+      oldestReadAt: time.nullable().describe('when the pack was read that was not read for longest; null: none was'),
+    })
+    .describe('what checks of this machine have read by now of the packs that are there, and found sound'),
   findings,
 })
 
@@ -106,6 +116,10 @@ export const MAINTENANCE_OUTPUTS = {
 
 export function prunedJson({ waiting, ...report }: NamedPruneReport): Json<typeof pruned> {
   return { ...report, waiting: waiting === undefined ? null : { ...waiting, until: waiting.until ?? null } }
+}
+
+export function checkedJson({ coverage, ...result }: NamedCheckResult): Json<typeof checked> {
+  return { ...result, coverage: { ...coverage, oldestReadAt: coverage.oldestReadAt ?? null } }
 }
 
 export function forgottenJson({ repository, group, keep, remove }: Forgotten): Json<typeof forgotten> {

@@ -13,6 +13,7 @@ import { KEY_OUTPUTS } from './keys.ts'
 import { MAINTENANCE_OUTPUTS } from './maintenance.ts'
 import { QUERY_OUTPUTS } from './query.ts'
 import { RECOVERY_SHEET_OUTPUTS } from './recovery-sheet.ts'
+import { REPAIR_OUTPUTS } from './repair.ts'
 import { RESTORE_OUTPUTS } from './restore.ts'
 import { RUNS_OUTPUTS } from './runs.ts'
 import { SCHEDULE_OUTPUTS } from './schedule.ts'
@@ -41,6 +42,7 @@ export const JSON_OUTPUTS = {
   ...DIFF_OUTPUTS,
   ...STATISTICS_OUTPUTS,
   ...MAINTENANCE_OUTPUTS,
+  ...REPAIR_OUTPUTS,
   ...COPY_OUTPUTS,
   ...HISTORY_OUTPUTS,
   ...KEY_OUTPUTS,

@@ -9,6 +9,7 @@ import { CONFIG_KEY, FOLDERS, fileKey } from './format/file-keys.ts'
 import { listKeyIds, saveKey } from './key/key-ring.ts'
 import { currentHost } from './lock/owner.ts'
 import { OpenedRepository } from './opened-repository.ts'
+import { makeParityHere, withParity } from './parity/parity-storage.ts'
 import type { CreateOptions, Repository } from './repository.ts'
 import { lockingStorage } from './retention/locking-storage.ts'
 
@@ -17,7 +18,7 @@ import { lockingStorage } from './retention/locking-storage.ts'
  * is repeated as if it had not been. `repository-exists` when there is one; `damaged` when there is one without its config.
  */
 export async function createRepository(bare: Storage, options: CreateOptions): Promise<Repository> {
-  const storage = lockingStorage(bare)
+  const storage = withParity(lockingStorage(bare), options.parity, makeParityHere)
   if (await storage.find(CONFIG_KEY)) throw repositoryExists(storage)
   await refuseData(storage)
   const leftOver = await listKeyIds(storage)

@@ -10,6 +10,7 @@ import { type Kept, openKept } from './cache/kept.ts'
 import { check } from './check/check.ts'
 import { DamageRecord } from './check/damage-record.ts'
 import { NotedDamage } from './check/noted-damage.ts'
+import { ReadMemory } from './check/read-memory.ts'
 import type { PackArchive } from './contract/archive.ts'
 import type { BlobSize, BlobType, FileType } from './contract/blob.ts'
 import type { CopyOptions, CopyPlan, CopyReport } from './contract/copying.ts'
@@ -33,6 +34,7 @@ import type {
   RepositoryStatistics,
 } from './contract/maintenance.ts'
 import type { Contents, Helper } from './contract/reading.ts'
+import type { RepositoryRepairs } from './contract/repairing.ts'
 import type { FileToWrite, RestoreOptions, WrittenBytes } from './contract/restoring.ts'
 import type { LockedSnapshot, PinList, Snapshot, SnapshotList } from './contract/snapshot.ts'
 import type { Writing, WritingOptions } from './contract/writing.ts'
@@ -56,11 +58,13 @@ import { type SharedWork, whileShared } from './lock/while-shared.ts'
 import { writeLock } from './lock/write-lock.ts'
 import { SealedLogStore } from './logs/log-store.ts'
 import { MarkFolder } from './marks/mark-folder.ts'
+import { ParityStorage, withParity } from './parity/parity-storage.ts'
 import { PinStore } from './pins/pin-store.ts'
 import { prune } from './prune/prune.ts'
 import { type OpenOther, OtherReaders } from './read/others.ts'
 import type { OtherReader } from './read/reader.ts'
 import { Reading, type ReadingParts } from './read/reading.ts'
+import { Repairs } from './repair/repairs.ts'
 import type { Repository, RepositoryOptions } from './repository.ts'
 import { examineLocks } from './retention/examine-locks.ts'
 import { KnownEndsFile } from './retention/known-ends.ts'
@@ -92,6 +96,7 @@ export class OpenedRepository implements Repository {
   readonly frozen: boolean
   readonly logs: LogStore
   readonly archive: PackArchive | undefined
+  readonly repairs: RepositoryRepairs
   readonly #parts: OpenedParts
   readonly #context: RepositoryContext
   readonly #files: RepositoryFiles
@@ -101,7 +106,7 @@ export class OpenedRepository implements Repository {
   readonly #keyRing: KeyRing
   readonly #workers: WorkerPool
   readonly #reading: Reading
-  readonly #record: DamageRecord
+  readonly #remembered: { readonly record: DamageRecord; readonly memory: ReadMemory }
   readonly #marks: MarkFolder | undefined
   readonly #locks: LockKeeper | undefined
   readonly #looks: PackLooks
@@ -111,8 +116,10 @@ export class OpenedRepository implements Repository {
 
   constructor(parts: OpenedParts) {
     const { options, config, keys, keyId } = parts
-    const storage = lockingStorage(parts.storage)
     const { random, clock } = options
+    this.#workers = new WorkerPool({ keys, version: config.version, size: options.workers })
+    const locking = lockingStorage(parts.storage)
+    const storage = withParity(locking, options.parity, (file, part) => this.#workers.makeParity(file, part))
     const { isFar } = storage.traits
     this.id = config.id
     this.version = config.version
@@ -125,7 +132,7 @@ export class OpenedRepository implements Repository {
     this.#index = new BlobIndex({ files: this.#files, cacheDir, random })
     this.archive = storage.archive && new StoredArchive(storage, storage.archive, this.#index)
     this.#storageClock = new StorageClock(this.#files, clock)
-    this.#record = new DamageRecord(cacheDir, random)
+    this.#remembered = { record: new DamageRecord(cacheDir, random), memory: new ReadMemory(cacheDir, random) }
     this.#marks = cacheDir === undefined ? undefined : new MarkFolder(cacheDir, this.#context.cipher, random)
     this.#looks = new PackLooks({ cacheDir, isFar, clock, random })
     this.#kept =
@@ -133,11 +140,19 @@ export class OpenedRepository implements Repository {
     this.#snapshots = new SnapshotStore({ ...this.#context, files: this.#files, cacheDir, random, isFar })
     this.#pins = new PinStore(storage, this.#context.cipher)
     this.#keyRing = new KeyRing({ storage, random, clock, onFinding: this.#onFinding }, keys, keyId)
-    this.#workers = new WorkerPool({ keys, version: config.version, size: options.workers })
     this.logs = new SealedLogStore(storage, { cipher: this.#context.cipher, workers: this.#workers })
     this.#reading = new Reading(this.#readingParts())
     const heard = { index: this.#index, snapshots: this.#snapshots, keys: parts.keyIds }
-    this.#locks = lockKeeperOf(storage, heard, new KnownEndsFile(cacheDir, random), this.#onFinding)
+    this.#locks = lockKeeperOf(locking, heard, new KnownEndsFile(cacheDir, random), this.#onFinding)
+    this.repairs = new Repairs({
+      context: ({ helpers }) => ({ ...this.#maintenance(), others: othersOf(helpers) }),
+      writing: signal => this.#writingParts(signal),
+      index: this.#index,
+      whileShared: (signal, work) => this.#whileShared(signal, work),
+      withExclusiveLock: (lockOptions, work) => this.#withLock(true, lockOptions, work),
+      writeParity: storage instanceof ParityStorage ? (key, file) => storage.saveParity(key, [file]) : undefined,
+      removeSnapshots: async (which, lockOptions) => void (await this.removeSnapshots(which, lockOptions)),
+    })
   }
 
   listSnapshots(): Promise<SnapshotList> {
@@ -226,9 +241,7 @@ export class OpenedRepository implements Repository {
   }
 
   check(options: CheckOptions): Promise<CheckReport> {
-    return this.#whileShared(options.signal, signal =>
-      check({ ...this.#maintenance(), record: this.#record }, { ...options, signal }),
-    )
+    return this.#whileShared(options.signal, signal => check(this.#maintenance(), { ...options, signal }))
   }
 
   async examineLocks(signal: AbortSignal): Promise<LockExamination> {
@@ -259,7 +272,7 @@ export class OpenedRepository implements Repository {
 
   async copyFrom(source: Repository, snapshots: readonly Snapshot[], options: CopyOptions): Promise<CopyReport> {
     const other = this.#other(source)
-    const noted = new NotedDamage(other.#record)
+    const noted = new NotedDamage(other.#remembered.record)
     try {
       return await other.#whileShared(options.signal, signal =>
         copySnapshots(other.#copySource(noted, options), this.#writingParts(signal), snapshots, options),
@@ -273,7 +286,10 @@ export class OpenedRepository implements Repository {
     const other = this.#other(source)
     const to = { index: this.#index, snapshots: this.#snapshots }
     return await other.#whileShared(options.signal, signal =>
-      planCopy(other.#copySource(new NotedDamage(other.#record), options), to, snapshots, { ...options, signal }),
+      planCopy(other.#copySource(new NotedDamage(other.#remembered.record), options), to, snapshots, {
+        ...options,
+        signal,
+      }),
     )
   }
 
@@ -282,9 +298,8 @@ export class OpenedRepository implements Repository {
     return opened(source)
   }
 
-  #copySource(noted: NotedDamage, { helpers = [] }: CopyOptions): CopySource {
-    const others = helpers.length > 0 ? new OtherReaders(otherReaders(helpers)) : undefined
-    const [index, keptPacks] = [this.#index, this.#kept?.packs]
+  #copySource(noted: NotedDamage, { helpers }: CopyOptions): CopySource {
+    const [index, keptPacks, others] = [this.#index, this.#kept?.packs, othersOf(helpers)]
     const reader = { ...this.#context, index, workers: this.#workers, keptPacks, noted, others }
     return { reader, index, files: this.#files, keys: this.#parts.keys }
   }
@@ -359,15 +374,15 @@ export class OpenedRepository implements Repository {
       files: this.#files,
       index: this.#index,
       workers: this.#workers,
-      record: this.#record,
+      record: this.#remembered.record,
       marks: this.#marks,
       kept: this.#kept,
     }
   }
 
   #maintenance() {
-    const { random } = this.#parts.options
-    return { ...this.#context, files: this.#files, random, workers: this.#workers }
+    const { random, clock } = this.#parts.options
+    return { ...this.#context, ...this.#remembered, files: this.#files, random, clock, workers: this.#workers }
   }
 
   #writingParts(signal: AbortSignal): CopyParts {
@@ -378,7 +393,7 @@ export class OpenedRepository implements Repository {
       snapshots: this.#snapshots,
       workers: this.#workers,
       lock: this.#lockRequest(false, { signal }),
-      record: this.#record,
+      record: this.#remembered.record,
       looks: this.#looks,
       kept: this.#kept,
       clock: this.#parts.options.clock,
@@ -402,8 +417,12 @@ export class OpenedRepository implements Repository {
   readonly #onFinding = (finding: Finding): void => this.#parts.options.onFinding?.(finding)
 }
 
-const otherReaders = (helpers: readonly Helper[]): OpenOther[] =>
-  helpers.map(helper => async () => await opened(await helper.open()).asOther(helper.onTaken))
+const othersOf = (helpers: readonly Helper[] = []): OtherReaders | undefined =>
+  helpers.length > 0 ? new OtherReaders(otherReaders(helpers)) : undefined
+
+const otherReaders = (helpers: readonly Helper[]): OpenOther[] => helpers.map(helper => () => asOther(helper))
+
+const asOther = async ({ open, onTaken }: Helper): Promise<OtherReader> => opened(await open()).asOther(onTaken)
 
 function opened(repository: Contents): OpenedRepository {
   if (repository instanceof OpenedRepository) return repository

@@ -28,6 +28,7 @@ import type {
   RepositoryStatistics,
 } from './contract/maintenance.ts'
 import type { Contents, Helper } from './contract/reading.ts'
+import type { RepositoryRepairs } from './contract/repairing.ts'
 import type { LockedSnapshot, PinList, Snapshot, SnapshotList } from './contract/snapshot.ts'
 import type { Writing, WritingOptions } from './contract/writing.ts'
 
@@ -110,6 +111,9 @@ export interface Repository extends Contents {
   prune(options: PruneOptions): Promise<PruneReport>
   statistics(): Promise<RepositoryStatistics>
 
+  /** In this order, each does what it can without loss. */
+  readonly repairs: RepositoryRepairs
+
   // ---- keys and locks
 
   listKeys(): Promise<KeyInfo[]>
@@ -139,6 +143,8 @@ export interface RepositoryOptions {
   readonly workers?: number | undefined
   /** How long to wait for a conflicting lock before `repository-locked`; default 0. */
   readonly lockWaitMs?: number | undefined
+  /** Keep so much parity beside what is stored, as a part of it: 0.05. Undefined: none. Needs a storage that takes any key. */
+  readonly parity?: number | undefined
   /** Called when a stale lock was removed, a damaged cache rebuilt, ... */
   readonly onFinding?: ((finding: Finding) => void) | undefined
 }

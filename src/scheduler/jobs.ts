@@ -7,6 +7,9 @@ export interface CommandJob extends Job {
   readonly command: readonly string[]
 }
 
+/** A check reads what was not read for longest: within half a year, everything. */
+const COMMANDS = { forget: ['forget'], prune: ['prune'], check: ['check', '--read-data=4%'] } as const
+
 /** A look into each repository costs some requests. */
 const WATCH = '*/15 * * * *'
 
@@ -27,14 +30,16 @@ function upkeepOf(
 ): CommandJob[] {
   const { timezone = localZone() } = maintenance
   const used = new Set(scheduled.flatMap(([, policy]) => policy.repositories))
-  const kept = new Set(scheduled.flatMap(([, { keep, repositories }]) => (keep === undefined ? [] : repositories)))
+  const keeps = ({ keep, keepIn = {}, repositories }: PolicySettings): readonly string[] =>
+    keep === undefined ? repositories.filter(name => keepIn[name] !== undefined) : repositories
+  const kept = new Set(scheduled.flatMap(([, policy]) => keeps(policy)))
   const of = (verb: 'forget' | 'prune' | 'check', repositories: Iterable<string>): CommandJob[] => {
     const cron = maintenance[verb]
     if (cron === undefined) return []
     return [...repositories].map(name => ({
       name: `${verb} ${name}`,
       schedule: { cron, timezone },
-      command: [verb, '--repo', name],
+      command: [...COMMANDS[verb], '--repo', name],
     }))
   }
   return [...of('forget', kept), ...of('prune', used), ...of('check', used)]

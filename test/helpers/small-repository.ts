@@ -2,6 +2,7 @@ import { systemClock } from '../../src/base/clock.ts'
 import { systemRandom } from '../../src/base/random.ts'
 import type { Id, TreeNode } from '../../src/model/node.ts'
 import type { CheckContext } from '../../src/repository/check/check.ts'
+import { ReadMemory } from '../../src/repository/check/read-memory.ts'
 import { runVerifyJob } from '../../src/repository/check/verify-job.ts'
 import type { BlobType } from '../../src/repository/contract/blob.ts'
 import type { NewSnapshot } from '../../src/repository/contract/writing.ts'
@@ -47,6 +48,7 @@ export class SmallRepository {
       ...parts,
       files: new RepositoryFiles(parts),
       random: systemRandom,
+      memory: new ReadMemory(undefined, systemRandom),
       clock: systemClock,
       turns: { exclusively: work => work(new AbortController().signal) },
       workers: {

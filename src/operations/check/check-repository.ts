@@ -1,3 +1,4 @@
+import type { ReadData } from '../../repository/index.ts'
 import { thaw } from '../archive/archived.ts'
 import { type Caller, lookAround, runOnce } from '../workspace/run.ts'
 import type { Workspace } from '../workspace/workspace.ts'
@@ -10,8 +11,7 @@ export interface NamedCheckResult extends CheckResult {
 export interface CheckWish {
   /** Its name in the configuration. */
   readonly repository: string
-  /** The part of its data that is read, 0 to 1. */
-  readonly readData: number
+  readonly readData: ReadData
   /** Ask for packs that are archived first. `storage-archived` until they can be read. */
   readonly thaw?: boolean | undefined
   /** Wait for them. */

@@ -28,7 +28,7 @@ export async function check(request: CheckRequest): Promise<CheckResult> {
   const misdated = await findWrongTimes(repository, snapshots, request.clock.now())
   const report = { ...checked, findings: [...checked.findings, ...misdated] }
   const errors = report.findings.filter(finding => finding.severity === 'error')
-  const proven = readData >= 1 && report.packsArchived === 0 ? soundSnapshots(snapshots, errors) : []
+  const proven = readData === 1 && report.packsArchived === 0 ? soundSnapshots(snapshots, errors) : []
   const hurt = snapshots.map(({ id }) => id).filter(id => errors.some(error => error.affects?.includes(id)))
   if (repository.frozen) return { ...report, whole: errors.length === 0, proven: 0 }
   const now = request.clock.now()

@@ -8,6 +8,13 @@ export interface BadPlaces {
   readonly packs: ReadonlySet<Id>
   /** As `copyKey` makes them. */
   readonly copies: ReadonlySet<string>
+  /** Packs that are not what their names say, although what the index says of them may hold. */
+  readonly hurt: ReadonlySet<Id>
+}
+
+/** Packs of which something is bad. */
+export function packsOf({ packs, copies, hurt }: BadPlaces): Set<Id> {
+  return new Set([...packs, ...hurt, ...[...copies].map(copy => copy.slice(0, 64))])
 }
 
 export function copyKey(pack: Id, type: BlobType, id: Id): string {
@@ -15,7 +22,10 @@ export function copyKey(pack: Id, type: BlobType, id: Id): string {
 }
 
 /** Blobs of which no copy is left, as raw bytes in one-byte strings. */
-export function findLostBlobs(index: BlobIndex, bad: BadPlaces): Record<BlobType, Set<string>> {
+export function findLostBlobs(
+  index: BlobIndex,
+  bad: Pick<BadPlaces, 'packs' | 'copies'>,
+): Record<BlobType, Set<string>> {
   const lost = { data: new Set<string>(), tree: new Set<string>() }
   if (bad.packs.size === 0 && bad.copies.size === 0) return lost
   const isBad = ({ packId, type, id }: BlobLocation): boolean =>

@@ -1,3 +1,4 @@
+import type { Clock } from '../../base/clock.ts'
 import type { Random } from '../../base/random.ts'
 import { formatSize } from '../../base/sizes.ts'
 import type { Finding } from '../../model/finding.ts'
@@ -16,6 +17,9 @@ import { checkSmallFiles, checkSnapshots } from './files.ts'
 import { takeInventory } from './inventory.ts'
 import { PackTable } from './pack-table.ts'
 import { checkPackData, checkPackHeaders, checkPackSizes, type PacksToCheck } from './packs.ts'
+import { checkParity } from './parity.ts'
+import type { ReadMemory } from './read-memory.ts'
+import { chooseToRead, readsAll, readsNone } from './reading-plan.ts'
 import { checkTrees } from './trees.ts'
 
 /** What checking needs of an opened repository. The caller holds a shared lock. */
@@ -25,6 +29,9 @@ export interface CheckContext extends RepositoryContext {
   readonly workers: ReadingWorkers
   /** Gets what is bad, for the next backup. */
   readonly record?: DamageRecord
+  /** Of what was read when. */
+  readonly memory: ReadMemory
+  readonly clock: Clock
 }
 
 /** So much to read that it is worth starting threads while the index is loaded. */
@@ -39,16 +46,17 @@ export async function check(context: CheckContext, options: CheckOptions): Promi
   const damage = new Damage()
   const inventory = await takeInventory(context.storage, signal)
   const storedBytes = [...inventory.packs.values()].reduce((sum, bytes) => sum + bytes, 0)
-  if (options.readData * storedBytes > MUCH_BYTES) context.workers.warmUp()
+  if (!readsNone(options.readData) && storedBytes > MUCH_BYTES) context.workers.warmUp()
   const snapshots = await checkSnapshots({ ...context, signal }, inventory, damage)
   await checkSmallFiles({ ...context, signal }, inventory, damage)
   const index = new BlobIndex({ files: context.files, cacheDir: undefined, random: context.random, eachPackOnce: true })
   await index.refresh(signal)
   const table = new PackTable(index, { data: new IdTable(), tree: new IdTable() })
   const from: PacksToCheck = { ...context, index, table, stored: inventory.packs, signal }
-  const read = await checkPacks(from, context.random, damage, options)
+  const { toRead, ...read } = await checkPacks(from, context, damage, options)
+  await checkParity(context, toRead, damage, signal)
   damage.settle(index)
-  await context.record?.add(damage.badPlaces, options.readData >= 1)
+  await context.record?.add(damage.badPlaces, readsAll(options.readData))
   await checkTrees(from, snapshots, index.findings, damage, progressOf('trees', 'items', options))
   const findings = await settleFindings(from, snapshots, damage)
   return { findings, snapshots: inventory.snapshot.length, packs: table.packs.size, blobs: table.blobs, ...read }
@@ -56,39 +64,51 @@ export async function check(context: CheckContext, options: CheckOptions): Promi
 
 async function checkPacks(
   from: PacksToCheck,
-  random: Random,
+  { random, memory, clock }: CheckContext,
   damage: Damage,
   options: CheckOptions,
-): Promise<{ packsRead: number; bytesRead: number; packsArchived: number }> {
+): Promise<
+  Pick<CheckReport, 'packsRead' | 'bytesRead' | 'packsArchived' | 'coverage'> & { readonly toRead: ReadonlySet<Id> }
+> {
+  const all = [...from.table.ids()].map(id => ({ id, sizeBytes: from.table.sizeOf(id) }))
   const archived = await listArchivedPacks(from.storage, from.signal)
   const there = checkPackSizes(from, damage)
-  const whole = there.filter(pack => !archived.has(pack))
-  const packsArchived = there.length - whole.length
-  if (packsArchived > 0)
-    damage.add(
-      notLookedInto(
-        there.filter(pack => archived.has(pack)),
-        from,
-        options,
-      ),
-      [],
-    )
-  const toRead = new Set(choose(whole, options.readData, random))
+  const whole = new Set(there.filter(pack => !archived.has(pack)))
+  const left = there.filter(pack => archived.has(pack))
+  if (left.length > 0) damage.add(notLookedInto(left, from, options), [])
+  await memory.load()
+  const toRead = new Set(
+    chooseToRead(
+      all.filter(({ id }) => whole.has(id)),
+      options.readData,
+      memory,
+      random,
+    ),
+  )
   await checkPackHeaders(
     from,
-    whole.filter(pack => !toRead.has(pack)),
+    [...whole].filter(pack => !toRead.has(pack)),
     damage,
   )
   const total = [...toRead].reduce((sum, pack) => sum + from.table.sizeOf(pack), 0)
   const progress = progressOf('packs', 'bytes', options)
   let packsRead = 0
   let bytesRead = 0
-  await checkPackData(from, [...toRead], damage, bytes => {
-    packsRead++
-    bytesRead += bytes
-    progress(bytesRead, total)
-  })
-  return { packsRead, bytesRead, packsArchived }
+  try {
+    await checkPackData(from, [...toRead], damage, {
+      onRead: bytes => {
+        packsRead++
+        bytesRead += bytes
+        progress(bytesRead, total)
+      },
+      onSound: pack => memory.noteSound(pack, clock.now()),
+    })
+  } finally {
+    // What a check that was stopped has read need not be read first again.
+    for (const { id } of all) if (damage.isHurt(id)) memory.forget(id)
+    await memory.save(from.table.ids())
+  }
+  return { toRead, packsRead, bytesRead, packsArchived: left.length, coverage: memory.coverage(all) }
 }
 
 function notLookedInto(
@@ -98,25 +118,12 @@ function notLookedInto(
 ): OpenFinding['finding'] {
   const bytes = packs.reduce((sum, pack) => sum + table.sizeOf(pack), 0)
   return {
-    severity: readData > 0 ? 'warning' : 'info',
+    severity: readsNone(readData) ? 'info' : 'warning',
     code: 'packs-archived',
     subject: `${packs.length} ${packs.length === 1 ? 'pack' : 'packs'}`,
     message: `${formatSize(bytes)} are there as the index says, but archived, and so were not looked into`,
     hint: 'To read them, let "lifeboat check --read-data --thaw" ask the service for them, which costs as much as a whole restore.',
   }
-}
-
-/** So many of the packs, picked at random: many partial checks get round to all of them. */
-function choose(packs: readonly Id[], part: number, random: Random): Id[] {
-  if (part >= 1) return [...packs]
-  const count = part <= 0 ? 0 : Math.min(packs.length, Math.ceil(packs.length * part))
-  const pool = [...packs]
-  for (let at = 0; at < count; at++) {
-    const other = at + (random.bytes(4).readUInt32LE(0) % (pool.length - at))
-    const [a, b] = [pool[at], pool[other]]
-    if (a !== undefined && b !== undefined) [pool[at], pool[other]] = [b, a]
-  }
-  return pool.slice(0, count)
 }
 
 async function settleFindings(from: PacksToCheck, snapshots: readonly Snapshot[], damage: Damage): Promise<Finding[]> {

@@ -2,6 +2,7 @@ import { readFile, rename, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { makeFolders } from '../../base/make-folders.ts'
 import type { Random } from '../../base/random.ts'
+import type { Id } from '../../model/node.ts'
 import type { BadPlaces } from './bad-places.ts'
 
 const FILE = 'bad-places.json'
@@ -37,6 +38,16 @@ export class DamageRecord {
     await this.#writing
   }
 
+  /** These packs were mended, or are gone. */
+  async settle(packs: ReadonlySet<Id>): Promise<void> {
+    const left = ({ packs: bad, copies, hurt }: BadPlaces): BadPlaces => ({
+      packs: new Set([...bad].filter(pack => !packs.has(pack))),
+      hurt: new Set([...hurt].filter(pack => !packs.has(pack))),
+      copies: new Set([...copies].filter(copy => !packs.has(copy.slice(0, 64)))),
+    })
+    await this.add(left(await this.load()), true)
+  }
+
   async #addAfter(earlier: Promise<void>, found: BadPlaces, complete: boolean): Promise<void> {
     await earlier
     this.#found = complete ? found : union(this.#found, found)
@@ -47,22 +58,28 @@ export class DamageRecord {
   async #read(): Promise<BadPlaces> {
     try {
       if (this.#cacheDir === undefined) return none()
-      const { packs, copies } = JSON.parse(await readFile(join(this.#cacheDir, FILE), 'utf8'))
-      return { packs: new Set(textsLike(PACK, packs)), copies: new Set(textsLike(COPY, copies)) }
+      const { packs, copies, hurt } = JSON.parse(await readFile(join(this.#cacheDir, FILE), 'utf8'))
+      return {
+        packs: new Set(textsLike(PACK, packs)),
+        copies: new Set(textsLike(COPY, copies)),
+        hurt: new Set(textsLike(PACK, hurt)),
+      }
     } catch {
       return none()
     }
   }
 
   // A cache that cannot be written: the next check or read finds the same again.
-  async #write({ packs, copies }: BadPlaces): Promise<void> {
+  async #write({ packs, copies, hurt }: BadPlaces): Promise<void> {
     if (this.#cacheDir === undefined) return
     const file = join(this.#cacheDir, FILE)
-    if (packs.size === 0 && copies.size === 0) return rm(file, { force: true }).catch(() => {})
+    if (packs.size === 0 && copies.size === 0 && hurt.size === 0) return rm(file, { force: true }).catch(() => {})
     const temporary = `${file}.${this.#random.bytes(6).toString('hex')}.tmp`
     try {
       await makeFolders(this.#cacheDir, 0o700)
-      await writeFile(temporary, JSON.stringify({ packs: [...packs], copies: [...copies] }), { mode: 0o600 })
+      await writeFile(temporary, JSON.stringify({ packs: [...packs], copies: [...copies], hurt: [...hurt] }), {
+        mode: 0o600,
+      })
       await rename(temporary, file)
     } catch {
       await rm(temporary, { force: true }).catch(() => {})
@@ -70,12 +87,13 @@ export class DamageRecord {
   }
 }
 
-const none = (): BadPlaces => ({ packs: new Set(), copies: new Set() })
+const none = (): BadPlaces => ({ packs: new Set(), copies: new Set(), hurt: new Set() })
 
 function union(one: BadPlaces, other: BadPlaces): BadPlaces {
   return {
     packs: new Set([...one.packs, ...other.packs]),
     copies: new Set([...one.copies, ...other.copies]),
+    hurt: new Set([...one.hurt, ...other.hurt]),
   }
 }
 

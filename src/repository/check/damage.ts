@@ -23,6 +23,7 @@ export class Damage {
   readonly #lost = new Map<BlobKey, number[]>()
   readonly #badPacks = new Map<Id, number>()
   readonly #badCopies = new Map<string, number>()
+  readonly #hurtPacks = new Set<Id>()
 
   add(finding: OpenFinding['finding'], affects?: readonly Id[]): number {
     return this.findings.push({ finding, ...(affects ? { affects } : {}) }) - 1
@@ -31,11 +32,13 @@ export class Damage {
   /** The pack gives nothing back. */
   addBadPack(finding: OpenFinding['finding'], pack: Id): void {
     this.#badPacks.set(pack, this.add(finding))
+    this.#hurtPacks.add(pack)
   }
 
   /** The pack gives back all but these. */
   addBadCopies(finding: OpenFinding['finding'], pack: Id, blobs: Iterable<{ type: BlobType; id: Id }>): void {
     const number = this.add(finding)
+    this.#hurtPacks.add(pack)
     for (const { type, id } of blobs) this.#badCopies.set(copyKey(pack, type, id), number)
   }
 
@@ -46,12 +49,14 @@ export class Damage {
     else if (!known.includes(number)) known.push(number)
   }
 
-  isBadPack(pack: Id): boolean {
-    return this.#badPacks.has(pack)
+  /** Is anything wrong with the pack? */
+  isHurt(pack: Id): boolean {
+    return this.#hurtPacks.has(pack)
   }
 
   get badPlaces(): BadPlaces {
-    return { packs: new Set(this.#badPacks.keys()), copies: new Set(this.#badCopies.keys()) }
+    const { packs, copies } = { packs: new Set(this.#badPacks.keys()), copies: new Set(this.#badCopies.keys()) }
+    return { packs, copies, hurt: new Set(this.#hurtPacks) }
   }
 
   get hasLost(): boolean {

@@ -127,7 +127,7 @@ function snapshotFinding(id: Id, error: AppError): OpenFinding['finding'] {
     code: 'snapshot-damaged',
     subject: `snapshot ${shortId(id)}`,
     message: error.message,
-    hint: `Back up again; then remove the file snapshots/${id}, and "lifeboat prune" frees what only it used.`,
+    hint: 'Run "lifeboat repair snapshots": with parity it is whole again, with --forget it is removed. Its data may still be there, but nothing says which it is.',
   }
 }
 

@@ -24,7 +24,7 @@ export class NotedDamage {
 
   async keep(): Promise<void> {
     if (this.#packs.size === 0 && this.#copies.size === 0) return
-    const found = { packs: this.#packs, copies: this.#copies }
+    const found = { packs: this.#packs, copies: this.#copies, hurt: new Set<Id>() }
     this.#packs = new Set()
     this.#copies = new Set()
     await this.#record.add(found, false)

@@ -24,8 +24,8 @@ export interface PacksToCheck extends Reader {
 }
 
 const RESTORE_HINT =
-  'Run "lifeboat backup": what still exists at the source is stored anew. Snapshots that need it are incomplete.'
-const INDEX_HINT = 'Run "lifeboat prune" to write the index anew from the packs.'
+  'Run "lifeboat repair packs": it brings back what parity or another repository has. Then run "lifeboat backup": what still exists at the source is stored anew.'
+const INDEX_HINT = 'Run "lifeboat repair index" to write the index anew from the packs.'
 
 /** Are all packs of the index there, with the right size? Returns those that are. */
 export function checkPackSizes({ table, stored }: PacksToCheck, damage: Damage): Id[] {
@@ -72,12 +72,18 @@ export async function checkPackHeaders(from: PacksToCheck, packs: readonly Id[],
   })
 }
 
-/** Reads whole packs and checks every byte. Returns how many bytes were read. */
+export interface PackReading {
+  readonly onRead: (bytes: number) => void
+  /** Every byte of the pack is right. */
+  readonly onSound: (pack: Id) => void
+}
+
+/** Reads whole packs and checks every byte. */
 export async function checkPackData(
   from: PacksToCheck,
   packs: readonly Id[],
   damage: Damage,
-  onRead: (bytes: number) => void,
+  { onRead, onSound }: PackReading,
 ): Promise<void> {
   const packsAtOnce = from.workers.size + 1
   const memory = new RecycledMemory(packsAtOnce)
@@ -88,22 +94,28 @@ export async function checkPackData(
     onRead(bytes.length)
     const outcome = await from.workers.verify({ pack, bytes })
     memory.give(outcome.bytes)
-    await report(from, pack, outcome, damage)
+    if (await report(from, pack, outcome, damage)) onSound(pack)
   })
 }
 
-async function report(from: PacksToCheck, pack: Id, outcome: VerifyOutcome, damage: Damage): Promise<void> {
+/** Is the pack sound? */
+async function report(from: PacksToCheck, pack: Id, outcome: VerifyOutcome, damage: Damage): Promise<boolean> {
   const { header, damaged, isNamed } = outcome
-  if (!(header instanceof Uint8Array)) return checkByIndex(from, pack, header.reason, damage)
+  if (!(header instanceof Uint8Array)) {
+    await checkByIndex(from, pack, header.reason, damage)
+    return false
+  }
   const blobs = parsePackHeader(header, from.table.sizeOf(pack), `pack ${shortId(pack)}`)
-  if (!compareWithIndex(from, pack, blobs, damage)) return
+  if (!compareWithIndex(from, pack, blobs, damage)) return false
   if (damaged.length > 0) {
     const what = `${damaged.length} of ${blobs.length} ${blobs.length === 1 ? 'blob' : 'blobs'} in the pack`
     const message = `${what} ${damaged.length === 1 ? 'is' : 'are'} damaged`
     damage.addBadCopies(packError('pack-damaged', pack, message), pack, damaged)
   } else if (!isNamed) {
-    damage.add(packError('pack-damaged', pack, 'its content does not match its name, although all blobs are whole'), [])
+    const message = 'its content does not match its name, although all blobs are whole'
+    damage.addBadCopies(packError('pack-damaged', pack, message), pack, [])
   }
+  return isNamed && damaged.length === 0
 }
 
 /** A pack whose header cannot be read: its blobs are looked at where the index says that they are. */

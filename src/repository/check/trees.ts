@@ -92,7 +92,7 @@ function treeFinding(id: Id, message: string): OpenFinding['finding'] {
     code: 'tree-damaged',
     subject: `tree ${shortId(id)}`,
     message,
-    hint: 'Run "lifeboat backup": folders that still exist at the source are stored anew.',
+    hint: 'Run "lifeboat repair packs": it brings back what parity or another repository has. Then run "lifeboat backup": folders that still exist at the source are stored anew.',
   }
 }
 
@@ -102,7 +102,7 @@ function notIndexed(pack: Id, blobs: number): OpenFinding['finding'] {
     code: 'pack-not-indexed',
     subject: `pack ${shortId(pack)}`,
     message: `snapshots need ${blobs} blobs in the pack, but no index names it: an index file is missing`,
-    hint: 'Run "lifeboat prune" to write the index anew from the packs.',
+    hint: 'Run "lifeboat repair index" to write the index anew from the packs.',
   }
 }
 
@@ -112,6 +112,6 @@ function blobsMissing(blobs: number): OpenFinding['finding'] {
     code: 'blobs-missing',
     subject: 'index',
     message: `snapshots need ${blobs} blobs that no index names`,
-    hint: 'Run "lifeboat backup": what still exists at the source is stored anew. Snapshots that need them are incomplete.',
+    hint: 'Run "lifeboat repair packs": it brings back what another repository has. Then run "lifeboat backup": what still exists at the source is stored anew.',
   }
 }

@@ -14,10 +14,14 @@ export interface RemoveOptions extends LockWaitOptions {
    */
   readonly withoutLock?: boolean | undefined
 }
+/**
+ * What of the packs to read and verify byte by byte. A number is a part of all bytes, 0 to 1: 0 checks structure only. A part
+ * and a size take what this machine has not read for longest; a subset is restic's: packs by the first byte of their id.
+ */
+export type ReadData = number | { readonly bytes: number } | { readonly subset: number; readonly of: number }
 
 export interface CheckOptions {
-  /** Part of the packs to read and verify byte by byte, 0 to 1; 0 checks structure only. */
-  readonly readData: number
+  readonly readData: ReadData
   readonly signal: AbortSignal
   readonly onProgress?: ((progress: StepProgress) => void) | undefined
 }
@@ -32,6 +36,17 @@ export interface CheckReport {
   readonly bytesRead: number
   /** Neither read nor looked into: they have to be thawed first. */
   readonly packsArchived: number
+  readonly coverage: ReadCoverage
+}
+
+/** What checks of this machine have read by now of the packs that are there, and found sound. */
+export interface ReadCoverage {
+  readonly packsRead: number
+  readonly packsNeverRead: number
+  readonly readBytes: number
+  readonly totalBytes: number
+  /** When the one was read that was not read for longest; undefined: none was. */
+  readonly oldestReadAt: Date | undefined
 }
 
 export interface PruneOptions extends RemoveOptions {

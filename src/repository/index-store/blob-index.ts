@@ -134,9 +134,55 @@ export class BlobIndex {
     return false
   }
 
-  /** All entries, in no order. */
+  /**
+   * All places, each once, in no order. After a prune or repair that was killed two index files name the same pack: what it
+   * holds is there once all the same.
+   */
   *locations(): Generator<BlobLocation> {
-    for (const { segment } of this.#held) yield* segment.locations()
+    const again = this.#packsNamedAgain()
+    for (const [at, { segment }] of this.#held.entries()) {
+      if (again.size === 0) yield* segment.locations()
+      else yield* this.#notNamedBefore(segment, at, again)
+    }
+  }
+
+  /** Of those in packs that are named again. */
+  *#notNamedBefore(segment: Segment, at: number, again: ReadonlySet<Id>): Generator<BlobLocation> {
+    // A segment is sorted by id: places of one blob follow each other.
+    let id: Id = ''
+    const seen = new Set<string>()
+    for (const place of segment.locations()) {
+      if (again.has(place.packId)) {
+        if (place.id !== id) seen.clear()
+        id = place.id
+        const key = `${place.type} ${place.packId} ${place.offset}`
+        if (seen.has(key) || this.#isInEarlier(place, at)) continue
+        seen.add(key)
+      }
+      yield place
+    }
+  }
+
+  #isInEarlier({ type, id, packId, offset }: BlobLocation, at: number): boolean {
+    this.#setKey(id)
+    const earlier = this.#held.slice(0, at)
+    return earlier.some(({ segment }) =>
+      segment.findAll(type, id, this.#key).some(place => place.packId === packId && place.offset === offset),
+    )
+  }
+
+  #packsNamedAgain(): Set<Id> {
+    const once = new Set<Id>()
+    const again = new Set<Id>()
+    for (const { segment } of this.#held) {
+      const hex = segment.content.packIds.toString('hex')
+      for (let at = 0; at < hex.length; at += 64) {
+        const pack = hex.slice(at, at + 64)
+        if (once.has(pack)) again.add(pack)
+        else once.add(pack)
+      }
+    }
+    return again
   }
 
   /** Packs that the index files name, each once. */
@@ -299,7 +345,7 @@ function damagedIndex(id: Id, error: AppError): Finding {
     code: 'index-damaged',
     subject: `index ${shortId(id)}`,
     message: error.message,
-    hint: 'Run "lifeboat prune" to write the index anew from the packs.',
+    hint: 'Run "lifeboat repair index" to write the index anew from the packs.',
   }
 }
 

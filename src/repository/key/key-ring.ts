@@ -11,6 +11,7 @@ import { FOLDERS, fileKey, idOfKey, shortId } from '../format/file-keys.ts'
 import { invalid } from '../format/json.ts'
 import { formatKeyFile, type KeyFile, type KeyMaterial, parseKeyFile } from '../format/key-file.ts'
 import { blobId } from '../pack/blob.ts'
+import { parityKey } from '../parity/parity-keys.ts'
 
 export interface KeyRingContext {
   readonly storage: Storage
@@ -116,7 +117,10 @@ export class KeyRing {
   async #remove(id: Id): Promise<RemovedKey> {
     const { storage } = this.#context
     const keptUntil = await storage.retention?.findLockedUntil(fileKey('key', id))
-    await storage.remove(fileKey('key', id))
+    const key = fileKey('key', id)
+    // Whoever has written it: the key could be brought back from its parity.
+    if (storage.traits.keys === 'any') await storage.remove(parityKey(key))
+    await storage.remove(key)
     return { id, keptUntil }
   }
 

@@ -5,6 +5,7 @@ import type { Id } from '../../model/node.ts'
 import type { PruneOptions, PruneReport } from '../contract/maintenance.ts'
 import { fileKey } from '../format/file-keys.ts'
 import { PackWriter } from '../pack/pack-writer.ts'
+import { surveyParity } from '../parity/survey-parity.ts'
 import { Failure } from '../write/failure.ts'
 import { IndexWriter } from '../write/index-writer.ts'
 import type { PruneContext } from './context.ts'
@@ -53,6 +54,12 @@ function foresee({ orphans, stored, findings }: Survey, plan: PrunePlan, waiting
   }
 }
 
+/** Of what anybody has removed, this or another program. */
+async function sweepParity({ storage, files }: PruneContext, signal: AbortSignal): Promise<void> {
+  const { orphaned } = await surveyParity(storage, files, signal)
+  await forEachLimit(orphaned, storage.traits.concurrency, key => storage.remove(key, { signal }))
+}
+
 /** One prune that changes something. */
 class Pruning {
   readonly #context: PruneContext
@@ -80,6 +87,7 @@ class Pruning {
       await this.#repack(batch)
       await this.#drop(this.#moved(batch))
     }
+    await sweepParity(this.#context, this.#options.signal)
     return this.#report()
   }
 

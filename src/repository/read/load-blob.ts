@@ -7,7 +7,7 @@ import type { BlobLocation } from '../index-store/segment.ts'
 import { openBlob } from '../pack/blob.ts'
 import { plaintextLength } from './blob-table.ts'
 import { loadRangeOf } from './others.ts'
-import type { Reader } from './reader.ts'
+import { healedReader, type Reader } from './reader.ts'
 
 const HINT = 'Run "lifeboat check --read-data" to see what else is damaged, and use another snapshot meanwhile.'
 
@@ -35,6 +35,9 @@ export async function fromAnyCopy<T>(
   const reasons: string[] = []
   const own = await fromOwnCopy(reader, { type, id }, signal, open, reasons)
   if (own) return own.opened
+  const healing = healedReader(reader)
+  const healed = healing && (await fromOwnCopy(healing, { type, id }, signal, open, []))
+  if (healed) return healed.opened
   for await (const other of reader.others?.usable() ?? []) {
     const theirs: string[] = []
     const from = { ...other.reader, others: reader.others }

@@ -1,3 +1,4 @@
+import type { Storage } from '../../storage/storage.ts'
 import type { KeptPacks } from '../cache/kept-packs.ts'
 import type { NotedDamage } from '../check/noted-damage.ts'
 import type { VerifyJob, VerifyOutcome } from '../check/verify-job.ts'
@@ -16,11 +17,13 @@ export interface Reader extends Pick<RepositoryContext, 'storage' | 'cipher' | '
   readonly index: Pick<BlobIndex, 'find' | 'findAll'>
   readonly workers: ReadingWorkers
   /** Gets what is found to be bad on the way. */
-  readonly noted?: NotedDamage
+  readonly noted?: NotedDamage | undefined
   /** Packs of trees on this machine; undefined where the storage is near, and for who wants to know what it has. */
   readonly keptPacks?: Pick<KeptPacks, 'load' | 'forget'> | undefined
   /** Undefined where nothing is kept on this machine. */
   readonly marks?: Pick<MarkFolder, 'load'> | undefined
+  /** The same storage as it would be if damaged packs were healed by their parity; asked before others are. */
+  readonly healed?: Storage | undefined
   /** Asked for what this one cannot give back. */
   readonly others?: Others | undefined
 }
@@ -49,4 +52,10 @@ export interface ReadingWorkers {
   compare(job: CompareJob): Promise<Uint8Array>
   verify(job: VerifyJob): Promise<VerifyOutcome>
   sift(job: SiftJob): Promise<SiftOutcome>
+}
+
+/** The same, of what parity gives back; undefined: there is no such thing. */
+export function healedReader(reader: Reader): Reader | undefined {
+  const { healed } = reader
+  return healed && { ...reader, storage: healed, healed: undefined, noted: undefined, others: undefined }
 }

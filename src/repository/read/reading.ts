@@ -11,6 +11,7 @@ import { CONFIG_KEY, fileKey } from '../format/file-keys.ts'
 import { invalid } from '../format/json.ts'
 import type { BlobIndex } from '../index-store/blob-index.ts'
 import type { MarkFolder } from '../marks/mark-folder.ts'
+import { HealedStorage } from '../parity/healed-storage.ts'
 import { restoreFiles } from '../restore/restore-files.ts'
 import { plaintextLength } from './blob-table.ts'
 import { loadBlob } from './load-blob.ts'
@@ -51,7 +52,8 @@ export class Reading implements Contents {
     this.#parts = parts
     this.#noted = new NotedDamage(parts.record)
     const { context, index, workers, marks, kept, others } = parts
-    this.#own = { ...context, index, workers, marks, keptPacks: kept?.packs, noted: this.#noted }
+    const healed = new HealedStorage(context.storage)
+    this.#own = { ...context, index, workers, marks, keptPacks: kept?.packs, noted: this.#noted, healed }
     this.#reader = others ? { ...this.#own, others: new OtherReaders(others) } : this.#own
   }
 

@@ -8,7 +8,7 @@ import { plaintextLength, toBlobTable } from '../read/blob-table.ts'
 import { NO_INDEX } from '../read/load-blob.ts'
 import { loadRangeOf } from '../read/others.ts'
 import { type PackRange, planRanges, rangeLimitsOf } from '../read/ranges.ts'
-import type { OtherReader, Reader } from '../read/reader.ts'
+import { healedReader, type OtherReader, type Reader } from '../read/reader.ts'
 import { RecycledMemory } from '../read/recycled-memory.ts'
 import { ContentMarks } from './content-marks.ts'
 import { DamageReport, type LostBlob } from './damage.ts'
@@ -113,6 +113,8 @@ class Restoration {
   async #fetch(pieces: readonly Piece[]): Promise<void> {
     const { others } = this.#reader
     let left = await this.#fetchFrom(this.#reader, pieces)
+    const healing = healedReader(this.#reader)
+    if (left.length > 0 && healing) left = await this.#fetchFrom(healing, left)
     if (left.length > 0 && others) {
       for await (const other of others.usable()) {
         left = await this.#fetchFrom({ ...other.reader, others }, left, other)
@@ -168,7 +170,7 @@ class Restoration {
   #lost(parts: readonly Wanted[], reason: string, other: OtherReader | undefined): Piece[] {
     for (const { packId: pack, id } of parts) {
       const own = this.#reasons.get(id)
-      if (other === undefined) this.#reasons.set(id, { blob: id, pack, reason })
+      if (other === undefined) this.#reasons.set(id, own ?? { blob: id, pack, reason })
       else
         this.#reasons.set(
           id,

@@ -7,6 +7,7 @@ import type { KeyMaterial } from '../format/key-file.ts'
 import { type OpenedLog, type OpenLogJob, openLog, sealLog } from '../logs/log-object.ts'
 import type { SealedBlobs } from '../pack/blob-sealer.ts'
 import { type RepackJob, type RepackOutcome, runRepackJob } from '../pack/repack-job.ts'
+import { makeParity } from '../parity/parity-file.ts'
 import { type OpenJob, type OpenOutcome, runOpenJob } from '../read/open-job.ts'
 import { runSiftJob, type SiftJob, type SiftOutcome } from '../read/sift-job.ts'
 import { type CompareJob, runCompareJob } from '../restore/compare-job.ts'
@@ -34,6 +35,12 @@ export interface Jobs {
   sift: { job: SiftJob; outcome: SiftOutcome }
   sealLog: { job: LogContent; outcome: readonly Uint8Array[] }
   openLog: { job: OpenLogJob; outcome: OpenedLog }
+  parity: { job: ParityJob; outcome: readonly Uint8Array[] }
+}
+
+export interface ParityJob {
+  readonly file: Uint8Array
+  readonly part: number
 }
 
 export type JobName = keyof Jobs
@@ -115,6 +122,11 @@ const handlers: Handlers = {
   openLog: (job, { cipher, zstd }) => {
     const outcome = openLog(job, cipher, zstd)
     return answer(outcome, outcome.bytes)
+  },
+  parity: ({ file, part }) => {
+    const [header = file, table = file, parity = file] = makeParity(file, part)
+    // The same twice: what is handed over twice arrives once.
+    return answer([header, table, parity, table, header], parity)
   },
 }
 

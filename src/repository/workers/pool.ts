@@ -91,6 +91,18 @@ export class WorkerPool {
     return this.#choose(job.bytes.length).run('repack', job, transferable([job.bytes, job.into]))
   }
 
+  /** The file is copied: whoever gives it uses its memory again. */
+  makeParity(file: readonly Uint8Array[], part: number): Promise<readonly Uint8Array[]> {
+    const length = file.reduce((sum, { byteLength }) => sum + byteLength, 0)
+    const copy = Buffer.allocUnsafeSlow(length)
+    let at = 0
+    for (const piece of file) {
+      copy.set(piece, at)
+      at += piece.length
+    }
+    return this.run('parity', { file: copy, part }, copy)
+  }
+
   /** Starts the threads now, when it is known that there will be much to do: they are ready when the first job is. */
   warmUp(): void {
     this.#inlineBytes = INLINE_BYTES

@@ -146,7 +146,7 @@ async function lookForPacks({ files, index, lock, looks }: SessionParts): Promis
 /** What checks and reads found, and packs that are gone: what the index says of them must not keep a blob from being stored. */
 async function findBadPlaces({ record }: SessionParts, missing: readonly Id[]): Promise<BadPlaces> {
   const known = await record.load()
-  return { packs: new Set([...known.packs, ...missing]), copies: known.copies }
+  return { ...known, packs: new Set([...known.packs, ...missing]) }
 }
 
 function packsMissing(missing: readonly Id[]): Finding {
