@@ -147,21 +147,8 @@ function makeCall(values: Values, surroundings: Surroundings, { names, told, onO
     loadCommands: () => Promise.all(COMMANDS.map(entry => entry.load())),
     openApp: async (options: Partial<AppOptions> = {}) => {
       const { openApp } = await import('../app/app.ts')
-      const app = await openApp({
-        configFile: values.text('config'),
-        repository: repoOf({ values, environment, clock: systemClock }),
-        askPassword: passwordPrompt(terminal, signal),
-        trustConfig: trustsConfig(values),
-        environment,
-        logger,
-        signal,
-        onFinding,
-        lockWaitMs: values.durationMs('lockWait', '--lock-wait'),
-        asOf: asOfOf({ values, clock: systemClock }),
-        cache: values.flag('cache'),
-        limit: lineLimitOf(values),
-        ...options,
-      })
+      const around = { logger, signal, onFinding, askPassword: passwordPrompt(terminal, signal) }
+      const app = await openApp({ ...typedOptions(values, environment), ...around, ...options })
       onOpen(app)
       if (names) {
         const { nameInterrupted } = await import('../operations/restore/unfinished.ts')
@@ -171,6 +158,20 @@ function makeCall(values: Values, surroundings: Surroundings, { names, told, onO
       keepHeapClose()
       return app
     },
+  }
+}
+
+/** What the command line and the environment say of the installation. */
+function typedOptions(values: Values, environment: Environment): AppOptions {
+  return {
+    configFile: values.text('config'),
+    repository: repoOf({ values, environment, clock: systemClock }),
+    trustConfig: trustsConfig(values),
+    environment,
+    lockWaitMs: values.durationMs('lockWait', '--lock-wait'),
+    asOf: asOfOf({ values, clock: systemClock }),
+    cache: values.flag('cache'),
+    limit: lineLimitOf(values),
   }
 }
 

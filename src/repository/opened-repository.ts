@@ -1,10 +1,8 @@
 import { join } from 'node:path'
-import { isAppError } from '../base/errors.ts'
 import type { Secret } from '../base/secret.ts'
 import type { Finding } from '../model/finding.ts'
 import type { Id, TreeNode } from '../model/node.ts'
 import type { Pin } from '../model/pin.ts'
-import type { Storage } from '../storage/storage.ts'
 import { StoredArchive } from './archive/stored-archive.ts'
 import { type Kept, openKept } from './cache/kept.ts'
 import { check } from './check/check.ts'
@@ -44,28 +42,28 @@ import { planCopy } from './copy/plan-copy.ts'
 import { Cipher } from './crypto/cipher.ts'
 import { openZstd } from './crypto/zstd.ts'
 import { type RepositoryContext, RepositoryFiles } from './files/repository-files.ts'
-import type { Config } from './format/config.ts'
-import type { KeyMaterial } from './format/key-file.ts'
 import { BlobIndex } from './index-store/blob-index.ts'
 import { KeyRing } from './key/key-ring.ts'
 import { acquireLock } from './lock/acquire.ts'
 import type { HeldLock } from './lock/held-lock.ts'
 import { listLocks, unlock } from './lock/maintain.ts'
 import { currentHost } from './lock/owner.ts'
+import { readClock } from './lock/read-clock.ts'
 import { StorageClock } from './lock/storage-clock.ts'
 import { NO_TURNS, type TurnsRequest, whileAlone, whileSharedWithTurns } from './lock/turns.ts'
 import { type SharedWork, whileShared } from './lock/while-shared.ts'
-import { writeLock } from './lock/write-lock.ts'
 import { SealedLogStore } from './logs/log-store.ts'
 import { MarkFolder } from './marks/mark-folder.ts'
+import type { OpenedParts } from './opened-parts.ts'
 import { ParityStorage, withParity } from './parity/parity-storage.ts'
 import { PinStore } from './pins/pin-store.ts'
 import { prune } from './prune/prune.ts'
+import { contentsOf } from './read/contents-of.ts'
 import { type OpenOther, OtherReaders } from './read/others.ts'
 import type { OtherReader } from './read/reader.ts'
 import { Reading, type ReadingParts } from './read/reading.ts'
 import { Repairs } from './repair/repairs.ts'
-import type { Repository, RepositoryOptions } from './repository.ts'
+import type { Repository } from './repository.ts'
 import { examineLocks } from './retention/examine-locks.ts'
 import { KnownEndsFile } from './retention/known-ends.ts'
 import { type LockKeeper, lockKeeperOf } from './retention/lock-keeper.ts'
@@ -76,17 +74,6 @@ import { statistics } from './statistics.ts'
 import { WorkerPool } from './workers/pool.ts'
 import { PackLooks } from './write/pack-looks.ts'
 import { startWriting } from './write/running-writing.ts'
-
-export interface OpenedParts {
-  readonly storage: Storage
-  readonly options: RepositoryOptions
-  readonly config: Config
-  readonly keys: KeyMaterial
-  /** The key file that the password opened. */
-  readonly keyId: Id
-  /** All that there were then. */
-  readonly keyIds: readonly Id[]
-}
 
 /** Puts the engine's parts together; each method is one call into the part that does the work. */
 export class OpenedRepository implements Repository {
@@ -226,18 +213,7 @@ export class OpenedRepository implements Repository {
 
   withHelp(helpers: readonly Helper[]): Contents {
     const reading = new Reading({ ...this.#readingParts(), others: otherReaders(helpers) })
-    return {
-      loadTree: id => reading.loadTree(id),
-      readContent: (content, signal) => reading.readContent(content, signal),
-      loadContent: (content, signal) => reading.loadContent(content, signal),
-      checkContent: (content, signal) => reading.checkContent(content, signal),
-      loadBlob: (type, id) => reading.loadBlob(type, id),
-      findBlobSizes: (type, ids) => reading.findBlobSizes(type, ids),
-      restoreFiles: (files, options) =>
-        this.#whileShared(options.signal, signal => reading.restoreFiles(files, { ...options, signal }), {
-          isHelped: true,
-        }),
-    }
+    return contentsOf(reading, (signal, work) => this.#whileShared(signal, work, { isHelped: true }))
   }
 
   check(options: CheckOptions): Promise<CheckReport> {
@@ -324,14 +300,8 @@ export class OpenedRepository implements Repository {
     return listLocks(this.#lockRequest(false, {}))
   }
 
-  async readStorageClock(): Promise<Date | undefined> {
-    try {
-      const now = await this.#storageClock.now(() => writeLock(this.#lockRequest(false, {}), false))
-      return now === undefined ? undefined : new Date(now)
-    } catch (error) {
-      if (isAppError(error, 'storage-denied') || isAppError(error, 'storage-full')) return undefined
-      throw error
-    }
+  readStorageClock(): Promise<Date | undefined> {
+    return readClock(this.#storageClock, this.#lockRequest(false, {}))
   }
 
   unlock(options: { readonly all: boolean }): Promise<LockInfo[]> {

@@ -23,6 +23,7 @@ const settings = {
     ],
     ['archive', { sources: ['app'], repositories: ['cold'], keepIn: { cold: { yearly: 10 } } }],
   ]),
+  maintenance: {},
 }
 
 it('each repository keeps by its own rules, and by those for all where it has none', () => {
