@@ -1,6 +1,6 @@
 import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { afterEach, beforeEach, expect, test } from 'vitest'
-import { type App, type BackupWish, backUp, openApp } from '../../src/lib.ts'
+import { type App, type BackupWish, backUp, openApp, type RunEvent } from '../../src/lib.ts'
 import { Workspace } from '../helpers/workspace.ts'
 
 /** Writes what ran, in order; a file of that name makes it fail. */
@@ -104,7 +104,9 @@ test('interrupted, it starts again what it stopped', async () => {
   const stop = new AbortController()
   const caller = {
     signal: stop.signal,
-    onEvent: () => stop.abort(),
+    onEvent: ({ kind }: RunEvent) => {
+      if (kind === 'progress') stop.abort()
+    },
   }
   await expect(backUp(app, { policy: 'nightly' }, caller)).rejects.toMatchObject({ code: 'interrupted' })
   expect(log()).toEqual(['before nightly  clean', 'after nightly  clean', 'onFailure nightly told clean'])
