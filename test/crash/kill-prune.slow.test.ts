@@ -4,13 +4,22 @@ import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { Killer, moments } from '../helpers/kill.ts'
 import { skipRestic } from '../helpers/restic.ts'
-import { readNotes, Workspace } from '../helpers/workspace.ts'
+import { prepareWorkspace, readNotes, type Workspace } from '../helpers/workspace.ts'
+
+const withHistory = prepareWorkspace(async workspace => {
+  workspace.makeDatabase(6000)
+  await workspace.run('init', '--yes')
+  for (let round = 0; round < 4; round++) {
+    workspace.change(`UPDATE notes SET text = hex(randomblob(300)) WHERE id % 5 = ${round}`)
+    await workspace.run('backup', 'app')
+  }
+})
 
 describe.skipIf(skipRestic)('kill -9 of what deletes', () => {
   it.each([
-    ['forget', 5, ['forget', 'app', '--keep-last', '1'], []],
-    ['forget --prune', 9, ['forget', 'app', '--keep-last', '1', '--prune'], []],
-    ['prune', 10, ['prune'], [['forget', 'app', '--keep-last', '1']]],
+    ['forget', 3, ['forget', 'app', '--keep-last', '1'], []],
+    ['forget --prune', 6, ['forget', 'app', '--keep-last', '1', '--prune'], []],
+    ['prune', 6, ['prune'], [['forget', 'app', '--keep-last', '1']]],
   ])(
     '%s at any moment loses nothing that is kept, and its next run goes through',
     async (_name, count, command, before) => {
@@ -44,7 +53,7 @@ describe.skipIf(skipRestic)('prune beside writers', () => {
     cpSync(workspace.repository, pristine, { recursive: true })
     const command = ['prune', '--max-unused', '0%', '--lock-wait', '1m']
     const killer = await Killer.for(() => workspace.run(...command))
-    for (const moment of moments(4, 7)) {
+    for (const moment of moments(3, 7)) {
       reset(workspace, pristine)
       workspace.change(`UPDATE notes SET text = hex(randomblob(300)) WHERE id % 7 = 3`)
       writeFileSync(join(theirs, 'file'), randomBytes(400_000))
@@ -67,13 +76,7 @@ describe.skipIf(skipRestic)('prune beside writers', () => {
 })
 
 async function makeHistory(then: readonly string[][]): Promise<Workspace> {
-  const workspace = new Workspace()
-  workspace.makeDatabase(6000)
-  await workspace.run('init', '--yes')
-  for (let round = 0; round < 4; round++) {
-    workspace.change(`UPDATE notes SET text = hex(randomblob(300)) WHERE id % 5 = ${round}`)
-    await workspace.run('backup', 'app')
-  }
+  const workspace = withHistory()
   for (const command of then) await workspace.run(...command)
   return workspace
 }

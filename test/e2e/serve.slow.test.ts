@@ -1,22 +1,25 @@
 import { appendFileSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import type { RunningCommand } from '../helpers/spawn.ts'
-import { Workspace } from '../helpers/workspace.ts'
+import { prepareWorkspace, type Workspace } from '../helpers/workspace.ts'
 
 /** The real command, with schedules of seconds. */
 describe('lifeboat serve', () => {
+  const prepared = prepareWorkspace(async fresh => {
+    fresh.makeDocs()
+    fresh.makeDatabase(10)
+    await fresh.run('init', '--yes')
+  })
   let workspace: Workspace
   const running: RunningCommand[] = []
 
-  beforeEach(async () => {
-    workspace = new Workspace()
-    workspace.makeDocs()
-    workspace.makeDatabase(10)
-    await workspace.run('init', '--yes')
+  beforeEach(() => {
+    workspace = prepared()
   })
   afterEach(async () => {
     for (const command of running.splice(0)) {
-      command.child.kill('SIGKILL')
+      // A killed one would leave its backup, which writes into the folder that is removed next.
+      command.child.kill('SIGTERM')
       await command.result
     }
   })

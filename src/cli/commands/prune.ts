@@ -31,7 +31,7 @@ export const prune: Command<Printed<'prune'>> = {
   description: [
     'The only command that deletes data. If it is interrupted, the repository stays intact, and the next run goes on from there.',
     'Backups go on meanwhile: it needs the repository for itself only for moments, and waits for them while a backup runs (--lock-wait).',
-    'Data that is locked in the storage stays until its lock ends. Then the exit status is 3, and the date is shown.',
+    'Where the storage refuses to remove what is locked, it stays until the lock ends. Then the exit status is 3, and the date is shown.',
   ],
   options: [{ flags: '-n, --dry-run', summary: 'only show what would happen' }, ...PRUNE_OPTIONS, WITHOUT_LOCK],
   examples: [

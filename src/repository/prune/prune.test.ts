@@ -228,23 +228,6 @@ test('no pack goes while an index that names it cannot, and trying again adds no
   await expectWhole([keptSnapshot, kept], [snapshot, old])
 })
 
-test('what the storage says is locked is neither rewritten nor taken from the index', async () => {
-  const retention = {
-    lock: { mode: 'compliance' as const, periodMs: 1 },
-    now: () => clock.now(),
-    findLockedUntil: async (key: string) => (isPack(key) ? UNTIL : undefined),
-    extendLock: async () => {},
-  }
-  Object.defineProperty(storage, 'retention', { value: retention, configurable: true })
-  const before = await storage.keys()
-  expect(await prune()).toMatchObject({ packsRemoved: 0, packsRepacked: 0, waiting: { until: UNTIL } })
-  expect(await storage.keys()).toEqual(before)
-  expect(await prune({ dryRun: true })).toMatchObject({ packsRepacked: 0, waiting: { until: UNTIL } })
-  clock.advance(UNTIL.getTime() - clock.now().getTime())
-  expect(await prune()).toMatchObject({ waiting: undefined })
-  await expectWhole([keptSnapshot, kept])
-})
-
 test('a storage that takes nothing any more is emptied of what nobody needs, once a person said that nobody uses it', async () => {
   storage.faults = { capacityBytes: 0 }
   await expect(prune()).rejects.toMatchObject({ code: 'storage-full', hint: expect.stringContaining('--without-lock') })

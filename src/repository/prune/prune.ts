@@ -10,12 +10,12 @@ import { Failure } from '../write/failure.ts'
 import { IndexWriter } from '../write/index-writer.ts'
 import type { PruneContext } from './context.ts'
 import { dropFromIndex } from './drop.ts'
-import type { PackUse, PrunePlan } from './plan.ts'
+import type { PackUse } from './plan.ts'
 import { repack } from './repack.ts'
 import { listJoinable } from './rewrite-index.ts'
 import { type Survey, surveyRepository } from './survey.ts'
 import { findDoubtful } from './verify.ts'
-import { leaveLocked, Waiting, waitingFinding } from './waiting.ts'
+import { Waiting, waitingFinding } from './waiting.ts'
 
 /** So much is rewritten before what it came from goes: it bounds the space that a prune needs, and what a kill costs. */
 const BATCH_BYTES = 2 * 1024 * 1024 * 1024
@@ -31,16 +31,13 @@ const BATCH_BYTES = 2 * 1024 * 1024 * 1024
 export async function prune(context: PruneContext, options: PruneOptions): Promise<PruneReport> {
   const survey = await surveyRepository(context, options)
   try {
-    const waiting = new Waiting(survey.stored)
-    const plan = await leaveLocked(survey.plan, context.storage, waiting, options.signal)
-    if (options.dryRun) return foresee(survey, plan, waiting)
-    return await new Pruning(context, { ...survey, plan }, waiting, options).run()
+    return options.dryRun ? foresee(survey) : await new Pruning(context, survey, options).run()
   } finally {
     survey.index.close()
   }
 }
 
-function foresee({ orphans, stored, findings }: Survey, plan: PrunePlan, waiting: Waiting): PruneReport {
+function foresee({ orphans, stored, findings, plan }: Survey): PruneReport {
   const kept = sum(plan.keep.map(sizeOf))
   return {
     packsKept: plan.keep.length,
@@ -49,8 +46,8 @@ function foresee({ orphans, stored, findings }: Survey, plan: PrunePlan, waiting
     bytesBefore: sum([...stored.values()]),
     bytesAfter: kept + sum(plan.repack.map(pack => pack.usedBytes)),
     bytesUnusedLeft: plan.unusedBytesLeft,
-    waiting: waiting.report,
-    findings: withWaiting(findings, waiting),
+    waiting: undefined,
+    findings,
   }
 }
 
@@ -71,10 +68,10 @@ class Pruning {
   readonly #onRepacked: (bytes: number) => void
   #savedBytes = 0
 
-  constructor(context: PruneContext, survey: Survey, waiting: Waiting, options: PruneOptions) {
+  constructor(context: PruneContext, survey: Survey, options: PruneOptions) {
     this.#context = context
     this.#survey = survey
-    this.#waiting = waiting
+    this.#waiting = new Waiting(survey.stored)
     this.#options = options
     this.#onRepacked = this.#progress('repack', 'bytes', sum(survey.plan.repack.map(sizeOf)))
   }

@@ -1,4 +1,3 @@
-import { forEachLimit } from '../../base/concurrency.ts'
 import type { AppError } from '../../base/errors.ts'
 import { formatSize } from '../../base/sizes.ts'
 import { formatTime } from '../../base/times.ts'
@@ -7,8 +6,6 @@ import type { Id } from '../../model/node.ts'
 import type { Storage } from '../../storage/storage.ts'
 import { untilOf } from '../../storage/storage-error.ts'
 import type { WaitingPacks } from '../contract/maintenance.ts'
-import { fileKey } from '../format/file-keys.ts'
-import type { PackUse, PrunePlan } from './plan.ts'
 
 /** Packs that could go but for a lock, and until when. */
 export class Waiting {
@@ -50,34 +47,5 @@ export function waitingFinding({ packs, bytes, until }: WaitingPacks): Finding {
     subject: 'packs',
     message: `${packs} ${packs === 1 ? 'pack' : 'packs'} (${formatSize(bytes)}) could go, but are locked${when}`,
     hint: 'Run "lifeboat prune" again then. Nothing else needs to be done.',
-  }
-}
-
-/**
- * Takes from a plan what cannot be changed now. Rewriting a locked pack would store its blobs twice until its lock ends;
- * and one that stays visible can be used again by a backup.
- */
-export async function leaveLocked(
-  plan: PrunePlan,
-  storage: Storage,
-  waiting: Waiting,
-  signal: AbortSignal,
-): Promise<PrunePlan> {
-  const { retention } = storage
-  if (retention?.lock === undefined) return plan
-  const locked = new Set<Id>()
-  await forEachLimit([...plan.remove, ...plan.repack], storage.traits.concurrency, async ({ id }) => {
-    const until = await retention.findLockedUntil(fileKey('pack', id), { signal })
-    if (until === undefined || until <= retention.now()) return
-    locked.add(id)
-    waiting.add(id, until)
-  })
-  const isFree = ({ id }: PackUse): boolean => !locked.has(id)
-  const left = [...plan.remove, ...plan.repack].filter(({ id }) => locked.has(id))
-  return {
-    keep: [...plan.keep, ...left],
-    repack: plan.repack.filter(isFree),
-    remove: plan.remove.filter(isFree),
-    unusedBytesLeft: plan.unusedBytesLeft + left.reduce((sum, { unusedBytes }) => sum + unusedBytes, 0),
   }
 }

@@ -162,11 +162,14 @@ describe('a later backup', () => {
     expect(aboutLocks()).toEqual([])
   })
 
-  test('leaves what was pruned alone', async () => {
+  test('is freed by prune though it is locked, and its lock is not extended any more', async () => {
     await backUp(repository, { b: Buffer.alloc(9000, 2) })
     const [first] = (await repository.listSnapshots()).snapshots
     await repository.removeSnapshots([first?.id ?? ''])
-    await repository.prune({ dryRun: false, maxUnused: 0, signal: new AbortController().signal })
+    const signal = new AbortController().signal
+    const { packsRemoved, waiting } = await repository.prune({ dryRun: false, maxUnused: 0, signal })
+    expect(packsRemoved).toBeGreaterThan(0)
+    expect(waiting).toBeUndefined()
     await reopen()
     clock.advance(16 * DAY)
     await backUp(repository, { b: Buffer.alloc(9000, 2) })
