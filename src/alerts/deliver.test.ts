@@ -46,7 +46,12 @@ test('sends each once, as it was written down', async () => {
   await enqueue(box, notice('app'), 'ops')
   await enqueue(box, notice('app'), 'ops')
   await enqueue(box, notice('docs'), 'ops')
-  for (let round = 0; round < 3; round++) expect(await deliver(box, async () => ops, after(round), SIGNAL)).toEqual([])
+  for (let round = 0; round < 3; round++)
+    expect(await deliver(box, async () => ops, after(round), SIGNAL)).toEqual({
+      sent: round === 0 ? 2 : 0,
+      waiting: 0,
+      findings: [],
+    })
   expect(ops.got).toEqual([notice('app'), notice('docs')])
   expect(ops.closed).toBe(1)
 })
@@ -56,7 +61,7 @@ test('one that fails is tried later, and keeps the others from nothing', async (
   down.isUp = false
   const open = async (name: string): Promise<Notifier> => (name === 'down' ? down : up)
   for (const name of ['down', 'up']) await enqueue(box, notice('app'), name)
-  await deliver(box, open, NOW, SIGNAL)
+  expect(await deliver(box, open, NOW, SIGNAL)).toEqual({ sent: 1, waiting: 1, findings: [] })
   expect(up.got).toHaveLength(1)
   down.isUp = true
   await deliver(box, open, after(0.5), SIGNAL)
@@ -70,7 +75,7 @@ test('one that keeps failing is a problem of its own; after three days its notic
   ops.isUp = false
   await enqueue(box, notice('app'), 'ops')
   const found = []
-  for (const minutes of [0, 1, 6]) found.push(await deliver(box, async () => ops, after(minutes), SIGNAL))
+  for (const minutes of [0, 1, 6]) found.push((await deliver(box, async () => ops, after(minutes), SIGNAL)).findings)
   expect(found.map(each => each.map(finding => finding.code))).toEqual([[], [], ['notifier-failing']])
   expect(found[2]?.[0]).toMatchObject({ subject: 'ops', message: 'it did not take a notice in 3 tries: it is down' })
   await deliver(box, async () => ops, after(4 * 24 * 60), SIGNAL)

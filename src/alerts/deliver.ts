@@ -43,32 +43,45 @@ export async function enqueue(outbox: Outbox, notice: Notice, notifier: string):
   })
 }
 
-/**
- * Sends what is due, each at least once. A notifier that fails keeps nobody from the others, and is tried again later.
- * Gives what is wrong with notifiers.
- */
-export async function deliver(outbox: Outbox, open: OpenNotifier, now: Date, signal: AbortSignal): Promise<Finding[]> {
-  const pending = await outbox.listPendingNotices()
-  const byNotifier = Map.groupBy(pending, each => each.notifier)
-  const findings = await Promise.all(
-    [...byNotifier].map(async ([name, records]) => {
-      const tried = await sendAll(outbox, records, () => open(name), now, signal)
-      const worst = tried.toSorted((a, b) => b.tries - a.tries)[0]
-      return worst !== undefined && worst.tries >= MANY_TRIES ? [failing(name, worst)] : []
-    }),
-  )
-  return findings.flat()
+export interface Delivery {
+  /** Notices that a notifier took. */
+  readonly sent: number
+  /** Notices that wait to be tried again. */
+  readonly waiting: number
+  /** What is wrong with notifiers. */
+  readonly findings: readonly Finding[]
 }
 
-/** Gives those that are still to be sent. */
+/** Sends what is due, each at least once. A notifier that fails keeps nobody from the others, and is tried again later. */
+export async function deliver(outbox: Outbox, open: OpenNotifier, now: Date, signal: AbortSignal): Promise<Delivery> {
+  const pending = await outbox.listPendingNotices()
+  const byNotifier = Map.groupBy(pending, each => each.notifier)
+  const channels = await Promise.all(
+    [...byNotifier].map(async ([name, records]) => {
+      const { left, sent } = await sendAll(outbox, records, () => open(name), now, signal)
+      const worst = left.toSorted((a, b) => b.tries - a.tries)[0]
+      const findings = worst !== undefined && worst.tries >= MANY_TRIES ? [failing(name, worst)] : []
+      return { sent, waiting: left.length, findings }
+    }),
+  )
+  const sum = (numbers: readonly number[]): number => numbers.reduce((total, each) => total + each, 0)
+  return {
+    sent: sum(channels.map(each => each.sent)),
+    waiting: sum(channels.map(each => each.waiting)),
+    findings: channels.flatMap(each => each.findings),
+  }
+}
+
+/** Gives those that are still to be sent, and how many were. */
 async function sendAll(
   outbox: Outbox,
   records: readonly NoticeRecord[],
   open: () => Promise<Notifier | undefined>,
   now: Date,
   signal: AbortSignal,
-): Promise<NoticeRecord[]> {
+): Promise<{ readonly left: readonly NoticeRecord[]; readonly sent: number }> {
   const left: NoticeRecord[] = []
+  let sent = 0
   let notifier: Notifier | undefined
   let failure: string | undefined
   try {
@@ -86,12 +99,13 @@ async function sendAll(
         const after = afterTry(record, failure, now)
         await outbox.saveNotice(after)
         if (after.settledAt === undefined) left.push(after)
+        else if (notifier !== undefined && failure === undefined) sent++
       }
     }
   } finally {
     await notifier?.close()
   }
-  return left
+  return { left, sent }
 }
 
 /** Gives why it failed. */

@@ -21,9 +21,14 @@ class Watch {
   now = START
   alerts: readonly AlertRecord[] = []
   readonly told: string[] = []
+  isHeard: (finding: Finding) => boolean = () => true
 
   look(findings: readonly Finding[], unknown: readonly string[] = []): void {
-    const { alerts, tell } = judge(this.alerts, { findings, unknown: new Set(unknown) }, new Date(this.now))
+    const { alerts, tell } = judge(
+      this.alerts,
+      { findings, unknown: new Set(unknown), isHeard: this.isHeard },
+      new Date(this.now),
+    )
     const seen = new Set(alerts.map(each => each.key))
     // As the catalog does: what is saved takes the place of what was; closed ones are open no more.
     this.alerts = [...this.alerts.filter(each => !seen.has(each.key)), ...alerts].filter(each => !each.closedAt)
@@ -42,6 +47,18 @@ test('is told when it opens, and when it is over', () => {
   watch.lookFor(60 * MINUTE, [])
   expect(watch.told).toEqual(['opened app', 'closed app'])
   expect(watch.alerts).toEqual([])
+})
+
+test('what nobody hears of is not told, and is news to whoever comes to listen', () => {
+  const watch = new Watch()
+  watch.isHeard = () => false
+  watch.lookFor(5 * DAY, [finding()])
+  expect(watch.told).toEqual([])
+  expect(watch.alerts).toMatchObject([{ told: 0 }])
+  expect(watch.alerts[0]?.toldAt).toBeUndefined()
+  watch.isHeard = () => true
+  watch.look([finding()])
+  expect(watch.told).toEqual(['opened app'])
 })
 
 test('is told again after 1, 3 and 7 days, then each week', () => {

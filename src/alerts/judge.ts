@@ -13,6 +13,8 @@ export interface Observation {
   readonly findings: readonly Finding[]
   /** Subjects of which nothing is known now: their alerts stay as they are. */
   readonly unknown: ReadonlySet<string>
+  /** Is there anybody who wants to hear of it? What nobody hears of is not told. */
+  readonly isHeard: (finding: Finding) => boolean
 }
 
 export interface Judgement {
@@ -22,15 +24,16 @@ export interface Judgement {
 }
 
 /** Opens, goes on with and closes alerts. Each is told when it opens, from time to time while it lasts, and when it closes. */
-export function judge(open: readonly AlertRecord[], { findings, unknown }: Observation, now: Date): Judgement {
+export function judge(open: readonly AlertRecord[], { findings, unknown, isHeard }: Observation, now: Date): Judgement {
   const found = new Map(findings.filter(each => each.severity !== 'info').map(each => [keyOf(each), each]))
   const known = new Map(open.map(alert => [alert.key, alert]))
   const alerts: AlertRecord[] = []
   const tell: { event: 'opened' | 'reminder' | 'closed'; alert: AlertRecord }[] = []
   const put = (alert: AlertRecord, event: 'opened' | 'reminder' | 'closed' | undefined): void => {
-    const told = event === undefined ? alert : { ...alert, toldAt: now, told: alert.told + 1 }
+    if (event === undefined || !isHeard(alert.finding)) return void alerts.push(alert)
+    const told = { ...alert, toldAt: now, told: alert.told + 1 }
     alerts.push(told)
-    if (event !== undefined) tell.push({ event, alert: told })
+    tell.push({ event, alert: told })
   }
   for (const [key, finding] of found) {
     const before = known.get(key)

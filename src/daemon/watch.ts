@@ -12,8 +12,10 @@ import type { Caller } from '../operations/workspace/run.ts'
 export interface Watched {
   /** Open now. */
   readonly alerts: readonly AlertRecord[]
-  /** What was told to whom just now, or is to be. */
+  /** Notices that a notifier took just now. */
   readonly told: number
+  /** Notices that nobody took yet: they are tried again. */
+  readonly waiting: number
   /** What is wrong with telling. */
   readonly findings: readonly Finding[]
 }
@@ -28,23 +30,33 @@ export async function watchOver(app: App, caller: Caller): Promise<Watched> {
   const before = await deliver(catalog, open, clock.now(), signal)
   const now = clock.now()
   const known = await catalog.listAlerts({ closed: 0 })
-  const { alerts, tell } = judge(known, { findings: [...problems, ...before], unknown: new Set(unknown) }, now)
-  let told = 0
+  const listenersTo = (finding: Finding): string[] => {
+    const severity = finding.severity === 'error' ? 'error' : 'warning'
+    return [...app.config.notifiers].filter(([, { on }]) => on.includes(severity)).map(([name]) => name)
+  }
+  const { alerts, tell } = judge(
+    known,
+    {
+      findings: [...problems, ...before.findings],
+      unknown: new Set(unknown),
+      isHeard: finding => listenersTo(finding).length > 0,
+    },
+    now,
+  )
   for (const { event, alert } of tell) {
-    for (const [name, { on }] of app.config.notifiers) {
-      if (!on.includes(alert.finding.severity === 'error' ? 'error' : 'warning')) continue
+    for (const name of listenersTo(alert.finding)) {
       await enqueue(catalog, noticeOf(event, alert, app.host.hostname, now), name)
-      told++
     }
   }
   // After its notices were written down: a kill in between tells twice, never not at all.
   for (const alert of alerts) await catalog.saveAlert(alert)
-  const findings = told === 0 ? before : await deliver(catalog, open, now, signal)
+  const after = tell.length === 0 ? { ...before, sent: 0 } : await deliver(catalog, open, now, signal)
   const isWell = problems.every(problem => problem.severity !== 'error')
   return {
     alerts: alerts.filter(alert => alert.closedAt === undefined),
-    told,
-    findings: [...findings, ...(await pingOut(app, isWell, signal))],
+    told: before.sent + after.sent,
+    waiting: after.waiting,
+    findings: [...after.findings, ...(await pingOut(app, isWell, signal))],
   }
 }
 

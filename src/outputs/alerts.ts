@@ -16,7 +16,8 @@ export const ALERT_OUTPUTS = {
   alerts: z.array(alert),
   'alerts check': z.strictObject({
     alerts: z.array(alert).describe('open now'),
-    told: count.describe('notices to notifiers'),
+    told: count.describe('notices that a notifier took'),
+    waiting: count.describe('notices that none took yet; they are tried again'),
     findings: findings.describe('what is wrong with telling'),
   }),
   'alerts silence': z.array(alert),

@@ -58,6 +58,12 @@ test('what is wrong is told once, and the dead man’s switch hears how we are',
   expect(pings().at(-1)).toBe('/switch')
 })
 
+test('a notice that nobody takes is not said to be sent, and is tried again', async () => {
+  server.closeAllConnections()
+  server.close()
+  expect(await workspace.run('alerts', 'check')).toContain('2 alerts open, 0 notices sent, 2 not taken yet')
+})
+
 test('a silence is listed, and needs an alert that is there and an end that is near', async () => {
   await workspace.run('alerts', 'check')
   await workspace.run('alerts', 'silence', 'no-recovery-point', 'docs', '--until', '3d')

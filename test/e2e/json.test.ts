@@ -140,6 +140,39 @@ describe('every --json output is as documented', () => {
     writeFileSync(workspace.path('lifeboat.yaml'), config)
   })
 
+  test('repairs', async () => {
+    const config = readFileSync(workspace.path('lifeboat.yaml'), 'utf8')
+    for (const what of ['index', 'packs', 'snapshots']) {
+      expect(await validated(`repair ${what}`)).toMatchObject({ dryRun: false, failed: [] })
+    }
+    writeFileSync(workspace.path('lifeboat.yaml'), config.replace('main: {', 'main: { parity: 10%,'))
+    expect(await validated('repair parity', '--dry-run')).toMatchObject({ dryRun: true, failed: [] })
+    writeFileSync(workspace.path('lifeboat.yaml'), config)
+  })
+
+  test('what happens by itself', async () => {
+    const config = readFileSync(workspace.path('lifeboat.yaml'), 'utf8')
+    const more =
+      'policies:\n  nightly: { sources: [app, docs], repositories: [main], schedule: "0 2 1 1 *" }\n' +
+      'notify:\n  ops: { kind: command, command: ["true"] }\n'
+    writeFileSync(workspace.path('lifeboat.yaml'), `${config}${more}`)
+    expect(await validated('health')).toMatchObject({ healthy: true, problems: [] })
+    const status = await validated('status')
+    expect(status).toMatchObject({ scheduler: { state: 'none' }, sources: [{ source: 'app' }, { source: 'docs' }] })
+    await validated('serve', '--once')
+    expect(await validated('pause', 'nightly')).toMatchObject([{ name: 'backup nightly' }])
+    expect(await validated('resume', 'nightly')).toEqual([{ name: 'backup nightly', pausedUntil: null }])
+    expect(await validated('notify test', '--dry-run')).toMatchObject({ sent: [] })
+    expect(await validated('install', 'systemd', '--print')).toMatchObject({ way: 'systemd', file: null })
+    const never = 'sources:\n  never: { kind: files, path: ./docs }\n'
+    writeFileSync(workspace.path('lifeboat.yaml'), config.replace('sources:\n', never))
+    const alerts = [{ finding: { code: 'no-recovery-point', subject: 'never' } }]
+    expect(await validated('alerts check')).toMatchObject({ alerts })
+    expect(await validated('alerts silence', 'no-recovery-point')).toMatchObject(alerts)
+    expect(await validated('alerts')).toMatchObject(alerts)
+    writeFileSync(workspace.path('lifeboat.yaml'), config)
+  })
+
   test('this machine', async () => {
     expect(await validated('recovery-sheet')).toMatchObject({
       from: 'main',

@@ -36,12 +36,17 @@ export const alertsCheck: Command<Printed<'alerts check'>> = {
   examples: [{ command: 'lifeboat alerts check', explains: 'now' }],
   run: async call => {
     const { watchOver } = await import('../../daemon/watch.ts')
-    const { alerts: open, told, findings } = await watchOver(await call.openApp(), call.caller)
+    const { alerts: open, told, waiting, findings } = await watchOver(await call.openApp(), call.caller)
     return {
-      json: { alerts: open.map(alertJson), told, findings: [...findings] },
-      text: `${counted(open.length, 'alert')} open, ${counted(told, 'notice')} sent\n${formatFindings(findings, call.terminal.out)}`,
+      json: { alerts: open.map(alertJson), told, waiting, findings: [...findings] },
+      text: `${counted(open.length, 'alert')} open, ${counted(told, 'notice')} sent${waitingText(waiting)}\n${formatFindings(findings, call.terminal.out)}`,
     }
   },
+}
+
+function waitingText(waiting: number): string {
+  if (waiting === 0) return ''
+  return `, ${waiting} not taken yet and tried again later; see why with: lifeboat notify test`
 }
 
 export const alertsSilence: Command<Printed<'alerts silence'>> = {
