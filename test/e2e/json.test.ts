@@ -140,16 +140,6 @@ describe('every --json output is as documented', () => {
     writeFileSync(workspace.path('lifeboat.yaml'), config)
   })
 
-  test('repairs', async () => {
-    const config = readFileSync(workspace.path('lifeboat.yaml'), 'utf8')
-    for (const what of ['index', 'packs', 'snapshots']) {
-      expect(await validated(`repair ${what}`)).toMatchObject({ dryRun: false, failed: [] })
-    }
-    writeFileSync(workspace.path('lifeboat.yaml'), config.replace('main: {', 'main: { parity: 10%,'))
-    expect(await validated('repair parity', '--dry-run')).toMatchObject({ dryRun: true, failed: [] })
-    writeFileSync(workspace.path('lifeboat.yaml'), config)
-  })
-
   test('what happens by itself', async () => {
     const config = readFileSync(workspace.path('lifeboat.yaml'), 'utf8')
     const more =
