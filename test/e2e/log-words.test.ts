@@ -10,12 +10,16 @@ const ROOMS = [
   'model/**',
   'sources/{log-format,source-log,recovery-request}',
 ]
+/** A slot of a schedule is a time, no replication slot. */
+const NOT_OF_LOGS = ['model/schedule.ts']
 /** What only PostgreSQL's log has, or calls so. */
 const WORDS =
   /timeline|\blsns?\b|lsn[A-Z]|Lsn|\bxids?\b|pg_(?:wal|receivewal|control)|(?:restore|archive)_command|\bslots?\b|\bWAL\b/
 
 test('what handles the log of any source does not use the words of PostgreSQL', () => {
-  const files = ROOMS.flatMap(room => globSync(`${room}.ts`, { cwd: SRC })).filter(file => !file.endsWith('.test.ts'))
+  const files = ROOMS.flatMap(room => globSync(`${room}.ts`, { cwd: SRC, exclude: NOT_OF_LOGS })).filter(
+    file => !file.endsWith('.test.ts'),
+  )
   expect(files.length).toBeGreaterThan(50)
   const lines = files.flatMap(file =>
     readFileSync(join(SRC, file), 'utf8')
