@@ -28,8 +28,13 @@ try {
   } else {
     const { attempts } = await backUp(app, {}, caller)
     for (const attempt of attempts) {
-      const how = 'error' in attempt ? attempt.error.message : `snapshot ${attempt.result.snapshot.id.slice(0, 8)}`
-      console.log(`${attempt.source} -> ${attempt.repository}: ${how}`)
+      const { source: of, repository } = attempt
+      if ('error' in attempt) console.log(`${of} -> ${repository}: ${attempt.error.message}`)
+      else {
+        // Captured there, or copied from where it was captured.
+        const { id } = 'result' in attempt ? attempt.result.snapshot : attempt.snapshot
+        console.log(`${of} -> ${repository}: snapshot ${id.slice(0, 8)}`)
+      }
     }
     const [proof] = await proveAll(app, [{ source, wish: { kind: 'latest' } }], 'restored', caller)
     if (proof !== undefined) console.log('error' in proof ? proof.error.message : `comes back: ${proof.result.passed}`)

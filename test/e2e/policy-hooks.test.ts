@@ -1,4 +1,4 @@
-import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { type App, type BackupWish, backUp, openApp, type RunEvent } from '../../src/lib.ts'
 import { Workspace } from '../helpers/workspace.ts'
@@ -112,6 +112,13 @@ test('interrupted, it starts again what it stopped', async () => {
   expect(log()).toEqual(['before nightly  clean', 'after nightly  clean', 'onFailure nightly told clean'])
   const [latest] = await app.catalog.listRuns({ limit: 1 })
   expect(latest?.end?.outcome).toBe('interrupted')
+})
+
+test('interrupted before anything was stopped, it starts nothing', async () => {
+  const stop = new AbortController()
+  const caller = { signal: stop.signal, onEvent: () => stop.abort() }
+  await expect(backUp(app, { policy: 'nightly' }, caller)).rejects.toMatchObject({ code: 'interrupted' })
+  expect(existsSync(workspace.path('log'))).toBe(false)
 })
 
 test('the command says which hook failed, and ends with an error', async () => {

@@ -1,4 +1,4 @@
-import { AppError } from '../../base/errors.ts'
+import { AppError, throwIfAborted } from '../../base/errors.ts'
 import type { HookName } from '../../model/hook.ts'
 import { requireHooks, runHook } from '../hooks/run-hook.ts'
 import { getPolicy } from '../workspace/names.ts'
@@ -76,6 +76,8 @@ export class PolicyHooks {
   }
 
   async #begin(policy: string): Promise<void> {
+    // What `before` has not stopped must not be started.
+    throwIfAborted(this.#run.signal)
     const pointsLeft = this.#points.get(policy) ?? 0
     // Known from now on: interrupted, `before` may have stopped what `after` starts.
     const begun: Begun = { pointsLeft, error: undefined, isBlocked: false }
